@@ -1,0 +1,254 @@
+"""What happened: the one vocabulary that environments, agents, algorithms and trainers share.
+
+A `Turn` is one act of one agent, recorded as the tokens the engine consumed and produced; text is a view of them. A
+`Trajectory` is the turns of one episode, a `Group` the trajectories sampled for one task, and a `Row` one training
+sequence. `rows` turns a trajectory into rows without touching a tokenizer: consecutive turns share a row while each
+prompt extends what came before it, so an append-only dialogue is one row and a windowed prompt is several, and no
+algorithm can tell the difference. Files are JSON lines whose first line names the version.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from turnwise.errors import DataError
+
+VERSION = 1
+FORMAT = "turnwise.trajectories"
+TaskId: TypeAlias = int | str
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One act of one agent."""
+
+    agent: str
+    prompt_ids: tuple[int, ...]
+    """Every token the engine was given for this turn, history included. Empty for agents without a model."""
+    completion_ids: tuple[int, ...]
+    """The tokens the engine produced, its end-of-turn token included when it produced one."""
+    logprobs: tuple[float, ...]
+    """Log-probability (nats) of each completion token under the distribution it was sampled from, before top-p/top-k."""
+    entropies: tuple[float, ...] | None
+    """Entropy (nats) of the full-vocabulary distribution at each completion token, when asked for."""
+    observation: str
+    completion: str
+    action: str
+    """What the environment was given; parsed from the completion."""
+    valid: bool
+    rewards: dict[str, float]
+    """`env` is the environment's reward for this turn; further keys are components, counted only where a recipe says so."""
+    state: str
+    """The environment's hash of its full state before the act."""
+    next_state: str
+    tags: tuple[str, ...] = ()
+    stop_reason: str = "stop"
+    wall_seconds: float = 0.0
+    weights_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """One episode, whole or broken off; `error` says why it is broken, and then no reward was earned or lost."""
+
+    task: TaskId
+    group: str
+    uid: str
+    turns: tuple[Turn, ...]
+    success: bool
+    score: float
+    stop_reason: str
+    """`terminated`, `truncated` (the turn limit), `length` (the context or token limit) or `error`."""
+    parent: tuple[str, int] | None = None
+    """(uid, turn) this trajectory was forked from: turns before that index are the parent's own acts."""
+    error: str | None = None
+    split: str = ""
+    seed: int | None = None
+    tags: tuple[str, ...] = ()
+
+    def reward(self, weights: Mapping[str, float] | None = None) -> float:
+        """The undiscounted return: over turns, the sum of `rewards` weighted by name (default: `env` alone)."""
+        chosen = weights if weights is not None else {"env": 1.0}
+        return float(sum(w * turn.rewards.get(name, 0.0) for turn in self.turns for name, w in chosen.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The trajectories sampled for one task; what group-relative methods compare."""
+
+    task: TaskId
+    uid: str
+    trajectories: tuple[Trajectory, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """One training sequence of T tokens."""
+
+    ids: npt.NDArray[np.int64]
+    """[T] token ids."""
+    mask: npt.NDArray[np.bool_]
+    """[T] True exactly on the tokens the model produced."""
+    turn: npt.NDArray[np.int64]
+    """[T] index of the turn within its trajectory; -1 on tokens the model did not produce."""
+    trajectory: str
+    """uid of the trajectory: a "sequence" in an algorithm is this, never the row."""
+    streams: dict[str, Floats] = field(default_factory=dict)
+    """[T] values per token by name (`logprob`, `advantage`, `weight`, …); 0 where `mask` is False."""
+
+
+PerTurn: TypeAlias = Sequence[Sequence[float] | Floats]
+"""A stream of one trajectory: for each turn, one value per completion token."""
+
+
+def rows(trajectory: Trajectory, streams: Mapping[str, PerTurn] | None = None) -> list[Row]:
+    """The training sequences of a trajectory, in the order of its turns. A pure function of tokens.
+
+    Args:
+        trajectory: turns without completion tokens (scripted agents) are skipped.
+        streams: further per-token values by name, each aligned with the turns' `completion_ids`. `logprob`, and
+            `entropy` where it was recorded, are always there.
+
+    Raises:
+        DataError: when a stream or the log-probabilities do not fit the completions.
+    """
+    given: dict[str, PerTurn] = {"logprob": [turn.logprobs for turn in trajectory.turns]}
+    if trajectory.turns and all(turn.entropies is not None for turn in trajectory.turns):
+        given["entropy"] = [turn.entropies or () for turn in trajectory.turns]
+    given.update(streams or {})
+    _check(trajectory, given)
+    return [_row(trajectory, spans, given) for spans in _spans(trajectory.turns)]
+
+
+def _check(trajectory: Trajectory, streams: Mapping[str, PerTurn]) -> None:
+    for name, stream in streams.items():
+        lengths, wanted = [len(values) for values in stream], [len(turn.completion_ids) for turn in trajectory.turns]
+        if lengths != wanted:
+            raise DataError(
+                f"stream {name!r} of trajectory {trajectory.uid} has {lengths} values a turn where the completions have "
+                f"{wanted} tokens: give one value for each completion token"
+            )
+
+
+def _spans(turns: Sequence[Turn]) -> Iterator[list[int]]:
+    """Runs of turns that share a row: turn k+1's prompt starts with turn k's prompt and completion."""
+    run: list[int] = []
+    for k, turn in enumerate(turns):
+        if not turn.completion_ids:
+            continue
+        if run:
+            before = turns[run[-1]].prompt_ids + turns[run[-1]].completion_ids
+            if turns[run[-1]].agent != turn.agent or turn.prompt_ids[: len(before)] != before:
+                yield run
+                run = []
+        run.append(k)
+    if run:
+        yield run
+
+
+def _row(trajectory: Trajectory, run: Sequence[int], streams: Mapping[str, PerTurn]) -> Row:
+    last = trajectory.turns[run[-1]]
+    ids = np.array(last.prompt_ids + last.completion_ids, dtype=np.int64)
+    mask = np.zeros(len(ids), dtype=np.bool_)
+    owner = np.full(len(ids), -1, dtype=np.int64)
+    placed = {name: np.zeros(len(ids), dtype=np.float64) for name in streams}
+    for k in run:
+        turn = trajectory.turns[k]
+        here = slice(len(turn.prompt_ids), len(turn.prompt_ids) + len(turn.completion_ids))
+        mask[here] = True
+        owner[here] = k
+        for name, stream in streams.items():
+            placed[name][here] = stream[k]
+    return Row(ids=ids, mask=mask, turn=owner, trajectory=trajectory.uid, streams=placed)
+
+
+# Files ----------------------------------------------------------------------------------------------------------------
+
+
+def to_json(trajectory: Trajectory) -> dict[str, Any]:
+    """A JSON object. A prompt that extends the turn before it is stored as its new tokens only (`extends`)."""
+    data = {f.name: getattr(trajectory, f.name) for f in fields(trajectory) if f.name != "turns"}
+    data["turns"] = []
+    before: tuple[int, ...] = ()
+    for turn in trajectory.turns:
+        item = asdict(turn)
+        if before and turn.prompt_ids[: len(before)] == before:
+            item["prompt_ids"] = turn.prompt_ids[len(before) :]
+            item["extends"] = True
+        data["turns"].append(item)
+        before = turn.prompt_ids + turn.completion_ids
+    return data
+
+
+def from_json(data: Mapping[str, Any]) -> Trajectory:
+    """The trajectory that `to_json` wrote. Raises `DataError` for missing or unknown fields."""
+    try:
+        turns: list[Turn] = []
+        for item in data["turns"]:
+            values = dict(item)
+            prompt = tuple(values["prompt_ids"])
+            if values.pop("extends", False):
+                prompt = turns[-1].prompt_ids + turns[-1].completion_ids + prompt
+            values["prompt_ids"] = prompt
+            for name in ("completion_ids", "logprobs", "tags"):
+                values[name] = tuple(values[name])
+            if values["entropies"] is not None:
+                values["entropies"] = tuple(values["entropies"])
+            turns.append(Turn(**values))
+        rest = {name: value for name, value in data.items() if name != "turns"}
+        parent = rest.get("parent")
+        rest["parent"] = (parent[0], parent[1]) if parent is not None else None
+        rest["tags"] = tuple(rest.get("tags", ()))
+        return Trajectory(turns=tuple(turns), **rest)
+    except (KeyError, TypeError, IndexError) as problem:
+        raise DataError(f"not a trajectory of version {VERSION}: {problem}") from problem
+
+
+def write_jsonl(path: str | Path, trajectories: Iterable[Trajectory], append: bool = False) -> None:
+    """Write trajectories to a JSON-lines file, after a first line that names format and version.
+
+    With `append=True` they are added to a file that is already there.
+    """
+    target = Path(path)
+    fresh = not (append and target.exists() and target.stat().st_size > 0)
+    with target.open("w" if fresh else "a", encoding="utf8") as out:
+        if fresh:
+            out.write(json.dumps({"format": FORMAT, "version": VERSION}) + "\n")
+        for trajectory in trajectories:
+            out.write(json.dumps(to_json(trajectory), ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def read_jsonl(path: str | Path) -> Iterator[Trajectory]:
+    """Read trajectories one by one. Raises `DataError` for a missing file, another format, another version, a torn line."""
+    source = Path(path)
+    if not source.is_file():
+        raise DataError(f"{source} does not exist: give a file of trajectories written by turnwise")
+    with source.open(encoding="utf8") as lines:
+        head = _parse(source, 1, lines.readline())
+        if head.get("format") != FORMAT:
+            raise DataError(f"{source} is not a file of trajectories: its first line should name the format {FORMAT!r}")
+        if head.get("version") != VERSION:
+            raise DataError(
+                f"{source} has version {head.get('version')!r} and this turnwise reads version {VERSION}: "
+                "read it with the turnwise that wrote it"
+            )
+        for number, line in enumerate(lines, start=2):
+            yield from_json(_parse(source, number, line))
+
+
+def _parse(source: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        data = json.loads(line)
+    except json.JSONDecodeError as problem:
+        raise DataError(f"{source} line {number} is not whole JSON ({problem.msg}): the file was cut off or edited") from problem
+    if not isinstance(data, dict):
+        raise DataError(f"{source} line {number} is not a JSON object")
+    return data
