@@ -1,0 +1,87 @@
+"""How an environment is told to a model, and how the reply becomes an action.
+
+A score means nothing without its prompt, so prompts are named and versioned (`webshop/react@1`). A prompt is a pure
+function of the episode so far. Whether it is append-only (a growing dialogue) or windowed (rebuilt each turn) shows in
+what it returns, and nobody downstream needs to know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypedDict, runtime_checkable
+
+from turnwise.errors import unknown
+
+
+class Message(TypedDict):
+    """A chat message: role is `system`, `user` or `assistant`."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One observation, and what was done about it (None while the model is still to answer)."""
+
+    observation: str
+    info: Mapping[str, Any]
+    reply: str | None = None
+    """The model's whole text."""
+    action: str | None = None
+    """What the environment was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a reply means."""
+
+    text: str
+    """Given to the environment as it is."""
+    valid: bool
+    """False where the reply broke the format; the environment then sees `text` and does nothing."""
+    reason: str = ""
+    """Why it is not valid."""
+
+
+@runtime_checkable
+class Prompt(Protocol):
+    """A named, versioned way of telling an environment to a model."""
+
+    @property
+    def name(self) -> str:
+        """Such as `webshop/react@1`."""
+        ...
+
+    def messages(self, history: Sequence[Step]) -> list[Message]:
+        """The messages that ask for the next reply; `history` ends with a step that has no reply yet."""
+        ...
+
+    def parse(self, text: str) -> Action:
+        """The action in a reply. Never raises."""
+        ...
+
+
+_PROMPTS: dict[str, Callable[[], Prompt]] = {}
+
+
+def register_prompt(name: str, factory: Callable[[], Prompt]) -> None:
+    """Make a prompt known by name."""
+    _PROMPTS[name] = factory
+
+
+def prompt(name: str) -> Prompt:
+    """The prompt of that name. Raises `ConfigError` naming the nearest known one."""
+    import turnwise.agents.prompts  # noqa: F401  (registers the built-in prompts)
+
+    if name not in _PROMPTS:
+        raise unknown("prompt", name, _PROMPTS)
+    return _PROMPTS[name]()
+
+
+def prompt_names() -> list[str]:
+    """Names of the known prompts, sorted."""
+    import turnwise.agents.prompts  # noqa: F401
+
+    return sorted(_PROMPTS)
