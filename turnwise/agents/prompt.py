@@ -62,6 +62,10 @@ class Prompt(Protocol):
         """The action in a reply. Never raises."""
         ...
 
+    def reply(self, action: str, thought: str = "") -> str:
+        """The text with which a model would do `action`; `parse(reply(a)).text == a`. Demonstrations are written with it."""
+        ...
+
 
 _PROMPTS: dict[str, Callable[[], Prompt]] = {}
 
