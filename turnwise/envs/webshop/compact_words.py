@@ -1,0 +1,74 @@
+"""The closed vocabulary of the compact catalogue: everything its products and instructions can say.
+
+Within a category the property words, the uses and the type nouns are disjoint, no word is contained in another one
+(the reward looks for attributes as substrings), and no option value resembles another value of its group (the reward
+matches values fuzzily). `tests/envs/webshop/test_compact.py` checks all of this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CompactCategory:
+    """One department of the small shop."""
+
+    name: str
+    types: tuple[str, ...]
+    properties: tuple[str, ...]
+    """What stands before the type noun: `waterproof boots`."""
+    uses: tuple[str, ...]
+    """What stands after `for`: `boots for hiking`."""
+    options: tuple[tuple[str, tuple[str, ...]], ...]
+    """Option groups, the commonest first, with all their values in page order."""
+
+
+COLORS = ("red", "blue", "green", "black", "white", "pink")
+SIZES = ("small", "medium", "large")
+
+CATEGORIES = (
+    CompactCategory(
+        "fashion",
+        ("boots", "sandals", "jacket", "shirt", "socks", "gloves", "scarf", "backpack"),
+        ("waterproof", "breathable", "insulated", "stretchy", "padded", "windproof", "non slip", "machine washable"),
+        ("hiking", "winter", "running", "travel"),
+        (("color", COLORS), ("size", SIZES)),
+    ),
+    CompactCategory(
+        "garden",
+        ("lamp", "rug", "chair", "table", "pillow", "curtain", "shelf", "mirror"),
+        ("foldable", "rustic", "sturdy", "handmade", "adjustable", "vintage", "oval", "easy clean"),
+        ("bedroom", "kitchen", "office", "patio"),
+        (("color", COLORS), ("size", SIZES)),
+    ),
+    CompactCategory(
+        "electronics",
+        ("headphones", "charger", "speaker", "keyboard", "camera", "tablet", "projector", "microphone"),
+        ("wireless", "portable", "rechargeable", "durable", "bluetooth", "shockproof", "noise cancelling", "quick start"),
+        ("gaming", "camping", "school", "podcasts"),
+        (("color", COLORS), ("style", ("classic", "sport", "slim"))),
+    ),
+    CompactCategory(
+        "beauty",
+        ("shampoo", "lotion", "lipstick", "serum", "soap", "toner", "sunscreen", "mascara"),
+        ("organic", "vegan", "gentle", "moisturizing", "herbal", "hydrating", "fragrance free", "long lasting"),
+        ("athletes", "babies", "swimmers", "teenagers"),
+        (("scent", ("rose", "cedar", "citrus", "ocean")), ("size", ("mini", "regular", "jumbo"))),
+    ),
+    CompactCategory(
+        "grocery",
+        ("tea", "coffee", "cookies", "granola", "sauce", "crackers", "candy", "honey"),
+        ("roasted", "kosher", "crunchy", "spicy", "salted", "smoky", "gluten free", "low sodium"),
+        ("breakfast", "picnics", "baking", "lunch"),
+        (("flavor", ("vanilla", "mint", "lemon", "cocoa")), ("pack", ("single", "double", "family"))),
+    ),
+)
+
+BRANDS = ("Kest", "Moro", "Velda", "Tirin", "Oxbo", "Lumek", "Pravi", "Sorvi", "Nadir", "Hulme", "Zanti", "Brivo")
+
+LETTERS = (
+    "KT", "BR", "LM", "VX", "QD", "ZN", "HP", "GW", "FJ", "CY", "SB", "TD", "RK", "NP", "MV", "DL",
+    "WG", "XF", "JC", "PH", "YZ", "KB", "LD", "VR", "QM", "ZT", "HG", "GS", "FN", "CP", "SJ", "TX",
+)  # fmt: skip
+"""First part of an ASIN; two digits follow (three where 3,200 are not enough)."""
