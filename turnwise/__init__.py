@@ -1,1 +1,8 @@
-"""turnwise: environments for language agents that act over many turns, and algorithms that train them."""
+"""turnwise: environments for language agents that act over many turns, and algorithms that train them.
+
+Importing it registers the environments with Gymnasium and loads nothing heavy.
+"""
+
+from turnwise.envs.registration import register
+
+register()

@@ -86,9 +86,9 @@ def official_goals(catalogue: Catalogue, human: bool = False, seed: int = 0) -> 
         DataError: where the catalogue has no instructions of that kind.
     """
     rng = random.Random(seed)
-    for product in catalogue:  # the original draws prices first, from the same generator
-        if " to " in product.price_tag:
-            rng.uniform(0.0, 1.0)
+    for asin in catalogue.asins:  # the original draws prices first, from the same generator
+        if " to " in catalogue[asin].price_tag:
+            rng.random()
     goals = list(_human(catalogue, rng) if human else _synthetic(catalogue, rng))
     if not goals:
         kind = "human" if human else "synthetic"
@@ -108,10 +108,8 @@ def _limit(price: float, rng: random.Random) -> tuple[float, str]:
 
 def _synthetic(catalogue: Catalogue, rng: random.Random) -> Iterator[Goal]:
     goals: list[Goal] = []
-    for product in catalogue:
-        instruction, attributes = catalogue.synthetic_instructions.get(product.asin, ("", ()))
-        if not attributes:
-            continue
+    for asin, (instruction, attributes) in catalogue.synthetic_instructions.items():
+        product = catalogue[asin]
         limit, limit_text = _limit(product.price, rng)
         names = sorted(product.options)
         for values in itertools.product(*(product.options[name] for name in names)):
@@ -130,17 +128,16 @@ def _synthetic(catalogue: Catalogue, rng: random.Random) -> Iterator[Goal]:
 
 
 def _human(catalogue: Catalogue, rng: random.Random) -> Iterator[Goal]:
-    for product in catalogue:
-        for row in catalogue.human_instructions.get(product.asin, ()):
-            attributes = tuple(row["instruction_attributes"])
-            if not attributes:
-                continue
-            limit, limit_text = _limit(product.price, rng)
-            yield Goal(
-                asin=product.asin, instruction=row["instruction"].strip(".") + limit_text, title=product.title,
-                category=product.category, query=product.query, product_category=product.product_category,
-                attributes=attributes, options=tuple((None, value) for value in row["instruction_options"]), price_upper=limit,
-            )  # fmt: skip
+    for written in catalogue.human_instructions:
+        if not written.attributes:
+            continue
+        product = catalogue[written.asin]
+        limit, limit_text = _limit(product.price, rng)
+        yield Goal(
+            asin=product.asin, instruction=written.text.strip(".") + limit_text, title=product.title,
+            category=product.category, query=product.query, product_category=product.product_category,
+            attributes=written.attributes, options=tuple((None, value) for value in written.options), price_upper=limit,
+        )  # fmt: skip
 
 
 def product_split(asin: str) -> str:

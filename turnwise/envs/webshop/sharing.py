@@ -1,0 +1,50 @@
+"""What environments of one process share: catalogues, rendered pages and lists of goals, each made once.
+
+An environment made from names (a number of products and a seed, or a directory) gets the same object as the next one
+made from the same names. What nobody uses any more is freed, except the catalogues.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from turnwise.envs.webshop.catalogue import Catalogue
+from turnwise.envs.webshop.goals import official_goals
+from turnwise.envs.webshop.pages import Pages
+from turnwise.envs.webshop.tasks import Tasks
+
+_pages: WeakValueDictionary[tuple[str, bool], Pages] = WeakValueDictionary()
+_tasks: WeakValueDictionary[tuple[str, bool, int, str], Tasks] = WeakValueDictionary()
+
+
+@lru_cache(maxsize=8)
+def generated(products: int, seed: int, style: str) -> Catalogue:
+    """The generated catalogue of these arguments."""
+    return Catalogue.generate(products, seed, style)
+
+
+@lru_cache(maxsize=4)
+def loaded(directory: Path, seed: int) -> Catalogue:
+    """The official catalogue in a directory, with prices drawn from `seed`."""
+    return Catalogue.official(directory, seed=seed)
+
+
+def pages(catalogue: Catalogue, show_attributes: bool) -> Pages:
+    """The pages of a catalogue."""
+    key = (catalogue.data_hash, show_attributes)
+    found = _pages.get(key)
+    if found is None:
+        found = _pages[key] = Pages(catalogue, show_attributes)
+    return found
+
+
+def tasks(catalogue: Catalogue, human: bool, seed: int, rule: str) -> Tasks:
+    """The catalogue's own goals, divided by `rule`: generated ones come with goals, for official ones they are rebuilt."""
+    key = (catalogue.data_hash, human, seed, rule)
+    found = _tasks.get(key)
+    if found is None:
+        goals = catalogue.goals or official_goals(catalogue, human=human, seed=seed)
+        found = _tasks[key] = Tasks(goals, rule)
+    return found
