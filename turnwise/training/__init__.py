@@ -1,0 +1,23 @@
+"""Training: the loop, the learner, warm start, checkpoints, run folders.
+
+`train(config)` is loaded on first use, so that importing the package costs no torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from turnwise.training.config import Config, load_config
+
+if TYPE_CHECKING:
+    from turnwise.training.loop import train
+
+__all__ = ["Config", "load_config", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "train":
+        from turnwise.training.loop import train
+
+        return train
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
