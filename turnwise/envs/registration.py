@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 import gymnasium
 
 from turnwise.envs.core import TurnEnv
-from turnwise.errors import unknown
+from turnwise.errors import ConfigError, unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,23 @@ def make(name: str, **settings: Any) -> TurnEnv[Any]:
     """The bare environment, without Gymnasium's wrappers: no turn limit (that is `card(name).max_turns`).
 
     Raises:
-        ConfigError: for an unknown environment.
+        ConfigError: for an unknown environment or setting.
     """
-    module, _, kind = card(name).entry_point.partition(":")
-    return cast(TurnEnv[Any], getattr(importlib.import_module(module), kind)(**settings))
+    chosen = card(name)
+    module, _, kind = chosen.entry_point.partition(":")
+    factory = getattr(importlib.import_module(module), kind)
+    _check(chosen, inspect.signature(factory).parameters, settings)
+    return cast(TurnEnv[Any], factory(**settings))
+
+
+def _check(chosen: EnvCard, known: Mapping[str, inspect.Parameter], settings: Mapping[str, Any]) -> None:
+    """Settings come from a config or a command line: their names, and their types where the default has one, must fit."""
+    for name, value in settings.items():
+        if name not in known:
+            raise unknown("setting", name, set(known) - {"render_mode"}, f"environment {chosen.name!r}")
+        kind = type(known[name].default)
+        if kind in (bool, int, float) and not isinstance(value, (int, float) if kind is float else kind):
+            raise ConfigError(f"setting {name!r} of environment {chosen.name!r} is {value!r}: give a value of type {kind.__name__}")
 
 
 def register() -> None:
