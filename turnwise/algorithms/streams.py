@@ -46,3 +46,7 @@ class Batch:
     """Log-probability under the reference weights, when a part of the recipe requires it."""
     entropy: torch.Tensor | None = None
     """Full-vocabulary entropy (nats) of the current distribution, with gradient, when a part requires it."""
+    value: torch.Tensor | None = None
+    """The critic's current value of each token, with gradient, when a part requires it."""
+    scalars: Mapping[str, float] = field(default_factory=dict)
+    """Numbers that hold for the whole mini-batch: a controller's coefficients, and what `Recipe.measure` summed."""

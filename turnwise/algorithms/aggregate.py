@@ -1,0 +1,65 @@
+"""What each token counts: weights over the trained tokens of the *global* batch.
+
+    token       1 / N                      every token alike (DAPO's token mean)
+    turn        1 / (turns x n_turn)       every turn alike
+    trajectory  1 / (trajectories x n)     every trajectory alike (GRPO's sequence mean)
+    fixed       1 / (trajectories x L)     a constant length instead of n (Dr. GRPO, arXiv 2503.20783)
+
+A loss is then a plain weighted sum, and how the tokens are cut into rows, micro-batches or processes cannot matter.
+The first three sum to one. The fixed one sums to (mean length) / L, which it writes down as the stream `mass` so that
+reported values are still means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from turnwise.algorithms.ledger import Ledger
+from turnwise.algorithms.totals import Totals
+from turnwise.errors import ConfigError
+from turnwise.records import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """Weights that give every token, turn or trajectory the same say. Turns and trajectories without trained tokens have none."""
+
+    over: Literal["token", "turn", "trajectory"] = "token"
+    requires = frozenset[str]()
+
+    def __call__(self, ledger: Ledger, totals: Totals) -> Ledger:
+        trained = ledger.mask.astype(np.float64)
+        if self.over == "token":
+            return ledger.write(weight=_divide(trained, totals.sum(trained)))
+        unit = ledger.turn_of if self.over == "turn" else ledger.owner[ledger.turn_of]
+        size = np.bincount(unit, trained, minlength=len(ledger.turns))
+        units = totals.sum((size > 0).astype(np.float64))
+        return ledger.write(weight=_divide(trained, units * size[unit]))
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """Every token counts 1 / (trajectories x `length`), however long its trajectory is."""
+
+    length: int
+    requires = frozenset[str]()
+
+    def __post_init__(self) -> None:
+        if self.length < 1:
+            raise ConfigError(f"a fixed length of {self.length} tokens is none: give the longest completion you allow")
+
+    def __call__(self, ledger: Ledger, totals: Totals) -> Ledger:
+        trained = ledger.mask.astype(np.float64)
+        alive = np.zeros(len(ledger.trajectories))
+        alive[ledger.owner[ledger.turn_of[ledger.mask]]] = 1.0
+        trajectories = totals.sum(alive)
+        weight = _divide(trained, np.full(len(trained), trajectories * self.length))
+        return ledger.write(weight=weight, mass=np.full(len(trained), totals.sum(weight)))
+
+
+def _divide(numerator: Floats, denominator: Floats | float) -> Floats:
+    """Quotient, 0 where the numerator is 0 (nothing trained there, so the denominator may be 0 as well)."""
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=numerator > 0)

@@ -1,0 +1,38 @@
+"""What changes from step to step: the learning rate's factor and the coefficients of regularisers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Settings of one step."""
+
+    learning_rate: float = 1.0
+    """Multiplies the learning rate of the trainer's own schedule."""
+    scalars: Mapping[str, float] = field(default_factory=dict)
+    """Put into `Batch.scalars`; a regulariser with `scale="name"` multiplies its coefficient by it."""
+
+
+class Controller(Protocol):
+    """Decides before a step, from the step's number and the metrics of the batch it is about to train on."""
+
+    @property
+    def requires(self) -> frozenset[str]: ...
+
+    def __call__(self, step: int, steps: int, metrics: Mapping[str, float]) -> Control:
+        """Settings of step `step` (from 0) out of `steps`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """Nothing changes."""
+
+    requires = frozenset[str]()
+
+    def __call__(self, step: int, steps: int, metrics: Mapping[str, float]) -> Control:
+        return Control()

@@ -1,0 +1,29 @@
+"""What a part of a recipe may ask of the trainer, by name.
+
+A trainer looks at `Recipe.requires` and does only what is in it: no reference forward, no entropies, no critic unless some
+part asks. A name that is not listed here is a mistake that no trainer could answer, so a recipe with one is not built.
+"""
+
+from __future__ import annotations
+
+NEEDS: dict[str, str] = {
+    "entropy": "Batch.entropy: full-vocabulary entropy of the current distribution",
+    "ref_logp": "Batch.ref_logp: log-probabilities under the reference weights",
+    "value": "Batch.value: the critic's current value of each token, with gradient",
+    "measure": "Recipe.measure on every micro-batch of a mini-batch, without gradient, before its losses",
+    "span:turn": "all tokens of a turn in one micro-batch",
+    "span:trajectory": "all rows of a trajectory in one micro-batch, in the order of its turns",
+    "rollout:entropy": "Turn.entropies recorded by the engine",
+    "given:ref_logp": "credit(..., given) with the stream `ref_logp`",
+    "given:old_logp": "credit(..., given) with the stream `old_logp`",
+    "given:value": "credit(..., given) with the critic's values as the stream `value`",
+    "fork": "environments that can be forked in the middle of an episode",
+}
+"""Name -> what the trainer must do. `stream:NAME` is also allowed: a token stream that another part of the recipe writes."""
+
+SPANS: dict[str, frozenset[str]] = {
+    "token": frozenset(),
+    "turn": frozenset({"span:turn"}),
+    "trajectory": frozenset({"span:trajectory"}),
+}
+"""What pooling over a level needs."""

@@ -1,0 +1,47 @@
+"""Which tasks are rolled out next, and whether what came back is enough for a step.
+
+A sampler is frozen; what it learns about tasks is in a `History` that the trainer keeps and saves, so that a resumed run
+draws the same tasks. It is asked again within a step (`missing`), which is what dynamic sampling and budget allocation need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+
+from turnwise.records import Group, TaskId
+
+History: TypeAlias = Mapping[TaskId, tuple[int, float]]
+"""task -> (rollouts so far, mean return)."""
+
+
+class Sampler(Protocol):
+    """Chooses tasks. `requires` as for every part."""
+
+    @property
+    def requires(self) -> frozenset[str]: ...
+
+    def choose(self, tasks: Sequence[TaskId], number: int, rng: np.random.Generator, history: History) -> list[TaskId]:
+        """`number` tasks to roll out now."""
+        ...
+
+    def missing(self, groups: Sequence[Group], number: int) -> int:
+        """How many more tasks to roll out before the step is taken, given what this step's rollouts brought."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    """Every task is as likely as any other; none twice in one draw unless there are too few."""
+
+    requires = frozenset[str]()
+
+    def choose(self, tasks: Sequence[TaskId], number: int, rng: np.random.Generator, history: History) -> list[TaskId]:
+        drawn = rng.choice(len(tasks), size=number, replace=number > len(tasks))
+        return [tasks[int(i)] for i in drawn]
+
+    def missing(self, groups: Sequence[Group], number: int) -> int:
+        return max(0, number - len(groups))

@@ -1,0 +1,48 @@
+"""Reward components that an algorithm adds to turns.
+
+A shaper adds a column to `Ledger.rewards` and names it in `provides` as `reward:NAME`; the recipe counts it with the weight
+it has in `Recipe.rewards`, and is not built when it forgot to. Environments never shape: their reward is the benchmark's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from turnwise.algorithms.ledger import Ledger
+from turnwise.algorithms.totals import Totals
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidPenalty:
+    """-amount on every turn whose action could not be read or was not admissible (`Turn.valid` is False)."""
+
+    amount: float = 0.1
+    component: str = "invalid"
+    requires = frozenset[str]()
+
+    @property
+    def provides(self) -> frozenset[str]:
+        return frozenset({f"reward:{self.component}"})
+
+    def __call__(self, ledger: Ledger, totals: Totals) -> Ledger:
+        column = np.array([0.0 if turn.valid else -self.amount for turn in ledger.turns], dtype=np.float64)
+        return replace(ledger, rewards={**ledger.rewards, self.component: column})
+
+
+@dataclass(frozen=True, slots=True)
+class TagReward:
+    """`amount` (negative: a penalty) on every turn that carries `tag`."""
+
+    tag: str
+    amount: float
+    requires = frozenset[str]()
+
+    @property
+    def provides(self) -> frozenset[str]:
+        return frozenset({f"reward:{self.tag}"})
+
+    def __call__(self, ledger: Ledger, totals: Totals) -> Ledger:
+        column = np.array([self.amount if self.tag in turn.tags else 0.0 for turn in ledger.turns], dtype=np.float64)
+        return replace(ledger, rewards={**ledger.rewards, self.tag: column})
