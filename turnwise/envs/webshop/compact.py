@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from turnwise.envs.webshop.compact_words import BRANDS, CATEGORIES, LETTERS, CompactCategory
+from turnwise.envs.webshop.vocabulary.compact import BRANDS, CATEGORIES, LETTERS, CompactCategory
 from turnwise.envs.webshop.draw import Draw
 from turnwise.envs.webshop.instructions import Listing, price_limit, request
 from turnwise.envs.webshop.product import Product
@@ -32,9 +32,9 @@ class CompactStyle:
     values: tuple[int, int] = (2, 4)
     """Fewest and most values of an option group."""
     attributes: int = 2
-    """Most attributes of a product: 1 is the property alone, 2 adds a use to most products."""
+    """Most attributes of a product: 1 is the quality alone, 2 adds a use to most products."""
     distractors: int = 3
-    """Near-duplicates made of every independent product: over its limit, of another use or property, without one of its
+    """Near-duplicates made of every independent product: over its limit, of another use or quality, without one of its
     options. They share type and most words with it."""
     types: int | None = None
     """Kinds of product, at most 40; by default one for every 24 products, at least 4."""
@@ -60,7 +60,7 @@ class Draft:
 
     category: CompactCategory
     type: str
-    property: str
+    quality: str
     use: str | None
     options: dict[str, tuple[str, ...]]
     price: int
@@ -69,7 +69,7 @@ class Draft:
 
     @property
     def attributes(self) -> tuple[str, ...]:
-        return (self.property,) if self.use is None else (self.property, self.use)
+        return (self.quality,) if self.use is None else (self.quality, self.use)
 
 
 def compact_products(n: int, seed: int, style: CompactStyle) -> list[Listing]:
@@ -77,12 +77,12 @@ def compact_products(n: int, seed: int, style: CompactStyle) -> list[Listing]:
     draw = Draw("turnwise", "compact", n, seed, style)
     kinds = draw.shuffled([(category, type_) for category in CATEGORIES for type_ in category.types])
     kinds = kinds[: style.types or max(4, min(len(kinds), n // 24))]
-    order = {type_: draw.shuffled(category.properties) for category, type_ in kinds}
+    order = {type_: draw.shuffled(category.qualities) for category, type_ in kinds}
     drafts: list[Draft] = []
     while len(drafts) < n:
         turn, kind = divmod(len(drafts) // (1 + style.distractors), len(kinds))
         category, type_ = kinds[kind]
-        base = _base(draw, category, type_, order[type_][turn % len(category.properties)], style)
+        base = _base(draw, category, type_, order[type_][turn % len(category.qualities)], style)
         drafts.append(base)
         drafts += [_near_duplicate(draw, base, style) for _ in range(style.distractors)]
     drafts = draw.shuffled(drafts[:n])
@@ -104,16 +104,16 @@ def _options(draw: Draw, category: CompactCategory, style: CompactStyle) -> dict
     return {name: tuple(draw.ordered(values, draw.between(low, high))) for name, values in draw.ordered(category.options, count)}
 
 
-def _base(draw: Draw, category: CompactCategory, type_: str, property_: str, style: CompactStyle) -> Draft:
+def _base(draw: Draw, category: CompactCategory, type_: str, quality: str, style: CompactStyle) -> Draft:
     use = draw.pick(category.uses) if style.attributes == 2 and draw.chance(0.7) else None
     price = _price(draw, 1, 5)
     options = _options(draw, category, style)
-    return Draft(category, type_, property_, use, options, price, _limit(draw, price))
+    return Draft(category, type_, quality, use, options, price, _limit(draw, price))
 
 
 def _near_duplicate(draw: Draw, base: Draft, style: CompactStyle) -> Draft:
     """A product that a careless reader would take for `base`: it fails one thing that the goals of `base` ask for."""
-    kind = draw.weighted(("price", "use", "property", "option"), (0.35, 0.3, 0.2, 0.15))
+    kind = draw.weighted(("price", "use", "quality", "option"), (0.35, 0.3, 0.2, 0.15))
     price = _price(draw, 1, 5)
     other = replace(base, price=price, limit=_limit(draw, price))
     if kind == "price":
@@ -129,8 +129,8 @@ def _near_duplicate(draw: Draw, base: Draft, style: CompactStyle) -> Draft:
         everything = dict(base.category.options)[name]
         values = tuple(value for value in everything if value not in base.options[name][1:])[: style.values[1]]
         return replace(other, options={**base.options, name: values})
-    property_ = draw.pick([word for word in base.category.properties if word != base.property])
-    return replace(other, property=property_, options=_options(draw, base.category, style))
+    quality = draw.pick([word for word in base.category.qualities if word != base.quality])
+    return replace(other, quality=quality, options=_options(draw, base.category, style))
 
 
 def _asins(draw: Draw, n: int) -> list[str]:
@@ -144,7 +144,7 @@ def _asins(draw: Draw, n: int) -> list[str]:
 
 def _listing(draw: Draw, draft: Draft, asin: str, style: CompactStyle) -> Listing:
     words = [draw.pick(BRANDS)] if style.brands else []
-    words += [draft.property, draft.type]
+    words += [draft.quality, draft.type]
     if draft.use is not None:
         words += ["for", draft.use]
     product = Product(
@@ -153,4 +153,4 @@ def _listing(draw: Draw, draft: Draft, asin: str, style: CompactStyle) -> Listin
         product_category=f"{draft.category.name} › {draft.type}",
     )  # fmt: skip
     uses = () if draft.use is None else (draft.use,)
-    return Listing(product, request((draft.property,), draft.type, uses=uses) if draft.limit is not None else "", draft.limit)
+    return Listing(product, request((draft.quality,), draft.type, uses=uses) if draft.limit is not None else "", draft.limit)

@@ -16,6 +16,7 @@ from turnwise.envs.core import Info, Outcome, TaskId, TurnEnv
 from turnwise.envs.webshop import navigation, sharing
 from turnwise.envs.webshop.actions import as_action, parse
 from turnwise.envs.webshop.catalogue import Catalogue
+from turnwise.envs.webshop.expert import expert_action
 from turnwise.envs.webshop.goals import Goal
 from turnwise.envs.webshop.navigation import DONE, Place
 from turnwise.envs.webshop.nouns import Tagger, tagger
@@ -140,6 +141,12 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
             reward=bought.total if bought else 0.0, terminated=bought is not None, success=place.score == 1.0,
             score=place.score, rewards=bought.components if bought else {}, tags=self._goal.tags,
         )  # fmt: skip
+
+    def expert_action(self) -> str | None:
+        """What a customer who knows the catalogue does now; None after the purchase and before the first reset."""
+        if self._task is None:
+            return None
+        return expert_action(self.catalogue, self._goal, self._place, self._clickables, self._options_matched)
 
     def _state_hash(self, place: Place) -> str:
         """Which products were opened is part of the state only where a page shows it."""

@@ -1,6 +1,6 @@
 """The closed vocabulary of the compact catalogue: everything its products and instructions can say.
 
-Within a category the property words, the uses and the type nouns are disjoint, no word is contained in another one
+Within a category the qualities, the uses and the type nouns are disjoint, no word is contained in another one
 (the reward looks for attributes as substrings), and no option value resembles another value of its group (the reward
 matches values fuzzily). `tests/envs/webshop/test_compact.py` checks all of this.
 """
@@ -16,7 +16,7 @@ class CompactCategory:
 
     name: str
     types: tuple[str, ...]
-    properties: tuple[str, ...]
+    qualities: tuple[str, ...]
     """What stands before the type noun: `waterproof boots`."""
     uses: tuple[str, ...]
     """What stands after `for`: `boots for hiking`."""
