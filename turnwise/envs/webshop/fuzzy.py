@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-_LATIN1 = {code: None for code in range(128, 256)}
+_LATIN1 = dict.fromkeys(range(128, 256))
 _NOT_A_WORD = re.compile(r"\W")
 
 

@@ -12,10 +12,11 @@ import hashlib
 import itertools
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from turnwise.envs.webshop.product import Product
 from turnwise.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 NO_LIMIT = 1_000_000.0
 """The original's price limit for products so dear that fewer than two limits are left."""
 SHUFFLE_SEED = 233
+Wanted: TypeAlias = tuple[tuple[str | None, str], ...]
+"""Pairs of (option group, value); the group is None where the instruction does not say which (human instructions)."""
 _LIMITS = tuple(10.0 * i for i in range(1, 100))
 
 
@@ -39,8 +42,7 @@ class Goal:
     query: str
     product_category: str
     attributes: tuple[str, ...]
-    options: tuple[tuple[str | None, str], ...] = ()
-    """(option group, value); the group is None where the instruction does not say which (human instructions)."""
+    options: Wanted = ()
     price_upper: float = NO_LIMIT
     """Dollars; the price may equal it."""
     weight: float = 1.0
@@ -55,7 +57,7 @@ class Goal:
         """
         try:
             given = row["goal_options"]
-            options: tuple[tuple[str | None, str], ...]
+            options: Wanted
             if isinstance(given, Mapping):
                 options = tuple((str(name), str(value)) for name, value in given.items())
             else:
@@ -114,14 +116,8 @@ def _synthetic(catalogue: Catalogue, rng: random.Random) -> Iterator[Goal]:
         names = sorted(product.options)
         for values in itertools.product(*(product.options[name] for name in names)):
             wanted = ", and ".join(f"{name}: {value}" for name, value in zip(names, values, strict=True))
-            goals.append(
-                Goal(
-                    asin=product.asin, instruction=instruction + (f" with {wanted}" if wanted else "") + limit_text,
-                    title=product.title, category=product.category, query=product.query,
-                    product_category=product.product_category, attributes=tuple(attributes),
-                    options=tuple(zip(names, values, strict=True)), price_upper=limit,
-                )  # fmt: skip
-            )
+            text = instruction + (f" with {wanted}" if wanted else "") + limit_text
+            goals.append(_goal(product, text, attributes, tuple(zip(names, values, strict=True)), limit))
     counts = Counter(attribute for goal in goals for attribute in goal.attributes)
     for goal in goals:
         yield replace(goal, weight=sum(1.0 / counts[attribute] for attribute in goal.attributes) / len(goal.attributes))
@@ -133,11 +129,17 @@ def _human(catalogue: Catalogue, rng: random.Random) -> Iterator[Goal]:
             continue
         product = catalogue[written.asin]
         limit, limit_text = _limit(product.price, rng)
-        yield Goal(
-            asin=product.asin, instruction=written.text.strip(".") + limit_text, title=product.title,
-            category=product.category, query=product.query, product_category=product.product_category,
-            attributes=written.attributes, options=tuple((None, value) for value in written.options), price_upper=limit,
-        )  # fmt: skip
+        options = tuple((None, value) for value in written.options)
+        yield _goal(product, written.text.strip(".") + limit_text, written.attributes, options, limit)
+
+
+def _goal(
+    product: Product, text: str, attributes: Sequence[str], options: tuple[tuple[str | None, str], ...], limit: float
+) -> Goal:
+    return Goal(
+        asin=product.asin, instruction=text, title=product.title, category=product.category, query=product.query,
+        product_category=product.product_category, attributes=tuple(attributes), options=options, price_upper=limit,
+    )  # fmt: skip
 
 
 def product_split(asin: str) -> str:

@@ -8,24 +8,22 @@ adjectives. `auto` takes `spacy` where it can be loaded and the catalogue is the
 from __future__ import annotations
 
 import importlib.util
-import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TypeAlias
 
+from turnwise.envs.webshop.tokens import tokens
 from turnwise.errors import ConfigError, unknown
 
 Tagger: TypeAlias = Callable[[str], Sequence[str]]
 """From a title to its nouns in lower case, in order, with repetitions."""
 MODEL = "en_core_web_sm"
 
-_WORD = re.compile(r"[^\W\d_]+")
-
 
 @lru_cache(maxsize=65536)
 def every_alphabetic_token(title: str) -> tuple[str, ...]:
-    """Every token of letters alone."""
-    return tuple(word.lower() for word in _WORD.findall(title))
+    """Every token of letters alone, function words included: the stand-in the recorded official transcripts were made with."""
+    return tuple(token.lower() for token in tokens(title) if token.isalpha())
 
 
 @lru_cache(maxsize=65536)
@@ -34,8 +32,8 @@ def heuristic_nouns(title: str) -> tuple[str, ...]:
     return tuple(word for word in every_alphabetic_token(title) if word not in _NOT_NOUNS)
 
 
-_NOT_NOUNS = frozenset(
-    """a about above all also an and any are as at be been both but by can for from had has have how if in into is it its
+_NOT_NOUN_WORDS = """
+    a about above all also an and any are as at be been both but by can for from had has have how if in into is it its
     just more most no nor not of off on only or other our out over own per so some such than that the their them these
     they this those through to too under until up via very was were what when where which while who will with without
     you your one two three four five six seven eight nine ten dozen cm ft gb inch inches kg lb lbs mb ml mm oz tb
@@ -44,8 +42,9 @@ _NOT_NOUNS = frozenset(
     large light lightweight little long loose low luxury medium mini modern natural new non old organic outdoor
     perfect pink plus portable premium pure purple quick real rechargeable red removable replacement resistant rich
     round royal sensitive short silver simple slim small soft solid square stainless strong super sweet thick thin
-    ultra vegan vintage warm waterproof white wide wireless yellow""".split()
-)
+    ultra vegan vintage warm waterproof white wide wireless yellow
+"""
+_NOT_NOUNS = frozenset(_NOT_NOUN_WORDS.split())
 
 
 def spacy_nouns(model: str = MODEL) -> Tagger:

@@ -101,7 +101,7 @@ def _official_wanted(option: tuple[str | None, str]) -> str:
 def fixed_options(goal: Goal, chosen: Mapping[str, str]) -> int:
     """The count with both sides treated alike, and only within the group where the goal names one."""
     return sum(
-        any(_same_value(value, has) for group, has in chosen.items() if name is None or group == name) for name, value in goal.options
+        any(_same_value(value, has) for group, has in chosen.items() if name in (None, group)) for name, value in goal.options
     )
 
 
