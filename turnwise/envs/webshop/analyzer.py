@@ -1,32 +1,97 @@
-"""Text to search terms, as Lucene's English analysis does it: words, possessives, lower case, stop words, stems."""
+"""Text to search terms, as Lucene's English analysis does it: words, possessives, lower case, stop words, stems.
+
+Words are those of Unicode's word breaking (UAX #29) in Lucene's variant: what holds no letter or digit is dropped, an
+ideograph is a word, a run of a South East Asian script is one, and so is an emoji sequence. The grammar below is over the
+letters of `turnwise.envs.webshop.wordbreak`, and the longest match counts. Source: Lucene 9's `StandardTokenizer` with
+`EnglishPossessiveFilter`, `LowerCaseFilter`, `StopFilter` and `PorterStemFilter`, which is what Anserini uses by default.
+"""
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
+from turnwise.envs.webshop.automaton import Automaton
 from turnwise.envs.webshop.stemmer import stem
+from turnwise.envs.webshop.wordbreak import Classes
 
 STOP_WORDS = frozenset(
     "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to "
     "was will with".split()
 )
-_ASCII = re.compile(
+LONGEST = 255
+"""UTF-16 units; a longer word is cut."""
+_ASCII_WORD = re.compile(
     r"_*[0-9A-Za-z][0-9A-Za-z_]*(?:(?:(?<=[A-Za-z])[:.'](?=[A-Za-z])|(?<=[0-9])[,;.'](?=[0-9]))[0-9A-Za-z_]+)*"
 )
+"""The grammar restricted to ASCII, where the first match is the longest."""
+_CLASSES = Classes()
+
+
+def _grammar() -> str:
+    """The word grammar over letters of classes. Every letter carries the marks and joiners (X) that follow it."""
+    x, y = "[xzwvktTs]*", "[xzktTs]*"
+    """Marks; and marks without the presentation selectors, which an emoji treats apart."""
+    letter, hebrew, digit, kana, under = f"([AiH]{x})", f"(H{x})", f"([09]{x})", f"(K{x})", f"(E{x})"
+    quoted = f"{hebrew}('{x} | \"{x}{hebrew})"
+    number = f"{digit}(({under}* | [,.']{x}){digit})*"
+    letters = f"{letter}(({under}* | [M.']{x}){letter})*"
+    core = f"({kana}({under}*{kana})* | ({quoted} | {number} | {letters})+)"
+    word = f"{under}*{core}({under}+{core})*{under}*"
+    emoji = f"((z*[pbi]{y}v?) | (z*b{y})?o{y})"
+    emojis = f"{emoji}((z{emoji})* | t+T) | [9#]{y}v?k{y} | R{x}R{x}"
+    return f"{word} | {emojis} | ([Ss]{x})+ | J{x}"
+
+
+@cache
+def _automaton() -> Automaton:
+    return Automaton(_grammar())
 
 
 def tokens(text: str) -> list[str]:
-    """The words of a text, as they stand."""
-    return _ASCII.findall(text)
+    """The words of a text in order, as they stand in it."""
+    if text.isascii():
+        found = _ASCII_WORD.findall(text)
+        return found if max(map(len, found), default=0) <= LONGEST else _scan(text)
+    return [token for part in text.split(" ") for token in (tokens(part) if part.isascii() else _scan(part))]
+
+
+def _scan(text: str) -> list[str]:
+    """`tokens` by the grammar, for any text."""
+    classes, longest = text.translate(_CLASSES), _automaton().longest
+    found: list[str] = []
+    at = 0
+    while at < len(text):
+        end = longest(classes, at, min(len(text), at + LONGEST))
+        if end - at > LONGEST // 2 and max(text[at:end]) > "\uffff":
+            end = longest(classes, at, at + _within(text[at:end]))
+        if end > at:
+            found.append(text[at:end])
+        at = max(end, at + 1)
+    return found
+
+
+def _within(text: str) -> int:
+    """How many characters of a text fit into `LONGEST` UTF-16 units."""
+    units = 0
+    for count, character in enumerate(text):
+        units += 1 + (character > "\uffff")
+        if units > LONGEST:
+            return count
+    return len(text)
 
 
 def term(token: str) -> str | None:
     """What a token is indexed as; None for a stop word."""
     if len(token) > 2 and token[-1] in "sS" and token[-2] in "'\u2019\uff07":
         token = token[:-2]
-    lower = token.lower()
+    lower = token.lower() if token.isascii() else _lower(token)
     return None if lower in STOP_WORDS else stem(lower)
+
+
+def _lower(token: str) -> str:
+    """Lower case character by character, as Java does: no final sigma, and a dotted capital I becomes one letter."""
+    return "".join("i" if character == "İ" else character.lower() for character in token)
 
 
 _known = lru_cache(maxsize=1 << 16)(term)
