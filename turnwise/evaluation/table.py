@@ -59,7 +59,8 @@ def _episodes(score: Score) -> str:
 
 def _conditions(score: Score) -> Table:
     grid = _two_columns("under these conditions")
-    grid.add_row("tasks", f"{len(score.task_ids)} of the {score.split_tasks} in the split, {score.attempts} attempt(s) each")
+    attempts = f", {score.attempts} attempts each" if score.attempts > 1 else ""
+    grid.add_row("tasks", f"{len(score.task_ids)} of the {score.split_tasks} in the split{attempts}")
     if score.environment_args:
         grid.add_row("settings", escape(", ".join(f"{key}={value}" for key, value in score.environment_args.items())))
     grid.add_row("data", score.data_hash)

@@ -1,0 +1,117 @@
+"""`turnwise doctor`: what is here, what is missing, and the command that installs it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from turnwise.cli.runtime import DEFAULTS
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A package that something in turnwise uses."""
+
+    module: str
+    distribution: str
+    purpose: str
+    install: str
+    """The command that installs it; empty for what the base install always brings."""
+
+
+PARTS = (
+    Part("gymnasium", "gymnasium", "environments", ""),
+    Part("numpy", "numpy", "search, credit", ""),
+    Part("pydantic", "pydantic", "configs", ""),
+    Part("torch", "torch", "models, training", "pip install 'turnwise[train]'"),
+    Part("transformers", "transformers", "models, training", "pip install 'turnwise[train]'"),
+    Part("tokenizers", "tokenizers", "models, training", "pip install 'turnwise[train]'"),
+    Part("accelerate", "accelerate", "training", "pip install 'turnwise[train]'"),
+    Part("tensorboard", "tensorboard", "curves while training", "pip install 'turnwise[train]'"),
+    Part("spacy", "spacy", "WebShop: the original noun tagger", "pip install spacy && python -m spacy download en_core_web_sm"),
+)
+
+
+def doctor() -> None:
+    """What is installed, what is missing and the command that installs it; devices and threads.
+
+    Always ends with status 0: a missing part is a fact, not a failure.
+    """
+    console = Console()
+    console.print(_table("this machine", ("", ""), _machine()))
+    console.print(_table("parts", ("part", "version", "for", "to install"), [_line(part) for part in PARTS]))
+    console.print(_table("runtime settings", ("variable", "value"), _settings()))
+
+
+def _table(title: str, columns: tuple[str, ...], lines: list[tuple[str, ...]]) -> Table:
+    grid = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False, show_header=any(columns))
+    for number, name in enumerate(columns):
+        grid.add_column(name, style="cyan" if not number else None, overflow="fold", no_wrap=not number)
+    for line in lines:
+        grid.add_row(*line)
+    return grid
+
+
+def _line(part: Part) -> tuple[str, str, str, str]:
+    if importlib.util.find_spec(part.module) is None:
+        return part.module, "[yellow]missing[/]", part.purpose, part.install.replace("[", "\\[")
+    try:
+        return part.module, metadata.version(part.distribution), part.purpose, ""
+    except metadata.PackageNotFoundError:
+        return part.module, "present", part.purpose, ""
+
+
+def _machine() -> list[tuple[str, ...]]:
+    from turnwise.evaluation.score import software_versions
+
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    lines = [
+        ("turnwise", software_versions()["turnwise"]),
+        ("Python", f"{platform.python_version()} on {platform.platform()}"),
+        ("CPU", f"{usable} of {os.cpu_count()} cores usable by this process"),
+    ]
+    memory = _memory()
+    if memory is not None:
+        lines.append(("memory", f"{memory[1]:.1f} of {memory[0]:.1f} GiB free"))
+    return [*lines, *_torch()]
+
+
+def _memory() -> tuple[float, float] | None:
+    """Total and available memory in GiB, where the kernel tells."""
+    source = Path("/proc/meminfo")
+    if not source.is_file():
+        return None
+    sizes = {line.split(":")[0]: int(line.split()[1]) for line in source.read_text().splitlines() if line.endswith("kB")}
+    return sizes["MemTotal"] / 2**20, sizes.get("MemAvailable", 0) / 2**20
+
+
+def _torch() -> Iterator[tuple[str, ...]]:
+    if importlib.util.find_spec("torch") is None:
+        yield "devices", "torch is missing: environments, scripted agents and endpoints work; models of your own do not"
+        return
+    try:
+        import torch
+    except (ImportError, OSError) as problem:
+        yield "devices", f"[red]torch is installed and cannot be loaded[/]: {problem}"
+        return
+    threads = torch.get_num_threads()
+    yield "threads", f"{threads} for torch (OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'not set')})"
+    found = [f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    yield "devices", ", ".join(found) or "cpu alone"
+    if not found:
+        yield "CPU arithmetic", torch.backends.cpu.get_cpu_capability()
+
+
+def _settings() -> list[tuple[str, ...]]:
+    return [(name, os.environ.get(name, "not set")) for name in DEFAULTS]

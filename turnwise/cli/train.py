@@ -1,0 +1,7 @@
+"""`turnwise train`."""
+
+from __future__ import annotations
+
+
+def train() -> None:
+    """Train."""
