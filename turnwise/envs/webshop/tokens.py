@@ -31,7 +31,7 @@ Mich Minn Miss N.C N.D N.H N.J N.M N.Y Neb Nebr Nev Nov Oct Okla Ore Pa S.C Sep 
 D.C Dr e.g E.g E.G Gen Gov i.e I.e I.E Inc Jr Ltd Md Messrs Mo Mont Mr Mrs Ms p.m Ph.D Prof Rep Rev Sen St vs v.s a b c d e f
 g h i j k l m n o p q r s t u v w x y z"""
 _CUT = "can/not gon/na got/ta y/all not/ve"
-_NOT_CUT = frozenset("Ill ill Its its Hell hell Shell shell Shed shed were Were Well well Whore whore".split(" "))
+_NOT_CUT = "Ill ill Its its Hell hell Shell shell Shed shed were Were Well well Whore whore"
 
 
 @cache
@@ -40,9 +40,9 @@ def _exceptions() -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for pair in _CONTRACTED.split():
         first, last = pair.split("/")
-        for word, mark in product((first, first.title()), ("", "'")):
+        for word, mark in product((first, first.title()), ("", "'", "’")):
             found[word + mark + last] = (word, mark + last)
-    for verb, (mark, case) in product(_NEGATED.split(), product(("nt", "n't"), (str.lower, str.title))):
+    for verb, (mark, case) in product(_NEGATED.split(), product(("nt", "n't", "n’t"), (str.lower, str.title))):
         found[case(verb) + mark] = (case(verb), mark)
     for pair in _CUT.split():
         first, last = pair.split("/")
@@ -51,7 +51,7 @@ def _exceptions() -> dict[str, tuple[str, ...]]:
         found[f"{hour}{half}"] = (str(hour), half)
     found |= {f"{word}.": (f"{word}.",) for word in _DOTTED.split()}
     found |= {whole: (whole,) for whole in ("and/or", "w/o", "o'clock", "O'clock", "C++", ":D", ":P", ":-)", ":)", ":(")}
-    return {chunk: parts for chunk, parts in found.items() if chunk not in _NOT_CUT}
+    return {chunk: parts for chunk, parts in found.items() if chunk not in _NOT_CUT.split()}
 
 
 @cache
