@@ -33,11 +33,11 @@ class Mean:
     def __call__(self, ledger: Ledger, totals: Totals) -> Ledger:
         trained = ledger.mask.astype(np.float64)
         if self.over == "token":
-            return ledger.write(weight=_divide(trained, totals.sum(trained)))
+            return ledger.write(weight=_divide(trained, np.full(len(trained), totals.sum(trained))))
         unit = ledger.turn_of if self.over == "turn" else ledger.owner[ledger.turn_of]
-        size = np.bincount(unit, trained, minlength=len(ledger.turns))
+        size: Floats = np.bincount(unit, trained, minlength=len(ledger.turns)).astype(np.float64)
         units = totals.sum((size > 0).astype(np.float64))
-        return ledger.write(weight=_divide(trained, units * size[unit]))
+        return ledger.write(weight=_divide(trained, size[unit] * units))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,6 @@ class Fixed:
         return ledger.write(weight=weight, mass=np.full(len(trained), totals.sum(weight)))
 
 
-def _divide(numerator: Floats, denominator: Floats | float) -> Floats:
+def _divide(numerator: Floats, denominator: Floats) -> Floats:
     """Quotient, 0 where the numerator is 0 (nothing trained there, so the denominator may be 0 as well)."""
     return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=numerator > 0)

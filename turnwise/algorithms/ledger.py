@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -97,7 +98,7 @@ class Ledger:
             if name in ("logprob", "entropy"):
                 values = turn.logprobs if name == "logprob" else turn.entropies
             else:
-                values = self.given.get(uid, {}).get(name, [None] * (k + 1))[k]  # type: ignore[list-item]
+                values = self.given.get(uid, {}).get(name, [None] * (k + 1))[k]
             if turn.completion_ids and values is None:
                 raise DataError(f"turn {k} of trajectory {uid} has no {name!r}, which the recipe reads: record it in the rollouts")
             columns.append(() if values is None else values)
@@ -142,9 +143,7 @@ class Ledger:
             cuts = ends[first[b] : first[b + 1] + 1]
             if not self.mask[cuts[0] : cuts[-1]].any():
                 continue
-            out[trajectory.uid] = {
-                name: [values[i:j] for i, j in zip(cuts[:-1], cuts[1:], strict=True)] for name, values in self.tokens.items()
-            }
+            out[trajectory.uid] = {name: [values[i:j] for i, j in pairwise(cuts)] for name, values in self.tokens.items()}
         return out
 
 

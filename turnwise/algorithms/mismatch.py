@@ -13,7 +13,7 @@ still counts in the mean.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from turnwise.algorithms.needs import SPANS
 from turnwise.algorithms.ratio import LIMIT, Level, pool

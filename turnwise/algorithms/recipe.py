@@ -86,7 +86,8 @@ class Recipe:
     @property
     def requires(self) -> frozenset[str]:
         """What the trainer must provide, by the names of `needs.NEEDS`: the union of what the parts need."""
-        return frozenset(need for _, part in _parts(self) for need in _requires(part) if need in NEEDS)
+        forks = {"fork"} if self.strategy is not None and self.strategy.branches else set[str]()
+        return frozenset(forks | {need for _, part in _parts(self) for need in _requires(part) if need in NEEDS})
 
     def credit(self, groups: Sequence[Group], all_sum: AllSum | None = None, given: Streams | None = None) -> Streams:
         """The credit plane.
