@@ -26,7 +26,7 @@ from turnwise.errors import ConfigError
 
 Thinking: TypeAlias = Literal["keep", "strip", "template"]
 MARK = "ReplyStandsHere"
-THOUGHT = re.compile(r"<think>.*?</think>\s*|^.*?</think>\s*", re.DOTALL)
+THOUGHT = re.compile(r"<think>.*?(?:</think>\s*|\Z)|\A(?:(?!<think>).)*?</think>\s*", re.DOTALL)
 
 
 class Renderer:
