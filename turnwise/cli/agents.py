@@ -9,6 +9,7 @@ DIRECTORY or hub id       a transformers model, run here
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,8 +21,11 @@ from turnwise.agents.engine import Engine, Sampling
 from turnwise.agents.prompt import prompt as prompt_named
 from turnwise.agents.renderer import Renderer
 from turnwise.agents.scripted import ExpertAgent, RandomAgent, ReplayAgent
-from turnwise.errors import ConfigError
-from turnwise.records import read_jsonl
+from turnwise.cli.models import load, tokenizer_of
+from turnwise.errors import ConfigError, DataError, unknown
+from turnwise.records import Trajectory, read_jsonl
+
+SCRIPTED = ("expert", "random")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +59,25 @@ async def opened(request: Request) -> AsyncIterator[Agent]:
     elif request.spec == "random":
         yield RandomAgent(request.sampling.seed or 0)
     elif kind == "replay":
-        yield ReplayAgent(list(read_jsonl(rest)))
+        yield ReplayAgent(_whole(rest))
     else:
+        if difflib.get_close_matches(request.spec, SCRIPTED, n=1, cutoff=0.7) and not Path(request.spec).exists():
+            raise unknown("agent", request.spec, SCRIPTED)
+        chosen = prompt_named(request.prompt)  # before anything heavy is loaded
         engine, tokenizer = _endpoint(rest, request) if kind == "openai" else _local(request)
         try:
             renderer = Renderer(tokenizer, template=request.chat_template or None)
-            yield ModelAgent(
-                engine, tokenizer, prompt_named(request.prompt), request.sampling, request.max_context, "policy", renderer=renderer
-            )
+            yield ModelAgent(engine, tokenizer, chosen, request.sampling, request.max_context, renderer=renderer)
         finally:
             await engine.close()
+
+
+def _whole(path: str) -> list[Trajectory]:
+    """The recordings that did not break off: repeating half an episode would score it as a failure."""
+    recorded = [trajectory for trajectory in read_jsonl(path) if trajectory.error is None]
+    if not recorded:
+        raise DataError(f"{path} holds no episode that was played to its end, so there is nothing to replay")
+    return recorded
 
 
 def _endpoint(spec: str, request: Request) -> tuple[Engine, Any]:
@@ -75,14 +88,11 @@ def _endpoint(spec: str, request: Request) -> tuple[Engine, Any]:
         raise ConfigError(
             f"openai:{spec} does not name an endpoint: write openai:MODEL@URL, such as openai:qwen@http://localhost:8000/v1"
         )
-    return OpenAIEngine(url, model), _tokenizer(request.tokenizer or model)
+    return OpenAIEngine(url, model), tokenizer_of(request.tokenizer or model)
 
 
 def _local(request: Request) -> tuple[Engine, Any]:
+    model, tokenizer = load(request.spec, request.device, request.dtype)
     from turnwise.agents.transformers_engine import TransformersEngine
 
-    return TransformersEngine(object(), slots=request.slots), _tokenizer(request.spec)
-
-
-def _tokenizer(name: str) -> Any:
-    return Path(name)
+    return TransformersEngine(model, slots=request.slots, max_context=request.max_context), tokenizer

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from turnwise.cli.arguments import EnvArgs, settings
 from turnwise.errors import DataError
-from turnwise.records import Trajectory, write_jsonl
+from turnwise.records import Trajectory, read_jsonl, write_jsonl
+
+if TYPE_CHECKING:
+    from turnwise.cli.agents import Request
+    from turnwise.evaluation.score import Score
 
 
 def evaluate_command(
@@ -75,7 +79,7 @@ def evaluate_command(
 
 
 def _run(
-    console: Console, env: Any, name: str, given: dict[str, Any], request: Any, options: dict[str, Any],
+    console: Console, env: Any, name: str, given: dict[str, Any], request: Request, options: dict[str, Any],
     json_file: Path | None, save: Path | None, baseline: Path | None,
 ) -> None:  # fmt: skip
     from turnwise.evaluation import score as scores
@@ -85,12 +89,14 @@ def _run(
     score, played, same = asyncio.run(_measure(env, name, given, request, options))
     console.print(table(score))
     if same:
-        console.print(same)
+        console.print(same, soft_wrap=True)
     if before is not None:
         for what in ("success", "score"):
             gain = scores.compare(before, score, what)
             verdict = "excludes zero" if gain.excludes_zero else "holds zero"
-            console.print(f"{what} against {baseline}: {percent(gain)} over {gain.n} shared tasks, the interval {verdict}")
+            console.print(
+                f"{what} against {baseline}: {percent(gain)} over {gain.n} shared tasks, the interval {verdict}", soft_wrap=True
+            )
     if json_file is not None:
         scores.write(json_file, score)
         console.print(f"score written to {json_file}", soft_wrap=True)
@@ -99,17 +105,23 @@ def _run(
         console.print(f"{len(played)} trajectories written to {save}", soft_wrap=True)
 
 
-async def _measure(env: Any, name: str, given: dict[str, Any], request: Any, options: dict[str, Any]) -> Any:
+async def _measure(
+    env: Any, name: str, given: dict[str, Any], request: Request, options: dict[str, Any]
+) -> tuple[Score, list[Trajectory], str]:  # fmt: skip
+    """The score, what was played, and for a replay whether it happened again."""
     from turnwise.agents.scripted import ReplayAgent
     from turnwise.cli.agents import opened
     from turnwise.evaluation.evaluate import Claim, evaluation
+    from turnwise.evaluation.replay import compare_replays
 
     async with opened(request) as agent:
-        same = ""
         if isinstance(agent, ReplayAgent):
             options["episodes"] = agent.episodes()
         score, played = await evaluation(env.spawn, agent, claim=Claim(name, given, request.spec), **options)
-        return score, played, same
+        if not isinstance(agent, ReplayAgent):
+            return score, played, ""
+        recorded = read_jsonl(request.spec.partition(":")[2])
+        return score, played, str(compare_replays(recorded, played))
 
 
 def _save(path: Path, played: Sequence[Trajectory]) -> None:
