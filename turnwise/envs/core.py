@@ -83,9 +83,11 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
         split: the split that `reset` draws from when it is given neither `task` nor `split`.
     """
 
-    metadata = {"render_modes": ["ansi"], "render_fps": 1}
+    metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 (Gymnasium's own declaration is not a ClassVar)
     blocking: bool = False
     """True where `step` may wait on a process or a network, so that a driver calls it in a thread."""
+    stochastic: bool = True
+    """Whether `_act` draws from `self.np_random`; the generator is part of a snapshot only then."""
 
     def __init__(self, split: str = "train", render_mode: str | None = None) -> None:
         self.observation_space = TextSpace()
@@ -162,6 +164,8 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Do `action`; returns observation, reward, terminated, truncated (always False here), info."""
+        if self._task is None:
+            raise TaskError("there is no episode to act in: call reset() first")
         self._last = self._act(action)
         self._actions.append(action)
         last = self._last
@@ -169,12 +173,14 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
 
     def _info(self, last: Outcome) -> Info:
         assert self._task is not None
+        # Lists and dicts are copies: what a caller does to them must not reach the outcome that snapshots share.
         return Info(
-            task=self._task, split=self._split, instruction=last.instruction, admissible=last.admissible,
-            state=last.state, valid=last.valid, success=last.success, score=last.score, rewards=last.rewards, tags=last.tags,
+            task=self._task, split=self._split, instruction=last.instruction, admissible=list(last.admissible),
+            state=last.state, valid=last.valid, success=last.success, score=last.score, rewards=dict(last.rewards),
+            tags=list(last.tags),
         )  # fmt: skip
 
-    def render(self) -> str | None:  # type: ignore[override]
+    def render(self) -> str | None:
         """The last observation, when `render_mode="ansi"`."""
         return self._last.observation if self._last is not None and self.render_mode == "ansi" else None
 
@@ -183,7 +189,8 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
         if self._task is None:
             raise TaskError("there is no episode to snapshot: call reset() first")
         saved = self._save()
-        rng = copy.deepcopy(self.np_random.bit_generator.state) if saved is not None else None
+        # numpy makes a new dict at each look, so there is nothing to copy.
+        rng = self.np_random.bit_generator.state if saved is not None and self.stochastic else None
         return Snapshot(self._task, self._split, self._seed, tuple(self._actions), saved, cast(dict[str, Any] | None, rng))
 
     def restore(self, snapshot: Snapshot[State]) -> tuple[str, dict[str, Any]]:
@@ -196,14 +203,15 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
         self._task, self._split, self._seed = snapshot.task, snapshot.split, snapshot.seed
         self._actions = list(snapshot.actions)
         if snapshot.rng is not None:
-            self.np_random.bit_generator.state = copy.deepcopy(snapshot.rng)
+            self.np_random.bit_generator.state = snapshot.rng
         self._load(snapshot.state)
         assert self._last is not None, "_load must set self._last"
         return self._last.observation, cast(dict[str, Any], self._info(self._last))
 
     def spawn(self) -> Self:
         """Another environment over the same shared data, before its first reset."""
-        other = copy.copy(self)
+        other = object.__new__(type(self))  # not copy.copy, which would go through __getstate__
+        other.__dict__.update(self.__dict__)
         other._task, other._actions, other._last = None, [], None
         other._np_random, other._np_random_seed = None, None
         other.observation_space, other.action_space = TextSpace(), TextSpace()

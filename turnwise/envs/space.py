@@ -6,7 +6,7 @@ Gymnasium's own `Text` rejects blanks, newlines and Unicode by default, and `Asy
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from gymnasium.spaces import Space
@@ -31,7 +31,7 @@ class TextSpace(Space[str]):
         length = int(self.np_random.integers(1, 24))
         return "".join(_ALPHABET[int(i)] for i in self.np_random.integers(len(_ALPHABET), size=length))
 
-    def to_jsonable(self, sample_n: Sequence[str]) -> list[str]:
+    def to_jsonable(self, sample_n: Iterable[str]) -> list[str]:
         return list(sample_n)
 
     def from_jsonable(self, sample_n: list[Any]) -> list[str]:

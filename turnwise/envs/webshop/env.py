@@ -57,6 +57,8 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
         DataError: for a directory without the official files.
     """
 
+    stochastic = False
+
     def __init__(
         self, catalogue: Catalogue | str | Path | None = None, goals: Sequence[Goal] | None = None, *, reward: str = "official",
         observation: str = "text", split: str = "train", split_rule: str | None = None, nouns: str | Tagger = "auto",
