@@ -1,0 +1,103 @@
+"""Log-probabilities of the policy tokens of a pack, and their entropies when somebody asks.
+
+The hidden states of all tokens are computed, the logits only of those that predict a policy token, and of at most `chunk`
+of them at once: with a large vocabulary the logits, not the model, would fill the memory. Chunks are computed again in
+the backward pass. Logits are divided by the sampling temperature, as the engine's log-probabilities are.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from turnwise.training.attention import row_attention
+from turnwise.training.packing import Pack
+
+CHUNK = 1 << 24
+"""Logits (tokens times vocabulary) held at once; 64 MB in float32."""
+
+
+class Policy(nn.Module):
+    """A causal language model as a function from a pack to log-probabilities. The module that a learner wraps.
+
+    Args:
+        model: a transformers causal language model, peft adapters included.
+        temperature: what logits are divided by.
+        autocast: compute matrix products in bfloat16.
+    """
+
+    def __init__(self, model: nn.Module, temperature: float = 1.0, autocast: bool = False) -> None:
+        super().__init__()
+        self.model = model
+        self.temperature = temperature
+        self.autocast = autocast
+
+    def forward(self, pack: Pack, entropies: bool = False) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Returns log-probabilities [N] (nats, float32) and, when asked, full-vocabulary entropies [N]."""
+        device = pack.ids.device
+        with torch.autocast(device.type, torch.bfloat16) if self.autocast else nullcontext():
+            hidden = hidden_states(self.base, pack)[pack.at]
+            head = self.base.get_output_embeddings()
+            size = max(1, CHUNK // head.weight.shape[0])
+            if len(hidden) <= size:
+                return self._score(head, hidden, pack.target, entropies)
+            parts = [
+                checkpoint(self._score, head, h, t, entropies, use_reentrant=False)
+                for h, t in zip(hidden.split(size), pack.target.split(size), strict=True)
+            ]
+        logp = torch.cat([part[0] for part in parts])
+        return logp, torch.cat([part[1] for part in parts]) if entropies else None
+
+    @property
+    def base(self) -> Any:
+        """The transformers model itself, without an adapter's wrapping (the adapters stay in its layers)."""
+        unwrap = getattr(self.model, "get_base_model", None)
+        return unwrap() if unwrap is not None else self.model
+
+    def _score(
+        self, head: nn.Module, hidden: torch.Tensor, target: torch.Tensor, entropies: bool
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        logits = finished(self.base.config, head(hidden).float())
+        if self.temperature != 1.0:
+            logits = logits / self.temperature
+        logp = -F.cross_entropy(logits, target, reduction="none")
+        return logp, entropy(logits) if entropies else None
+
+
+def finished(config: Any, logits: torch.Tensor) -> torch.Tensor:
+    """What some architectures do to their logits after the head: Granite and Cohere scale them, Gemma 2 caps them."""
+    text = config.get_text_config(decoder=True)
+    if getattr(text, "logits_scaling", None):
+        logits = logits / text.logits_scaling
+    if getattr(text, "logit_scale", None):
+        logits = logits * text.logit_scale
+    cap = getattr(text, "final_logit_softcapping", None)
+    return torch.tanh(logits / cap) * cap if cap else logits
+
+
+def entropy(logits: torch.Tensor) -> torch.Tensor:
+    """Entropy (nats) of softmax(logits) over the last axis."""
+    logp = torch.log_softmax(logits, -1)
+    return -(logp.exp() * logp).sum(-1)
+
+
+def hidden_states(model: Any, pack: Pack) -> torch.Tensor:
+    """[T, hidden] after the last layer.
+
+    A model that does not take transformers' attention interface gets its rows one by one, which is slower and the same.
+    """
+    backbone = getattr(model, model.base_model_prefix)
+    if getattr(model, "_supports_attention_backend", False):
+        with row_attention(model):
+            out = backbone(
+                input_ids=pack.ids[None], position_ids=pack.positions[None], use_cache=False, row_lengths=pack.lengths
+            )
+        return torch.as_tensor(out.last_hidden_state[0])
+    lengths = list(pack.lengths)
+    pairs = zip(pack.ids.split(lengths), pack.positions.split(lengths), strict=True)
+    return torch.cat([backbone(input_ids=i[None], position_ids=p[None], use_cache=False).last_hidden_state[0] for i, p in pairs])

@@ -1,0 +1,247 @@
+"""The learner: rows and a recipe in, moved weights and metrics out. The only file that knows accelerate.
+
+Weights of tokens sum to one over the global batch when they leave the credit plane, so micro-batches are plain sums:
+their gradients add up to the batch's, however the rows were cut. Across processes DDP averages gradients, so the loss is
+multiplied by the number of processes. Nothing here knows an algorithm; what one needs it says in `requires`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from turnwise.algorithms import Batch, Recipe
+from turnwise.errors import ConfigError
+from turnwise.records import Floats, Row
+from turnwise.training.config import Optimiser
+from turnwise.training.forward import Policy
+from turnwise.training.optimiser import Mover, schedule
+from turnwise.training.packing import Pack, pack, plan
+
+UNSUPPORTED = {"value"}
+"""Needs of recipes that this learner does not meet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Where an update stands in its run, for the schedule: step `step` (from 0) of `steps`."""
+
+    step: int = 0
+    steps: int = 1
+
+
+class Learner:
+    """Trains a causal language model in place; an engine may share it.
+
+    Args:
+        model: a transformers causal language model, on the device it is to be trained on.
+        settings: how weights move.
+        temperature: the sampling temperature, which the learner's logits are divided by as the engine's were.
+        autocast: matrix products in bfloat16.
+        gradient_checkpointing: compute activations again in the backward pass.
+        seed: of the order of mini-batches.
+
+    Raises:
+        ConfigError: when no weight is trainable.
+    """
+
+    def __init__(
+        self, model: nn.Module, settings: Optimiser | None = None, *, temperature: float = 1.0, autocast: bool = False,
+        gradient_checkpointing: bool = False, seed: int = 0,
+    ) -> None:  # fmt: skip
+        self.model = model
+        self.settings = settings or Optimiser()
+        self.device = next(model.parameters()).device
+        self.accelerator = Accelerator(cpu=self.device.type == "cpu", device_placement=False)
+        self.seed = seed
+        if gradient_checkpointing:
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})  # type: ignore[operator]
+        without_dropout(model)
+        self.policy: Any = self.accelerator.prepare_model(Policy(model, temperature, autocast))
+        self.mover = Mover(model, self.settings)
+
+    @property
+    def processes(self) -> int:
+        return int(self.accelerator.num_processes)
+
+    def all_sum(self, array: Floats) -> Floats:
+        """Add a float64 array over all processes."""
+        if self.processes == 1:
+            return array
+        total: torch.Tensor = self.accelerator.reduce(torch.from_numpy(array).to(self.device), "sum")
+        return np.asarray(total.cpu().numpy())
+
+    # Training -----------------------------------------------------------------------------------------------------
+
+    def update(
+        self, rows: Sequence[Row], recipe: Recipe, when: Timeline | None = None, factor: float = 1.0,
+        scalars: dict[str, float] | None = None, after: Callable[[], None] | None = None,
+    ) -> dict[str, float]:  # fmt: skip
+        """Train on the rows of one batch.
+
+        Args:
+            rows: with the streams `logprob`, `advantage`, `weight`, whatever else the recipe wrote, and `ref_logp` when it
+                requires that.
+            when: for the learning rate's schedule.
+            factor: multiplies the learning rate (a controller's).
+            scalars: put into `Batch.scalars` (a controller's).
+            after: called after each optimiser step, for a progress bar.
+
+        Returns:
+            The recipe's metrics, averaged over optimiser steps; `grad_norm`, `learning_rate` (AdamW's), `tokens` (trained
+            on, prompts included), `optimiser_steps`, `skipped_steps` (gradient not finite), and `entropy`.
+
+        Raises:
+            ConfigError: for a recipe that needs what this learner does not have.
+        """
+        missing = sorted(recipe.requires & UNSUPPORTED)
+        if missing:
+            raise ConfigError(f"recipe {recipe.name!r} requires {', '.join(missing)}, which this learner does not compute")
+        when = when or Timeline()
+        parts = self.settings.mini_batches * self.settings.epochs
+        rows = self._with_old(rows) if parts > 1 and self.settings.old_logprobs == "learner" else rows
+        rate = schedule(self.settings, when.step, when.steps) * factor
+        sums: dict[str, float] = {}
+        self.model.train()
+        for chosen in self._mini_batches(rows, when.step):
+            for name, value in self._step([rows[i] for i in chosen], recipe, rate, scalars or {}).items():
+                sums[name] = sums.get(name, 0.0) + value
+            if after is not None:
+                after()
+        self.model.eval()
+        totals = ("tokens", "optimiser_steps", "skipped_steps")
+        steps = max(1.0, sums.get("optimiser_steps", 1.0))
+        metrics = {name: value if name in totals else value / steps for name, value in sums.items()}
+        return {**metrics, "learning_rate": self.settings.lr * rate}
+
+    def _mini_batches(self, rows: Sequence[Row], step: int) -> list[list[int]]:
+        """Row indices of each optimiser step: trajectories are shuffled and divided, never cut."""
+        of: dict[str, list[int]] = {}
+        for i, row in enumerate(rows):
+            of.setdefault(row.trajectory, []).append(i)
+        number = min(self.settings.mini_batches, len(of))
+        chosen: list[list[int]] = []
+        for epoch in range(self.settings.epochs):
+            uids = list(of)
+            if number > 1:
+                np.random.default_rng([self.seed, step, epoch]).shuffle(uids)
+            chosen += [[i for uid in uids[k::number] for i in of[uid]] for k in range(number)]
+        return chosen
+
+    def _step(self, rows: Sequence[Row], recipe: Recipe, rate: float, scalars: dict[str, float]) -> dict[str, float]:
+        """One optimiser step."""
+        packs = self._packs(rows, "span:trajectory" in recipe.requires)
+        # A mini-batch holds a share of the weights; its step should be as long as if it held them all.
+        scale = self._scale(rows) * self.processes
+        if "measure" in recipe.requires:
+            scalars = {**scalars, **self._measured(packs, recipe, scalars)}
+        sums: dict[str, float] = {}
+        for last, piece in _with_last(packs):
+            with nullcontext() if last or self.processes == 1 else self.accelerator.no_sync(self.policy):
+                loss, metrics = self._loss(piece, recipe, scalars)
+                self.accelerator.backward(loss * scale)
+            for name, value in metrics.items():
+                sums[name] = sums.get(name, 0.0) + float(value) * scale / self.processes
+        norm = self.mover.step(rate)
+        keys = sorted(sums)
+        totals = self.all_sum(np.array([*(sums[k] for k in keys), float(sum(len(p.ids) for p in packs))]))
+        result = dict(zip(keys, map(float, totals[:-1]), strict=True))
+        skipped = float(not np.isfinite(norm))
+        return {**result, "grad_norm": norm, "tokens": float(totals[-1]), "optimiser_steps": 1.0, "skipped_steps": skipped}
+
+    def _loss(self, piece: Pack, recipe: Recipe, scalars: dict[str, float]) -> tuple[torch.Tensor, dict[str, Any]]:
+        wanted = "entropy" in recipe.requires
+        logp, entropy = self.policy(piece, wanted)
+        if not len(piece.target):
+            return logp.sum(), {}
+        return recipe.loss(as_batch(piece, logp, entropy, scalars))
+
+    def _measured(self, packs: Sequence[Pack], recipe: Recipe, scalars: dict[str, float]) -> dict[str, float]:
+        sums: dict[str, float] = {}
+        with torch.no_grad():
+            for piece in packs:
+                logp, entropy = self.policy(piece, "entropy" in recipe.requires)
+                for name, value in recipe.measure(as_batch(piece, logp, entropy, scalars)).items():
+                    sums[name] = sums.get(name, 0.0) + float(value)
+        keys = sorted(sums)
+        return dict(zip(keys, map(float, self.all_sum(np.array([sums[k] for k in keys]))), strict=True))
+
+    def _scale(self, rows: Sequence[Row]) -> float:
+        return float(self.settings.mini_batches) if self.settings.mini_batches > 1 and len(rows) else 1.0
+
+    def _packs(self, rows: Sequence[Row], together: bool) -> list[Pack]:
+        return [
+            pack(rows, chosen, self.device)
+            for chosen in plan(rows, self.settings.micro_tokens, together, self.processes)[self.accelerator.process_index :: self.processes]
+        ]
+
+    # Without gradient ---------------------------------------------------------------------------------------------
+
+    def logprobs(self, rows: Sequence[Row], entropies: bool = False) -> tuple[list[Floats], list[Floats]]:
+        """Log-probabilities of every row's policy tokens, [T] each with 0 elsewhere, and entropies likewise (or [])."""
+        logp = [np.zeros(len(row.ids)) for row in rows]
+        wide = [np.zeros(len(row.ids)) for row in rows] if entropies else []
+        self.model.eval()
+        with torch.no_grad():
+            for chosen in plan(rows, self.settings.micro_tokens):
+                piece = pack(rows, chosen, self.device)
+                found, entropy = self.policy(piece, entropies)
+                _place(rows, piece, found, logp)
+                if entropies:
+                    _place(rows, piece, entropy, wide)
+        return logp, wide
+
+    def _with_old(self, rows: Sequence[Row]) -> list[Row]:
+        old, _ = self.logprobs(rows)
+        return [replace(row, streams={**row.streams, "old_logp": values}) for row, values in zip(rows, old, strict=True)]
+
+    # State --------------------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Everything a resumed run needs beside the weights."""
+        return {"optimisers": self.mover.state()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take back what `state` returned."""
+        self.mover.load(state["optimisers"])
+
+
+def as_batch(piece: Pack, logp: torch.Tensor, entropy: torch.Tensor | None, scalars: dict[str, float]) -> Batch:
+    """A pack and its log-probabilities as the loss plane reads them.
+
+    Rows without `old_logp` are those of an update with one step: the old policy is then the current one.
+    """
+    streams = dict(piece.streams)
+    rollout = streams.pop("logprob", None)
+    return Batch(
+        logp=logp, old_logp=streams.pop("old_logp", logp.detach()), rollout_logp=rollout if rollout is not None else logp.detach(),
+        turn=piece.turn, trajectory=piece.trajectory, streams=streams, ref_logp=streams.get("ref_logp"), entropy=entropy,
+        scalars=scalars,
+    )  # fmt: skip
+
+
+def without_dropout(model: nn.Module) -> None:
+    """Ratios compare the learner's probabilities with the engine's, and neither may be random."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        if isinstance(getattr(module, "attention_dropout", None), float):
+            module.attention_dropout = 0.0
+
+
+def _place(rows: Sequence[Row], piece: Pack, values: torch.Tensor | None, into: list[Floats]) -> None:
+    assert values is not None
+    counts = [int(rows[i].mask.sum()) for i in piece.rows]
+    for i, part in zip(piece.rows, values.float().cpu().split(counts), strict=True):
+        into[i][rows[i].mask] = part.numpy()
+
+
+def _with_last(packs: Sequence[Pack]) -> list[tuple[bool, Pack]]:
+    return [(k == len(packs) - 1, piece) for k, piece in enumerate(packs)]
