@@ -15,10 +15,9 @@ from turnwise.envs.webshop.automaton import Automaton
 from turnwise.envs.webshop.stemmer import stem
 from turnwise.envs.webshop.wordbreak import Classes
 
-STOP_WORDS = frozenset(
-    "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to "
-    "was will with".split()
-)
+_STOPPED = """a an and are as at be but by for if in into is it no not of on or such that the their then there these they
+this to was will with"""
+STOP_WORDS = frozenset(_STOPPED.split())
 LONGEST = 255
 """UTF-16 units; a longer word is cut."""
 _ASCII_WORD = re.compile(

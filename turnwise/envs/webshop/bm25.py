@@ -112,8 +112,11 @@ class BM25Index:
         Strings.pack(self.ids).save(path, "ids")
         Strings.pack(self.terms).save(path, "terms")
         for name in ("starts", "docs", "weights", "rank"):
-            if not (path / f"{name}.npy").exists():
-                np.save(path / f"{name}.npy", getattr(self, name))
+            values, target = getattr(self, name), path / f"{name}.npy"
+            if isinstance(values, np.memmap) and values.filename is not None and Path(values.filename) == target.resolve():
+                values.flush()  # it is already there
+            else:
+                np.save(target, values)
         (path / "index.json").write_text(json.dumps({"version": VERSION, "documents": len(self.rank)}), encoding="utf8")
 
     @classmethod

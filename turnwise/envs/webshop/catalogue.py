@@ -51,24 +51,49 @@ class Catalogue:
         page_size: products on a page of results.
         goals: what a generated catalogue asks for; held as given.
         instructions: what official data asks for.
+        index, digest, price_draws: what is otherwise worked out: the search index, the hash of the data, and how many
+            prices were drawn from ranges.
+        origin: arguments of `Catalogue.official` that make this catalogue again, in place of pickling it.
 
     Raises:
         DataError: when there is no product, or two share an ASIN.
     """
 
     def __init__(
-        self, products: Sequence[Product], *, page_size: int = 10, goals: Sequence[Any] = (), instructions: Instructions | None = None,
+        self, products: Sequence[Product] | Mapping[str, Product], *, page_size: int = 10, goals: Sequence[Any] = (),
+        instructions: Instructions | None = None, index: BM25Index | None = None, digest: str | None = None,
+        price_draws: int | None = None, origin: tuple[Any, ...] | None = None,
     ) -> None:  # fmt: skip
-        held = {product.asin: product for product in products}
-        if not held:
+        self._products = products if isinstance(products, Mapping) else _by_asin(products)
+        self.asins: Sequence[str] = getattr(products, "asins", None) or tuple(self._products)
+        """Every ASIN, in the order of the data."""
+        if not self.asins:
             raise DataError("this catalogue has no products: give it at least one")
-        if len(held) != len(products):
-            seen: set[str] = set()
-            twice = next(product.asin for product in products if product.asin in seen or seen.add(product.asin))
-            raise DataError(f"two products of this catalogue share the ASIN {twice!r}: give each its own")
-        self._products: Mapping[str, Product] = held
         self.page_size, self.goals = page_size, tuple(goals)
         self.instructions = instructions or Instructions()
+        self._given_index, self._given_digest, self._given_draws, self._origin = index, digest, price_draws, origin
+
+    @classmethod
+    def official(
+        cls, directory: str | Path, prices: Mapping[str, float] | None = None, cache: str | Path | None = None, seed: int = 0
+    ) -> Catalogue:
+        """The official products, from a directory with `items_shuffle_1000.json` or `items_shuffle.json` and their companions.
+
+        The full files are indexed once, into a directory beside them or in `cache`, and memory-mapped from then on.
+
+        Args:
+            directory: or the file of products itself, where a directory holds both sizes.
+            prices: ASIN -> price in dollars, where they are to be other than drawn; ASINs that are not sold here are ignored.
+            cache: a directory for the index; giving it also keeps a small catalogue on disk.
+            seed: price ranges are drawn from it, in the order of the products, as the original's loader does after
+                `random.seed(seed)`.
+
+        Raises:
+            DataError: where a file is missing, cut off, empty or not the official one, or the index cannot be written.
+        """
+        from turnwise.envs.webshop.official import load
+
+        return load(directory, prices, cache, seed)
 
     @classmethod
     def generate(cls, n: int = 1000, seed: int = 0, style: str = "full") -> Catalogue:
@@ -87,11 +112,6 @@ class Catalogue:
         return asin in self._products
 
     @property
-    def asins(self) -> Sequence[str]:
-        """Every ASIN, in the order of the data."""
-        return tuple(self._products)
-
-    @property
     def synthetic_instructions(self) -> Mapping[str, tuple[str, tuple[str, ...]]]:
         return self.instructions.synthetic
 
@@ -102,6 +122,8 @@ class Catalogue:
     @cached_property
     def index(self) -> BM25Index:
         """The search index, built on first use."""
+        if self._given_index is not None:
+            return self._given_index
         return BM25Index.build(tuple(self._products), (product.text for product in self._products.values()))
 
     def search(self, query: str) -> list[str]:
@@ -112,16 +134,41 @@ class Catalogue:
     def _recall(self) -> Any:
         return lru_cache(maxsize=REMEMBERED)(lambda query: tuple(self.index.search(query, RESULTS)))
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_recall"}
+    @cached_property
+    def price_draws(self) -> int:
+        """How many prices were drawn from a range: the official loader's generator is that far on when it comes to goals."""
+        if self._given_draws is not None:
+            return self._given_draws
+        return sum(" to " in product.price_tag for product in self._products.values())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._origin is not None:
+            return Catalogue.official, self._origin
+        state = {name: value for name, value in self.__dict__.items() if name != "_recall"}
+        return object.__new__, (Catalogue,), state
 
     @cached_property
     def data_hash(self) -> str:
-        """Hash of everything this catalogue shows: products with their prices, instructions, goals, page size."""
+        """Hash of everything this catalogue shows: products with their prices, instructions, goals, page size.
+
+        Kept on disk, a catalogue is known by the hash of its files and prices instead, which need not be read for it.
+        """
         digest = hashlib.blake2b(digest_size=16)
         digest.update(f"page_size={self.page_size}".encode())
+        if self._given_digest is not None:
+            digest.update(self._given_digest.encode())
+            return digest.hexdigest()
         for product in self._products.values():
             digest.update(json.dumps(asdict(product), ensure_ascii=True).encode())
         for item in (*self.instructions.synthetic.items(), *self.instructions.human, *self.goals):
             digest.update(repr(item).encode("utf8", "surrogatepass"))
         return digest.hexdigest()
+
+
+def _by_asin(products: Sequence[Product]) -> dict[str, Product]:
+    held: dict[str, Product] = {}
+    for product in products:
+        if product.asin in held:
+            raise DataError(f"two products of this catalogue share the ASIN {product.asin!r}: give each its own")
+        held[product.asin] = product
+    return held

@@ -10,6 +10,7 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -101,7 +102,8 @@ class Inverter:
         if self.scratch is None:
             return block
         paths = [self.scratch / f"block-{len(self._blocks)}-{part}.npy" for part in range(3)]
-        for path, part in zip(paths, block, strict=True):
+        values: tuple[npt.NDArray[Any], ...] = block
+        for path, part in zip(paths, values, strict=True):
             np.save(path, part)
         terms, docs, counts = (np.load(path, mmap_mode="r") for path in paths)
         return terms, docs, counts
@@ -111,7 +113,9 @@ class Inverter:
             self._close()
         words = sorted(self.vocabulary.terms)
         place = np.empty(len(words), dtype=np.int64)
-        place[np.fromiter((self.vocabulary.terms[word] for word in words), dtype=np.int64, count=len(words))] = np.arange(len(words))
+        place[np.fromiter((self.vocabulary.terms[word] for word in words), dtype=np.int64, count=len(words))] = np.arange(
+            len(words)
+        )
         starts = np.zeros(len(words) + 1, dtype=np.int64)
         for terms, _, _ in self._blocks:
             starts[1:] += np.bincount(place[terms], minlength=len(words))
@@ -133,7 +137,13 @@ class Inverter:
             free[rows] += runs
         return docs, counts
 
-    def _array(self, name: str, size: int, kind: type[np.generic]) -> npt.NDArray[np.generic]:  # type: ignore[type-var]
+    def clean(self) -> None:
+        """Remove what only the inversion needed from the scratch directory; `docs.npy` stays."""
+        if self.scratch is not None:
+            for path in (*self.scratch.glob("block-*.npy"), self.scratch / "counts.npy"):
+                path.unlink(missing_ok=True)
+
+    def _array(self, name: str, size: int, kind: type[np.generic]) -> npt.NDArray[Any]:
         if self.scratch is None or size == 0:
             return np.empty(size, dtype=kind)
         return np.lib.format.open_memmap(self.scratch / f"{name}.npy", mode="w+", dtype=kind, shape=(size,))

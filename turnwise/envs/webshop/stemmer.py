@@ -8,15 +8,16 @@ of the author's later reference implementations. Stemmers that follow the paper 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 STEP2 = {
     "ational": "ate", "tional": "tion", "enci": "ence", "anci": "ance", "izer": "ize", "bli": "ble", "alli": "al",
     "entli": "ent", "eli": "e", "ousli": "ous", "ization": "ize", "ation": "ate", "ator": "ate", "alism": "al",
     "iveness": "ive", "fulness": "ful", "ousness": "ous", "aliti": "al", "iviti": "ive", "biliti": "ble", "logi": "log",
 }  # fmt: skip
 STEP3 = {"icate": "ic", "ative": "", "alize": "al", "iciti": "ic", "ical": "ic", "ful": "", "ness": ""}
-STEP4 = dict.fromkeys(
-    "al ance ence er ic able ible ant ement ment ent ion ou ism ate iti ous ive ize".split(), ""
-)  # fmt: skip
+_STRIPPED = "al ance ence er ic able ible ant ement ment ent ion ou ism ate iti ous ive ize"
+STEP4 = dict.fromkeys(_STRIPPED.split(), "")
 
 
 def stem(word: str) -> str:
@@ -54,7 +55,7 @@ def _consonants(word: str) -> list[bool]:
 
 def _measure(word: str) -> int:
     kinds = _consonants(word)
-    return sum(after and not before for before, after in zip(kinds, kinds[1:], strict=False))
+    return sum(after and not before for before, after in pairwise(kinds))
 
 
 def _has_vowel(word: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import overload
 
@@ -55,5 +56,5 @@ class Strings(Sequence[str]):
         for first in range(0, len(self), 4096):
             starts = self.starts[first : first + 4097].tolist()
             block = self.data[starts[0] : starts[-1]].tobytes()
-            for begin, end in zip(starts, starts[1:], strict=False):
+            for begin, end in pairwise(starts):
                 yield block[begin - starts[0] : end - starts[0]].decode("utf8", "surrogatepass")
