@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from turnwise.envs.webshop.vocabulary.compact import BRANDS, CATEGORIES, LETTERS, CompactCategory
 from turnwise.envs.webshop.draw import Draw
-from turnwise.envs.webshop.instructions import Listing, price_limit, request
+from turnwise.envs.webshop.instructions import Listing, Request, price_limit
 from turnwise.envs.webshop.product import Product
+from turnwise.envs.webshop.vocabulary.compact import BRANDS, CATEGORIES, LETTERS, CompactCategory
 from turnwise.errors import ConfigError
 
 HIGHEST_GOAL_PRICE = 59
@@ -41,6 +41,8 @@ class CompactStyle:
     brands: bool = True
     """Whether titles begin with an invented brand, which no instruction mentions."""
     goals_per_product: int = 4
+    paraphrases: float = 0.0
+    """Share of goals told in a customer's own words; a few dozen more words."""
     page_size: int = 4
 
     def __post_init__(self) -> None:
@@ -153,4 +155,4 @@ def _listing(draw: Draw, draft: Draft, asin: str, style: CompactStyle) -> Listin
         product_category=f"{draft.category.name} › {draft.type}",
     )  # fmt: skip
     uses = () if draft.use is None else (draft.use,)
-    return Listing(product, request((draft.quality,), draft.type, uses=uses) if draft.limit is not None else "", draft.limit)
+    return Listing(product, Request(draft.type, (draft.quality,), uses=uses) if draft.limit is not None else None, draft.limit)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import random
+from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import TypeVar
@@ -52,9 +53,18 @@ class Draw:
                 return item
         return items[-1]
 
+    def by_edges(self, edges: Sequence[float]) -> int:
+        """An index drawn by running totals of weights: as `weighted`, for long lists drawn from often."""
+        return min(bisect_right(edges, self.random() * edges[-1]), len(edges) - 1)
+
     def sample(self, items: Sequence[T], k: int) -> list[T]:
         """At most `k` different items, in random order."""
         return self.shuffled(items, min(k, len(items)))
+
+    def skewed(self, items: Sequence[T], k: int, power: float = 2.0) -> list[T]:
+        """At most `k` different items, early ones likelier: each is the item at `power` of a uniform number among those left."""
+        left = list(items)
+        return [left.pop(int(self.random() ** power * len(left))) for _ in range(min(k, len(left)))]
 
     def ordered(self, items: Sequence[T], k: int) -> list[T]:
         """At most `k` different items, in the order they stand in `items`."""

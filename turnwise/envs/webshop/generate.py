@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from turnwise.envs.webshop.catalogue import Catalogue
 from turnwise.envs.webshop.compact import CompactStyle, compact_products
 from turnwise.envs.webshop.draw import Draw
+from turnwise.envs.webshop.full import FullStyle, full_products
 from turnwise.envs.webshop.goals import NO_LIMIT, Goal
-from turnwise.envs.webshop.instructions import Listing, conditions
+from turnwise.envs.webshop.instructions import Listing, Request, paraphrased, synthetic
 from turnwise.errors import ConfigError, unknown
 
-Style = CompactStyle
-STYLES: dict[str, tuple[type[Style], Callable[[int, int, Any], list[Listing]]]] = {"compact": (CompactStyle, compact_products)}
+Style = CompactStyle | FullStyle
+STYLES: dict[str, tuple[type[Style], Callable[[int, int, Any], list[Listing]]]] = {
+    "compact": (CompactStyle, compact_products),
+    "full": (FullStyle, full_products),
+}
 
 
 def generate_catalogue(n: int = 1000, seed: int = 0, style: str = "full", **settings: object) -> Catalogue:
@@ -45,44 +50,52 @@ def generate_catalogue(n: int = 1000, seed: int = 0, style: str = "full", **sett
             raise unknown("setting", name, kind.__dataclass_fields__, f"the catalogue style {style!r}")
     chosen = kind(**settings)  # type: ignore[arg-type]
     listings = build(n, seed, chosen)
-    goals = goals_of(listings, chosen.goals_per_product, Draw("turnwise", "goals", style, n, seed))
+    goals = goals_of(listings, chosen, Draw("turnwise", "goals", n, seed, chosen))
     return Catalogue([listing.product for listing in listings], page_size=chosen.page_size, goals=goals)
 
 
-def goals_of(listings: Sequence[Listing], most: int, draw: Draw) -> list[Goal]:
-    """At most `most` goals about every product that makes a request, in random order.
+def goals_of(listings: Sequence[Listing], style: Style, draw: Draw) -> list[Goal]:
+    """At most `style.goals_per_product` goals about every product that makes a request, in random order.
 
     As in WebShop a goal is one combination of a product's option values, and its weight (how often an episode without
     a task draws it) is the mean over its attributes of 1 / (number of goals with that attribute).
     """
-    wanted = [(listing, options) for listing in listings if listing.request for options in _choices(draw, listing, most)]
-    count = Counter(attribute for listing, _ in wanted for attribute in listing.product.attributes)
-    return draw.shuffled([_goal(listing, options, count) for listing, options in wanted])
+    goals = [
+        _goal(listing, listing.request, options, style, draw)
+        for listing in listings
+        if listing.request is not None
+        for options in _choices(draw, listing.product.options, style.goals_per_product)
+    ]
+    count = Counter(attribute for goal in goals for attribute in goal.attributes)
+    weighed = [replace(goal, weight=sum(1 / count[word] for word in goal.attributes) / len(goal.attributes)) for goal in goals]
+    return draw.shuffled(weighed)
 
 
-def _choices(draw: Draw, listing: Listing, most: int) -> list[dict[str, str]]:
+def _choices(draw: Draw, options: Mapping[str, Sequence[str]], most: int) -> list[dict[str, str]]:
     """At most `most` different combinations of option values, one for each group."""
-    names = sorted(listing.product.options)
-    groups = [listing.product.options[name] for name in names]
-    picked = draw.sample(range(math.prod(map(len, groups))), most)
-    return [_combination(names, groups, number) for number in picked]
+    names = sorted(options)
+    count = math.prod(len(options[name]) for name in names)
+    numbers: dict[int, None] = dict.fromkeys(range(count)) if count <= most else {}
+    while len(numbers) < min(count, most):
+        numbers.setdefault(draw.below(count))
+    return [_combination({name: options[name] for name in names}, number) for number in numbers]
 
 
-def _combination(names: Sequence[str], groups: Sequence[Sequence[str]], number: int) -> dict[str, str]:
-    """The `number`-th element of the product of the groups."""
+def _combination(options: Mapping[str, Sequence[str]], number: int) -> dict[str, str]:
+    """The `number`-th combination of one value from each group."""
     chosen = {}
-    for name, values in zip(names, groups, strict=True):
+    for name, values in options.items():
         number, place = divmod(number, len(values))
         chosen[name] = values[place]
     return chosen
 
 
-def _goal(listing: Listing, options: dict[str, str], count: Counter[str]) -> Goal:
-    product = listing.product
+def _goal(listing: Listing, request: Request, options: dict[str, str], style: Style, draw: Draw) -> Goal:
+    product, limit = listing.product, listing.limit
+    told = draw.chance(style.paraphrases)
     return Goal(
-        asin=product.asin, instruction=listing.request + conditions(options, listing.limit), title=product.title,
-        category=product.category, query=product.query, product_category=product.product_category,
-        attributes=product.attributes, options=tuple(sorted(options.items())),
-        price_upper=float(listing.limit) if listing.limit is not None else NO_LIMIT,
-        weight=sum(1 / count[attribute] for attribute in product.attributes) / len(product.attributes),
+        asin=product.asin, instruction=paraphrased(draw, request, options, limit) if told else synthetic(request, options, limit),
+        title=product.title, category=product.category, query=product.query, product_category=product.product_category,
+        attributes=request.attributes, options=tuple(sorted(options.items())),
+        price_upper=float(limit) if limit is not None else NO_LIMIT,
     )  # fmt: skip

@@ -15,7 +15,7 @@ from turnwise.envs.webshop.vocabulary.department import Aisle, Department, Optio
 
 NAMES = ("beauty", "electronics", "garden", "fashion", "grocery")
 
-__all__ = ["Aisle", "Department", "OptionGroup", "departments"]
+__all__ = ["Aisle", "Department", "OptionGroup", "departments", "generic"]
 
 
 @cache
@@ -23,6 +23,12 @@ def departments() -> tuple[Department, ...]:
     """All departments, read once."""
     groups = {key: OptionGroup(entry["name"], words(entry["values"]), entry["weight"]) for key, entry in _read("options").items()}
     return tuple(_department(_read(name), groups) for name in NAMES)
+
+
+@cache
+def generic() -> dict[str, tuple[str, ...]]:
+    """What is said of any product, by kind of phrase."""
+    return {name: words(text) for name, text in _read("generic").items()}
 
 
 def _read(name: str) -> dict[str, Any]:
@@ -33,6 +39,7 @@ def _department(data: dict[str, Any], groups: dict[str, OptionGroup]) -> Departm
     aisles = tuple(
         Aisle(
             tuple(aisle["chain"]),
+            aisle["alias"],
             words(aisle["types"]),
             words(aisle["qualities"]),
             words(aisle["parts"]),

@@ -48,6 +48,8 @@ class Aisle:
 
     chain: tuple[str, ...]
     """The chain of categories above the type, most general first."""
+    alias: str
+    """What sellers write who name the thing loosely."""
     types: tuple[str, ...]
     """Leaf types as the shop lists them, plural and lower case."""
     qualities: tuple[str, ...]

@@ -1,0 +1,204 @@
+"""A shop with the distributions of WebShop's 1,000 products (their means and shares stand in the vocabulary files).
+
+Products come in families: one drawn freely, then a few that share its type and differ in one thing a goal may ask for
+(an attribute missing, another set of option values, a price over the limit).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from turnwise.envs.webshop.draw import Draw
+from turnwise.envs.webshop.instructions import Listing, Request, price_limit
+from turnwise.envs.webshop.product import Product
+from turnwise.envs.webshop.vocabulary import Aisle, Department, OptionGroup, departments
+from turnwise.envs.webshop.wording import Facts, write
+from turnwise.errors import ConfigError
+
+ATTRIBUTES = ((0, 1, 2, 3, 4, 5, 6, 7), (0.185, 0.17, 0.2, 0.16, 0.115, 0.07, 0.06, 0.04))
+"""How many attributes products have: median 2, upper quartile 4."""
+ASKED = ((2, 3, 4, 5), (0.25, 0.3, 0.22, 0.23))
+"""How many of them a goal asks for, where the product has as many."""
+ROLES = (("P", "W"), ("P", "F"), ("P",), ("P", "W", "F"), ("W",), ("W", "F"), ("F",))
+ROLE_WEIGHTS = (156, 78, 59, 48, 31, 28, 15)
+"""Which roles attributes take (property, with, for), counted over the official instructions."""
+PLAIN_GOALS = 0.08
+"""Share of products without options that are asked for. In the official data nearly all goals have options, because one
+product with many makes hundreds of goals; here a product makes a few, so the share is set by leaving plain products out."""
+RANGED, UNPRICED = 0.09, 0.09
+_CODE = "bcdfghjklmnpqrstvwxz"
+_ASIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+
+@dataclass(frozen=True, slots=True)
+class FullStyle:
+    """How the large shop departs from the plainest one."""
+
+    distractors: int = 2
+    """Most near-duplicates made of a product; their number is drawn evenly from 0."""
+    noise: float = 0.3
+    """Share of option groups whose values carry a seller's codes (`tx204-beige`)."""
+    paraphrases: float = 0.0
+    """Share of goals told in a customer's own words rather than in the grammar of the synthetic instructions."""
+    goals_per_product: int = 8
+    page_size: int = 10
+
+    def __post_init__(self) -> None:
+        if not (self.distractors >= 0 and 0 <= self.noise <= 1 and 0 <= self.paraphrases <= 1):
+            raise ConfigError(f"{self} is not a shop: distractors is at least 0, noise and paraphrases are shares from 0 to 1")
+        if self.goals_per_product < 1 or self.page_size < 1:
+            raise ConfigError(f"{self} is not a shop: goals_per_product and page_size are at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A product before it is put into words."""
+
+    department: Department
+    aisle: Aisle
+    type: str
+    qualities: tuple[str, ...]
+    parts: tuple[str, ...]
+    uses: tuple[str, ...]
+    options: dict[str, tuple[str, ...]]
+    price: float
+    tag: str
+    limit: int | None
+
+
+def full_products(n: int, seed: int, style: FullStyle) -> list[Listing]:
+    """`n` products in random order; those with two attributes or more make requests."""
+    draw = Draw("turnwise", "full", n, seed, style)
+    kinds = [(department, aisle, type_) for department in departments() for aisle in department.aisles for type_ in aisle.types]
+    sizes = {department.name: sum(len(aisle.types) for aisle in department.aisles) for department in departments()}
+    edges, total = [], 0.0
+    for department, _, _ in kinds:
+        total += department.share / sizes[department.name] * (0.3 + 2 * draw.random() ** 2)
+        edges.append(total)
+    drafts: list[Draft] = []
+    while len(drafts) < n:
+        base = _base(draw, *kinds[draw.by_edges(edges)], style)
+        drafts.append(base)
+        drafts += [_near_duplicate(draw, base, style) for _ in range(draw.between(0, style.distractors))]
+    drafts = draw.shuffled(drafts[:n])
+    return [_listing(draw, draft, asin) for draft, asin in zip(drafts, _asins(draw, n), strict=True)]
+
+
+def _base(draw: Draw, department: Department, aisle: Aisle, type_: str, style: FullStyle) -> Draft:
+    qualities, parts, uses = _attributes(draw, aisle)
+    price, tag = _price(draw, department)
+    return Draft(
+        department,
+        aisle,
+        type_,
+        qualities,
+        parts,
+        uses,
+        _options(draw, department, aisle, style),
+        price,
+        tag,
+        price_limit(draw, price),
+    )
+
+
+def _attributes(draw: Draw, aisle: Aisle) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    count = draw.weighted(*ATTRIBUTES)
+    if count == 0:
+        return (), (), ()
+    fitting = [(roles, weight) for roles, weight in zip(ROLES, ROLE_WEIGHTS, strict=True) if len(roles) <= count]
+    roles = draw.weighted([r for r, _ in fitting], [w for _, w in fitting])
+    numbers = dict.fromkeys(roles, 1)
+    for _ in range(count - len(roles)):
+        numbers[draw.pick(roles)] += 1
+    pools = (("P", aisle.qualities), ("W", aisle.parts), ("F", aisle.uses))
+    qualities, parts, uses = (tuple(draw.skewed(pool, numbers.get(role, 0))) for role, pool in pools)
+    return qualities, parts, uses
+
+
+def _price(draw: Draw, department: Department) -> tuple[float, str]:
+    """The price and what the page shows: most single, some a range, some missing (which WebShop shows as $100)."""
+    if draw.chance(UNPRICED):
+        return 100.0, "$100.0"
+    price = min(4000.0, max(1.5, draw.lognormal(department.mu, department.sigma)))
+    price = round(int(price) + draw.weighted((0.99, 0.95, 0.0, draw.below(100) / 100), (0.5, 0.12, 0.13, 0.25)), 2)
+    if draw.chance(RANGED):
+        high = round(price * (1.1 + 1.2 * draw.random()), 2)
+        return round(price + (high - price) * draw.random(), 2), f"${price} to ${high}"
+    return price, f"${price}"
+
+
+def _options(draw: Draw, department: Department, aisle: Aisle, style: FullStyle) -> dict[str, tuple[str, ...]]:
+    if not draw.chance(department.optional):
+        return {}
+    count = 1 if not draw.chance(department.pairs) else 3 if draw.chance(0.06) else 2
+    chosen: dict[str, tuple[str, ...]] = {}
+    left: list[OptionGroup] = list(aisle.groups)
+    while left and len(chosen) < count:
+        group = draw.weighted(left, [group.weight for group in left])
+        left = [other for other in left if other.name != group.name]
+        taken = {value for values in chosen.values() for value in values}
+        many = max(1, min(45, round(draw.lognormal(1.35, 0.7))))
+        values = draw.ordered([value for value in group.values if value not in taken], many)
+        chosen[group.name] = _noisy(draw, group.name, values) if draw.chance(style.noise) else tuple(values)
+    return chosen
+
+
+def _noisy(draw: Draw, name: str, values: Sequence[str]) -> tuple[str, ...]:
+    """The same values as sellers write them."""
+    code = draw.pick(_CODE) + draw.pick(_CODE)
+    number = draw.between(100, 900)
+    kind = draw.below(3)
+    if name != "color" or kind == 0:
+        return tuple(f"{value} ({code}{number})" for value in values)
+    if kind == 1:
+        return tuple(f"{code}{number + i}-{value}" for i, value in enumerate(values))
+    return tuple(f"style {i} {value}" for i, value in enumerate(values, start=1))
+
+
+def _near_duplicate(draw: Draw, base: Draft, style: FullStyle) -> Draft:
+    """A product of the same type that fails one thing the goals of `base` may ask for."""
+    price, tag = _price(draw, base.department)
+    if base.limit is not None:  # about as dear as the base, so that price alone does not tell them apart
+        price = round(max(1.5, base.price * (0.75 + 0.35 * draw.random())), 2)
+        tag = f"${price}"
+    other = replace(base, price=price, tag=tag, limit=price_limit(draw, price))
+    kinds = (
+        ["price"] * (base.limit is not None)
+        + ["attribute"] * bool(base.qualities + base.parts + base.uses)
+        + ["option"] * bool(base.options)
+    )
+    kind = draw.pick(kinds) if kinds else "option"
+    if kind == "price" and base.limit is not None:
+        price = round(base.limit * (1.03 + 0.7 * draw.random()), 2)
+        return replace(base, price=price, tag=f"${price}", limit=price_limit(draw, price))
+    if kind == "attribute":
+        lost = draw.pick(base.qualities + base.parts + base.uses)
+        kept = [tuple(word for word in held if word != lost) for held in (base.qualities, base.parts, base.uses)]
+        return replace(other, qualities=kept[0], parts=kept[1], uses=kept[2])
+    return replace(other, options=_options(draw, base.department, base.aisle, style))
+
+
+def _asins(draw: Draw, n: int) -> list[str]:
+    """`n` different ASINs of ten characters, `B0` first."""
+    made: dict[str, None] = {}
+    while len(made) < n:
+        made.setdefault("B0" + "".join(draw.pick(_ASIN) for _ in range(8)))
+    return list(made)
+
+
+def _listing(draw: Draw, draft: Draft, asin: str) -> Listing:
+    shown = draw.pick(draft.options["color"]) if "color" in draft.options and draw.chance(0.4) else ""
+    facts = Facts(draft.department, draft.aisle, draft.type, draft.qualities, draft.parts, draft.uses, shown)
+    text = write(draw, facts)
+    chain = " › ".join((*draft.aisle.chain, draft.type.title()))
+    product = Product(
+        asin=asin, title=text.title, description=text.description, bullets=text.bullets, price=draft.price, price_tag=draft.tag,
+        options=draft.options, attributes=facts.attributes, category=draft.department.name, query=draft.type,
+        product_category=chain,
+    )  # fmt: skip
+    if len(facts.attributes) < 2 or not (draft.options or draw.chance(PLAIN_GOALS)):
+        return Listing(product, None, draft.limit)
+    asked = set(draw.sample(facts.attributes, draw.weighted(*ASKED)))
+    kept = [tuple(word for word in held if word in asked) for held in (draft.qualities, draft.parts, draft.uses)]
+    return Listing(product, Request(draft.type, *kept), draft.limit)
