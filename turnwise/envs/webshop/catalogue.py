@@ -96,11 +96,11 @@ class Catalogue:
         return load(directory, prices, cache, seed)
 
     @classmethod
-    def generate(cls, n: int = 1000, seed: int = 0, style: str = "full") -> Catalogue:
+    def generate(cls, n: int = 1000, seed: int = 0, style: str = "full", **settings: object) -> Catalogue:
         """A procedural catalogue with goals (`turnwise.envs.webshop.generate`). The same arguments give the same bytes."""
         from turnwise.envs.webshop.generate import generate_catalogue
 
-        return generate_catalogue(n, seed, style)
+        return generate_catalogue(n, seed, style, **settings)
 
     def __getitem__(self, asin: str) -> Product:
         return self._products[asin]

@@ -8,7 +8,7 @@ immutable `Place`, so a snapshot costs nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from turnwise.envs.webshop import navigation, sharing
 from turnwise.envs.webshop.actions import as_action, parse
 from turnwise.envs.webshop.catalogue import Catalogue
 from turnwise.envs.webshop.expert import expert_action
+from turnwise.envs.webshop.generate import frozen
 from turnwise.envs.webshop.goals import Goal
 from turnwise.envs.webshop.navigation import DONE, Place
 from turnwise.envs.webshop.nouns import Tagger, tagger
@@ -50,6 +51,7 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
         nouns: tagger of titles: `auto`, `spacy`, `heuristic`, `alphabetic`, or a function from a title to its nouns.
         human: over official data, goals written by people rather than the synthetic ones.
         catalogue_seed: seeds whatever is random in the data: products, prices, limits.
+        settings: of the style of a generated catalogue, such as `{"distractors": 5}`; see `CompactStyle` and `FullStyle`.
         show_attributes: the original's `show_attrs`: another page for each product.
 
     Raises:
@@ -62,15 +64,15 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
     def __init__(
         self, catalogue: Catalogue | str | Path | None = None, goals: Sequence[Goal] | None = None, *, reward: str = "official",
         observation: str = "text", split: str = "train", split_rule: str | None = None, nouns: str | Tagger = "auto",
-        human: bool = False, products: int = 1000, catalogue_seed: int = 0, style: str = "full", show_attributes: bool = False,
-        render_mode: str | None = None,
+        human: bool = False, products: int = 1000, catalogue_seed: int = 0, style: str = "full",
+        settings: Mapping[str, object] | None = None, show_attributes: bool = False, render_mode: str | None = None,
     ) -> None:  # fmt: skip
         if observation not in OBSERVATIONS:
             raise unknown("observation", observation, OBSERVATIONS, "WebShop")
         if split_rule is None and split in RULES and split != "all":
             split, split_rule = "train", split
         if catalogue is None:
-            self._recipe: tuple[Any, ...] | None = ("generated", products, catalogue_seed, style)
+            self._recipe: tuple[Any, ...] | None = ("generated", products, catalogue_seed, style, frozen(settings or {}))
         elif isinstance(catalogue, Catalogue):
             self._recipe = None
         else:

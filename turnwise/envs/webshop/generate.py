@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from turnwise.envs.webshop.catalogue import Catalogue
@@ -45,13 +45,36 @@ def generate_catalogue(n: int = 1000, seed: int = 0, style: str = "full", **sett
     if n < 1:
         raise ConfigError(f"a catalogue of {n} products cannot be generated: n is at least 1")
     kind, build = STYLES[style]
-    for name in settings:
-        if name not in kind.__dataclass_fields__:
-            raise unknown("setting", name, kind.__dataclass_fields__, f"the catalogue style {style!r}")
-    chosen = kind(**settings)  # type: ignore[arg-type]
+    chosen = _settled(kind, dict(frozen(settings)))
     listings = build(n, seed, chosen)
     goals = goals_of(listings, chosen, Draw("turnwise", "goals", n, seed, chosen))
     return Catalogue([listing.product for listing in listings], page_size=chosen.page_size, goals=goals)
+
+
+def frozen(settings: Mapping[str, object]) -> tuple[tuple[str, object], ...]:
+    """Settings as hashable pairs, in order of name; lists, as a config file writes them, become tuples."""
+    return tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in sorted(settings.items()))
+
+
+def _settled(kind: type[Style], settings: dict[str, Any]) -> Style:
+    """A style with these settings, each checked against the kind of value its default has."""
+    known = {field.name: field.default for field in fields(kind)}
+    for name, value in settings.items():
+        if name not in known:
+            raise unknown("setting", name, known, f"a catalogue of {kind.__name__}")
+        if not _like(value, known[name]):
+            raise ConfigError(
+                f"{name}={value!r} is not a setting of {kind.__name__}: give a value like its default, {known[name]!r}"
+            )
+    return kind(**settings)
+
+
+def _like(value: object, default: object) -> bool:
+    if isinstance(default, tuple):
+        return isinstance(value, tuple) and len(value) == len(default) and all(map(_like, value, default))
+    if default is None or type(default) is int:
+        return type(value) is int or (default is None and value is None)
+    return isinstance(value, (int, float)) if type(default) is float else type(value) is type(default)
 
 
 def goals_of(listings: Sequence[Listing], style: Style, draw: Draw) -> list[Goal]:

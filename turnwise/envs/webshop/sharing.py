@@ -20,9 +20,9 @@ _tasks: WeakValueDictionary[tuple[str, bool, int, str], Tasks] = WeakValueDictio
 
 
 @lru_cache(maxsize=8)
-def generated(products: int, seed: int, style: str) -> Catalogue:
-    """The generated catalogue of these arguments."""
-    return Catalogue.generate(products, seed, style)
+def generated(products: int, seed: int, style: str, settings: tuple[tuple[str, object], ...] = ()) -> Catalogue:
+    """The generated catalogue of these arguments; `settings` are those of the style, as pairs."""
+    return Catalogue.generate(products, seed, style, **dict(settings))
 
 
 @lru_cache(maxsize=4)
