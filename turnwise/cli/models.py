@@ -46,9 +46,13 @@ def tokenizer_of(name: str) -> Any:
     _, transformers = _libraries()
     try:
         with _quiet(transformers):
-            return transformers.AutoTokenizer.from_pretrained(name)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(name)
     except Exception as problem:
         raise DataError(f"cannot load a tokenizer from {name!r}: {_first_line(problem)}") from problem
+    # Without its files, transformers makes some tokenizers up from the model's config: they know no words at all.
+    if not tokenizer.encode("turnwise", add_special_tokens=False):
+        raise DataError(f"cannot load a tokenizer from {name!r}: it has no vocabulary there; save the tokenizer beside the model")
+    return tokenizer
 
 
 def _libraries() -> tuple[Any, Any]:
