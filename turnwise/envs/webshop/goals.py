@@ -88,9 +88,8 @@ def official_goals(catalogue: Catalogue, human: bool = False, seed: int = 0) -> 
         DataError: where the catalogue has no instructions of that kind.
     """
     rng = random.Random(seed)
-    for asin in catalogue.asins:  # the original draws prices first, from the same generator
-        if " to " in catalogue[asin].price_tag:
-            rng.random()
+    for _ in range(catalogue.price_draws):  # the original draws prices first, from the same generator
+        rng.random()
     goals = list(_human(catalogue, rng) if human else _synthetic(catalogue, rng))
     if not goals:
         kind = "human" if human else "synthetic"
