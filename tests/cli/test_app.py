@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -85,3 +86,18 @@ def test_a_light_start(arguments: tuple[str, ...]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=ROOT, check=False)
     assert (done.returncode, done.stderr) == (0, "[]\n")
+
+
+@pytest.mark.parametrize("seconds", [0.3, 2.5])
+def test_ctrl_c_at_any_time(seconds: float) -> None:
+    code = "from turnwise.cli import main; print(end='', flush=True); main()"
+    arguments = ("eval", "webshop", "-e", "style=compact", "--agent", "random", "--attempts", "2000")
+    running = subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=-1, stderr=-1, text=True, cwd=ROOT)
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            running.wait(seconds)
+        running.send_signal(signal.SIGINT)
+        shown, said = running.communicate(timeout=60)
+    finally:
+        running.kill()
+    assert (running.returncode, shown) == (130, "") and said.startswith("interrupted") and said.count("\n") == 1

@@ -43,7 +43,7 @@ class Commands(TyperGroup):
             _say(f"error: {problem}")
             raise typer.Exit(2) from problem
         except KeyboardInterrupt as stop:
-            _say(str(stop) or "interrupted: nothing that was being written is left half done")
+            _say(str(stop) or "interrupted")
             raise typer.Exit(130) from stop
 
 
