@@ -76,9 +76,17 @@ def register_prompt(name: str, factory: Callable[[], Prompt]) -> None:
 
 
 def prompt(name: str) -> Prompt:
-    """The prompt of that name. Raises `ConfigError` naming the nearest known one."""
+    """The prompt of that name, or of a TOML file: `file:my_prompt.toml` (see `turnwise.agents.prompts.template`).
+
+    Raises:
+        ConfigError: naming the nearest known prompt, or what is wrong with the file.
+    """
     import turnwise.agents.prompts  # noqa: F401  (registers the built-in prompts)
 
+    if name.startswith("file:"):
+        from turnwise.agents.prompts.template import load
+
+        return load(name.removeprefix("file:"), prompt)
     if name not in _PROMPTS:
         raise unknown("prompt", name, _PROMPTS)
     return _PROMPTS[name]()

@@ -207,13 +207,14 @@ class Dialogue:
 
 
 def _template(tokenizer: Any, given: str | Path | None, name: str) -> str | None:
-    if isinstance(given, Path):
-        if not given.is_file():
-            raise ConfigError(f"the chat template file {given} does not exist: give the path of a Jinja file")
-        return given.read_text(encoding="utf8")
+    if given is not None and (isinstance(given, Path) or "{" not in given):
+        file = Path(given)
+        if not file.is_file():
+            raise ConfigError(f"the chat template file {file} does not exist: give the path of a Jinja file")
+        return file.read_text(encoding="utf8")
     if given is None and not getattr(tokenizer, "chat_template", None):
         raise ConfigError(
             f"the tokenizer {name} has no chat template: give a Jinja file with one as `chat_template`, "
             "or use an instruction-tuned model"
         )
-    return given
+    return None if given is None else str(given)
