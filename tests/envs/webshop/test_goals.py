@@ -14,8 +14,8 @@ from turnwise.errors import DataError
 
 ROW = {
     "asin": "B0X", "category": "garden", "query": "lamps", "name": "A Lamp", "product_category": "A › B",
-    "instruction_text": "find a lamp", "attributes": ["bright"], "price_upper": 30, "goal_options": {"size": "large", "color": "red"},
-    "weight": 0.25,
+    "instruction_text": "find a lamp", "attributes": ["bright"], "price_upper": 30, "weight": 0.25,
+    "goal_options": {"size": "large", "color": "red"},
 }  # fmt: skip
 
 
@@ -82,7 +82,9 @@ def test_the_order_is_the_seed_233_shuffle_whatever_the_seed() -> None:
 def test_the_seed_decides_the_limits() -> None:
     limits = {seed: official_goals(catalogue(), seed=seed)[0].price_upper for seed in range(20)}
     assert limits == {seed: official_goals(catalogue(), seed=seed)[0].price_upper for seed in range(20)}
-    by_asin = Counter(next(g for g in official_goals(catalogue(), seed=s) if g.asin == "B0LAMP0001").price_upper for s in range(300))
+    by_asin = Counter(
+        next(g for g in official_goals(catalogue(), seed=s) if g.asin == "B0LAMP0001").price_upper for s in range(300)
+    )
     # the larger of two of four: 1/6, 2/6, 3/6
     assert by_asin[60.0] > by_asin[50.0] > by_asin[40.0] > 20
 

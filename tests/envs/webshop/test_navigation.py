@@ -7,7 +7,14 @@ import pytest
 from turnwise.envs.webshop.navigation import Place, click, search
 
 ITEM = Place("item", "lamp", 3, "B0X", (("color", "red"),), frozenset({"B0X"}))
-CLICKS: dict[str, str | None] = {"back to search": None, "< prev": None, "description": None, "buy now": None, "blue": "color", "xl": "size"}
+CLICKS: dict[str, str | None] = {
+    "back to search": None,
+    "< prev": None,
+    "description": None,
+    "buy now": None,
+    "blue": "color",
+    "xl": "size",
+}
 
 
 def test_search_starts_over_but_remembers_what_was_opened() -> None:

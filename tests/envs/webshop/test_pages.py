@@ -82,12 +82,12 @@ def test_a_value_like_a_button_keeps_the_buttons_place(pages: Pages) -> None:
         ("description", LAMP, " [SEP] A warm lamp for long evenings."),
         ("features", LAMP, " [SEP] Dimmable light [SEP]  [SEP] Energy efficient & quiet"),
         ("reviews", LAMP, ""),
-        ("attributes", LAMP, " [SEP] energy efficient [SEP] dimmable [SEP] garden [SEP] desk lamps [SEP] Home › Lighting › Lamps › Desk Lamps"),
+        ("attributes", MUG, " [SEP] dishwasher safe [SEP] garden [SEP] mugs [SEP] Home › Kitchen › Mugs"),
         ("description", MUG, ""),
         ("features", MUG, ""),
         ("features", DESK, " [SEP] Solid wood <b>oak</b>"),
     ],
-)  # fmt: skip
+)
 def test_sub_pages(pages: Pages, page: str, asin: str, rest: str) -> None:
     place = Place(page, "x", 1, asin)
     assert shown(pages, place) == f"{HEAD}< Prev{rest}"
@@ -96,14 +96,13 @@ def test_sub_pages(pages: Pages, page: str, asin: str, rest: str) -> None:
 
 def test_receipt(pages: Pages) -> None:
     place = Place("done", "x", 1, DESK, (("a", "é"), ("finish", "it's <raw>")), score=0.25)
-    assert shown(pages, place) == (
-        "Thank you for shopping with us! [SEP] Your code: [SEP] None [SEP] (Paste it in your MTurk interface.) [SEP] Purchased [SEP] "
-        "asin [SEP] B0DESK0003 [SEP] options [SEP] "
-        '{"a": "\\u00e9", "finish": "it\\u0027s \\u003craw\\u003e"}'
-        " [SEP] attrs [SEP] None [SEP] category [SEP] None [SEP] query [SEP] None [SEP] product category [SEP] None [SEP] Target [SEP] "
-        "asin [SEP] options [SEP] attrs [SEP] price upper [SEP] instuction text [SEP] category [SEP] product category [SEP] query [SEP] "
-        "Goal [SEP] None [SEP] Reward [SEP] Your score (min 0.0, max 1.0) [SEP] 0.25 [SEP] Reward Details [SEP] None"
-    )
+    options = '{"a": "\\u00e9", "finish": "it\\u0027s \\u003craw\\u003e"}'
+    unfilled = "attrs|None|category|None|query|None|product category|None|Target|asin|options|attrs|price upper|instuction text"
+    assert shown(pages, place).split(" [SEP] ") == [
+        "Thank you for shopping with us!", "Your code:", "None", "(Paste it in your MTurk interface.)", "Purchased",
+        "asin", "B0DESK0003", "options", options, *unfilled.split("|"), "category", "product category", "query", "Goal", "None",
+        "Reward", "Your score (min 0.0, max 1.0)", "0.25", "Reward Details", "None",
+    ]  # fmt: skip
     assert pages.clickables(place) == {}
 
 
@@ -111,7 +110,9 @@ def test_selection_is_shown_on_a_products_pages_only(pages: Pages) -> None:
     chosen = (("color", "oak brown"), ("size", "black"))
     item = Place("item", "lamp", 1, LAMP, chosen)
     assert shown(pages, item, "text+options") == shown(pages, item) + " [SEP] Selected: color: oak brown, size: black"
-    assert shown(pages, item._replace(page="reviews"), "text+options").endswith("< Prev [SEP] Selected: color: oak brown, size: black")
+    assert shown(pages, item._replace(page="reviews"), "text+options").endswith(
+        "< Prev [SEP] Selected: color: oak brown, size: black"
+    )
     assert "Selected" not in shown(pages, item._replace(options=()), "text+options")
     assert "Selected" not in shown(pages, item._replace(page="done"), "text+options")
 
@@ -159,4 +160,12 @@ def test_attributes_page_on_request() -> None:
     pages = Pages(catalogue(), show_attributes=True)
     place = Place("item", "mug", 1, MUG)
     assert "Reviews [SEP] Attributes [SEP] Buy Now" in shown(pages, place)
-    assert list(pages.clickables(place)) == ["back to search", "< prev", "description", "features", "reviews", "attributes", "buy now"]
+    assert list(pages.clickables(place)) == [
+        "back to search",
+        "< prev",
+        "description",
+        "features",
+        "reviews",
+        "attributes",
+        "buy now",
+    ]

@@ -1,0 +1,60 @@
+"""Tasks are indices; splits are fixed by the data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from corner_shop import LAMP_GOAL
+
+from turnwise.envs.webshop.goals import product_split
+from turnwise.envs.webshop.tasks import Tasks
+from turnwise.errors import ConfigError, TaskError
+
+GOALS = [replace(LAMP_GOAL, asin=f"B{k // 3:09d}") for k in range(3000)]
+
+
+def test_products_are_never_shared_between_splits() -> None:
+    tasks = Tasks(GOALS, "product")
+    assert tasks.splits == ("train", "dev", "test")
+    products = {split: {GOALS[task].asin for task in tasks.of(split)} for split in tasks.splits}
+    assert sum(len(found) for found in products.values()) == 1000
+    assert all(product_split(asin) == split for split, found in products.items() for asin in found)
+    assert sorted(task for split in tasks.splits for task in tasks.of(split)) == list(range(3000))
+
+
+def test_the_official_cut() -> None:
+    tasks = Tasks(GOALS, "official")
+    assert (tasks.of("test"), tasks.of("dev")[0], tasks.of("train")[-1]) == (tuple(range(500)), 500, 2999)
+    assert tasks.split_of(1500) == "train"
+
+
+def test_one_split() -> None:
+    tasks = Tasks(GOALS[:4], "all")
+    assert tasks.splits == ("all",) and tasks.of("all") == (0, 1, 2, 3)
+
+
+def test_goals_by_index() -> None:
+    tasks = Tasks(GOALS, "all")
+    assert tasks.goal(2999) is tasks.goal(np.int64(2999))
+
+
+@pytest.mark.parametrize(
+    ("task", "words"), [(3000, "has 3000 goals"), (-1, "no goal -1"), ("3", "not an integer"), (1.5, "not an integer")]
+)
+def test_tasks_that_are_not_there(task: object, words: str) -> None:
+    with pytest.raises(TaskError, match=words):
+        Tasks(GOALS, "all").goal(task)
+
+
+def test_unknown_names() -> None:
+    with pytest.raises(TaskError, match="choose one of train, dev, test"):
+        Tasks(GOALS, "product").of("validation")
+    with pytest.raises(ConfigError, match="split rule"):
+        Tasks(GOALS, "random")
+
+
+def test_the_hash_follows_goals_and_rule() -> None:
+    hashes = {Tasks(GOALS[:5], "all").data_hash, Tasks(GOALS[:5], "official").data_hash, Tasks(GOALS[:4], "all").data_hash}
+    assert len(hashes) == 3 and Tasks(list(GOALS[:5]), "all").data_hash in hashes
