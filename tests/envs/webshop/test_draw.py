@@ -16,8 +16,8 @@ def test_the_key_decides_the_sequence_and_nothing_else_does() -> None:
     first = [Draw("shop", 1).random() for _ in range(3)]
     assert first[0] == first[1] == first[2]
     assert Draw("shop", 1).random() != Draw("shop", 2).random()
-    # The value random.Random("shop/1") begins with, on every Python since 3.2.
-    assert f"{Draw('shop', 1).random():.6f}" == "0.106475"
+    # Pinned: what CPython's random.Random("shop/1") begins with (measured on 3.11).
+    assert f"{Draw('shop', 1).random():.6f}" == "0.812995"
 
 
 @given(st.integers(0, 10**6), st.integers(1, 40), st.integers(0, 50))

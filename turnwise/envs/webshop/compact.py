@@ -128,8 +128,9 @@ def _near_duplicate(draw: Draw, base: Draft, style: CompactStyle) -> Draft:
         return replace(other, use=draw.pick(uses), options=_options(draw, base.category, style))
     if kind == "option" and base.options:
         name = draw.pick(tuple(base.options))
-        everything = dict(base.category.options)[name]
-        values = tuple(value for value in everything if value not in base.options[name][1:])[: style.values[1]]
+        lost = draw.pick(base.options[name])
+        others = [value for value in dict(base.category.options)[name] if value != lost]
+        values = tuple(draw.ordered(others, draw.between(*style.values)))
         return replace(other, options={**base.options, name: values})
     quality = draw.pick([word for word in base.category.qualities if word != base.quality])
     return replace(other, quality=quality, options=_options(draw, base.category, style))

@@ -38,7 +38,7 @@ def generate_catalogue(n: int = 1000, seed: int = 0, style: str = "full", **sett
         **settings: fields of `FullStyle` or `CompactStyle`, such as `distractors=5`.
 
     Raises:
-        ConfigError: for an unknown style or setting, or settings that make no shop.
+        ConfigError: for an unknown style or setting, settings that make no shop, or so few products that none makes a goal.
     """
     if style not in STYLES:
         raise unknown("catalogue style", style, STYLES)
@@ -48,6 +48,8 @@ def generate_catalogue(n: int = 1000, seed: int = 0, style: str = "full", **sett
     chosen = _settled(kind, dict(frozen(settings)))
     listings = build(n, seed, chosen)
     goals = goals_of(listings, chosen, Draw("turnwise", "goals", n, seed, chosen))
+    if not goals:
+        raise ConfigError(f"a {style} catalogue of {n} products with seed {seed} has nothing that a goal could ask for: take more products")
     return Catalogue([listing.product for listing in listings], page_size=chosen.page_size, goals=goals)
 
 

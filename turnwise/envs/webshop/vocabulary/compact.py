@@ -38,7 +38,7 @@ CATEGORIES = (
     CompactCategory(
         "garden",
         ("lamp", "rug", "chair", "table", "pillow", "curtain", "shelf", "mirror"),
-        ("foldable", "rustic", "sturdy", "handmade", "adjustable", "vintage", "oval", "easy clean"),
+        ("foldable", "rustic", "sturdy", "handmade", "collapsible", "vintage", "oval", "easy clean"),
         ("bedroom", "kitchen", "office", "patio"),
         (("color", COLORS), ("size", SIZES)),
     ),
