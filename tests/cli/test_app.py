@@ -88,12 +88,14 @@ def test_a_light_start(arguments: tuple[str, ...]) -> None:
     assert (done.returncode, done.stderr) == (0, "[]\n")
 
 
-@pytest.mark.parametrize("seconds", [0.3, 2.5])
+@pytest.mark.parametrize("seconds", [0.1, 2.5])
 def test_ctrl_c_at_any_time(seconds: float) -> None:
-    code = "from turnwise.cli import main; print(end='', flush=True); main()"
+    """While modules are still being read, and in the middle of the episodes."""
+    code = "from turnwise.cli import main; print('begun', flush=True); main()"
     arguments = ("eval", "webshop", "-e", "style=compact", "--agent", "random", "--attempts", "2000")
     running = subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=-1, stderr=-1, text=True, cwd=ROOT)
     try:
+        assert running.stdout is not None and running.stdout.readline() == "begun\n"
         with pytest.raises(subprocess.TimeoutExpired):
             running.wait(seconds)
         running.send_signal(signal.SIGINT)
