@@ -81,8 +81,9 @@ class Model(Section):
     path: str = ""
     tiny: Tiny | None = None
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """Of the weights. With `mixed_precision` the matrix products alone are bfloat16."""
-    mixed_precision: bool = False
+    """Of the weights."""
+    mixed_precision: Literal["auto", "yes", "no"] = "no"
+    """Matrix products of training in bfloat16; `auto` where the hardware has them."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     chat_template: str = ""
     """A file with a Jinja chat template that replaces the tokenizer's own."""
@@ -151,6 +152,8 @@ class Rollout(Section):
     """Turns of one episode; 0 leaves the environment's registered limit."""
     concurrency: int = Field(default=64, ge=1)
     """Episodes in flight, and slots of the engine."""
+    dtype: Literal["model", "float32", "bfloat16"] = "model"
+    """What the engine computes in; other than the model's it keeps a copy."""
     timeout: float = Field(default=600.0, gt=0)
     """Seconds that one wait of an episode may last."""
 

@@ -7,6 +7,7 @@ multiplied by the number of processes. Nothing here knows an algorithm; what one
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -47,6 +48,7 @@ class Learner:
         autocast: matrix products in bfloat16.
         gradient_checkpointing: compute activations again in the backward pass.
         seed: of the order of mini-batches.
+        reference: keep the model as it is now, for `logprobs(reference=True)`; with adapters that is the model without them.
 
     Raises:
         ConfigError: when no weight is trainable.
@@ -54,7 +56,7 @@ class Learner:
 
     def __init__(
         self, model: nn.Module, settings: Optimiser | None = None, *, temperature: float = 1.0, autocast: bool = False,
-        gradient_checkpointing: bool = False, seed: int = 0,
+        gradient_checkpointing: bool = False, seed: int = 0, reference: bool = False,
     ) -> None:  # fmt: skip
         self.model = model
         self.settings = settings or Optimiser()
@@ -64,6 +66,7 @@ class Learner:
         if gradient_checkpointing:
             model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})  # type: ignore[operator]
         without_dropout(model)
+        self.reference = self._reference(temperature, autocast) if reference else None
         self.policy: Any = self.accelerator.prepare_model(Policy(model, temperature, autocast))
         self.mover = Mover(model, self.settings)
 
@@ -184,19 +187,34 @@ class Learner:
 
     # Without gradient ---------------------------------------------------------------------------------------------
 
-    def logprobs(self, rows: Sequence[Row], entropies: bool = False) -> tuple[list[Floats], list[Floats]]:
-        """Log-probabilities of every row's policy tokens, [T] each with 0 elsewhere, and entropies likewise (or [])."""
+    def logprobs(
+        self, rows: Sequence[Row], entropies: bool = False, reference: bool = False
+    ) -> tuple[list[Floats], list[Floats]]:
+        """Log-probabilities of every row's policy tokens, [T] each with 0 elsewhere, and entropies likewise (or []).
+
+        Raises:
+            ConfigError: for the reference of a learner that keeps none.
+        """
+        if reference and self.reference is None:
+            raise ConfigError("this learner keeps no reference: make it with reference=True")
         logp = [np.zeros(len(row.ids)) for row in rows]
         wide = [np.zeros(len(row.ids)) for row in rows] if entropies else []
         self.model.eval()
-        with torch.no_grad():
+        policy, plain = self.policy, nullcontext()
+        if reference:
+            policy, plain = self.reference, getattr(self.model, "disable_adapter", nullcontext)()
+        with torch.no_grad(), plain:
             for chosen in plan(rows, self.settings.micro_tokens):
                 piece = pack(rows, chosen, self.device)
-                found, entropy = self.policy(piece, entropies)
+                found, entropy = policy(piece, entropies)
                 _place(rows, piece, found, logp)
                 if entropies:
                     _place(rows, piece, entropy, wide)
         return logp, wide
+
+    def _reference(self, temperature: float, autocast: bool) -> Policy:
+        model = self.model if hasattr(self.model, "disable_adapter") else copy.deepcopy(self.model).requires_grad_(False).eval()
+        return Policy(model, temperature, autocast)
 
     def _with_old(self, rows: Sequence[Row]) -> list[Row]:
         old, _ = self.logprobs(rows)

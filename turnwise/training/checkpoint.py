@@ -1,0 +1,125 @@
+"""Checkpoints: a directory for each, which is there whole or not at all.
+
+`weights.safetensors`, `optimiser.pt` (the learner's state and the random states of torch, numpy and Python) and
+`progress.json` (the step, what the sampler has learnt, what model this is). Everything else that a step depends on is
+derived from the run's seed and the step's number, so a run that goes on from here makes the same steps again.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from turnwise.errors import DataError
+from turnwise.records import TaskId
+from turnwise.training.learner import Learner
+from turnwise.training.run_folder import read_json, write_whole_directory
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands."""
+
+    step: int
+    """Steps done."""
+    history: dict[TaskId, tuple[int, float]]
+    """What the sampler knows: task -> (rollouts so far, mean return)."""
+
+
+def save(folder: Path, learner: Learner, progress: Progress, keep: int) -> Path:
+    """Write `folder/step-N` and remove all but the newest `keep`."""
+    target = folder / f"step-{progress.step:06d}"
+
+    def fill(beside: Path) -> None:
+        save_file(weights(learner.model), beside / "weights.safetensors")
+        torch.save({"learner": learner.state(), "random": _random_state()}, beside / "optimiser.pt")
+        facts = {"version": VERSION, "step": progress.step, "model": shape(learner.model), "history": list(progress.history.items())}
+        (beside / "progress.json").write_text(json.dumps(facts), encoding="utf8")
+
+    write_whole_directory(target, fill)
+    for old in found(folder)[:-keep]:
+        shutil.rmtree(old)
+    return target
+
+
+def found(folder: Path) -> list[Path]:
+    """The whole checkpoints of a folder, oldest first."""
+    return sorted(path for path in folder.glob("step-*") if (path / "progress.json").is_file())
+
+
+def load(path: Path, learner: Learner) -> Progress:
+    """Put model, optimiser and random states back.
+
+    Raises:
+        DataError: for a checkpoint of another model or version, or a damaged one.
+    """
+    facts = read_json(path / "progress.json")
+    if facts.get("version") != VERSION:
+        raise DataError(f"{path} has version {facts.get('version')!r} and this turnwise reads version {VERSION}")
+    if facts["model"] != shape(learner.model):
+        raise DataError(
+            f"{path} is a checkpoint of another model ({_say(facts['model'])}, and this one has {_say(shape(learner.model))}): "
+            "go on with the config it was made with, or choose another run.name"
+        )
+    try:
+        saved = load_file(path / "weights.safetensors")
+        state = torch.load(path / "optimiser.pt", map_location="cpu", weights_only=True)
+    except (OSError, SafetensorError, RuntimeError, EOFError) as problem:
+        raise DataError(f"{path} is damaged ({problem}): delete it, and the run goes on from the one before") from problem
+    with torch.no_grad():
+        for name, weight in weights(learner.model, shared=True).items():
+            weight.copy_(saved[name])
+    learner.load(state["learner"])
+    _restore_random(state["random"])
+    return Progress(int(facts["step"]), {task: (int(n), float(mean)) for task, (n, mean) in facts["history"]})
+
+
+def weights(model: nn.Module, shared: bool = False) -> dict[str, torch.Tensor]:
+    """The weights that training may change, each once by its first name; the model's own tensors when `shared`."""
+    named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    return {name: p.data if shared else p.detach().cpu().contiguous().clone() for name, p in named.items()}
+
+
+def shape(model: nn.Module) -> dict[str, Any]:
+    """What tells one model from another: its kind, and the shapes of its trainable weights."""
+    kind = type(getattr(model, "get_base_model", lambda: model)()).__name__
+    return {"kind": kind, "weights": {name: list(p.shape) for name, p in model.named_parameters() if p.requires_grad}}
+
+
+def _say(shape: dict[str, Any]) -> str:
+    count = sum(int(np.prod(sizes)) for sizes in shape["weights"].values())
+    return f"{shape['kind']} with {count:,} trained weights"
+
+
+def _random_state() -> dict[str, Any]:
+    kind, keys, *rest = np.random.get_state()
+    state: dict[str, Any] = {
+        "torch": torch.get_rng_state(), "numpy": [kind, torch.from_numpy(np.asarray(keys).astype(np.int64)), *rest],
+        "python": repr(random.getstate()),
+    }  # fmt: skip
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    return state
+
+
+def _restore_random(state: dict[str, Any]) -> None:
+    import ast
+
+    torch.set_rng_state(state["torch"])
+    kind, keys, *rest = state["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
+    random.setstate(ast.literal_eval(state["python"]))
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda"])

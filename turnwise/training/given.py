@@ -1,0 +1,52 @@
+"""Log-probabilities that a recipe wants beside the current ones: of the reference, and of the old policy.
+
+Some are read by the loss (a stream of the row), some already by the credit plane (`given:NAME`, by trajectory and turn).
+Both are forwards without gradient over the same rows, and none is computed unless the recipe requires it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from turnwise.algorithms import Recipe, Streams
+from turnwise.errors import ConfigError
+from turnwise.records import Floats, Group, Row, rows
+from turnwise.training.learner import Learner
+
+
+def with_reference(recipe: Recipe, learner: Learner, batch: Sequence[Row]) -> list[Row]:
+    """The rows, with the stream `ref_logp` where the recipe's loss requires it."""
+    if "ref_logp" not in recipe.requires:
+        return list(batch)
+    found, _ = learner.logprobs(batch, reference=True)
+    return [replace(row, streams={**row.streams, "ref_logp": values}) for row, values in zip(batch, found, strict=True)]
+
+
+def given_streams(recipe: Recipe, learner: Learner, groups: Sequence[Group]) -> Streams | None:
+    """What the credit plane wants to know beforehand. Raises `ConfigError` for values of a critic, which there is none of."""
+    wanted = sorted(need.partition(":")[2] for need in recipe.requires if need.startswith("given:"))
+    if not wanted:
+        return None
+    if "value" in wanted:
+        raise ConfigError(f"recipe {recipe.name!r} requires a critic's values, which this trainer does not compute")
+    trajectories = [t for group in groups for t in group.trajectories if t.error is None]
+    batch = [row for t in trajectories for row in rows(t)]
+    streams: Streams = {t.uid: {} for t in trajectories}
+    for name in wanted:
+        values, _ = learner.logprobs(batch, reference=name == "ref_logp")
+        for uid, turns in by_turn(batch, values).items():
+            turn_count = next(len(t.turns) for t in trajectories if t.uid == uid)
+            streams[uid][name] = [turns.get(k, np.zeros(0)) for k in range(turn_count)]
+    return streams
+
+
+def by_turn(batch: Sequence[Row], values: Sequence[Floats]) -> dict[str, dict[int, Floats]]:
+    """[T] values of rows as trajectory -> turn -> [completion tokens]."""
+    found: dict[str, dict[int, Floats]] = {}
+    for row, each in zip(batch, values, strict=True):
+        for turn in np.unique(row.turn[row.mask]):
+            found.setdefault(row.trajectory, {})[int(turn)] = each[row.mask & (row.turn == turn)]
+    return found

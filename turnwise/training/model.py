@@ -1,0 +1,114 @@
+"""The model a config asks for: made on the spot, or any Hugging Face directory or id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from turnwise.agents.prompt import Prompt, Step
+from turnwise.agents.rollout import MakeEnv, episodes_for, play
+from turnwise.agents.scripted import ExpertAgent, RandomAgent
+from turnwise.errors import ConfigError, DataError
+from turnwise.records import TaskId
+from turnwise.training.config import Lora, Model, Tiny
+from turnwise.training.tiny import save_tiny
+
+
+def device_of(name: str) -> torch.device:
+    """`auto` is a GPU where there is one. Raises `ConfigError` for a GPU that is not there."""
+    present = torch.cuda.is_available()
+    if name == "cuda" and not present:
+        raise ConfigError("model.device is 'cuda' and this machine shows no GPU to torch: use 'auto' or 'cpu'")
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and present) else "cpu")
+
+
+def autocasts(settings: Model, device: torch.device) -> bool:
+    """Whether matrix products are done in bfloat16; `auto` asks the hardware."""
+    if settings.mixed_precision != "auto":
+        return settings.mixed_precision == "yes"
+    if device.type == "cuda":
+        return settings.dtype == "float32" and torch.cuda.is_bf16_supported()
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def texts_of(make_env: MakeEnv, prompt: Prompt, tasks: Sequence[TaskId], split: str, max_turns: int | None) -> list[str]:
+    """What an agent reads and writes on these tasks, the expert playing half of them (or none) and chance the rest."""
+    half = len(tasks) // 2
+    played = play(episodes_for(tasks[half:], 1, split), make_env, RandomAgent(), max_turns=max_turns)
+    experts = play(episodes_for(tasks[:half], 1, split), make_env, ExpertAgent(), max_turns=max_turns) if has_expert(make_env) else []
+    texts: list[str] = []
+    for trajectory in [*experts, *played]:
+        for turn in trajectory.turns:
+            texts += ["user\n", turn.observation, "assistant\n", prompt.reply(turn.action)]
+    first = next((turn for trajectory in played for turn in trajectory.turns), None)
+    if first is None:
+        raise DataError(f"no episode could be played to make a tokenizer from: {played[0].error if played else 'there is no task'}")
+    info = {"admissible": [], "instruction": first.observation}
+    rules = [m["content"] for m in prompt.messages([Step(first.observation, info)]) if m["role"] == "system"]
+    return [*texts, *(["system\n", *rules] * len(played))]
+
+
+def has_expert(make_env: MakeEnv) -> bool:
+    """Whether the environment can say what an expert does."""
+    env = make_env()
+    env.reset(seed=0)
+    ask: Any = getattr(env.unwrapped, "expert_action", None)
+    return ask is not None and ask() is not None
+
+
+def make_tiny(
+    directory: Path, settings: Tiny, make_env: MakeEnv, prompt: Prompt, tasks: Sequence[TaskId], split: str,
+    max_turns: int | None, seed: int,
+) -> None:  # fmt: skip
+    """Write a tiny model and its tokenizer, trained on the first `settings.texts` tasks."""
+    save_tiny(directory, texts_of(make_env, prompt, tasks[: settings.texts], split, max_turns), settings, seed)
+
+
+def load_model(path: str | Path, settings: Model, seed: int = 0) -> tuple[nn.Module, Any]:
+    """A model to be trained and its tokenizer.
+
+    Raises:
+        DataError: when it is not there or cannot be loaded.
+        ConfigError: without a chat template, or without peft when adapters are asked for.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if (Path(path).is_absolute() or str(path).startswith(".")) and not (Path(path) / "config.json").is_file():
+        raise DataError(f"there is no model in {path} (no config.json): give a Hugging Face directory or id as model.path")
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(path)
+        model, info = AutoModelForCausalLM.from_pretrained(path, dtype=getattr(torch, settings.dtype), output_loading_info=True)
+    except (OSError, ValueError) as problem:
+        raise DataError(f"cannot load the model {path}: {str(problem).splitlines()[0]}") from problem
+    lost = sorted(map(str, info["missing_keys"]))
+    if lost:
+        raise DataError(f"{path} holds the weights of another model: {len(lost)} are missing, such as {lost[0]}")
+    if settings.chat_template:
+        template = Path(settings.chat_template)
+        if not template.is_file():
+            raise ConfigError(f"there is no chat template {template}: give the path of a Jinja file as model.chat_template")
+        tokenizer.chat_template = template.read_text(encoding="utf8")
+    if not tokenizer.chat_template:
+        raise ConfigError(f"the tokenizer of {path} has no chat template: give a Jinja file as model.chat_template")
+    model = model.to(device_of(settings.device))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)  # of the adapters
+        return (adapted(model, settings.lora) if settings.lora is not None else model), tokenizer
+
+
+def adapted(model: nn.Module, settings: Lora) -> nn.Module:
+    """The model with low-rank adapters, which alone are trained. Raises `ConfigError` without peft."""
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ImportError as problem:
+        raise ConfigError("[model.lora] needs peft: install it with pip install peft") from problem
+    targets = settings.targets if isinstance(settings.targets, str) else list(settings.targets)
+    config = LoraConfig(
+        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=targets, task_type="CAUSAL_LM"
+    )
+    made: nn.Module = get_peft_model(model, config)
+    return made

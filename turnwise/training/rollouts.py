@@ -1,0 +1,136 @@
+"""One step's episodes: which tasks, played how, and what they say in numbers."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from turnwise.agents.agent import ModelAgent, seed_of
+from turnwise.agents.engine import Sampling
+from turnwise.agents.prompt import Prompt
+from turnwise.agents.rollout import MakeEnv, episodes_for, play
+from turnwise.agents.transformers_engine import TransformersEngine
+from turnwise.algorithms import Recipe
+from turnwise.algorithms.sampler import History
+from turnwise.errors import DataError
+from turnwise.records import Group, TaskId, Trajectory
+from turnwise.training.config import Config
+
+ROUNDS = 8
+"""Times a sampler may ask for more tasks within a step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What every episode of a run is played with."""
+
+    make_env: MakeEnv
+    prompt: Prompt
+    tokenizer: Any
+    model: nn.Module
+    config: Config
+    max_turns: int
+
+    def agent(self, temperature: float, version: int, top_p: float = 1.0, entropies: bool = False) -> ModelAgent:
+        """The model as an agent, on an engine of its own.
+
+        A new engine for every batch of episodes: what it computes then depends on these episodes alone and not on what was
+        played before, down to the last bit, and that is what makes a resumed run equal to one that never stopped.
+        """
+        asked = self.config.rollout.dtype
+        engine = TransformersEngine(
+            self.model, slots=self.config.rollout.concurrency, dtype=None if asked == "model" else getattr(torch, asked), seed=0
+        )
+        engine.weights_version = version
+        sampling = Sampling(temperature=temperature, top_p=top_p, max_tokens=self.config.rollout.max_tokens, entropies=entropies)
+        return ModelAgent(engine, self.tokenizer, self.prompt, sampling, max_context=engine.max_context)
+
+
+def collect(
+    stage: Stage, recipe: Recipe, tasks: Sequence[TaskId], step: int, history: History,
+    on_trajectory: Callable[[Trajectory], None] | None = None,
+) -> tuple[list[Group], dict[str, float]]:  # fmt: skip
+    """Play the episodes of step `step` (from 0); they depend on the run's seed, the step, the weights and `history` alone.
+
+    Raises:
+        DataError: when not one episode could be played to its end.
+    """
+    settings, seed = stage.config.rollout, seed_of(stage.config.run.seed, "step", step) % 2**31
+    rng = np.random.default_rng(seed)
+    agent = stage.agent(settings.temperature, step, settings.top_p, entropies=True)
+    groups: list[Group] = []
+    played: list[Trajectory] = []
+    wanted, began = settings.tasks, time.perf_counter()
+    for again in range(ROUNDS):
+        chosen = recipe.sampler.choose(tasks, wanted, rng, history)
+        episodes = episodes_for(chosen, recipe.strategy or settings.group_size, settings.split, seed + again)
+        new = play(
+            episodes, stage.make_env, agent, max_turns=stage.max_turns, concurrency=settings.concurrency,
+            turn_timeout=settings.timeout, strategy=recipe.strategy, progress=True, on_trajectory=on_trajectory,
+        )  # fmt: skip
+        played += new
+        groups += grouped(new)
+        wanted = recipe.sampler.missing(groups, settings.tasks)
+        if not wanted:
+            break
+    if all(trajectory.error is not None for trajectory in played):
+        raise DataError(f"every episode of step {step + 1} broke off, the first with: {played[0].error}")
+    return groups, measured(played, time.perf_counter() - began)
+
+
+def grouped(trajectories: Sequence[Trajectory]) -> list[Group]:
+    """Trajectories by the group they were sampled in, in order of appearance."""
+    of: dict[str, list[Trajectory]] = {}
+    for trajectory in trajectories:
+        of.setdefault(trajectory.group, []).append(trajectory)
+    return [Group(members[0].task, uid, tuple(members)) for uid, members in of.items()]
+
+
+def remember(history: History, groups: Sequence[Group], weights: Any = None) -> dict[TaskId, tuple[int, float]]:
+    """`history` with these groups added: rollouts and mean return by task."""
+    known = dict(history)
+    for group in groups:
+        for trajectory in group.trajectories:
+            if trajectory.error is None:
+                n, mean = known.get(group.task, (0, 0.0))
+                known[group.task] = (n + 1, mean + (trajectory.reward(weights) - mean) / (n + 1))
+    return known
+
+
+def measured(played: Sequence[Trajectory], seconds: float) -> dict[str, float]:
+    """The numbers of a batch of episodes; means are over episodes that were played to their end."""
+    whole = [t for t in played if t.error is None]
+    turns = [turn for t in whole for turn in t.turns]
+    lengths = [len(turn.completion_ids) for turn in turns]
+    entropies = [e for turn in turns for e in turn.entropies or ()]
+    returns = np.array([t.reward() for t in whole])
+    solved: dict[str, list[bool]] = {}
+    for t in whole:
+        solved.setdefault(t.group, []).append(t.success)
+    ends = Counter(t.stop_reason for t in whole)
+    found = {
+        "success": _mean([t.success for t in whole]), "score": _mean([t.score for t in whole]), "reward": _mean(returns),
+        "reward_std": float(returns.std()) if len(returns) else 0.0,
+        "mixed_groups": _mean([0 < sum(s) < len(s) for s in solved.values()]),
+        "entropy": _mean(entropies), "turns": _mean([len(t.turns) for t in whole]), "turn_tokens": _mean(lengths),
+        "context_tokens": _mean([_context(t) for t in whole]), "invalid": _mean([not turn.valid for turn in turns]),
+        "truncated": (ends["truncated"] + ends["length"]) / max(1, len(whole)),
+        "episodes": float(len(whole)), "errors": float(len(played) - len(whole)),
+        "rollout_seconds": seconds, "generated_per_second": sum(lengths) / seconds,
+    }  # fmt: skip
+    return found
+
+
+def _context(trajectory: Trajectory) -> int:
+    return max((len(turn.prompt_ids) + len(turn.completion_ids) for turn in trajectory.turns), default=0)
+
+
+def _mean(values: Any) -> float:
+    return float(np.mean(values)) if len(values) else 0.0
