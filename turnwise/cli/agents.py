@@ -18,10 +18,12 @@ from typing import Any
 
 from turnwise.agents.agent import Agent, ModelAgent
 from turnwise.agents.engine import Engine, Sampling
+from turnwise.agents.openai_engine import ChatAgent, OpenAIEngine
+from turnwise.agents.pretrained import load, tokenizer_of
+from turnwise.agents.prompt import Prompt
 from turnwise.agents.prompt import prompt as prompt_named
 from turnwise.agents.renderer import Renderer
 from turnwise.agents.scripted import ExpertAgent, RandomAgent, ReplayAgent
-from turnwise.cli.models import load, tokenizer_of
 from turnwise.errors import ConfigError, DataError, unknown
 from turnwise.records import Trajectory, read_jsonl
 
@@ -36,7 +38,7 @@ class Request:
     prompt: str
     sampling: Sampling
     tokenizer: str = ""
-    """Directory or hub id of an endpoint's tokenizer; a model's own when empty."""
+    """Directory or hub id of an endpoint's tokenizer: it is then sent token ids. Without one it is sent chat messages."""
     chat_template: str = ""
     device: str = "auto"
     dtype: str = "auto"
@@ -51,7 +53,6 @@ async def opened(request: Request) -> AsyncIterator[Agent]:
     Raises:
         ConfigError: for an unknown agent or prompt, or a tokenizer that cannot render a dialogue.
         DataError: for a recording or a model that cannot be read.
-        EngineError: for an endpoint that cannot be reached.
     """
     kind, _, rest = request.spec.partition(":")
     if request.spec == "expert":
@@ -64,12 +65,16 @@ async def opened(request: Request) -> AsyncIterator[Agent]:
         if difflib.get_close_matches(request.spec, SCRIPTED, n=1, cutoff=0.7) and not Path(request.spec).exists():
             raise unknown("agent", request.spec, SCRIPTED)
         chosen = prompt_named(request.prompt)  # before anything heavy is loaded
-        engine, tokenizer = _endpoint(rest, request) if kind == "openai" else _local(request)
-        try:
-            renderer = Renderer(tokenizer, template=request.chat_template or None)
-            yield ModelAgent(engine, tokenizer, chosen, request.sampling, request.max_context, renderer=renderer)
-        finally:
-            await engine.close()
+        async with _closing(_endpoint(rest, request, chosen) if kind == "openai" else _local(request, chosen)) as agent:
+            yield agent
+
+
+@asynccontextmanager
+async def _closing(agent: ModelAgent | ChatAgent) -> AsyncIterator[Agent]:
+    try:
+        yield agent
+    finally:
+        await (agent.engine if isinstance(agent, ModelAgent) else agent).close()
 
 
 def _whole(path: str) -> list[Trajectory]:
@@ -80,19 +85,26 @@ def _whole(path: str) -> list[Trajectory]:
     return recorded
 
 
-def _endpoint(spec: str, request: Request) -> tuple[Engine, Any]:
-    from turnwise.agents.openai_engine import OpenAIEngine
-
+def _endpoint(spec: str, request: Request, prompt: Prompt) -> ModelAgent | ChatAgent:
+    """Token ids in and out where a tokenizer is named, else chat completions, which any such server speaks."""
     model, at, url = spec.rpartition("@")
-    if not at or not model or not url.startswith(("http://", "https://")):
+    if not at or not model:
         raise ConfigError(
             f"openai:{spec} does not name an endpoint: write openai:MODEL@URL, such as openai:qwen@http://localhost:8000/v1"
         )
-    return OpenAIEngine(url, model), tokenizer_of(request.tokenizer or model)
+    if not request.tokenizer:
+        return ChatAgent(url, model, prompt, request.sampling)
+    return _acting(OpenAIEngine(url, model), tokenizer_of(request.tokenizer), request, prompt)
 
 
-def _local(request: Request) -> tuple[Engine, Any]:
+def _local(request: Request, prompt: Prompt) -> ModelAgent:
     model, tokenizer = load(request.spec, request.device, request.dtype)
     from turnwise.agents.transformers_engine import TransformersEngine
 
-    return TransformersEngine(model, slots=request.slots, max_context=request.max_context), tokenizer
+    engine = TransformersEngine(model, slots=request.slots, max_context=request.max_context)
+    return _acting(engine, tokenizer, request, prompt)
+
+
+def _acting(engine: Engine, tokenizer: Any, request: Request, prompt: Prompt) -> ModelAgent:
+    renderer = Renderer(tokenizer, template=request.chat_template or None)
+    return ModelAgent(engine, tokenizer, prompt, request.sampling, request.max_context, renderer=renderer)

@@ -38,7 +38,7 @@ def evaluate_command(
     save: Annotated[Path | None, typer.Option(help="Write the trajectories here (JSON lines).")] = None,
     baseline: Annotated[Path | None, typer.Option(help="A score (JSON) to compare with, task by task.")] = None,
     chat_template: Annotated[Path | None, typer.Option(help="A Jinja file in place of the tokenizer's template.")] = None,
-    tokenizer: Annotated[str, typer.Option(help="Directory or hub id of the tokenizer, for an endpoint.")] = "",
+    tokenizer: Annotated[str, typer.Option(help="For an endpoint: exchange token ids, not chat messages.")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
     dtype: Annotated[str, typer.Option(help="auto (as saved), float32, bfloat16, float16.")] = "auto",
     concurrency: Annotated[int, typer.Option(min=1, help="Episodes played at once.")] = 64,
