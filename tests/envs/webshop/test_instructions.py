@@ -43,6 +43,6 @@ def test_a_limit_is_above_the_price_and_one_of_the_next_four_tens(seed: int, pri
 def test_limits_follow_the_law_of_the_larger_of_two(price: float, shares: dict[int, float]) -> None:
     draw = Draw("limits", price)
     drawn = [price_limit(draw, price) for _ in range(6000)]
-    assert {limit for limit in drawn} == set(shares)
+    assert set(drawn) == set(shares)
     for limit, share in shares.items():
         assert abs(drawn.count(limit) / 6000 - share) < 0.03

@@ -18,7 +18,7 @@ from turnwise.errors import ConfigError
 
 ATTRIBUTES = ((0, 1, 2, 3, 4, 5, 6, 7), (0.185, 0.17, 0.2, 0.16, 0.115, 0.07, 0.06, 0.04))
 """How many attributes products have: median 2, upper quartile 4."""
-ASKED = ((2, 3, 4, 5), (0.25, 0.3, 0.22, 0.23))
+ASKED = ((2, 3, 4, 5), (0.28, 0.22, 0.25, 0.25))
 """How many of them a goal asks for, where the product has as many."""
 ROLES = (("P", "W"), ("P", "F"), ("P",), ("P", "W", "F"), ("W",), ("W", "F"), ("F",))
 ROLE_WEIGHTS = (156, 78, 59, 48, 31, 28, 15)
@@ -26,7 +26,11 @@ ROLE_WEIGHTS = (156, 78, 59, 48, 31, 28, 15)
 PLAIN_GOALS = 0.08
 """Share of products without options that are asked for. In the official data nearly all goals have options, because one
 product with many makes hundreds of goals; here a product makes a few, so the share is set by leaving plain products out."""
+SCARCE_GOALS = 0.75
+"""Share of products with just two attributes that are asked for, so that as many goals ask for three and more as officially."""
 RANGED, UNPRICED = 0.09, 0.09
+MISSING = "$100.0"
+"""What WebShop shows where the data has no price."""
 _CODE = "bcdfghjklmnpqrstvwxz"
 _ASIN = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
@@ -119,7 +123,7 @@ def _attributes(draw: Draw, aisle: Aisle) -> tuple[tuple[str, ...], tuple[str, .
 def _price(draw: Draw, department: Department) -> tuple[float, str]:
     """The price and what the page shows: most single, some a range, some missing (which WebShop shows as $100)."""
     if draw.chance(UNPRICED):
-        return 100.0, "$100.0"
+        return 100.0, MISSING
     price = min(4000.0, max(1.5, draw.lognormal(department.mu, department.sigma)))
     price = round(int(price) + draw.weighted((0.99, 0.95, 0.0, draw.below(100) / 100), (0.5, 0.12, 0.13, 0.25)), 2)
     if draw.chance(RANGED):
@@ -159,7 +163,9 @@ def _noisy(draw: Draw, name: str, values: Sequence[str]) -> tuple[str, ...]:
 def _near_duplicate(draw: Draw, base: Draft, style: FullStyle) -> Draft:
     """A product of the same type that fails one thing the goals of `base` may ask for."""
     price, tag = _price(draw, base.department)
-    if base.limit is not None:  # about as dear as the base, so that price alone does not tell them apart
+    if (
+        base.limit is not None and " to " not in tag and tag != MISSING
+    ):  # about as dear, so that price alone does not tell them apart
         price = round(max(1.5, base.price * (0.75 + 0.35 * draw.random())), 2)
         tag = f"${price}"
     other = replace(base, price=price, tag=tag, limit=price_limit(draw, price))
@@ -197,7 +203,8 @@ def _listing(draw: Draw, draft: Draft, asin: str) -> Listing:
         options=draft.options, attributes=facts.attributes, category=draft.department.name, query=draft.type,
         product_category=chain,
     )  # fmt: skip
-    if len(facts.attributes) < 2 or not (draft.options or draw.chance(PLAIN_GOALS)):
+    wanted = draw.chance(1.0 if draft.options else PLAIN_GOALS) and draw.chance(1.0 if len(facts.attributes) > 2 else SCARCE_GOALS)
+    if len(facts.attributes) < 2 or not wanted:
         return Listing(product, None, draft.limit)
     asked = set(draw.sample(facts.attributes, draw.weighted(*ASKED)))
     kept = [tuple(word for word in held if word in asked) for held in (draft.qualities, draft.parts, draft.uses)]
