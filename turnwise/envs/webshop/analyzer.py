@@ -24,6 +24,7 @@ _ASCII_WORD = re.compile(
     r"_*[0-9A-Za-z][0-9A-Za-z_]*(?:(?:(?<=[A-Za-z])[:.'](?=[A-Za-z])|(?<=[0-9])[,;.'](?=[0-9]))[0-9A-Za-z_]+)*"
 )
 """The grammar restricted to ASCII, where the first match is the longest."""
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 _CLASSES = Classes()
 
 
@@ -49,10 +50,21 @@ def _automaton() -> Automaton:
 
 def tokens(text: str) -> list[str]:
     """The words of a text in order, as they stand in it."""
-    if text.isascii():
-        found = _ASCII_WORD.findall(text)
-        return found if max(map(len, found), default=0) <= LONGEST else _scan(text)
-    return [token for part in text.split(" ") for token in (tokens(part) if part.isascii() else _scan(part))]
+    found: list[str] = []
+    at = 0
+    # No word goes across a blank, so the grammar itself is asked only about what stands between two and is not ASCII.
+    while not text.isascii() and (beyond := _BEYOND_ASCII.search(text, at)):
+        begin, end = text.rfind(" ", at, beyond.start()) + 1, text.find(" ", beyond.end())
+        begin, end = max(begin, at), end if end >= 0 else len(text)
+        found += _ascii_tokens(text[at:begin])
+        found += _scan(text[begin:end])
+        at = end
+    return found + _ascii_tokens(text[at:]) if at else _ascii_tokens(text)
+
+
+def _ascii_tokens(text: str) -> list[str]:
+    found: list[str] = _ASCII_WORD.findall(text)
+    return found if max(map(len, found), default=0) <= LONGEST else _scan(text)
 
 
 def _scan(text: str) -> list[str]:

@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +29,25 @@ K1, B = np.float32(0.9), np.float32(0.4)
 VERSION = 1
 """Of the files that `save` writes and of the analysis behind them."""
 ONE = np.float32(1)
+SHORT, COMMON = 1 << 17, 1 << 14
+"""Queries with more postings than `SHORT` avoid reading terms with more than `COMMON`, where they can; the list is the same."""
+SLACK = 1 + 1e-6
+"""More than single precision can round."""
 EXACT = 24
 """Lengths below this pass Lucene's norm unchanged; above it, four significant bits remain."""
+
+
+class _Term(NamedTuple):
+    """A term of a query: its postings are `begin:end`, and a document can get at most `weight` from it."""
+
+    begin: int
+    end: int
+    weight: np.float32
+
+    def score(self, weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """What it gives documents with these `tf * n`."""
+        part: npt.NDArray[np.float32] = self.weight - self.weight / (ONE + weights)
+        return part
 
 
 class BM25Index:
@@ -43,6 +61,7 @@ class BM25Index:
         weights: npt.NDArray[np.float32], rank: npt.NDArray[np.int32],
     ) -> None:  # fmt: skip
         self.ids, self.terms, self.starts, self.docs = ids, terms, starts, docs
+        self.short, self.common = SHORT, COMMON
         self.weights = weights
         """[P] tf * n of each posting."""
         self.rank = rank
@@ -79,31 +98,73 @@ class BM25Index:
 
     def top(self, query: str, k: int = 50) -> list[int]:
         """Numbers of the `k` best documents."""
-        scores = self.scores(query)
-        found = np.flatnonzero(scores > 0)
-        values = scores[found]
-        if len(found) > k:
-            last = np.partition(values, len(values) - k)[len(values) - k]
-            found = found[values >= last]
+        terms = self._terms(query)
+        if sum(term.end - term.begin for term in terms) > self.short:
+            found = self._promising(terms, k)
+            values = self._scores_of(found, terms)
+        else:
+            scores = self._scores(terms)
+            found = np.flatnonzero(scores > 0).astype(np.int32)
             values = scores[found]
+        if len(found) > k:
+            kept = values >= np.partition(values, len(values) - k)[len(values) - k]
+            found, values = found[kept], values[kept]
         best: list[int] = found[np.lexsort((self.rank[found], -values))[:k]].tolist()
         return best
 
     def scores(self, query: str) -> npt.NDArray[np.float32]:
         """[N] the score of every document; 0 where no term of the query occurs."""
-        n = len(self.rank)
-        docs: list[npt.NDArray[np.int32]] = [np.empty(0, dtype=np.int32)]
-        parts: list[npt.NDArray[np.float32]] = [np.empty(0, dtype=np.float32)]
+        return self._scores(self._terms(query))
+
+    def _terms(self, query: str) -> list[_Term]:
+        """The terms of a query that occur at all, in the order in which they first stand in it."""
+        n, found = len(self.rank), list[_Term]()
         for term, count in Counter(analyze(query)).items():
             number = bisect_left(self.terms, term)
             if number == len(self.terms) or self.terms[number] != term:
                 continue
             begin, end = int(self.starts[number]), int(self.starts[number + 1])
-            df = end - begin
-            weight = np.float32(count) * np.float32(math.log(1 + (n - df + 0.5) / (df + 0.5)))
-            docs.append(self.docs[begin:end])
-            parts.append(weight - weight / (ONE + self.weights[begin:end]))
-        return np.bincount(np.concatenate(docs), weights=np.concatenate(parts), minlength=n).astype(np.float32)
+            idf = math.log(1 + (n - (end - begin) + 0.5) / (end - begin + 0.5))
+            found.append(_Term(begin, end, np.float32(count) * np.float32(idf)))
+        return found
+
+    def _scores(self, terms: list[_Term]) -> npt.NDArray[np.float32]:
+        docs = [self.docs[term.begin : term.end] for term in terms]
+        parts = [term.score(self.weights[term.begin : term.end]) for term in terms]
+        if not terms:
+            return np.zeros(len(self.rank), dtype=np.float32)
+        return np.bincount(np.concatenate(docs), weights=np.concatenate(parts), minlength=len(self.rank)).astype(np.float32)
+
+    def _promising(self, terms: list[_Term], k: int) -> npt.NDArray[np.int32]:
+        """Documents among which the `k` best are, without reading the postings of common terms where that is possible.
+
+        Terms are added up from the rarest on. Once the k-th best sum so far is more than all the other terms together can
+        still give, no new document can get in (the idea of MaxScore: H. Turtle and J. Flood, IP&M 31(6), 1995).
+        """
+        sums = np.zeros(len(self.rank), dtype=np.float64)
+        rarest = sorted(terms, key=lambda term: -term.weight)
+        rest = float(sum(float(term.weight) for term in terms)) * SLACK
+        for place, term in enumerate(rarest):
+            if place and term.end - term.begin > self.common:
+                reached = np.flatnonzero(sums)
+                if len(reached) >= k and (last := _kth(sums[reached], k)) > rest:
+                    return reached[sums[reached] + rest >= last].astype(np.int32)
+            sums[self.docs[term.begin : term.end]] += term.score(self.weights[term.begin : term.end])
+            rest -= float(term.weight)
+        reached = np.flatnonzero(sums)
+        if len(reached) > k:
+            reached = reached[sums[reached] * SLACK >= _kth(sums[reached], k)]
+        return reached.astype(np.int32)
+
+    def _scores_of(self, found: npt.NDArray[np.int32], terms: list[_Term]) -> npt.NDArray[np.float32]:
+        """Scores of some documents, added up in the same order as in `scores`, so that they are equal to the last bit."""
+        sums = np.zeros(len(found), dtype=np.float64)
+        for term in terms:
+            docs = self.docs[term.begin : term.end]
+            places = np.minimum(np.searchsorted(docs, found), len(docs) - 1)
+            has = docs[places] == found
+            sums[has] += term.score(self.weights[term.begin : term.end][places[has]])
+        return sums.astype(np.float32)
 
     def save(self, directory: str | Path) -> None:
         """Write the index into a directory, which is made. What `load` reads."""
@@ -132,6 +193,10 @@ class BM25Index:
         if head.get("version") != VERSION or len(index.rank) != head.get("documents"):
             raise DataError(f"{path} holds a search index of another version: delete it to have it built again")
         return index
+
+
+def _kth(values: npt.NDArray[np.float64], k: int) -> float:
+    return float(np.partition(values, len(values) - k)[len(values) - k])
 
 
 def _inverse_lengths(lengths: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:

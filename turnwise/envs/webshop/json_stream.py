@@ -81,9 +81,9 @@ class _Window:
         self.path, self._read, self._seen = path, read, seen
         self.text, self.base, self.at = "", 0, 0
 
-    def fill(self, size: int = WINDOW) -> bool:
+    def fill(self, least: int = 0) -> bool:
         """Read on, forgetting what lies behind; False at the end of the file."""
-        data = self._read(size)
+        data = self._read(max(WINDOW, least))
         self._seen(data)
         self.text, self.base, self.at = self.text[self.at :] + data.decode("latin-1"), self.base + self.at, 0
         return bool(data)
@@ -113,7 +113,7 @@ class _Window:
                 break
             except json.JSONDecodeError as problem:
                 left = len(self.text) - self.at
-                if left > LARGEST or not self.fill(max(WINDOW, left)):
+                if left > LARGEST or not self.fill(left):
                     raise self._broken(count, cut=left <= LARGEST) from problem
         span = self.text[self.at : end]
         if not span.isascii():
