@@ -1,7 +1,118 @@
-"""`turnwise train`."""
+"""`turnwise train`: run an experiment, or the same one with several seeds and what they say together."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
 
-def train() -> None:
-    """Train."""
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from turnwise.errors import ConfigError
+from turnwise.evaluation import score as scores
+from turnwise.evaluation.intervals import Interval, pooled
+from turnwise.evaluation.score import Score
+from turnwise.evaluation.table import percent, signed
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="A TOML file, such as configs/quickstart.toml.")],
+    set_: Annotated[
+        list[str], typer.Option("--set", "-s", metavar="SECTION.KEY=VALUE", help="Change a key; may be given several times.")
+    ] = [],  # noqa: B006  (typer copies it)
+    resume: Annotated[bool, typer.Option("--resume", help="Only go on: refuse to begin a run that has no folder yet.")] = False,
+    seeds: Annotated[str, typer.Option(metavar="0,1,2", help="One run for each of these seeds, and what they say together.")] = "",
+) -> None:
+    """Train an agent, or go on where a run was broken off.
+
+    [bold]turnwise train configs/quickstart.toml[/]
+    [bold]turnwise train configs/quickstart.toml --set train.steps=10 --set run.name=short[/]
+    [bold]turnwise train configs/quickstart.toml --seeds 0,1,2[/]
+
+    The same command again goes on after the last checkpoint, and ends with the same weights as if it had never stopped.
+    Ctrl-C is safe at any moment. The run folder holds the curves (report.html), the two evaluations and the model.
+    """
+    from turnwise.training.config import load_config
+
+    first = load_config(config, set_)
+    if not seeds:
+        _one(first, resume)
+        return
+    numbers = _seeds(seeds)
+    # All of them are read before the first begins: a mistake shows now and not after an hour.
+    runs = [load_config(config, [*set_, f"run.seed={n}", f'run.name="{first.run.name}-seed{n}"']) for n in numbers]
+    folders = []
+    for number, run in zip(numbers, runs, strict=True):
+        typer.echo(f"seed {number}")
+        folders.append(_one(run, resume))
+    _together(Console(highlight=False), numbers, folders)
+
+
+def _seeds(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts) or len(set(parts)) != len(parts):
+        raise ConfigError(f"--seeds {text} is not a list of different whole numbers: write it like 0,1,2")
+    return [int(part) for part in parts]
+
+
+def _one(config: Any, resume: bool) -> Path:
+    folder = Path(config.run.directory) / config.run.name
+    if resume and not (folder / "config.json").is_file():
+        raise ConfigError(f"there is no run in {folder} to go on with: leave --resume out to begin it")
+    _libraries()
+    from turnwise.training.loop import Interrupted
+    from turnwise.training.loop import train as run
+
+    try:
+        return run(config)
+    except Interrupted as stop:
+        raise KeyboardInterrupt(f"interrupted: {stop}") from stop
+
+
+def _libraries() -> None:
+    try:
+        import accelerate  # noqa: F401
+        import torch  # noqa: F401
+        import transformers  # noqa: F401
+    except ImportError as problem:
+        raise ConfigError(f"training needs {problem.name}: install it with pip install 'turnwise[train]'") from problem
+
+
+# Several seeds --------------------------------------------------------------------------------------------------------
+
+
+def _together(console: Console, seeds: Sequence[int], folders: Sequence[Path]) -> None:
+    pairs = [(scores.read(folder / "before.json"), scores.read(folder / "after.json")) for folder in folders]
+    for what in ("success", "score"):
+        console.print(_summary(what, seeds, pairs))
+
+
+def _summary(what: str, seeds: Sequence[int], pairs: Sequence[tuple[Score, Score]]) -> Table:
+    title = f"{what} on {pairs[0][0].split} before and after, {len(pairs)} seeds, 95 % intervals"
+    grid = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
+    total = pooled([(before.by_task(what), after.by_task(what)) for before, after in pairs])
+    grid.add_column("seed", footer="all")
+    grid.add_column("before", justify="right", footer=f"{100 * _mean(before for before, _ in _means(what, pairs)):.1f} %")
+    grid.add_column("after", justify="right", footer=f"{100 * _mean(after for _, after in _means(what, pairs)):.1f} %")
+    grid.add_column("difference", justify="right", footer=f"{signed(total)}  {_verdict(total)}")
+    for seed, (before, after) in zip(seeds, pairs, strict=True):
+        gain = scores.compare(before, after, what)
+        one, two = getattr(before.metrics, what), getattr(after.metrics, what)
+        grid.add_row(str(seed), percent(one), percent(two), f"{signed(gain)}  {_verdict(gain)}")
+    return grid
+
+
+def _means(what: str, pairs: Sequence[tuple[Score, Score]]) -> list[tuple[float, float]]:
+    return [(getattr(before.metrics, what).mean, getattr(after.metrics, what).mean) for before, after in pairs]
+
+
+def _mean(values: Any) -> float:
+    kept = list(values)
+    return sum(kept) / len(kept)
+
+
+def _verdict(gain: Interval) -> str:
+    return "excludes zero" if gain.excludes_zero else "holds zero"

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from turnwise.errors import DataError
-from turnwise.evaluation.metrics import Interval, Metrics, TypeScore, pooled
+from turnwise.evaluation.intervals import Interval, pooled
+from turnwise.evaluation.metrics import Metrics, TypeScore
 from turnwise.records import TaskId
 
 VERSION = 1

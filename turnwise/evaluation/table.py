@@ -7,7 +7,8 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from turnwise.evaluation.metrics import Interval, Metrics
+from turnwise.evaluation.intervals import Interval
+from turnwise.evaluation.metrics import Metrics
 from turnwise.evaluation.score import Score
 
 _MOST_TYPES = 24
@@ -16,6 +17,11 @@ _MOST_TYPES = 24
 def percent(value: Interval) -> str:
     """`64.2 %  [60.0, 68.4]`."""
     return f"{100 * value.mean:.1f} %  [{100 * value.low:.1f}, {100 * value.high:.1f}]"
+
+
+def signed(value: Interval) -> str:
+    """A difference in percentage points: `+12.5  [+8.0, +17.1]`."""
+    return f"{100 * value.mean:+.1f}  [{100 * value.low:+.1f}, {100 * value.high:+.1f}]"
 
 
 def table(score: Score) -> RenderableType:
