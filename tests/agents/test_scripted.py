@@ -107,7 +107,8 @@ def test_what_the_prompt_would_read_otherwise_is_not_valid() -> None:
     assert trajectory.turns[0].action == "Go[ON]" and not trajectory.turns[0].valid
 
 
-def test_a_demonstration_can_be_forked() -> None:
+@pytest.mark.parametrize("kind", ["byte-bpe/chatml", "byte-bpe/prefix-changes"])
+def test_a_demonstration_can_be_forked(kind: str) -> None:
     class Once:
         branches = True
 
@@ -120,6 +121,6 @@ def test_a_demonstration_can_be_forked() -> None:
         def after_trajectory(self, group: object, uid: str) -> list[Branch]:
             return [] if "." in uid else [Branch(uid, 2)]
 
-    teacher = Demonstrator(made("byte-bpe/chatml"), Literal())
+    teacher = Demonstrator(made(kind), Literal())
     parent, child = play(episodes_for([4], 1, "train"), Walk, teacher, strategy=Once())
     assert [t.prompt_ids for t in child.turns] == [t.prompt_ids for t in parent.turns] and len(rows(child)) == 1

@@ -182,10 +182,9 @@ class _Driver:
     # One episode --------------------------------------------------------------------------------------------------
 
     async def _episode(self, run: _Run) -> Trajectory:
-        forked = run.env is not None
         try:
             trajectory = run.record(await self._played(run))
-            if run.env is not None and not forked:
+            if run.env is not None:
                 self.idle.append(run.env)
                 run.env = None
             return trajectory
