@@ -24,7 +24,7 @@ from turnwise.envs.webshop.nouns import Tagger, tagger
 from turnwise.envs.webshop.pages import OBSERVATIONS
 from turnwise.envs.webshop.reward import Score, options_rule, score
 from turnwise.envs.webshop.tasks import RULES, Tasks
-from turnwise.errors import unknown
+from turnwise.errors import TaskError, unknown
 
 VERSION = 0
 """Part of the data hash: raised when a transcript changes."""
@@ -56,6 +56,7 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
 
     Raises:
         ConfigError: for an unknown reward, observation, rule or tagger.
+        TaskError: for a split that the rule does not have.
         DataError: for a directory without the official files.
     """
 
@@ -86,6 +87,11 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
             self.goal_tasks = sharing.tasks(self.catalogue, human, catalogue_seed, rule)
         if self.goal_tasks.splits == ("all",) and split == "train":
             split = "all"
+        if split not in self.goal_tasks.splits:
+            raise TaskError(
+                f"there is no split {split!r} here: choose one of {', '.join(self.goal_tasks.splits)}, "
+                "or a split_rule that has it (goals given one by one are a single split without one)"
+            )
         super().__init__(split, render_mode)
         self.reward, self.observation, self.show_attributes = reward, observation, show_attributes
         self._options_matched = options_rule(reward)
