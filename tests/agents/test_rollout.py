@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -273,3 +274,18 @@ def test_an_environment_that_cannot_be_closed_is_told_and_its_trajectory_kept() 
     with pytest.warns(UserWarning, match="could not be closed"):
         (trajectory,) = play(episodes_for([1], 1, "train"), Sticky, ExpertAgent())
     assert trajectory.success
+
+
+def test_ctrl_c_ends_play_with_what_is_finished_delivered() -> None:
+    finished: list[Trajectory] = []
+
+    def press(trajectory: Trajectory) -> None:
+        finished.append(trajectory)
+        if len(finished) == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    Walk.made = Walk.closed = 0
+    with pytest.raises(KeyboardInterrupt):
+        play(episodes_for([5] * 40, 1, "train"), Walk, ExpertAgent(), concurrency=2, on_trajectory=press)
+    assert 3 <= len(finished) < 40 and all(t.success for t in finished)
+    assert Walk.made == Walk.closed == 2
