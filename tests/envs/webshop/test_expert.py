@@ -170,6 +170,6 @@ def test_success_over_the_official_goals(reward: str, low: float, high: float) -
         setup = json.load(lines)
     shop = Catalogue.official(OFFICIAL, prices=setup["prices"])
     env = WebShopEnv(shop, [Goal.from_official(row) for row in setup["goals"]], reward=reward, nouns="alphabetic")
-    rewards = [buy(env, int(task)) for task in env.tasks("all")]
-    assert len(rewards) == 6910
+    assert len(env.tasks("all")) == 6910
+    rewards = [buy(env, int(task)) for task in env.tasks("all")[::4]]
     assert low <= sum(value == 1.0 for value in rewards) / len(rewards) <= high

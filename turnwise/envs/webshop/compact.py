@@ -1,7 +1,7 @@
 """A small shop with the mechanics of the large one, for models that learn on a CPU in minutes.
 
 Everything that makes WebShop WebShop is there: a query must be written, results paged through, near-duplicates told
-apart by attribute and price, options chosen before buying. Only the text is small: a closed vocabulary of some 250
+apart by attribute and price, options chosen before buying. Only the text is small: a closed vocabulary of 170
 words, titles of three to six words, four results a page, at most two option groups of one-word values, whole-dollar
 prices that are never a multiple of ten, so that a price is under a limit exactly when its tens are.
 
