@@ -49,7 +49,7 @@ def generate_catalogue(n: int = 1000, seed: int = 0, style: str = "full", **sett
     listings = build(n, seed, chosen)
     goals = goals_of(listings, chosen, Draw("turnwise", "goals", n, seed, chosen))
     if not goals:
-        raise ConfigError(f"a {style} catalogue of {n} products with seed {seed} has nothing that a goal could ask for: take more products")
+        raise ConfigError(f"no goal can be made of {n} products in style {style!r} with seed {seed}: take more products")
     return Catalogue([listing.product for listing in listings], page_size=chosen.page_size, goals=goals)
 
 
