@@ -31,6 +31,8 @@ VERSION = 1
 ONE = np.float32(1)
 SHORT, COMMON = 1 << 17, 1 << 14
 """Queries with more postings than `SHORT` avoid reading terms with more than `COMMON`, where they can; the list is the same."""
+REMEMBERED = 1 << 16
+"""Terms whose place is remembered."""
 SLACK = 1 + 1e-6
 """More than single precision can round."""
 EXACT = 24
@@ -62,6 +64,7 @@ class BM25Index:
     ) -> None:  # fmt: skip
         self.ids, self.terms, self.starts, self.docs = ids, terms, starts, docs
         self.short, self.common = SHORT, COMMON
+        self._known: dict[str, int] = {}
         self.weights = weights
         """[P] tf * n of each posting."""
         self.rank = rank
@@ -120,13 +123,23 @@ class BM25Index:
         """The terms of a query that occur at all, in the order in which they first stand in it."""
         n, found = len(self.rank), list[_Term]()
         for term, count in Counter(analyze(query)).items():
-            number = bisect_left(self.terms, term)
-            if number == len(self.terms) or self.terms[number] != term:
+            number = self._number(term)
+            if number < 0:
                 continue
             begin, end = int(self.starts[number]), int(self.starts[number + 1])
             idf = math.log(1 + (n - (end - begin) + 0.5) / (end - begin + 0.5))
             found.append(_Term(begin, end, np.float32(count) * np.float32(idf)))
         return found
+
+    def _number(self, term: str) -> int:
+        """The number of a term; -1 where no document has it. Remembered: a search of a million terms takes longer."""
+        known = self._known.get(term)
+        if known is None:
+            at = bisect_left(self.terms, term)
+            known = at if at < len(self.terms) and self.terms[at] == term else -1
+            if len(self._known) < REMEMBERED:
+                self._known[term] = known
+        return known
 
     def _scores(self, terms: list[_Term]) -> npt.NDArray[np.float32]:
         docs = [self.docs[term.begin : term.end] for term in terms]
