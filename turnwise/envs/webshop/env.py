@@ -80,11 +80,12 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
             self._recipe = ("loaded", Path(catalogue), catalogue_seed)
         self.catalogue = cast(Catalogue, catalogue) if self._recipe is None else _made(self._recipe)
         official = not self.catalogue.goals
+        self._division: tuple[bool, int, str] | None = None
         if goals is not None:
             self.goal_tasks = Tasks(goals, split_rule or "all")
         else:
-            rule = split_rule or ("official" if official else "product")
-            self.goal_tasks = sharing.tasks(self.catalogue, human, catalogue_seed, rule)
+            self._division = human, catalogue_seed, split_rule or ("official" if official else "product")
+            self.goal_tasks = sharing.tasks(self.catalogue, *self._division)
         if self.goal_tasks.splits == ("all",) and split == "train":
             split = "all"
         if split not in self.goal_tasks.splits:
@@ -185,12 +186,16 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
         state = {name: value for name, value in self.__dict__.items() if name not in ("_pages", "_show", "_clickables")}
         if self._recipe is not None:
             del state["catalogue"]
+        if self._division is not None:
+            del state["goal_tasks"]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         if self._recipe is not None:
             self.catalogue = _made(self._recipe)
+        if self._division is not None:
+            self.goal_tasks = sharing.tasks(self.catalogue, *self._division)
         self._share()
         if self._task is not None:
             self._clickables = self._pages.clickables(self._place)
