@@ -99,7 +99,8 @@ class Learner:
 
         Returns:
             The recipe's metrics, averaged over optimiser steps; `grad_norm`, `learning_rate` (AdamW's), `tokens` (trained
-            on, prompts included), `optimiser_steps`, `skipped_steps` (gradient not finite), and `entropy`.
+            on, prompts included), `optimiser_steps`, `skipped_steps` (gradient not finite), and `engine_gap`: the mean absolute
+            difference of the log-probabilities of the engine and of the learner before it moved.
 
         Raises:
             ConfigError: for a recipe that needs what this learner does not have.
@@ -148,23 +149,27 @@ class Learner:
         sums: dict[str, float] = {}
         for last, piece in _with_last(packs):
             with nullcontext() if last or self.processes == 1 else self.accelerator.no_sync(self.policy):
-                loss, metrics = self._loss(piece, recipe, scalars)
+                loss, metrics, gap = self._loss(piece, recipe, scalars)
                 self.accelerator.backward(loss * scale)
             for name, value in metrics.items():
                 sums[name] = sums.get(name, 0.0) + float(value) * scale / self.processes
+            sums["engine_gap"] = sums.get("engine_gap", 0.0) + gap
         norm = self.mover.step(rate)
         keys = sorted(sums)
-        totals = self.all_sum(np.array([*(sums[k] for k in keys), float(sum(len(p.ids) for p in packs))]))
-        result = dict(zip(keys, map(float, totals[:-1]), strict=True))
-        skipped = float(not np.isfinite(norm))
-        return {**result, "grad_norm": norm, "tokens": float(totals[-1]), "optimiser_steps": 1.0, "skipped_steps": skipped}
+        counts = [float(sum(len(p.ids) for p in packs)), float(sum(len(p.target) for p in packs))]
+        totals = self.all_sum(np.array([*(sums[k] for k in keys), *counts]))
+        result = dict(zip(keys, map(float, totals[:-2]), strict=True))
+        result["engine_gap"] /= max(1.0, float(totals[-1]))
+        moved = {"grad_norm": norm, "optimiser_steps": 1.0, "skipped_steps": float(not np.isfinite(norm))}
+        return {**result, **moved, "tokens": float(totals[-2])}
 
-    def _loss(self, piece: Pack, recipe: Recipe, scalars: dict[str, float]) -> tuple[torch.Tensor, dict[str, Any]]:
-        wanted = "entropy" in recipe.requires
-        logp, entropy = self.policy(piece, wanted)
+    def _loss(self, piece: Pack, recipe: Recipe, scalars: dict[str, float]) -> tuple[torch.Tensor, dict[str, Any], float]:
+        """Loss and metrics of a micro-batch, and the sum of |old - engine| log-probabilities over its tokens."""
+        logp, entropy = self.policy(piece, "entropy" in recipe.requires)
         if not len(piece.target):
-            return logp.sum(), {}
-        return recipe.loss(as_batch(piece, logp, entropy, scalars))
+            return logp.sum(), {}, 0.0
+        batch = as_batch(piece, logp, entropy, scalars)
+        return *recipe.loss(batch), float((batch.old_logp - batch.rollout_logp).abs().sum())
 
     def _measured(self, packs: Sequence[Pack], recipe: Recipe, scalars: dict[str, float]) -> dict[str, float]:
         sums: dict[str, float] = {}

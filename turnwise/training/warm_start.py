@@ -80,11 +80,11 @@ def _supervised(row: Row, trajectory: Trajectory, observation_weight: float) -> 
 def warm_start(
     learner: Learner, trajectories: Sequence[Trajectory], settings: WarmStart, seed: int = 0,
     report: Callable[[Progressed], None] | None = None,
-) -> dict[str, float]:  # fmt: skip
+) -> dict[str, Any]:  # fmt: skip
     """Train on demonstrations for `settings.epochs` (which may be a fraction) over them.
 
     Returns:
-        `loss` (mean over the last tenth of the steps), `steps`, `tokens`, `seconds`.
+        `loss` (mean over the last tenth of the steps), `steps`, `tokens`, `seconds`, and `curve`: (step, mean loss) pairs.
     """
     data = supervised_rows(trajectories, settings.observation_weight)
     each = math.ceil(len(data) / settings.batch)
@@ -105,7 +105,16 @@ def warm_start(
             if report is not None:
                 report(done)
     tail = losses[-max(1, steps // 10) :]
-    return {"loss": float(np.mean(tail)), "steps": float(steps), "tokens": float(tokens), "seconds": time.perf_counter() - began}
+    return {
+        "loss": float(np.mean(tail)), "steps": steps, "tokens": tokens, "seconds": time.perf_counter() - began,
+        "curve": _curve(losses),
+    }  # fmt: skip
+
+
+def _curve(losses: Sequence[float], most: int = 120) -> list[tuple[int, float]]:
+    """The losses in at most `most` points, each the mean of the steps up to it."""
+    size = math.ceil(len(losses) / most)
+    return [(min(k + size, len(losses)), float(np.mean(losses[k : k + size]))) for k in range(0, len(losses), size)]
 
 
 def _weighted(batch: Sequence[Row]) -> list[Row]:
