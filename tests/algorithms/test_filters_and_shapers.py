@@ -28,9 +28,8 @@ def test_only_successes_stay():
 
 
 def void_group():
-    return ledger_of(
-        [group(*[[turn(1, float(r), tags=("void",) if i == 2 else ())] for i, r in enumerate([1, 0, 0, 1])])], {"env": 1.0}
-    )
+    acts = [turn(1, float(r), tags=("void",) if i == 2 else ()) for i, r in enumerate([1, 0, 0, 1])]
+    return ledger_of([group(*[[act] for act in acts])], {"env": 1.0})
 
 
 @pytest.mark.parametrize(("ddof", "expected"), [(1, [0.8660, -0.8660, None, 0.8660]), (0, [1.0, -1.0, None, 1.0])])

@@ -44,9 +44,7 @@ def recipe(name: str, /, **settings: Any) -> Recipe:
     _check(name, make, settings)
     made = make(**settings)
     if not isinstance(made, Recipe):
-        raise ConfigError(
-            f"{name!r} made a {type(made).__name__} where a Recipe is expected: return turnwise.algorithms.Recipe(...)"
-        )
+        raise ConfigError(f"{name!r} made {type(made).__name__!r}, not a Recipe: return turnwise.algorithms.Recipe(...) from it")
     return made
 
 

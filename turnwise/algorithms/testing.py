@@ -74,16 +74,11 @@ def evaluate(recipe: Recipe, policy: Policy, micro_batches: Iterable[Sequence[Ro
     """Loss, gradient and metrics, accumulated over micro-batches as a trainer does."""
     import torch
 
-    chosen = [part for part in micro_batches if part]
-    scalars: dict[str, float] = {}
-    if "measure" in recipe.requires:
-        for part in chosen:
-            for name, value in recipe.measure(specimens.batch_of(recipe, part, policy, on_policy)).items():
-                scalars[name] = scalars.get(name, 0.0) + float(value)
+    parts = [specimens.batch_of(recipe, part, policy, on_policy) for part in micro_batches if part]
+    scalars = measured(recipe, parts)
     total, gradient, sums = 0.0, torch.zeros_like(policy.current), dict[str, float]()
-    for part in chosen:
-        batch = replace(specimens.batch_of(recipe, part, policy, on_policy), scalars=scalars)
-        loss, metrics = recipe.loss(batch)
+    for part in parts:
+        loss, metrics = recipe.loss(replace(part, scalars=scalars))
         assert loss.shape == () and loss.dtype == torch.float64, "the loss of a float64 batch is a float64 scalar"
         gradient = gradient + torch.autograd.grad(loss, policy.current, materialize_grads=True)[0]
         total += float(loss.detach())
@@ -91,6 +86,15 @@ def evaluate(recipe: Recipe, policy: Policy, micro_batches: Iterable[Sequence[Ro
             assert metric.shape == () and not metric.requires_grad, f"metric {name!r} is a detached scalar"
             sums[name] = sums.get(name, 0.0) + float(metric)
     return Outcome(total, gradient, sums)
+
+
+def measured(recipe: Recipe, parts: Sequence[Batch]) -> dict[str, float]:
+    """What the recipe measures on a whole mini-batch before its losses."""
+    scalars: dict[str, float] = {}
+    for part in parts if "measure" in recipe.requires else ():
+        for name, value in recipe.measure(part).items():
+            scalars[name] = scalars.get(name, 0.0) + float(value)
+    return scalars
 
 
 def check_streams(recipe: Recipe, given: Sequence[Group], streams: Streams) -> None:
@@ -160,7 +164,8 @@ def check_masked(recipe: Recipe, policy: Policy, chosen: Sequence[Row]) -> None:
     results = []
     for extreme in (0.0, -1e4):
         logp = batch.logp.detach().masked_fill(drop, extreme).requires_grad_()
-        loss, _ = recipe.loss(replace(batch, logp=logp, streams=streams))
+        part = replace(batch, logp=logp, streams=streams)
+        loss, _ = recipe.loss(replace(part, scalars=measured(recipe, [part])))
         (gradient,) = _grad(loss, logp)
         assert bool((gradient[drop] == 0).all()), "a token of weight 0 has a gradient"
         results.append((float(loss.detach()), gradient))
@@ -172,7 +177,9 @@ def check_objective(recipe: Recipe, policy: Policy, chosen: Sequence[Row], objec
     ours = evaluate(recipe, policy, [chosen])
     written = -objective(specimens.batch_of(recipe, chosen, policy))
     (gradient,) = _grad(written, policy.current)
-    assert abs(ours.loss - float(written.detach())) < TOLERANCE, f"loss {ours.loss} where the objective says {float(written)}"
+    assert abs(ours.loss - float(written.detach())) < TOLERANCE, (
+        f"loss {ours.loss} where the objective says {float(written.detach())}"
+    )
     assert _close(ours.gradient, gradient), "the gradient is not autograd's of the written objective"
 
 

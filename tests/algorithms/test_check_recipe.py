@@ -1,0 +1,135 @@
+"""The kit must catch what it is for: each of these recipes has one mistake that real trainers have made."""
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from turnwise.algorithms import Recipe, specimens
+from turnwise.algorithms.advantage import PeerAdvantage, RewardToGo
+from turnwise.algorithms.aggregate import Fixed, Mean
+from turnwise.algorithms.ratio import Ratio
+from turnwise.algorithms.surrogate import Clip, LogLikelihood, Term
+from turnwise.algorithms.testing import check_recipe
+from turnwise.records import rows
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part from a function, with freely stated needs."""
+
+    run: object = field(compare=False)
+    requires: frozenset[str] = frozenset()
+
+    def __call__(self, *arguments):
+        return self.run(*arguments)
+
+
+def build(**slots):
+    return Recipe(**{"name": "mine", "advantage": PeerAdvantage(), "ratio": Ratio(), "surrogate": Clip(), **slots})
+
+
+def whiten_micro_batch(batch, log_ratio):
+    a = batch.streams["advantage"]
+    return Term(-log_ratio.exp() * (a - a.mean()))
+
+
+def own_share(ledger, totals):
+    return ledger.write(weight=ledger.mask / max(1, ledger.mask.sum()))
+
+
+def local_mean(ledger, totals):
+    a = ledger.tokens["advantage"]
+    return ledger.write(advantage=a - (a.mean() if len(a) else 0.0))
+
+
+def first_trajectory(ledger, totals):
+    return ledger.write(advantage=ledger.tokens["advantage"] * (ledger.owner[ledger.turn_of] == 0))
+
+
+def unweighted(batch):
+    return Term(batch.logp / batch.streams["weight"])
+
+
+def nan(ledger, totals):
+    return ledger.write(advantage=ledger.tokens["advantage"] / 0.0)
+
+
+def pools_over_turns(batch):
+    return Ratio("trajectory")(batch)
+
+
+def one_rank_asks_twice(ledger, totals):
+    if len(ledger.trajectories) > 3:
+        totals.sum(np.ones(1))
+    return ledger
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(
+    ("slots", "complaint"),
+    [
+        ({"surrogate": Part(whiten_micro_batch)}, "differs with"),
+        ({"aggregate": Part(own_share)}, "differs between one process and several"),
+        ({"reweighters": (Part(local_mean),)}, "differs between one process and several"),
+        ({"reweighters": (Part(first_trajectory),)}, "differs with .*shuffled"),
+        ({"reweighters": (Part(nan),)}, "is not finite"),
+        ({"regularisers": (Part(unweighted),)}, "differs with|changes the loss"),
+        ({"ratio": Part(pools_over_turns)}, "differs with .*a row each"),
+        ({"surrogate": Part(lambda batch, r: Term(-2 * r.exp() * batch.streams["advantage"]))}, "not the plain policy gradient"),
+        ({"surrogate": Part(lambda batch, r: Term(batch.logp, {"clip": batch.logp}))}, "metric 'clip' is a detached scalar"),
+        ({"aggregate": Part(lambda ledger, totals: ledger.write(weight=ledger.mask * 0.5))}, "weights sum to"),
+    ],
+)
+def test_a_mistake_is_caught(slots, complaint):
+    with pytest.raises(AssertionError, match=complaint):
+        check_recipe(build(**slots))
+
+
+def test_what_is_not_required_is_not_there():
+    with pytest.raises((AssertionError, TypeError, AttributeError)):
+        check_recipe(build(regularisers=(Part(lambda batch: Term(-batch.entropy)),)))
+
+
+def test_an_objective_that_is_another_is_caught():
+    with pytest.raises(AssertionError, match="where the objective says"):
+        check_recipe(build(), lambda batch: (batch.streams["weight"] * batch.logp).sum())
+
+
+def test_sound_recipes_pass():
+    check_recipe(build(ratio=Ratio("trajectory")), on_policy=True)
+    check_recipe(build(ratio=Ratio("turn"), aggregate=Mean("turn")))
+    check_recipe(build(aggregate=Fixed(40)))
+    check_recipe(build(advantage=RewardToGo(0.9, "batch"), surrogate=LogLikelihood(), ratio=None))
+
+
+def test_specimens_have_what_real_batches_have():
+    made = specimens.groups()
+    trajectories = [t for g in made for t in g.trajectories]
+    turns = [turn for t in trajectories for turn in t.turns]
+    assert any(t.error for t in trajectories) and any(not turn.completion_ids for turn in turns)
+    assert any(not turn.valid for turn in turns) and {turn.agent for turn in turns} >= {"solver", "checker"}
+    assert min(Counter(g.uid for g in made for _ in g.trajectories).values()) == 1
+    assert len({t.reward() for t in made[0].trajectories}) == 1
+    assert specimens.groups(3) == specimens.groups(3) != specimens.groups(4)
+
+
+def test_layouts_hold_the_same_tokens_in_other_rows():
+    made = specimens.groups()
+    for one, many in zip(specimens.laid_out(made, True), specimens.laid_out(made, False), strict=True):
+        for a, b in zip(one.trajectories, many.trajectories, strict=True):
+            long, short = rows(a), rows(b)
+            assert len(short) == sum(bool(t.completion_ids) for t in b.turns) >= len(long)
+            assert [*np.concatenate([r.ids[r.mask] for r in long])] == [*np.concatenate([r.ids[r.mask] for r in short])]
+            assert [c for r in long for c in specimens.contexts(r)] == [c for r in short for c in specimens.contexts(r)]
+
+
+def test_the_kit_reads_nothing_but_its_seed():
+    random.seed(1)
+    np.random.seed(1)
+    before = specimens.groups(0)
+    random.seed(2)
+    np.random.seed(2)
+    assert before == specimens.groups(0)
