@@ -14,15 +14,15 @@ import inspect
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 from transformers.cache_utils import get_layer_types_and_kwargs
 
+from turnwise.agents.slot_table import Ints, SlotTable
 from turnwise.agents.slots import Plan, SlotCache
 from turnwise.errors import EngineError
 
-Ints = npt.NDArray[np.int64]
+PAD = 8  # query lengths and row counts are padded to multiples of this, so that few shapes occur
 _TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.03}
 
 
@@ -59,26 +59,40 @@ class CausalForward:
         if "logits_to_keep" in inspect.signature(model.forward).parameters:
             self.extra["logits_to_keep"] = 1
 
-    def __call__(self, tokens: Ints, positions: Ints, rows: Ints | None, span: int) -> torch.Tensor:
-        """Compute new tokens of some slots.
+    packed = False
+    """Whether rows that read prompts and rows that decode may go in one call without padding."""
+
+    def refresh(self) -> None:
+        """Called before the model runs again after others may have touched it."""
+
+    def __call__(self, table: SlotTable, rows: Ints, take: Ints, span: int) -> torch.Tensor:
+        """Compute the next `take` tokens of some slots.
 
         Args:
-            tokens: [B, Q] new tokens, left-padded as the module says.
-            positions: [B, Q] their positions.
-            rows: [B] their slots, or None for the first B slots.
-            span: how many positions of each row are read: more than any of `positions`.
+            rows: [B] slots, ascending where every `take` is 1.
+            take: [B] how many tokens after the `held` ones.
+            span: positions of each row to read; at least the longest row's end.
 
         Returns:
             [B, V] logits after each row's last token.
         """
-        count = len(tokens)
-        slots = rows if rows is not None else np.arange(count)
-        write = (slots[:, None] * self.cache.span + positions).reshape(-1)
-        packed = torch.from_numpy(np.concatenate([tokens.reshape(-1), positions.reshape(-1), write]))
-        ids, where, target = self._move(packed).view(3, -1)
-        chosen = None if rows is None else self._move(torch.from_numpy(rows))
-        self.cache.plan = Plan(target, chosen, count, span)
+        if int(take.max()) > 1:
+            width = -(-int(take.max()) // PAD) * PAD
+            start = table.held[rows]
+            # Left of a row's first new token its position repeats.
+            positions = np.maximum(start[:, None], (start + take)[:, None] - width + np.arange(width))
+            return self._run(table.ids[rows[:, None], positions], positions, rows, True, span)
+        count = min(-(-(int(rows[-1]) + 1) // PAD) * PAD if rows[-1] >= PAD else int(rows[-1]) + 1, self.cache.rows)
+        positions = table.held[:count, None]  # idle rows in between compute garbage behind their end
+        logits = self._run(np.take_along_axis(table.ids[:count], positions, 1), positions, np.arange(count), False, span)
+        return logits if len(rows) == count else logits[torch.from_numpy(rows).to(logits.device)]
+
+    def _run(self, tokens: Ints, positions: Ints, rows: Ints, gather: bool, span: int) -> torch.Tensor:
+        """[B, V] logits after the last of [B, Q] tokens."""
+        packed = torch.from_numpy(np.concatenate([tokens.reshape(-1), positions.reshape(-1), rows]))
+        ids, where, slots = self._move(packed).split([tokens.size, tokens.size, len(rows)])
         where = where.view(positions.shape)
+        self.cache.plan = Plan(slots, where, gather, span, self.cache.span)
         out = self.model(
             input_ids=ids.view(tokens.shape), position_ids=where, attention_mask=self._mask(where, span),
             past_key_values=self.cache, **self.extra,
@@ -115,17 +129,18 @@ class CausalForward:
         try:
             whole = self.model(input_ids=self._move(torch.from_numpy(ids[None])), use_cache=False).logits[0].float()
             self.cache.reserve(2, length)
-            half, row = length // 2, np.array([1])
-            steps = [(self(ids[None, :half], np.arange(half)[None], row, length), half - 1)]
-            for k in range(half, length - 2):
-                both = np.stack([np.array([ids[0]]), ids[k : k + 1]])
-                steps.append((self(both, np.array([[0], [k]]), None, length)[1:], k))
-            steps.append((self(ids[None, -2:], np.arange(length - 2, length)[None], row, length), length - 1))
+            table = SlotTable(2, length)
+            table.ids[1] = ids
+            steps = []
+            for take in (length // 2, 1, 1, length - length // 2 - 2):
+                logits = self(table, np.array([1]), np.array([take]), length)
+                table.held[1] += take
+                steps.append((logits[0].float(), int(table.held[1]) - 1))
         except Exception as problem:
             raise EngineError(f"{name} cannot run on the slot cache ({type(problem).__name__}: {problem})") from problem
         finally:
             self.cache.drop()
-        worst = max(float((got[0].float() - whole[k]).abs().max()) for got, k in steps)
+        worst = float(torch.stack([(got - whole[k]).abs().max() for got, k in steps]).max())  # NaN where any is
         if not worst <= _TOLERANCE.get(self.dtype, 1e-3) * max(1.0, float(whole.abs().max())):
             raise EngineError(
                 f"{name} gives other logits on the slot cache than without a cache (by {worst:.2g}): its attention needs more "

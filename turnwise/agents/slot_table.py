@@ -10,11 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from turnwise.agents.engine import Sampling
+
+Ints: TypeAlias = npt.NDArray[np.int64]
 
 _WORTH_COPYING = 8  # a shared prefix shorter than this is computed again rather than copied
 
@@ -23,7 +26,7 @@ _WORTH_COPYING = 8  # a shared prefix shorter than this is computed again rather
 class Request:
     """One call of `generate`."""
 
-    prompt: npt.NDArray[np.int64]
+    prompt: Ints
     sampling: Sampling
     session: str | None
     future: asyncio.Future[None]
@@ -86,13 +89,13 @@ class SlotTable:
         self._seat(request, slot, max(mine, length), keep_session=own == slot)
         return slot, donor, length
 
-    def common(self, slot: int, prompt: npt.NDArray[np.int64]) -> int:
+    def common(self, slot: int, prompt: Ints) -> int:
         """Length of the common beginning of `prompt` and what `slot` is to hold."""
         size = min(len(prompt), int(self.wanted[slot]))
         different = self.ids[slot, :size] != prompt[:size]
         return int(different.argmax()) if different.any() else size
 
-    def _shared(self, prompt: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def _shared(self, prompt: Ints) -> Ints:
         """[slots] `common` for all of them at once."""
         size = min(len(prompt), int(self.wanted.max()))
         equal = self.ids[:, :size] == prompt[:size]
@@ -156,6 +159,6 @@ class SlotTable:
                 self.where[session] = slot
 
 
-def as_prompt(ids: Sequence[int]) -> npt.NDArray[np.int64]:
+def as_prompt(ids: Sequence[int]) -> Ints:
     """[T] the tokens as an array."""
     return np.asarray(ids, dtype=np.int64)

@@ -1,14 +1,14 @@
 """The key-value cache as slots: one row of preallocated tensors for each episode, under transformers' own cache interface.
 
-A layer holds keys and values [rows, span, heads, dim]. Before each forward the engine sets a `Plan`: which flat positions
-the new tokens are written to and which rows are read back, either the first n (a view, nothing is copied: decoding) or
+A layer holds keys and values [rows, heads, span, dim]. Before each forward the engine sets a `Plan`: which row and position
+each new token is written to, and which rows are read back, either the first n (a view, nothing is copied: decoding) or
 a few chosen ones (gathered: reading new prompts). Index in a row is position in the sequence, so one causal mask over
 the row serves every architecture. Rows and span grow in steps as they are needed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -19,13 +19,24 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 class Plan:
     """Where one forward over [B, Q] tokens writes and reads."""
 
-    write: torch.Tensor
-    """[B * Q] flat index row * span + position of every new token."""
-    rows: torch.Tensor | None
-    """[B] rows to gather, or None for the first `count`."""
-    count: int
+    rows: torch.Tensor
+    """[B] slots."""
+    positions: torch.Tensor
+    """[B, Q]."""
+    gather: bool
+    """Whether `rows` are to be gathered; otherwise they are the first B and are read in place."""
     span: int
     """Positions read back: keys are [B, heads, span, dim]."""
+    room: int
+    """Positions a row of the cache has."""
+    _index: dict[int, torch.Tensor] = field(default_factory=dict)
+
+    def index(self, heads: int) -> torch.Tensor:
+        """[B * heads * Q] where the new states go in a layer seen as [rows * heads * room, dim]."""
+        if heads not in self._index:
+            lanes = self.rows[:, None] * heads + torch.arange(heads, device=self.rows.device)
+            self._index[heads] = (lanes[:, :, None] * self.room + self.positions[:, None, :]).view(-1)
+        return self._index[heads]
 
 
 class SlotLayer(CacheLayerMixin):
@@ -79,7 +90,8 @@ class SlotCache(Cache):
     def __init__(self, layers: int) -> None:
         super().__init__(layers=[SlotLayer(self) for _ in range(layers)])
         self.rows = self.span = 0
-        self.plan = Plan(torch.empty(0, dtype=torch.long), None, 0, 0)
+        nothing = torch.empty(0, dtype=torch.long)
+        self.plan = Plan(nothing, nothing[None], gather=False, span=0, room=0)
 
     def reserve(self, rows: int, span: int) -> None:
         """Make room for `rows` rows of `span` positions."""
@@ -92,17 +104,17 @@ class SlotCache(Cache):
         """Give row `target` the first `length` positions of row `source`."""
         for layer in self.layers:
             if layer.is_initialized:
-                layer.keys[target, :length] = layer.keys[source, :length]
-                layer.values[target, :length] = layer.values[source, :length]
+                layer.keys[target, :, :length] = layer.keys[source, :, :length]
+                layer.values[target, :, :length] = layer.values[source, :, :length]
 
     def swap(self, one: int, other: int, length: int) -> None:
         """Exchange the first `length` positions of two rows."""
         for layer in self.layers:
             if layer.is_initialized:
                 for states in (layer.keys, layer.values):
-                    kept = states[one, :length].clone()
-                    states[one, :length] = states[other, :length]
-                    states[other, :length] = kept
+                    kept = states[one, :, :length].clone()
+                    states[one, :, :length] = states[other, :, :length]
+                    states[other, :, :length] = kept
 
     def drop(self) -> None:
         """Give the memory back."""
@@ -113,18 +125,19 @@ class SlotCache(Cache):
 
 
 def _blank(like: torch.Tensor, rows: int, span: int) -> torch.Tensor:
-    return like.new_zeros((rows, span, like.shape[1], like.shape[3]))
+    return like.new_zeros((rows, like.shape[1], span, like.shape[3]))
 
 
 def _grown(states: torch.Tensor, rows: int, span: int) -> torch.Tensor:
-    new = states.new_zeros((rows, span, *states.shape[2:]))
-    new[: states.shape[0], : states.shape[1]] = states
+    had, heads, room, dim = states.shape
+    new = states.new_zeros((rows, heads, span, dim))
+    new[:had, :, :room] = states
     return new
 
 
 def _pass(states: torch.Tensor, new: torch.Tensor, plan: Plan) -> torch.Tensor:
-    heads, dim = states.shape[2:]
-    states.view(-1, heads, dim).index_copy_(0, plan.write, new.transpose(1, 2).reshape(-1, heads, dim))
-    if plan.rows is None:
-        return states[: plan.count, : plan.span].transpose(1, 2)
-    return states[:, : plan.span].index_select(0, plan.rows).transpose(1, 2)
+    heads, dim = new.shape[1], new.shape[3]
+    states.view(-1, dim).index_copy_(0, plan.index(heads), new.reshape(-1, dim))
+    if plan.gather:
+        return states[:, :, : plan.span].index_select(0, plan.rows)
+    return states[: len(plan.rows), :, : plan.span]

@@ -1,24 +1,22 @@
 """One step of continuous batching: seat who waits, compute what prompts lack, draw a token for everyone who runs.
 
-Prompts go first, several in one forward, because rows that decode together cost little more than one. Decoding runs over
-the first n slots as a view of the cache; when few of them are busy, busy rows are moved down, so that the tail of a
-rollout is as cheap as its beginning.
+A packed forward takes everyone at once. A padded one takes either rows that decode or rows that read new prompt tokens.
+Decoding runs over the first n slots as a view of the cache; when few of them are busy, busy rows are moved down, so that
+the tail of a rollout is as cheap as its beginning.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 
 import numpy as np
 import torch
 
-from turnwise.agents.causal_forward import CausalForward, Ints
+from turnwise.agents.causal_forward import PAD, CausalForward
 from turnwise.agents.sampling import Draws, draw, uniforms
-from turnwise.agents.slot_table import Request, SlotTable
+from turnwise.agents.slot_table import Ints, Request, SlotTable
 
-_SPAN, _ROWS = 64, 8  # the cache grows, and shapes are padded, in steps of these
-_QUERY = 16
+_SPAN, _ROWS, _READ = 64, 8, 32  # the cache grows in steps of the first two; what is read back is padded to the third
 
 
 class Stepper:
@@ -31,20 +29,46 @@ class Stepper:
     def __init__(self, forward: CausalForward, table: SlotTable, prefill_tokens: int) -> None:
         self.forward, self.table, self.prefill_tokens = forward, table, prefill_tokens
         self.version = 0
+        self._patience = 0
 
     @torch.inference_mode()
     def step(self, waiting: deque[Request]) -> None:
-        """Seat, read, decode. Requests that end have their future set."""
+        """Seat, compute, draw. Requests that end have their future set."""
         self._abandon(waiting)
         self._seat(waiting)
-        lacking = [slot for slot in self.table.busy() if self.table.wanted[slot] - self.table.held[slot] > 1]
-        if lacking:
-            self._read(lacking)
-            return
         self._compact()
-        running = self.table.busy()
-        if running:
-            self._decode(running)
+        rows = np.array(self.table.busy(), dtype=np.int64)
+        if not len(rows):
+            return
+        lack = self.table.wanted[rows] - self.table.held[rows]
+        chosen = self._everyone(lack) if self.forward.packed else self._alike(lack)
+        self._advance(rows[chosen], np.minimum(lack[chosen], self.prefill_tokens))
+
+    def _everyone(self, lack: Ints) -> Ints:
+        """Indices of the rows of one packed forward: all that decode, and readers up to the budget, shortest first."""
+        order = np.argsort(lack, kind="stable")
+        fits = np.cumsum(np.where(lack[order] > 1, lack[order], 0)) <= self.prefill_tokens
+        fits[min(int((lack == 1).sum()), len(fits) - 1)] = True  # at least one reader
+        return np.sort(order[fits])
+
+    def _alike(self, lack: Ints) -> Ints:
+        """Indices of the rows of one padded forward: all that decode, or readers of similar lengths.
+
+        Readers wait until they are a quarter of those that decode, or have waited three steps: a forward over few rows
+        costs hardly less than one over many.
+        """
+        readers, decoders = np.flatnonzero(lack > 1), np.flatnonzero(lack == 1)
+        self._patience = self._patience + 1 if len(readers) else 0
+        if len(decoders) and len(readers) * 4 < len(decoders) and self._patience <= 3:
+            return decoders
+        if not len(readers):
+            return decoders
+        self._patience = 0
+        order = readers[np.argsort(lack[readers], kind="stable")]
+        padded = -(-lack[order] // PAD) * PAD
+        fits = (padded * np.arange(1, len(order) + 1) <= self.prefill_tokens) & (lack[order] <= 2 * lack[order[0]] + 4 * PAD)
+        fits[0] = True
+        return order[fits]
 
     def _abandon(self, waiting: deque[Request]) -> None:
         """Forget requests whose caller has gone."""
@@ -71,49 +95,21 @@ class Stepper:
                 self.forward.cache.copy(donor, slot, length)
         waiting.extend(passed)
 
-    def _reserve(self, rows: int, span: int) -> int:
-        """Make room; returns the span to read."""
-        table = self.table
-        padded = min(-(-span // _SPAN) * _SPAN, table.ids.shape[1])
-        self.forward.cache.reserve(min(-(-rows // _ROWS) * _ROWS, len(table.request)), padded)
-        return padded
-
-    def _read(self, lacking: Sequence[int]) -> None:
-        """Compute new prompt tokens of some rows: the shortest first, so that padding is small."""
-        table = self.table
-        order = sorted(lacking, key=lambda slot: int(table.wanted[slot] - table.held[slot]))
-        need = int(table.wanted[order[0]] - table.held[order[0]])
-        chosen: list[int] = []
-        for slot in order:
-            lack = int(table.wanted[slot] - table.held[slot])
-            if chosen and (_padded(lack) * (len(chosen) + 1) > self.prefill_tokens or lack > 2 * need + 4 * _QUERY):
-                break
-            chosen.append(slot)
-        rows = np.array(chosen)
-        start = table.held[rows]
-        take = np.minimum(table.wanted[rows] - start, self.prefill_tokens)
-        width = _padded(int(take.max()))
-        positions = np.maximum(start[:, None], (start + take)[:, None] - width + np.arange(width))
-        tokens = table.ids[rows[:, None], positions]
-        span = self._reserve(int(rows.max()) + 1, int((start + take).max()))
-        logits = self.forward(tokens, positions, rows, span)
-        table.held[rows] = start + take
-        done = np.flatnonzero(table.held[rows] == table.wanted[rows])
+    def _advance(self, rows: Ints, take: Ints) -> None:
+        """Compute the next `take` tokens of `rows`, and draw for those that lack nothing then."""
+        table, cache = self.table, self.forward.cache
+        slots, context = table.ids.shape
+        ends = table.held[rows] + take
+        last = _up(int(rows.max()) + 1, _ROWS)
+        room = max(int(ends.max()), int(table.held[:last].max()) + 1)
+        if min(last, slots) > cache.rows or room > cache.span:
+            cache.reserve(min(last, slots), min(max(_up(room, _SPAN), cache.span * 5 // 4), context))
+        logits = self.forward(table, rows, take, min(_up(int(ends.max()), _READ), cache.span))
+        table.held[rows] = ends
+        done = np.flatnonzero(ends == table.wanted[rows])
         if len(done):
-            self._draw(logits if len(done) == len(rows) else logits[torch.from_numpy(done)], rows[done])
-
-    def _decode(self, running: Sequence[int]) -> None:
-        """One token for every running row. Idle rows in between compute garbage behind their end."""
-        table = self.table
-        count = min(-(-(running[-1] + 1) // _ROWS) * _ROWS if running[-1] >= _ROWS else running[-1] + 1, len(table.request))
-        positions = table.held[:count, None]
-        tokens = np.take_along_axis(table.ids[:count], positions, 1)
-        rows = np.asarray(running)
-        span = self._reserve(count, int(positions[rows].max()) + 1)
-        self._reserve(count, int(positions.max()) + 1)
-        logits = self.forward(tokens, positions, None, span)
-        table.held[rows] += 1
-        self._draw(logits if len(rows) == count else logits[torch.from_numpy(rows)], rows)
+            chosen = logits if len(done) == len(rows) else logits[torch.from_numpy(done).to(logits.device)]
+            self._draw(chosen, rows[done])
 
     def _draw(self, logits: torch.Tensor, rows: Ints) -> None:
         """Draw for `rows` from `logits`, note the tokens, end who is done."""
@@ -167,5 +163,5 @@ class Stepper:
             self.table.swap(low, high)
 
 
-def _padded(length: int) -> int:
-    return -(-length // _QUERY) * _QUERY
+def _up(number: int, step: int) -> int:
+    return -(-number // step) * step

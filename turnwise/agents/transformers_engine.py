@@ -21,6 +21,7 @@ from torch import nn
 
 from turnwise.agents.causal_forward import CausalForward
 from turnwise.agents.engine import Completion, Sampling
+from turnwise.agents.fast_forward import PackedForward
 from turnwise.agents.slot_table import Request, SlotTable, as_prompt
 from turnwise.agents.stepper import Stepper
 from turnwise.agents.weights import copy_weights
@@ -39,6 +40,7 @@ class TransformersEngine:
             copy, which `load_weights(None, version)` refreshes from the model.
         seed: seeds requests that bring no seed of their own.
         prefill_tokens: most new prompt tokens, padding included, computed in one forward.
+        fast: use `PackedForward` where it covers the model; False always takes the model's own forward.
 
     Raises:
         EngineError: for a model that slots cannot serve; see `causal_forward`.
@@ -47,6 +49,7 @@ class TransformersEngine:
     def __init__(
         self, model: nn.Module, *, slots: int = 64, max_context: int | None = None, device: str | torch.device | None = None,
         dtype: torch.dtype | None = None, seed: int | None = None, prefill_tokens: int = 2048,
+        fast: bool = True,
     ) -> None:  # fmt: skip
         if slots < 1:
             raise EngineError(f"an engine needs at least one slot and was given {slots}")
@@ -58,6 +61,8 @@ class TransformersEngine:
         self.max_context = _context(model, max_context)
         self.weights_version = 0
         forward = CausalForward(self._model, place)
+        if fast and PackedForward.covers(self._model, place):
+            forward = PackedForward(self._model, place, self.max_context)
         self._while_eval(forward.check)
         self._stepper = Stepper(forward, SlotTable(slots, self.max_context), prefill_tokens)
         self._waiting: deque[Request] = deque()
@@ -127,6 +132,7 @@ class TransformersEngine:
         """Step until nothing waits. A failing model fails every request and leaves the engine usable."""
         trained = self._model.training
         self._model.eval()
+        self._stepper.forward.refresh()
         try:
             while self._waiting or self._stepper.table.busy():
                 try:
