@@ -85,7 +85,8 @@ class RunFolder:
         self.path = path
         _begin(path)
         self._lock = _hold(path)
-        self.fresh = not (path / "config.json").is_file()
+        # A run that failed before it made anything may begin again with its mistake put right.
+        self.fresh = not any((path / name).exists() for name in ("tiny", "start", "before.json", "metrics.jsonl"))
         if self.fresh:
             write_whole(path / "config.json", json.dumps(config.model_dump(mode="json"), indent=1) + "\n")
         else:
