@@ -2,7 +2,8 @@
 
 Both show each page as a user message and keep every earlier turn, so an episode is one growing text. `webshop/act@1` is
 the Act-only baseline of the ReAct paper (Yao et al. 2023, arXiv 2210.03629, section 3): the reply is the action and nothing
-else, after a system message of three words, so that a tiny model can learn it. `webshop/react@1` asks for a thought first.
+else, after a system message of three words and with the instruction said once, so that a tiny model can learn it.
+`webshop/react@1` asks for a thought first.
 """
 
 from __future__ import annotations
@@ -32,11 +33,13 @@ Thought: what you see and what to do about it
 Action: search[words] or click[part]"""
 
 
-def dialogue(system: str, history: Sequence[Step]) -> list[Message]:
-    """The system message, then each observation and reply in turn."""
+def dialogue(system: str, history: Sequence[Step], repeat: bool = True) -> list[Message]:
+    """The system message, then each observation and reply in turn; the instruction on every page, or (`repeat=False`) once."""
     messages: list[Message] = [{"role": "system", "content": system}]
-    for step in history:
-        messages.append({"role": "user", "content": step.observation})
+    for number, step in enumerate(history):
+        said = f"Instruction: [SEP] {step.info.get('instruction', '')} [SEP] "
+        page = step.observation if repeat or number == 0 else step.observation.replace(said, "", 1)
+        messages.append({"role": "user", "content": page})
         if step.reply is not None:
             messages.append({"role": "assistant", "content": step.reply})
     return messages
@@ -49,7 +52,7 @@ class WebShopAct:
     name: ClassVar[str] = "webshop/act@1"
 
     def messages(self, history: Sequence[Step]) -> list[Message]:
-        return dialogue("Buy it.", history)
+        return dialogue("Buy it.", history, repeat=False)
 
     def parse(self, text: str) -> Action:
         action = text.strip()

@@ -5,8 +5,8 @@ apart by attribute and price, options chosen before buying. Only the text is sma
 words, titles of three to six words, four results a page, at most two option groups of one-word values, whole-dollar
 prices that are never a multiple of ten, so that a price is under a limit exactly when its tens are.
 
-ASINs are one of 32 letter pairs and two digits (`KT47`): a tokenizer that merges both parts has seen them all in
-training, also where it has not seen the product.
+ASINs are one of 64 letter pairs, with digits behind them (`KT47`) only where there are more products than that: a tokenizer
+that merges both parts has seen them all in training, also where it has not seen the product.
 """
 
 from __future__ import annotations
@@ -137,12 +137,12 @@ def _near_duplicate(draw: Draw, base: Draft, style: CompactStyle) -> Draft:
 
 
 def _asins(draw: Draw, n: int) -> list[str]:
-    """`n` different ASINs: a letter pair and as few digits (two at least) as make enough of them."""
-    digits = 2
+    """`n` different ASINs: a letter pair and as few digits as make enough of them, none in a shop of 64 products."""
+    digits = 0
     while len(LETTERS) * 10**digits < n:
         digits += 1
     numbers = draw.sample(range(len(LETTERS) * 10**digits), n)
-    return [f"{LETTERS[number % len(LETTERS)]}{number // len(LETTERS):0{digits}d}" for number in numbers]
+    return [LETTERS[number % len(LETTERS)] + (f"{number // len(LETTERS):0{digits}d}" if digits else "") for number in numbers]
 
 
 def _listing(draw: Draw, draft: Draft, asin: str, style: CompactStyle) -> Listing:

@@ -51,6 +51,8 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
         nouns: tagger of titles: `auto`, `spacy`, `heuristic`, `alphabetic`, or a function from a title to its nouns.
         human: over official data, goals written by people rather than the synthetic ones.
         catalogue_seed: seeds whatever is random in the data: products, prices, limits.
+        shops: number of generated shops, `products` each; with more than one the splits are whole shops (`split_rule="shop"`), so
+            that nothing about a held-out shop can be remembered from training.
         settings: of the style of a generated catalogue, such as `{"distractors": 5}`; see `CompactStyle` and `FullStyle`.
         show_attributes: the original's `show_attrs`: another page for each product.
 
@@ -65,7 +67,7 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
     def __init__(
         self, catalogue: Catalogue | str | Path | None = None, goals: Sequence[Goal] | None = None, *, reward: str = "official",
         observation: str = "text", split: str = "train", split_rule: str | None = None, nouns: str | Tagger = "auto",
-        human: bool = False, products: int = 1000, catalogue_seed: int = 0, style: str = "full",
+        human: bool = False, products: int = 1000, shops: int = 1, catalogue_seed: int = 0, style: str = "full",
         settings: Mapping[str, object] | None = None, show_attributes: bool = False, render_mode: str | None = None,
     ) -> None:  # fmt: skip
         if observation not in OBSERVATIONS:
@@ -73,19 +75,20 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
         if split_rule is None and split in RULES and split != "all":
             split, split_rule = "train", split
         if catalogue is None:
-            self._recipe: tuple[Any, ...] | None = ("generated", products, catalogue_seed, style, frozen(settings or {}))
+            made = products, catalogue_seed, style, frozen(settings or {})
+            self._recipe: tuple[Any, ...] | None = ("generated", *made) if shops == 1 else ("street", shops, *made)
         elif isinstance(catalogue, Catalogue):
             self._recipe = None
         else:
             self._recipe = ("loaded", Path(catalogue), catalogue_seed)
-        self.catalogue = cast(Catalogue, catalogue) if self._recipe is None else _made(self._recipe)
-        official = not self.catalogue.goals
+        self.shops = (cast(Catalogue, catalogue),) if self._recipe is None else _made(self._recipe)
+        official = not self.shops[0].goals
         self._division: tuple[bool, int, str] | None = None
         if goals is not None:
             self.goal_tasks = Tasks(goals, split_rule or "all")
         else:
-            self._division = human, catalogue_seed, split_rule or ("official" if official else "product")
-            self.goal_tasks = sharing.tasks(self.catalogue, *self._division)
+            self._division = human, catalogue_seed, split_rule or ("official" if official else "shop" if shops > 1 else "product")
+            self.goal_tasks = sharing.tasks(self.shops, *self._division)
         if self.goal_tasks.splits == ("all",) and split == "train":
             split = "all"
         if split not in self.goal_tasks.splits:
@@ -100,8 +103,12 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
         self._share()
 
     def _share(self) -> None:
-        self._pages = sharing.pages(self.catalogue, self.show_attributes)
+        self._all_pages = tuple(sharing.pages(shop, self.show_attributes) for shop in self.shops)
         self._show = OBSERVATIONS[self.observation]
+        self._enter(0)
+
+    def _enter(self, shop: int) -> None:
+        self.catalogue, self._pages = self.shops[shop], self._all_pages[shop]
 
     # The contract -------------------------------------------------------------------------------------------------
 
@@ -114,17 +121,19 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
 
     @property
     def data_hash(self) -> str:
-        parts = (VERSION, self.catalogue.data_hash, self.goal_tasks.data_hash, self.reward, self.observation,
+        shops = " ".join(shop.data_hash for shop in self.shops)
+        parts = (VERSION, shops, self.goal_tasks.data_hash, self.reward, self.observation,
                  self.nouns, self.show_attributes)  # fmt: skip
         return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
     def _begin(self, task: TaskId) -> Outcome:
-        self._aim_at(self.goal_tasks.goal(task))
+        self._aim_at(task)
         self._split = self.goal_tasks.split_of(cast(int, task))
         return self._go(Place())
 
-    def _aim_at(self, goal: Goal) -> None:
-        self._goal = goal
+    def _aim_at(self, task: TaskId) -> None:
+        self._goal = goal = self.goal_tasks.goal(task)
+        self._enter(self.goal_tasks.shops[cast(int, task)])
         key = (self.catalogue.data_hash, self.reward, goal)
         self._prefix = hashlib.blake2b(repr(key).encode("utf8", "surrogatepass"), digest_size=16).digest()
 
@@ -176,16 +185,16 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
 
     def _load(self, state: tuple[Place, Outcome]) -> None:
         assert self._task is not None
-        goal = self.goal_tasks.goal(self._task)
-        if getattr(self, "_goal", None) is not goal:
-            self._aim_at(goal)
+        if getattr(self, "_goal", None) is not self.goal_tasks.goal(self._task):
+            self._aim_at(self._task)
         self._place, self._last = state
         self._clickables = self._pages.clickables(self._place)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {name: value for name, value in self.__dict__.items() if name not in ("_pages", "_show", "_clickables")}
+        shared = ("catalogue", "_pages", "_all_pages", "_show", "_clickables")
+        state = {name: value for name, value in self.__dict__.items() if name not in shared}
         if self._recipe is not None:
-            del state["catalogue"]
+            del state["shops"]
         if self._division is not None:
             del state["goal_tasks"]
         return state
@@ -193,14 +202,17 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         if self._recipe is not None:
-            self.catalogue = _made(self._recipe)
+            self.shops = _made(self._recipe)
         if self._division is not None:
-            self.goal_tasks = sharing.tasks(self.catalogue, *self._division)
+            self.goal_tasks = sharing.tasks(self.shops, *self._division)
         self._share()
         if self._task is not None:
+            self._enter(self.goal_tasks.shops[cast(int, self._task)])
             self._clickables = self._pages.clickables(self._place)
 
 
-def _made(recipe: tuple[Any, ...]) -> Catalogue:
+def _made(recipe: tuple[Any, ...]) -> tuple[Catalogue, ...]:
     kind, *arguments = recipe
-    return sharing.generated(*arguments) if kind == "generated" else sharing.loaded(*arguments)
+    if kind == "street":
+        return sharing.street(*arguments)
+    return (sharing.generated(*arguments) if kind == "generated" else sharing.loaded(*arguments),)

@@ -1,6 +1,6 @@
 """A customer who knows the catalogue: where the wanted product is found, which options to choose, and the way there.
 
-The expert searches with words of the instruction (a quality and the type where that suffices, as a person would),
+The expert searches with words of the instruction (what is asked for, without options and price, where that suffices),
 pages to the product the goal was made from, chooses the options that score, and buys. It is a pure function of where
 the customer stands, so it also finds the way back after somebody else's mistakes.
 
@@ -25,6 +25,8 @@ from turnwise.envs.webshop.reward import OptionsMatched
 NEAR = 2
 """A query is good enough when the product is on its first pages, this many."""
 _WORD = re.compile(r"\w+")
+_REQUEST = re.compile(r"find me (.+?)(?= with [a-z ]+: |, and price lower than |$)", re.IGNORECASE)
+"""What a synthetic instruction asks for, without its options and its price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,9 @@ def plan_for(catalogue: Catalogue, goal: Goal, options_matched: OptionsMatched) 
 
 def _queries(catalogue: Catalogue, goal: Goal) -> Iterator[str]:
     """Queries from short to long; the short ones only in words that the instruction says."""
+    asked = _REQUEST.match(goal.instruction)
+    if asked is not None:
+        yield _plain(asked.group(1))
     said = set(_WORD.findall(goal.instruction.lower()))
     attributes = " ".join(goal.attributes)
     for words in (f"{goal.attributes[0]} {goal.query}" if goal.attributes else goal.query, f"{attributes} {goal.query}"):

@@ -6,6 +6,7 @@ made from the same names. What nobody uses any more is freed, except the catalog
 
 from __future__ import annotations
 
+import hashlib
 from functools import lru_cache
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -26,6 +27,15 @@ def generated(products: int, seed: int, style: str, settings: tuple[tuple[str, o
 
 
 @lru_cache(maxsize=4)
+def street(
+    shops: int, products: int, seed: int, style: str, settings: tuple[tuple[str, object], ...] = ()
+) -> tuple[Catalogue, ...]:
+    """Several generated catalogues, each of `products` products and from a seed of its own."""
+    seeds = [hashlib.blake2b(f"{seed} {number}".encode(), digest_size=6).digest() for number in range(shops)]
+    return tuple(Catalogue.generate(products, int.from_bytes(own, "big"), style, **dict(settings)) for own in seeds)
+
+
+@lru_cache(maxsize=4)
 def loaded(directory: Path, seed: int) -> Catalogue:
     """The official catalogue in a directory, with prices drawn from `seed`."""
     return Catalogue.official(directory, seed=seed)
@@ -40,11 +50,13 @@ def pages(catalogue: Catalogue, show_attributes: bool) -> Pages:
     return found
 
 
-def tasks(catalogue: Catalogue, human: bool, seed: int, rule: str) -> Tasks:
-    """The catalogue's own goals, divided by `rule`: generated ones come with goals, for official ones they are rebuilt."""
-    key = (catalogue.data_hash, human, seed, rule)
+def tasks(shops: tuple[Catalogue, ...], human: bool, seed: int, rule: str) -> Tasks:
+    """The shops' own goals, one shop after another, divided by `rule`: generated shops come with goals, for official data they
+    are rebuilt."""
+    key = (" ".join(shop.data_hash for shop in shops), human, seed, rule)
     found = _tasks.get(key)
     if found is None:
-        goals = catalogue.goals or official_goals(catalogue, human=human, seed=seed)
-        found = _tasks[key] = Tasks(goals, rule)
+        goals = [shop.goals or official_goals(shop, human=human, seed=seed) for shop in shops]
+        numbers = [number for number, own in enumerate(goals) for _ in own]
+        found = _tasks[key] = Tasks([goal for own in goals for goal in own], rule, numbers)
     return found

@@ -2,7 +2,8 @@
 
 A task is an index into the list of goals. Rules: `product` keeps all goals of a product in one split (about 80 / 10 / 10 %
 by a stable hash), `official` cuts the official list where WebShop's baselines cut it (and leaks: 479 of its 500 test
-goals are about a product that is also in train), `all` is one split.
+goals are about a product that is also in train), `shop` keeps whole shops together where there are several (80 / 10 / 10 %),
+`all` is one split.
 """
 
 from __future__ import annotations
@@ -17,24 +18,29 @@ from turnwise.envs.webshop.goals import Goal, official_split, product_split
 from turnwise.errors import TaskError, unknown
 
 SPLITS = ("train", "dev", "test")
-RULES: dict[str, Callable[[int, Goal], str]] = {
-    "product": lambda index, goal: product_split(goal.asin),
-    "official": lambda index, goal: official_split(index),
-    "all": lambda index, goal: "all",
+RULES: dict[str, Callable[[int, Goal, int], str]] = {
+    "product": lambda index, goal, shop: product_split(goal.asin),
+    "official": lambda index, goal, shop: official_split(index),
+    "shop": lambda index, goal, shop: "dev" if shop % 10 == 8 else "test" if shop % 10 == 9 else "train",
+    "all": lambda index, goal, shop: "all",
 }
 
 
 class Tasks:
     """Goals and the rule that divides them. Shared by environments over the same data.
 
+    Args:
+        shops: for each goal the number of the shop it is about; None where there is one shop.
+
     Raises:
         ConfigError: for an unknown rule.
     """
 
-    def __init__(self, goals: Sequence[Goal], rule: str) -> None:
+    def __init__(self, goals: Sequence[Goal], rule: str, shops: Sequence[int] | None = None) -> None:
         if rule not in RULES:
             raise unknown("split rule", rule, RULES, "WebShop")
         self.goals, self.rule = tuple(goals), rule
+        self.shops = tuple(shops) if shops is not None else (0,) * len(self.goals)
         self.splits: tuple[str, ...] = ("all",) if rule == "all" else SPLITS
 
     def goal(self, task: Any) -> Goal:
@@ -49,7 +55,7 @@ class Tasks:
 
     def split_of(self, task: int) -> str:
         """The split that a task belongs to."""
-        return RULES[self.rule](task, self.goals[task])
+        return RULES[self.rule](task, self.goals[task], self.shops[task])
 
     def of(self, split: str) -> Sequence[int]:
         """The tasks of a split, in increasing order. Raises `TaskError` for an unknown split."""
@@ -68,6 +74,6 @@ class Tasks:
     def data_hash(self) -> str:
         """Hash of the goals and the rule."""
         digest = hashlib.blake2b(self.rule.encode(), digest_size=16)
-        for goal in self.goals:
-            digest.update(repr(goal).encode("utf8", "surrogatepass"))
+        for goal, shop in zip(self.goals, self.shops, strict=True):
+            digest.update(repr((goal, shop) if shop else goal).encode("utf8", "surrogatepass"))
         return digest.hexdigest()

@@ -70,5 +70,7 @@ BRANDS = ("Kest", "Moro", "Velda", "Tirin", "Oxbo", "Lumek", "Pravi", "Sorvi", "
 LETTERS = (
     "KT", "BR", "LM", "VX", "QD", "ZN", "HP", "GW", "FJ", "CY", "SB", "TD", "RK", "NP", "MV", "DL",
     "WG", "XF", "JC", "PH", "YZ", "KB", "LD", "VR", "QM", "ZT", "HG", "GS", "FN", "CP", "SJ", "TX",
+    "PR", "WB", "WM", "RF", "RH", "QK", "GN", "TB", "FZ", "NQ", "PF", "NJ", "PN", "TR", "FK", "KG",
+    "NL", "VZ", "RC", "TJ", "HJ", "FV", "ZW", "WC", "VC", "RJ", "VD", "RN", "XW", "QP", "NB", "HX",
 )  # fmt: skip
-"""First part of an ASIN; two digits follow (three where 3,200 are not enough)."""
+"""First part of an ASIN, and all of it in a shop of at most 64 products; else digits follow, as few as are needed."""
