@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,8 @@ from turnwise.records import Trajectory, read_jsonl, write_jsonl
 
 if TYPE_CHECKING:
     from turnwise.cli.agents import Request
+    from turnwise.envs.core import TurnEnv
+    from turnwise.evaluation.evaluate import Claim
     from turnwise.evaluation.score import Score
 
 
@@ -28,7 +31,7 @@ def evaluate_command(
     tasks: Annotated[int | None, typer.Option(help="How many of its tasks, drawn by --seed; all when left out.")] = None,
     attempts: Annotated[int, typer.Option(help="Episodes of each task; more than one gives pass@k.")] = 1,
     seed: Annotated[int, typer.Option(help="Seeds the choice of tasks, every episode and the intervals.")] = 0,
-    prompt: Annotated[str | None, typer.Option(help="Name of the prompt; the environment's own when left out.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="Its name; else the one the model was trained with, or the usual one.")] = None,
     temperature: Annotated[float, typer.Option(min=0.0, help="0 is greedy.")] = 0.0,
     top_p: Annotated[float, typer.Option(min=0.0, max=1.0)] = 1.0,
     max_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of one reply.")] = 256,
@@ -46,7 +49,7 @@ def evaluate_command(
     """Measure an agent on a split.
 
     [bold]turnwise eval webshop --agent expert --split test[/]
-    [bold]turnwise eval webshop --agent runs/quickstart/final --tasks 200 --json score.json --save played.jsonl[/]
+    [bold]turnwise eval webshop --agent runs/quickstart/model --tasks 200 --json score.json --save played.jsonl[/]
     [bold]turnwise eval webshop --agent Qwen/Qwen3-0.6B --attempts 4 --temperature 0.7[/]
     [bold]turnwise eval webshop --agent openai:my-model@http://localhost:8000/v1 --tasks 50[/]
     [bold]turnwise eval webshop -e catalogue=data/webshop -e reward=fixed --agent expert[/]
@@ -54,79 +57,93 @@ def evaluate_command(
     The score holds everything that was measured and under which conditions; errors are reported apart and count nowhere.
     """
     from turnwise.agents.engine import Sampling
-    from turnwise.cli.agents import Request
+    from turnwise.cli.agents import SCRIPTED, Request
     from turnwise.envs.registration import card, make
+    from turnwise.evaluation import score as scores
+    from turnwise.evaluation.evaluate import Claim
 
     given, chosen = settings(env_arg), card(environment)
     env = make(environment, **given)
-    request = Request(
-        agent, prompt or chosen.prompt, Sampling(temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed),
-        tokenizer, str(chat_template or ""), device, dtype, slots=concurrency,
-    )  # fmt: skip
+    sampling = Sampling(temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed)
+    told = prompt or _trained_prompt(agent, env) or chosen.prompt
+    request = Request(agent, told, sampling, tokenizer, str(chat_template or ""), device, dtype, slots=concurrency)
     options: dict[str, Any] = {
         "split": split, "tasks": tasks, "attempts": attempts, "seed": seed, "max_turns": max_turns or chosen.max_turns,
         "concurrency": concurrency, "progress": True,
     }  # fmt: skip
-    console = Console(highlight=False)
-    if attempts > 1 and temperature == 0.0 and agent not in ("expert", "random"):
-        Console(stderr=True).print("note: greedy attempts at one task are all alike; set --temperature to learn from them")
-    try:
-        _run(console, env, chosen.id, given, request, options, json_file, save, baseline)
-    except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt(
-            "interrupted: no score was written, since one over part of the tasks would be another claim"
-        ) from stop
-
-
-def _run(
-    console: Console, env: Any, name: str, given: dict[str, Any], request: Request, options: dict[str, Any],
-    json_file: Path | None, save: Path | None, baseline: Path | None,
-) -> None:  # fmt: skip
-    from turnwise.evaluation import score as scores
-    from turnwise.evaluation.table import percent, table
-
+    if attempts > 1 and temperature == 0.0 and agent not in SCRIPTED:
+        _note("greedy attempts at one task are all alike; set --temperature to learn from them")
     before = scores.read(baseline) if baseline is not None else None
-    score, played, same = asyncio.run(_measure(env, name, given, request, options))
-    console.print(table(score))
-    if same:
-        console.print(same, soft_wrap=True)
     if before is not None:
-        for what in ("success", "score"):
-            gain = scores.compare(before, score, what)
-            verdict = "excludes zero" if gain.excludes_zero else "holds zero"
-            console.print(
-                f"{what} against {baseline}: {percent(gain)} over {gain.n} shared tasks, the interval {verdict}", soft_wrap=True
-            )
-    if json_file is not None:
-        scores.write(json_file, score)
-        console.print(f"score written to {json_file}", soft_wrap=True)
-    if save is not None:
-        _save(save, played)
-        console.print(f"{len(played)} trajectories written to {save}", soft_wrap=True)
+        scores.check_comparable(before, chosen.id, env.data_hash, split)
+    try:
+        score, played, same = asyncio.run(_measure(env, Claim(chosen.id, given, agent), request, options))
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt("interrupted: no score was written; one over part of the tasks would be another claim") from stop
+    _show(Console(highlight=False), score, same, before)
+    _write(score, json_file, played, save)
+
+
+def _note(sentence: str) -> None:
+    Console(stderr=True).print(f"note: {sentence}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _trained_prompt(agent: str, env: TurnEnv[Any]) -> str:
+    """The prompt that the run folder of a model names; empty for models from elsewhere. A small model knows no other."""
+    facts = Path(agent).parent / "facts.json"
+    if not Path(agent).is_dir() or not facts.is_file():
+        return ""
+    found = json.loads(facts.read_text(encoding="utf8"))
+    if found.get("data_hash") != env.data_hash:
+        _note("this model was trained on other data or settings than these; give those of its run with --env-arg")
+    return str(found.get("prompt", ""))
 
 
 async def _measure(
-    env: Any, name: str, given: dict[str, Any], request: Request, options: dict[str, Any]
+    env: TurnEnv[Any], claim: Claim, request: Request, options: dict[str, Any]
 ) -> tuple[Score, list[Trajectory], str]:  # fmt: skip
     """The score, what was played, and for a replay whether it happened again."""
     from turnwise.agents.scripted import ReplayAgent
     from turnwise.cli.agents import opened
-    from turnwise.evaluation.evaluate import Claim, evaluation
+    from turnwise.evaluation.evaluate import evaluation
     from turnwise.evaluation.replay import compare_replays
 
     async with opened(request) as agent:
         if isinstance(agent, ReplayAgent):
             options["episodes"] = agent.episodes()
-        score, played = await evaluation(env.spawn, agent, claim=Claim(name, given, request.spec), **options)
+        score, played = await evaluation(env.spawn, agent, claim=claim, **options)
         if not isinstance(agent, ReplayAgent):
             return score, played, ""
         recorded = read_jsonl(request.spec.partition(":")[2])
         return score, played, str(compare_replays(recorded, played))
 
 
-def _save(path: Path, played: Sequence[Trajectory]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_jsonl(path, played)
-    except OSError as problem:
-        raise DataError(f"cannot write the trajectories to {path}: {problem.strerror}") from problem
+def _show(console: Console, score: Score, same: str, before: Score | None) -> None:
+    from turnwise.evaluation.score import compare
+    from turnwise.evaluation.table import percent, signed, table
+
+    console.print(table(score))
+    if same:
+        console.print(same, soft_wrap=True)
+    if before is None:
+        return
+    for what in ("success", "score"):
+        gain, earlier = compare(before, score, what), getattr(before.metrics, what)
+        verdict = "excludes zero" if gain.excludes_zero else "holds zero"
+        line = f"{what} was {percent(earlier)}; paired difference {signed(gain)} over {gain.n} shared tasks, the interval {verdict}"
+        console.print(line, soft_wrap=True)
+
+
+def _write(score: Score, json_file: Path | None, played: Sequence[Trajectory], save: Path | None) -> None:
+    from turnwise.evaluation.score import write
+
+    if json_file is not None:
+        write(json_file, score)
+        typer.echo(f"score written to {json_file}")
+    if save is not None:
+        try:
+            save.parent.mkdir(parents=True, exist_ok=True)
+            write_jsonl(save, played)
+        except OSError as problem:
+            raise DataError(f"cannot write the trajectories to {save}: {problem.strerror}") from problem
+        typer.echo(f"{len(played)} trajectories written to {save}")

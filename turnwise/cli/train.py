@@ -62,7 +62,7 @@ def _one(config: Any, resume: bool) -> Path:
     folder = Path(config.run.directory) / config.run.name
     if resume and not (folder / "config.json").is_file():
         raise ConfigError(f"there is no run in {folder} to go on with: leave --resume out to begin it")
-    _libraries()
+    _libraries(quiet=not config.model.path)
     from turnwise.training.loop import Interrupted
     from turnwise.training.loop import train as run
 
@@ -72,13 +72,16 @@ def _one(config: Any, resume: bool) -> Path:
         raise KeyboardInterrupt(f"interrupted: {stop}") from stop
 
 
-def _libraries() -> None:
+def _libraries(quiet: bool) -> None:
+    """Check that they are there. `quiet` takes transformers' progress bars away, which are for models of gigabytes."""
     try:
         import accelerate  # noqa: F401
         import torch  # noqa: F401
-        import transformers  # noqa: F401
+        import transformers
     except ImportError as problem:
         raise ConfigError(f"training needs {problem.name}: install it with pip install 'turnwise[train]'") from problem
+    if quiet:
+        transformers.utils.logging.disable_progress_bar()
 
 
 # Several seeds --------------------------------------------------------------------------------------------------------
@@ -97,11 +100,12 @@ def _summary(what: str, seeds: Sequence[int], pairs: Sequence[tuple[Score, Score
     grid.add_column("seed", footer="all")
     grid.add_column("before", justify="right", footer=f"{100 * _mean(before for before, _ in _means(what, pairs)):.1f} %")
     grid.add_column("after", justify="right", footer=f"{100 * _mean(after for _, after in _means(what, pairs)):.1f} %")
-    grid.add_column("difference", justify="right", footer=f"{signed(total)}  {_verdict(total)}")
+    grid.add_column("difference", justify="right", footer=signed(total))
+    grid.add_column("excludes zero", footer=_yes(total))
     for seed, (before, after) in zip(seeds, pairs, strict=True):
         gain = scores.compare(before, after, what)
         one, two = getattr(before.metrics, what), getattr(after.metrics, what)
-        grid.add_row(str(seed), percent(one), percent(two), f"{signed(gain)}  {_verdict(gain)}")
+        grid.add_row(str(seed), percent(one), percent(two), signed(gain), _yes(gain))
     return grid
 
 
@@ -114,5 +118,5 @@ def _mean(values: Any) -> float:
     return sum(kept) / len(kept)
 
 
-def _verdict(gain: Interval) -> str:
-    return "excludes zero" if gain.excludes_zero else "holds zero"
+def _yes(gain: Interval) -> str:
+    return "yes" if gain.excludes_zero else "no"

@@ -69,11 +69,17 @@ def compare(before: Score, after: Score, name: str = "success") -> Interval:
         DataError: when the two were not measured on the same data, so that equal task ids mean different tasks.
         TaskError: when they share no task.
     """
-    for what in ("environment", "data_hash", "split"):
-        ours, theirs = getattr(before, what), getattr(after, what)
+    check_comparable(before, after.environment, after.data_hash, after.split)
+    return pooled([(before.by_task(name), after.by_task(name))], seed=before.seed)
+
+
+def check_comparable(before: Score, environment: str, data_hash: str, split: str) -> None:
+    """Raise `DataError` unless `before` was measured on this."""
+    now = {"environment": environment, "data_hash": data_hash, "split": split}
+    for what, theirs in now.items():
+        ours = getattr(before, what)
         if ours != theirs:
             raise DataError(f"the two scores cannot be compared: their {what.replace('_', ' ')} differs ({ours!r} and {theirs!r})")
-    return pooled([(before.by_task(name), after.by_task(name))], seed=before.seed)
 
 
 def software_versions() -> dict[str, str]:
