@@ -20,12 +20,13 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from turnwise.training.config import Tiny
 
-END_OF_TEXT, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+END_OF_TEXT, END = "<|endoftext|>", "<|im_end|>"
+ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
 TEMPLATE = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    "{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] + '<|im_end|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
-"""ChatML, as OpenAI and Qwen use it, without a default system message."""
+"""One token before a message and one after: with ChatML's five a tenth of a tiny model's time would go to brackets."""
 JOINER = "\x1f"
 TOUCHING = r"(?<=[^\s\p{L}\p{N}])(?<!(?:^|\s)\[)(?=[\p{L}\p{N}])"
 """Where a word begins right after a sign, other than in a marker such as ` [SEP]`."""
@@ -34,7 +35,7 @@ PIECES = r" \[\p{L}+\]| ?\p{L}+| ?\p{N}{1,2}| ?[^\s\p{L}\p{N}]+|\s"
 
 
 def tiny_tokenizer(texts: Iterable[str], settings: Tiny) -> PreTrainedTokenizerFast:
-    """A tokenizer with a ChatML template, trained on `texts`. The same texts give the same tokenizer."""
+    """A tokenizer with a chat template, trained on `texts`. The same texts give the same tokenizer."""
     lower = [normalizers.Lowercase()] if settings.lowercase else []
     made = Tokenizer(models.BPE())
     made.normalizer = normalizers.Sequence([*lower, normalizers.Replace(Regex(TOUCHING), JOINER + " ")])
@@ -43,12 +44,12 @@ def tiny_tokenizer(texts: Iterable[str], settings: Tiny) -> PreTrainedTokenizerF
     )
     made.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Replace(JOINER + " ", "")])
     trainer = trainers.BpeTrainer(
-        vocab_size=settings.vocab, special_tokens=[END_OF_TEXT, START, END], show_progress=False,
+        vocab_size=settings.vocab, special_tokens=[END_OF_TEXT, *ROLES, END], show_progress=False,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
     )  # fmt: skip
     made.train_from_iterator(list(texts), trainer)
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=made, eos_token=END, pad_token=END_OF_TEXT, additional_special_tokens=[START],
+        tokenizer_object=made, eos_token=END, pad_token=END_OF_TEXT, additional_special_tokens=list(ROLES),
         clean_up_tokenization_spaces=False, model_max_length=settings.context,
     )  # fmt: skip
     tokenizer.chat_template = TEMPLATE
