@@ -41,7 +41,8 @@ def test_gym_make_wraps_with_the_turn_limit() -> None:
 
 
 def test_gym_make_works_without_an_import() -> None:
-    code = "import gymnasium; print(gymnasium.make('turnwise:turnwise/WebShop-v0', products=60, style='compact').reset(seed=0)[0][:7])"
+    env = "gymnasium.make('turnwise:turnwise/WebShop-v0', products=60, style='compact')"
+    code = f"import gymnasium; print({env}.reset(seed=0)[0][:7])"
     assert run(code).strip() == "WebShop"
 
 
@@ -71,5 +72,5 @@ def test_registering_again_changes_nothing() -> None:
 
 
 def test_import_is_light() -> None:
-    code = "import sys, turnwise; print(*(m for m in ('torch', 'transformers', 'spacy', 'turnwise.envs.webshop.env') if m in sys.modules))"
-    assert run(code).strip() == ""
+    heavy = ("torch", "transformers", "spacy", "turnwise.envs.webshop.env")
+    assert run(f"import sys, turnwise; print(*(name for name in {heavy} if name in sys.modules))").strip() == ""
