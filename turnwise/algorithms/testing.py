@@ -152,7 +152,7 @@ def check_processes(recipe: Recipe, given: Sequence[Group], policy: Policy, stre
         for name, values in own.items():
             both = zip(values, joined[uid][name], strict=True)
             assert all(np.allclose(a, b, rtol=TOLERANCE, atol=TOLERANCE) for a, b in both), (
-                f"{name!r} differs between process counts"
+                f"{name!r} differs between one process and several"
             )
 
 
@@ -177,9 +177,8 @@ def check_objective(recipe: Recipe, policy: Policy, chosen: Sequence[Row], objec
     ours = evaluate(recipe, policy, [chosen])
     written = -objective(specimens.batch_of(recipe, chosen, policy))
     (gradient,) = _grad(written, policy.current)
-    assert abs(ours.loss - float(written.detach())) < TOLERANCE, (
-        f"loss {ours.loss} where the objective says {float(written.detach())}"
-    )
+    wanted = float(written.detach())
+    assert abs(ours.loss - wanted) < TOLERANCE, f"the loss is {ours.loss} where the objective says {wanted}"
     assert _close(ours.gradient, gradient), "the gradient is not autograd's of the written objective"
 
 
