@@ -30,7 +30,10 @@ LONG = 2048
 
 @contextmanager
 def row_attention(model: nn.Module) -> Iterator[None]:
-    """While this is open, `model(..., row_lengths=…)` attends within rows."""
+    """While this is open, `model(..., row_lengths=…)` attends within rows. May be opened within itself.
+
+    Whoever computes activations again in the backward pass keeps it open until that is done.
+    """
     config: Any = model.config.get_text_config(decoder=True)  # type: ignore[operator, union-attr]
     before = config._attn_implementation
     config._attn_implementation = NAME

@@ -63,7 +63,9 @@ def _drawn(curve: Curve, place: int, at: object, percent: bool) -> list[str]:
     shown = "dot" if curve.dots or len(points) == 1 else "hit"
     for x, y, px, py in points:
         label = escape(f"{curve.name} {number(y, percent)} at step {x:g}")
-        drawn.append(f'<circle class="{shown} series-{place}" cx="{px:.1f}" cy="{py:.1f}" r="{radius}"><title>{label}</title></circle>')
+        drawn.append(
+            f'<circle class="{shown} series-{place}" cx="{px:.1f}" cy="{py:.1f}" r="{radius}"><title>{label}</title></circle>'
+        )
     return drawn
 
 

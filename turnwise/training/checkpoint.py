@@ -45,7 +45,12 @@ def save(folder: Path, learner: Learner, progress: Progress, keep: int) -> Path:
     def fill(beside: Path) -> None:
         save_file(weights(learner.model), beside / "weights.safetensors")
         torch.save({"learner": learner.state(), "random": _random_state()}, beside / "optimiser.pt")
-        facts = {"version": VERSION, "step": progress.step, "model": shape(learner.model), "history": list(progress.history.items())}
+        facts = {
+            "version": VERSION,
+            "step": progress.step,
+            "model": shape(learner.model),
+            "history": list(progress.history.items()),
+        }
         (beside / "progress.json").write_text(json.dumps(facts), encoding="utf8")
 
     write_whole_directory(target, fill)

@@ -94,9 +94,7 @@ def hidden_states(model: Any, pack: Pack) -> torch.Tensor:
     backbone = getattr(model, model.base_model_prefix)
     if getattr(model, "_supports_attention_backend", False):
         with row_attention(model):
-            out = backbone(
-                input_ids=pack.ids[None], position_ids=pack.positions[None], use_cache=False, row_lengths=pack.lengths
-            )
+            out = backbone(input_ids=pack.ids[None], position_ids=pack.positions[None], use_cache=False, row_lengths=pack.lengths)
         return torch.as_tensor(out.last_hidden_state[0])
     lengths = list(pack.lengths)
     pairs = zip(pack.ids.split(lengths), pack.positions.split(lengths), strict=True)

@@ -21,6 +21,7 @@ from torch import nn
 from turnwise.algorithms import Batch, Recipe
 from turnwise.errors import ConfigError
 from turnwise.records import Floats, Row
+from turnwise.training.attention import row_attention
 from turnwise.training.config import Optimiser
 from turnwise.training.forward import Policy
 from turnwise.training.optimiser import Mover, schedule
@@ -64,7 +65,7 @@ class Learner:
         self.accelerator = Accelerator(cpu=self.device.type == "cpu", device_placement=False)
         self.seed = seed
         if gradient_checkpointing:
-            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})  # type: ignore[operator]
+            model.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]
         without_dropout(model)
         self.reference = self._reference(temperature, autocast) if reference else None
         self.policy: Any = self.accelerator.prepare_model(Policy(model, temperature, autocast))
@@ -148,7 +149,8 @@ class Learner:
             scalars = {**scalars, **self._measured(packs, recipe, scalars)}
         sums: dict[str, float] = {}
         for last, piece in _with_last(packs):
-            with nullcontext() if last or self.processes == 1 else self.accelerator.no_sync(self.policy):
+            unsynced = nullcontext() if last or self.processes == 1 else self.accelerator.no_sync(self.policy)
+            with unsynced, row_attention(self.model):  # open until the backward pass, which may compute activations again
                 loss, metrics, gap = self._loss(piece, recipe, scalars)
                 self.accelerator.backward(loss * scale)
             for name, value in metrics.items():
@@ -187,14 +189,14 @@ class Learner:
     def _packs(self, rows: Sequence[Row], together: bool) -> list[Pack]:
         return [
             pack(rows, chosen, self.device)
-            for chosen in plan(rows, self.settings.micro_tokens, together, self.processes)[self.accelerator.process_index :: self.processes]
+            for chosen in plan(rows, self.settings.micro_tokens, together, self.processes)[
+                self.accelerator.process_index :: self.processes
+            ]
         ]
 
     # Without gradient ---------------------------------------------------------------------------------------------
 
-    def logprobs(
-        self, rows: Sequence[Row], entropies: bool = False, reference: bool = False
-    ) -> tuple[list[Floats], list[Floats]]:
+    def logprobs(self, rows: Sequence[Row], entropies: bool = False, reference: bool = False) -> tuple[list[Floats], list[Floats]]:
         """Log-probabilities of every row's policy tokens, [T] each with 0 elsewhere, and entropies likewise (or []).
 
         Raises:

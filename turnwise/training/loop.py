@@ -98,7 +98,11 @@ class _Training:
         metrics: dict[str, float] = {"tokens": 0.0, "optimiser_steps": 0.0}
         if batch:
             metrics = learner.update(
-                with_reference(self.recipe, learner, batch), self.recipe, Timeline(step, last), control.learning_rate, dict(control.scalars)
+                with_reference(self.recipe, learner, batch),
+                self.recipe,
+                Timeline(step, last),
+                control.learning_rate,
+                dict(control.scalars),
             )
         seconds = time.perf_counter() - update_began
         self.history = remember(self.history, groups, self.recipe.rewards)

@@ -39,7 +39,9 @@ def texts_of(make_env: MakeEnv, prompt: Prompt, tasks: Sequence[TaskId], split: 
     """What an agent reads and writes on these tasks, the expert playing half of them (or none) and chance the rest."""
     half = len(tasks) // 2
     played = play(episodes_for(tasks[half:], 1, split), make_env, RandomAgent(), max_turns=max_turns)
-    experts = play(episodes_for(tasks[:half], 1, split), make_env, ExpertAgent(), max_turns=max_turns) if has_expert(make_env) else []
+    experts = (
+        play(episodes_for(tasks[:half], 1, split), make_env, ExpertAgent(), max_turns=max_turns) if has_expert(make_env) else []
+    )
     texts: list[str] = []
     for trajectory in [*experts, *played]:
         for turn in trajectory.turns:
@@ -64,8 +66,9 @@ def make_tiny(
     directory: Path, settings: Tiny, make_env: MakeEnv, prompt: Prompt, tasks: Sequence[TaskId], split: str,
     max_turns: int | None, seed: int,
 ) -> None:  # fmt: skip
-    """Write a tiny model and its tokenizer, trained on the first `settings.texts` tasks."""
-    save_tiny(directory, texts_of(make_env, prompt, tasks[: settings.texts], split, max_turns), settings, seed)
+    """Write a tiny model and its tokenizer, trained on `settings.texts` tasks evenly spread over those given."""
+    spread = tasks[:: max(1, len(tasks) // settings.texts)][: settings.texts]
+    save_tiny(directory, texts_of(make_env, prompt, spread, split, max_turns), settings, seed)
 
 
 def load_model(path: str | Path, settings: Model, seed: int = 0) -> tuple[nn.Module, Any]:

@@ -38,7 +38,15 @@ class Chart:
 
 
 CHARTS = (
-    Chart("Success", "share of sampled episodes that succeed", (("success", "rollouts"), ("dev_success", "dev split")), 0, 1, True, True),
+    Chart(
+        "Success",
+        "share of sampled episodes that succeed",
+        (("success", "rollouts"), ("dev_success", "dev split")),
+        0,
+        1,
+        True,
+        True,
+    ),
     Chart("Reward", "mean and spread of the return", (("reward", "mean"), ("reward_std", "standard deviation")), trend=True),
     Chart("Score", "the benchmark's own score", (("score", "rollouts"), ("dev_score", "dev split")), 0, 1, True, True),
     Chart("Entropy", "nats a token, of the policy that sampled", (("entropy", "entropy"),), 0),
@@ -47,7 +55,13 @@ CHARTS = (
     Chart("Length of a reply", "tokens", (("turn_tokens", "tokens a turn"),), 0),
     Chart("Length of an episode", "turns", (("turns", "turns"),), 0),
     Chart("Context", "tokens at the end of an episode", (("context_tokens", "tokens"),), 0),
-    Chart("Invalid and cut off", "shares of turns and of episodes", (("invalid", "invalid turns"), ("truncated", "cut off")), 0, percent=True),
+    Chart(
+        "Invalid and cut off",
+        "shares of turns and of episodes",
+        (("invalid", "invalid turns"), ("truncated", "cut off")),
+        0,
+        percent=True,
+    ),
     Chart("Groups that teach", "groups with both success and failure", (("mixed_groups", "mixed groups"),), 0, 1, True),
     Chart("Engine and learner", "mean difference of log-probabilities", (("engine_gap", "nats"),), 0),
     Chart("Gradient", "norm before clipping", (("grad_norm", "norm"),), 0),
@@ -83,7 +97,9 @@ def _head(title: str, config: Mapping[str, Any], facts: Mapping[str, Any], metri
         "environment": facts["environment"], "prompt": facts["prompt"], "model": model, "algorithm": config["algorithm"]["name"],
         "seed": config["run"]["seed"], "steps": f"{len(metrics)} of {config['train']['steps']}", "data": facts["data_hash"][:12],
     }  # fmt: skip
-    shown = "".join(f'<span class="chip"><span class="soft">{escape(k)}</span> <b>{escape(str(v))}</b></span>' for k, v in chips.items())
+    shown = "".join(
+        f'<span class="chip"><span class="soft">{escape(k)}</span> <b>{escape(str(v))}</b></span>' for k, v in chips.items()
+    )
     return f'<h1>{escape(title)}</h1><p class="soft">A run of turnwise</p><div class="chips">{shown}</div>'
 
 
@@ -93,7 +109,9 @@ def _tiles(before: Score | None, after: Score | None, metrics: Sequence[Mapping[
     for name, made in (("before", before), ("after", after)):
         if made is not None:
             s = made.metrics.success
-            tiles.append(_tile(f"success on {split}, {name}", f"{100 * s.mean:.1f} %", f"95 %: {100 * s.low:.1f} to {100 * s.high:.1f}"))
+            tiles.append(
+                _tile(f"success on {split}, {name}", f"{100 * s.mean:.1f} %", f"95 %: {100 * s.low:.1f} to {100 * s.high:.1f}")
+            )
     if before is not None and after is not None:
         d = compare(before, after)
         mood = ("good" if d.low > 0 else "bad") if d.excludes_zero else ""

@@ -128,7 +128,13 @@ def _warm(
     began = time.perf_counter()
     say.line(f"warm start: playing {settings.episodes} demonstrations")
     shown = demonstrations(
-        env.spawn, Demonstrator(tokenizer, told, noise=settings.noise, seed=seed), env.tasks(split), settings.episodes, split, limit, seed
+        env.spawn,
+        Demonstrator(tokenizer, told, noise=settings.noise, seed=seed),
+        env.tasks(split),
+        settings.episodes,
+        split,
+        limit,
+        seed,
     )
     demonstrated = time.perf_counter() - began
     learner = Learner(model, settings.optimiser, autocast=autocasts(config.model, device(model)), seed=seed)
@@ -136,7 +142,13 @@ def _warm(
     facts: dict[str, Any] = {**made, "demonstration_seconds": demonstrated, "demonstrations": len(shown)}
     if config.eval.dev_split in env.splits and len(env.tasks(config.eval.dev_split)):
         held = demonstrations(
-            env.spawn, Demonstrator(tokenizer, told, seed=seed), env.tasks(config.eval.dev_split), HELD_OUT, config.eval.dev_split, limit, seed
+            env.spawn,
+            Demonstrator(tokenizer, told, seed=seed),
+            env.tasks(config.eval.dev_split),
+            HELD_OUT,
+            config.eval.dev_split,
+            limit,
+            seed,
         )
         facts |= {f"held_out_{name}": value for name, value in turn_likelihood(learner, held).items()}
     say.warmed(facts)

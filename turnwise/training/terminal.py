@@ -45,11 +45,15 @@ class Terminal:
     def score(self, name: str, made: Score) -> None:
         """An evaluation is done."""
         m = made.metrics
-        self.line(f"  success {name}: {percent(m.success)}   score {percent(m.score)}   ({m.episodes} episodes, {made.wall_seconds:.0f} s)")
+        self.line(
+            f"  success {name}: {percent(m.success)}   score {percent(m.score)}   ({m.episodes} episodes, {made.wall_seconds:.0f} s)"
+        )
 
     def finished(self, folder: Path, before: Score, after: Score) -> None:
         """The run is over."""
-        table = Table(title=f"{before.environment}, split {before.split}, {len(before.task_ids)} tasks, 95 % intervals", title_justify="left")
+        table = Table(
+            title=f"{before.environment}, split {before.split}, {len(before.task_ids)} tasks, 95 % intervals", title_justify="left"
+        )
         for column in ("", "before", "after", "difference"):
             table.add_column(column)
         for name in ("success", "score"):

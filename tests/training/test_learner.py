@@ -1,0 +1,200 @@
+"""The learner adds up the same step however rows are cut, and repeats itself bit for bit."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from made_training import batch_of_rows, qwen, row
+
+from turnwise.algorithms import Batch, recipe
+from turnwise.errors import ConfigError
+from turnwise.training.config import Optimiser
+from turnwise.training.learner import Learner, Timeline
+from turnwise.training.optimiser import Mover, schedule
+
+LENGTHS = [9, 31, 12, 50, 7, 22]
+
+
+def moved(settings: Optimiser, lengths: list[int] = LENGTHS, name: str = "grpo", **changes: Any) -> tuple[Any, dict[str, float]]:
+    """The model after an update, and the metrics."""
+    model = qwen()
+    learner = Learner(model, settings, seed=3)
+    metrics = learner.update(batch_of_rows(lengths), recipe(name, **changes), Timeline(0, 10))
+    return model, metrics
+
+
+def same(one: Any, two: Any, tolerance: float = 0.0) -> bool:
+    return all(torch.allclose(a, b, rtol=0, atol=tolerance) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("changes", [{}, {"entropy_bonus": 0.1}], ids=["plain", "entropy"])
+def test_micro_batches_do_not_matter(changes: dict[str, float]) -> None:
+    # The rate is small against the weights: Adam's first step is the sign of the gradient, whatever its size.
+    settings = [Optimiser(name="muon", lr=1e-6, micro_tokens=tokens) for tokens in (1, 60, 10_000)]
+    results = [moved(s, **changes) for s in settings]
+    for model, metrics in results[1:]:
+        assert same(model, results[0][0], 1e-4)
+        assert metrics.keys() == results[0][1].keys()
+        for key, value in metrics.items():
+            assert value == pytest.approx(results[0][1][key], abs=1e-5), key
+
+
+def test_the_gradient_is_that_of_the_plain_sum() -> None:
+    rows = batch_of_rows(LENGTHS)
+    model = qwen()
+    learner = Learner(model, Optimiser(lr=1e-9, micro_tokens=60, max_grad_norm=1e9))
+    norm = learner.update(rows, recipe("reinforce"))["grad_norm"]
+    model.zero_grad()
+    total = torch.zeros(())
+    for r in rows:
+        ids = torch.as_tensor(r.ids)[None]
+        every = torch.log_softmax(model(input_ids=ids).logits[0, :-1], -1)
+        logp = every.gather(1, ids[0, 1:, None])[:, 0]
+        total = total - (logp * torch.as_tensor(r.streams["weight"] * r.streams["advantage"])[1:].float()).sum()
+    total.backward()
+    wanted = torch.sqrt(sum((p.grad**2).sum() for p in model.parameters()))  # type: ignore[operator, misc]
+    assert norm == pytest.approx(float(wanted), rel=1e-4)
+
+
+def test_an_update_is_deterministic() -> None:
+    settings = Optimiser(name="muon", mini_batches=2, epochs=2)
+    assert same(moved(settings)[0], moved(settings)[0])
+
+
+def test_mini_batches_and_epochs_take_that_many_steps() -> None:
+    _, metrics = moved(Optimiser(mini_batches=3, epochs=2))
+    assert metrics["optimiser_steps"] == 6
+    _, metrics = moved(Optimiser(mini_batches=30), lengths=[9, 12])
+    assert metrics["optimiser_steps"] == 2
+
+
+def test_mini_batches_never_cut_a_trajectory() -> None:
+    seen: list[set[int]] = []
+
+    class Spy(Learner):
+        def _step(self, rows: Any, *rest: Any) -> dict[str, float]:
+            seen.append({r.trajectory for r in rows})  # type: ignore[arg-type]
+            return super()._step(rows, *rest)
+
+    rows = [row(9 + k, uid=f"t{k // 2}", weight=0.01) for k in range(8)]
+    Spy(qwen(), Optimiser(mini_batches=2)).update(rows, recipe("grpo"))
+    assert len(seen) == 2 and not seen[0] & seen[1] and len(seen[0] | seen[1]) == 4
+
+
+def test_old_logprobs_are_the_learners_own_unless_told() -> None:
+    rows = batch_of_rows(LENGTHS)
+    seen: list[Batch] = []
+    watched = recipe("grpo")
+
+    class Spy:
+        requires = watched.requires
+        name = "spy"
+
+        def loss(self, batch: Batch) -> Any:
+            seen.append(batch)
+            return watched.loss(batch)
+
+    for settings in (Optimiser(), Optimiser(epochs=2), Optimiser(epochs=2, old_logprobs="rollout")):
+        seen.clear()
+        learner = Learner(qwen(), settings)
+        before, _ = learner.logprobs(rows)
+        learner.update(rows, Spy())  # type: ignore[arg-type]
+        wanted = np.concatenate([v[r.mask] for v, r in zip(before, rows, strict=True)])
+        assert np.allclose(seen[-1].old_logp.numpy(), wanted, atol=1e-5) is (settings.old_logprobs == "learner")
+        assert np.allclose(seen[-1].rollout_logp.numpy(), -1.0)
+
+
+def test_engine_gap_is_the_mean_difference() -> None:
+    rows = batch_of_rows([9, 12])
+    learner = Learner(qwen(), Optimiser(lr=1e-9))
+    now, _ = learner.logprobs(rows)
+    shifted = [replace(r, streams={**r.streams, "logprob": v + 0.25 * r.mask}) for r, v in zip(rows, now, strict=True)]
+    assert learner.update(shifted, recipe("grpo"))["engine_gap"] == pytest.approx(0.25, abs=1e-5)
+
+
+def test_the_reference_stays_where_it_was() -> None:
+    rows = batch_of_rows(LENGTHS)
+    learner = Learner(qwen(), Optimiser(lr=0.01), reference=True)
+    before, _ = learner.logprobs(rows)
+    learner.update(rows, recipe("grpo"))
+    now, _ = learner.logprobs(rows)
+    kept, _ = learner.logprobs(rows, reference=True)
+    assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(before, kept, strict=True))
+    assert not np.allclose(now[0], before[0], atol=1e-3)
+    with pytest.raises(ConfigError, match="keeps no reference"):
+        Learner(qwen()).logprobs(rows, reference=True)
+
+
+def test_a_gradient_that_is_not_finite_moves_nothing() -> None:
+    rows = batch_of_rows([9])
+    rows[0].streams["advantage"][:] = np.inf
+    model = qwen()
+    before = copy.deepcopy(model)
+    metrics = Learner(model, Optimiser(lr=0.1)).update(rows, recipe("reinforce"))
+    assert metrics["skipped_steps"] == 1 and same(model, before)
+
+
+def test_a_critic_is_refused() -> None:
+    class Wants:
+        name, requires = "wants", frozenset({"value"})
+
+    with pytest.raises(ConfigError, match="value"):
+        Learner(qwen()).update(batch_of_rows([9]), Wants())  # type: ignore[arg-type]
+
+
+def test_gradient_checkpointing_changes_nothing() -> None:
+    rows = batch_of_rows(LENGTHS)
+    models = [qwen(), qwen()]
+    for model, on in zip(models, (False, True), strict=True):
+        Learner(model, Optimiser(name="muon", lr=1e-6), gradient_checkpointing=on).update(rows, recipe("grpo"))
+        assert not model.training
+    assert same(*models, tolerance=1e-4)
+
+
+def test_bfloat16_products_stay_close() -> None:
+    rows = batch_of_rows(LENGTHS)
+    exact, _ = Learner(qwen()).logprobs(rows)
+    rough, _ = Learner(qwen(), autocast=True).logprobs(rows)
+    gap = max(float(np.abs(a - b).max()) for a, b in zip(exact, rough, strict=True))
+    assert 0 < gap < 0.3
+
+
+def test_state_goes_on_exactly() -> None:
+    first, second = batch_of_rows(LENGTHS), batch_of_rows([30, 11, 8])
+    whole = qwen()
+    learner = Learner(whole, Optimiser(name="muon"))
+    learner.update(first, recipe("grpo"))
+    halfway, state = copy.deepcopy(whole.state_dict()), copy.deepcopy(learner.state())
+    learner.update(second, recipe("grpo"))
+    resumed = qwen(seed=5)
+    resumed.load_state_dict(halfway)
+    again = Learner(resumed, Optimiser(name="muon"))
+    again.load(state)
+    again.update(second, recipe("grpo"))
+    assert same(whole, resumed)
+
+
+def test_muon_moves_hidden_matrices_and_adamw_the_rest() -> None:
+    mover = Mover(qwen(), Optimiser(name="muon"))
+    adam, muon = mover.optimisers
+    shapes = [tuple(p.shape) for group in muon.param_groups for p in group["params"]]
+    assert all(len(shape) == 2 for shape in shapes) and (40, 24) not in shapes
+    assert (40, 24) in [tuple(p.shape) for group in adam.param_groups for p in group["params"]]
+    frozen = qwen().requires_grad_(False)
+    with pytest.raises(ConfigError, match="no weight"):
+        Mover(frozen, Optimiser())
+
+
+def test_schedules() -> None:
+    line = Optimiser(schedule="linear", final_lr=0.2, warmup_steps=2)
+    assert [round(schedule(line, s, 12), 3) for s in (0, 1, 2, 7, 12)] == [0.5, 1.0, 1.0, 0.6, 0.2]
+    assert schedule(Optimiser(schedule="cosine"), 5, 10) == pytest.approx(0.5)
+    assert schedule(Optimiser(), 9, 10) == 1.0
+    model = qwen()
+    metrics = Learner(model, Optimiser(schedule="linear", lr=0.1)).update(batch_of_rows([9]), recipe("grpo"), Timeline(5, 10), 0.5)
+    assert metrics["learning_rate"] == pytest.approx(0.025)
