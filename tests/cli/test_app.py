@@ -92,7 +92,7 @@ def test_a_light_start(arguments: tuple[str, ...]) -> None:
 def test_ctrl_c_at_any_time(seconds: float) -> None:
     """While modules are still being read, and in the middle of the episodes."""
     code = "from turnwise.cli import main; print('begun', flush=True); main()"
-    arguments = ("eval", "webshop", "-e", "style=compact", "--agent", "random", "--attempts", "2000")
+    arguments = ("eval", "webshop", "-e", "style=compact", "--agent", "random", "--attempts", "300")
     running = subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=-1, stderr=-1, text=True, cwd=ROOT)
     try:
         assert running.stdout is not None and running.stdout.readline() == "begun\n"

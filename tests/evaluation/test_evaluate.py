@@ -102,6 +102,14 @@ def test_an_episode_does_not_depend_on_how_many_are_played() -> None:
     assert [(t.uid, t.seed, t.turns[0].action) for t in few] == [(t.uid, t.seed, t.turns[0].action) for t in many[: len(few)]]
 
 
+def test_an_environment_made_by_gymnasium_names_itself() -> None:
+    import turnwise  # noqa: F401  (registers)
+
+    score, played = evaluate(lambda: gymnasium.make("turnwise/WebShop-v0", style="compact"), ExpertAgent(), split="test", tasks=3)
+    assert score.environment == "turnwise/WebShop-v0" and score.metrics.success.mean == 1.0
+    assert score.data_hash == make("webshop", style="compact").data_hash and len(played) == 3
+
+
 @pytest.mark.parametrize("n", [0, -1, 21])
 def test_a_number_of_tasks_that_the_split_has_not(n: int) -> None:
     with pytest.raises(TaskError, match=f"{n} tasks were asked for and split 'test' has 20"):

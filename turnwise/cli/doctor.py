@@ -37,6 +37,9 @@ PARTS = (
     Part("tokenizers", "tokenizers", "models, training", "pip install 'turnwise[train]'"),
     Part("accelerate", "accelerate", "training", "pip install 'turnwise[train]'"),
     Part("tensorboard", "tensorboard", "curves while training", "pip install 'turnwise[train]'"),
+    Part("peft", "peft", "low-rank adapters ([model.lora])", "pip install peft"),
+    Part("wandb", "wandb", "curves on Weights & Biases", "pip install wandb"),
+    Part("trackio", "trackio", "curves on trackio", "pip install trackio"),
     Part("spacy", "spacy", "WebShop: the original noun tagger", "pip install spacy && python -m spacy download en_core_web_sm"),
 )
 

@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from turnwise.agents.agent import Agent, Episode
-from turnwise.agents.rollout import episodes_for, rollout
+from turnwise.agents.rollout import MakeEnv, episodes_for, rollout
 from turnwise.envs.core import TurnEnv
 from turnwise.errors import ConfigError, TaskError
 from turnwise.evaluation.metrics import Metrics, by_task, measure, score_of, success_of, task_means
@@ -54,13 +54,13 @@ def _sizes(env: TurnEnv[Any]) -> str:
     return ", ".join(f"{split} ({len(env.tasks(split))})" for split in env.splits)
 
 
-def evaluate(make_env: Callable[[], TurnEnv[Any]], agent: Agent, **settings: Any) -> tuple[Score, list[Trajectory]]:
+def evaluate(make_env: MakeEnv, agent: Agent, **settings: Any) -> tuple[Score, list[Trajectory]]:
     """`evaluation` for programs without an event loop. Takes the same arguments."""
     return asyncio.run(evaluation(make_env, agent, **settings))
 
 
 async def evaluation(
-    make_env: Callable[[], TurnEnv[Any]],
+    make_env: MakeEnv,
     agent: Agent,
     *,
     split: str = "test",
@@ -77,6 +77,7 @@ async def evaluation(
     """Play `attempts` episodes of each task and score them.
 
     Args:
+        make_env: makes an environment, with Gymnasium's wrappers or without.
         tasks: how many of the split, drawn by `seed`; or the very tasks; or None for all of them.
         seed: seeds the choice of tasks, every episode and the bootstrap.
         max_turns: the turn limit, part of the claim.
@@ -89,7 +90,7 @@ async def evaluation(
     """
     if attempts < 1:
         raise ConfigError(f"attempts={attempts}: a task needs at least one")
-    began, env = time.perf_counter(), make_env()
+    began, env = time.perf_counter(), cast(TurnEnv[Any], make_env().unwrapped)
     if episodes is None:
         chosen = choose_tasks(env, split, tasks, seed) if tasks is None or isinstance(tasks, int) else list(tasks)
         episodes = episodes_for(chosen, attempts, split, seed)
@@ -110,12 +111,12 @@ def _score(
     success = dict(zip(groups, task_means(groups, success_of).tolist(), strict=True))
     score = dict(zip(groups, task_means(groups, score_of).tolist(), strict=True))
     prompt, sampling = getattr(agent, "prompt", None), getattr(agent, "sampling", None)
-    spec = env.unwrapped.spec
+    spec = env.spec
     return Score(
-        environment=claim.environment or (spec.id if spec is not None else type(env.unwrapped).__name__),
+        environment=claim.environment or (spec.id if spec is not None else type(env).__name__),
         environment_args={key: str(value) for key, value in claim.environment_args.items()},
-        data_hash=env.unwrapped.data_hash,  # type: ignore[attr-defined]
-        split=split, split_tasks=len(env.unwrapped.tasks(split)),  # type: ignore[attr-defined]
+        data_hash=env.data_hash,
+        split=split, split_tasks=len(env.tasks(split)),
         task_ids=ids, attempts=round(len(episodes) / len(ids)), max_turns=max_turns, agent=claim.agent or agent.name,
         prompt=prompt.name if prompt is not None else None,
         # The seed of a request is made of the evaluation's seed and the episode; which tokens end a turn is the tokenizer's.
