@@ -92,7 +92,9 @@ class Stepper:
                 continue
             slot, donor, length = seat
             if length:
-                self.forward.cache.copy(donor, slot, length)
+                cache = self.forward.cache
+                cache.reserve(min(_up(slot + 1, _ROWS), len(self.table.ids)), cache.span)
+                cache.copy(donor, slot, length)
         waiting.extend(passed)
 
     def _advance(self, rows: Ints, take: Ints) -> None:
