@@ -26,5 +26,5 @@ def test_a_missing_part_comes_with_its_command(turnwise: Run, monkeypatch: pytes
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *more: None if name in gone else there(name, *more))
     done = turnwise("doctor")
     assert done.exit_code == 0
-    assert done.stdout.count("pip install 'turnwise[train]'") == 2 and "torch is missing" in done.stdout
+    assert done.stdout.count("pip install 'turnwise[train]'\n") == 1 and "torch is missing" in done.stdout
     assert "missing" in next(line for line in done.stdout.splitlines() if line.strip().startswith("transformers"))

@@ -25,19 +25,19 @@ class Part:
     distribution: str
     purpose: str
     install: str
-    """The command that installs it; empty for what the base install always brings."""
+    """The command that installs it."""
 
 
 PARTS = (
-    Part("gymnasium", "gymnasium", "environments", ""),
-    Part("numpy", "numpy", "search, credit", ""),
-    Part("pydantic", "pydantic", "configs", ""),
+    Part("gymnasium", "gymnasium", "environments", "pip install turnwise"),
+    Part("numpy", "numpy", "search, credit", "pip install turnwise"),
+    Part("pydantic", "pydantic", "configs", "pip install turnwise"),
     Part("torch", "torch", "models, training", "pip install 'turnwise[train]'"),
     Part("transformers", "transformers", "models, training", "pip install 'turnwise[train]'"),
     Part("tokenizers", "tokenizers", "models, training", "pip install 'turnwise[train]'"),
     Part("accelerate", "accelerate", "training", "pip install 'turnwise[train]'"),
     Part("tensorboard", "tensorboard", "curves while training", "pip install 'turnwise[train]'"),
-    Part("peft", "peft", "low-rank adapters ([model.lora])", "pip install peft"),
+    Part("peft", "peft", "low-rank adapters", "pip install peft"),
     Part("wandb", "wandb", "curves on Weights & Biases", "pip install wandb"),
     Part("trackio", "trackio", "curves on trackio", "pip install trackio"),
     Part("spacy", "spacy", "WebShop: the original noun tagger", "pip install spacy && python -m spacy download en_core_web_sm"),
@@ -51,7 +51,12 @@ def doctor() -> None:
     """
     console = Console()
     console.print(_table("this machine", ("", ""), _machine()))
-    console.print(_table("parts", ("part", "version", "for", "to install"), [_line(part) for part in PARTS]))
+    console.print(_table("parts", ("part", "version", "for"), [_line(part) for part in PARTS]))
+    missing = dict.fromkeys(part.install for part in PARTS if importlib.util.find_spec(part.module) is None)
+    if missing:
+        console.print("[bold]to install what is missing[/]")
+        for command in missing:  # unwrapped, to be copied
+            console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
     console.print(_table("runtime settings", ("variable", "value"), _settings()))
 
 
@@ -64,13 +69,13 @@ def _table(title: str, columns: tuple[str, ...], lines: list[tuple[str, ...]]) -
     return grid
 
 
-def _line(part: Part) -> tuple[str, str, str, str]:
+def _line(part: Part) -> tuple[str, str, str]:
     if importlib.util.find_spec(part.module) is None:
-        return part.module, "[yellow]missing[/]", part.purpose, part.install.replace("[", "\\[")
+        return part.module, "[yellow]missing[/]", part.purpose
     try:
-        return part.module, metadata.version(part.distribution), part.purpose, ""
+        return part.module, metadata.version(part.distribution), part.purpose
     except metadata.PackageNotFoundError:
-        return part.module, "present", part.purpose, ""
+        return part.module, "present", part.purpose
 
 
 def _machine() -> list[tuple[str, ...]]:

@@ -51,17 +51,22 @@ def _splits(env: Any) -> str:
 
 
 def _all(console: Console) -> None:
+    from turnwise.agents.prompt import prompt_names
     from turnwise.envs.registration import cards, make
 
-    grid = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("name", "id", "what it is", "splits", "turns", "prompt"):
-        grid.add_column(name, overflow="fold", style="cyan" if name == "name" else None)
     for card in cards():
-        grid.add_row(
-            card.name, card.id, escape(card.summary), _splits(make(card.name)), str(card.max_turns), escape(card.prompt)
-        )  # fmt: skip
-    console.print(grid)
-    console.print("More of one: [bold]turnwise envs NAME[/]; its settings go with [bold]--env-arg KEY=VALUE[/].")
+        grid = Table(title=f"{card.name}  [dim]{card.id}[/]", title_justify="left", title_style="bold", box=None, show_header=False)
+        grid.add_column(style="cyan", no_wrap=True)
+        grid.add_column(overflow="fold")
+        grid.add_row("what it is", escape(card.summary))
+        grid.add_row("splits", _splits(make(card.name)))
+        grid.add_row("turn limit", str(card.max_turns))
+        others = [name for name in prompt_names() if name.startswith(f"{card.name}/") and name != card.prompt]
+        grid.add_row("prompts", escape(", ".join([f"{card.prompt} (the usual one)", *others])))
+        console.print(grid)
+    console.print(
+        "\nMore of one: [bold]turnwise envs NAME[/]; settings go with [bold]-e KEY=VALUE[/]."
+    )
 
 
 def _one(console: Console, environment: str, given: dict[str, Any]) -> None:
