@@ -100,3 +100,18 @@ def test_a_micro_batch_without_weight_has_a_loss_of_zero_that_can_be_differentia
 def test_importing_and_building_needs_no_torch():
     code = "import sys; from turnwise.algorithms import recipe; recipe('grpo', kl=0.1).credit([]); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_module_named_recipe_does_not_hide_the_function_of_that_name():
+    code = "import turnwise.algorithms.recipe; from turnwise.algorithms import recipe; assert recipe('grpo').name == 'grpo'"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_sum_over_micro_batches_is_the_batch():
+    """The same tokens in one batch and in two: loss and every metric add up."""
+    log_ratio, advantage, weight = [0.3, -0.1, 0.4, 0.5], [1.0, 1.0, -0.5, 2.0], [0.1, 0.4, 0.2, 0.3]
+    whole, metrics = recipe("grpo").loss(batch(log_ratio, advantage, weight=weight))
+    halves = [recipe("grpo").loss(batch(log_ratio[s], advantage[s], weight=weight[s])) for s in (slice(0, 1), slice(1, 4))]
+    assert float(whole.detach()) == pytest.approx(sum(float(loss.detach()) for loss, _ in halves))
+    for name, value in metrics.items():
+        assert float(value) == pytest.approx(sum(float(m[name]) for _, m in halves))
