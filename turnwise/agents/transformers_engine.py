@@ -59,7 +59,6 @@ class TransformersEngine:
         self._model = model if (place, kind) == (own.device, own.dtype) else copy.deepcopy(model).to(place, kind)
         self.vocabulary: int = model.get_input_embeddings().weight.shape[0]
         self.max_context = _context(model, max_context)
-        self.weights_version = 0
         forward = CausalForward(self._model, place)
         if fast and PackedForward.covers(self._model, place):
             forward = PackedForward(self._model, place, self.max_context)
@@ -120,13 +119,22 @@ class TransformersEngine:
         elif self._model is not self._source:
             copy_weights(self._model, self._source.state_dict())
         self._stepper.table.drop()
-        self._stepper.version = self.weights_version = version
+        self.weights_version = version
 
     async def close(self) -> None:
         """Stop; running and waiting requests raise `EngineError`. Memory of the cache is given back."""
         self._closed = True
         self._fail("the engine was closed")
         self._stepper.forward.cache.drop()
+
+    @property
+    def weights_version(self) -> int:
+        """Version of the weights in use, noted in every completion."""
+        return self._stepper.version
+
+    @weights_version.setter
+    def weights_version(self, version: int) -> None:
+        self._stepper.version = version
 
     async def _run(self) -> None:
         """Step until nothing waits. A failing model fails every request and leaves the engine usable."""
