@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from turnwise.agents.engine import Sampling  # noqa: E402
-from turnwise.agents.slot_table import Request, SlotTable, as_prompt  # noqa: E402
+from turnwise.agents.engine import Sampling
+from turnwise.agents.slot_table import Request, SlotTable, as_prompt
 
 
 def request(prompt: list[int], session: str | None = None) -> Request:
