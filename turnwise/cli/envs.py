@@ -64,9 +64,7 @@ def _all(console: Console) -> None:
         others = [name for name in prompt_names() if name.startswith(f"{card.name}/") and name != card.prompt]
         grid.add_row("prompts", escape(", ".join([f"{card.prompt} (the usual one)", *others])))
         console.print(grid)
-    console.print(
-        "\nMore of one: [bold]turnwise envs NAME[/]; settings go with [bold]-e KEY=VALUE[/]."
-    )
+    console.print("\nMore of one: [bold]turnwise envs NAME[/]; settings go with [bold]-e KEY=VALUE[/].")
 
 
 def _one(console: Console, environment: str, given: dict[str, Any]) -> None:
