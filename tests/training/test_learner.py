@@ -92,8 +92,7 @@ def test_old_logprobs_are_the_learners_own_unless_told() -> None:
     watched = recipe("grpo")
 
     class Spy:
-        requires = watched.requires
-        name = "spy"
+        requires, regularisers, critic = watched.requires, (), None
 
         def loss(self, batch: Batch) -> Any:
             seen.append(batch)
@@ -137,6 +136,42 @@ def test_a_gradient_that_is_not_finite_moves_nothing() -> None:
     before = copy.deepcopy(model)
     metrics = Learner(model, Optimiser(lr=0.1)).update(rows, recipe("reinforce"))
     assert metrics["skipped_steps"] == 1 and same(model, before)
+
+
+@pytest.mark.parametrize("name", ["grpo", "reinforce"])
+def test_trajectories_without_advantage_are_spared_and_change_nothing(name: str) -> None:
+    rows = batch_of_rows(LENGTHS)
+    for k in (1, 3):
+        rows[k].streams["advantage"][:] = 0.0
+    results = []
+    for skip in (True, False):
+        model = qwen()
+        settings = Optimiser(lr=1e-6, skip_zero_advantage=skip)
+        results.append((model, Learner(model, settings).update(rows, recipe(name))))
+    (one, spared), (two, whole) = results
+    assert same(one, two, 1e-9)
+    assert spared["tokens"] == whole["tokens"] - sum(LENGTHS[k] - 1 for k in (1, 3))
+    for key in ("policy_loss", "grad_norm", "kl_old"):
+        assert spared[key] == pytest.approx(whole[key], abs=1e-6)
+    if name == "grpo":
+        assert spared["ratio"] == pytest.approx(1.0)
+
+
+def test_with_a_regulariser_nothing_is_spared() -> None:
+    rows = batch_of_rows([9, 12])
+    rows[0].streams["advantage"][:] = 0.0
+    metrics = Learner(qwen()).update(rows, recipe("grpo", entropy_bonus=0.1))
+    assert metrics["tokens"] == 8 + 11
+
+
+def test_a_batch_without_any_advantage_takes_no_step() -> None:
+    rows = batch_of_rows([9, 12])
+    for r in rows:
+        r.streams["advantage"][:] = 0.0
+    model = qwen()
+    before = copy.deepcopy(model)
+    metrics = Learner(model, Optimiser(lr=0.1)).update(rows, recipe("grpo"))
+    assert metrics["optimiser_steps"] == 0 and same(model, before)
 
 
 def test_a_critic_is_refused() -> None:

@@ -112,6 +112,8 @@ class Optimiser(Section):
     """Passes over the trajectories of a training step."""
     micro_tokens: int = Field(default=4096, ge=1)
     """Tokens of one forward and backward pass."""
+    skip_zero_advantage: bool = True
+    """Spare the trajectories whose advantages are all 0 the forward and backward that could not move a weight."""
     old_logprobs: Literal["learner", "rollout"] = "learner"
     """Whose log-probabilities ratios are taken against: the learner's at the start of the update, or the engine's."""
 

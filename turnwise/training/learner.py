@@ -29,6 +29,8 @@ from turnwise.training.packing import Pack, pack, plan
 
 UNSUPPORTED = {"value"}
 """Needs of recipes that this learner does not meet."""
+SUMS = ("policy_loss", "grad_norm", "engine_gap")
+"""Metrics that are no means over the token weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ class Learner:
         if missing:
             raise ConfigError(f"recipe {recipe.name!r} requires {', '.join(missing)}, which this learner does not compute")
         when = when or Timeline()
+        rows, share = self._worth(rows, recipe)
         parts = self.settings.mini_batches * self.settings.epochs
         rows = self._with_old(rows) if parts > 1 and self.settings.old_logprobs == "learner" else rows
         rate = schedule(self.settings, when.step, when.steps) * factor
@@ -124,7 +127,23 @@ class Learner:
         totals = ("tokens", "optimiser_steps", "skipped_steps")
         steps = max(1.0, sums.get("optimiser_steps", 1.0))
         metrics = {name: value if name in totals else value / steps for name, value in sums.items()}
-        return {**metrics, "learning_rate": self.settings.lr * rate}
+        # The recipe's means are sums over weights, of which the rows left out had a share.
+        metrics = {name: value if name in (*totals, *SUMS) else value / share for name, value in metrics.items()}
+        return {"tokens": 0.0, "optimiser_steps": 0.0, **metrics, "learning_rate": self.settings.lr * rate}
+
+    def _worth(self, rows: Sequence[Row], recipe: Recipe) -> tuple[Sequence[Row], float]:
+        """The rows that can move a weight, and the share of the token weights they hold.
+
+        A trajectory whose every advantage is 0 (all of its group earned the same) adds nothing to any surrogate, so where
+        the loss has no other part its forward and backward are spared.
+        """
+        if not self.settings.skip_zero_advantage or recipe.regularisers or recipe.critic or "measure" in recipe.requires:
+            return rows, 1.0
+        worth = {row.trajectory for row in rows if row.streams["advantage"].any()}
+        kept = [row for row in rows if row.trajectory in worth]
+        total, held = (sum(float(np.abs(row.streams["weight"]).sum()) for row in some) for some in (rows, kept))
+        share = self.all_sum(np.array([held, total]))
+        return kept, float(share[0] / share[1]) if share[0] else 1.0
 
     def _mini_batches(self, rows: Sequence[Row], step: int) -> list[list[int]]:
         """Row indices of each optimiser step: trajectories are shuffled and divided, never cut."""

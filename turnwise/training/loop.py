@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from turnwise.algorithms import Recipe, recipe
-from turnwise.errors import TaskError, TurnwiseError
+from turnwise.errors import TurnwiseError
 from turnwise.evaluation import score as scores
 from turnwise.evaluation.score import Score
 from turnwise.records import Row, TaskId, rows, write_jsonl
@@ -68,8 +68,6 @@ class _Training:
         learner = setting.learner(self.recipe)
         start = self._resume(learner)
         self.tasks = list(setting.env.tasks(self.config.rollout.split))
-        if not self.tasks:
-            raise TaskError(f"split {self.config.rollout.split!r} has no tasks to train on: set rollout.split to another")
         self.folder.forget_after(start)
         facts = self.config.model_dump(mode="json")
         self.trackers = trackers(self.config.run.trackers, self.folder.path, facts, start)

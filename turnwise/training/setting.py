@@ -25,6 +25,7 @@ from turnwise.agents.scripted import Demonstrator
 from turnwise.algorithms import Recipe
 from turnwise.envs.core import TurnEnv
 from turnwise.envs.registration import card, make
+from turnwise.errors import TaskError
 from turnwise.evaluation.evaluate import Claim, evaluate
 from turnwise.evaluation.score import Score, software_versions
 from turnwise.records import Trajectory
@@ -81,6 +82,9 @@ def prepare(config: Config, folder: RunFolder, say: Terminal) -> Setting:
     told = prompt(config.prompt.name or known.prompt)
     limit = config.rollout.max_turns or known.max_turns
     device_of(config.model.device)
+    for split in dict.fromkeys((config.rollout.split, config.eval.split)):
+        if not len(env.tasks(split)):  # now and not after an hour of warm start
+            raise TaskError(f"split {split!r} of {known.name} has no tasks: choose one of {', '.join(env.splits)}, or more data")
     if folder.fresh or not (folder.path / "facts.json").is_file():
         facts = {"environment": known.id, "data_hash": env.data_hash, "prompt": told.name, "prompt_hash": prompt_hash(told)}
         facts |= {"versions": {**software_versions(), "platform": platform.platform()}}

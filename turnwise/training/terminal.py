@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from turnwise.evaluation.score import Score, compare
-from turnwise.evaluation.table import percent
+from turnwise.evaluation.table import percent, signed
 
 
 class Terminal:
@@ -22,7 +22,7 @@ class Terminal:
 
     def line(self, text: str) -> None:
         """One line as it is."""
-        self.console.print(escape(text))
+        self.console.print(escape(text), soft_wrap=True)
 
     def warming(self, at: Mapping[str, Any]) -> None:
         """A tenth of the warm start is done."""
@@ -62,7 +62,3 @@ class Terminal:
         self.console.print(table)
         self.line(f"curves: {folder / 'report.html'}   model: {folder / 'model'}")
 
-
-def signed(value: Any) -> str:
-    """A difference in points of a percent, with its interval."""
-    return f"{100 * value.mean:+.1f}  [{100 * value.low:+.1f}, {100 * value.high:+.1f}]"
