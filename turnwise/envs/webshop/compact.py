@@ -138,11 +138,12 @@ def _near_duplicate(draw: Draw, base: Draft, style: CompactStyle) -> Draft:
 
 def _asins(draw: Draw, n: int) -> list[str]:
     """`n` different ASINs: a letter pair and as few digits as make enough of them, none in a shop of 64 products."""
+    letters = LETTERS[:n]
     digits = 0
-    while len(LETTERS) * 10**digits < n:
+    while len(letters) * 10**digits < n:
         digits += 1
-    numbers = draw.sample(range(len(LETTERS) * 10**digits), n)
-    return [LETTERS[number % len(LETTERS)] + (f"{number // len(LETTERS):0{digits}d}" if digits else "") for number in numbers]
+    numbers = draw.sample(range(len(letters) * 10**digits), n)
+    return [letters[number % len(letters)] + (f"{number // len(letters):0{digits}d}" if digits else "") for number in numbers]
 
 
 def _listing(draw: Draw, draft: Draft, asin: str, style: CompactStyle) -> Listing:
