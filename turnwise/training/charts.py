@@ -99,9 +99,9 @@ def axis_ticks(low: float, high: float, about: int = 4) -> list[float]:
 
 
 def number(value: float, percent: bool = False) -> str:
-    """A short number: `45 %`, `1.2k`, `0.0031`."""
+    """A short number: `45 %`, `0.5 %`, `1.2k`, `0.0031`."""
     if percent:
-        return f"{100 * value:.0f} %"
+        return f"{100 * value:.3g} %"
     size = abs(value)
     if size >= 1e6:
         return f"{value / 1e6:.3g}M"

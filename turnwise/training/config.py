@@ -178,10 +178,12 @@ class Eval(Section):
 
     split: str = "test"
     tasks: int = Field(default=100, ge=0)
-    """The first so many tasks of the split; 0 takes all."""
+    """So many tasks of the split, chosen by `seed`; 0 takes all."""
     dev_split: str = "dev"
     dev_tasks: int = Field(default=50, ge=1)
     attempts: int = Field(default=1, ge=1)
+    seed: int = 0
+    """Chooses the tasks and seeds their sampling: one for all values of `run.seed`, so that runs compare task by task."""
     temperature: float = Field(default=0.0, ge=0)
     samples: int = Field(default=4, ge=0)
     """Episodes of each evaluation that the report shows."""

@@ -199,6 +199,6 @@ def evaluated(
     agent = stage.agent(config.eval.temperature, version)
     claim = Claim(environment=card(config.env.name).id, environment_args=config.env.options, agent=config.run.name)
     return evaluate(
-        stage.make_env, agent, split=split, tasks=number, attempts=attempts or config.eval.attempts, seed=config.run.seed,
+        stage.make_env, agent, split=split, tasks=number, attempts=attempts or config.eval.attempts, seed=config.eval.seed,
         max_turns=stage.max_turns, claim=claim, concurrency=config.rollout.concurrency, progress=True,
     )  # fmt: skip
