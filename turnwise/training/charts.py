@@ -20,6 +20,8 @@ class Curve:
     ys: Sequence[float]
     dots: bool = False
     """Draw the points themselves, for series with few of them."""
+    faint: bool = False
+    """Draw it in the colour of the first series and behind it: what a trend is the trend of."""
 
 
 def line_chart(curves: Sequence[Curve], low: float | None = None, high: float | None = None, percent: bool = False) -> str:
@@ -47,8 +49,8 @@ def line_chart(curves: Sequence[Curve], low: float | None = None, high: float | 
     for x in sorted({x0, round((x0 + x1) / 2), x1}):
         across, _ = at(x, y0)
         parts.append(f'<text class="tick" x="{across:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{x:g}</text>')
-    for place, curve in enumerate(curves):
-        parts += _drawn(curve, place, at, percent)
+    for place, curve in sorted(enumerate(curves), key=lambda item: (not item[1].faint, -item[0])):
+        parts += _drawn(curve, 0 if curve.faint else place, at, percent)
     return "".join([*parts, "</svg>"])
 
 
@@ -58,7 +60,7 @@ def _drawn(curve: Curve, place: int, at: object, percent: bool) -> list[str]:
     if not points:
         return []
     path = " ".join(f"{'M' if k == 0 else 'L'}{px:.1f} {py:.1f}" for k, (_, _, px, py) in enumerate(points))
-    drawn = [f'<path class="line series-{place}" d="{path}"/>']
+    drawn = [f'<path class="line series-{place}{' faint' if curve.faint else ''}" d="{path}"/>']
     radius = 3 if curve.dots or len(points) == 1 else 5
     shown = "dot" if curve.dots or len(points) == 1 else "hit"
     for x, y, px, py in points:
@@ -90,7 +92,7 @@ def axis_ticks(low: float, high: float, about: int = 4) -> list[float]:
     """Round numbers that cover `low` to `high`, at least two."""
     if high <= low:
         pad = abs(low) * 0.1 or 1.0
-        low, high = low - (pad if low != 0 else 0.0), high + pad
+        low, high = low - (pad if low != 0 else 0.0), low + pad
     rough = (high - low) / about
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * 0.999)
@@ -101,7 +103,7 @@ def axis_ticks(low: float, high: float, about: int = 4) -> list[float]:
 def number(value: float, percent: bool = False) -> str:
     """A short number: `45 %`, `0.5 %`, `1.2k`, `0.0031`."""
     if percent:
-        return f"{100 * value:.3g} %"
+        return f"{100 * value:.0f} %" if abs(value) >= 0.1 else f"{100 * value:.2g} %"
     size = abs(value)
     if size >= 1e6:
         return f"{value / 1e6:.3g}M"
