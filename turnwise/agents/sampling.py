@@ -56,29 +56,30 @@ def draw(logits: torch.Tensor, how: Draws) -> torch.Tensor:
         divisor = np.where(how.temperature == 0, 1, how.temperature).astype(np.float32)
         scaled = scaled / torch.from_numpy(divisor).to(device, non_blocking=True)[:, None]
     logp = torch.log_softmax(scaled, dim=-1)
+    probs = logp.exp()
     greedy = how.temperature == 0
     if bool(greedy.all()):
         tokens = logp.argmax(-1)
     else:
-        tokens = _invert(logp, how)
+        tokens = _invert(probs, how)
         if bool(greedy.any()):
             tokens = torch.where(torch.from_numpy(greedy).to(device), logp.argmax(-1), tokens)
     out = [tokens.double(), logp.gather(-1, tokens[:, None])[:, 0].double()]
     if how.entropies:
-        out.append(torch.special.entr(logp.exp()).sum(-1).double())
+        # Where the mass is zero the logarithm may be -inf, and the product must be zero.
+        out.append(-torch.linalg.vecdot(probs, logp.clamp_(min=torch.finfo(logp.dtype).min)).double())
     return torch.stack(out)
 
 
-def _invert(logp: torch.Tensor, how: Draws) -> torch.Tensor:
+def _invert(probs: torch.Tensor, how: Draws) -> torch.Tensor:
     """[B] the tokens at which the cumulative (truncated) distributions pass `uniform`."""
-    probs = logp.exp()
     cut = np.flatnonzero((how.temperature > 0) & ((how.top_p < 1) | (how.top_k > 0)))
     if len(cut):
-        rows = torch.from_numpy(cut).to(logp.device)
-        probs[rows] = _truncate(probs[rows], how.top_p[cut], how.top_k[cut])
+        rows = torch.from_numpy(cut).to(probs.device)
+        probs = probs.index_copy(0, rows, _truncate(probs[rows], how.top_p[cut], how.top_k[cut]))
     cumulative = probs.cumsum(-1, dtype=torch.float64)
-    level = torch.from_numpy(how.uniform).to(logp.device, non_blocking=True)[:, None] * cumulative[:, -1:]
-    return torch.searchsorted(cumulative, level, right=True)[:, 0].clamp_(max=logp.shape[-1] - 1)
+    level = torch.from_numpy(how.uniform).to(probs.device, non_blocking=True)[:, None] * cumulative[:, -1:]
+    return torch.searchsorted(cumulative, level, right=True)[:, 0].clamp_(max=probs.shape[-1] - 1)
 
 
 def _truncate(probs: torch.Tensor, top_p: npt.NDArray[np.float32], top_k: npt.NDArray[np.int64]) -> torch.Tensor:

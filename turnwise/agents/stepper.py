@@ -17,6 +17,7 @@ from turnwise.agents.sampling import Draws, draw, uniforms
 from turnwise.agents.slot_table import Ints, Request, SlotTable
 
 _SPAN, _ROWS, _READ = 64, 8, 32  # the cache grows in steps of the first two; what is read back is padded to the third
+_FIRST = 256  # and begins with this span, because growing copies it
 
 
 class Stepper:
@@ -105,7 +106,7 @@ class Stepper:
         last = _up(int(rows.max()) + 1, _ROWS)
         room = max(int(ends.max()), int(table.held[:last].max()) + 1)
         if min(last, slots) > cache.rows or room > cache.span:
-            cache.reserve(min(last, slots), min(max(_up(room, _SPAN), cache.span * 5 // 4), context))
+            cache.reserve(min(last, slots), min(max(_up(room, _SPAN), _FIRST, cache.span * 5 // 4), context))
         logits = self.forward(table, rows, take, min(_up(int(ends.max()), _READ), cache.span))
         table.held[rows] = ends
         done = np.flatnonzero(ends == table.wanted[rows])
