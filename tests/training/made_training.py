@@ -18,7 +18,8 @@ VOCAB = 40
 def qwen(seed: int = 0, **changes: Any) -> Qwen3ForCausalLM:
     settings: dict[str, Any] = {
         "vocab_size": VOCAB, "hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
-        "num_key_value_heads": 2, "head_dim": 8, "tie_word_embeddings": True, "max_position_embeddings": 256, "initializer_range": 0.3,
+        "num_key_value_heads": 2, "head_dim": 8, "tie_word_embeddings": True, "max_position_embeddings": 256,
+        "initializer_range": 0.3,
     }  # fmt: skip
     torch.manual_seed(seed)
     return Qwen3ForCausalLM(Qwen3Config(**{**settings, **changes})).eval()
@@ -66,7 +67,9 @@ def small_config(directory: Path, **sections: dict[str, Any]) -> Config:
     """A run on WebShop that takes a second or two."""
     data: dict[str, dict[str, Any]] = {
         "run": {"name": "small", "directory": str(directory)},
-        "env": {"name": "webshop", "options": {"products": 120, "style": "compact", "reward": "fixed", "observation": "text+options"}},
+        "env": {
+            "name": "webshop", "options": {"products": 120, "style": "compact", "reward": "fixed", "observation": "text+options"},
+        },
         "prompt": {"name": "webshop/act@1"},
         "model": {
             "tiny": {

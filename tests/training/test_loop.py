@@ -26,7 +26,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     terminal = Terminal(Console(file=said, width=200))
     optimiser = {"lr": 0.003, "mini_batches": 2}
     recipe = {"name": "grpo", "options": {"kl": 0.01, "entropy_bonus": 0.01}}
-    folder = train(small_config(tmp_path_factory.mktemp("run"), optimiser=optimiser, algorithm=recipe, train={"eval_every": 2}), terminal)
+    folder = train(
+        small_config(tmp_path_factory.mktemp("run"), optimiser=optimiser, algorithm=recipe, train={"eval_every": 2}), terminal
+    )
     return folder, said.getvalue()
 
 

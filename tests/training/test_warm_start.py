@@ -53,7 +53,9 @@ def test_observations_have_their_weight(shown: tuple[object, list[Trajectory]]) 
 
 def test_the_loss_falls_and_the_same_seed_repeats_it(shown: tuple[object, list[Trajectory]]) -> None:
     tokenizer, trajectories = shown
-    settings = WarmStart(episodes=24, epochs=3, batch=4, observation_weight=0.3, optimiser=Optimiser(name="muon", lr=5e-3, schedule="linear"))
+    settings = WarmStart(
+        episodes=24, epochs=3, batch=4, observation_weight=0.3, optimiser=Optimiser(name="muon", lr=5e-3, schedule="linear")
+    )
     results = []
     for _ in range(2):
         learner = Learner(tiny_model(SETTINGS, tokenizer), settings.optimiser)

@@ -34,7 +34,7 @@ def row_attention(model: nn.Module) -> Iterator[None]:
 
     Whoever computes activations again in the backward pass keeps it open until that is done.
     """
-    config: Any = model.config.get_text_config(decoder=True)  # type: ignore[operator, union-attr]
+    config: Any = model.config.get_text_config(decoder=True)
     before = config._attn_implementation
     config._attn_implementation = NAME
     try:

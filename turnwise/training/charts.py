@@ -60,7 +60,8 @@ def _drawn(curve: Curve, place: int, at: object, percent: bool) -> list[str]:
     if not points:
         return []
     path = " ".join(f"{'M' if k == 0 else 'L'}{px:.1f} {py:.1f}" for k, (_, _, px, py) in enumerate(points))
-    drawn = [f'<path class="line series-{place}{' faint' if curve.faint else ''}" d="{path}"/>']
+    faint = " faint" if curve.faint else ""
+    drawn = [f'<path class="line series-{place}{faint}" d="{path}"/>']
     radius = 3 if curve.dots or len(points) == 1 else 5
     shown = "dot" if curve.dots or len(points) == 1 else "hit"
     for x, y, px, py in points:

@@ -67,7 +67,7 @@ class Learner:
         self.accelerator = Accelerator(cpu=self.device.type == "cpu", device_placement=False)
         self.seed = seed
         if gradient_checkpointing:
-            model.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]
+            model.gradient_checkpointing_enable({"use_reentrant": False})
         without_dropout(model)
         self.reference = self._reference(temperature, autocast) if reference else None
         self.policy: Any = self.accelerator.prepare_model(Policy(model, temperature, autocast))

@@ -22,7 +22,7 @@ from turnwise.training.config import Config
 from turnwise.training.given import given_streams, with_reference
 from turnwise.training.learner import Learner, Timeline
 from turnwise.training.report import write_report
-from turnwise.training.rollouts import Stage, collect, remember
+from turnwise.training.rollouts import collect, remember
 from turnwise.training.run_folder import RunFolder, write_whole
 from turnwise.training.setting import Setting, evaluated, prepare
 from turnwise.training.terminal import Terminal

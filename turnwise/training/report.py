@@ -16,11 +16,18 @@ from turnwise.evaluation import score as scores
 from turnwise.evaluation.score import Score, compare
 from turnwise.records import Trajectory, read_jsonl
 from turnwise.training.charts import Curve, interval_bar, line_chart, number, smoothed
-from turnwise.training.report_style import STYLE
 from turnwise.training.run_folder import read_json, read_metrics, write_whole
 
+STYLE = Path(__file__).with_name("report.css")
 LONGEST = 1500
 """Characters of one observation that are shown."""
+
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
+<meta name="color-scheme" content="light dark"><title>{title}</title><style>{style}</style></head>
+<body><main>{body}</main></body></html>
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +88,7 @@ def write_report(folder: Path) -> Path:
         _head(title, config, facts, metrics), _tiles(before, after, metrics, config), _table(before, after), _warm(folder),
         _curves(metrics), _episodes(folder, config), _conditions(config, facts),
     ]  # fmt: skip
-    page = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-        f'<meta name="color-scheme" content="light dark"><title>{escape(title)}</title><style>{STYLE}</style></head>'
-        f"<body><main>{''.join(body)}</main></body></html>\n"
-    )
+    page = PAGE.format(title=escape(title), style=STYLE.read_text(encoding="utf8"), body="".join(body))
     write_whole(folder / "report.html", page)
     return folder / "report.html"
 
@@ -140,9 +143,8 @@ def _table(before: Score | None, after: Score | None) -> str:
         for place, (name, score) in enumerate(made):
             value = getattr(score.metrics, what)
             text = f"{100 * value.mean:.1f} %</td><td class='soft'>{100 * value.low:.1f} to {100 * value.high:.1f}"
-            lines.append(
-                f"<tr><td>{what}</td><td>{name}</td><td>{interval_bar(value.mean, value.low, value.high, place)}</td><td>{text}</td></tr>"
-            )
+            bar = interval_bar(value.mean, value.low, value.high, place)
+            lines.append(f"<tr><td>{what}</td><td>{name}</td><td>{bar}</td><td>{text}</td></tr>")
     for label, key, form in (("turns an episode", "turns", ".1f"), ("tokens an episode", "generated_tokens", ".0f")):
         for name, score in made:
             lines.append(f"<tr><td>{label}</td><td>{name}</td><td></td><td>{getattr(score.metrics, key):{form}}</td><td></td></tr>")
@@ -168,8 +170,8 @@ def _warm(folder: Path) -> str:
         said += f"; an unseen turn of the expert has probability {facts['held_out_turn']:.2f}"
     curve = Curve("loss", [at[0] for at in facts["curve"]], [at[1] for at in facts["curve"]])
     return (
-        f'<h2>Warm start</h2><div class="curves"><div class="card"><h3>Loss</h3><p class="soft">{escape(said)}</p>'
-        f"{line_chart([curve], low=0)}</div></div>"
+        f'<h2>Warm start</h2><div class="card warm"><div><h3>Loss</h3><p class="soft">{escape(said)}</p>'
+        f"</div>{line_chart([curve], low=0)}</div>"
     )
 
 
@@ -189,8 +191,11 @@ def _panel(chart: Chart, metrics: Sequence[Mapping[str, float]]) -> str:
     if not curves:
         return ""
     if chart.trend and len(curves[0].ys) > 5:
-        curves = [Curve("mean of 5 steps", curves[0].xs, smoothed(curves[0].ys)), *curves[1:], curves[0]]
-    names = "".join(f'<span><i style="background:var(--s{k})"></i>{escape(c.name)}</span>' for k, c in enumerate(curves))
+        first = curves[0]
+        trend = Curve(f"{first.name}, mean of 5 steps", first.xs, smoothed(first.ys))
+        curves = [trend, *curves[1:], Curve(first.name, first.xs, first.ys, faint=True)]
+    named = [(k, c) for k, c in enumerate(curves) if not c.faint]
+    names = "".join(f'<span><i style="background:var(--s{k})"></i>{escape(c.name)}</span>' for k, c in named)
     legend = f'<div class="legend">{names}</div>' if len(curves) > 1 else ""
     drawn = line_chart(curves, chart.low, chart.high, chart.percent)
     return f'<div class="card"><h3>{escape(chart.title)}</h3><p class="soft">{escape(chart.about)}</p>{legend}{drawn}</div>'
@@ -228,7 +233,8 @@ def _episode(title: str, trajectory: Trajectory) -> str:
 
 
 def _conditions(config: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
-    return (
-        f"<h2>Conditions</h2><div class='card'><details><summary>config</summary><pre>{escape(json.dumps(config, indent=2))}</pre></details>"
-        f"<details><summary>versions and hashes</summary><pre>{escape(json.dumps(facts, indent=2))}</pre></details></div>"
+    parts = (("config", config), ("versions and hashes", facts))
+    shown = "".join(
+        f"<details><summary>{name}</summary><pre>{escape(json.dumps(data, indent=2))}</pre></details>" for name, data in parts
     )
+    return f'<h2>Conditions</h2><div class="card">{shown}</div>'

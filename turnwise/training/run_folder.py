@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from turnwise.errors import ConfigError, DataError
-from turnwise.training.config import Config
+from turnwise.training.config import Config, parse_config
 
 try:
     import fcntl
@@ -90,7 +90,9 @@ class RunFolder:
         if self.fresh:
             write_whole(path / "config.json", json.dumps(config.model_dump(mode="json"), indent=1) + "\n")
         else:
-            _same(path, read_json(path / "config.json"), config.model_dump(mode="json"))
+            # Read as a config: keys that a newer turnwise added have their defaults.
+            was = parse_config(read_json(path / "config.json"), where=str(path / "config.json"))
+            _same(path, was.model_dump(mode="json"), config.model_dump(mode="json"))
 
     def close(self) -> None:
         """Let other processes in."""

@@ -56,9 +56,9 @@ class Setting:
 
     def learner(self, recipe: Recipe) -> Learner:
         """The learner of the reinforcement, with the model as it is now as its reference where the recipe wants one."""
-        config = self.config
+        config, autocast = self.config, autocasts(self.config.model, device(self.model))
         return Learner(
-            self.model, config.optimiser, temperature=config.rollout.temperature, autocast=autocasts(config.model, device(self.model)),
+            self.model, config.optimiser, temperature=config.rollout.temperature, autocast=autocast,
             gradient_checkpointing=config.model.gradient_checkpointing, seed=config.run.seed,
             reference=bool(recipe.requires & {"ref_logp", "given:ref_logp"}),
         )  # fmt: skip
@@ -86,7 +86,12 @@ def prepare(config: Config, folder: RunFolder, say: Terminal) -> Setting:
         if not len(env.tasks(split)):  # now and not after an hour of warm start
             raise TaskError(f"split {split!r} of {known.name} has no tasks: choose one of {', '.join(env.splits)}, or more data")
     if folder.fresh or not (folder.path / "facts.json").is_file():
-        facts = {"environment": known.id, "data_hash": env.data_hash, "prompt": told.name, "prompt_hash": prompt_hash(told)}
+        facts: dict[str, Any] = {
+            "environment": known.id,
+            "data_hash": env.data_hash,
+            "prompt": told.name,
+            "prompt_hash": prompt_hash(told),
+        }
         facts |= {"versions": {**software_versions(), "platform": platform.platform()}}
         write_whole(folder.path / "facts.json", json.dumps(facts, indent=1) + "\n")
     model, tokenizer = _started(config, folder, env, told, limit, say)
@@ -170,7 +175,7 @@ def _every(say: Terminal, lines: int = 10) -> Callable[[Progressed], None]:
 
 
 def _save(model: nn.Module, tokenizer: Any, directory: Path) -> None:
-    model.save_pretrained(directory)  # type: ignore[operator]
+    model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
 
 

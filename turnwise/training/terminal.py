@@ -46,7 +46,8 @@ class Terminal:
         """An evaluation is done."""
         m = made.metrics
         self.line(
-            f"  success {name}: {percent(m.success)}   score {percent(m.score)}   ({m.episodes} episodes, {made.wall_seconds:.0f} s)"
+            f"  success {name}: {percent(m.success)}   score {percent(m.score)}   "
+            f"({m.episodes} episodes, {made.wall_seconds:.0f} s)"
         )
 
     def finished(self, folder: Path, before: Score, after: Score) -> None:
@@ -61,4 +62,3 @@ class Terminal:
             table.add_row(name, percent(one), percent(two), signed(compare(before, after, name)))
         self.console.print(table)
         self.line(f"curves: {folder / 'report.html'}   model: {folder / 'model'}")
-
