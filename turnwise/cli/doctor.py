@@ -37,7 +37,7 @@ PARTS = (
     Part("tokenizers", "tokenizers", "models, training", "pip install 'turnwise[train]'"),
     Part("accelerate", "accelerate", "training", "pip install 'turnwise[train]'"),
     Part("tensorboard", "tensorboard", "curves while training", "pip install 'turnwise[train]'"),
-    Part("peft", "peft", "low-rank adapters", "pip install peft"),
+    Part("peft", "peft", "low-rank adapters", "pip install 'turnwise[train]'"),
     Part("wandb", "wandb", "curves on Weights & Biases", "pip install wandb"),
     Part("trackio", "trackio", "curves on trackio", "pip install trackio"),
     Part("spacy", "spacy", "WebShop: the original noun tagger", "pip install spacy && python -m spacy download en_core_web_sm"),
