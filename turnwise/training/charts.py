@@ -91,7 +91,7 @@ def interval_bar(mean: float, low: float, high: float, place: int) -> str:
 
 def axis_ticks(low: float, high: float, about: int = 4) -> list[float]:
     """Round numbers that cover `low` to `high`, at least two."""
-    if high <= low:
+    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-300):
         pad = abs(low) * 0.1 or 1.0
         low, high = low - (pad if low != 0 else 0.0), low + pad
     rough = (high - low) / about

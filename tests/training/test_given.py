@@ -1,0 +1,85 @@
+"""What a recipe asks for beside the current log-probabilities reaches it, by row and by turn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from made_training import qwen
+
+from turnwise.algorithms import recipe
+from turnwise.errors import ConfigError
+from turnwise.records import Group, Trajectory, Turn, rows
+from turnwise.training.config import Optimiser
+from turnwise.training.given import by_turn, given_streams, with_reference
+from turnwise.training.learner import Learner
+
+
+def turn(prompt: tuple[int, ...], completion: tuple[int, ...]) -> Turn:
+    return Turn(
+        agent="policy", prompt_ids=prompt, completion_ids=completion, logprobs=(-1.0,) * len(completion), entropies=None,
+        observation="", completion="", action="", valid=True, rewards={"env": 1.0}, state="", next_state="",
+    )  # fmt: skip
+
+
+def episode(uid: str, error: str | None = None) -> Trajectory:
+    """Two turns that share a row, one that begins another, and one without tokens."""
+    turns = (turn((1, 2), (3, 4)), turn((1, 2, 3, 4, 5), (6,)), turn((9, 8), (7, 6, 5)), turn((1,), ()))
+    return Trajectory(
+        task=0, group="g", uid=uid, turns=turns, success=True, score=1.0, stop_reason="terminated", error=error,
+    )  # fmt: skip
+
+
+class Wants:
+    name = "wants"
+
+    def __init__(self, *needs: str) -> None:
+        self.requires = frozenset(needs)
+
+
+def test_log_probabilities_by_turn_are_those_of_each_turn_alone() -> None:
+    model = qwen()
+    learner = Learner(model)
+    groups = [Group(0, "g", (episode("a"), episode("b", error="broken")))]
+    given: Any = given_streams(Wants("given:old_logp", "measure"), learner, groups)  # type: ignore[arg-type]
+    assert given.keys() == {"a"} and given["a"].keys() == {"old_logp"}
+    found = given["a"]["old_logp"]
+    assert [len(values) for values in found] == [2, 1, 3, 0]
+    for values, each in zip(found, episode("a").turns[:3], strict=False):
+        ids = torch.tensor([each.prompt_ids + each.completion_ids])
+        every = torch.log_softmax(model(input_ids=ids).logits[0, :-1], -1)
+        wanted = every.gather(1, ids[0, 1:, None])[-len(each.completion_ids) :, 0]
+        assert np.allclose(values, wanted.detach().numpy(), atol=1e-5)
+
+
+def test_nothing_is_computed_that_nobody_wants() -> None:
+    learner = Learner(qwen())
+    assert given_streams(recipe("grpo"), learner, []) is None
+    batch = rows(episode("a"))
+    assert with_reference(recipe("grpo"), learner, batch) == batch
+
+
+def test_the_reference_reaches_the_rows() -> None:
+    learner = Learner(qwen(), Optimiser(lr=0.05), reference=True)
+    batch = [replace(r, streams={**r.streams, "advantage": 1.0 * r.mask, "weight": r.mask / 6}) for r in rows(episode("a"))]
+    wanted, _ = learner.logprobs(batch)
+    asks = recipe("grpo", kl=0.1)
+    assert learner.update(with_reference(asks, learner, batch), asks)["kl_ref"] == pytest.approx(0.0, abs=1e-6)
+    again = with_reference(asks, learner, batch)
+    assert all(np.allclose(r.streams["ref_logp"], values, atol=1e-6) for r, values in zip(again, wanted, strict=True))
+    assert learner.update(again, asks)["kl_ref"] > 1e-4
+
+
+def test_a_critic_is_refused_before_anything_is_computed() -> None:
+    with pytest.raises(ConfigError, match="critic"):
+        given_streams(Wants("given:value"), Learner(qwen()), [])  # type: ignore[arg-type]
+
+
+def test_by_turn_joins_rows_of_a_trajectory() -> None:
+    batch = rows(episode("a"))
+    assert len(batch) == 2
+    found = by_turn(batch, [np.arange(len(r.ids), dtype=np.float64) for r in batch])
+    assert {k: v.tolist() for k, v in found["a"].items()} == {0: [2.0, 3.0], 1: [5.0], 2: [2.0, 3.0, 4.0]}

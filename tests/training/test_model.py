@@ -1,0 +1,92 @@
+"""Models come from anywhere, and what is wrong with one is said in a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from made_training import small_config
+from safetensors.torch import load_file, save_file
+
+from turnwise.agents.prompt import prompt
+from turnwise.envs.registration import make
+from turnwise.errors import ConfigError, DataError
+from turnwise.training.config import Model, Tiny
+from turnwise.training.model import autocasts, device_of, has_expert, load_model, make_tiny, texts_of
+
+TINY = Tiny(vocab=400, hidden=32, layers=1, heads=2, kv_heads=1, head_dim=16, intermediate=64, texts=6, lowercase=True)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    env = make("webshop", products=120, style="compact", reward="fixed")
+    target = tmp_path_factory.mktemp("model") / "tiny"
+    make_tiny(target, TINY, env.spawn, prompt("webshop/act@1"), env.tasks("train"), "train", 4, seed=0)
+    return target
+
+
+def test_a_directory_loads(directory: Path) -> None:
+    model, tokenizer = load_model(directory, Model(path="x"))
+    assert next(model.parameters()).dtype == torch.float32 and tokenizer.chat_template
+    half, _ = load_model(directory, Model(path="x", dtype="bfloat16"))
+    assert next(half.parameters()).dtype == torch.bfloat16
+
+
+def test_a_chat_template_of_ones_own(directory: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.jinja").write_text("{{ messages[0].content }}", encoding="utf8")
+    _, tokenizer = load_model(directory, Model(path="x", chat_template=str(tmp_path / "mine.jinja")))
+    assert tokenizer.apply_chat_template([{"role": "user", "content": "hi"}], tokenize=False) == "hi"
+    with pytest.raises(ConfigError, match="there is no chat template"):
+        load_model(directory, Model(path="x", chat_template=str(tmp_path / "absent.jinja")))
+
+
+def copied(directory: Path, target: Path) -> Path:
+    target.mkdir()
+    for file in directory.iterdir():
+        (target / file.name).write_bytes(file.read_bytes())
+    return target
+
+
+def test_what_can_be_wrong_with_a_model(directory: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no config\.json"):
+        load_model(tmp_path, Model(path="x"))
+    bare = copied(directory, tmp_path / "bare")
+    (bare / "chat_template.jinja").unlink()
+    with pytest.raises(ConfigError, match="has no chat template"):
+        load_model(bare, Model(path="x"))
+    torn = copied(directory, tmp_path / "torn")
+    weights = load_file(torn / "model.safetensors")
+    save_file(dict(list(weights.items())[:3]), torn / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(DataError, match="weights of another model"):
+        load_model(torn, Model(path="x"))
+
+
+def test_devices_and_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert device_of("auto").type == device_of("cpu").type == "cpu"
+    with pytest.raises(ConfigError, match="no GPU"):
+        device_of("cuda")
+    cpu = torch.device("cpu")
+    assert autocasts(Model(path="x", mixed_precision="yes"), cpu) and not autocasts(Model(path="x"), cpu)
+    assert autocasts(Model(path="x", mixed_precision="auto"), cpu) in (True, False)
+
+
+def test_texts_are_what_an_agent_reads_and_writes() -> None:
+    env = make("webshop", products=120, style="compact", reward="fixed")
+    assert has_expert(env.spawn)
+    texts = texts_of(env.spawn, prompt("webshop/act@1"), env.tasks("train")[:4], "train", 5)
+    assert any(text.startswith("search[") for text in texts) and any("click[" in text for text in texts)
+    assert any("Instruction" in text for text in texts)
+
+
+def test_adapters_want_peft(directory: Path) -> None:
+    settings = small_config(directory, model={"lora": {"rank": 2}}).model
+    try:
+        import peft  # noqa: F401
+    except ImportError:
+        with pytest.raises(ConfigError, match="pip install peft"):
+            load_model(directory, settings)
+        return
+    model, _ = load_model(directory, settings)
+    assert 0 < sum(p.requires_grad for p in model.parameters()) < len(list(model.parameters()))

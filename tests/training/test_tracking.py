@@ -1,0 +1,55 @@
+"""Trackers get every step; those that are not installed are errors before the run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from turnwise.errors import ConfigError
+from turnwise.training import tracking
+from turnwise.training.tracking import TensorBoard, trackers
+
+
+def test_tensorboard_writes_what_can_be_read_back(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    first = TensorBoard(tmp_path, 0)
+    for step in (1, 2, 3):
+        first.log(step, {"success": step / 10})
+    first.close()
+    second = TensorBoard(tmp_path, 2)  # went on after step 2: step 3 is made again
+    second.log(3, {"success": 0.9})
+    second.close()
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [(e.step, round(e.value, 3)) for e in events.Scalars("success")] == [(1, 0.1), (2, 0.2), (3, 0.9)]
+
+
+def test_a_hosted_tracker_is_only_used_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[str, Any]] = []
+    module = ModuleType("wandb")
+    for name in ("init", "log", "finish"):
+        setattr(module, name, lambda *args, _name=name, **kwargs: calls.append((_name, args or kwargs)))
+    monkeypatch.setitem(sys.modules, "wandb", module)
+    found = tracking.importlib.util.find_spec
+    monkeypatch.setattr(
+        tracking.importlib.util,
+        "find_spec",
+        lambda name: object() if name == "wandb" else None if name == "tensorboard" else found(name),
+    )
+    assert trackers([], tmp_path, {}, 0) == []
+    (one,) = trackers(["wandb"], tmp_path, {"a": 1}, 0)
+    one.log(4, {"success": 0.5})
+    one.close()
+    assert [name for name, _ in calls] == ["init", "log", "finish"]
+    assert calls[0][1]["id"] == tmp_path.name and calls[1][1] == ({"success": 0.5},)
+
+
+def test_one_that_is_not_installed(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="pip install trackio"):
+        trackers(["trackio"], tmp_path, {}, 0)
