@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_training import row
+from made_training import qwen, row
 
 from turnwise.errors import DataError
+from turnwise.training.forward import Policy
 from turnwise.training.packing import pack, plan
 
 LENGTHS = st.lists(st.integers(4, 60), min_size=1, max_size=30)
@@ -63,8 +64,11 @@ def test_turn_numbers_are_unique_for_trajectory_and_turn() -> None:
     assert all((numbers[i] == numbers[j]) == (wanted[i] == wanted[j]) for i in range(len(wanted)) for j in range(len(wanted)))
 
 
-def test_an_empty_micro_batch_packs() -> None:
-    assert pack([], []).lengths == ()
+def test_an_empty_micro_batch_is_one_token_that_predicts_nothing() -> None:
+    made = pack([], [])
+    assert made.lengths == (1,) and len(made.ids) == 1 and len(made.target) == 0
+    logp, _ = Policy(qwen())(made)
+    logp.sum().backward()
 
 
 def test_rows_that_cannot_be_trained_on_are_refused() -> None:

@@ -8,7 +8,7 @@ multiplied by the number of processes. Nothing here knows an algorithm; what one
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import gather_object
 from torch import nn
 
 from turnwise.algorithms import Batch, Recipe
@@ -83,6 +84,10 @@ class Learner:
             return array
         total: torch.Tensor = self.accelerator.reduce(torch.from_numpy(array).to(self.device), "sum")
         return np.asarray(total.cpu().numpy())
+
+    def _agreed(self, sums: Mapping[str, float]) -> list[str]:
+        """The names that any process has a sum for; one that had no rows has none."""
+        return sorted(set(gather_object(list(sums)))) if self.processes > 1 else sorted(sums)
 
     # Training -----------------------------------------------------------------------------------------------------
 
@@ -176,9 +181,9 @@ class Learner:
                 sums[name] = sums.get(name, 0.0) + float(value) * scale / self.processes
             sums["engine_gap"] = sums.get("engine_gap", 0.0) + gap
         norm = self.mover.step(rate)
-        keys = sorted(sums)
-        counts = [float(sum(len(p.ids) for p in packs)), float(sum(len(p.target) for p in packs))]
-        totals = self.all_sum(np.array([*(sums[k] for k in keys), *counts]))
+        keys = self._agreed(sums)
+        counts = [float(sum(len(p.ids) for p in packs if p.rows)), float(sum(len(p.target) for p in packs))]
+        totals = self.all_sum(np.array([*(sums.get(k, 0.0) for k in keys), *counts]))
         result = dict(zip(keys, map(float, totals[:-2]), strict=True))
         result["engine_gap"] /= max(1.0, float(totals[-1]))
         moved = {"grad_norm": norm, "optimiser_steps": 1.0, "skipped_steps": float(not np.isfinite(norm))}
@@ -199,8 +204,8 @@ class Learner:
                 logp, entropy = self.policy(piece, "entropy" in recipe.requires)
                 for name, value in recipe.measure(as_batch(piece, logp, entropy, scalars)).items():
                     sums[name] = sums.get(name, 0.0) + float(value)
-        keys = sorted(sums)
-        return dict(zip(keys, map(float, self.all_sum(np.array([sums[k] for k in keys]))), strict=True))
+        keys = self._agreed(sums)
+        return dict(zip(keys, map(float, self.all_sum(np.array([sums.get(k, 0.0) for k in keys]))), strict=True))
 
     def _scale(self, rows: Sequence[Row]) -> float:
         return float(self.settings.mini_batches) if self.settings.mini_batches > 1 and len(rows) else 1.0

@@ -82,25 +82,29 @@ def _deal(sized: Sequence[tuple[int, list[int]]], bins: int) -> list[tuple[int, 
 def pack(rows: Sequence[Row], chosen: Sequence[int], device: torch.device | str = "cpu") -> Pack:
     """Lay the chosen rows end to end; what follows the last policy token of a row is left out.
 
+    Without rows it is one token that predicts nothing: a process that has no work in a round still takes part in it.
+
     Raises:
         DataError: for a row whose first token is a policy token (nothing predicts it), or without any.
     """
+    if not len(chosen):
+        none = torch.zeros(0, dtype=torch.int64, device=device)
+        blank = torch.zeros(1, dtype=torch.int64, device=device)
+        return Pack(ids=blank, positions=blank, lengths=(1,), at=none, target=none, turn=none, trajectory=none, streams={}, rows=())
     picked = [rows[i] for i in chosen]
     places = [np.flatnonzero(row.mask) for row in picked]
     for row, place in zip(picked, places, strict=True):
         if not len(place) or place[0] == 0:
             raise DataError(f"a row of trajectory {row.trajectory} cannot be trained on: it needs a prompt and a policy token")
     lengths = tuple(int(place[-1]) for place in places)  # the last policy token is predicted, not read
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64) if lengths else np.zeros(0, dtype=np.int64)
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
     numbers = {uid: n for n, uid in enumerate(dict.fromkeys(row.trajectory for row in picked))}
     trajectory = [np.full(len(place), numbers[row.trajectory], dtype=np.int64) for row, place in zip(picked, places, strict=True)]
     turns = [row.turn[place] for row, place in zip(picked, places, strict=True)]
-    names = list(picked[0].streams) if picked else []
-    most = 1 + max((int(turn.max()) for turn in turns), default=0)
+    most = 1 + max(int(turn.max()) for turn in turns)
 
     def whole(parts: Sequence[np.ndarray], kind: type = np.int64) -> torch.Tensor:
-        joined = np.concatenate(parts) if parts else np.zeros(0)
-        return torch.from_numpy(np.ascontiguousarray(joined.astype(kind))).to(device)
+        return torch.from_numpy(np.concatenate(parts).astype(kind)).to(device)
 
     return Pack(
         ids=whole([row.ids[:length] for row, length in zip(picked, lengths, strict=True)]),
@@ -110,6 +114,8 @@ def pack(rows: Sequence[Row], chosen: Sequence[int], device: torch.device | str 
         target=whole([row.ids[place] for row, place in zip(picked, places, strict=True)]),
         turn=whole([of * most + turn for of, turn in zip(trajectory, turns, strict=True)]),
         trajectory=whole(trajectory),
-        streams={n: whole([row.streams[n][p] for row, p in zip(picked, places, strict=True)], np.float32) for n in names},
+        streams={
+            n: whole([row.streams[n][p] for row, p in zip(picked, places, strict=True)], np.float32) for n in picked[0].streams
+        },
         rows=tuple(chosen),
     )
