@@ -13,7 +13,10 @@ repeated; medians are printed, and ratios of CPU time (the fair figure where oth
   history, keeping the logits for the log-probabilities.
 * `TRL`: GRPOTrainer with `environment_factory`, where `trl` can be imported (see with_trl.py for what it is spared).
 
-A fresh model never ends a reply or an episode, so all episodes are equally long, which is the best case for lock-step.
+A fresh model never ends a reply or an episode and is never rewarded: all episodes are equally long, which is the best case for
+lock-step, and their pages are nearly empty, so take a trained model for figures that mean something. In a whole step the
+learner spares rows whose advantages are all zero, which leaves the update as it is; `--all-rows` makes it compute them,
+as TRL does. TRL's token counts include replies after the end of an episode, so compare it by episodes.
 """
 
 from __future__ import annotations
@@ -117,10 +120,9 @@ def ours(work: Work, fast: bool = True, model: Any = None) -> tuple[list[Traject
 
 
 def ours_and_training(work: Work) -> Cost:
-    """A whole GRPO step: rollout, credit, update of all rows (none is skipped, as TRL skips none)."""
+    """A whole GRPO step: rollout, credit, update."""
     model = copy.deepcopy(work.model)
-    settings = work.config.optimiser.model_copy(update={"skip_zero_advantage": False})
-    learner, algorithm = Learner(model, settings), recipe("grpo")
+    learner, algorithm = Learner(model, work.config.optimiser), recipe("grpo")
     trajectories, cost = ours(work, model=model)
 
     def update() -> None:
@@ -204,6 +206,8 @@ def prepare(args: argparse.Namespace, directory: Path) -> Work:
         make_tiny(source, config.model.tiny, env.spawn, told, tasks, "train", limit, 0)
     settings = config.model.model_copy(update={"dtype": args.dtype})
     model, tokenizer = load_model(Path(source).resolve(), settings)
+    optimiser = config.optimiser.model_copy(update={"skip_zero_advantage": not args.all_rows})
+    config = config.model_copy(update={"optimiser": optimiser})
     return Work(config, env.spawn, told, model.eval(), tokenizer, episodes_for(tasks[: args.tasks], args.group, "train"), limit)
 
 
@@ -247,9 +251,7 @@ def summary(arm: Arm, base: Arm) -> dict[str, Any]:
     if all(cost.train_cpu is not None for cost in arm.costs):
         out["train_cpu_s"] = middle(arm.costs, lambda c: c.train_cpu or 0.0)
         out["step_cpu_s"] = middle(arm.costs, lambda c: c.cpu + (c.train_cpu or 0.0))
-        out["ratio_step_cpu"] = statistics.median(
-            (a.cpu + (a.train_cpu or 0.0)) / a.tokens / ((b.cpu + (b.train_cpu or 0.0)) / b.tokens) for a, b in pairs
-        )
+        out["ratio_step_cpu"] = statistics.median((a.cpu + (a.train_cpu or 0.0)) / (b.cpu + (b.train_cpu or 0.0)) for a, b in pairs)
     return out
 
 
@@ -262,6 +264,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="whole steps and TRL in float32 only")
+    parser.add_argument("--all-rows", action="store_true", help="train on rows without advantage too")
     parser.add_argument("--no-trl", action="store_true")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
@@ -284,13 +287,14 @@ def main() -> None:
         print(json.dumps({"facts": facts, "arms": table}, indent=1))
         return
     print(", ".join(f"{name} {value}" for name, value in facts.items()))
-    names = ("tokens", "CPU s", "tok/CPU-s", "ep/CPU-min", "turnwise is", "step CPU s", "step")
-    print(" " * 30, *(f"{name:>{width}}" for name, width in zip(names, (7, 7, 10, 11, 12, 11, 6), strict=True)))
+    names = ("tokens", "turns", "CPU s", "tok/CPU-s", "x", "ep/CPU-min", "x", "step CPU s", "x")
+    widths = (7, 6, 7, 10, 6, 11, 6, 11, 6)
+    print("x: how many times faster turnwise is\n" + " " * 30, *(f"{n:>{w}}" for n, w in zip(names, widths, strict=True)))
     for row in table:
-        step = f"{row['step_cpu_s']:11.2f} {row['ratio_step_cpu']:5.1f}x" if "step_cpu_s" in row else ""
+        step = f"{row['step_cpu_s']:11.2f} {row['ratio_step_cpu']:6.1f}" if "ratio_step_cpu" in row else ""
         print(
-            f"{row['arm']:30} {row['tokens']:7.0f} {row['rollout_cpu_s']:7.2f} {row['tokens_per_cpu_s']:10.0f} "
-            f"{row['episodes_per_cpu_min']:11.0f} {row['ratio_tokens_cpu']:11.1f}x {step}"
+            f"{row['arm']:30} {row['tokens']:7.0f} {row['turns']:6.0f} {row['rollout_cpu_s']:7.2f} {row['tokens_per_cpu_s']:10.0f} "
+            f"{row['ratio_tokens_cpu']:6.1f} {row['episodes_per_cpu_min']:11.0f} {row['ratio_episodes_cpu']:6.1f} {step}"
         )
 
 
