@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -53,10 +54,10 @@ class Terminal:
     def finished(self, folder: Path, before: Score, after: Score) -> None:
         """The run is over."""
         table = Table(
-            title=f"{before.environment}, split {before.split}, {len(before.task_ids)} tasks, 95 % intervals", title_justify="left"
-        )
+            title=f"{before.environment}, split {before.split}, {len(before.task_ids)} tasks, 95 % intervals", title_justify="left", box=box.SIMPLE,
+        )  # fmt: skip
         for column in ("", "before", "after", "difference"):
-            table.add_column(column)
+            table.add_column(column, no_wrap=True)
         for name in ("success", "score"):
             one, two = getattr(before.metrics, name), getattr(after.metrics, name)
             table.add_row(name, percent(one), percent(two), signed(compare(before, after, name)))
