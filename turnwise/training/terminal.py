@@ -54,8 +54,10 @@ class Terminal:
     def finished(self, folder: Path, before: Score, after: Score) -> None:
         """The run is over."""
         table = Table(
-            title=f"{before.environment}, split {before.split}, {len(before.task_ids)} tasks, 95 % intervals", title_justify="left", box=box.SIMPLE,
-        )  # fmt: skip
+            title=f"{before.environment}, split {before.split}, {len(before.task_ids)} tasks, 95 % intervals",
+            title_justify="left",
+            box=box.SIMPLE,
+        )
         for column in ("", "before", "after", "difference"):
             table.add_column(column, no_wrap=True)
         for name in ("success", "score"):
