@@ -110,7 +110,7 @@ class Optimiser(Section):
     """Optimiser steps per pass over the trajectories of a training step."""
     epochs: int = Field(default=1, ge=1)
     """Passes over the trajectories of a training step."""
-    micro_tokens: int = Field(default=4096, ge=1)
+    micro_tokens: int = Field(default=2048, ge=1)
     """Tokens of one forward and backward pass."""
     skip_zero_advantage: bool = True
     """Spare the trajectories whose advantages are all 0 the forward and backward that could not move a weight."""
@@ -130,7 +130,7 @@ class WarmStart(Section):
     """Chance that a random admissible act replaces the expert's, so that the model sees how mistakes are mended."""
     observation_weight: float = Field(default=0.0, ge=0)
     """Weight of the environment's tokens in the loss; the agent's own count 1."""
-    optimiser: Optimiser = Optimiser(name="muon", lr=3e-3, schedule="linear", micro_tokens=4096)
+    optimiser: Optimiser = Optimiser(name="muon", lr=3e-3, schedule="linear")
 
 
 class Algorithm(Section):
