@@ -56,7 +56,11 @@ def test_dialogues_only_grow(name: str) -> None:
     before: Sequence[object] = []
     for turns in range(4):
         messages = prompt(name).messages(history(turns))
-        assert messages[: len(before)] == before and messages[-1] == {"role": "user", "content": history(turns)[-1].observation}
+        shown = history(turns)[-1].observation
+        if name == "webshop/act@1" and turns:
+            shown = shown.replace("Instruction: [SEP] find me red shoes [SEP] ", "", 1)
+            assert "find me" not in shown
+        assert messages[: len(before)] == before and messages[-1] == {"role": "user", "content": shown}
         assert [m["role"] for m in messages] == ["system", "user", *["assistant", "user"] * turns]
         before = messages
     assert before[2] == {"role": "assistant", "content": "reply 1"}

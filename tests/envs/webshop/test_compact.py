@@ -70,7 +70,7 @@ def test_the_vocabulary_is_closed(seed: int) -> None:
 def test_products_are_small(seed: int) -> None:
     shop = generate_catalogue(120, seed, "compact")
     for product in (shop[asin] for asin in shop.asins):
-        assert re.fullmatch(r"[A-Z]{2}\d\d", product.asin)
+        assert re.fullmatch(r"[A-Z]{2}\d", product.asin)
         assert 3 <= len(product.title.split()) <= 6 and product.description == "" and product.bullets == ()
         assert product.price_tag == f"${product.price}" and product.price % 1 == 0 and product.price % 10 != 0
         assert 11 <= product.price <= 99
@@ -104,10 +104,15 @@ def candidates(shop: Catalogue) -> float:
     return sum(found) / len(found)
 
 
-def test_more_products_than_pairs_of_digits_get_longer_asins() -> None:
-    listings = compact_products(3300, 0, CompactStyle())
-    assert len({listing.product.asin for listing in listings}) == 3300
-    assert {len(listing.product.asin) for listing in listings} == {5}
+@pytest.mark.parametrize(("products", "length"), [(32, 2), (64, 2), (65, 3), (640, 3), (641, 4), (6401, 5)])
+def test_asins_are_as_short_as_the_shop_allows(products: int, length: int) -> None:
+    asins = {listing.product.asin for listing in compact_products(products, 0, CompactStyle())}
+    assert len(asins) == products and {len(asin) for asin in asins} == {length}
+
+
+def test_a_small_shop_uses_only_as_many_letter_pairs_as_it_has_products() -> None:
+    names = [{listing.product.asin for listing in compact_products(24, seed, CompactStyle())} for seed in (0, 1)]
+    assert names[0] == names[1] and len(names[0]) == 24
 
 
 def test_choosing_matters(shop: Catalogue) -> None:

@@ -74,7 +74,7 @@ def test_no_compact_word_contains_another() -> None:
 
 
 def test_letter_pairs_and_brands_are_distinct() -> None:
-    assert len(set(LETTERS)) == len(LETTERS) == 32 and all(len(pair) == 2 and pair.isupper() for pair in LETTERS)
+    assert len(set(LETTERS)) == len(LETTERS) == 64 and all(len(pair) == 2 and pair.isupper() for pair in LETTERS)
     assert len(set(BRANDS)) == len(BRANDS)
 
 
