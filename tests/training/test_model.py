@@ -58,7 +58,7 @@ def test_what_can_be_wrong_with_a_model(directory: Path, tmp_path: Path) -> None
     torn = copied(directory, tmp_path / "torn")
     weights = load_file(torn / "model.safetensors")
     save_file(dict(list(weights.items())[:3]), torn / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(DataError, match="weights of another model"):
+    with pytest.raises(DataError, match="checkpoint of another model"):
         load_model(torn, Model(path="x"))
 
 

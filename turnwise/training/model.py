@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from turnwise.agents.pretrained import load
 from turnwise.agents.prompt import Prompt, Step
 from turnwise.agents.rollout import MakeEnv, episodes_for, play
 from turnwise.agents.scripted import ExpertAgent, RandomAgent
@@ -78,18 +79,7 @@ def load_model(path: str | Path, settings: Model, seed: int = 0) -> tuple[nn.Mod
         DataError: when it is not there or cannot be loaded.
         ConfigError: without a chat template, or without peft when adapters are asked for.
     """
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    if (Path(path).is_absolute() or str(path).startswith(".")) and not (Path(path) / "config.json").is_file():
-        raise DataError(f"there is no model in {path} (no config.json): give a Hugging Face directory or id as model.path")
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(path)
-        model, info = AutoModelForCausalLM.from_pretrained(path, dtype=getattr(torch, settings.dtype), output_loading_info=True)
-    except (OSError, ValueError) as problem:
-        raise DataError(f"cannot load the model {path}: {str(problem).splitlines()[0]}") from problem
-    lost = sorted(map(str, info["missing_keys"]))
-    if lost:
-        raise DataError(f"{path} holds the weights of another model: {len(lost)} are missing, such as {lost[0]}")
+    model, tokenizer = load(str(path), str(device_of(settings.device)), settings.dtype)
     if settings.chat_template:
         template = Path(settings.chat_template)
         if not template.is_file():
@@ -97,7 +87,6 @@ def load_model(path: str | Path, settings: Model, seed: int = 0) -> tuple[nn.Mod
         tokenizer.chat_template = template.read_text(encoding="utf8")
     if not tokenizer.chat_template:
         raise ConfigError(f"the tokenizer of {path} has no chat template: give a Jinja file as model.chat_template")
-    model = model.to(device_of(settings.device))
     with torch.random.fork_rng():
         torch.manual_seed(seed)  # of the adapters
         return (adapted(model, settings.lora) if settings.lora is not None else model), tokenizer
