@@ -15,3 +15,10 @@ def test_values_are_read_as_what_they_look_like() -> None:
 def test_what_is_no_setting(text: str) -> None:
     with pytest.raises(ConfigError, match="write key=value, such as reward=fixed"):
         settings([text])
+
+
+def test_tables_and_lists_are_toml() -> None:
+    given = settings(["settings={distractors = 2, brands = false}", "values=[2, 3]"])
+    assert given == {"settings": {"distractors": 2, "brands": False}, "values": [2, 3]}
+    with pytest.raises(ConfigError, match="is not a table or list in TOML"):
+        settings(["settings={distractors: 2}"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,19 @@ def test_a_model_plays(turnwise: Run, tiny: Path, tmp_path: Path) -> None:
     assert all(turn.prompt_ids and turn.completion_ids and turn.logprobs for t in played for turn in t.turns)
     first, second = played[0], played[1]
     assert first.task == second.task and first.turns[0].completion_ids != second.turns[0].completion_ids
+
+
+def test_a_trained_model_is_measured_where_it_was_trained(turnwise: Run, tiny: Path, tmp_path: Path) -> None:
+    model = tmp_path / "run" / "model"
+    shutil.copytree(tiny, model)
+    options = {"products": 40, "style": "compact", "settings": {"distractors": 1}}
+    (tmp_path / "run" / "config.json").write_text(json.dumps({"env": {"name": "webshop", "options": options}}), encoding="utf8")
+    some = ("-a", model, "--tasks", 1, "--max-turns", 1, "--max-tokens", 2, "--json", tmp_path / "s.json")
+    done = turnwise("eval", "webshop", *some)
+    assert done.exit_code == 0 and "playing with the settings this model was trained with" in done.stderr
+    assert scores.read(tmp_path / "s.json").environment_args == {name: str(value) for name, value in options.items()}
+    asked = turnwise("eval", "webshop", *some, "-e", "products=50", "-e", "style=compact")
+    assert asked.exit_code == 0 and scores.read(tmp_path / "s.json").environment_args == {"products": "50", "style": "compact"}
 
 
 def test_greedy_attempts_are_pointed_out(turnwise: Run, tiny: Path) -> None:

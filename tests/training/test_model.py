@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from made_training import small_config
+from rich.console import Console
 from safetensors.torch import load_file, save_file
 
+from turnwise.agents.pretrained import load
 from turnwise.agents.prompt import prompt
 from turnwise.envs.registration import make
 from turnwise.errors import ConfigError, DataError
 from turnwise.training.config import Model, Tiny
+from turnwise.training.loop import train
 from turnwise.training.model import autocasts, device_of, has_expert, load_model, make_tiny, texts_of
+from turnwise.training.terminal import Terminal
 
 TINY = Tiny(vocab=400, hidden=32, layers=1, heads=2, kv_heads=1, head_dim=16, intermediate=64, texts=6, lowercase=True)
 
@@ -80,13 +85,23 @@ def test_texts_are_what_an_agent_reads_and_writes() -> None:
     assert any("Instruction" in text for text in texts)
 
 
-def test_adapters_want_peft(directory: Path) -> None:
-    settings = small_config(directory, model={"lora": {"rank": 2}}).model
-    try:
-        import peft  # noqa: F401
-    except ImportError:
-        with pytest.raises(ConfigError, match="pip install peft"):
-            load_model(directory, settings)
-        return
-    model, _ = load_model(directory, settings)
-    assert 0 < sum(p.requires_grad for p in model.parameters()) < len(list(model.parameters()))
+def test_adapters_want_peft(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(ConfigError, match="needs peft"):
+        load_model(directory, small_config(directory, model={"lora": {"rank": 2}}).model)
+
+
+def test_a_run_with_adapters_trains_them_alone_and_its_model_loads(directory: Path, tmp_path: Path) -> None:
+    pytest.importorskip("peft", reason="peft is not installed: adapters are not tested")
+    model = {"tiny": None, "path": str(directory), "lora": {"rank": 2, "alpha": 8.0}}
+    config = small_config(tmp_path, model=model, train={"steps": 2, "checkpoint_every": 1}, optimiser={"lr": 0.05})
+    adapted, _ = load_model(directory, config.model)
+    assert 0 < sum(p.requires_grad for p in adapted.parameters()) < len(list(adapted.parameters()))
+    folder = train(config, Terminal(Console(quiet=True)))
+    saved, _ = load(str(folder / "model"), "cpu")
+    plain, _ = load(str(directory), "cpu")
+    base = {name.replace(".base_layer", ""): p for name, p in saved.named_parameters() if "lora_" not in name}
+    assert base.keys() == dict(plain.named_parameters()).keys()
+    assert all(torch.equal(base[name], p) for name, p in plain.named_parameters())
+    assert any(p.abs().max() > 0 for name, p in saved.named_parameters() if "lora_B" in name)
+    assert [len((folder / name).read_text(encoding="utf8")) > 0 for name in ("before.json", "after.json")] == [True, True]

@@ -83,7 +83,7 @@ class _quiet:
 def _check_directory(name: str) -> None:
     path = Path(name)
     looks_local = path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
-    if path.is_dir() and not (path / "config.json").is_file():
+    if path.is_dir() and not any((path / name).is_file() for name in ("config.json", "adapter_config.json")):
         raise DataError(f"the directory {name} holds no model (no config.json): give the directory of a saved Hugging Face model")
     if path.is_file() or (looks_local and not path.exists()):
         raise DataError(f"there is no model directory {name}: give expert, random, replay:FILE, openai:MODEL@URL or a model")

@@ -62,7 +62,7 @@ def evaluate_command(
     from turnwise.evaluation import score as scores
     from turnwise.evaluation.evaluate import Claim
 
-    given, chosen = settings(env_arg), card(environment)
+    given, chosen = settings(env_arg) if env_arg else _trained_in(agent, environment), card(environment)
     env = make(environment, **given)
     sampling = Sampling(temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed)
     told = prompt or _trained_prompt(agent, env) or chosen.prompt
@@ -86,6 +86,19 @@ def evaluate_command(
 
 def _note(sentence: str) -> None:
     Console(stderr=True).print(f"note: {sentence}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _trained_in(agent: str, environment: str) -> dict[str, Any]:
+    """The settings of the environment that a model inside a run folder was trained in; none for models from elsewhere."""
+    config = Path(agent).parent / "config.json"
+    if not Path(agent).is_dir() or not config.is_file():
+        return {}
+    env = json.loads(config.read_text(encoding="utf8")).get("env", {})
+    options = dict(env.get("options", {})) if env.get("name") == environment else {}
+    if options:
+        told = " ".join(f"{name}={value}" for name, value in options.items())
+        _note(f"playing with the settings this model was trained with ({told}); --env-arg says otherwise")
+    return options
 
 
 def _trained_prompt(agent: str, env: TurnEnv[Any]) -> str:

@@ -97,7 +97,7 @@ def adapted(model: nn.Module, settings: Lora) -> nn.Module:
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError as problem:
-        raise ConfigError("[model.lora] needs peft: install it with pip install peft") from problem
+        raise ConfigError("[model.lora] needs peft: install it with pip install 'turnwise[train]'") from problem
     targets = settings.targets if isinstance(settings.targets, str) else list(settings.targets)
     config = LoraConfig(
         r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=targets, task_type="CAUSAL_LM"

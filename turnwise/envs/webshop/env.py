@@ -24,7 +24,7 @@ from turnwise.envs.webshop.nouns import Tagger, tagger
 from turnwise.envs.webshop.pages import OBSERVATIONS
 from turnwise.envs.webshop.reward import Score, options_rule, score
 from turnwise.envs.webshop.tasks import RULES, Tasks
-from turnwise.errors import TaskError, unknown
+from turnwise.errors import ConfigError, TaskError, unknown
 
 VERSION = 0
 """Part of the data hash: raised when a transcript changes."""
@@ -72,6 +72,10 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
     ) -> None:  # fmt: skip
         if observation not in OBSERVATIONS:
             raise unknown("observation", observation, OBSERVATIONS, "WebShop")
+        if not isinstance(settings, Mapping | None):
+            raise ConfigError(f"settings of a WebShop catalogue are a table such as {{'distractors': 5}}, and {settings!r} is not")
+        if shops < 1:
+            raise ConfigError(f"a WebShop has at least one shop, and shops={shops} was asked for")
         if split_rule is None and split in RULES and split != "all":
             split, split_rule = "train", split
         if catalogue is None:
