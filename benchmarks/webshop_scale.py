@@ -2,10 +2,10 @@
 
     python benchmarks/webshop_scale.py --products 1180000 --directory /somewhere/with/8/GB
 
-Writes files of the official format with made-up products (about 110 search terms each, like the official ones,
-and 1.9 kB where those have 2.7; words drawn from a Zipf law over a vocabulary that grows with the catalogue), builds the index in a process of its
-own, loads it in another, and prints how long that took, how much memory it needed and how long queries take. Memory is
-what the kernel reports: `VmHWM` at the peak, of which `RssFile` is mapped files that the kernel may drop at any time.
+Writes files of the official format with made-up products (about 110 search terms each, like the official ones, and 1.9 kB
+where those have 2.7; words drawn from a Zipf law over a vocabulary that grows with the catalogue), builds the index in a
+process of its own, loads it in another, and prints how long that took, how much memory it needed and how long queries take.
+Memory is what the kernel reports: `VmHWM` at the peak, of which `RssFile` is mapped files that the kernel may drop at any time.
 """
 
 from __future__ import annotations
