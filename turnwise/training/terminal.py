@@ -57,6 +57,8 @@ class Terminal:
             title=f"{before.environment}, split {before.split}, {len(before.task_ids)} tasks, 95 % intervals",
             title_justify="left",
             box=box.SIMPLE,
+            pad_edge=False,
+            padding=(0, 2, 0, 0),
         )
         for column in ("", "before", "after", "difference"):
             table.add_column(column, no_wrap=True)
