@@ -95,13 +95,25 @@ def _together(console: Console, seeds: Sequence[int], folders: Sequence[Path]) -
 
 def _summary(what: str, seeds: Sequence[int], pairs: Sequence[tuple[Score, Score]]) -> Table:
     title = f"{what} on {pairs[0][0].split} before and after, {len(pairs)} seeds, 95 % intervals"
-    grid = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
+    grid = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        show_footer=True,
+    )
     total = pooled([(before.by_task(what), after.by_task(what)) for before, after in pairs])
-    grid.add_column("seed", footer="all")
-    grid.add_column("before", justify="right", footer=f"{100 * _mean(before for before, _ in _means(what, pairs)):.1f} %")
-    grid.add_column("after", justify="right", footer=f"{100 * _mean(after for _, after in _means(what, pairs)):.1f} %")
-    grid.add_column("difference", justify="right", footer=signed(total))
-    grid.add_column("excludes zero", footer=_yes(total))
+    grid.add_column("seed", footer="all", no_wrap=True)
+    grid.add_column(
+        "before", justify="right", no_wrap=True, footer=f"{100 * _mean(before for before, _ in _means(what, pairs)):.1f} %"
+    )
+    grid.add_column(
+        "after", justify="right", no_wrap=True, footer=f"{100 * _mean(after for _, after in _means(what, pairs)):.1f} %"
+    )
+    grid.add_column("difference", justify="right", no_wrap=True, footer=signed(total))
+    grid.add_column("not zero", footer=_yes(total))
     for seed, (before, after) in zip(seeds, pairs, strict=True):
         gain = scores.compare(before, after, what)
         one, two = getattr(before.metrics, what), getattr(after.metrics, what)
