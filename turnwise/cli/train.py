@@ -113,7 +113,7 @@ def _summary(what: str, seeds: Sequence[int], pairs: Sequence[tuple[Score, Score
         "after", justify="right", no_wrap=True, footer=f"{100 * _mean(after for _, after in _means(what, pairs)):.1f} %"
     )
     grid.add_column("difference", justify="right", no_wrap=True, footer=signed(total))
-    grid.add_column("not zero", footer=_yes(total))
+    grid.add_column("not 0", footer=_yes(total))
     for seed, (before, after) in zip(seeds, pairs, strict=True):
         gain = scores.compare(before, after, what)
         one, two = getattr(before.metrics, what), getattr(after.metrics, what)
