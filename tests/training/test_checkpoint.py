@@ -75,3 +75,49 @@ def test_damage_and_versions_are_named(tmp_path: Path) -> None:
     (saved / "progress.json").write_text(json.dumps({**facts, "version": 99}))
     with pytest.raises(DataError, match="version 99"):
         checkpoint.load(saved, learner)
+
+
+@pytest.mark.parametrize("name", ["optimiser.pt", "weights.safetensors"])
+@pytest.mark.parametrize("damage", ["garbage", "cut", "overwritten", "absent"])
+def test_any_damage_is_one_sentence(tmp_path: Path, name: str, damage: str) -> None:
+    learner = trained()
+    file = checkpoint.save(tmp_path, learner, Progress(1, {}), keep=1) / name
+    whole = file.read_bytes()
+    if damage == "absent":
+        file.unlink()
+    else:
+        cut = {"garbage": b"garbage bytes", "cut": whole[: len(whole) // 3], "overwritten": b"\xff" * 400 + whole[400:]}
+        file.write_bytes(cut[damage])
+    with pytest.raises(DataError, match="is damaged") as found:
+        checkpoint.load(file.parent, learner)
+    assert "\n" not in str(found.value) and len(str(found.value)) < 400
+
+
+def test_a_progress_file_of_something_else(tmp_path: Path) -> None:
+    learner = trained()
+    saved = checkpoint.save(tmp_path, learner, Progress(1, {}), keep=1)
+    (saved / "progress.json").write_text("[]", encoding="utf8")
+    with pytest.raises(DataError, match="is damaged"):
+        checkpoint.load(saved, learner)
+
+
+def test_frozen_weights_are_neither_saved_nor_asked_for(tmp_path: Path) -> None:
+    model = qwen()
+    model.model.layers[0].requires_grad_(False)
+    saved = checkpoint.save(tmp_path, Learner(model), Progress(1, {}), keep=1)
+    other = qwen(3)
+    other.model.layers[0].requires_grad_(False)
+    own = other.model.layers[0].mlp.up_proj.weight.clone()
+    checkpoint.load(saved, Learner(other))
+    assert torch.equal(other.model.layers[0].mlp.up_proj.weight, own)
+    assert torch.equal(other.model.layers[1].mlp.up_proj.weight, model.model.layers[1].mlp.up_proj.weight)
+    with pytest.raises(DataError, match="another model"):
+        checkpoint.load(saved, Learner(qwen()))
+
+
+def test_a_checkpoint_of_the_same_step_is_replaced(tmp_path: Path) -> None:
+    learner = trained()
+    for history in ({1: (1, 0.0)}, {1: (2, 1.0)}):
+        saved = checkpoint.save(tmp_path, learner, Progress(5, history), keep=2)
+    assert checkpoint.load(saved, learner).history == {1: (2, 1.0)}
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000005"]

@@ -16,6 +16,7 @@ from turnwise.errors import ConfigError
 from turnwise.training.config import Optimiser
 from turnwise.training.learner import Learner, Timeline
 from turnwise.training.optimiser import Mover, schedule
+from turnwise.training.packing import pack
 
 LENGTHS = [9, 31, 12, 50, 7, 22]
 
@@ -71,6 +72,66 @@ def test_mini_batches_and_epochs_take_that_many_steps() -> None:
     assert metrics["optimiser_steps"] == 6
     _, metrics = moved(Optimiser(mini_batches=30), lengths=[9, 12])
     assert metrics["optimiser_steps"] == 2
+
+
+def test_more_mini_batches_than_trajectories_are_as_many_as_there_are_trajectories() -> None:
+    """Each step is scaled by the mini-batches there are, not by those that were asked for."""
+    asked, had = (moved(Optimiser(mini_batches=n), lengths=[9, 12]) for n in (30, 2))
+    assert same(asked[0], had[0]) and asked[1] == had[1]
+    assert asked[1]["ratio"] == pytest.approx(1.0, abs=0.05)
+
+
+def test_mini_batches_weigh_what_the_whole_batch_does() -> None:
+    """The metrics of several mini-batches are means over all of them, as those of one are."""
+    one, four = (moved(Optimiser(lr=1e-9, mini_batches=n, epochs=e))[1] for n, e in ((1, 1), (4, 2)))
+    for name in ("advantage", "policy_loss", "ratio"):
+        assert four[name] == pytest.approx(one[name], abs=1e-4), name
+
+
+def test_a_bar_is_told_of_every_optimiser_step() -> None:
+    told: list[int] = []
+    learner = Learner(qwen(), Optimiser(mini_batches=2, epochs=3))
+    learner.update(batch_of_rows(LENGTHS), recipe("grpo"), after=lambda: told.append(1))
+    assert len(told) == 6
+
+
+def test_a_controller_s_factor_and_scalars_reach_the_step() -> None:
+    seen: list[dict[str, float]] = []
+
+    class Spy:
+        requires, regularisers, critic = frozenset[str](), (), None
+
+        def loss(self, batch: Batch) -> Any:
+            seen.append(batch.scalars)
+            return recipe("grpo").loss(batch)
+
+    model = qwen()
+    before = copy.deepcopy(model)
+    metrics = Learner(model, Optimiser(lr=0.5)).update(
+        batch_of_rows([9]), Spy(), factor=0.0, scalars={"ess": 0.5}  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert seen == [{"ess": 0.5}] and metrics["learning_rate"] == 0.0 and same(model, before)
+
+
+def test_dropout_of_a_model_is_switched_off() -> None:
+    model = qwen(attention_dropout=0.5)
+    learner = Learner(model)
+    rows = batch_of_rows([9, 12])
+    model.train()
+    assert all(module.attention_dropout == 0.0 for module in model.modules() if hasattr(module, "attention_dropout"))
+    one, two = (learner.policy(pack(rows, [0, 1]))[0] for _ in range(2))
+    assert torch.equal(one, two)
+
+
+def test_nothing_to_score_is_nothing_scored() -> None:
+    assert Learner(qwen()).logprobs([], entropies=True) == ([], [])
+
+
+def test_entropies_lie_on_the_policy_tokens() -> None:
+    rows = batch_of_rows([9, 30])
+    _, wide = Learner(qwen(), Optimiser(micro_tokens=10)).logprobs(rows, entropies=True)
+    for values, r in zip(wide, rows, strict=True):
+        assert (values[r.mask] > 0).all() and (values <= np.log(40) + 1e-6).all() and not values[~r.mask].any()
 
 
 def test_mini_batches_never_cut_a_trajectory() -> None:

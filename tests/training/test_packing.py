@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_training import qwen, row
 
@@ -79,3 +79,41 @@ def test_rows_that_cannot_be_trained_on_are_refused() -> None:
     bare.mask[:] = True
     with pytest.raises(DataError, match="needs a prompt"):
         pack([bare], [0])
+
+
+def test_tokens_of_the_environment_are_a_turn_of_their_trajectory_and_of_no_other() -> None:
+    """A warm start may train on observations, whose turn is -1; that must not be the last turn of the trajectory before."""
+    rows = [row(9, "a"), row(12, "b")]
+    for r in rows:
+        r.mask[1:] = True
+    made = pack(rows, [0, 1])
+    wanted = [(r.trajectory, int(k)) for r in rows for k in r.turn[1:]]
+    assert len(set(zip(wanted, made.turn.tolist(), strict=True))) == len(set(wanted)) == len(set(made.turn.tolist()))
+    assert int(made.turn.min()) >= 0
+
+
+@settings(deadline=None)
+@given(lengths=LENGTHS, budget=st.integers(4, 200))
+def test_no_plan_is_needlessly_cut_up(lengths: list[int], budget: int) -> None:
+    rows = [row(length, uid=str(k)) for k, length in enumerate(lengths)]
+    batches = len(plan(rows, budget))
+    assert batches >= sum(lengths) / max(budget, *lengths, 1)
+    if max(lengths) <= budget:  # longest first leaves no bin under half of the budget while it opens another
+        assert batches - 1 < 2 * sum(lengths) / budget
+
+
+@settings(deadline=None)
+@given(lengths=st.lists(st.integers(6, 40), min_size=1, max_size=12), budget=st.integers(6, 90), seed=st.integers(0, 5))
+def test_packs_of_a_plan_hold_every_policy_token_with_its_predecessor(lengths: list[int], budget: int, seed: int) -> None:
+    rows = [row(length, uid=str(k), seed=seed) for k, length in enumerate(lengths)]
+    found: dict[int, tuple[list[int], list[int], list[float]]] = {}
+    for chosen in plan(rows, budget):
+        made = pack(rows, chosen)
+        assert sum(made.lengths) == len(made.ids) == len(made.positions) and made.rows == tuple(chosen)
+        counts = [int(rows[i].mask.sum()) for i in chosen]
+        before = made.ids[made.at]
+        parts = zip(chosen, made.target.split(counts), before.split(counts), made.streams["weight"].split(counts), strict=True)
+        found |= {i: (t.tolist(), b.tolist(), w.tolist()) for i, t, b, w in parts}
+    for i, r in enumerate(rows):
+        places = np.flatnonzero(r.mask)
+        assert found[i] == (r.ids[places].tolist(), r.ids[places - 1].tolist(), r.streams["weight"][places].tolist())

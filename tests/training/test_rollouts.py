@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_given import turn
 
+from turnwise.agents.agent import Episode
 from turnwise.algorithms import recipe
 from turnwise.errors import DataError
-from turnwise.records import Trajectory
+from turnwise.records import Group, Trajectory
+from turnwise.training import rollouts
 from turnwise.training.rollouts import collect, grouped, measured, remember
 
 
@@ -55,11 +63,107 @@ def test_the_history_is_a_running_mean_without_what_broke() -> None:
     assert remember({}, grouped(PLAYED[:2]), {"env": 2.0}) == {"g": (2, 1.0)}
 
 
+@dataclass
+class Asks:
+    """A sampler that goes on until it has `number` groups with both success and failure, as dynamic sampling does."""
+
+    mixed_only: bool = True
+    asked: list[int] = field(default_factory=list)
+    requires = frozenset[str]()
+
+    def choose(self, tasks: Any, number: int, rng: np.random.Generator, history: Any) -> list[Any]:
+        self.asked.append(number)
+        return [tasks[int(i)] for i in rng.choice(len(tasks), number, replace=False)]
+
+    def missing(self, groups: Sequence[Group], number: int) -> int:
+        return max(0, number - sum(len({t.success for t in g.trajectories}) > 1 for g in groups))
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A stage on which an episode succeeds by the parity of its seed and number, without an environment or a model."""
+
+    def played(episodes: Sequence[Episode], make_env: Any, agent: Any, **settings: Any) -> list[Trajectory]:
+        made = []
+        for e in episodes:
+            reward = float(e.seed % 2 == 0 and e.uid.endswith("1"))
+            made.append(episode(e.uid, e.group, reward, task=e.task, seed=e.seed))
+        return made
+
+    monkeypatch.setattr(rollouts, "play", played)
+    rollout = SimpleNamespace(tasks=3, group_size=2, temperature=0.5, top_p=0.9, split="train", concurrency=1, timeout=1.0)
+    config = SimpleNamespace(rollout=rollout, run=SimpleNamespace(seed=0))
+    agents: list[Any] = []
+
+    def agent(*asked: Any, **more: Any) -> None:
+        agents.append((asked, more))
+
+    return SimpleNamespace(config=config, agent=agent, agents=agents, make_env=None, max_turns=3)
+
+
+def test_a_sampler_is_asked_again_for_what_is_missing(stage: Any) -> None:
+    asks = Asks()
+    groups, seen = collect(stage, replace(recipe("grpo"), sampler=asks), range(50), 0, {})
+    assert len(asks.asked) > 1 and asks.asked[0] == 3, "the first round happened to be enough: take another seed"
+    mixed = [g for g in groups if len({t.success for t in g.trajectories}) > 1]
+    assert len(mixed) == 3 and len(groups) == sum(asks.asked) and seen["episodes"] == 2 * len(groups)
+    for before, after in zip(asks.asked, asks.asked[1:], strict=False):
+        assert after <= before
+    uids = [t.uid for g in groups for t in g.trajectories]
+    assert len(set(uids)) == len(uids), "rounds of a step must not share uids: credit is handed out by them"
+
+
+def test_one_agent_plays_all_rounds_of_a_step_with_its_weights_version(stage: Any) -> None:
+    collect(stage, replace(recipe("grpo"), sampler=Asks()), range(50), 7, {})
+    assert stage.agents == [((0.5, 7, 0.9), {"entropies": True})]
+
+
+def test_a_sampler_that_is_never_content_is_asked_a_bounded_number_of_times(stage: Any) -> None:
+    asks = Asks()
+    asks.missing = lambda groups, number: 2  # type: ignore[method-assign]
+    groups, _ = collect(stage, replace(recipe("grpo"), sampler=asks), range(50), 0, {})
+    assert asks.asked == [3] + [2] * (rollouts.ROUNDS - 1) and len(groups) == sum(asks.asked)
+
+
+def test_a_step_is_the_same_again_and_another_step_another(stage: Any) -> None:
+    def tasks(step: int, seed: int = 0) -> list[Any]:
+        stage.config.run.seed = seed
+        found, _ = collect(stage, recipe("grpo"), range(1000), step, {})
+        return [(g.task, [(t.uid, t.seed) for t in g.trajectories]) for g in found]
+
+    assert tasks(4) == tasks(4)
+    assert len({str(tasks(step, seed)) for step in (3, 4, 5) for seed in (0, 1)}) == 6
+
+
+def test_more_tasks_than_there_are_make_groups_of_their_own(stage: Any) -> None:
+    groups, _ = collect(stage, recipe("grpo"), ["only"], 0, {})
+    assert [g.task for g in groups] == ["only"] * 3 and len({g.uid for g in groups}) == 3
+
+
+@settings(deadline=None)
+@given(
+    rewards=st.lists(st.lists(st.tuples(st.floats(-5, 5), st.booleans()), max_size=6), max_size=5),
+    start=st.tuples(st.integers(0, 9), st.floats(-1, 1)),
+)
+def test_the_history_is_the_mean_of_everything_it_was_told(
+    rewards: list[list[tuple[float, bool]]], start: tuple[int, float]
+) -> None:  # fmt: skip
+    history: dict[Any, tuple[int, float]] = {"t": start}
+    told = [start[1]] * start[0]
+    for step, several in enumerate(rewards):
+        members = [episode(f"{step}-{k}", "g", r, error="broke" if bad else None) for k, (r, bad) in enumerate(several)]
+        history = remember(history, [Group("t", f"{step}", tuple(members))])
+        told += [r for r, bad in several if not bad]
+    n, mean = history["t"]
+    assert n == len(told) and mean == pytest.approx(np.mean(told) if told else start[1], abs=1e-9)
+
+
+def test_an_episode_without_a_turn_has_numbers_too() -> None:
+    found = measured([replace(PLAYED[0], turns=())], seconds=1.0)
+    assert found["episodes"] == 1 and found["context_tokens"] == found["turn_tokens"] == found["invalid"] == 0.0
+
+
 def test_a_step_without_one_whole_episode_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    from types import SimpleNamespace
-
-    from turnwise.training import rollouts
-
     monkeypatch.setattr(rollouts, "play", lambda episodes, *_, **__: [episode("a", "g", 0.0, error="turn 0: no engine")])
     rollout = SimpleNamespace(
         tasks=1, group_size=1, temperature=1.0, top_p=1.0, split="train", concurrency=1, timeout=1.0,

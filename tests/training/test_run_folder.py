@@ -54,6 +54,64 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
     opened(tmp_path).close()
 
 
+def test_a_refusal_does_not_keep_the_folder(tmp_path: Path) -> None:
+    """In a notebook the traceback of the refusal lives on, and the next try is in the same process."""
+    folder = opened(tmp_path)
+    folder.log(1, {"success": 0.0})
+    folder.close()
+    with pytest.raises(ConfigError, match=r"run\.seed") as kept:
+        opened(tmp_path, run={"seed": 5})
+    opened(tmp_path).close()
+    assert kept.value.__traceback__ is not None
+
+
+def test_a_closed_folder_may_be_closed_again(tmp_path: Path) -> None:
+    folder = opened(tmp_path)
+    folder.close()
+    folder.close()
+
+
+def test_a_key_that_came_later_has_its_default_and_one_that_went_is_named(tmp_path: Path) -> None:
+    folder = opened(tmp_path)
+    folder.log(1, {"success": 0.0})
+    folder.close()
+    path = folder.path / "config.json"
+    data = json.loads(path.read_text())
+    del data["rollout"]["timeout"]
+    path.write_text(json.dumps(data))
+    opened(tmp_path).close()
+    with pytest.raises(ConfigError, match=r"rollout\.timeout"):
+        opened(tmp_path, rollout={"timeout": 5.0})
+    path.write_text(json.dumps({**data, "rolout": {}}))
+    with pytest.raises(ConfigError, match="did you mean 'rollout'"):
+        opened(tmp_path)
+
+
+def test_options_differ_by_their_path_and_three_are_enough(tmp_path: Path) -> None:
+    folder = opened(tmp_path)
+    folder.log(1, {"success": 0.0})
+    folder.close()
+    with pytest.raises(ConfigError, match=r"\(env\.options\.products differs\)"):
+        opened(tmp_path, env={"options": {**folder_options(tmp_path), "products": 7}})
+    with pytest.raises(ConfigError, match=r"\(rollout\.tasks, train\.steps, train\.keep differ\)"):
+        opened(tmp_path, rollout={"tasks": 9}, train={"steps": 9, "keep": 9}, eval={"tasks": 9})
+
+
+def folder_options(tmp_path: Path) -> dict[str, object]:
+    return dict(small_config(tmp_path).env.options)
+
+
+def test_nothing_logged_is_nothing_to_forget(tmp_path: Path) -> None:
+    folder = opened(tmp_path)
+    folder.forget_after(0)
+    assert folder.metrics() == [] and not (folder.path / "metrics.jsonl").exists()
+    folder.log(1, {"grad_norm": float("nan"), "success": 1.0})
+    (line,) = folder.metrics()
+    assert line["grad_norm"] != line["grad_norm"] and line["success"] == 1.0
+    folder.forget_after(0)
+    assert folder.metrics() == []
+
+
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.tex").write_text("", encoding="utf8")

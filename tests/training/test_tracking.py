@@ -8,9 +8,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from made_training import small_config
+from rich.console import Console
 
 from turnwise.errors import ConfigError
 from turnwise.training import tracking
+from turnwise.training.loop import train
+from turnwise.training.terminal import Terminal
 from turnwise.training.tracking import TensorBoard, trackers
 
 
@@ -53,3 +57,26 @@ def test_a_hosted_tracker_is_only_used_when_asked(tmp_path: Path, monkeypatch: p
 def test_one_that_is_not_installed(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="pip install trackio"):
         trackers(["trackio"], tmp_path, {}, 0)
+
+
+def test_what_is_not_installed_leaves_no_event_files(tmp_path: Path) -> None:
+    """The check comes first, so that a mistake costs neither a file nor the warm start before it."""
+    with pytest.raises(ConfigError, match="trackio"):
+        trackers(["trackio"], tmp_path, {}, 0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_names_one_makes_no_model_first(tmp_path: Path) -> None:
+    config = small_config(tmp_path, run={"trackers": ["trackio"]})
+    with pytest.raises(ConfigError, match="pip install trackio"):
+        train(config, Terminal(Console(quiet=True)))
+    assert not (tmp_path / "small" / "tiny").exists() and not (tmp_path / "small" / "facts.json").exists()
+    assert (tmp_path / "small" / "config.json").is_file()
+
+
+def test_trackio_is_begun_without_what_only_the_other_knows(tmp_path: Path) -> None:
+    calls: list[dict[str, Any]] = []
+    module = ModuleType("trackio")
+    module.init = lambda **settings: calls.append(settings)  # type: ignore[attr-defined]
+    tracking.Hosted(module, tmp_path / "run7", {"a": {"b": 1}})
+    assert calls == [{"project": "turnwise", "name": "run7", "config": {"a": {"b": 1}}, "resume": "allow"}]

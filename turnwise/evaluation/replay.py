@@ -18,6 +18,8 @@ class Comparison:
     """Where the first difference is; empty when there is none."""
 
     def __str__(self) -> str:
+        if not self.compared:
+            return "nothing was compared: no recorded episode was replayed"
         if self.equal == self.compared:
             return f"all {self.compared} replays equal the recording in every observation, state and reward"
         return f"{self.compared - self.equal} of {self.compared} replays differ from the recording, first {self.first}"

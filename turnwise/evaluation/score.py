@@ -112,8 +112,10 @@ def from_json(data: Mapping[str, Any], where: str = "the score") -> Score:
         values = {f.name: data[f.name] for f in fields(Score)}
         for name in ("task_ids", "task_success", "task_score"):
             values[name] = tuple(values[name])
+        if not len(values["task_ids"]) == len(values["task_success"]) == len(values["task_score"]):
+            raise ValueError("it does not have one success and one score for each task")
         return Score(**{**values, "metrics": _metrics(data["metrics"])})
-    except (KeyError, TypeError, AttributeError) as problem:
+    except (KeyError, TypeError, AttributeError, ValueError) as problem:
         raise DataError(f"{where} is not a score of version {VERSION}: {problem}") from problem
 
 

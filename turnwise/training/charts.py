@@ -106,9 +106,9 @@ def number(value: float, percent: bool = False) -> str:
     if percent:
         return f"{100 * value:.0f} %" if abs(value) >= 0.1 else f"{100 * value:.2g} %"
     size = abs(value)
-    if size >= 1e6:
+    if size >= 999_500:  # what rounds to a million
         return f"{value / 1e6:.3g}M"
-    if size >= 1e3:
+    if size >= 999.5:
         return f"{value / 1e3:.3g}k"
     if size == 0:
         return "0"

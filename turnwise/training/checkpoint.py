@@ -12,6 +12,7 @@ import random
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,8 @@ def load(path: Path, learner: Learner) -> Progress:
         DataError: for a checkpoint of another model or version, or a damaged one.
     """
     facts = read_json(path / "progress.json")
+    if not isinstance(facts, dict):
+        raise DataError(f"{path} is damaged (its progress is no table): delete it, and the run goes on from the one before")
     if facts.get("version") != VERSION:
         raise DataError(f"{path} has version {facts.get('version')!r} and this turnwise reads version {VERSION}")
     if facts["model"] != shape(learner.model):
@@ -81,8 +84,9 @@ def load(path: Path, learner: Learner) -> Progress:
     try:
         saved = load_file(path / "weights.safetensors")
         state = torch.load(path / "optimiser.pt", map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError, RuntimeError, EOFError) as problem:
-        raise DataError(f"{path} is damaged ({problem}): delete it, and the run goes on from the one before") from problem
+    except (OSError, SafetensorError, RuntimeError, EOFError, ValueError, UnpicklingError) as problem:
+        why = str(problem).partition("\n")[0][:120]  # torch explains at length
+        raise DataError(f"{path} is damaged ({why}): delete it, and the run goes on from the one before") from problem
     with torch.no_grad():
         for name, weight in weights(learner.model, shared=True).items():
             weight.copy_(saved[name])

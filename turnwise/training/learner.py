@@ -123,8 +123,11 @@ class Learner:
         rate = schedule(self.settings, when.step, when.steps) * factor
         sums: dict[str, float] = {}
         self.model.train()
-        for chosen in self._mini_batches(rows, when.step):
-            for name, value in self._step([rows[i] for i in chosen], recipe, rate, scalars or {}).items():
+        pieces = self._mini_batches(rows, when.step)
+        # A mini-batch holds a share of the weights; its step should be as long as if it held them all.
+        scale = float(len(pieces) // self.settings.epochs)
+        for chosen in pieces:
+            for name, value in self._step([rows[i] for i in chosen], recipe, rate, scalars or {}, scale).items():
                 sums[name] = sums.get(name, 0.0) + value
             if after is not None:
                 after()
@@ -164,11 +167,12 @@ class Learner:
             chosen += [[i for uid in uids[k::number] for i in of[uid]] for k in range(number)]
         return chosen
 
-    def _step(self, rows: Sequence[Row], recipe: Recipe, rate: float, scalars: dict[str, float]) -> dict[str, float]:
-        """One optimiser step."""
+    def _step(
+        self, rows: Sequence[Row], recipe: Recipe, rate: float, scalars: dict[str, float], scale: float
+    ) -> dict[str, float]:  # fmt: skip
+        """One optimiser step, its loss multiplied by `scale`."""
         packs = self._packs(rows, "span:trajectory" in recipe.requires)
-        # A mini-batch holds a share of the weights; its step should be as long as if it held them all.
-        scale = self._scale(rows) * self.processes
+        scale *= self.processes  # DDP averages gradients
         if "measure" in recipe.requires:
             scalars = {**scalars, **self._measured(packs, recipe, scalars)}
         sums: dict[str, float] = {}
@@ -206,9 +210,6 @@ class Learner:
                     sums[name] = sums.get(name, 0.0) + float(value)
         keys = self._agreed(sums)
         return dict(zip(keys, map(float, self.all_sum(np.array([sums.get(k, 0.0) for k in keys]))), strict=True))
-
-    def _scale(self, rows: Sequence[Row]) -> float:
-        return float(self.settings.mini_batches) if self.settings.mini_batches > 1 and len(rows) else 1.0
 
     def _packs(self, rows: Sequence[Row], together: bool) -> list[Pack]:
         return [

@@ -26,7 +26,7 @@ from turnwise.training.rollouts import collect, remember
 from turnwise.training.run_folder import RunFolder, write_whole
 from turnwise.training.setting import Setting, evaluated, prepare
 from turnwise.training.terminal import Terminal
-from turnwise.training.tracking import Tracker, trackers
+from turnwise.training.tracking import Tracker, check_installed, trackers
 
 
 class Interrupted(TurnwiseError):
@@ -61,6 +61,7 @@ class _Training:
         self.tasks: list[TaskId] = []
         self.history: dict[TaskId, tuple[int, float]] = {}
         self.trackers: list[Tracker] = []
+        check_installed(config.run.trackers)  # now and not after the warm start
 
     def run(self) -> Path:
         setting = prepare(self.config, self.folder, self.say)

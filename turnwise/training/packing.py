@@ -101,6 +101,9 @@ def pack(rows: Sequence[Row], chosen: Sequence[int], device: torch.device | str 
     numbers = {uid: n for n, uid in enumerate(dict.fromkeys(row.trajectory for row in picked))}
     trajectory = [np.full(len(place), numbers[row.trajectory], dtype=np.int64) for row, place in zip(picked, places, strict=True)]
     turns = [row.turn[place] for row, place in zip(picked, places, strict=True)]
+    # Tokens of the environment, which a warm start may train on, have turn -1: that too is a number of its own.
+    low = min(0, min(int(turn.min()) for turn in turns))
+    turns = [turn - low for turn in turns]
     most = 1 + max(int(turn.max()) for turn in turns)
 
     def whole(parts: Sequence[np.ndarray], kind: type = np.int64) -> torch.Tensor:

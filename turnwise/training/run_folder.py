@@ -85,6 +85,14 @@ class RunFolder:
         self.path = path
         _begin(path)
         self._lock = _hold(path)
+        try:
+            self._agree(path, config)
+        except BaseException:
+            self.close()  # a traceback that somebody keeps must not keep the folder
+            raise
+
+    def _agree(self, path: Path, config: Config) -> None:
+        """Write the config, or check that it is the one the folder was begun with."""
         # A run that failed before it made anything may begin again with its mistake put right.
         self.fresh = not any((path / name).exists() for name in ("tiny", "start", "before.json", "metrics.jsonl"))
         if self.fresh:

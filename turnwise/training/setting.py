@@ -25,7 +25,7 @@ from turnwise.agents.scripted import Demonstrator
 from turnwise.algorithms import Recipe
 from turnwise.envs.core import TurnEnv
 from turnwise.envs.registration import card, make
-from turnwise.errors import TaskError
+from turnwise.errors import DataError, TaskError
 from turnwise.evaluation.evaluate import Claim, evaluate
 from turnwise.evaluation.score import Score, software_versions
 from turnwise.records import Trajectory
@@ -34,7 +34,7 @@ from turnwise.training.config import Config
 from turnwise.training.learner import Learner
 from turnwise.training.model import autocasts, device_of, load_model, make_tiny
 from turnwise.training.rollouts import Stage
-from turnwise.training.run_folder import RunFolder, write_whole, write_whole_directory
+from turnwise.training.run_folder import RunFolder, read_json, write_whole, write_whole_directory
 from turnwise.training.terminal import Terminal
 from turnwise.training.warm_start import Progressed, demonstrations, turn_likelihood, warm_start
 
@@ -94,9 +94,20 @@ def prepare(config: Config, folder: RunFolder, say: Terminal) -> Setting:
         }
         facts |= {"versions": {**software_versions(), "platform": platform.platform()}}
         write_whole(folder.path / "facts.json", json.dumps(facts, indent=1) + "\n")
+    _same_data(folder, env.data_hash)
     model, tokenizer = _started(config, folder, env, told, limit, say)
     torch.manual_seed(config.run.seed)
     return Setting(config, env, Stage(env.spawn, told, tokenizer, model, config, limit))
+
+
+def _same_data(folder: RunFolder, now: str) -> None:
+    """A run goes on only over the data it began with: its tasks, and the score before, would mean something else."""
+    was = read_json(folder.path / "facts.json").get("data_hash")
+    if was != now:
+        raise DataError(
+            f"{folder.path} holds a run over other data ({was}, and the environment has {now} now): "
+            "put the data back, or choose another run.name"
+        )
 
 
 def _started(

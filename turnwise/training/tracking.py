@@ -50,13 +50,19 @@ class Hosted:
         self._module.finish()
 
 
+def check_installed(names: Sequence[str]) -> None:
+    """Raises `ConfigError` for a tracker that is not installed; to be asked before anything was computed."""
+    for name in names:
+        if importlib.util.find_spec(name) is None:
+            raise ConfigError(f"run.trackers names {name!r}, which is not installed: pip install {name}")
+
+
 def trackers(names: Sequence[str], folder: Path, config: Mapping[str, Any], start: int) -> list[Tracker]:
     """Those that are there and those that were asked for. Raises `ConfigError` for one that is not installed."""
+    check_installed(names)
     made: list[Tracker] = []
     if importlib.util.find_spec("tensorboard") is not None:
         made.append(TensorBoard(folder, start))
     for name in names:
-        if importlib.util.find_spec(name) is None:
-            raise ConfigError(f"run.trackers names {name!r}, which is not installed: pip install {name}")
         made.append(Hosted(importlib.import_module(name), folder, config))
     return made

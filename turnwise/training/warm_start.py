@@ -19,7 +19,7 @@ import numpy as np
 from turnwise.agents.agent import Agent
 from turnwise.agents.rollout import MakeEnv, episodes_for, play
 from turnwise.algorithms import recipe
-from turnwise.errors import TaskError
+from turnwise.errors import ConfigError, TaskError
 from turnwise.records import Row, TaskId, Trajectory, rows
 from turnwise.training.config import WarmStart
 from turnwise.training.learner import Learner, Timeline
@@ -83,10 +83,15 @@ def warm_start(
 ) -> dict[str, Any]:  # fmt: skip
     """Train on demonstrations for `settings.epochs` (which may be a fraction) over them.
 
+    Raises:
+        ConfigError: when every act was drawn at random, so that there is nothing to imitate.
+
     Returns:
         `loss` (mean over the last tenth of the steps), `steps`, `tokens`, `seconds`, and `curve`: (step, mean loss) pairs.
     """
     data = supervised_rows(trajectories, settings.observation_weight)
+    if not data:
+        raise ConfigError("every act of the demonstrations was random and there is nothing to imitate: lower warm_start.noise")
     each = math.ceil(len(data) / settings.batch)
     steps = max(1, round(each * settings.epochs))
     supervised = recipe("sft")
