@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from made_training import batch_of_rows, gpt2, mistral, qwen
 
 from turnwise.errors import ConfigError
@@ -15,6 +19,7 @@ from turnwise.training.forward import Policy
 from turnwise.training.packing import pack
 
 LENGTHS = [5, 31, 12, 50, 7]
+MODEL = qwen()
 
 
 def alone(model: Any, rows: list[Row], temperature: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -72,6 +77,35 @@ def test_logits_in_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     assert torch.allclose(chunked, whole, atol=1e-6)
     for name, value in gradients(model).items():
         assert torch.allclose(value, wanted[name], atol=1e-5)
+
+
+@settings(deadline=None)
+@given(logits=st.lists(st.lists(st.floats(-30, 30, width=32), min_size=4, max_size=4), min_size=1, max_size=5))
+def test_entropy_is_that_of_the_distribution(logits: list[list[float]]) -> None:
+    found = forward.entropy(torch.tensor(logits))
+    wanted = torch.distributions.Categorical(logits=torch.tensor(logits)).entropy()
+    assert torch.allclose(found, wanted, atol=1e-4)
+    assert ((found >= -1e-5) & (found <= np.log(4) + 1e-4)).all()
+
+
+@settings(deadline=None, max_examples=25)
+@given(chunk=st.integers(1, 40 * 60), lengths=st.lists(st.integers(4, 30), min_size=1, max_size=4))
+def test_any_chunk_gives_the_same(chunk: int, lengths: list[int]) -> None:
+    rows = batch_of_rows(lengths)
+    made = pack(rows, range(len(rows)))
+    whole, wide = Policy(MODEL)(made, entropies=True)
+    with patch.object(forward, "CHUNK", chunk):
+        logp, entropy = Policy(MODEL)(made, entropies=True)
+        alone_, none = Policy(MODEL)(made)
+    assert torch.allclose(logp, whole, atol=1e-6) and torch.allclose(entropy, wide, atol=1e-6)
+    assert torch.allclose(alone_, whole, atol=1e-6) and none is None
+
+
+def test_log_probabilities_are_of_the_sampling_temperature() -> None:
+    rows = batch_of_rows([20, 9])
+    made = pack(rows, range(2))
+    cold, hot = (Policy(MODEL, temperature)(made, entropies=True)[1] for temperature in (0.2, 5.0))
+    assert (cold < hot).all(), "a hotter policy knows less what it does"
 
 
 def test_the_order_of_rows_does_not_matter() -> None:

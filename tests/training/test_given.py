@@ -83,3 +83,29 @@ def test_by_turn_joins_rows_of_a_trajectory() -> None:
     assert len(batch) == 2
     found = by_turn(batch, [np.arange(len(r.ids), dtype=np.float64) for r in batch])
     assert {k: v.tolist() for k, v in found["a"].items()} == {0: [2.0, 3.0], 1: [5.0], 2: [2.0, 3.0, 4.0]}
+
+
+def test_an_episode_without_tokens_is_known_and_empty() -> None:
+    """A scripted agent, or an episode that ended before its first reply."""
+    silent = replace(episode("s"), turns=(turn((1,), ()),))
+    given: Any = given_streams(Wants("given:old_logp"), Learner(qwen()), [Group(0, "g", (silent, episode("a")))])  # type: ignore[arg-type]
+    assert given["s"] == {} and len(given["a"]["old_logp"]) == 4
+
+
+def test_the_reference_and_the_old_policy_are_told_apart() -> None:
+    learner = Learner(qwen(), Optimiser(lr=0.05), reference=True)
+    groups = [Group(0, "g", (episode("a"),))]
+    batch = [replace(r, streams={**r.streams, "advantage": 1.0 * r.mask, "weight": r.mask / 6}) for r in rows(episode("a"))]
+    wants: Any = Wants("given:old_logp", "given:ref_logp")
+    same: Any = given_streams(wants, learner, groups)
+    assert all(np.allclose(a, b) for a, b in zip(same["a"]["old_logp"], same["a"]["ref_logp"], strict=True))
+    learner.update(batch, recipe("grpo"))
+    now: Any = given_streams(wants, learner, groups)
+    assert all(np.allclose(a, b) for a, b in zip(same["a"]["ref_logp"], now["a"]["ref_logp"], strict=True))
+    assert not np.allclose(now["a"]["old_logp"][0], now["a"]["ref_logp"][0], atol=1e-4)
+
+
+def test_a_reference_that_nobody_kept_is_an_error() -> None:
+    batch = rows(episode("a"))
+    with pytest.raises(ConfigError, match="keeps no reference"):
+        with_reference(recipe("grpo", kl=0.1), Learner(qwen()), batch)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from turnwise.errors import ConfigError
 from turnwise.training import load_config
+from turnwise.training.config import parse_config
 
 GOOD = '[env]\nname = "webshop"\n[model.tiny]\nvocab = 400\n'
 
@@ -39,6 +42,14 @@ def test_defaults_and_overrides(good: Path) -> None:
         ("steps", "section.key=value"),
         ("env.name.deep=1", "is a value and not a table"),
         ("model.path=somewhere", "exactly one"),
+        ("model.tiny=3", "model.tiny"),
+        ("train=5", "train in"),
+        ("run.trackers=['mlflow']", "run.trackers"),
+        ("rollout.top_p=1.5", "rollout.top_p"),
+        ("model.lora.rnak=4", "did you mean 'rank'"),
+        ("optimiser.betas=[0.9]", "optimiser.betas"),
+        ("=3", "section.key=value"),
+        ("train..steps=3", "section.key=value"),
     ],
 )
 def test_one_sentence_for_each_mistake(good: Path, override: str, says: str) -> None:
@@ -46,6 +57,33 @@ def test_one_sentence_for_each_mistake(good: Path, override: str, says: str) -> 
         load_config(good, [override])
     assert says in str(found.value)
     assert "\n" not in str(found.value)
+
+
+def test_an_override_reads_toml_first_and_words_else(good: Path) -> None:
+    overrides = [
+        "run.name='12'", "run.directory=out/x=y", "env.options.products=50", "env.options.style = compact ",
+        "warm_start.optimiser.lr=1e-4", "train.steps=1", "train.steps=2",
+    ]  # fmt: skip
+    config = load_config(good, overrides)
+    assert (config.run.name, config.run.directory) == ("12", "out/x=y")
+    assert config.env.options == {"products": 50, "style": "compact"}
+    assert config.warm_start.optimiser.lr == 1e-4 and config.train.steps == 2, "the last one counts"
+
+
+def test_a_section_that_is_set_in_part_keeps_its_other_defaults(good: Path) -> None:
+    assert load_config(good, ["warm_start.optimiser.lr=1e-4"]).warm_start.optimiser.schedule == "constant"
+    assert load_config(good).warm_start.optimiser.name == "muon"
+
+
+def test_a_config_survives_its_own_json(good: Path) -> None:
+    overrides = ["env.options={products=50, list=[1, 2]}", "model.lora={rank=2, targets=['q', 'v']}", "run.trackers=['wandb']"]
+    config = load_config(good, overrides)
+    assert parse_config(json.loads(json.dumps(config.model_dump(mode="json")))) == config
+
+
+def test_a_config_cannot_be_changed(good: Path) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        load_config(good).train.steps = 3
 
 
 def test_missing_and_malformed_files(tmp_path: Path) -> None:
