@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import gymnasium
+import numpy as np
 import pytest
 
 from turnwise.agents.agent import Act, Actor, Episode
@@ -16,6 +17,7 @@ from turnwise.envs.core import Outcome, TurnEnv
 from turnwise.envs.registration import make
 from turnwise.errors import ConfigError, TaskError
 from turnwise.evaluation.evaluate import Claim, choose_tasks, evaluate
+from turnwise.evaluation.metrics import measure
 from turnwise.evaluation.replay import compare_replays
 from turnwise.records import Turn
 
@@ -158,3 +160,30 @@ def test_replays_are_compared_to_the_last_turn_and_the_outcome() -> None:
     longer = [replace(played[0], turns=played[0].turns * 2)]
     assert "number of turns" in compare_replays(longer, played).first
     assert "outcome" in compare_replays([replace(played[0], score=0.5)], played).first
+
+
+def test_no_task_at_all_is_no_score() -> None:
+    with pytest.raises(TaskError, match="0 of 0 episodes"):
+        evaluate(Guess, Half(), split="test", tasks=[])
+
+
+def test_every_finished_episode_is_handed_on_as_it_ends() -> None:
+    seen: list[str] = []
+    _, played = evaluate(Guess, Half(broken=(3,)), split="test", tasks=6, on_trajectory=lambda t: seen.append(t.uid))
+    assert sorted(seen) == sorted(t.uid for t in played) and len(seen) == 6
+
+
+def test_attempts_of_a_task_are_different_episodes_over_the_same_task() -> None:
+    score, played = evaluate(Guess, RandomAgent(), split="test", tasks=3, attempts=4, seed=1)
+    assert score.attempts == 4 and len({t.uid for t in played}) == 12
+    assert all(len({t.seed for t in played if t.task == task}) == 1 for task in score.task_ids), "an attempt starts as the others"
+    assert [t.task for t in played] == [task for task in score.task_ids for _ in range(4)]
+
+
+def test_the_score_of_what_was_played_can_be_made_again_from_the_episodes() -> None:
+    """The trajectories and the score say the same, so that either can be checked by the other."""
+    score, played = evaluate(Guess, Half(broken=(5,)), split="test", attempts=2, seed=9)
+    assert measure(played, 9) == score.metrics
+    means = {task: value for task, value in zip(score.task_ids, score.task_score, strict=True) if value is not None}
+    assert means == score.by_task("score") and np.mean(list(means.values())) == pytest.approx(score.metrics.score.mean)
+    assert 5 not in means and len(means) == 19

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from turnwise.errors import TaskError
 from turnwise.evaluation.intervals import Interval, interval, pooled
@@ -41,6 +45,48 @@ def test_unanimous_tasks_do_not_claim_certainty() -> None:
     assert interval([0.0] * 500, bounded=True).high == pytest.approx(1 - 0.025 ** (1 / 500))
     assert interval([0.5] * 9, bounded=True) == Interval(0.5, 0.5, 0.5, 9)
     assert interval([1.0] * 9) == Interval(1.0, 1.0, 1.0, 9)  # a difference is not bounded by 1
+
+
+@settings(deadline=None, max_examples=40)
+@given(values=st.lists(st.floats(0, 1), min_size=1, max_size=40), seed=st.integers(0, 99), bounded=st.booleans())
+def test_an_interval_lies_within_its_values_around_its_mean(values: list[float], seed: int, bounded: bool) -> None:
+    with patch("turnwise.evaluation.intervals.RESAMPLES", 500):
+        found = interval(values, seed, bounded)
+        turned = interval([-v for v in values], seed)
+    assert found.n == len(values) and found.mean == pytest.approx(np.mean(values))
+    low, high = (0.0, 1.0) if bounded else (min(values), max(values))
+    assert low - 1e-9 <= found.low <= found.mean + 1e-9 and found.mean - 1e-9 <= found.high <= high + 1e-9
+    if not (bounded and len(set(values)) == 1):
+        assert (turned.low, turned.high) == (pytest.approx(-found.high), pytest.approx(-found.low)), "no side is favoured"
+
+
+@given(n=st.integers(1, 400))
+def test_the_limit_of_unanimity_tightens_with_the_number_of_tasks(n: int) -> None:
+    all_, none = interval([1.0] * n, bounded=True), interval([0.0] * n, bounded=True)
+    assert all_.high == 1.0 and none.low == 0.0 and all_.low == pytest.approx(1 - none.high)
+    assert all_.low < interval([1.0] * (n + 1), bounded=True).low < 1.0
+    # Someone who succeeds with that chance at each task succeeds at all n in one of 40 evaluations.
+    assert all_.low**n == pytest.approx(0.025)
+
+
+def test_an_interval_on_either_side_excludes_zero() -> None:
+    sides = [(0.1, 0.2), (-0.2, -0.1), (0.0, 0.2), (-0.2, 0.0), (-0.1, 0.1)]
+    assert [Interval(0, low, high, 3).excludes_zero for low, high in sides] == [True, True, False, False, False]
+    assert str(Interval(0.5, 0.25, 0.75, 3)) == "0.500 [0.250, 0.750]"
+
+
+def test_more_tasks_make_a_narrower_interval() -> None:
+    widths = [(found := interval([0.0, 1.0] * n, seed=2)).high - found.low for n in (10, 40, 160)]
+    assert widths[0] > 1.6 * widths[1] > 1.6**2 * widths[2]
+
+
+def test_pooling_is_paired_and_turns_with_the_sides() -> None:
+    rng = np.random.default_rng(1)
+    runs = [(dict(enumerate(rng.random(15))), dict(enumerate(rng.random(15)))) for _ in range(3)]
+    gain, loss = pooled(runs, seed=3), pooled([(after, before) for before, after in runs], seed=3)
+    assert loss.mean == pytest.approx(-gain.mean)
+    assert (loss.low, loss.high) == (pytest.approx(-gain.high), pytest.approx(-gain.low))
+    assert pooled(runs[:1], seed=3) == interval([runs[0][1][k] - runs[0][0][k] for k in range(15)], seed=3)
 
 
 def test_no_values_is_an_error() -> None:

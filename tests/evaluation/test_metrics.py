@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from itertools import combinations
+from random import Random
+from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_episodes import broken, episode, turn
 
@@ -99,3 +101,49 @@ def test_no_difference_does_not_exclude_zero() -> None:
     rng = np.random.default_rng(2)
     before, after = ([episode(t, bool(rng.random() < 0.5)) for t in range(100)] for _ in range(2))
     assert not difference(before, after).excludes_zero
+
+
+PLAYED = st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.booleans()), min_size=1, max_size=14)
+
+
+@settings(deadline=None, max_examples=40)
+@given(played=PLAYED, order=st.randoms(use_true_random=False))
+def test_counts_add_up_and_the_order_of_episodes_does_not_matter(played: list[tuple[int, bool, bool]], order: Random) -> None:
+    made = [broken(task) if lost else episode(task, success, tags=(f"t={task % 2}",)) for task, success, lost in played]
+    whole = [t for t in made if t.error is None]
+    if not whole:
+        return
+    with patch("turnwise.evaluation.intervals.RESAMPLES", 50):
+        m, mixed = measure(made), measure(order.sample(made, len(made)))
+    assert m.episodes + m.errors == len(made) and m.episodes == len(whole) == sum(m.stop_reasons.values())
+    assert m.tasks == len({t.task for t in whole}) == m.success.n == sum(line.tasks for line in m.types.values())
+    assert m.pass_at_k[1].mean == pytest.approx(m.success.mean)
+    assert (mixed.episodes, mixed.errors, mixed.tasks) == (m.episodes, m.errors, m.tasks)
+    assert mixed.success.mean == pytest.approx(m.success.mean) and list(mixed.pass_at_k) == list(m.pass_at_k)
+
+
+@given(n=st.integers(1, 60), data=st.data())
+def test_more_attempts_and_more_successes_never_hurt(n: int, data: st.DataObject) -> None:
+    c, k = data.draw(st.integers(0, n)), data.draw(st.integers(1, n))
+    chance = pass_at_k(n, c, k)
+    assert 0.0 <= chance <= 1.0
+    if k < n:
+        assert pass_at_k(n, c, k + 1) >= chance - 1e-12
+    if c < n:
+        assert pass_at_k(n, c + 1, k) >= chance - 1e-12
+    assert pass_at_k(n, c, 1) == pytest.approx(c / n)
+
+
+def test_a_task_whose_attempts_are_of_two_types_counts_in_both() -> None:
+    m = measure([episode(0, True, tags=("door=left",)), episode(0, False, tags=("door=right",))])
+    assert {tag: (line.tasks, line.success.mean) for tag, line in m.types.items()} == {
+        "door=left": (1, 1.0),
+        "door=right": (1, 0.0),
+    }
+    assert m.success.mean == 0.5
+
+
+def test_only_the_most_frequent_errors_are_kept() -> None:
+    lost = [broken(k, f"error {k}") for k in range(9) for _ in range(k + 1)]
+    m = measure([episode(0, True), *lost])
+    assert m.errors == 45 and m.error_messages == {f"error {k}": k + 1 for k in (8, 7, 6, 5, 4)}

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from made_episodes import broken, episode
 from rich.console import Console
 
-from turnwise.errors import DataError
+from turnwise.errors import DataError, TaskError
 from turnwise.evaluation import score as scores
 from turnwise.evaluation.metrics import measure
 from turnwise.evaluation.score import Score
 from turnwise.evaluation.table import table
+from turnwise.records import Trajectory
 
 
 def claim(success: tuple[float | None, ...] = (1.0, 0.0, None), **more: object) -> Score:
@@ -103,3 +107,62 @@ def test_the_table_shows_attempts_and_shortens_many_types() -> None:
 def test_versions_name_what_is_installed_without_importing_it() -> None:
     found = scores.software_versions()
     assert found["python"].count(".") == 2 and "gymnasium" in found and "turnwise" in found
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=8)
+EPISODES = st.lists(
+    st.builds(
+        episode, st.integers(0, 5) | NAMES, st.booleans(), st.floats(0, 1), tags=st.lists(NAMES.map(lambda t: f"k={t}")).map(tuple),
+    ),
+    min_size=1, max_size=8,
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(played=EPISODES, agent=NAMES, sampling=st.dictionaries(NAMES, st.none() | st.integers() | NAMES, max_size=3))
+def test_any_score_survives_its_file(
+    tmp_path: Path, played: list[Trajectory], agent: str, sampling: dict[str, object]
+) -> None:  # fmt: skip
+    tasks = tuple(dict.fromkeys(t.task for t in played))
+    means = tuple(None if k == 1 else 0.5 for k in range(len(tasks)))
+    with patch("turnwise.evaluation.intervals.RESAMPLES", 50):
+        made = claim(means, metrics=measure(played), task_ids=tasks, agent=agent, sampling=sampling)
+    scores.write(tmp_path / "score.json", made)
+    again = scores.read(tmp_path / "score.json")
+    assert again == made and [type(t) for t in again.task_ids] == [type(t) for t in tasks]
+    assert again.by_task() == made.by_task()
+
+
+@pytest.mark.parametrize("lost", [f.name for f in fields(Score)])
+def test_a_field_that_is_missing_is_named(lost: str) -> None:
+    data = scores.to_json(claim())
+    del data[lost]
+    with pytest.raises(DataError, match=rf"old\.json is not a score of version 1: '{lost}'"):
+        scores.from_json(data, "old.json")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"task_success": [1.0]}, {"task_ids": None}, {"metrics": []}, {"metrics": {"success": 3}},
+        {"metrics": {**scores.to_json(claim())["metrics"], "pass_at_k": {"all": {}}}},
+        {"metrics": {**scores.to_json(claim())["metrics"], "surplus": 1}},
+    ],
+)  # fmt: skip
+def test_an_edited_score_is_one_sentence(change: dict[str, object]) -> None:
+    with pytest.raises(DataError, match="is not a score of version 1"):
+        scores.from_json({**json.loads(json.dumps(scores.to_json(claim()))), **change})
+
+
+def test_scores_over_no_common_task_are_not_compared() -> None:
+    with pytest.raises(TaskError, match="nothing to compare"):
+        scores.compare(claim((1.0, None, None)), claim((None, 1.0, 1.0)))
+
+
+def test_a_comparison_of_scores_is_that_of_the_benchmark_when_asked() -> None:
+    before, after = claim(task_score=(0.5, 0.25, 0.0)), claim(task_score=(0.75, 0.5, 0.25))
+    gain = scores.compare(before, after, "score")
+    assert (gain.mean, gain.low, gain.high, gain.n) == (0.25, 0.25, 0.25, 3)
+    assert scores.compare(before, after).mean == 0.0
+    back = scores.compare(after, before, "score")
+    assert (back.mean, back.excludes_zero) == (-0.25, True)
