@@ -23,6 +23,7 @@ ALLOWED = {
     "evaluation": {"agents", "envs", "records", "errors"},
     "training": {"evaluation", "agents", "algorithms", "envs", "records", "errors"},
     "cli": {"training", "evaluation", "agents", "algorithms", "envs", "records", "errors"},
+    "__main__": {"cli"},
 }
 """What each part may import besides itself."""
 

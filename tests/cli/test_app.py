@@ -48,6 +48,12 @@ def test_an_error_is_one_sentence_and_status_2() -> None:
     assert done.stderr == "error: unknown environment 'webshopp': did you mean 'webshop'? known: webshop\n"
 
 
+def test_python_m_is_the_same_program() -> None:
+    command = [sys.executable, "-m", "turnwise", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout == program("--version").stdout
+
+
 def test_debug_shows_the_traceback() -> None:
     done = program("--debug", "eval", "webshopp")
     assert done.returncode == 1 and "Traceback" in done.stderr and "ConfigError" in done.stderr

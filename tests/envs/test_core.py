@@ -10,7 +10,7 @@ from corridor import SPLITS, Corridor, ReplayedCorridor
 from gymnasium.wrappers import TimeLimit
 
 from turnwise.envs.core import Info, fork
-from turnwise.errors import TaskError
+from turnwise.errors import ConfigError, TaskError
 
 KINDS = [Corridor, ReplayedCorridor]
 
@@ -63,6 +63,18 @@ def test_mistakes_are_task_errors(ask: str) -> None:
             env.step("forward")
         else:
             env.snapshot()
+
+
+def test_a_misspelt_option_does_not_draw_some_other_task() -> None:
+    with pytest.raises(ConfigError, match=r"unknown option 'tsak' in reset\(options=...\): did you mean 'task'"):
+        Corridor().reset(options={"tsak": 3})
+
+
+def test_an_action_is_text() -> None:
+    env = Corridor()
+    env.reset(seed=0)
+    with pytest.raises(TypeError, match="3 is not a string"):
+        env.step(3)  # type: ignore[arg-type]
 
 
 def test_an_empty_split_is_named() -> None:

@@ -34,7 +34,10 @@ def load(name: str, device: str = "auto", dtype: str = "auto") -> tuple[Any, Any
     kind = dtype if dtype == "auto" else getattr(torch, dtype)
     try:
         with _quiet(transformers):
-            model, found = transformers.AutoModelForCausalLM.from_pretrained(name, dtype=kind, output_loading_info=True)
+            # Weights of another shape are let through to `_check_weights`, which can say which.
+            model, found = transformers.AutoModelForCausalLM.from_pretrained(
+                name, dtype=kind, output_loading_info=True, ignore_mismatched_sizes=True
+            )
     except Exception as problem:  # a dozen libraries take part in loading, each with errors of its own
         raise DataError(f"cannot load the model {name!r}: {_first_line(problem)}") from problem
     _check_weights(name, found, model, tokenizer)
@@ -48,7 +51,8 @@ def tokenizer_of(name: str) -> Any:
         with _quiet(transformers):
             tokenizer = transformers.AutoTokenizer.from_pretrained(name)
     except Exception as problem:
-        raise DataError(f"cannot load a tokenizer from {name!r}: {_first_line(problem)}") from problem
+        where = "" if Path(name).exists() else "; a name that is no directory here is one of the hub, which needs a network"
+        raise DataError(f"cannot load a tokenizer from {name!r}: {_first_line(problem)}{where}") from problem
     # Without its files, transformers makes some tokenizers up from the model's config: they know no words at all.
     if not tokenizer.encode("turnwise", add_special_tokens=False):
         raise DataError(f"cannot load a tokenizer from {name!r}: it has no vocabulary there; save the tokenizer beside the model")
@@ -71,13 +75,14 @@ class _quiet:
         self.log = transformers.utils.logging
 
     def __enter__(self) -> None:
-        self.level = self.log.get_verbosity()
+        self.level, self.bars = self.log.get_verbosity(), self.log.is_progress_bar_enabled()
         self.log.set_verbosity_error()
         self.log.disable_progress_bar()
 
     def __exit__(self, *_: object) -> None:
         self.log.set_verbosity(self.level)
-        self.log.enable_progress_bar()
+        if self.bars:  # a caller who has no use for them stays without
+            self.log.enable_progress_bar()
 
 
 def _check_directory(name: str) -> None:
@@ -86,11 +91,12 @@ def _check_directory(name: str) -> None:
     if path.is_dir() and not any((path / name).is_file() for name in ("config.json", "adapter_config.json")):
         raise DataError(f"the directory {name} holds no model (no config.json): give the directory of a saved Hugging Face model")
     if path.is_file() or (looks_local and not path.exists()):
-        raise DataError(f"there is no model directory {name}: give expert, random, replay:FILE, openai:MODEL@URL or a model")
+        raise DataError(f"there is no model directory {name}: give the directory of a saved Hugging Face model, or a hub id")
 
 
 def _check_weights(name: str, found: dict[str, Any], model: Any, tokenizer: Any) -> None:
-    lost = sorted(set(found["missing_keys"])) + sorted(str(key) for key in found.get("mismatched_keys", ()))
+    other_shape = (key if isinstance(key, str) else key[0] for key in found.get("mismatched_keys", ()))  # (name, shape, shape)
+    lost = sorted({*found["missing_keys"], *other_shape})
     if lost:
         raise DataError(
             f"{name} holds a checkpoint of another model: {len(lost)} parameters of {type(model).__name__} are missing or have "

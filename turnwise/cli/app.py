@@ -34,6 +34,13 @@ Status: 0 done, 2 something asked for or given is wrong (one sentence says what)
 class Commands(TyperGroup):
     """Turns expected failures into a sentence and an exit status, for the program and for tests alike."""
 
+    def make_context(self, *given: Any, **more: Any) -> Any:
+        try:
+            return super().make_context(*given, **more)
+        except KeyboardInterrupt as stop:  # typer would end with 130 and without a word
+            _say("interrupted")
+            raise typer.Exit(130) from stop
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)

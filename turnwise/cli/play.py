@@ -104,7 +104,7 @@ def converse(console: Console, game: Game) -> None:
             action = fill(action, text)
         game.act(action, time.monotonic() - began)
         if not game.info["valid"]:
-            console.print(f"[yellow]{escape(action)} did nothing: it is not one of the actions below[/]")
+            console.print(f"[yellow]{escape(action)} did nothing but cost a turn: it is no action here (undo takes it back)[/]")
         if not game.ended:
             _show(console, game)
     _ended(console, game)

@@ -19,7 +19,7 @@ from typing import Any, Generic, Self, TypedDict, TypeVar, cast
 import gymnasium
 
 from turnwise.envs.space import TextSpace
-from turnwise.errors import TaskError
+from turnwise.errors import TaskError, unknown
 
 TaskId = int | str
 State = TypeVar("State")
@@ -147,9 +147,12 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
 
         Raises:
             TaskError: for an unknown split or task, or a split without tasks.
+            ConfigError: for an option of another name, which would otherwise quietly draw some other task.
         """
         super().reset(seed=seed)
         chosen = dict(options or {})
+        for name in chosen.keys() - {"task", "split"}:
+            raise unknown("option", str(name), ("task", "split"), "reset(options=...)")
         self._split = str(chosen.get("split", self.split))
         if "task" in chosen:
             task = cast(TaskId, chosen["task"])
@@ -166,6 +169,8 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
         """Do `action`; returns observation, reward, terminated, truncated (always False here), info."""
         if self._task is None:
             raise TaskError("there is no episode to act in: call reset() first")
+        if not isinstance(action, str):
+            raise TypeError(f"an action is text, such as one of info['admissible'], and {action!r} is not a string")
         self._last = self._act(action)
         self._actions.append(action)
         last = self._last
