@@ -23,7 +23,8 @@ LAMP, PAN = "DeskLamp_bar__plus_04", "Pan_bar__plus_05"
 PLACES = {FRIDGE: 1, SINK: 2, STOVE: 3, TABLE: 4, DESK: 5, TABLE_2: 4}
 INSIDE = {APPLE: FRIDGE, APPLE_2: TABLE, KNIFE: TABLE, LAMP: DESK, PAN: TABLE}
 GOALS = {
-    "pick_and_place_simple": "(exists (?o - object) (and (inReceptacle ?o ?r) (objectType ?o AppleType) (receptacleType ?r DeskType)))",
+    "pick_and_place_simple": "(exists (?o - object) (and (inReceptacle ?o ?r) "
+    "(objectType ?o AppleType) (receptacleType ?r DeskType)))",
     "pick_two_obj_and_place": "(exists (?o1 - object) (and (objectType ?o1 AppleType) (receptacleType ?r DeskType) "
     "(inReceptacle ?o1 ?r) (exists (?o2 - object) (and (not (= ?o1 ?o2)) (objectType ?o2 AppleType)))))",
     "look_at_obj_in_light": "(exists (?ot - object) (and (objectType ?ot DeskLampType) (isToggled ?ot))) "
@@ -57,7 +58,8 @@ def household(
     for apple in (APPLE, APPLE_2):
         facts += [f"({able} {apple})" for able in ("cleanable", "heatable", "coolable", "sliceable")]
     facts += [f"(isReceptacleObject {PAN})", *extra]
-    pddl = f"(define (problem p) (:init {' '.join(facts)} (= (totalCost) 0)) (:goal (and (exists (?r - receptacle) {GOALS[kind]}) {goal})))"
+    wanted = f"(and (exists (?r - receptacle) {GOALS[kind]}) {goal})"
+    pddl = f"(define (problem p) (:init {' '.join(facts)} (= (totalCost) 0)) (:goal {wanted}))"
     return {"pddl_problem": pddl, "grammar": grammar.format(task=f"{kind} of an apple."), "solvable": True}
 
 

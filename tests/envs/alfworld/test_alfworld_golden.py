@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,10 @@ TURNS = 40
 
 
 @pytest.fixture(scope="module")
-def games(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return unpacked(official_directory(), tmp_path_factory.mktemp("alfworld"))
+def games() -> Iterator[Path]:
+    directory = official_directory()
+    with tempfile.TemporaryDirectory() as target:  # not tmp_path, which would keep a third of a gigabyte
+        yield unpacked(directory, Path(target))
 
 
 @pytest.mark.slow
@@ -34,6 +38,12 @@ def test_recorded_episodes_are_reproduced(games: Path) -> None:
             assert played == wanted, f"{episode['game']}, turn {turn} ({step['action']}) differs from the original"
             steps += 1
     assert steps >= 1600
+
+
+def stuck(env: ALFWorldEnv) -> bool:
+    """Whether what is held fits in nothing in the room, so that nobody can go on: some teddy bears and paper towels."""
+    game, held = env._game, env._state.held
+    return held >= 0 and not any((game.receptacle_types[place], game.object_types[held]) in game.fits for place, _ in game.tour)
 
 
 @pytest.mark.slow
@@ -56,6 +66,6 @@ def test_the_expert_solves_every_official_game_from_anywhere(games: Path) -> Non
                     break
                 *_, info = env.step(action)
                 assert info["valid"]
-            if not info["success"]:
+            if not info["success"] and not stuck(env):
                 unsolved.append((path.parent.name, wandering))
     assert unsolved == []

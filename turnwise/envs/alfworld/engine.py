@@ -9,21 +9,14 @@ be gone to; taking an object from one receptacle leaves it in any other that lis
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from turnwise.envs.alfworld import text
 from turnwise.envs.alfworld.game import Game
-from turnwise.envs.alfworld.state import NOTHING, State, with_one, without_one
+from turnwise.envs.alfworld.state import NOTHING, Command, State, with_one, without_one
+
+Effect = Callable[[Game, State, int, int], tuple[State, str]]
 
 KNIVES = ("knifetype", "butterknifetype")
-
-
-class Command(NamedTuple):
-    """What a command means: a verb and the one or two things it is about, as numbers."""
-
-    verb: str
-    one: int = NOTHING
-    other: int = NOTHING
 
 
 APPLIANCES = {"sinkbasintype": ("clean", "cleanable"), "microwavetype": ("heat", "heatable"), "fridgetype": ("cool", "coolable")}
@@ -33,10 +26,7 @@ _ALWAYS = {"look": Command("look"), "inventory": Command("inventory")}
 
 def commands(game: Game, state: State) -> dict[str, Command]:
     """Every admissible command and what it means, in no particular order."""
-    found: dict[str, Command] = {}
-    for place, location in game.tour:
-        if location != state.location:
-            found.setdefault("go to " + game.receptacles[place], Command("go", place, location))
+    found = {command: meaning for command, meaning in game.walks if meaning.other != state.location}
     for place in game.here(state.location):
         _at(game, state, place, found)
     held = state.held
@@ -76,9 +66,6 @@ def _at(game: Game, state: State, place: int, found: dict[str, Command]) -> None
         verb, allowed = APPLIANCES[kind]
         if held in getattr(game, allowed):
             found[f"{verb} {thing} with {name}"] = Command(verb, held, place)
-
-
-Effect = Callable[[Game, State, int, int], tuple[State, str]]
 
 
 def act(game: Game, state: State, command: Command) -> tuple[State, str]:

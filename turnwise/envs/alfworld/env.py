@@ -18,7 +18,7 @@ from turnwise.envs.alfworld.engine import act, commands
 from turnwise.envs.alfworld.expert import expert_plan
 from turnwise.envs.alfworld.game import Game
 from turnwise.envs.alfworld.goals import conditions
-from turnwise.envs.alfworld.state import State
+from turnwise.envs.alfworld.state import Command, State
 from turnwise.envs.core import Outcome, TaskId, TurnEnv
 from turnwise.errors import ConfigError, TaskError
 
@@ -58,6 +58,8 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
         if split not in self.splits:
             raise TaskError(f"there is no split {split!r} here: games given one by one are the split 'all'")
         super().__init__(split, render_mode)
+        self._commands: dict[str, Command] | None = None
+        """What can be done now; None where that is to be looked up."""
 
     # The contract -------------------------------------------------------------------------------------------------
 
@@ -90,6 +92,8 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
         return self._arrive(self._game.start, text.opening(self._game))
 
     def _act(self, action: str) -> Outcome:
+        if self._commands is None:
+            self._commands = commands(self._game, self._state)
         command = self._commands.get(action.strip())
         if command is None:
             return self._stay(text.NOTHING_HAPPENS, valid=False)
@@ -138,13 +142,7 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
         assert self._task is not None
         self._game = self._game_of(self._task)
         self._state, self._last = state
-        self._known = self._last
-        self._commands = commands(self._game, self._state)
+        self._known, self._commands = self._last, None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_commands"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        if self._task is not None:
-            self._commands = commands(self._game, self._state)
+        return self.__dict__ | {"_commands": None}

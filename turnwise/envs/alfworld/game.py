@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from turnwise.envs.alfworld.goals import LOOK, Goal, read_goal
 from turnwise.envs.alfworld.problem import Problem, read_problem, readable
-from turnwise.envs.alfworld.state import NOTHING, State
+from turnwise.envs.alfworld.state import NOTHING, Command, State
 from turnwise.envs.alfworld.wording import Wording, task_of, wording, wording_of
 from turnwise.errors import DataError
 
@@ -39,6 +39,8 @@ class Game:
     receptacle_types: tuple[str, ...]
     tour: tuple[tuple[int, int], ...]
     """Pairs (receptacle, location) in the order in which the opening lists them."""
+    walks: tuple[tuple[str, Command], ...]
+    """Every `go to`: one to a receptacle that is listed at two locations leads to the first, so they are in reverse order."""
     standing: tuple[tuple[int, ...], ...]
     """Receptacles at each location."""
     openable: frozenset[int]
@@ -135,8 +137,10 @@ def _compile(problem: Problem, said: Wording, task: str) -> dict[str, Any]:
     kinds = {name: objects(name) for name in ("cleanable", "heatable", "coolable", "pickupable", "toggleable", "sliceable")}
     treatments = {"isclean": "cleanable", "ishot": "heatable", "iscool": "coolable"}
     movable = {one: [thing[a] for a, b in holds if thing[b] == one] for one in objects("isreceptacleobject")}
+    tour = tuple(sorted({(place[a], spot[b]) for a, b in placed}))
     fields = dict(
-        task=task, goal=goal, wording=said, tour=tuple(sorted({(place[a], spot[b]) for a, b in placed})),
+        task=task, goal=goal, wording=said, tour=tour,
+        walks=tuple(("go to " + names[places[there]], Command("go", there, where)) for there, where in reversed(tour)),
         objects=tuple(names[one] for one in things), receptacles=tuple(names[one] for one in places),
         locations=tuple(names[one] for one in spots), object_types=tuple(object_type.get(one, "") for one in things),
         receptacle_types=tuple(place_type.get(one, "") for one in places),

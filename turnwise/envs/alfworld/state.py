@@ -11,6 +11,14 @@ from typing import NamedTuple
 NOTHING = -1
 
 
+class Command(NamedTuple):
+    """What a command means: a verb and the one or two things it is about, as numbers."""
+
+    verb: str
+    one: int = NOTHING
+    other: int = NOTHING
+
+
 class State(NamedTuple):
     """Everything that can change in a game."""
 
