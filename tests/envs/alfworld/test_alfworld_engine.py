@@ -186,3 +186,16 @@ def test_what_is_open_at_the_start(one: str) -> None:
     assert ("close fridge 1" in after(["go to fridge 1"], game)) is (one == FRIDGE)
     fetched = ["go to fridge 1", *(["open fridge 1"] if one == DESK else []), "take apple 2 from fridge 1"]
     assert play(*fetched, "examine apple 2", game=game)[1] == "This is a cold apple 2."
+
+
+def test_packing_tells_states_apart() -> None:
+    empty = State(0, -1, ((), (), ()), ((), ()))
+    others = [
+        empty, empty._replace(location=1), empty._replace(held=0), empty._replace(contents=((0,), (), ())),
+        empty._replace(contents=((), (0,), ())), empty._replace(contents=((0, 1), (), ())),
+        empty._replace(contents=((0,), (1,), ())),
+        empty._replace(lying=((0,), ())), empty._replace(lying=((), (0,))), empty._replace(removed=((0, 1),)),
+        empty._replace(removed=((0, 1), (1, 0))), *(empty._replace(**{mask: 1}) for mask in State._fields[5:]),
+    ]  # fmt: skip
+    assert len({state.packed() for state in others}) == len(others) == 17
+    assert empty.packed() == State(0, -1, ((), (), ()), ((), ())).packed()

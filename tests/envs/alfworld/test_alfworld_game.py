@@ -88,6 +88,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "a strange fact": (replaced("(atLocation agent1 loc_bar_0)", "(atLocation agent1)"), "two arguments"),
     "a strange goal": (replaced("(objectType ?o AppleType)", ""), "six kinds"),
     "a sliced goal": (replaced("(inReceptacle ?o ?r)", "(isSliced ?o)"), "sliced"),
+    "too much": (household(extra=[f"(objectType Mug_bar_{number} MugType)" for number in range(250)]), "limit"),
     "nothing of the kind": (replaced("(objectType ?o AppleType)", "(objectType ?o MugType)"), "impossible"),
 }
 

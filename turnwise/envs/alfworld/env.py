@@ -123,7 +123,7 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
         )  # fmt: skip
 
     def _state_hash(self) -> str:
-        return hashlib.blake2b(f"{self._game.digest}{tuple(self._state)}".encode(), digest_size=8).hexdigest()
+        return hashlib.blake2b(self._state.packed(), digest_size=8, key=self._game.digest.encode()).hexdigest()
 
     def expert_action(self) -> str | None:
         """What a player who knows the whole house does now; None after the end, before the first reset and in a dead end."""

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from turnwise.envs.alfworld.goals import LOOK, Goal, read_goal
 from turnwise.envs.alfworld.problem import Problem, read_problem, readable
-from turnwise.envs.alfworld.state import NOTHING, Command, State
+from turnwise.envs.alfworld.state import MOST, NOTHING, Command, State
 from turnwise.envs.alfworld.wording import Wording, task_of, wording, wording_of
 from turnwise.errors import DataError
 
@@ -128,6 +128,8 @@ def _compile(problem: Problem, said: Wording, task: str) -> dict[str, Any]:
     )
     places = sorted({*place_type, *(place for place, _ in placed), *(place for _, place in inside)})
     spots = sorted({at[0][1], *(spot for pairs in (placed, lying) for _, spot in pairs)})
+    if max(len(things), len(places)) > MOST:
+        raise DataError(f"it has {len(things)} objects and {len(places)} receptacles, and {MOST} of each are the limit")
     thing, place, spot = ({one: number for number, one in enumerate(ids)} for ids in (things, places, spots))
 
     def objects(predicate: str) -> frozenset[int]:

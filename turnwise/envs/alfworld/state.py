@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 NOTHING = -1
+MOST = 254
+"""Objects or receptacles that a game may have; official games have at most 76 and 54."""
 
 
 class Command(NamedTuple):
@@ -41,6 +43,12 @@ class State(NamedTuple):
     def treated(self, treatment: str) -> int:
         """The mask of objects that are `isclean`, `ishot` or `iscool`."""
         return {"isclean": self.clean, "ishot": self.hot, "iscool": self.cool}[treatment]
+
+    def packed(self) -> bytes:
+        """The state as bytes: equal for equal states only, as long as no number of an object reaches `MOST`."""
+        groups = (b"\xff".join(map(bytes, many)) for many in (self.contents, self.lying, self.removed))
+        rest = (self.location, self.held, *self[5:])
+        return b"\xfe".join((*groups, repr(rest).encode()))
 
 
 def with_one(groups: tuple[tuple[int, ...], ...], at: int, one: int) -> tuple[tuple[int, ...], ...]:
