@@ -10,7 +10,7 @@ import pytest
 from official_games import GOALS, PUT_04, household
 
 from turnwise.envs.alfworld import ALFWorldEnv, Game
-from turnwise.envs.alfworld.env import expert_plan
+from turnwise.envs.alfworld.env import DEFAULT_GAMES, expert_plan
 from turnwise.envs.testing import check_turn_env
 from turnwise.errors import ConfigError, TaskError
 
@@ -21,6 +21,11 @@ KINDS = list(GOALS)
 @pytest.mark.parametrize("wording", ["2.1.1", "0.4"])
 def test_the_contract(wording: str) -> None:
     check_turn_env(lambda: ALFWorldEnv(GAMES, wording=wording), tasks=6, turns=10, resets=2000)
+
+
+def test_the_contract_over_generated_games() -> None:
+    check_turn_env(ALFWorldEnv, tasks=6, turns=10, resets=2000)
+    assert ALFWorldEnv().games is ALFWorldEnv().games and len(ALFWorldEnv().tasks("all")) == DEFAULT_GAMES
 
 
 def test_an_episode() -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from turnwise.envs.alfworld.env import ALFWorldEnv
     from turnwise.envs.alfworld.game import Game
+    from turnwise.envs.alfworld.houses import generate
 
-__all__ = ["ALFWorldEnv", "Game"]
-_HOME = {"ALFWorldEnv": "env", "Game": "game"}
+__all__ = ["ALFWorldEnv", "Game", "generate"]
+_HOME = {"ALFWorldEnv": "env", "Game": "game", "generate": "houses"}
 
 
 def __getattr__(name: str) -> Any:

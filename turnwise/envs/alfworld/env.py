@@ -1,8 +1,8 @@
 """ALFWorld (Shridhar et al. 2021) as an environment: text games in which a household task is done command by command.
 
 Observations, admissible commands, reward and end are the original engine's, byte for byte; the engine is native, so that a
-step costs microseconds and a fork copies a reference. The games are those given: this version makes none of its own, and
-is not registered with Gymnasium by name.
+step costs microseconds and a fork copies a reference. The games are those given, or generated ones. This version is not
+registered with Gymnasium by name: it has one split and no prompt yet.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import operator
 from collections.abc import Sequence
+from functools import cache
 from os import PathLike
 from typing import Any
 
@@ -18,12 +19,15 @@ from turnwise.envs.alfworld.engine import act, commands
 from turnwise.envs.alfworld.expert import expert_plan
 from turnwise.envs.alfworld.game import Game
 from turnwise.envs.alfworld.goals import conditions
+from turnwise.envs.alfworld.houses import generate
 from turnwise.envs.alfworld.state import Command, State
 from turnwise.envs.core import Outcome, TaskId, TurnEnv
 from turnwise.errors import ConfigError, TaskError
 
 VERSION = 0
 """Part of the data hash: raised when a transcript changes."""
+DEFAULT_GAMES = 60
+"""Games of an environment that is given none: ten of each type."""
 
 
 class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
@@ -34,7 +38,7 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
     `turnwise.envs.alfworld.goals.conditions`); `info["score"]` is 1.0 where the task is done.
 
     Args:
-        games: task `i` is `games[i]`; a path stands for the game in it.
+        games: task `i` is `games[i]`; a path stands for the game in it; None for `DEFAULT_GAMES` generated ones.
         wording: `2.1.1` or `0.4`; None for that of each game.
 
     Raises:
@@ -46,9 +50,11 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
     stochastic = False
 
     def __init__(
-        self, games: Sequence[Game | str | PathLike[str]], *, wording: str | None = None, split: str = "all",
+        self, games: Sequence[Game | str | PathLike[str]] | None = None, *, wording: str | None = None, split: str = "all",
         render_mode: str | None = None,
     ) -> None:  # fmt: skip
+        if games is None:
+            games = _generated()
         if isinstance(games, str | PathLike) or not len(games):
             raise ConfigError(
                 "games of ALFWorld are a list of at least one Game or path of a game.tw-pddl, such as games=[Game.load(path)]"
@@ -146,3 +152,9 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_commands": None}
+
+
+@cache
+def _generated() -> tuple[Game, ...]:
+    """The games of an environment that is given none, made once a process."""
+    return tuple(generate(DEFAULT_GAMES, seed=0))

@@ -138,7 +138,7 @@ def _compile(problem: Problem, said: Wording, task: str) -> dict[str, Any]:
     wanted = frozenset(thing[one] for one, kind in object_type.items() if kind == goal.object_type)
     kinds = {name: objects(name) for name in ("cleanable", "heatable", "coolable", "pickupable", "toggleable", "sliceable")}
     treatments = {"isclean": "cleanable", "ishot": "heatable", "iscool": "coolable"}
-    movable = {one: [thing[a] for a, b in holds if thing[b] == one] for one in objects("isreceptacleobject")}
+    movable = {one: [thing[a] for a, b in holds if thing[b] == one] for one in sorted(objects("isreceptacleobject"))}
     tour = tuple(sorted({(place[a], spot[b]) for a, b in placed}))
     fields = dict(
         task=task, goal=goal, wording=said, tour=tour,
