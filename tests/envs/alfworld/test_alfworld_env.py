@@ -25,7 +25,8 @@ def test_the_contract(wording: str) -> None:
 
 def test_the_contract_over_generated_games() -> None:
     check_turn_env(ALFWorldEnv, tasks=6, turns=10, resets=2000)
-    assert ALFWorldEnv().games is ALFWorldEnv().games and len(ALFWorldEnv().tasks("all")) == DEFAULT_GAMES
+    assert all(one is other for one, other in zip(ALFWorldEnv().games, ALFWorldEnv().games, strict=True))
+    assert len(ALFWorldEnv().tasks("all")) == DEFAULT_GAMES
 
 
 def test_an_episode() -> None:

@@ -101,13 +101,16 @@ class Game:
         if content.get("solvable") is False:
             raise DataError("it is flagged as unsolvable: leave it out, as the original does")
         said, task = wording_of(content["grammar"]), task_of(content["grammar"])
-        compiled = _compile(read_problem(content["pddl_problem"]), wording(release) if release else said, task)
-        return cls(**compiled, digest=_digest(compiled))
+        compiled = _compile(read_problem(content["pddl_problem"]), said, task)
+        game = cls(**compiled, digest=_digest(compiled))
+        return game if release is None else game.reworded(release)
 
     def reworded(self, release: str) -> Self:
         """The same game in another wording, `2.1.1` or `0.4`."""
-        other = replace(self, wording=wording(release))
-        return replace(other, digest=hashlib.blake2b(f"{self.digest} {release}".encode(), digest_size=16).hexdigest())
+        said = wording(release)
+        if said == self.wording:
+            return self
+        return replace(self, wording=said, digest=hashlib.blake2b(f"{self.digest} {release}".encode(), digest_size=16).hexdigest())
 
     def here(self, location: int) -> tuple[int, ...]:
         """Receptacles at a location."""
