@@ -125,7 +125,9 @@ def test_files_and_functions_are_small() -> None:
     assert long == []
 
 
-@pytest.mark.parametrize("module", ["turnwise", "turnwise.envs.webshop", "turnwise.algorithms", "turnwise.cli.app"])
+@pytest.mark.parametrize(
+    "module", ["turnwise", "turnwise.envs.webshop", "turnwise.envs.alfworld.env", "turnwise.algorithms", "turnwise.cli.app"]
+)
 def test_import_is_light(module: str) -> None:
     program = f"import sys, {module}; print(*sorted(set({HEAVY!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=PACKAGE.parent, check=False)

@@ -1,0 +1,160 @@
+"""ALFWorld (Shridhar et al. 2021) as an environment: text games in which a household task is done command by command.
+
+Observations, admissible commands, reward and end are the original engine's, byte for byte; the engine is native, so that a
+step costs microseconds and a fork copies a reference. The games are those given, or generated ones. This version is not
+registered with Gymnasium by name: it has one split and no prompt yet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+from collections.abc import Sequence
+from functools import cache
+from os import PathLike
+from typing import Any
+
+from turnwise.envs.alfworld import text
+from turnwise.envs.alfworld.engine import act, commands
+from turnwise.envs.alfworld.expert import expert_plan
+from turnwise.envs.alfworld.game import Game
+from turnwise.envs.alfworld.goals import conditions
+from turnwise.envs.alfworld.houses import generate
+from turnwise.envs.alfworld.state import Command, State
+from turnwise.envs.core import Outcome, TaskId, TurnEnv
+from turnwise.errors import ConfigError, TaskError
+
+VERSION = 0
+"""Part of the data hash: raised when a transcript changes."""
+DEFAULT_GAMES = 60
+"""Games of an environment that is given none: ten of each type."""
+
+
+class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
+    """Household games.
+
+    The reward is 1.0 at every turn after which the task is done, and the episode ends there; 0.0 before.
+    `info["rewards"]["goal_progress"]` is the share of the goal's conditions that hold (see
+    `turnwise.envs.alfworld.goals.conditions`); `info["score"]` is 1.0 where the task is done.
+
+    Args:
+        games: task `i` is `games[i]`; a path stands for the game in it; None for `DEFAULT_GAMES` generated ones.
+        wording: `2.1.1` or `0.4`; None for that of each game.
+
+    Raises:
+        ConfigError: where there are no games, or for an unknown wording.
+        DataError: for a file that cannot be played.
+        TaskError: for a split other than `all`.
+    """
+
+    stochastic = False
+
+    def __init__(
+        self, games: Sequence[Game | str | PathLike[str]] | None = None, *, wording: str | None = None, split: str = "all",
+        render_mode: str | None = None,
+    ) -> None:  # fmt: skip
+        if games is None:
+            games = _generated()
+        if isinstance(games, str | PathLike) or not len(games):
+            raise ConfigError(
+                "games of ALFWorld are a list of at least one Game or path of a game.tw-pddl, such as games=[Game.load(path)]"
+            )
+        loaded = (game if isinstance(game, Game) else Game.load(game) for game in games)
+        self.games = tuple(game if wording is None else game.reworded(wording) for game in loaded)
+        if split not in self.splits:
+            raise TaskError(f"there is no split {split!r} here: games given one by one are the split 'all'")
+        super().__init__(split, render_mode)
+        self._commands: dict[str, Command] | None = None
+        """What can be done now; None where that is to be looked up."""
+
+    # The contract -------------------------------------------------------------------------------------------------
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        return ("all",)
+
+    def tasks(self, split: str) -> Sequence[TaskId]:
+        if split not in self.splits:
+            raise TaskError(f"there is no split {split!r} here: games given one by one are the split 'all'")
+        return range(len(self.games))
+
+    @property
+    def data_hash(self) -> str:
+        parts = (VERSION, *(game.digest for game in self.games))
+        return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+
+    def _game_of(self, task: TaskId) -> Game:
+        try:
+            index = operator.index(task)  # type: ignore[arg-type]
+        except TypeError:
+            raise TaskError(f"an ALFWorld task is the index of a game, and {task!r} is not an integer") from None
+        if not 0 <= index < len(self.games):
+            raise TaskError(f"there is no game {index}: {len(self.games)} games were given, numbered from 0")
+        return self.games[index]
+
+    def _begin(self, task: TaskId) -> Outcome:
+        self._game = self._game_of(task)
+        self.tasks(self._split)
+        return self._arrive(self._game.start, text.opening(self._game))
+
+    def _act(self, action: str) -> Outcome:
+        if self._commands is None:
+            self._commands = commands(self._game, self._state)
+        command = self._commands.get(action.strip())
+        if command is None:
+            return self._stay(text.NOTHING_HAPPENS, valid=False)
+        after, answer = act(self._game, self._state, command)
+        return self._stay(answer) if after is self._state else self._arrive(after, answer)
+
+    def _arrive(self, state: State, observation: str) -> Outcome:
+        """Be in a state, new or not, and look at what is known about it."""
+        game, self._state = self._game, state
+        self._commands = commands(game, state)
+        met = conditions(game, state)
+        won = all(met)
+        self._known = Outcome(
+            observation=observation, instruction=game.task, admissible=sorted(self._commands), state=self._state_hash(),
+            reward=float(won), terminated=won, success=won, score=float(won), rewards={"goal_progress": sum(met) / len(met)},
+            tags=[f"task_type={game.goal.kind}"],
+        )  # fmt: skip
+        return self._known
+
+    def _stay(self, observation: str, valid: bool = True) -> Outcome:
+        """Another answer in the same state."""
+        known = self._known
+        return Outcome(
+            observation=observation, instruction=known.instruction, admissible=known.admissible, state=known.state,
+            reward=known.reward, terminated=known.terminated, valid=valid, success=known.success, score=known.score,
+            rewards=known.rewards, tags=known.tags,
+        )  # fmt: skip
+
+    def _state_hash(self) -> str:
+        return hashlib.blake2b(self._state.packed(), digest_size=8, key=self._game.digest.encode()).hexdigest()
+
+    def expert_action(self) -> str | None:
+        """What a player who knows the whole house does now; None after the end, before the first reset and in a dead end."""
+        if self._task is None or self._known.success:
+            return None
+        plan = expert_plan(self._game, self._state)
+        return plan[0] if plan else None
+
+    # Snapshots and pickles ----------------------------------------------------------------------------------------
+
+    def _save(self) -> tuple[State, Outcome]:
+        assert self._last is not None
+        return self._state, self._last
+
+    def _load(self, state: tuple[State, Outcome]) -> None:
+        assert self._task is not None
+        self._game = self._game_of(self._task)
+        self._state, self._last = state
+        self._known, self._commands = self._last, None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_commands": None}
+
+
+@cache
+def _generated() -> tuple[Game, ...]:
+    """The games of an environment that is given none, made once a process."""
+    return tuple(generate(DEFAULT_GAMES, seed=0))

@@ -1,0 +1,137 @@
+"""An expert who knows where everything is: walks the shortest obvious way to the goal, from any state.
+
+A plan is made by trying: for each object, receptacle and appliance that could serve, the commands are played on the
+(immutable) state, and the first candidate that wins is the plan. Plans are short, not proven shortest. Each action of a
+plan leads to a state whose plan is the rest, so that acting by the first command of a new plan each turn arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import permutations
+
+from turnwise.envs.alfworld.engine import APPLIANCES, act, commands
+from turnwise.envs.alfworld.game import Game
+from turnwise.envs.alfworld.goals import LOOK, TWO, conditions
+from turnwise.envs.alfworld.state import NOTHING, State
+
+_APPLIANCE = {"isclean": "sinkbasintype", "ishot": "microwavetype", "iscool": "fridgetype"}
+
+
+def expert_plan(game: Game, state: State) -> list[str] | None:
+    """Commands that win from here; empty where the game is won already; None where this expert knows no way."""
+    if all(conditions(game, state)):
+        return []
+    for attempt in _attempts(game, state):
+        if attempt is not None and attempt.finish():
+            return attempt.plan
+    return None
+
+
+class _Attempt:
+    """A player in an imagined copy of the game. Each method says whether it succeeded."""
+
+    def __init__(self, game: Game, state: State) -> None:
+        self.game, self.state = game, state
+        self.plan: list[str] = []
+
+    def do(self, command: str) -> bool:
+        meaning = commands(self.game, self.state).get(command)
+        if meaning is None:
+            return False
+        self.state, _ = act(self.game, self.state, meaning)
+        self.plan.append(command)
+        return True
+
+    def go(self, place: int) -> bool:
+        return place in self.game.here(self.state.location) or self.do("go to " + self.game.receptacles[place])
+
+    def reach(self, place: int) -> bool:
+        """Stand at a receptacle that is open."""
+        if not self.go(place):
+            return False
+        closed = place in self.game.openable and not self.state.opened >> place & 1
+        return not closed or self.do("open " + self.game.receptacles[place])
+
+    def put(self, place: int) -> bool:
+        held = self.state.held
+        if held == NOTHING or (self.game.receptacle_types[place], self.game.object_types[held]) not in self.game.fits:
+            return False
+        return self.reach(place) and self.do(self.game.wording.put.format(self.game.objects[held], self.game.receptacles[place]))
+
+    def drop(self) -> bool:
+        """Have free hands: put what is held in the nearest receptacle, one the goal does not ask for where there is one."""
+        if self.state.held == NOTHING:
+            return True
+        here = self.game.here(self.state.location)
+        order = sorted(
+            {place for place, _ in self.game.tour}, key=lambda place: (place in self.game.targets, place not in here, place)
+        )
+        return any(self.put(place) for place in order)
+
+    def take(self, one: int) -> bool:
+        if self.state.held == one:
+            return True
+        if one not in self.game.pickupable or not self.drop():
+            return False
+        places = (place for place, inside in enumerate(self.state.contents) if one in inside)
+        name = self.game.objects[one]
+        return any(self.reach(place) and self.do(f"take {name} from {self.game.receptacles[place]}") for place in places)
+
+    def treat(self, one: int, appliance: int) -> bool:
+        """Clean, heat or cool what is held, where that has not been done."""
+        if self.state.treated(self.game.goal.treatment) >> one & 1:
+            return True
+        verb, _ = APPLIANCES[self.game.receptacle_types[appliance]]
+        return self.go(appliance) and self.do(f"{verb} {self.game.objects[one]} with {self.game.receptacles[appliance]}")
+
+    def finish(self) -> bool:
+        """Close what is open where the goal asks for it; then, is the game won?"""
+        if self.game.goal.all_closed:
+            for place in range(len(self.game.receptacles)):
+                if self.state.opened >> place & 1 and not (self.go(place) and self.do("close " + self.game.receptacles[place])):
+                    return False
+        return all(conditions(self.game, self.state))
+
+
+def _attempts(game: Game, state: State) -> Iterator[_Attempt | None]:
+    """What could be tried, each played to where the goal should hold; None for one that failed on the way."""
+    goal = game.goal
+    # What is in the hand comes first: otherwise the expert would put down what it has just fetched.
+    objects = sorted(game.treatable & game.pickupable, key=lambda one: (one != state.held, one))
+    if goal.all_closed:
+        yield _Attempt(game, state)
+    if goal.kind == LOOK:
+        for one in objects:
+            yield from (_look(game, state, one, lamp) for lamp in sorted(game.lamps) if lamp != one)
+    elif goal.kind == TWO:
+        for place in game.targets:
+            there = [one for one in state.contents[place] if one in game.wanted]
+            for more in permutations([one for one in objects if one not in there], max(0, 2 - len(there))):
+                attempt = _Attempt(game, state)
+                yield attempt if all(attempt.take(one) and attempt.put(place) for one in more) else None
+    else:
+        wanted = _APPLIANCE.get(goal.treatment)
+        appliances: list[int | None] = [place for place, kind in enumerate(game.receptacle_types) if kind == wanted]
+        for place in game.targets:
+            for one in objects:
+                yield from (_place(game, state, one, place, appliance) for appliance in appliances or [None])
+
+
+def _place(game: Game, state: State, one: int, place: int, appliance: int | None) -> _Attempt | None:
+    attempt = _Attempt(game, state)
+    if attempt.take(one) and (appliance is None or attempt.treat(one, appliance)) and attempt.put(place):
+        return attempt
+    return None
+
+
+def _look(game: Game, state: State, one: int, lamp: int) -> _Attempt | None:
+    attempt = _Attempt(game, state)
+    if attempt.state.held != one and not attempt.drop():  # the lamp itself may be what is held
+        return None
+    places = [place for place, inside in enumerate(attempt.state.contents) if lamp in inside]
+    if not (places and attempt.take(one) and attempt.go(places[0])):
+        return None
+    if not attempt.state.lit >> lamp & 1 and not attempt.do("use " + game.objects[lamp]):
+        return None
+    return attempt
