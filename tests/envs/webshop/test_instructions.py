@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.envs.webshop.draw import Draw
+from turnwise.envs.draw import Draw
 from turnwise.envs.webshop.instructions import OPENERS, Request, paraphrased, price_limit, synthetic
 
 BOOTS = Request("boots", ("waterproof", "non slip"), ("rubber sole",), ("hiking",))

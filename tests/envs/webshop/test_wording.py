@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from turnwise.envs.webshop.draw import Draw
+from turnwise.envs.draw import Draw
 from turnwise.envs.webshop.vocabulary import departments
 from turnwise.envs.webshop.wording import Facts, write
 

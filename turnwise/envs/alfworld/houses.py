@@ -11,7 +11,7 @@ from turnwise.envs.alfworld.expert import expert_plan
 from turnwise.envs.alfworld.furniture import ABLE, FITS, LAMP, LAMP_STANDS, OPENABLE, ROOMS
 from turnwise.envs.alfworld.game import Game
 from turnwise.envs.alfworld.goals import LOOK, PICK, TREATMENTS, TWO
-from turnwise.envs.webshop.draw import Draw
+from turnwise.envs.draw import Draw
 from turnwise.errors import ConfigError, unknown
 
 TASK_TYPES = (PICK, LOOK, *TREATMENTS.values(), TWO)

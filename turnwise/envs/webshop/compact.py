@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from turnwise.envs.webshop.draw import Draw
+from turnwise.envs.draw import Draw
 from turnwise.envs.webshop.instructions import Listing, Request, price_limit
 from turnwise.envs.webshop.product import Product
 from turnwise.envs.webshop.vocabulary.compact import BRANDS, CATEGORIES, LETTERS, CompactCategory

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from turnwise.envs.webshop.draw import Draw
+from turnwise.envs.draw import Draw
 from turnwise.envs.webshop.instructions import Listing, Request, price_limit
 from turnwise.envs.webshop.product import Product
 from turnwise.envs.webshop.vocabulary import Aisle, Department, OptionGroup, departments

@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from turnwise.envs.draw import Draw
 from turnwise.envs.webshop.catalogue import Catalogue
 from turnwise.envs.webshop.compact import CompactStyle, compact_products
-from turnwise.envs.webshop.draw import Draw
 from turnwise.envs.webshop.full import FullStyle, full_products
 from turnwise.envs.webshop.goals import NO_LIMIT, Goal
 from turnwise.envs.webshop.instructions import Listing, Request, paraphrased, synthetic

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from turnwise.envs.webshop.draw import Draw
+from turnwise.envs.draw import Draw
 from turnwise.envs.webshop.product import Product
 
 OPENERS = (

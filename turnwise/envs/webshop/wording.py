@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from turnwise.envs.webshop.draw import Draw
+from turnwise.envs.draw import Draw
 from turnwise.envs.webshop.vocabulary import Aisle, Department, generic
 from turnwise.envs.webshop.vocabulary.department import singular
 

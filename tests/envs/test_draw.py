@@ -9,7 +9,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.envs.webshop.draw import Draw
+from turnwise.envs.draw import Draw
 
 
 def test_the_key_decides_the_sequence_and_nothing_else_does() -> None:

@@ -1,7 +1,7 @@
 """Random draws that are the same on every machine and every Python.
 
 `random.Random` promises to keep the sequence of `random()` across versions, but not what `choice`, `sample` or
-`shuffle` make of it. A catalogue is data, so everything is drawn from `random()` alone, and the seed is a string,
+`shuffle` make of it. Generated data must not change, so everything is drawn from `random()` alone, and the seed is a string,
 which Python hashes with SHA-512 and never with the per-process hash.
 """
 
