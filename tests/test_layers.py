@@ -22,7 +22,7 @@ ALLOWED = {
     "agents": {"envs", "records", "errors"},
     "evaluation": {"agents", "envs", "records", "errors"},
     "training": {"evaluation", "agents", "algorithms", "envs", "records", "errors"},
-    "cli": {"training", "evaluation", "agents", "algorithms", "envs", "records", "errors"},
+    "cli": {"training", "evaluation", "agents", "algorithms", "envs", "sandbox", "records", "errors"},
     "__main__": {"cli"},
 }
 """What each part may import besides itself."""

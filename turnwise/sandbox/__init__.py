@@ -1,0 +1,1 @@
+"""Where untrusted code runs: one small contract, several backends."""
