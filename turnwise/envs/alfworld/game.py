@@ -17,7 +17,7 @@ from turnwise.envs.alfworld.wording import Wording, task_of, wording, wording_of
 from turnwise.errors import DataError
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Game:
     """A household and a task in it. Objects, receptacles and locations are numbers, see `turnwise.envs.alfworld.state`.
 

@@ -66,6 +66,12 @@ def generate(n: int, seed: int, task_type: str | None = None, difficulty: str = 
     return [_game(kind, DIFFICULTIES[difficulty], Draw("alfworld", seed, kind, difficulty, k)) for k, kind in enumerate(kinds)]
 
 
+def make_game(seed: int, difficulty: str, split: str, number: int) -> Game:
+    """Game `number` of a split of generated games."""
+    kind = TASK_TYPES[number % len(TASK_TYPES)]
+    return _game(kind, DIFFICULTIES[difficulty], Draw("alfworld", seed, split, difficulty, number))
+
+
 def _game(kind: str, difficulty: Difficulty, draw: Draw) -> Game:
     house = _House(kind, difficulty, draw)
     asked = draw.pick(_ASKED[kind]).format(obj=house.wanted.lower(), place=house.target.lower())
