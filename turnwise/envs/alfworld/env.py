@@ -19,6 +19,7 @@ from turnwise.envs.alfworld.expert import expert_plan
 from turnwise.envs.alfworld.game import Game
 from turnwise.envs.alfworld.generated import Recipe, generated
 from turnwise.envs.alfworld.goals import conditions
+from turnwise.envs.alfworld.official import official
 from turnwise.envs.alfworld.state import Command, State
 from turnwise.envs.core import Outcome, TaskId, TurnEnv
 from turnwise.errors import ConfigError
@@ -35,7 +36,8 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
     `turnwise.envs.alfworld.goals.conditions`); `info["score"]` is 1.0 where the task is done.
 
     Args:
-        games: task `i` is `games[i]`; a path stands for the game in it. None for generated games.
+        games: task `i` is `games[i]`; a path stands for the game in it. None for those of `data`.
+        data: directory of the official download, or `official` for where `$ALFWORLD_DATA` says it is; empty for generated games.
         wording: `2.1.1` or `0.4`; None for that of each game.
         difficulty: of generated games: `easy`, `normal` or `hard`.
         games_seed: seeds the generated games.
@@ -53,12 +55,16 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
     stochastic = False
 
     def __init__(
-        self, games: Sequence[Game | str | PathLike[str]] | None = None, *, wording: str | None = None, difficulty: str = "normal",
-        games_seed: int = 0, train_games: int = 3000, valid_games: int = 120, split: str | None = None,
-        split_rule: str = "official", render_mode: str | None = None,
+        self, games: Sequence[Game | str | PathLike[str]] | None = None, *, data: str | PathLike[str] = "",
+        wording: str | None = None, difficulty: str = "normal", games_seed: int = 0, train_games: int = 3000,
+        valid_games: int = 120, split: str | None = None, split_rule: str = "official", render_mode: str | None = None,
     ) -> None:  # fmt: skip
+        if games is not None and data:
+            raise ConfigError("games and data were both given to ALFWorld: give games=[...] or data=DIRECTORY")
         if games is not None:
             self.games: Games = given(games, wording)
+        elif data:
+            self.games = official(data, split_rule, wording)
         else:
             self.games = generated(Recipe(games_seed, difficulty, train_games, valid_games, split_rule, wording))
         split = self.games.splits[0] if split is None else split

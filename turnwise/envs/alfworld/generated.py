@@ -9,7 +9,8 @@ from typing import Any
 
 from turnwise.envs.alfworld.data import NamedGames
 from turnwise.envs.alfworld.game import Game
-from turnwise.envs.alfworld.houses import DIFFICULTIES, TASK_TYPES, make_game
+from turnwise.envs.alfworld.goals import TASK_TYPES
+from turnwise.envs.alfworld.houses import DIFFICULTIES, make_game
 from turnwise.envs.alfworld.splits import SPLITS, TRAIN
 from turnwise.envs.alfworld.wording import wording as known_wording
 from turnwise.errors import ConfigError, unknown

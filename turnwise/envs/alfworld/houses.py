@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from turnwise.envs.alfworld.expert import expert_plan
 from turnwise.envs.alfworld.furniture import ABLE, FITS, LAMP, LAMP_STANDS, OPENABLE, ROOMS
 from turnwise.envs.alfworld.game import Game
-from turnwise.envs.alfworld.goals import LOOK, PICK, TREATMENTS, TWO
+from turnwise.envs.alfworld.goals import LOOK, PICK, TASK_TYPES, TREATMENTS, TWO
 from turnwise.envs.draw import Draw
 from turnwise.errors import ConfigError, unknown
 
-TASK_TYPES = (PICK, LOOK, *TREATMENTS.values(), TWO)
 _NEEDS = {TREATMENTS["isclean"]: "SinkBasin", TREATMENTS["ishot"]: "Microwave", TREATMENTS["iscool"]: "Fridge"}
 _ABLE = {TREATMENTS["isclean"]: "cleanable", TREATMENTS["ishot"]: "heatable", TREATMENTS["iscool"]: "coolable"}
 _DONE = {TREATMENTS["isclean"]: "isClean", TREATMENTS["ishot"]: "isHot", TREATMENTS["iscool"]: "isCool"}
