@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from turnwise.agents.prompt import register_prompt
+from turnwise.agents.prompts.alfworld import ALFWorldAct, ALFWorldReact
 from turnwise.agents.prompts.verl_agent import WebShopVerlAgent
 from turnwise.agents.prompts.webshop import WebShopAct, WebShopReact
 
+register_prompt("alfworld/act@1", ALFWorldAct)
+register_prompt("alfworld/act-listed@1", lambda: ALFWorldAct("alfworld/act-listed@1", listed=True))
+register_prompt("alfworld/react@1", ALFWorldReact)
+register_prompt("alfworld/react-listed@1", lambda: ALFWorldReact("alfworld/react-listed@1", listed=True))
 register_prompt("webshop/act@1", WebShopAct)
 register_prompt("webshop/react@1", WebShopReact)
 register_prompt("webshop/verl-agent@1", WebShopVerlAgent)

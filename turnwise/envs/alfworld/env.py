@@ -16,16 +16,19 @@ from turnwise.envs.alfworld import text
 from turnwise.envs.alfworld.data import Games, GivenGames
 from turnwise.envs.alfworld.engine import act, commands
 from turnwise.envs.alfworld.expert import expert_plan
+from turnwise.envs.alfworld.explorer import next_command
 from turnwise.envs.alfworld.game import Game
 from turnwise.envs.alfworld.generated import Recipe, generated
 from turnwise.envs.alfworld.goals import conditions
 from turnwise.envs.alfworld.official import official
+from turnwise.envs.alfworld.recollection import Recollection, recall
 from turnwise.envs.alfworld.state import Command, State
 from turnwise.envs.core import Outcome, TaskId, TurnEnv
-from turnwise.errors import ConfigError
+from turnwise.errors import ConfigError, unknown
 
 VERSION = 0
 """Part of the data hash: raised when a transcript changes."""
+EXPERTS = ("full", "partial")
 
 
 class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
@@ -45,6 +48,7 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
         valid_games: how many generated games in each of the other splits.
         split: the split `reset` draws from; None for the first.
         split_rule: `official` or `types`, see `turnwise.envs.alfworld.splits`.
+        expert: who answers `expert_action`: `full` knows the whole house, `partial` only what was seen in the episode.
 
     Raises:
         ConfigError: where there are no games, or for an unknown wording, difficulty or rule.
@@ -57,8 +61,11 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
     def __init__(
         self, games: Sequence[Game | str | PathLike[str]] | None = None, *, data: str | PathLike[str] = "",
         wording: str | None = None, difficulty: str = "normal", games_seed: int = 0, train_games: int = 3000,
-        valid_games: int = 120, split: str | None = None, split_rule: str = "official", render_mode: str | None = None,
+        valid_games: int = 120, split: str | None = None, split_rule: str = "official", expert: str = "full",
+        render_mode: str | None = None,
     ) -> None:  # fmt: skip
+        if expert not in EXPERTS:
+            raise unknown("expert", expert, EXPERTS, "ALFWorld")
         if games is not None and data:
             raise ConfigError("games and data were both given to ALFWorld: give games=[...] or data=DIRECTORY")
         if games is not None:
@@ -72,6 +79,9 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
         super().__init__(split, render_mode)
         self._commands: dict[str, Command] | None = None
         """What can be done now; None where that is to be looked up."""
+        self._explores = expert == "partial"
+        self._recalled: Recollection | None = None
+        """What was seen in the episode when the explorer was last asked."""
 
     # The contract -------------------------------------------------------------------------------------------------
 
@@ -126,9 +136,12 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
         return hashlib.blake2b(self._state.packed(), digest_size=8, key=self._game.digest.encode()).hexdigest()
 
     def expert_action(self) -> str | None:
-        """What a player who knows the whole house does now; None after the end, before the first reset and in a dead end."""
+        """What the expert does now; None after the end, before the first reset and where it knows no way."""
         if self._task is None or self._known.success:
             return None
+        if self._explores:
+            self._recalled = recall(self._game, self._actions, self._recalled)
+            return next_command(self._recalled.memory, self._recalled.offered)
         plan = expert_plan(self._game, self._state)
         return plan[0] if plan else None
 
@@ -146,7 +159,7 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
 
     def __getstate__(self) -> dict[str, Any]:
         """Games are looked up again: those of a directory or a recipe are not part of a pickle."""
-        return {name: value for name, value in self.__dict__.items() if name != "_game"} | {"_commands": None}
+        return {name: value for name, value in self.__dict__.items() if name != "_game"} | {"_commands": None, "_recalled": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
