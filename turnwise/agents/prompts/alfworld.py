@@ -57,13 +57,10 @@ def dialogue(system: str, history: Sequence[Step], listed: bool) -> list[Message
     return messages
 
 
-def puts(history: Sequence[Step]) -> str:
-    """How this game wants objects put down; both ways while no observation or command has shown it."""
-    for step in history:
-        for command in step.info.get("admissible") or []:
-            if command == "help":
-                return PUTS[0]
-    return PUTS[1] if history[0].info.get("admissible") else " or ".join(PUTS)
+def puts(first: Step) -> str:
+    """How this game wants objects put down: the wording that has `help` moves them. Both ways where no commands are known."""
+    commands = first.info.get("admissible") or []
+    return PUTS["help" not in commands] if commands else " or ".join(PUTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,7 @@ class ALFWorldReact:
     listed: bool = False
 
     def messages(self, history: Sequence[Step]) -> list[Message]:
-        return dialogue(REACT_SYSTEM.format(put=puts(history)), history, self.listed)
+        return dialogue(REACT_SYSTEM.format(put=puts(history[0])), history, self.listed)
 
     def parse(self, text: str) -> Action:
         found = ACTION_LINE.search(text)
