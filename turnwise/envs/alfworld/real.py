@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from turnwise.envs.alfworld.env import ALFWorldEnv
+from turnwise.envs.alfworld.game import Game
 from turnwise.envs.alfworld.state import State
 from turnwise.envs.alfworld.writing.save import content
 from turnwise.envs.core import Outcome, Snapshot
@@ -76,7 +77,7 @@ class RealEngine:
             try:
                 return getattr(self._env, name)(*arguments)
             except (KeyError, AssertionError, SystemExit) as problem:
-                raise EngineError(f"the original engine cannot {name} this game: {problem!r}; the native one may say why") from problem
+                raise EngineError(f"the original engine cannot {name} this game: {problem!r}; try the native one") from problem
             finally:
                 sys.argv = before
 
@@ -153,8 +154,15 @@ class RealALFWorldEnv(ALFWorldEnv):
     def _begin(self, task: int | str) -> Outcome:
         known = super()._begin(task)
         self.close()
-        self._engine = RealEngine(content(self._game), self._memoise)
+        self._engine = self._open()
         return self._told(known, self._engine.reset())
+
+    def _open(self) -> RealEngine:
+        """The game's own file where it was read from one; else, or in another wording, the game written anew."""
+        assert self._task is not None
+        path = self.games.path(self._task)
+        as_filed = path is not None and Game.load(path).digest == self._game.digest
+        return RealEngine(path if path is not None and as_filed else content(self._game), self._memoise)
 
     def _act(self, action: str) -> Outcome:
         if self._engine is None:  # after a pickle, which cannot hold the engine
@@ -173,14 +181,14 @@ class RealALFWorldEnv(ALFWorldEnv):
 
     def _again(self) -> None:
         """A new engine in which this episode's actions have been played."""
-        self._engine = RealEngine(content(self._game), self._memoise)
+        self._engine = self._open()
         self._engine.reset()
         for action in self._actions:
             self._engine.step(action)
 
     # Snapshots are replayed ---------------------------------------------------------------------------------------
 
-    def _save(self) -> None:
+    def _save(self) -> None:  # type: ignore[override]  # TurnEnv lets an environment save nothing
         return None
 
     def restore(self, snapshot: Snapshot[tuple[State, Outcome]]) -> tuple[str, dict[str, Any]]:

@@ -8,7 +8,6 @@ Its notation: `#symbol#` is replaced by the first rule of that name whose condit
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from turnwise.envs.alfworld.text import WELCOME
 from turnwise.envs.alfworld.wording import Wording
@@ -91,7 +90,8 @@ def _symbols(task: str, said: Wording) -> dict[str, list[Rule]]:
         "list_separator": [_rule(", ")],
         "list_last_separator": [_rule(", and ")],
     }
-    symbols |= {f"{verb}Object": [_rule(f"You {verb.lower()} the {{o.name}} using the {{r.name}}.")] for verb in ("Clean", "Heat", "Cool")}
+    for verb in ("Clean", "Heat", "Cool"):
+        symbols[verb + "Object"] = [_rule(f"You {verb.lower()} the {{o.name}} using the {{r.name}}.")]
     return symbols if said.help is None else symbols | {"help": [_rule(said.help)]}
 
 
@@ -114,8 +114,7 @@ def grammar(task: str, said: Wording) -> str:
     """
     if found := sorted(set(task) & set(UNSAYABLE)):
         raise DataError(f"the task {task!r} has {found[0]!r}, which the original's grammar cannot say: reword it")
-    symbols: Any = json.dumps(_symbols(task, said), indent=1, ensure_ascii=False)
-    actions = [
-        f'action {name} {{\n    template :: "{command}";\n    feedback :: "#{name}#";\n}}\n' for name, command in _commands(said).items()
-    ]
+    symbols = json.dumps(_symbols(task, said), indent=1, ensure_ascii=False)
+    pairs = _commands(said).items()
+    actions = [f'action {name} {{\n    template :: "{command}";\n    feedback :: "#{name}#";\n}}\n' for name, command in pairs]
     return f'grammar :: """\n{symbols}\n""";\n\n' + "\n".join(actions)

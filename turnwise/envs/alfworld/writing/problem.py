@@ -13,12 +13,13 @@ from collections.abc import Iterable
 from turnwise.envs.alfworld.game import Game
 from turnwise.envs.alfworld.goals import LOOK, TWO, Goal
 from turnwise.envs.alfworld.problem import SIGNS
-from turnwise.envs.alfworld.writing.spelling import spelled
 from turnwise.envs.alfworld.writing.domain import NAMED_TYPES
+from turnwise.envs.alfworld.writing.spelling import spelled
 
 _ABLE = {"isclean": "cleanable", "ishot": "heatable", "iscool": "coolable"}
 _DONE = {"isclean": "isClean", "ishot": "isHot", "iscool": "isCool"}
 _NUMBERED = re.compile(r"(\S+) (\d+)")
+_SETS = ("pickupable", "toggleable", "cleanable", "heatable", "coolable", "sliceable")
 AGENT = "agent1"
 
 
@@ -80,7 +81,7 @@ def problem(game: Game, name: str) -> str:
 
 def _abilities(game: Game, things: list[str]) -> list[str]:
     """What can be done with which object, and what holds of it at the start."""
-    sets = {name: sorted(getattr(game, name)) for name in ("pickupable", "toggleable", "cleanable", "heatable", "coolable", "sliceable")}
+    sets = {name: sorted(getattr(game, name)) for name in _SETS}
     sets |= {"isReceptacleObject": sorted(game.holding), "isCool": _set_in(game.start.cool)}
     return [f"({name} {things[one]})" for name, ones in sets.items() for one in ones]
 

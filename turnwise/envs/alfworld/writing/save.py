@@ -43,7 +43,9 @@ def content(game: Game) -> dict[str, Any]:
         "solvable": True if plan is not None else None,
     }
     if Game.of(written).digest != game.digest:
-        raise DataError(f"the game {game.task!r} cannot be written: its names do not follow from types and numbers, as official ones do")
+        raise DataError(
+            f"the game {game.task!r} cannot be written: its names are not types and numbers as official ones are"
+        )
     return written
 
 
@@ -54,7 +56,7 @@ def trial(game: Game) -> str:
 
 def trajectory(game: Game) -> dict[str, Any]:
     """What `traj_data.json` says: the parameters of the task, the scene, and the task as its only annotation."""
-    wanted, target = (spelled(kind).removesuffix("Type").removesuffix("type") for kind in (game.goal.object_type, game.goal.place_type))
+    wanted, target = (spelled(kind.removesuffix("type")) for kind in (game.goal.object_type, game.goal.place_type))
     look, scene = game.goal.kind == LOOK, int(game.digest, 16) % SCENES
     return {
         "task_id": trial(game),
@@ -92,5 +94,5 @@ def save(game: Game, directory: str | PathLike[str]) -> Path:
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf8")
     except OSError as problem:
-        raise DataError(f"cannot write the ALFWorld game {folder}: {problem.strerror}; give a directory that can be written to") from None
+        raise DataError(f"cannot write the ALFWorld game {folder}: {problem.strerror}; give another directory") from None
     return folder / "game.tw-pddl"

@@ -16,12 +16,12 @@ Newspaper Ottoman Painting PaintingHanger Pan PaperTowel PaperTowelRoll Pen Penc
 Pot Potato RemoteControl Safe SaltShaker ScrubBrush Shelf ShowerDoor ShowerGlass SideTable Sink SinkBasin SoapBar SoapBottle
 Sofa Spatula Spoon SprayBottle Statue StoveBurner StoveKnob TVStand TeddyBear Television TennisRacket TissueBox Toaster
 Toilet ToiletPaper ToiletPaperHanger ToiletPaperRoll Tomato Towel TowelHolder Vase Watch WateringCan Window WineBottle
-""".split()
+"""
 
 
 @cache
 def _by_lower() -> dict[str, str]:
-    return {kind.lower(): kind for kind in TYPES}
+    return {kind.lower(): kind for kind in TYPES.split()}
 
 
 def spelled(kind: str) -> str:
