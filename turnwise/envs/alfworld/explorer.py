@@ -10,6 +10,7 @@ import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
+from turnwise.envs.alfworld.furniture import FITS
 from turnwise.envs.alfworld.memory import APPLIANCES, Memory, kind
 
 _TASKS = (
@@ -25,7 +26,7 @@ _USUAL = {
     "bowl cup mug plate": "countertop diningtable coffeemachine fridge cabinet sinkbasin shelf microwave sidetable desk",
     "kettle pan pot": "stoveburner countertop diningtable sinkbasin cabinet fridge",
     "butterknife fork knife ladle spatula spoon": "countertop diningtable drawer sinkbasin sidetable",
-    "glassbottle peppershaker saltshaker winebottle": "countertop diningtable shelf cabinet garbagecan sidetable drawer",
+    "glassbottle peppershaker saltshaker winebottle": "countertop diningtable shelf fridge cabinet garbagecan drawer",
     "candle cloth dishsponge soapbar soapbottle spraybottle tissuebox toiletpaper": (
         "countertop toilet toiletpaperhanger bathtubbasin sinkbasin garbagecan shelf sidetable diningtable cabinet drawer cart"
     ),
@@ -41,6 +42,8 @@ _USUAL = {
 }  # fmt: skip
 """For things of everyday life where they are mostly found, the likeliest and easiest to look at first."""
 USUAL = {thing: tuple(places.split()) for things, places in reversed(_USUAL.items()) for thing in things.split()}
+FITTING = {place.lower(): frozenset(thing.lower() for thing in things) for place, things in FITS.items()}
+"""What may stand where, in general: next after the usual places come those."""
 OFTEN_CLOSED = ("cabinet", "drawer", "safe", "fridge", "microwave", "laundryhamper", "box")
 
 
@@ -143,12 +146,14 @@ def _fetch(memory: Memory, asked: Errand) -> Iterator[str]:
 
 
 def _search(memory: Memory, thing: str) -> Iterator[str]:
-    """Look into what was not looked into, in the order of `USUAL`; then into the rest, open furniture first."""
+    """Look into what was not looked into, in the order of `USUAL`; then where it fits, open furniture first; then anywhere."""
     usual = USUAL.get(thing, ())
 
-    def rank(place: str) -> tuple[int, bool]:
+    def rank(place: str) -> tuple[int, bool, bool]:
         what = kind(place)
-        return usual.index(what) if what in usual else len(usual), what in OFTEN_CLOSED
+        if what in usual:
+            return usual.index(what), False, False
+        return len(usual), thing not in FITTING.get(what, ()), what in OFTEN_CLOSED
 
     for place in sorted((place for place in memory.furniture if not memory.seen(place)), key=rank):
         yield from _reach(memory, place)
