@@ -19,7 +19,7 @@ from turnwise.envs.core import Info, Outcome, TaskId, TurnEnv
 from turnwise.envs.tool_math import tasks as sources
 from turnwise.envs.tool_math.fences import fenced
 from turnwise.envs.tool_math.grading import graded
-from turnwise.envs.tool_math.interpreter import FINAL_ANSWER, SEEDED, Interpreter
+from turnwise.envs.tool_math.interpreter import FINAL_ANSWER, SEEDED, Interpreter, sandboxes
 from turnwise.envs.tool_math.output import shown
 from turnwise.envs.tool_math.problems import Problem
 from turnwise.envs.tool_math.turns import BOX, Move, read_turn
@@ -71,7 +71,8 @@ class ToolMathEnv(TurnEnv[tuple[Place, str, Outcome]]):
 
     Args:
         problems: the problems, as one split `all`; or a mapping from split to problems. None for those of `data`, or generated.
-        data: a file of problems (JSON lines, parquet) or a dataset, or a mapping from split to such; see `turnwise.envs.tool_math.datasets`.
+        data: a file of problems (JSON lines, parquet) or a dataset, or a mapping from split to such; see
+            `turnwise.envs.tool_math.datasets`.
         fields: what its columns are called, such as `{"question": "problem"}`.
         families, levels: kinds and difficulties of generated problems; empty for all of them.
         train, dev, test: how many problems to generate for each split.
@@ -98,16 +99,22 @@ class ToolMathEnv(TurnEnv[tuple[Place, str, Outcome]]):
     def __init__(
         self, problems: Sequence[Problem] | Mapping[str, Sequence[Problem]] | None = None, *,
         data: str | Mapping[str, str] = "", fields: Mapping[str, str] | None = None, families: Sequence[str] = (),
-        levels: Sequence[int] = (), train: int = 2000, dev: int = 200, test: int = 500, problem_seed: int = 0, stateful: bool = True,
-        final_answer: bool = False, printed_answers: bool = True, stop_at_void: bool = True, output_chars: int = 512,
+        levels: Sequence[int] = (), train: int = 2000, dev: int = 200, test: int = 500, problem_seed: int = 0,
+        stateful: bool = True, final_answer: bool = False, printed_answers: bool = True, stop_at_void: bool = True, output_chars: int = 512,
         seconds: float = 5.0, memory_mb: int = 512, sandbox: str | Callable[[Spec], Sandbox] = "auto", split: str = "train",
         render_mode: str | None = None,
     ) -> None:  # fmt: skip
         if output_chars < 2 or seconds <= 0:
             raise ConfigError(f"output_chars={output_chars} must be at least 2 and seconds={seconds} more than 0")
-        made = sources.Generated(tuple(families), tuple(levels), (train, dev, test), problem_seed)
-        self._tasks = sources.tasks_of(problems, data, fields, made)
-        if tuple(self._tasks.splits) == ("all",) and split == "train":
+        if problems is not None and data:
+            raise ConfigError("problems and data were both given, and each says which tasks there are: give one of them")
+        self._recipe: tuple[Any, ...] = sources.generated, tuple(families), tuple(levels), (train, dev, test), problem_seed
+        if problems is not None:
+            self._recipe = sources.given, problems
+        elif data:
+            self._recipe = sources.loaded, tuple(sources.by_split(data).items()), tuple((fields or {}).items())
+        self._tasks = _made(self._recipe)
+        if self._tasks.splits == ("all",) and split == "train":
             split = "all"
         if split not in self._tasks.splits:
             raise TaskError(f"there is no split {split!r} here: choose one of {', '.join(self._tasks.splits)}")
@@ -121,7 +128,7 @@ class ToolMathEnv(TurnEnv[tuple[Place, str, Outcome]]):
 
     @property
     def splits(self) -> tuple[str, ...]:
-        return tuple(self._tasks.splits)
+        return self._tasks.splits
 
     def tasks(self, split: str) -> Sequence[TaskId]:
         return self._tasks.of(split)
@@ -139,8 +146,7 @@ class ToolMathEnv(TurnEnv[tuple[Place, str, Outcome]]):
 
     def _begin(self, task: TaskId) -> Outcome:
         self._interpreter.close()
-        self._problem = self._tasks.problem(task)
-        self._split = self._tasks.split_of(task)
+        self._split, self._problem = self._tasks.problem(task, self._split)
         self._place, self._output = Place(), ""
         return self._look(self._problem.question)
 
@@ -168,8 +174,7 @@ class ToolMathEnv(TurnEnv[tuple[Place, str, Outcome]]):
         program, log = self._problem.code, self._place.log
         if not program:
             return f"{BOX}{self._problem.answer}}}"
-        ran = bool(log) and log[-1][0] == program and self._output != ""
-        return f"{BOX}{self._output}}}" if ran else fenced(program)
+        return f"{BOX}{log[-1][1]}}}" if log and log[-1][0] == program else fenced(program)
 
     # Turns --------------------------------------------------------------------------------------------------------
 
@@ -208,11 +213,8 @@ class ToolMathEnv(TurnEnv[tuple[Place, str, Outcome]]):
         return Outcome(
             observation=observation, instruction=self._problem.question, admissible=list(ADMISSIBLE), state=self._state_hash(),
             reward=reward, terminated=terminated, valid=valid, success=self._place.score == 1.0, score=self._place.score,
-            tags=[*self._problem_tags(), *tags],
+            tags=[*self._problem.tags, *tags],
         )  # fmt: skip
-
-    def _problem_tags(self) -> list[str]:
-        return list(self._problem.tags)
 
     def _state_hash(self) -> str:
         """Of the problem, the settings, every block that ran with what was shown of it, and how the episode ended."""
@@ -228,7 +230,7 @@ class ToolMathEnv(TurnEnv[tuple[Place, str, Outcome]]):
 
     def _new_interpreter(self) -> Interpreter:
         limits = Limits(seconds=self.seconds, memory_mb=self.memory_mb)
-        return Interpreter(sources.sandbox_of(self.sandbox, limits), self._prelude, self.seconds)
+        return Interpreter(sandboxes(self.sandbox, limits), self._prelude, self.seconds)
 
     def close(self) -> None:
         """End the episode's interpreter. It ends also with the episode, and when the environment is forgotten."""
@@ -251,12 +253,19 @@ class ToolMathEnv(TurnEnv[tuple[Place, str, Outcome]]):
 
     def _load(self, state: tuple[Place, str, Outcome]) -> None:
         assert self._task is not None
-        self._problem = self._tasks.problem(self._task)
+        self._problem = self._tasks.problem(self._task, self._split)[1]
         self._place, self._output, self._last = state
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_interpreter"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_interpreter", "_tasks")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._tasks = _made(self._recipe)
         self._interpreter = self._new_interpreter()
+
+
+def _made(recipe: tuple[Any, ...]) -> sources.Tasks:
+    """The tasks of a recipe: a function that keeps what it makes, and what it is called with."""
+    make, *arguments = recipe
+    return cast(sources.Tasks, make(*arguments))

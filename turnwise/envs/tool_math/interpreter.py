@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.util import find_spec
 from typing import TypeAlias
 
-from turnwise.sandbox.contract import Result, Sandbox, SandboxError, Session
+from turnwise.sandbox.contract import Limits, Result, Sandbox, SandboxError, Session, Spec
 
 MakeSandbox: TypeAlias = Callable[[], Sandbox]
 GONE = frozenset({"timeout", "memory", "output", "died"})
@@ -41,6 +43,21 @@ def final_answer(answer):
     exact = sympy is not None and isinstance(answer, sympy.Basic)
     print("\\boxed{" + (sympy.latex(answer) if exact else str(answer)) + "}")
 '''
+
+
+def sandboxes(backend: str | Callable[[Spec], Sandbox], limits: Limits) -> MakeSandbox:
+    """What opens a sandbox for one interpreter: numpy and sympy warm where they are installed, hashes of text always the same."""
+    warm = tuple(name for name in ("numpy", "sympy") if find_spec(name) is not None)
+    spec = Spec(limits=limits, environment={"PYTHONHASHSEED": "0"}, preload=warm)
+    if not isinstance(backend, str):
+        return partial(backend, spec)
+
+    def opened() -> Sandbox:
+        from turnwise.sandbox import open_sandbox
+
+        return open_sandbox(spec, backend)
+
+    return opened
 
 
 class Interpreter:
