@@ -155,5 +155,5 @@ def _search(memory: Memory, thing: str) -> Iterator[str]:
             return usual.index(what), False, False
         return len(usual), thing not in FITTING.get(what, ()), what in OFTEN_CLOSED
 
-    for place in sorted((place for place in memory.furniture if not memory.seen(place)), key=rank):
+    for place in sorted((place for place in memory.furniture if place not in memory.looked), key=rank):
         yield from _reach(memory, place)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 _PUTS = ("move {} to {}", "put {} in/on {}")
 _AROUND = re.compile(r"you see (.*?)\.\n")
@@ -45,8 +45,10 @@ class Memory:
     here: frozenset[str] = frozenset()
     """Receptacles within reach."""
     held: str = ""
-    contents: Mapping[str, tuple[str, ...]] | None = None
-    """What is in each receptacle that was looked into."""
+    contents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What is known to be in a receptacle."""
+    looked: frozenset[str] = frozenset()
+    """Receptacles that were looked into."""
     closed: frozenset[str] = frozenset()
     """Receptacles that were seen closed, and not opened since."""
     opened: frozenset[str] = frozenset()
@@ -67,12 +69,8 @@ class Memory:
         return cls(task[1] if task else "", furniture, _PUTS["help" not in offered])
 
     def inside(self, place: str) -> tuple[str, ...]:
-        """What was last seen in a receptacle."""
-        return (self.contents or {}).get(place, ())
-
-    def seen(self, place: str) -> bool:
-        """Whether a receptacle was looked into."""
-        return place in (self.contents or {})
+        """What is known to be in a receptacle."""
+        return self.contents.get(place, ())
 
     def after(self, answer: str, admissible: Container[str]) -> Memory:
         """What is known after an answer of the game and the commands admissible then."""
@@ -86,7 +84,8 @@ class Memory:
         if found := _SEEN.search(answer):
             place, listing = (found[1], found[2]) if found[1] else (found[3], found[4])
             opened = self.opened if found[1] else self.opened | {place}
-            return self._with(place, tuple(_names(listing)), closed=self.closed - {place}, opened=opened)
+            known = replace(self, looked=self.looked | {place}, closed=self.closed - {place}, opened=opened)
+            return known._with(place, tuple(_names(listing)))
         if found := _CLOSED.search(answer):
             place = found[1] or found[2]
             return replace(self, closed=self.closed | {place}, opened=self.opened - {place})
@@ -102,7 +101,7 @@ class Memory:
         return self
 
     def _with(self, place: str, inside: tuple[str, ...], **changes: object) -> Memory:
-        return replace(self, contents={**(self.contents or {}), place: inside}, **changes)  # type: ignore[arg-type]
+        return replace(self, contents={**self.contents, place: inside}, **changes)  # type: ignore[arg-type]
 
     def _tried(self, admissible: Container[str]) -> Memory:
         """Note what should be possible here and is not."""
@@ -110,7 +109,7 @@ class Memory:
         for place in self.here:
             if self.held:
                 tries += [f"{verb} {self.held} with {place}" for verb, what in APPLIANCES.items() if kind(place) == what]
-                if place not in self.closed and self.seen(place):
+                if place not in self.closed and place in self.looked:
                     tries.append(self.put.format(self.held, place))
             elif place not in self.closed:
                 tries += [f"take {one} from {place}" for one in self.inside(place)]
