@@ -240,13 +240,17 @@ def main() -> int:
     asked = parser.parse_args()
     jobs = [(number, kind, what, asked) for number, (kind, what) in enumerate(cases(asked))]
     tallies: dict[str, Tally] = {kind: Tally() for _, kind, _, _ in jobs}
+    random.Random(asked.seed).shuffle(jobs)  # so that a run that is interrupted has played some of each kind
     start = time.time()
     with multiprocessing.get_context("spawn").Pool(asked.workers) as pool:
-        for count, (kind, tally) in enumerate(pool.imap_unordered(one_case, jobs), 1):
-            tallies[kind].add(tally)
-            if count % 20 == 0:
-                wrong = sum(len(tally.differences) for tally in tallies.values())
-                print(f"{count} of {len(jobs)} games, {wrong} differences, {time.time() - start:.0f} s", file=sys.stderr)
+        try:
+            for count, (kind, tally) in enumerate(pool.imap_unordered(one_case, jobs), 1):
+                tallies[kind].add(tally)
+                if count % 20 == 0:
+                    wrong = sum(len(tally.differences) for tally in tallies.values())
+                    print(f"{count} of {len(jobs)} games, {wrong} differences, {time.time() - start:.0f} s", file=sys.stderr)
+        except KeyboardInterrupt:
+            print("interrupted: these are the games played so far", file=sys.stderr)
     whole = show(tallies)
     if asked.json is not None:
         rows = {kind: asdict(tally) for kind, tally in tallies.items()}

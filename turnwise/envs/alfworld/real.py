@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from os import PathLike, fspath
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -44,8 +44,8 @@ class RealEngine:
 
     Args:
         game: the content of a `game.tw-pddl`, or its path.
-        memoise: parse each piece of the grammar once instead of at every step, in the whole process (see
-            `memoise_parsing`); the answers are the same.
+        memoise: do the same work once instead of again and again, in the whole process, with the same answers: see
+            `memoise_parsing`.
 
     Raises:
         ConfigError: where the packages are not installed.
@@ -110,21 +110,19 @@ def _packages() -> tuple[Any, Any, Any]:
 
 
 def memoise_parsing() -> None:
-    """Make TextWorld parse each text of a game's grammar once: steps cost a fraction, answers stay the same.
+    """Make TextWorld parse each text of a game's grammar once, and not translate a game again at the reset after its load.
 
-    The parser is a function of its arguments; what is kept is copied before use, as the caller writes into it.
+    Steps and resets cost a fraction, answers stay the same: both are functions of their arguments. What the text parser
+    returned is copied before use, as the caller writes into it; a translation is only read.
     """
+    import fast_downward
     from textworld.envs.pddl import textgen
 
-    if hasattr(textgen._parse_and_convert, "cache_clear"):
+    if hasattr(fast_downward.pddl2sas, "cache_clear"):
         return
     parse = cache(textgen._parse_and_convert)
-
-    def parsed(*arguments: Any, **settings: Any) -> Any:
-        return copy.deepcopy(parse(*arguments, **settings))
-
-    parsed.cache_clear = parse.cache_clear  # type: ignore[attr-defined]
-    textgen._parse_and_convert = parsed
+    textgen._parse_and_convert = lambda *arguments, **settings: copy.deepcopy(parse(*arguments, **settings))
+    fast_downward.pddl2sas = lru_cache(maxsize=2)(fast_downward.pddl2sas)
 
 
 class RealALFWorldEnv(ALFWorldEnv):

@@ -43,9 +43,7 @@ def content(game: Game) -> dict[str, Any]:
         "solvable": True if plan is not None else None,
     }
     if Game.of(written).digest != game.digest:
-        raise DataError(
-            f"the game {game.task!r} cannot be written: its names are not types and numbers as official ones are"
-        )
+        raise DataError(f"the game {game.task!r} cannot be written: its names are not types and numbers as official ones are")
     return written
 
 
