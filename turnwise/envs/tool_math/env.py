@@ -100,9 +100,9 @@ class ToolMathEnv(TurnEnv[tuple[Place, str, Outcome]]):
         self, problems: Sequence[Problem] | Mapping[str, Sequence[Problem]] | None = None, *,
         data: str | Mapping[str, str] = "", fields: Mapping[str, str] | None = None, families: Sequence[str] = (),
         levels: Sequence[int] = (), train: int = 2000, dev: int = 200, test: int = 500, problem_seed: int = 0,
-        stateful: bool = True, final_answer: bool = False, printed_answers: bool = True, stop_at_void: bool = True, output_chars: int = 512,
-        seconds: float = 5.0, memory_mb: int = 512, sandbox: str | Callable[[Spec], Sandbox] = "auto", split: str = "train",
-        render_mode: str | None = None,
+        stateful: bool = True, final_answer: bool = False, printed_answers: bool = True, stop_at_void: bool = True,
+        output_chars: int = 512, seconds: float = 5.0, memory_mb: int = 512, sandbox: str | Callable[[Spec], Sandbox] = "auto",
+        split: str = "train", render_mode: str | None = None,
     ) -> None:  # fmt: skip
         if output_chars < 2 or seconds <= 0:
             raise ConfigError(f"output_chars={output_chars} must be at least 2 and seconds={seconds} more than 0")
