@@ -21,8 +21,9 @@ BUDGET = 400
 
 def place_after(story: Story, place: int, command: str, before: World, after: World) -> int:
     """Where on the walkthrough an episode is that was at `place` and did `command`."""
-    if 0 <= place < len(story.walkthrough) and command == story.walkthrough[place]:
-        return place + 1
+    due = _due(story, place, before)
+    if due is not None and command == story.walkthrough[due]:
+        return due + 1
     if after.facts == before.facts:
         return place
     path = story.path()
@@ -31,9 +32,18 @@ def place_after(story: Story, place: int, command: str, before: World, after: Wo
 
 def next_command(story: Story, place: int, world: World, events: tuple[str, ...]) -> str | None:
     """What to do now; None where no way is known."""
-    if 0 <= place < len(story.walkthrough):
-        return story.walkthrough[place]
+    due = _due(story, place, world)
+    if due is not None:
+        return story.walkthrough[due]
     return planned(story, events) or way_back(story, world)
+
+
+def _due(story: Story, place: int, world: World) -> int | None:
+    """The place of the walkthrough's next command that does something: cooking games' say to open what is open already."""
+    if place == OFF:
+        return None
+    commands = range(place, len(story.walkthrough))
+    return next((k for k in commands if story.walkthrough[k] in world.commands), None)
 
 
 def planned(story: Story, events: tuple[str, ...]) -> str | None:
@@ -49,8 +59,6 @@ def planned(story: Story, events: tuple[str, ...]) -> str | None:
 def way_back(story: Story, world: World) -> str | None:
     """The first of at most `DEPTH` commands that lead onto the walkthrough, as far along it as a shortest way does."""
     places: dict[frozenset[object], int] = {facts: k for k, facts in enumerate(story.path())}
-    if world.facts in places:
-        return story.walkthrough[places[world.facts]]
     queue, seen = deque([(world, 0, "")]), {world.facts}
     best: tuple[int, int, str] | None = None
     while queue and len(seen) <= BUDGET:
