@@ -52,9 +52,9 @@ def graded(gold: str, text: str, *, algebra: bool = True) -> Grade:
 
     Args:
         gold: the reference, with or without ``\boxed{}`` or ``$…$`` around it.
-        text: a reply. The answer is its last balanced ``\boxed{}``; else, as GSM8K's solutions end, what follows the last line that
-            begins with ``####``; else the whole text where it is one line without a ``\boxed``, so that a bare answer is graded as it
-            stands. Nothing is searched for in prose.
+        text: a reply. The answer is its last balanced ``\boxed{}``; else, as GSM8K's solutions end, what follows ``####`` at the
+            beginning of a line; else the whole text where it is one line without a ``\boxed``, so that a bare answer is graded
+            as it stands. Nothing is searched for in prose.
         algebra: whether what is no number may be compared by math-verify. Without it such answers are right only where they are
             spelled as the gold is, and the extra `[math]` is not needed.
 

@@ -1,9 +1,9 @@
 """Worker processes that compare answers by algebra, under limits that hold against the answer.
 
-An answer is written by a model that is rewarded for being right, and algebra on it can cost anything: a tower of powers, a factorial
-of a billion. So each comparison runs in a child that the kernel ends after so much processor time and the parent kills after so much
-wall-clock time; it is replaced at the next need. Workers are started on first use, are shared by all threads, are programs of
-their own (no `__main__` guard is needed, a fork of this process does not share them) and end with the process.
+An answer is written by a model that is rewarded for being right, and algebra on it can cost anything: a tower of powers, a
+factorial of a billion. So each comparison runs in a child that the kernel ends after so much processor time and the parent kills
+after so much wall-clock time; it is replaced at the next need. Workers are started on first use, are shared by all threads, are
+programs of their own (no `__main__` guard is needed, a fork of this process does not share them) and end with the process.
 
 Whose fault an ending was decides what it means. Processor time used up is the answer's, unless the gold alone uses it up too. A
 worker that dies or stalls is tried once more, then against a comparison known to work: if that passes, the answer is to blame,
@@ -128,7 +128,8 @@ class GradingPool:
         verdict = self._patient(gold, answer)
         if verdict in ("timeout", "died") and self._patient(gold, gold) in ("timeout", "died"):
             raise GraderError(
-                f"the reference answer {gold[:80]!r} alone costs more than {self.limits.cpu_seconds:g} s to compare: correct or drop it"
+                f"the reference answer {gold[:80]!r} alone costs more than {self.limits.cpu_seconds:g} s to compare: "
+                "correct or drop it"
             )
         return verdict
 

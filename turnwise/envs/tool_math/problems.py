@@ -2,8 +2,8 @@
 
 `problem(family, level, index, split, seed)` is a pure function of its arguments. Splits are disjoint by content: a problem belongs
 to the split that a hash of its program says, and the program states every number the problem is made of, so no question of the
-test split is asked in training in other words. Families are in `turnwise.envs.tool_math.generators`; those of `reasoning-gym`, when it is installed,
-are called `reasoning_gym/<name>`.
+test split is asked in training in other words. Families are in `turnwise.envs.tool_math.generators`; those of `reasoning-gym`, when
+it is installed, are called `reasoning_gym/<name>`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Problem:
 
 
 def problem(family: str, level: int, index: int, split: str = "train", seed: int = 0) -> Problem:
-    """The problem of a family and a level at an index of a split. Different indices may meet the same problem where a level is small.
+    """The problem of a family and a level at an index of a split. Indices may meet the same problem where a level is small.
 
     Raises:
         ConfigError: for an unknown family or a level that is not 1 to 5.

@@ -42,8 +42,8 @@ def same_base(gold: str, answer: str) -> bool:
 def words(text: str) -> str | None:
     r"""The words of an answer that is nothing but words, in lower case without brackets and spaces; None for any other.
 
-    ``\text{(C)}``, ``(C)`` and ``C`` are one, ``\text{Yes}`` and ``yes`` too. What may be a product of variables is not words: plain
-    letters count from the third on, or as one capital letter.
+    ``\text{(C)}``, ``(C)`` and ``C`` are one, ``\text{Yes}`` and ``yes`` too. What may be a product of variables is not
+    words: plain letters count from the third on, or as one capital letter.
     """
     inner, count = _TEXT.subn(r"\1", text.strip().strip("$"))
     bare = re.sub(r"[\s()\"'.]|\\[ !,;]", "", inner)
