@@ -52,13 +52,16 @@ def descriptors(keep: dict[int, int]) -> None:
         os.dup2(source, target)
     edges = [-1, *sorted(high), 1 << 16]
     for low, up in zip(edges, edges[1:], strict=False):
-        os.closerange(low + 1, up)
+        if low + 1 < up:  # an empty range that ends at 0 would close everything
+            os.closerange(low + 1, up)
 
 
 def signals() -> None:
     """Python's defaults again, and none of the parent's wakeups."""
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
