@@ -81,6 +81,11 @@ class GuestSandbox(Sandbox):
     def capabilities(self) -> Capabilities:
         return self._confinement.capabilities
 
+    @property
+    def stands(self) -> bool:
+        """Neither closed nor killed."""
+        return not self._dead and not self._closed
+
     # Requests.
 
     def _exchange(self, header: Header, body: bytes, timeout: float, descriptors: tuple[int, ...] = ()) -> tuple[Header, bytes] | None:
@@ -237,7 +242,7 @@ class GuestSession(Session):
         self._alive = True
 
     def run(self, code: str, timeout: float | None = None) -> Result:
-        if not self._alive:
+        if not self.alive:
             return Result("", "", None, "died")
         request = {"ask": "cell", "session": self._number}
         result, self._alive = self._sandbox.call(request, code.encode("utf-8", "surrogatepass"), timeout)
@@ -245,12 +250,12 @@ class GuestSession(Session):
 
     @property
     def alive(self) -> bool:
-        return self._alive
+        return self._alive and self._sandbox.stands
 
     def close(self) -> None:
-        if self._alive:
-            self._alive = False
+        if self.alive:
             self._sandbox.end("session", self._number)
+        self._alive = False
 
 
 class GuestShell(Shell):
@@ -261,7 +266,7 @@ class GuestShell(Shell):
         self._open = True
 
     def run(self, command: str, timeout: float | None = None) -> Result:
-        if not self._open:
+        if not self._open or not self._sandbox.stands:
             return Result("", "", None, "died")
         return self._sandbox.call({"ask": "command", "shell": self._number}, command.encode("utf-8", "surrogateescape"), timeout)[0]
 
