@@ -57,7 +57,9 @@ class Branch:
     def _drain(self, job: Job, pipe: Any) -> None:
         if not pipe.drain(1 << 20):
             self.guest.forget(pipe.reader)
-        if job.written() > int(self.plan["limits"]["flood_chars"]):
+            if isinstance(job, Interpreter):  # it closed its own output: what it would say is lost
+                self._stop(job, "died")
+        if job.alive and job.written() > int(self.plan["limits"]["flood_chars"]):
             self._stop(job, "output")
 
     def _exited(self, job: Job, status: int) -> None:

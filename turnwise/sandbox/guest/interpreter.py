@@ -119,7 +119,7 @@ def main(channel: Channel) -> None:
     sys.argv = [""]
     sys.stdin, sys.stdout, sys.stderr = (
         os.fdopen(0, "r", encoding="utf-8", errors="replace", closefd=False),
-        os.fdopen(1, "w", encoding="utf-8", errors="backslashreplace", closefd=False),
+        os.fdopen(1, "w", encoding="utf-8", errors="backslashreplace", closefd=False, buffering=1),
         os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False, buffering=1),
     )
     sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr

@@ -14,6 +14,7 @@ import gc
 import os
 import select
 import signal
+import socket
 import sys
 from typing import Any
 
@@ -71,6 +72,7 @@ def _jail(at: str, channel: int, leash: int) -> None:
     kernel.mount(at, at, flags=kernel.BIND | kernel.REC)
     kernel.pivot(at)
     roots.prepare()
+    socket.sethostname("sandbox")
     os.environ.clear()
     os.environ.update(PATH="/usr/bin:/bin", HOME="/work")
     serve.start(channel, channel, leash)
