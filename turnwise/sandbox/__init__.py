@@ -1,10 +1,10 @@
 """Where untrusted code runs: one small contract, several backends.
 
-    from turnwise.sandbox import Spec, open_sandbox
+from turnwise.sandbox import Spec, open_sandbox
 
-    with open_sandbox(Spec(preload=("sympy",))) as sandbox:
-        session = sandbox.session()
-        print(session.run("import sympy; x = sympy.Symbol('x'); print(sympy.solve(x**2 - 4))").stdout)
+with open_sandbox(Spec(preload=("sympy",))) as sandbox:
+    session = sandbox.session()
+    print(session.run("import sympy; x = sympy.Symbol('x'); print(sympy.solve(x**2 - 4))").stdout)
 """
 
 from __future__ import annotations

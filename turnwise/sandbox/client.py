@@ -88,7 +88,9 @@ class GuestSandbox(Sandbox):
 
     # Requests.
 
-    def _exchange(self, header: Header, body: bytes, timeout: float, descriptors: tuple[int, ...] = ()) -> tuple[Header, bytes] | None:
+    def _exchange(
+        self, header: Header, body: bytes, timeout: float, descriptors: tuple[int, ...] = ()
+    ) -> tuple[Header, bytes] | None:
         """Send and wait; None where nothing came in time or the guest is gone."""
         if self._closed:
             raise SandboxError("this sandbox is closed")

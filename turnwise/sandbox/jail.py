@@ -38,7 +38,9 @@ def python() -> str:
 
 def sites() -> list[str]:
     """Directories of installed packages, as this process finds them."""
-    return [path for path in dict.fromkeys(sys.path) if Path(path).name in ("site-packages", "dist-packages") and os.path.isdir(path)]
+    return [
+        path for path in dict.fromkeys(sys.path) if Path(path).name in ("site-packages", "dist-packages") and os.path.isdir(path)
+    ]
 
 
 def layout(spec: Spec) -> tuple[dict[str, str], list[str]]:
@@ -69,7 +71,13 @@ class Zygote:
         self.owner = os.getpid()
         ours, theirs = socket.socketpair()
         start = f"import sys; sys.path.insert(0, {str(HERE)!r}); from guest.zygote import main; main()"
-        clean = {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+        clean = {
+            "PYTHONHASHSEED": "0",
+            "OPENBLAS_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
+            "LC_ALL": "C.UTF-8",
+            "PATH": "/usr/bin:/bin",
+        }
         with theirs:
             self._process = subprocess.Popen(
                 [python(), "-P", "-s", "-S", "-c", start, str(theirs.fileno())],

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from . import files, forking, processes, roots
+from . import files, forking, processes, roots, warming
 from .files import Refused
 from .frames import Channel, Header
 from .jobs import Command, Interpreter, Job, Shell
@@ -170,8 +170,7 @@ class Branch:
             self.root = roots.make(self.guest.number(), header)
         else:
             self.root = roots.Root("", header["work"])
-        for name in header.get("preload", ()):
-            __import__(name)
+        warming.warm([str(name) for name in header.get("preload", ())])
         self._answer({})
 
     def _place(self) -> roots.Root:
@@ -246,7 +245,7 @@ class Branch:
 
     def ask_end(self, header: Header, body: bytes) -> None:
         table: dict[int, Any] = self.sessions if "session" in header else self.shells
-        job = table.pop(int(header.get("session", header.get("shell", 0))), None)
+        job = table.pop(int(header["session"] if "session" in header else header["shell"]), None)
         if job is not None and job.alive:
             self._bury(job)
         self._answer({})
@@ -281,4 +280,3 @@ class Branch:
         if self.root is not None:
             self.root.remove()
         self.guest.drop(self)
-

@@ -1,8 +1,9 @@
-"""The last steps of a process before it belongs to untrusted code: its descriptors, limits, variables, capabilities, system calls."""
+"""The last steps of a process before it belongs to untrusted code: descriptors, limits, capabilities, system calls."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import resource
 import signal
@@ -51,7 +52,7 @@ def descriptors(keep: dict[int, int]) -> None:
     for target, source in high.items():
         os.dup2(source, target)
     edges = [-1, *sorted(high), 1 << 16]
-    for low, up in zip(edges, edges[1:], strict=False):
+    for low, up in itertools.pairwise(edges):
         if low + 1 < up:  # an empty range that ends at 0 would close everything
             os.closerange(low + 1, up)
 

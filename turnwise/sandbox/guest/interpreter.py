@@ -15,25 +15,11 @@ import random
 import sys
 import traceback
 import types
-from collections.abc import Callable
 from typing import Any
 
 from .frames import Channel
 
 _random_state, _set_random_state = random.getstate, random.setstate
-
-
-def _generators() -> list[tuple[Callable[[], Any], Callable[[Any], None]]]:
-    """Sources of random numbers that a fork would seed anew: a copy continues like its origin instead."""
-    return [(_random_state, _set_random_state)]
-
-
-def _seed() -> None:
-    """The same numbers in every session: an episode depends on its task and its actions alone."""
-    random.seed(0)
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        numpy.random.seed(0)
 
 
 def _execute(code: str, name: str, space: dict[str, Any]) -> str:
@@ -82,7 +68,7 @@ def _fork(channel: Channel) -> Channel:
     control, out, err, root = channel.passed
     channel.passed = []
     _flush()
-    states = [(put, get()) for get, put in _generators()]
+    state = _random_state()
     here = os.getcwd()
     middle = os.fork()
     if middle:
@@ -100,8 +86,7 @@ def _fork(channel: Channel) -> Channel:
         os.dup2(source, target)
         os.close(source)
     channel.close()
-    for put, state in states:
-        put(state)
+    _set_random_state(state)  # Python seeds anew after a fork: a copy continues like its origin instead
     try:
         os.chdir(here)
     except OSError:
@@ -122,8 +107,8 @@ def main(channel: Channel) -> None:
         os.fdopen(1, "w", encoding="utf-8", errors="backslashreplace", closefd=False, buffering=1),
         os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False, buffering=1),
     )
-    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
-    _seed()
+    vars(sys).update(__stdin__=sys.stdin, __stdout__=sys.stdout, __stderr__=sys.stderr)
+    random.seed(0)  # the same in every session: an episode depends on its task and its actions alone
     gc.enable()
     cells = 0
     with contextlib.suppress(OSError):

@@ -151,7 +151,7 @@ class Shell(Job):
 
     def ended(self) -> int | None:
         """The status that the bash has reported, if any; a claim, which the command may have forged."""
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, IndexError):
             return int(os.read(self.status, 64).split()[-1]) & 0xFF
         return None
 

@@ -111,4 +111,3 @@ def start(reader: int, writer: int, leash: int = -1) -> None:
 def main() -> None:
     """`IN OUT` on the command line."""
     start(int(sys.argv[-2]), int(sys.argv[-1]))
-

@@ -10,15 +10,13 @@ trainer in its memory.
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import select
 import signal
 import socket
 import sys
-from typing import Any
 
-from . import kernel, roots, serve, template
+from . import kernel, roots, serve, template, warming
 from .frames import Channel, Header
 
 INSIDE = 1000
@@ -28,33 +26,10 @@ LOOK = 2.0
 ALL = kernel.NEWUSER | kernel.NEWPID | kernel.NEWNET | kernel.NEWIPC | kernel.NEWUTS | kernel.NEWNS | kernel.NEWCGROUP
 
 
-def warm(modules: list[str]) -> None:
-    """Import, and do once what is slow the first time; then keep the garbage collector from touching the pages."""
-    for name in modules:
-        __import__(name)
-    if "sympy" in modules:
-        _warm_sympy()
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-
-
-def _warm_sympy() -> None:
-    """Solve, integrate, factor, simplify, print: their first use imports and caches most of what a session needs."""
-    sympy: Any = __import__("sympy")
-    x = sympy.Symbol("x")
-    sympy.solve(x**2 - 5 * x + 6, x)
-    sympy.integrate(x * sympy.sin(x), x)
-    sympy.factor(x**4 - 1)
-    sympy.simplify((x**2 - 1) / (x - 1))
-    sympy.latex(sympy.sqrt(x) / 3)
-    str(sympy.nsimplify(0.5) + sympy.Rational(1, 3))
-
-
 def _descend(request: Header) -> None:
     """In a child: give up the user where that is root, enter new namespaces, fork the first process of the jail."""
-    uid, gid = request.get("uid"), request.get("gid")
-    if uid is not None:
+    if "uid" in request:
+        uid, gid = int(request["uid"]), int(request["gid"])
         os.setgroups([])
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
@@ -171,7 +146,7 @@ def main() -> None:
         os.chroot(f"{built['at']}/base")
         os.chdir("/")
         sys.path[:] = first[0]["path"]
-        warm(first[0]["preload"])
+        warming.warm(first[0]["preload"])
     except Exception as problem:
         channel.send({"failed": f"{type(problem).__name__}: {problem}"})
         return
