@@ -31,6 +31,7 @@ class Maker:
             [sys.executable, "-m", "turnwise.envs.textworld.maker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf8",
             env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}, start_new_session=True,
+            cwd=Path(__file__).parent,  # TextWorld would take rules and words from a directory textworld_data where it runs
         )  # fmt: skip
 
     def make(self, spec: GameSpec, root: Path) -> Path:
@@ -71,6 +72,7 @@ class Workshop:
 
     def make(self, spec: GameSpec, root: Path) -> Path:
         """The directory of a game, made now unless it is there."""
+        root = root.absolute()
         home = cache.place(root, spec, versions())
         if cache.present(home):
             return home
