@@ -99,9 +99,9 @@ class _Worker:
 class Limits:
     """What one comparison may cost."""
 
-    cpu_seconds: float = 5.0
-    """Processor time, enforced by the kernel: a busy machine grades as an idle one does."""
-    wall_seconds: float = 30.0
+    cpu_seconds: float = 2.0
+    """Processor time, enforced by the kernel, so that a busy machine grades as an idle one does. Real answers take a tenth."""
+    wall_seconds: float = 60.0
     """Wall clock, enforced by the parent."""
 
 
