@@ -27,7 +27,7 @@ from turnwise.sandbox.probe import BACKENDS, reason
 from turnwise.sandbox import open_sandbox
 from turnwise.sandbox.contract import Limits, Result, Sandbox, Spec
 
-SMALL = Limits(seconds=10.0, memory_mb=256, processes=24, disk_mb=16, files=600, file_mb=8, open_files=128)
+SMALL = Limits(seconds=60.0, memory_mb=256, processes=24, disk_mb=16, files=600, file_mb=8, open_files=128)
 """Small, so that an attack that is not held does no harm either."""
 
 BOTTOM = 2**30
@@ -75,7 +75,7 @@ class Host:
             [sys.executable, "-c", self.program(attack)],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
             cwd=self.directory,
         )
@@ -173,11 +173,11 @@ Attack = Callable[..., Result]
 def attempt(box: Sandbox, host: Host) -> Attack:
     """Runs an attack in an interpreter session of the sandbox; it must come to its end, and must not escape."""
 
-    def run(attack: str, timeout: float = 20.0) -> Result:
+    def run(attack: str, timeout: float = 60.0) -> Result:
         with box.session() as session:
             started = time.monotonic()
             result = session.run(host.program(attack), timeout)
-            assert time.monotonic() - started < timeout + 10, "the call was not bounded by its limit"
+            assert time.monotonic() - started < timeout + 30, "the call was not bounded by its limit"
         assert "ESCAPED" not in result.stdout, result
         assert "TRIED" in result.stdout, f"the attack itself did not run: {result}"
         return result
@@ -185,7 +185,7 @@ def attempt(box: Sandbox, host: Host) -> Attack:
     return run
 
 
-def until(condition: Callable[[], bool], seconds: float = 5.0) -> bool:
+def until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
     """Whether the condition comes true in time; what the kernel does a moment later is no failure."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

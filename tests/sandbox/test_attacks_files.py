@@ -227,7 +227,7 @@ except OSError as problem:
     print(problem)
 print("WRITTEN", written >> 20)
 """
-    result = box.run(["python3", "-c", program], timeout=30)
+    result = box.run(["python3", "-c", program], timeout=60)
     written = int(result.stdout.split("WRITTEN")[1])
     if box.capabilities.disk_quota:
         assert written <= box.spec.limits.disk_mb
@@ -251,7 +251,7 @@ except OSError as problem:
     print(problem)
 print("MADE", n)
 """
-    result = box.run(["python3", "-c", program], timeout=30)
+    result = box.run(["python3", "-c", program], timeout=60)
     made = int(result.stdout.split("MADE")[1])
     if box.capabilities.disk_quota:
         assert made <= box.spec.limits.files + 32  # directories of our own are counted too
@@ -279,7 +279,7 @@ for name in (b"line\nbreak", b"\xff\xfe not text", b"-rf", b" ", b"$(touch owned
 
 
 def test_a_deep_tree_is_bounded(open_box: Any) -> None:
-    box = open_box(Limits(seconds=10, memory_mb=256, files=3000))
+    box = open_box(Limits(seconds=60, memory_mb=256, files=3000))
     program = """
 import os
 for _ in range(1500):

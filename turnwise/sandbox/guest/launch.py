@@ -2,7 +2,11 @@
 
 Run in a fresh interpreter with an empty environment, so that nothing of the trainer is in its memory:
 
-    {show: [paths], user: [uid, gid] | null, path: [directories], become: [program, ...] | null}  IN OUT
+    {show: [paths], user: [uid, gid] | null, path: [directories], become: [program, ...] | null, keeper: descriptor | null}  IN OUT
+
+With a keeper, the guest is not process 1 of anything: a parent stays above it that all its orphans fall to, and that ends only
+when every one of them is dead, whether the guest ended itself, was killed, or the keeper is told to (SIGTERM). It writes
+`child-pid`, its own number, to the descriptor.
 """
 
 from __future__ import annotations
@@ -10,9 +14,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
+import time
 
-from . import kernel, serve
+from . import kernel, processes, serve
 
 
 def closed(path: str) -> str:
@@ -34,9 +40,9 @@ def show(paths: list[str]) -> None:
     hidden = {path: above for path in paths if (above := closed(path))}
     if not hidden:
         return
-    places = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in hidden}
     kernel.unshare(kernel.NEWNS)
     kernel.mount("", "/", flags=kernel.REC | kernel.PRIVATE)
+    places = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in hidden}
     for above in set(hidden.values()):
         kernel.mount("tmpfs", above, "tmpfs", kernel.NOSUID | kernel.NODEV, "size=1m,mode=755")
     for path, place in places.items():
@@ -60,6 +66,43 @@ def descend(uid: int, gid: int) -> None:
         raise OSError("refused: untrusted code never runs as root of the host")
 
 
+def keep(information: int, channel: list[int]) -> None:
+    """Return in a child, which is to be the guest; the parent looks after it and never returns."""
+    kernel.prctl(kernel.SUBREAPER, 1)
+    kernel.prctl(kernel.DUMPABLE, 0)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGCHLD})
+    for ignored in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    guest = os.fork()
+    if guest == 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGCHLD})
+        os.close(information)
+        return
+    for descriptor in set(channel):
+        os.close(descriptor)
+    os.write(information, json.dumps({"child-pid": os.getpid()}).encode())
+    os.close(information)
+    while not _ended(guest) and signal.sigwait({signal.SIGTERM, signal.SIGCHLD}) != signal.SIGTERM:
+        pass
+    while victims := processes.descendants():
+        for victim in victims:
+            with contextlib.suppress(OSError):
+                os.kill(victim, signal.SIGKILL)
+        _ended(guest)
+        time.sleep(0.0005)
+    os._exit(0)
+
+
+def _ended(guest: int) -> bool:
+    """Reap what has ended; whether the guest is among it."""
+    with contextlib.suppress(ChildProcessError):
+        while (pid := os.waitpid(-1, os.WNOHANG)[0]) != 0:
+            if pid == guest:
+                return True
+        return False
+    return True
+
+
 def main() -> None:
     """A plan as JSON, and the channel, on the command line; never returns."""
     plan = json.loads(sys.argv[-3])
@@ -73,4 +116,6 @@ def main() -> None:
     except OSError as problem:
         sys.exit(f"{problem}")
     sys.path[:] = plan["path"]
+    if plan.get("keeper"):
+        keep(int(plan["keeper"]), [int(word) for word in sys.argv[-2:]])
     serve.start(int(sys.argv[-2]), int(sys.argv[-1]))
