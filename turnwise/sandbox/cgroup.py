@@ -81,17 +81,22 @@ class Cgroup:
         return self._memory is not None
 
     def resize(self, memory_mb: int, processes: int) -> None:
-        """Set the limits anew."""
-        if self._memory is not None:
-            second = (self._memory / "memory.max").exists()
-            (self._memory / ("memory.max" if second else "memory.limit_in_bytes")).write_text(str(memory_mb << 20))
-            with contextlib.suppress(OSError):
-                if second:
-                    (self._memory / "memory.swap.max").write_text("0")
-                else:
-                    (self._memory / "memory.memsw.limit_in_bytes").write_text(str(memory_mb << 20))
+        """Set the limits anew. A limit below what is in use may be refused by the kernel and then stays as it was."""
         if self._pids is not None:
             (self._pids / "pids.max").write_text(str(processes))
+        if self._memory is None:
+            return
+        size = str(memory_mb << 20)
+        if (self._memory / "memory.max").exists():
+            (self._memory / "memory.max").write_text(size)
+            with contextlib.suppress(OSError):
+                (self._memory / "memory.swap.max").write_text("0")
+            return
+        with contextlib.suppress(OSError):  # with swap counted: never below the limit without it, so first where it grows
+            (self._memory / "memory.memsw.limit_in_bytes").write_text(size)
+        (self._memory / "memory.limit_in_bytes").write_text(size)
+        with contextlib.suppress(OSError):
+            (self._memory / "memory.memsw.limit_in_bytes").write_text(size)
 
     def add(self, pid: int) -> None:
         """Put a process, and all it will start, under the limits."""

@@ -149,6 +149,8 @@ class Branch:
                 self._dispatch(*frame)
             except Refused as refused:
                 self._answer({"failed": str(refused)})
+            except RecursionError:
+                self._answer({"failed": "the directories of the workspace are nested too deep"})
             except Exception as problem:  # an answer of its own: the channel must not be left waiting
                 self._answer({"failed": f"{type(problem).__name__}: {problem}"})
         if self.channel.closed:

@@ -42,27 +42,30 @@ def fork(origin: Branch) -> Branch:
     if place is None or not place.path:
         os.close(descriptor)
         raise Refused("this sandbox cannot be forked")
-    root = None
     branch = Branch(origin.guest, Channel(descriptor, descriptor), origin.plan)
+    _allow_more(origin)
     try:
-        root = branch.root = roots.make(origin.guest.number(), origin.plan, place)
+        branch.root = root = roots.make(origin.guest.number(), origin.plan, place)
         for number, job in origin.sessions.items():
             if job.alive:
                 branch.sessions[number] = _copy(job, root, origin)
                 branch.watch(branch.sessions[number])
+    except RecursionError:
+        _undo(branch)
+        raise Refused("the sandbox cannot be forked: its directories are nested too deep") from None
     except (OSError, Refused) as problem:
-        _undo(branch, root)
+        _undo(branch)
         raise Refused(f"the sandbox cannot be forked: {problem}") from None
     return branch
 
 
-def _undo(branch: Branch, root: roots.Root | None) -> None:
+def _undo(branch: Branch) -> None:
     branch.guest.branches.append(branch)  # its interpreters are known while they are killed
     branch.kill_all()
     branch.guest.branches.remove(branch)
     branch.channel.close()
-    if root is not None:
-        root.remove()
+    if branch.root is not None:
+        branch.root.remove()
 
 
 def _copy(job: Interpreter, root: roots.Root, origin: Branch) -> Interpreter:
@@ -72,7 +75,6 @@ def _copy(job: Interpreter, root: roots.Root, origin: Branch) -> Interpreter:
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     directory = os.open(root.path, os.O_PATH | os.O_DIRECTORY)
     try:
-        _allow_more(job, origin)
         job.channel.send({"fork": True}, descriptors=(theirs.fileno(), copy.out.writer, copy.err.writer, directory))
         theirs.close()
         copy.pid = _answered(ours)
@@ -93,12 +95,15 @@ def _copy(job: Interpreter, root: roots.Root, origin: Branch) -> Interpreter:
     return copy
 
 
-def _allow_more(job: Interpreter, origin: Branch) -> None:
-    """The kernel counts the processes of all forks together: let this one's share grow with them."""
-    shares = (len(origin.guest.branches) + 1) * int(origin.plan["limits"]["processes"])
-    with contextlib.suppress(OSError, ValueError):
-        hard = resource.prlimit(job.pid, resource.RLIMIT_NPROC)[1]
-        resource.prlimit(job.pid, resource.RLIMIT_NPROC, (min(shares, hard), hard))
+def _allow_more(origin: Branch) -> None:
+    """The kernel counts the processes of all forks together: let everybody's share grow with their number."""
+    limits = origin.plan["limits"]
+    limits["shares"] = len(origin.guest.branches) + 1
+    most = limits["shares"] * int(limits["processes"])
+    for job in [job for branch in origin.guest.branches for job in branch.jobs() if job.alive]:
+        with contextlib.suppress(OSError, ValueError):
+            hard = resource.prlimit(job.pid, resource.RLIMIT_NPROC)[1]
+            resource.prlimit(job.pid, resource.RLIMIT_NPROC, (min(most, hard), hard))
 
 
 def _answered(ours: socket.socket) -> int:

@@ -70,9 +70,13 @@ def _fork(channel: Channel) -> Channel:
     _flush()
     state = _random_state()
     here = os.getcwd()
-    middle = os.fork()
+    try:
+        middle = os.fork()
+    except OSError:  # no room for a copy; whoever asked sees its channel end
+        middle = -1
     if middle:
-        os.waitpid(middle, 0)
+        if middle > 0:
+            os.waitpid(middle, 0)
         for descriptor in (control, out, err, root):
             os.close(descriptor)
         return channel

@@ -27,7 +27,6 @@ class Root:
     """Its workspace, to write to and read from."""
     data: str = ""
     """Where its writable files really are: copied when it is forked."""
-    overlay: bool = False
 
     def enter(self) -> None:
         """Make this the root of the calling process, in its workspace."""
@@ -64,16 +63,27 @@ def make(number: int, plan: dict[str, Any], origin: Root | None = None) -> Root:
     os.mkdir(data)
     size = f"size={int(limits['disk_mb'])}m,nr_inodes={int(limits['files']) + 16},mode=755"
     kernel.mount("tmpfs", data, "tmpfs", kernel.NOSUID | kernel.NODEV, size)
+    root = Root(path, f"{path}/work", data)
+    try:
+        _fill(root, plan, origin)
+    except BaseException:
+        root.remove()
+        raise
+    return root
+
+
+def _fill(root: Root, plan: dict[str, Any], origin: Root | None) -> None:
+    """Show the template in a root, and what is writable over it."""
+    path, data = root.path, root.data
     kernel.bind(BASE, path, devices=True)
     for name in ("work", "tmp", "shm", "scratch"):
         os.mkdir(f"{data}/{name}")
     for name in ("tmp", "shm"):
         os.chmod(f"{data}/{name}", 0o1777)
-    overlay = bool(plan.get("overlay"))
     if origin is not None:
         for name in ("work", "tmp", "shm"):
             files.copy(f"{origin.data}/{name}", f"{data}/{name}")
-    if overlay:
+    if plan.get("overlay"):
         options = f"lowerdir={LOWER},upperdir={data}/work,workdir={data}/scratch,userxattr"
         kernel.mount("overlay", f"{path}/work", "overlay", kernel.NOSUID | kernel.NODEV, options)
     else:
@@ -84,4 +94,3 @@ def make(number: int, plan: dict[str, Any], origin: Root | None = None) -> Root:
     for covered in plan.get("covered", ()):
         os.makedirs(path + covered, exist_ok=True)
         kernel.bind(BASE + covered, path + covered)
-    return Root(path, f"{path}/work", data, overlay)
