@@ -17,7 +17,7 @@ from turnwise.envs.textworld.interpreter import Interpreter, ZState, interpreter
 from turnwise.envs.textworld.package import textworld
 from turnwise.errors import DataError
 
-STORIES = 256
+STORIES = 512
 """Games kept loaded in a process."""
 WORLDS = 256
 """Worlds remembered of each."""
