@@ -31,10 +31,10 @@ HERE = Path(__file__).resolve().parent
 CLEAN = {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
 
 
-def command(interpreter: str, guest: str, plan: dict[str, Any], channel: int) -> list[str]:
+def command(interpreter: str, guest: str, plan: dict[str, Any], reader: int, writer: int | None = None) -> list[str]:
     """The command line that runs `guest.launch`; `guest` is the directory that the package `guest` lies in."""
     start = f"import sys; sys.path.insert(0, {guest!r}); from guest.launch import main; main()"
-    return [interpreter, "-P", "-s", "-S", "-c", start, json.dumps(plan), str(channel), str(channel)]
+    return [interpreter, "-P", "-s", "-S", "-c", start, json.dumps(plan), str(reader), str(reader if writer is None else writer)]
 
 
 @dataclass(slots=True)

@@ -179,12 +179,12 @@ def check_forks(open: Open) -> None:
     """A fork continues with files and interpreters and is independent; without the capability it is refused."""
     with open(Spec(limits=LIMITS)) as box:
         box.write("f", "1")
-        if not box.capabilities.fork:
-            refuses(box.snapshot, "a snapshot is refused where there is no fork")
-            refuses(box.fork, "a fork is refused where there is no fork")
-            return
         session = box.session()
         session.run("x = [1]")
+        if not box.capabilities.fork:
+            refuses(box.snapshot, "a snapshot with interpreters is refused where there is no fork")
+            refuses(box.fork, "a fork with interpreters is refused where there is no fork")
+            return
         with closing(box.snapshot()) as kept:
             session.run("x.append(2)")
             box.write("f", "2")
