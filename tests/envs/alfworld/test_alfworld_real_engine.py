@@ -78,7 +78,10 @@ def test_the_original_finds_and_wins_what_is_saved(tmp_path: Path) -> None:
     saved = {str(game.save(tmp_path)): game for game in games}
     settings: dict[str, Any] = {
         "dataset": {"data_path": str(tmp_path), "num_train_games": -1},
-        "env": {"goal_desc_human_anns_prob": 0, "task_types": [1, 2, 3, 4, 5, 6], "domain_randomization": False, "expert_type": "handcoded"},
+        "env": {
+            "goal_desc_human_anns_prob": 0, "task_types": [1, 2, 3, 4, 5, 6], "domain_randomization": False,
+            "expert_type": "handcoded",
+        },
         "general": {"training_method": "dqn"},
         "rl": {"training": {"max_nb_steps_per_episode": 50}},
     }  # fmt: skip
