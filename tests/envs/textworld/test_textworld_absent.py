@@ -44,7 +44,8 @@ def test_another_missing_package_is_another_mistake(monkeypatch: pytest.MonkeyPa
 
 
 def test_making_the_environment_imports_nothing_heavy() -> None:
-    code = "import sys; from turnwise.envs.textworld import TextWorldEnv; TextWorldEnv().tasks('dev'); print('textworld' in sys.modules, 'jericho' in sys.modules)"
+    code = "import sys; from turnwise.envs.textworld import TextWorldEnv; TextWorldEnv().tasks('dev'); "
+    code += "print('textworld' in sys.modules, 'jericho' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
 

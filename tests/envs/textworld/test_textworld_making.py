@@ -56,7 +56,7 @@ def test_games_of_a_split_are_of_its_content_and_are_made_once(tmp_path: Path) -
     assert len(found) == 7
     assert len({made.content for made in found}) == 7
     assert all(made.settings == env.settings.key() and made.attempts >= 1 for made in found)
-    assert not [path for path in tmp_path.rglob(".*")], "no drafts are left"
+    assert not list(tmp_path.rglob(".*")), "no drafts are left"
 
 
 def test_a_request_is_answered_in_a_line(tmp_path: Path) -> None:
