@@ -5,7 +5,8 @@
 
 Printed per backend, medians and the best of `--repeat`: opening a sandbox, to the end of the first cell (sympy imported and an
 equation solved), a warm cell, a command, a fork, closing; 64 sandboxes opened at once, and what each of them holds in memory
-(proportional share, all its processes). The ratio is of medians measured in turn in the same run: a fresh `python -c` doing the same.
+(proportional share, all its processes). The ratio is of medians, measured in turn in one run, to a fresh
+`python -c` that does the same.
 """
 
 from __future__ import annotations
@@ -78,8 +79,8 @@ def below(pid: int) -> list[int]:
     return found
 
 
-def many(backend: str, spec: Spec) -> tuple[float, float]:
-    """Seconds until 64 sandboxes, opened at once by as many threads, have answered; megabytes that each of them holds."""
+def many(backend: str, spec: Spec) -> tuple[float, float, float]:
+    """Seconds until 64 sandboxes, opened at once by as many threads, have answered; megabytes held by each, and by its session."""
     opened: list[Sandbox] = []
     before = below(os.getpid())
 
@@ -95,11 +96,13 @@ def many(backend: str, spec: Spec) -> tuple[float, float]:
     for thread in threads:
         thread.join()
     seconds = time.perf_counter() - start
-    held = share([pid for pid in below(os.getpid()) if pid not in before]) / max(len(opened), 1)
+    new = [pid for pid in below(os.getpid()) if pid not in before]
+    held = share(new) / AT_ONCE
+    sessions = share([pid for pid in new if not below(pid)]) / AT_ONCE
     for sandbox in opened:
         sandbox.close()
     assert len(opened) == AT_ONCE, f"{len(opened)} of {AT_ONCE} opened"
-    return seconds, held
+    return seconds, held, sessions
 
 
 def measure(backend: str, spec: Spec, repeat: int) -> None:
@@ -120,8 +123,8 @@ def measure(backend: str, spec: Spec, repeat: int) -> None:
             print(f"  {name:18} {statistics.median(values):9.2f} ms  (best {min(values):.2f})")
     ratio = statistics.median(times["fresh interpreter"]) / statistics.median(times["to first cell"])
     print(f"  to the first cell it is {ratio:.1f} times as fast as a fresh interpreter")
-    seconds, held = many(backend, spec)
-    print(f"  {AT_ONCE} at once: {seconds:.2f} s until all have answered; {held:.1f} MB each")
+    seconds, held, sessions = many(backend, spec)
+    print(f"  {AT_ONCE} at once: {seconds:.2f} s until all have answered; {held:.1f} MB each, {sessions:.1f} of it the interpreter")
 
 
 def main() -> None:

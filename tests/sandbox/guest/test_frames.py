@@ -57,7 +57,12 @@ def test_descriptors_ride_along_and_are_closed_with_the_channel() -> None:
 
 @pytest.mark.parametrize(
     "garbage",
-    [struct.pack(">II", HEADER + 1, 0), struct.pack(">II", 2, 1 << 31), struct.pack(">II", 4, 0) + b"nope", struct.pack(">II", 2, 0) + b"[]"],
+    [
+        struct.pack(">II", HEADER + 1, 0),
+        struct.pack(">II", 2, 1 << 31),
+        struct.pack(">II", 4, 0) + b"nope",
+        struct.pack(">II", 2, 0) + b"[]",
+    ],
 )
 def test_what_is_no_frame_ends_the_channel(garbage: bytes) -> None:
     reader, writer = os.pipe()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import tarfile
@@ -70,10 +71,8 @@ def test_an_archive_cannot_leave_the_workspace(tmp_path: Path, name: str) -> Non
     work.mkdir()
     member = tarfile.TarInfo(name)
     member.size = 1
-    try:
+    with contextlib.suppress(Refused):
         files.unpack(str(work), tar(member))
-    except Refused:
-        pass
     assert not (tmp_path / "evil").exists() and not Path("/evil").exists()
 
 

@@ -14,6 +14,7 @@ def warm(modules: list[str]) -> None:
 
     A module that is absent raises `ImportError`.
     """
+    gc.disable()  # no collection before the freeze either: the holes it leaves are filled, page by page, in every copy
     new = [name for name in modules if name not in _warmed]
     for name in new:
         __import__(name)
@@ -23,9 +24,7 @@ def warm(modules: list[str]) -> None:
     numpy = sys.modules.get("numpy")
     if numpy is not None and new:
         numpy.random.seed(0)  # the same numbers in every session, and the module is there
-    gc.collect()
     gc.freeze()
-    gc.disable()
 
 
 def _sympy() -> None:
