@@ -44,7 +44,7 @@ HOSTILE = [
     "import threading, time\nthreading.Thread(target=lambda: [print(i) or time.sleep(0.01) for i in range(1000)]).start()",
     "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)",
 ]
-LIMITS = Limits(seconds=0.3, memory_mb=64, processes=12, disk_mb=8, files=1000, flood_chars=200_000)
+LIMITS = Limits(seconds=0.2, memory_mb=64, processes=12, disk_mb=8, files=1000, flood_chars=200_000)
 
 
 def episode(seed: int, backend: str, seen: Counter[str]) -> None:

@@ -109,6 +109,13 @@ def test_not_everybody_at_once(machine: str) -> None:
 
 
 @pytest.mark.parametrize("machine", MACHINES)
+def test_limits_of_oneself_only(machine: str) -> None:
+    number = {"x86_64": 302, "aarch64": 261}[machine]
+    assert decide(machine, number, 0, 7) == ALLOWED
+    assert decide(machine, number, 1, 7) == refused(errno.EPERM)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
 def test_a_terminal_cannot_be_typed_into(machine: str) -> None:
     ioctl = seccomp.ARCHITECTURES[machine][6]
     assert decide(machine, ioctl, 0, 0x5412) == refused(errno.EPERM)

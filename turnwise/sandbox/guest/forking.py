@@ -78,6 +78,7 @@ def _copy(job: Interpreter, root: roots.Root, origin: Branch) -> Interpreter:
         job.channel.send({"fork": True}, descriptors=(theirs.fileno(), copy.out.writer, copy.err.writer, directory))
         theirs.close()
         copy.pid = _answered(ours)
+        _verify(copy.pid, root, origin)
         processes.mark(copy.pid, copy.mark)
     except OSError as problem:
         ours.close()
@@ -93,6 +94,13 @@ def _copy(job: Interpreter, root: roots.Root, origin: Branch) -> Interpreter:
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
     copy.adopt(ours.detach())
     return copy
+
+
+def _verify(pid: int, root: roots.Root, origin: Branch) -> None:
+    """What answered is a new process, in the root of the copy."""
+    known = {job.pid for branch in origin.guest.branches for job in branch.jobs()}
+    if pid in known or os.readlink(f"/proc/{pid}/root") != root.path:
+        raise OSError("it stayed where it was")
 
 
 def _allow_more(origin: Branch) -> None:

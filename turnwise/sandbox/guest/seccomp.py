@@ -73,6 +73,7 @@ _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _ARGUMENT = 0, 4, 16
 NAMESPACES = kernel.NEWNS | kernel.NEWCGROUP | kernel.NEWUTS | kernel.NEWIPC | kernel.NEWUSER | kernel.NEWPID | kernel.NEWNET
 UNIX = 1
+PRLIMIT = {"x86_64": 302, "aarch64": 261}
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C
 
 
@@ -121,6 +122,8 @@ def program(machine: str, allow: tuple[str, ...] = (), refuse: tuple[str, ...] =
         ops += _argument(call, 0, [_op(_EQUAL, UNIX, 1, 0), _op(_RETURN, _refuse(errno.EACCES))])
     # kill(-1) reaches forks of the same sandbox, which share its process numbers; one's own are reached by name.
     ops += _argument(kill, 0, [_op(_EQUAL, 0xFFFFFFFF, 0, 1), _op(_RETURN, _refuse(errno.EPERM))])
+    # Limits of others, process 1 above all, are not to be changed; one's own are 0.
+    ops += _argument(PRLIMIT[machine], 0, [_op(_EQUAL, 0, 1, 0), _op(_RETURN, _refuse(errno.EPERM))])
     for request in (TIOCSTI, TIOCLINUX):
         ops += _argument(ioctl, 1, [_op(_EQUAL, request, 0, 1), _op(_RETURN, _refuse(errno.EPERM))])
     return b"".join([*ops, _op(_RETURN, _ALLOW)])
