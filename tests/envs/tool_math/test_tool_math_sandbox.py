@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,14 @@ def test_exact_values_are_boxed_in_latex() -> None:
     env.reset(seed=0)
     _, reward, done, _, info = env.step(fenced("from sympy import Rational\nfinal_answer(Rational(1, 2))"))
     assert (info["output"], reward, done) == ("\\boxed{\\frac{1}{2}}", 1.0, True)
+
+
+def test_the_page_runs_as_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[3] / "docs/tool_math.md").read_text(encoding="utf8")
+    shown: dict[str, Any] = {}
+    exec(compile(re.findall(r"```python\n(import gym.*?)\n```\n\n\|", page, re.S)[0], "docs/tool_math.md", "exec"), shown)
+    assert capsys.readouterr().out == "\nCode execution result: 408\n\n"
+    assert shown["terminated"]
 
 
 def descriptors() -> int:
