@@ -88,10 +88,11 @@ def play(official: str | None, count: int, steps: int) -> dict[str, Any]:
         clock.time("fork", env.fork)
         if episode == steps // TURNS // 10:
             settled = resident()
+    ended = resident()
     return {
         "games": len(games), "steps": taken, "us per step": 1e6 * clock.spent["step"] / taken, "us per reset": clock.each("reset"),
         "us per fork": clock.each("fork"), "ms to make or load a game": clock.each("games") / 1e3 / len(games),
-        "KB per live environment": live(games), "MB resident": resident(), "MB grown in the last nine tenths": resident() - settled,
+        "KB per live environment": live(games), "MB resident": ended, "MB grown in the last nine tenths": ended - settled,
     }  # fmt: skip
 
 
