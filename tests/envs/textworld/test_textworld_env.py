@@ -6,6 +6,7 @@ import gc
 import os
 import pickle
 import random
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,28 @@ def test_a_snapshot_is_small_and_opens_elsewhere() -> None:
     other = env_of("simple")
     other.restore(pickle.loads(data))
     assert [other.expert_action(), *other.step("look")] == [env.expert_action(), *env.step("look")]
+
+
+def test_games_can_be_loaded_and_played_in_many_threads() -> None:
+    """As the rollout driver does with environments that block."""
+    env = env_of("treasure")
+    env.prepare("train")
+    env.close()
+    found: dict[int, list[str]] = {}
+
+    def play(k: int) -> None:
+        mine = env.spawn()
+        shown = [mine.reset(options={"task": f"train-{k % 2}"})[0]]
+        while (action := mine.expert_action()) is not None:
+            shown.append(mine.step(action)[0])
+        found[k] = shown
+
+    threads = [threading.Thread(target=play, args=(k,)) for k in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(found[k] == found[k % 2] and "*** The End ***" in found[k][-1] for k in range(8))
 
 
 def test_close_releases_and_can_be_opened_again() -> None:

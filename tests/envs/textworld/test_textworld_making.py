@@ -69,9 +69,18 @@ def test_a_request_is_answered_in_a_line(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_made_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("turnwise.envs.textworld.maker.ATTEMPTS", 2)
-    spec = GameSpec(game_settings("w1-o1-q30"), "train", 0, 0)
-    assert "choose other settings" in answer(request(spec, tmp_path))["error"]
+    tried: list[int] = []
+
+    def give_up(spec: GameSpec, seed: int) -> None:
+        tried.append(seed)
+        raise ValueError("no quest of that length")
+
+    monkeypatch.setattr("turnwise.envs.textworld.maker._generate", give_up)
+    spec = GameSpec(game_settings("treasure"), "train", 0, 0)
+    said = answer(request(spec, tmp_path))["error"]
+    assert "none of 200 seeds" in said and "no quest of that length" in said and "choose other settings" in said
+    assert tried == [spec.candidate(k) for k in range(200)]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_maker_that_ended_is_a_sentence(tmp_path: Path) -> None:
@@ -85,7 +94,9 @@ def test_a_maker_that_ended_is_a_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_a_cache_that_can_be_used(tmp_path: Path) -> None:
-    code = "import sys; from turnwise.envs.textworld import TextWorldEnv; TextWorldEnv('treasure', cache=sys.argv[1], prepare=True)"
+    # A shell that runs the tests in the background has them ignore the signal, and children inherit that.
+    code = "import sys, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code += "from turnwise.envs.textworld import TextWorldEnv; TextWorldEnv('treasure', cache=sys.argv[1], prepare=True)"
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE, text=True)
     until = time.monotonic() + 120
     while len(list(tmp_path.rglob(cache.RECORD))) < 2 and time.monotonic() < until:
