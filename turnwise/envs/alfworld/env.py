@@ -52,7 +52,7 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
         split_rule: `official` or `types`, see `turnwise.envs.alfworld.splits`.
         expert: who answers `expert_action`: `full` knows the whole house, `partial` only what was seen in the episode.
         expert_distance: say in `info["rewards"]["expert_distance"]` how many commands the full expert would need from here; the
-            name is absent where it knows no way. The reward is the same. Makes a step some ten times slower.
+            name is absent where it knows no way. The reward is the same. Makes a step some four times slower.
 
     Raises:
         ConfigError: where there are no games, or for an unknown wording, difficulty, rule or expert.
