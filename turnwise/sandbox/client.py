@@ -66,8 +66,8 @@ class GuestSandbox(Sandbox):
         channel.patience(SENDING)
         if plan is not None:
             try:
-                self._ask({"ask": "configure", **plan})
-                if spec.workspace and not plan.get("overlay"):
+                configured = self._ask({"ask": "configure", **plan})[0]
+                if spec.workspace and not configured.get("overlay"):
                     self._ask({"ask": "unpack"}, archive(spec.workspace))
             except BaseException:
                 self.close()

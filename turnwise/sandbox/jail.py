@@ -199,19 +199,27 @@ def open_jail(spec: Spec) -> GuestSandbox:
     """
     if not sys.platform.startswith("linux") or not seccomp.supported():
         raise SandboxError("the jail needs Linux on x86-64 or arm64: use backend='docker'")
+    if spec.workspace and not os.path.isdir(spec.workspace):
+        raise SandboxError(f"the workspace {spec.workspace!r} is not a directory of this machine")
     source = zygote(spec)
     uid = UIDS.take() if os.geteuid() == 0 else None
     ours, theirs = socket.socketpair()
     request: Header = {} if uid is None else {"uid": uid, "gid": uid}
-    overlay = bool(spec.workspace) and uid is None
-    if overlay:
+    if spec.workspace:
         request["lower"] = os.path.abspath(spec.workspace)
-    with theirs:
+    try:
         pid, pidfd = source.open(request, theirs)
+    except BaseException:
+        ours.close()
+        if uid is not None:
+            UIDS.give(uid)
+        raise
+    finally:
+        theirs.close()
     cgroup = Cgroup(*budget(spec, 1))
     jail = Jail(spec, pidfd, uid, cgroup)
     with contextlib.suppress(OSError):
         cgroup.add(pid)
-    more = {"environment": source.environment, "covered": source.covered, "overlay": overlay}
+    more = {"environment": source.environment, "covered": source.covered, "overlay": bool(spec.workspace)}
     number = ours.detach()
     return GuestSandbox(spec, Channel(number, number), jail, plan(spec, "jail", watch_memory=not cgroup.memory, **more))

@@ -173,7 +173,8 @@ class Branch:
         else:
             self.root = roots.Root("", header["work"])
         warming.warm([str(name) for name in header.get("preload", ())])
-        self._answer({})
+        header["overlay"] = self.root.overlay  # its forks are made alike
+        self._answer({"overlay": self.root.overlay})
 
     def _place(self) -> roots.Root:
         if self.root is None:

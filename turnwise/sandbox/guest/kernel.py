@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import signal
 import struct
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -20,8 +21,8 @@ CHROOT = 18
 """CAP_SYS_CHROOT."""
 
 PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
-MOUNT_SETATTR = 442
-"""Linux 5.12 and later, on every architecture."""
+OPEN_TREE, MOVE_MOUNT, MOUNT_SETATTR = 428, 429, 442
+"""The same on every architecture; the last since Linux 5.12."""
 
 
 def _check(result: int, what: str) -> None:
@@ -45,6 +46,48 @@ def bind(source: str, target: str, devices: bool = False) -> None:
     packed = struct.pack("QQQQ", attributes, 0, 0, 0)
     call = (ctypes.c_long(MOUNT_SETATTR), ctypes.c_int(-100), target.encode(), ctypes.c_uint(0x8000), packed, ctypes.c_size_t(32))
     _check(_LIBC.syscall(*call), f"mount_setattr {target}")
+
+
+def bind_as(source: str, target: str, uid: int, gid: int) -> None:
+    """Like `bind`, but what belongs to the owner of `source` looks as if it belonged to another user (Linux 5.12, as root)."""
+    owner = os.stat(source)
+    tree = _LIBC.syscall(ctypes.c_long(OPEN_TREE), ctypes.c_int(-100), source.encode(), ctypes.c_uint(1 | os.O_CLOEXEC))
+    _check(0 if tree >= 0 else tree, f"open_tree {source}")
+    mapping = _mapping(f"{owner.st_uid} {uid} 1", f"{owner.st_gid} {gid} 1")
+    try:
+        packed = struct.pack("QQQQ", 1 | 2 | 4 | 0x100000, 0, 0, mapping)  # MOUNT_ATTR_IDMAP
+        call = (ctypes.c_long(MOUNT_SETATTR), ctypes.c_int(tree), b"", ctypes.c_uint(0x1000), packed, ctypes.c_size_t(32))
+        _check(_LIBC.syscall(*call), f"mount_setattr {source}")
+        move = (ctypes.c_long(MOVE_MOUNT), ctypes.c_int(tree), b"", ctypes.c_int(-100), target.encode(), ctypes.c_uint(4))
+        _check(_LIBC.syscall(*move), f"move_mount {target}")
+    finally:
+        os.close(tree)
+        os.close(mapping)
+
+
+def _mapping(users: str, groups: str) -> int:
+    """A user namespace that exists for its mapping alone."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            unshare(NEWUSER)
+            os.write(writer, b"x")
+            signal.pause()
+        finally:
+            os._exit(1)
+    os.close(writer)
+    try:
+        if os.read(reader, 1) != b"x":
+            raise OSError("no user namespace for a mapping")
+        for name, text in (("uid_map", users), ("gid_map", groups)):
+            with open(f"/proc/{child}/{name}", "w") as file:
+                file.write(text)
+        return os.open(f"/proc/{child}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.close(reader)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def umount(target: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import files, kernel
@@ -27,6 +27,8 @@ class Root:
     """Its workspace, to write to and read from."""
     data: str = ""
     """Where its writable files really are: copied when it is forked."""
+    overlay: bool = False
+    """Whether the workspace given lies under it."""
 
     def enter(self) -> None:
         """Make this the root of the calling process, in its workspace."""
@@ -65,14 +67,25 @@ def make(number: int, plan: dict[str, Any], origin: Root | None = None) -> Root:
     kernel.mount("tmpfs", data, "tmpfs", kernel.NOSUID | kernel.NODEV, size)
     root = Root(path, f"{path}/work", data)
     try:
-        _fill(root, plan, origin)
+        return _fill(root, plan, origin)
     except BaseException:
         root.remove()
         raise
-    return root
 
 
-def _fill(root: Root, plan: dict[str, Any], origin: Root | None) -> None:
+def _overlay(path: str, data: str) -> bool:
+    """Lay the workspace under what is writable; False where there is none or the kernel cannot."""
+    if not os.path.ismount(LOWER):
+        return False
+    options = f"lowerdir={LOWER},upperdir={data}/work,workdir={data}/scratch,userxattr"
+    try:
+        kernel.mount("overlay", f"{path}/work", "overlay", kernel.NOSUID | kernel.NODEV, options)
+    except OSError:
+        return False
+    return True
+
+
+def _fill(root: Root, plan: dict[str, Any], origin: Root | None) -> Root:
     """Show the template in a root, and what is writable over it."""
     path, data = root.path, root.data
     kernel.bind(BASE, path, devices=True)
@@ -83,10 +96,8 @@ def _fill(root: Root, plan: dict[str, Any], origin: Root | None) -> None:
     if origin is not None:
         for name in ("work", "tmp", "shm"):
             files.copy(f"{origin.data}/{name}", f"{data}/{name}")
-    if plan.get("overlay"):
-        options = f"lowerdir={LOWER},upperdir={data}/work,workdir={data}/scratch,userxattr"
-        kernel.mount("overlay", f"{path}/work", "overlay", kernel.NOSUID | kernel.NODEV, options)
-    else:
+    overlay = bool(plan.get("overlay")) and _overlay(path, data)
+    if not overlay:
         kernel.mount(f"{data}/work", f"{path}/work", flags=kernel.BIND)
     kernel.mount(f"{data}/tmp", f"{path}/tmp", flags=kernel.BIND)
     kernel.mount(f"{data}/shm", f"{path}/dev/shm", flags=kernel.BIND)
@@ -94,3 +105,4 @@ def _fill(root: Root, plan: dict[str, Any], origin: Root | None) -> None:
     for covered in plan.get("covered", ()):
         os.makedirs(path + covered, exist_ok=True)
         kernel.bind(BASE + covered, path + covered)
+    return replace(root, overlay=overlay)

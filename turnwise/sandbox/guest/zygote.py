@@ -117,8 +117,7 @@ class Zygote:
         for descriptor in (self._host, self._held, self.channel.fileno()):
             os.close(descriptor)
         if request.get("lower"):
-            kernel.unshare(kernel.NEWNS)
-            kernel.bind(str(request["lower"]), f"{self._at}/lower")
+            self._lay(str(request["lower"]), request)
         _descend(request)
         pid = os.fork()
         if pid:
@@ -131,6 +130,15 @@ class Zygote:
         except BaseException as problem:  # the first request will be answered by this
             Channel(channel, channel).send({"failed": str(problem)})
             os._exit(1)
+
+    def _lay(self, workspace: str, request: Header) -> None:
+        """Put the workspace where it can be laid under an overlay; where the kernel cannot, it will be copied."""
+        kernel.unshare(kernel.NEWNS)
+        with contextlib.suppress(OSError):
+            if "uid" in request:
+                kernel.bind_as(workspace, f"{self._at}/lower", int(request["uid"]), int(request["gid"]))
+            else:
+                kernel.bind(workspace, f"{self._at}/lower")
 
 
 def main() -> None:
