@@ -128,7 +128,7 @@ def _sandboxes() -> list[tuple[str, ...]]:
     """Each backend tried for real: what it does not hold, or why it does not run."""
     from turnwise.sandbox import probe
 
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for name in probe.BACKENDS:
         if why := probe.reason(name):
             lines.append((name, f"[yellow]no[/]: {escape(why)}"))
