@@ -14,7 +14,6 @@ from unittest import mock
 
 from turnwise.sandbox.contract import Capabilities, Result, Sandbox, Session, Shell, Snapshot, Spec
 
-
 ONE = threading.Lock()
 """The driver plays episodes in threads, and there is only one stdout to redirect."""
 
