@@ -1,0 +1,30 @@
+"""SWE: repair a repository in a sandbox, until the tests that were failing pass and the others still do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from turnwise.envs.swe.env import SweEnv
+    from turnwise.envs.swe.materialise import Repository, materialise
+    from turnwise.envs.swe.task import Mutation, SweTask, read_tasks, write_tasks
+
+__all__ = ["Mutation", "Repository", "SweEnv", "SweTask", "materialise", "read_tasks", "write_tasks"]
+_HOME = {
+    "Mutation": "task",
+    "Repository": "materialise",
+    "SweEnv": "env",
+    "SweTask": "task",
+    "materialise": "materialise",
+    "read_tasks": "task",
+    "write_tasks": "task",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use, so that registering the environment stays light."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
