@@ -1,0 +1,122 @@
+"""The Python that a repository's tests run with: the standard library, pytest and what pytest needs, and nothing else.
+
+A package that is installed beside us, or that pip and setuptools carry inside them, would be the answer to a task about that
+package. So the directories of installed packages are not shown to the sandbox: one of our own stands in their place, with
+copies of pytest and its requirements, and an empty one covers each of the system's.
+"""
+
+from __future__ import annotations
+
+import compileall
+import importlib.metadata
+import os
+import py_compile
+import re
+import shutil
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+from turnwise.envs.swe.task import digest
+from turnwise.errors import ConfigError, DataError
+from turnwise.sandbox.contract import Limits, Spec
+from turnwise.sandbox.jail import SITES, sites
+
+NEEDED = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
+"""Distributions shown. A repository of one of these names cannot be a task."""
+BACKENDS = ("jail", "bubblewrap", "docker")
+"""Backends that can hide what is installed; Landlock shows every file where it is."""
+LIMITS = Limits(
+    seconds=120.0, memory_mb=1024, processes=64, disk_mb=256, files=50_000, output_chars=200_000, flood_chars=64_000_000
+)
+
+
+def requirements() -> dict[str, str]:
+    """Versions of what is shown. Raises `ConfigError` where pytest is not installed here."""
+    try:
+        return {name: importlib.metadata.version(name) for name in NEEDED}
+    except importlib.metadata.PackageNotFoundError as problem:
+        raise ConfigError(f"repairing repositories needs pytest, and {problem.name} is absent: pip install pytest") from problem
+
+
+def readonly() -> dict[str, str]:
+    """`Spec.readonly` for a sandbox in which only the standard library and pytest can be found."""
+    shown, empty = str(library()), str(_directory() / "empty")
+    Path(empty).mkdir(parents=True, exist_ok=True)
+    binds = {f"{SITES}/{number}": empty for number in range(len(sites()))}
+    binds[f"{SITES}/0"] = shown
+    return binds | {path: empty for path in carriers()}
+
+
+def carriers() -> list[str]:
+    """Directories of the bare Python and of the system that hold packages: installed ones, and pip as a wheel in `ensurepip`."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    prefixes = dict.fromkeys((sys.base_prefix, os.path.realpath(sys.base_prefix), "/usr", "/usr/local"))
+    below = (f"lib/{version}/site-packages", f"lib/{version}/dist-packages", "lib/python3/dist-packages")
+    found = [f"{prefix}/{part}" for prefix in prefixes for part in (*below, f"lib/{version}/ensurepip/_bundled")]
+    found.append(str(Path(sysconfig.get_paths()["stdlib"]) / "ensurepip" / "_bundled"))
+    found.append("/usr/share/python-wheels")
+    return [path for path in dict.fromkeys(found) if os.path.isdir(path)]
+
+
+def spec(workspace: str = "", limits: Limits = LIMITS) -> Spec:
+    """A sandbox for a repository and its tests; `workspace` is a host directory with its tree."""
+    quiet = {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return Spec(limits=limits, workspace=workspace, readonly=readonly(), environment=quiet)
+
+
+def library() -> Path:
+    """A directory with copies of pytest and its requirements, made once per set of versions and shared by all processes."""
+    versions = requirements()
+    name = digest(repr((sorted(versions.items()), sys.version_info[:2])).encode())[:16]
+    target = _directory() / name
+    if target.is_dir():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=name, dir=target.parent))
+    try:
+        for distribution in NEEDED:
+            _copy(distribution, made)
+        # Nobody may write bytecode there, and compiling pytest anew in every sandbox would cost more than most test suites.
+        compileall.compile_dir(
+            str(made),
+            quiet=2,
+            stripdir=str(made),
+            prependdir=f"{SITES}/0",
+            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+        )
+        for path in (made, *made.rglob("*")):  # every sandbox has a user of its own, who must be able to read
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        try:
+            made.rename(target)  # another process may have been first, with the same files
+        except OSError:
+            if not target.is_dir():
+                raise
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    return target
+
+
+def check_name(name: str) -> None:
+    """Raises `DataError` for a package that the sandbox's own Python must show: its source would be the answer."""
+    if re.sub(r"[-_.]+", "-", name).lower() in (*NEEDED, "pip", "setuptools"):
+        raise DataError(f"{name} cannot be made into tasks: the sandbox's own pytest needs it, so the answer would lie beside it")
+
+
+def _copy(distribution: str, into: Path) -> None:
+    for file in importlib.metadata.files(distribution) or ():
+        if ".." in file.parts or "__pycache__" in file.parts or file.suffix == ".pth":
+            continue
+        source, place = Path(str(file.locate())), into / file
+        if source.is_file():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, place)
+
+
+def _directory() -> Path:
+    """`$TURNWISE_CACHE/swe`, else `turnwise/swe` in the user's cache (XDG)."""
+    own = os.environ.get("TURNWISE_CACHE")
+    if own:
+        return Path(own).expanduser() / "swe"
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "turnwise" / "swe"
