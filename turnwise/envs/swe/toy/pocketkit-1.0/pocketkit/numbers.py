@@ -71,7 +71,7 @@ def to_roman(number: int) -> str:
 
 def from_roman(text: str) -> int:
     """The number that Roman numerals write, in either case. Raises ValueError where they are not written as `to_roman` does."""
-    values = dict((letters, value) for value, letters in _ROMAN if len(letters) == 1)
+    values = {letters: value for value, letters in _ROMAN if len(letters) == 1}
     total = 0
     before = 0
     for letter in reversed(text.upper()):
