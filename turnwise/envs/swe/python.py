@@ -46,7 +46,7 @@ def readonly() -> dict[str, str]:
     Path(empty).mkdir(parents=True, exist_ok=True)
     binds = {f"{SITES}/{number}": empty for number in range(len(sites()))}
     binds[f"{SITES}/0"] = shown
-    return binds | {path: empty for path in carriers()}
+    return binds | dict.fromkeys(carriers(), empty)
 
 
 def carriers() -> list[str]:

@@ -1,0 +1,171 @@
+"""Runs of a repository's suite in a box, and which tests a bug can reach.
+
+A bug inside a function changes nothing for tests that never enter that function, so only those that do need to run. That is
+exact as long as no test rests on work done during another. Work that is known to be shared (imports, fixtures of a wider scope,
+functions that remember their answers and all that these call) makes a bug reach every test; a test that starts processes or
+traces itself is reached by every bug.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from turnwise.envs.swe import python
+from turnwise.envs.swe.mutate.site import Function, functions
+from turnwise.envs.swe.source import Repository
+from turnwise.errors import DataError
+from turnwise.sandbox import open_sandbox
+from turnwise.sandbox.contract import Sandbox, SandboxError
+
+OBSERVER = Path(__file__).with_name("observer.py")
+RUNNER = Path(__file__).parent / "grade" / "runner.py"
+REMEMBER = ("cache", "memo", "lru", "once", "singleton")
+"""A decorator whose name holds one of these keeps answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What became of a run of tests."""
+
+    outcomes: Mapping[str, str]
+    errors: tuple[str, ...] = ()
+    """Files that could not be collected."""
+    failures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Evidence of failed tests (`turnwise.envs.swe.observer.evidence`)."""
+    coverage: Mapping[str, Any] | None = None
+    ending: str = ""
+    """Why there is no outcome: `timeout`, `memory`, `died`; empty where it came to its end."""
+    seconds: float = 0.0
+
+    def of(self, outcome: str) -> frozenset[str]:
+        """Tests with an outcome, such as `passed`."""
+        return frozenset(test for test, told in self.outcomes.items() if told == outcome)
+
+
+class Box:
+    """Opens boxes that hold a repository: its tree lies once in a directory of the host, under every box."""
+
+    def __init__(self, repository: Repository, folder: str, backend: str) -> None:
+        self.repository, self.folder, self.backend = repository, folder, backend
+        self.runner = RUNNER.read_text("utf8")
+        self.program = OBSERVER.read_text("utf8")
+
+    def run(
+        self, tests: Sequence[str], changed: Mapping[str, bytes] | None = None, chosen: Collection[str] | None = None,
+        trace: bool = False, seconds: float = 600.0,
+    ) -> Run:  # fmt: skip
+        """Run test files.
+
+        Args:
+            tests: paths of test files.
+            changed: files of the repository that are other than they were.
+            chosen: ids of the tests to run; None for all of those files.
+            trace: whether to record what each test executes.
+            seconds: wall clock of the run.
+
+        Raises:
+            SandboxError: where the box itself failed.
+        """
+        seal = secrets.token_hex(16)
+        beside = sorted({os.path.dirname(path) for path in tests} - {""})
+        request = {
+            "tests": list(tests), "chosen": sorted(chosen) if chosen is not None else None, "trace": trace, "seal": seal,
+            "roots": self.repository.roots, "beside": beside, "runner": self.runner,
+            "remembering": sorted(remembering(self.repository)) if trace else [],
+        }  # fmt: skip
+        with open_sandbox(python.spec(self.folder), self.backend) as box:
+            for path, data in (changed or {}).items():
+                box.write(path, data)
+            return self._run(box, json.dumps(request), seal, seconds)
+
+    def _run(self, box: Sandbox, request: str, seal: str, seconds: float) -> Run:
+        result = box.run(["python3", "-P", "-s", "-B", "-X", "utf8", "-c", self.program], timeout=seconds, stdin=request)
+        if result.error == "infrastructure":
+            raise SandboxError(
+                f"the tests of {self.repository.name} could not be run: {result.stderr.strip()[-300:] or 'the box failed'}"
+            )
+        answer = result.stdout.rpartition(seal)[2] if seal in result.stdout else ""
+        try:
+            told = json.loads(answer)
+        except ValueError:
+            ending = result.error if result.error not in ("none", "exception") else "died"
+            return Run({}, ending=ending, seconds=result.seconds)
+        return Run(told["outcomes"], tuple(told["errors"]), told["failures"], told.get("coverage"), "", result.seconds)
+
+
+@contextmanager
+def boxed(repository: Repository, backend: str) -> Iterator[Box]:
+    """Lay a repository in a directory for boxes to stand on, and remove it in the end.
+
+    Raises:
+        DataError: for a backend that shows what is installed here.
+    """
+    if backend == "auto":
+        from turnwise.sandbox.probe import choose
+
+        backend = choose(python.spec(), False)
+    if backend not in python.BACKENDS:
+        raise DataError(f"the sandbox {backend!r} shows the packages installed here: generate tasks with one of {python.BACKENDS}")
+    with tempfile.TemporaryDirectory(prefix="turnwise-swe-") as folder:
+        os.chmod(folder, 0o755)
+        lay(repository.tree, Path(folder))
+        yield Box(repository, folder, backend)
+
+
+def lay(tree: Mapping[str, bytes], folder: Path) -> None:
+    """Write a tree into a directory."""
+    for path, data in tree.items():
+        place = folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
+
+
+class Reach:
+    """Which tests a bug in a function can reach.
+
+    Args:
+        told: what the observer recorded.
+        suite: the tests that count.
+    """
+
+    def __init__(self, told: Mapping[str, Any], suite: Collection[str]) -> None:
+        self._suite = frozenset(suite)
+        self._tests: list[str] = told["tests"]
+        self._always = self._suite & set(told["always"])
+        self._users: dict[str, list[tuple[int, list[int]]]] = {}
+        for path, line, numbers in told["functions"]:
+            self._users.setdefault(path, []).append((line, numbers))
+
+    def tests(self, path: str, function: Function) -> frozenset[str]:
+        """The tests that enter a function or one inside it (a lambda, a comprehension), and those that every bug reaches."""
+        users: set[int] = set()
+        for line, numbers in self._users.get(path, ()):
+            if function.first <= line <= function.last:
+                users.update(numbers)
+        if -1 in users:
+            return self._suite
+        return self._always | (self._suite & {self._tests[number] for number in users})
+
+
+def remembering(repository: Repository) -> set[tuple[str, int]]:
+    """Functions that keep their answers, by what their decorators are called: (path, first line)."""
+    found = set()
+    for path in repository.code_files:
+        try:
+            tree = ast.parse(repository.tree[path])
+        except (SyntaxError, ValueError):
+            continue
+        for function, definition in functions(tree):
+            words = " ".join(ast.unparse(decorator) for decorator in definition.decorator_list).lower()
+            if any(word in words for word in REMEMBER):
+                found.add((path, function.first))
+    return found
