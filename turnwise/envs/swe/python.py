@@ -25,6 +25,8 @@ from turnwise.sandbox.jail import SITES, sites
 
 NEEDED = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
 """Distributions shown. A repository of one of these names cannot be a task."""
+LAYOUT = 2
+"""Raised when what is copied changes."""
 BACKENDS = ("jail", "bubblewrap", "docker")
 """Backends that can hide what is installed; Landlock shows every file where it is."""
 LIMITS = Limits(
@@ -69,7 +71,7 @@ def spec(workspace: str = "", limits: Limits = LIMITS) -> Spec:
 def library() -> Path:
     """A directory with copies of pytest and its requirements, made once per set of versions and shared by all processes."""
     versions = requirements()
-    name = digest(repr((sorted(versions.items()), sys.version_info[:2])).encode())[:16]
+    name = digest(repr((LAYOUT, sorted(versions.items()), sys.implementation.cache_tag)).encode())[:16]
     target = _directory() / name
     if target.is_dir():
         return target

@@ -1,0 +1,17 @@
+"""Grading of repairs: a fresh box, the reference's tests, and witnesses that cannot be talked into a reward.
+
+from turnwise.envs.swe.grade import Rules, collect, grade
+
+submission = collect.from_box(agents_box)   # after its shells are closed
+agents_box.close()
+verdict = grade(task, pristine, submission.files, open_sandbox)
+reward = verdict.reward("binary")           # not where verdict.error says that nothing is known
+"""
+
+from __future__ import annotations
+
+from turnwise.envs.swe.grade import collect
+from turnwise.envs.swe.grade.grading import grade
+from turnwise.envs.swe.grade.verdict import Policy, Rules, Shape, Verdict
+
+__all__ = ["Policy", "Rules", "Shape", "Verdict", "collect", "grade"]

@@ -1,0 +1,213 @@
+"""Grade a submission in a fresh box: the reference's tests, the submission's source, and several who look whether that was honest.
+
+A box of its own is filled with the reference, the submission's source files in place of its own, and canaries among the tests. The
+supervisor in it reports test by test; whatever is missing, doubled or out of form has not passed. Then the witnesses: canaries that
+pass, an exit code that does not own up to the canaries' failing, tests changed on disk, newly written code that reaches for the
+runner, functions that answer otherwise than the reference. What concerns the machine (time, memory, a box that cannot be made) is
+an error and never a grade.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from turnwise.envs.swe import python
+from turnwise.envs.swe.grade import canaries, collect, oracle, static, suite
+from turnwise.envs.swe.grade.verdict import Rules, Verdict, unknown
+from turnwise.envs.swe.task import SweTask, Tree, digest, tree_digest
+from turnwise.sandbox.contract import Sandbox, SandboxError, Spec
+
+OpenBox = Callable[[Spec], Sandbox]
+KEPT = 128
+"""References whose findings are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """What a run of the reference told, once per task."""
+
+    tests: tuple[str, ...]
+    """Modules to run."""
+    places: tuple[canaries.Place, ...]
+    """Tests whose twins fail as they must."""
+    reference: oracle.Reference
+    error: str = ""
+    """Why the reference itself cannot be graded."""
+
+
+_known: OrderedDict[str, Witness] = OrderedDict()
+_lock = threading.Lock()
+
+
+def grade(task: SweTask, pristine: Tree, submitted: Tree, open_box: OpenBox, rules: Rules | None = None) -> Verdict:
+    """What became of a submission.
+
+    Args:
+        task: its tests and roots.
+        pristine: the reference: the whole repository without bugs, with all its tests.
+        submitted: what `collect.from_box` took from the agent's box. The box is to be closed by now.
+        open_box: opens a sandbox to a spec, such as `turnwise.sandbox.open_sandbox`.
+        rules: how strictly; None for the defaults.
+    """
+    rules = rules or Rules()
+    try:
+        witness = witnessed(task, pristine, open_box, rules)
+        if witness.error:
+            return unknown(f"task {task.id}: {witness.error}")
+        known_tests = frozenset(task.test_files)
+        tree = collect.assemble(pristine, submitted, known_tests)
+        rng = random.Random(secrets.randbits(64))
+        chosen = rng.sample(witness.places, min(rules.canaries, len(witness.places)))
+        planted = canaries.plant({path: tree[path] for path in witness.tests}, chosen, rng)
+        with open_box(_spec(rules)) as box:
+            kept = [path for path in pristine if path in known_tests or PurePosixPath(path).name == "conftest.py"]
+            ran = suite.run(box, tree | planted.files, witness.tests, task.roots, kept, rules)
+        found = _honesty(ran, planted)
+        reached = static.findings(pristine, {path: data for path, data in tree.items() if path not in known_tests})
+        return _verdict(task, tree, ran, found, reached, witness, open_box, rules)
+    except SandboxError as problem:
+        return unknown(str(problem))
+
+
+def _spec(rules: Rules) -> Spec:
+    limits = replace(python.LIMITS, seconds=rules.seconds, memory_mb=rules.memory_mb, output_chars=32_000_000, flood_chars=100_000_000)
+    return python.spec(limits=limits)
+
+
+def _verdict(
+    task: SweTask, tree: Tree, ran: suite.Suite, found: list[str], reached: list[static.Finding], witness: Witness,
+    open_box: OpenBox, rules: Rules,
+) -> Verdict:  # fmt: skip
+    f2p, p2p = (_rate(tests, ran.outcomes) for tests in (task.fail_to_pass, task.pass_to_pass))
+    passed = f2p == p2p == 1.0
+    if passed and ran.exit_code != 1:
+        found.append(f"all tests passed and the suite ended with {ran.exit_code}, though its canaries should have failed it")
+    severe = [str(one) for one in reached if one.grade == "severe"] if rules.static != "off" else []
+    notices = [str(one) for one in reached if one.grade == "notice"] if rules.static != "off" else []
+    tampered = bool(found or severe)
+    resolved = passed and not found and not (severe and rules.static == "zero")
+    apart: list[str] = []
+    if passed and rules.oracle != "off" and (resolved or rules.oracle == "flag"):
+        apart = _second(witness.reference, tree, task, open_box, rules)
+        resolved = resolved and not (apart and rules.oracle == "zero")
+    ends = [_ending(ran)] if not passed and _ending(ran) else []
+    return Verdict(resolved, f2p, p2p, tampered, (*found, *severe, *apart, *ends, *notices))
+
+
+def _rate(tests: tuple[str, ...], outcomes: Mapping[str, str]) -> float:
+    return sum(outcomes.get(test) == "passed" for test in tests) / len(tests) if tests else 1.0
+
+
+def _honesty(ran: suite.Suite, planted: canaries.Planted) -> list[str]:
+    """What the run shows that no honest run does."""
+    found = list(ran.suspicious)
+    passing = [test for test, outcome in ran.outcomes.items() if outcome != "failed" and planted.canary(test) is not None]
+    if passing:
+        found.append(f"{len(passing)} tests that must fail did not, {passing[0]} among them")
+    told = {key for test in ran.outcomes if (key := planted.canary(test)) is not None}
+    missing = [key for key in (*planted.plain, *planted.twins) if key not in told]
+    complete = {test.partition("::")[0] for test in ran.outcomes} - {error.partition("::")[0] for error in ran.errors}
+    hidden = [key for key in missing if key[0] in complete]
+    if hidden and not ran.stopped:
+        found.append(f"{len(hidden)} tests that must fail were never told of, {hidden[0][1]} among them")
+    return found
+
+
+def _ending(ran: suite.Suite) -> str:
+    if ran.stopped:
+        return f"the tests were ended ({ran.stopped}){' during ' + ran.test if ran.test else ''}"
+    return f"{len(ran.errors)} test files could not be loaded, {ran.errors[0]} among them" if ran.errors else ""
+
+
+def _second(known: oracle.Reference, tree: Tree, task: SweTask, open_box: OpenBox, rules: Rules) -> list[str]:
+    """What the second witness has against a submission that passes all tests."""
+    if not known.calls:
+        return []
+    with open_box(_spec(rules)) as box:
+        _without_tests(box, tree, task)
+        answers = oracle.replay(box, suite.places(task.roots), known.calls, seconds=rules.seconds)
+    apart = oracle.disagreements(known, answers)
+    return [f"{call} answers otherwise than the reference" for call in apart[: oracle.WORST]]
+
+
+def _without_tests(box: Sandbox, tree: Tree, task: SweTask) -> None:
+    """Fill a box with source alone: nothing in it says what the answers should be."""
+    tests = frozenset(task.test_files)
+    suite.fill(box, {path: data for path, data in tree.items() if path not in tests and not collect.is_test(path, tests)})
+
+
+# The reference ------------------------------------------------------------------------------------------------------------
+
+
+def witnessed(task: SweTask, pristine: Tree, open_box: OpenBox, rules: Rules) -> Witness:
+    """What the reference's own run tells, remembered for the tasks of this process.
+
+    Raises:
+        SandboxError: where its box failed: nothing is remembered then.
+    """
+    what = (tree_digest(pristine), task.fail_to_pass, task.pass_to_pass, task.test_files, task.roots, rules)
+    key = digest(repr(what).encode())
+    with _lock:
+        if key in _known:
+            _known.move_to_end(key)
+            return _known[key]
+    made = _witness(task, pristine, open_box, rules)
+    with _lock:
+        _known[key] = made
+        while len(_known) > KEPT:
+            _known.popitem(last=False)
+    return made
+
+
+def _witness(task: SweTask, pristine: Tree, open_box: OpenBox, rules: Rules) -> Witness:
+    wanted = {*task.fail_to_pass, *task.pass_to_pass}
+    tests = tuple(sorted({test.partition("::")[0] for test in wanted}))
+    absent = [path for path in tests if path not in pristine]
+    if absent:
+        return Witness(tests, (), oracle.Reference(), f"its tests are in {absent[0]}, which the reference does not have")
+    sources = {path: pristine[path] for path in tests}
+    places = [place for path in tests for place in canaries.places(path, pristine[path])]
+    places = random.Random(0).sample(places, min(len(places), 8 * rules.canaries))
+    failing = ""
+    for chosen in (places, []):
+        planted = canaries.plant(sources, chosen, random.Random(secrets.randbits(64)))
+        with open_box(_spec(rules)) as box:
+            ran = suite.run(box, dict(pristine) | planted.files, tests, task.roots, (), rules, record=rules.oracle != "off")
+        failing = next((test for test in sorted(wanted) if ran.outcomes.get(test) != "passed"), "")
+        if not failing:
+            return Witness(tests, _failing(ran, planted), _reference(task, pristine, ran, open_box, rules))
+        if not chosen:
+            break
+    tail = ran.tail.strip()[-300:]
+    return Witness(tests, (), oracle.Reference(), f"the reference itself does not pass {failing}: {_ending(ran) or tail}")
+
+
+def _failing(ran: suite.Suite, planted: canaries.Planted) -> tuple[canaries.Place, ...]:
+    """Tests of which every twin ran and failed."""
+    outcomes: dict[canaries.Place, list[str]] = {}
+    for test, outcome in ran.outcomes.items():
+        key = planted.canary(test)
+        if key is not None and key in planted.twins:
+            outcomes.setdefault(planted.twins[key], []).append(outcome)
+    return tuple(place for place, seen in sorted(outcomes.items(), key=str) if set(seen) == {"failed"})
+
+
+def _reference(task: SweTask, pristine: Tree, ran: suite.Suite, open_box: OpenBox, rules: Rules) -> oracle.Reference:
+    calls = [oracle.Call(module, name, arguments) for module, name, arguments in ran.calls]
+
+    def opened() -> Sandbox:
+        box = open_box(_spec(rules))
+        try:
+            _without_tests(box, pristine, task)
+        except BaseException:
+            box.close()
+            raise
+        return box
+
+    return oracle.reference(opened, suite.places(task.roots), calls, rules.seconds)

@@ -1,0 +1,160 @@
+"""The second witness: the repository's functions, called as the tests called them in the reference, must answer the same.
+
+A test that runs in the process of the code it tests can be talked into anything: an object that says it is equal to everything
+passes `assert f(x) == y`. So the calls that the tests made directly, with plain arguments, are noted once in a run of the
+reference; they are repeated in a box that holds the submission and no tests, by a process that is not trusted; and its answers,
+plain data with exact types, are compared here, in a process that runs nobody's code but ours.
+
+Only functions whose reference answers are the same twice, in two orders, are witnesses. What cannot be called so (methods,
+objects as arguments) has no second witness, and the tests alone decide. Equal means what `==` means between built-in values,
+floats to nine digits, an iterator equal to a sequence of its items: what a test would accept from an honest solution.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from turnwise.sandbox.contract import Sandbox, SandboxError
+
+SOURCE = Path(__file__).with_name("replay.py")
+WORST = 3
+"""Disagreements named in the reasons."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function of the repository and the text of `(args, kwargs)`."""
+
+    module: str
+    name: str
+    arguments: str
+
+    def __str__(self) -> str:
+        shown = self.arguments if len(self.arguments) <= 80 else self.arguments[:77] + "..."
+        return f"{self.module}.{self.name} called with {shown}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the reference answers; `answers[i]` is of `calls[i]`."""
+
+    calls: tuple[Call, ...] = ()
+    answers: tuple[Any, ...] = ()
+
+
+def replay(box: Sandbox, roots: Sequence[str], calls: Sequence[Call], backwards: bool = False, seconds: float = 60.0) -> list[Any]:
+    """Answers of the code in a box, None where there is none (its process ended early).
+
+    Raises:
+        SandboxError: where the box ran out of time or memory, or failed: nothing is known then.
+    """
+    numbered = [(number, (call.module, call.name, call.arguments)) for number, call in enumerate(calls)]
+    request = {"path": list(roots), "calls": numbered[::-1] if backwards else numbered}
+    command = ["python3", "-P", "-s", "-B", "-X", "utf8", "-c", SOURCE.read_text("utf8")]
+    result = box.run(command, timeout=seconds, stdin=json.dumps(request))
+    if result.error in ("timeout", "memory", "output", "infrastructure"):
+        raise SandboxError(f"the second witness could not be heard: its box ended with {result.error!r}")
+    answers: list[Any] = [None] * len(calls)
+    for line in result.stdout.splitlines():
+        try:
+            number, told = json.loads(line)
+            if isinstance(number, int) and 0 <= number < len(calls) and answers[number] is None:
+                answers[number] = ["told", told]
+        except (ValueError, TypeError, RecursionError):
+            continue
+    return answers
+
+
+def reference(open_box: Callable[[], Sandbox], roots: Sequence[str], calls: Sequence[Call], seconds: float = 60.0) -> Reference:
+    """Those calls that the reference answers with the same plain data in two boxes and two orders."""
+    if not calls:
+        return Reference()
+    with open_box() as box:
+        first = replay(box, roots, calls, seconds=seconds)
+    with open_box() as box:
+        second = replay(box, roots, calls, backwards=True, seconds=seconds)
+    kept = [
+        (call, one)
+        for call, one, two in zip(calls, first, second, strict=True)
+        if one is not None and "opaque" not in json.dumps(one) and "long" not in one[1:] and one == two
+    ]
+    return Reference(tuple(call for call, _ in kept), tuple(one for _, one in kept))
+
+
+def disagreements(known: Reference, answers: Sequence[Any]) -> list[Call]:
+    """Calls that a submission answers otherwise than the reference."""
+    pairs = zip(known.calls, known.answers, answers, strict=True)
+    return [call for call, wanted, told in pairs if told is None or not _same(wanted[1], told[1])]
+
+
+def _same(wanted: Any, told: Any) -> bool:
+    try:
+        return equal(decoded(wanted), decoded(told))
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError):
+        return False
+
+
+class Iterated(list[Any]):
+    """Items that came from an iterator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The built-in type of an exception."""
+
+    kind: str
+
+
+def decoded(data: Any) -> Any:
+    """The built-in value of what `turnwise.envs.swe.grade.replay.encoded` made. Raises `ValueError` for anything else."""
+    if data is None or data is True or data is False:
+        return data
+    tag, *rest = data
+    simple: dict[str, Callable[[str], Any]] = {
+        "int": lambda text: int(text, 16), "float": float.fromhex, "str": str, "bytes": bytes.fromhex,
+        "bytearray": bytes.fromhex, "raised": Raised,
+    }  # fmt: skip
+    if tag in simple:
+        if not isinstance(rest[0], str):
+            raise ValueError(f"{tag} is told as text")
+        return simple[tag](rest[0])
+    if tag == "complex":
+        return complex(float.fromhex(rest[0]), float.fromhex(rest[1]))
+    if tag == "dict":
+        return {decoded(key): decoded(item) for key, item in rest[0]}
+    several: dict[str, Callable[[list[Any]], Any]] = {
+        "list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "iterator": Iterated
+    }  # fmt: skip
+    if tag not in several:
+        raise ValueError(f"{tag!r} is not plain data")
+    return several[tag]([decoded(item) for item in rest[0]])
+
+
+def equal(one: Any, two: Any) -> bool:
+    """`==` between built-in values, floats to nine digits, iterators as sequences."""
+    if isinstance(one, (float, complex)) or isinstance(two, (float, complex)):
+        numbers = isinstance(one, (int, float, complex)) and isinstance(two, (int, float, complex))
+        return numbers and _near(complex(one), complex(two))
+    if isinstance(one, Iterated) or isinstance(two, Iterated):
+        return isinstance(one, (list, tuple)) and isinstance(two, (list, tuple)) and _items(one, two)
+    if isinstance(one, (list, tuple)):
+        return type(one) is type(two) and _items(one, two)
+    if isinstance(one, dict):
+        return isinstance(two, dict) and one.keys() == two.keys() and all(equal(item, two[key]) for key, item in one.items())
+    return bool(one == two)
+
+
+def _items(one: Sequence[Any], two: Sequence[Any]) -> bool:
+    return len(one) == len(two) and all(equal(a, b) for a, b in zip(one, two, strict=True))
+
+
+def _near(one: complex, two: complex) -> bool:
+    def part(a: float, b: float) -> bool:
+        return a == b or (math.isnan(a) and math.isnan(b)) or math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
+
+    return part(one.real, two.real) and part(one.imag, two.imag)

@@ -1,0 +1,79 @@
+"""What the oracle runs in a box of its own: functions of the repository are called, and their answers told in plain data.
+
+Only the standard library is imported here; the source of this file is handed to the box's Python as it is. This process runs the
+agent's code and is not trusted: it is told what to call and never what should come of it, and the tests are not in its box.
+An answer is encoded with its exact type; whatever is not exactly a built-in value is opaque, so an object that says it equals
+everything equals nothing here.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import os
+import sys
+from typing import Any
+
+LONGEST = 20_000
+"""Characters of one answer; a longer one is cut and compared by its beginning."""
+ITEMS = 1000
+"""Items taken from an iterator."""
+
+
+def encoded(value: Any, depth: int = 0) -> Any:
+    """A value as JSON that says its exact type: a bare null, true or false, or a list that begins with a tag."""
+    kind = type(value)
+    if value is None or kind is bool:
+        return value
+    if kind is int:
+        return ["int", hex(value)]
+    if kind is float:
+        return ["float", value.hex()]
+    if kind is complex:
+        return ["complex", value.real.hex(), value.imag.hex()]
+    if kind is str:
+        return ["str", value]
+    if kind is bytes or kind is bytearray:
+        return [kind.__name__, bytes(value).hex()]
+    if depth > 20:
+        return ["opaque", "deep"]
+    if kind in (list, tuple, set, frozenset):
+        return [kind.__name__, [encoded(item, depth + 1) for item in value]]
+    if kind is dict:
+        return ["dict", [[encoded(key, depth + 1), encoded(item, depth + 1)] for key, item in value.items()]]
+    if getattr(kind, "__next__", None) is not None and getattr(kind, "__iter__", None) is not None:
+        return ["iterator", [encoded(item, depth + 1) for item, _ in zip(value, range(ITEMS), strict=False)]]
+    return ["opaque", str(kind.__qualname__)]
+
+
+def answer(module: str, name: str, arguments: str) -> Any:
+    """What a call comes to: its value, or the type of what it raises."""
+    try:
+        positional, keywords = ast.literal_eval(arguments)
+        return encoded(getattr(importlib.import_module(module), name)(*positional, **keywords))
+    except Exception as problem:
+        known = [kind.__name__ for kind in type(problem).__mro__ if kind.__module__ == "builtins"]
+        return ["raised", known[0] if known else "Exception"]
+
+
+def main() -> None:
+    """Read `{"path": ..., "calls": [[module, name, arguments], ...]}` and write one line `[index, answer]` for each call."""
+    request = json.loads(sys.stdin.buffer.read())
+    out = os.dup(1)
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    sys.path.extend(os.environ.pop("PYTHONPATH", "").split(":"))
+    sys.path[:0] = request["path"]
+    for number, (module, name, arguments) in request["calls"]:
+        told = json.dumps(answer(module, name, arguments))
+        if len(told) > LONGEST:
+            told = json.dumps(["long", told[:LONGEST]])
+        data = f"[{number}, {told}]\n".encode()
+        while data:
+            data = data[os.write(out, data) :]
+
+
+if __name__ == "__main__":
+    main()

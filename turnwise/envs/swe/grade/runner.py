@@ -1,0 +1,337 @@
+"""What runs in the grader's box: a supervisor that loads nothing of the agent's, and a child in which the tests run.
+
+Only the standard library is imported here, since the source of this file is handed to the box's Python as it is. The supervisor
+reads the request from standard input, which is then gone; the child gets from it a descriptor and a nonce, takes the nonce out of
+everything that the agent's code could look up by name, and streams one record per test. The supervisor counts the time of each
+test, looks at the end whether the tests on disk are still those it was given, and seals its report with a word that the child
+never had. It cannot be traced or read by the child, and where it is killed there is no report.
+
+A child can still lie about what happens in its own process: `canaries`, `static` and `oracle` are there for that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+POLL = 0.05
+LONGEST = 64_000_000
+"""Bytes of records after which the child is stopped."""
+TAIL = 4000
+"""Bytes kept of what the child printed."""
+CALLS = 2000
+"""Most calls recorded of a run."""
+RESUMED = 0x20 | 0x80 | 0x200
+"""Generators and coroutines, which are entered again: what they were called with is not known then."""
+PREFIX = ("-P", "-s", "-B", "-X", "utf8")
+
+
+def supervise() -> int:
+    """Run the tests of the request on standard input and print the sealed report. Returns the exit code: 137 after a kill."""
+    request = json.loads(sys.stdin.buffer.read())
+    seal = request.pop("seal")
+    hide()
+    report = Watch(request).report()
+    report["changed"] = changed(request["pristine"])
+    sys.stdout.write(seal + json.dumps(report) + "\n")
+    sys.stdout.flush()
+    return 137 if report["exit"] == -signal.SIGKILL and not report["stopped"] else 0
+
+
+def hide() -> None:
+    """Nobody of the same user may look into this process or use its descriptors (PR_SET_DUMPABLE)."""
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)
+    except (ImportError, OSError, AttributeError):
+        sys.stderr.write("the supervisor cannot hide here\n")
+
+
+def changed(pristine: dict[str, str]) -> list[str]:
+    """Paths whose content is no longer what it was when the box was filled."""
+    found = []
+    for path, wanted in pristine.items():
+        try:
+            with open(path, "rb") as file:
+                same = hashlib.sha256(file.read()).hexdigest() == wanted
+        except OSError:
+            same = False
+        if not same:
+            found.append(path)
+    return found
+
+
+class Watch:
+    """The child as the supervisor sees it."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self.seconds, self.nonce = float(request["test_seconds"]), str(request["nonce"])
+        self.outcomes: dict[str, str] = {}
+        self.calls: list[Any] = []
+        self.twice: list[str] = []
+        self.errors: list[str] = []
+        self.malformed = 0
+        self.test, self.stopped = "", ""
+        self.charged = 0.0
+        self.log = os.memfd_create("log")
+        self.reader, writer = os.pipe()
+        source = sys.orig_argv[sys.orig_argv.index("-c") + 1]
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG", "TZ") if name in os.environ}
+        self.child = subprocess.Popen(
+            [sys.executable, *PREFIX, "-c", source, "child", str(writer)],
+            stdin=subprocess.PIPE,
+            stdout=self.log,
+            stderr=self.log,
+            pass_fds=(writer,),
+            env={**kept, "PYTHONHASHSEED": "0", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+            start_new_session=True,
+        )
+        os.close(writer)
+        assert self.child.stdin is not None
+        self.path = os.environ.get("PYTHONPATH", "").split(":")
+        self.child.stdin.write(json.dumps({**request, "path": self.path, "pristine": None}).encode())
+        self.child.stdin.close()
+
+    def report(self) -> dict[str, Any]:
+        """Follow the child to its end."""
+        rest, total, last = b"", 0, self.used()
+        while not self.stopped:
+            ended = self.child.poll() is not None
+            ready = select.select([self.reader], [], [], 0 if ended else POLL)[0]
+            data = os.read(self.reader, 1 << 16) if ready else b""
+            total += len(data)
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                self.take(line)
+            if (ready and not data) or (ended and not data):
+                break
+            last = self.charge(last)
+            if total > LONGEST:
+                self.stopped = "flood"
+        return self.ended()
+
+    def ended(self) -> dict[str, Any]:
+        """Kill what is left and say what was seen."""
+        if not self.stopped:
+            try:
+                self.child.wait(5.0)
+            except subprocess.TimeoutExpired:
+                self.stopped = "exit"
+        try:
+            os.killpg(self.child.pid, signal.SIGKILL)
+        except OSError:
+            pass
+        code = self.child.wait()
+        length = os.lseek(self.log, 0, os.SEEK_END)
+        os.lseek(self.log, max(length - TAIL, 0), os.SEEK_SET)
+        tail = os.read(self.log, TAIL).decode("utf-8", "replace")
+        return {
+            "outcomes": self.outcomes, "twice": self.twice, "errors": self.errors, "malformed": self.malformed,
+            "exit": code, "stopped": self.stopped, "test": self.test, "tail": tail, "calls": self.calls,
+        }  # fmt: skip
+
+    def take(self, line: bytes) -> None:
+        """One record. What does not begin with the nonce, or is not one of ours, is counted and otherwise ignored."""
+        nonce, _, body = line.partition(b" ")
+        try:
+            if nonce.decode() != self.nonce:
+                raise ValueError("no nonce")
+            kind, name, value = json.loads(body)
+        except (ValueError, TypeError):
+            self.malformed += 1
+            return
+        if kind == "start":
+            self.test, self.charged = str(name), 0.0
+        elif kind == "end":
+            if name in self.outcomes or name != self.test:
+                self.twice.append(str(name))
+            self.outcomes[str(name)] = str(value)
+            self.test, self.charged = "", 0.0
+        elif kind == "error":
+            self.errors.append(str(name))
+        elif kind == "call":
+            self.calls.append(value)
+
+    def used(self) -> tuple[float, float]:
+        """Now, and the processor seconds of the child."""
+        try:
+            with open(f"/proc/{self.child.pid}/stat", encoding="ascii", errors="replace") as file:
+                words = file.read().rpartition(")")[2].split()
+        except OSError:
+            return time.monotonic(), 0.0
+        self.state = words[0]
+        return time.monotonic(), (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+    def charge(self, last: tuple[float, float]) -> tuple[float, float]:
+        """Charge a test its processor time and its sleep, not what it waited for a processor: a busy machine fails nobody."""
+        now = self.used()
+        asleep = now[0] - last[0] if self.state == "S" else 0.0
+        self.charged += max(now[1] - last[1], asleep)
+        if self.charged > self.seconds:
+            self.stopped = "test"
+        return now
+
+    state = "R"
+
+
+def child(descriptor: int) -> int:
+    """Run pytest over the test files and stream what became of each test. Returns its exit code."""
+    request = json.loads(sys.stdin.buffer.read())
+    os.set_inheritable(descriptor, False)
+    for name in ("PYTHONHASHSEED", "PYTHONPATH"):
+        os.environ.pop(name, None)
+    import resource
+
+    memory = int(request["memory_mb"]) << 20
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    sys.path.extend(entry for entry in request["path"] if entry)
+    import doctest  # noqa: F401
+    import importlib.machinery
+    import unittest.mock
+
+    import pytest
+
+    del unittest
+    finder = importlib.machinery.PathFinder
+    roots, tops = list(request["roots"]), frozenset(request["tops"])
+
+    class Ours:
+        """The repository's own packages come from the repository, whatever is installed; nothing else does before the library."""
+
+        @staticmethod
+        def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
+            return finder.find_spec(name, roots, target) if path is None and name in tops else None
+
+    sys.meta_path.insert(0, Ours)  # type: ignore[arg-type]
+    sys.path.extend([*roots, *request["beside"]])
+    stream = streaming(descriptor, request.pop("nonce"))
+    profile = recording(stream, request["record"], request["tests"]) if request["record"] else None
+    options = ["-c", "/dev/null", "--rootdir", os.getcwd(), "-p", "no:cacheprovider", "--import-mode=importlib", "-q"]
+    options += ["--color=no", "--tb=line", "-o", "addopts="] + ["--noconftest"] * (not request["conftest"])
+    sys.argv[:] = ["pytest"]
+    if profile is not None:
+        sys.setprofile(profile)
+    code = int(pytest.main([*options, *request["tests"]], plugins=[Plugin(stream)]))
+    sys.setprofile(None)
+    return code
+
+
+def streaming(descriptor: int, nonce: str) -> Any:
+    """A function that sends one record."""
+    write, encode = os.write, json.JSONEncoder().encode
+
+    def send(kind: str, name: str, value: Any = None) -> None:
+        data = f"{nonce} {encode([kind, name, value])}\n".encode("utf-8", "replace")
+        while data:
+            data = data[write(descriptor, data) :]
+
+    return send
+
+
+class Plugin:
+    """Tells of every test when it begins and when it is over."""
+
+    def __init__(self, send: Any) -> None:
+        self.send = send
+        self.phases: list[tuple[str, str, bool]] = []
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if report.failed:
+            self.send("error", report.nodeid)
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self.phases = []
+        self.send("start", nodeid)
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        when = "subtest" if getattr(report, "context", None) is not None else report.when
+        self.phases.append((when, report.outcome, hasattr(report, "wasxfail")))
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self.send("end", nodeid, judged(self.phases))
+
+
+def judged(phases: list[tuple[str, str, bool]]) -> str:
+    """One word for a test: passed only where all it went through passed, and nothing was expected to fail."""
+    if any(outcome == "failed" for _, outcome, _ in phases):
+        return "failed"
+    if any(outcome == "skipped" for _, outcome, _ in phases):
+        return "xfailed" if any(expected for *_, expected in phases) else "skipped"
+    if any(expected for *_, expected in phases):
+        return "xpassed"
+    whole = {"setup", "call", "teardown"} <= {when for when, *_ in phases}
+    return "passed" if whole else "failed"
+
+
+def recording(send: Any, files: dict[str, str], tests: list[str]) -> Any:
+    """A profile function that tells with which plain arguments the tests call the repository's functions.
+
+    Args:
+        files: module name by absolute path of its source.
+        tests: files whose calls are told.
+    """
+    callers = frozenset(os.path.abspath(path) for path in tests)
+    seen: set[tuple[str, str, str]] = set()
+
+    def profile(frame: Any, event: str, argument: Any) -> None:
+        code = frame.f_code
+        module = files.get(code.co_filename) if event == "call" else None
+        if module is None or len(seen) >= CALLS or not code.co_qualname.isidentifier() or code.co_qualname.startswith("_"):
+            return
+        caller = frame.f_back
+        while caller is not None and caller.f_code.co_filename in files and "<locals>" in caller.f_code.co_qualname:
+            caller = caller.f_back  # a decorator's wrapper
+        if caller is None or caller.f_code.co_filename not in callers or code.co_flags & RESUMED:
+            return
+        arguments = told(frame, code)
+        if arguments is not None and (module, code.co_qualname, arguments) not in seen and len(arguments) < 4000:
+            seen.add((module, code.co_qualname, arguments))
+            send("call", "", [module, code.co_qualname, arguments])
+
+    return profile
+
+
+def told(frame: Any, code: Any) -> str | None:
+    """The arguments of a call as the text of a Python literal `(args, kwargs)`; None where they are not all plain."""
+    values, names = frame.f_locals, code.co_varnames
+    plain = code.co_argcount
+    last = plain + code.co_kwonlyargcount
+    positional = [values[name] for name in names[:plain]]
+    keywords = {name: values[name] for name in names[plain:last]}
+    if code.co_flags & 0x04:
+        positional += values[names[last]]
+        last += 1
+    if code.co_flags & 0x08:
+        keywords |= values[names[last]]
+    text = repr((tuple(positional), keywords))
+    return text if builtin((tuple(positional), keywords)) else None
+
+
+def builtin(value: Any, depth: int = 0) -> bool:
+    """Whether a value is made of exact built-in types alone, so that its text says all of it."""
+    kind = type(value)
+    if value is None or kind in (bool, int, str, bytes):
+        return True
+    if kind is float:
+        return bool(value - value == 0)
+    if depth > 6 or kind not in (tuple, list, dict, set):
+        return False
+    inner = [*value, *value.values()] if kind is dict else list(value)
+    return all(builtin(item, depth + 1) for item in inner)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "supervise":
+        sys.exit(supervise())
+    leave = os._exit
+    ending = child(int(sys.argv[2]))
+    sys.stdout.flush()
+    leave(ending)

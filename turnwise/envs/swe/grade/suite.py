@@ -1,0 +1,123 @@
+"""The tests of a tree in a fresh box, and what the box's supervisor reports of them."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from turnwise.envs.swe.grade.verdict import Rules
+from turnwise.envs.swe.task import Tree, digest
+from turnwise.sandbox.contract import Sandbox, SandboxError
+
+SOURCE = Path(__file__).with_name("runner.py")
+WORK = "/work"
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """One run of the tests."""
+
+    outcomes: Mapping[str, str]
+    """Pytest id -> `passed`, `failed`, `skipped`, `xfailed`, `xpassed`; a test that was told of twice is not among them."""
+    exit_code: int
+    stopped: str
+    """Why the supervisor ended it: `test` (one took too long), `flood`, `exit`; empty where it ended by itself."""
+    test: str
+    """The test that was running then."""
+    suspicious: tuple[str, ...]
+    """What no honest run does, one sentence each."""
+    errors: tuple[str, ...]
+    """Files that could not be collected."""
+    tail: str
+    """The end of what was printed."""
+    calls: tuple[Any, ...] = ()
+
+
+def run(
+    box: Sandbox, tree: Tree, tests: Sequence[str], roots: Sequence[str], kept: Iterable[str], rules: Rules, record: bool = False
+) -> Suite:
+    """Fill a box with a tree and run its tests.
+
+    Args:
+        tests: the modules to run, relative to the root of the tree.
+        roots: directories for `sys.path`, relative to it.
+        kept: files that must be the same when the tests are over.
+        record: tell which plain calls the tests made (`turnwise.envs.swe.grade.oracle`).
+
+    Raises:
+        SandboxError: where the box ran out of time or memory, or failed: nothing is known then.
+    """
+    fill(box, tree)
+    seal = secrets.token_hex(16)
+    request = {
+        "seal": seal, "nonce": secrets.token_hex(16), "tests": list(tests), "roots": places(roots), "tops": tops(tree, roots),
+        "beside": [f"{WORK}/{folder}" for folder in dict.fromkeys(str(PurePosixPath(path).parent) for path in tests)],
+        "conftest": any(PurePosixPath(path).name == "conftest.py" for path in tree), "test_seconds": rules.test_seconds,
+        "memory_mb": rules.memory_mb, "pristine": {path: digest(tree[path]) for path in kept if path in tree},
+        "record": modules(tree, roots, tests) if record else None,
+    }  # fmt: skip
+    command = ["python3", "-P", "-s", "-B", "-X", "utf8", "-c", SOURCE.read_text("utf8"), "supervise"]
+    result = box.run(command, timeout=rules.seconds, stdin=json.dumps(request))
+    if result.error in ("timeout", "memory", "output", "infrastructure"):
+        raise SandboxError(f"the grader's box ended with {result.error!r} after {result.seconds:.1f} s: grade again, or raise the limits")
+    start = result.stdout.find(seal)
+    if start < 0 or result.truncated:
+        if result.exit_code == 127:
+            raise SandboxError("the grader's box has no python3: the tests cannot run there")
+        sentence = "the supervisor of the tests ended without a report"
+        return Suite({}, result.exit_code or 1, "killed", "", (sentence,), (), result.stderr[-1000:])
+    return _suite(json.loads(result.stdout[start + len(seal) :]))
+
+
+def _suite(report: dict[str, Any]) -> Suite:
+    twice = set(report["twice"])
+    suspicious = []
+    if twice:
+        suspicious.append(f"{len(twice)} tests were reported more than once, {sorted(twice)[0]} among them")
+    if report["malformed"]:
+        suspicious.append(f"{report['malformed']} lines of the results were not the runner's")
+    if report["changed"]:
+        suspicious.append(f"{len(report['changed'])} files of the tests were changed during the run, {report['changed'][0]} among them")
+    outcomes = {name: outcome for name, outcome in report["outcomes"].items() if name not in twice}
+    ending = report["stopped"], report["test"], tuple(suspicious), tuple(report["errors"]), report["tail"]
+    return Suite(outcomes, report["exit"], *ending, tuple(tuple(call) for call in report["calls"]))
+
+
+def fill(box: Sandbox, tree: Tree) -> None:
+    """Write a tree into the workspace of a box."""
+    for path, data in tree.items():
+        box.write(path, data)
+
+
+def places(roots: Sequence[str]) -> list[str]:
+    """Directories of `sys.path` in the box."""
+    return [f"{WORK}/{root}" if root else WORK for root in roots]
+
+
+def tops(tree: Tree, roots: Sequence[str]) -> list[str]:
+    """Names of the modules and packages that stand directly in one of the roots."""
+    found = set()
+    for root in roots:
+        prefix = f"{root}/" if root else ""
+        for path in tree:
+            if path.startswith(prefix) and path.endswith(".py"):
+                found.add(path.removeprefix(prefix).partition("/")[0].removesuffix(".py"))
+    return sorted(found)
+
+
+def modules(tree: Tree, roots: Sequence[str], tests: Sequence[str]) -> dict[str, str]:
+    """Module name of each source file by its place in the box; the longest root that holds a file names it."""
+    found = {}
+    for path in tree:
+        if path.endswith(".py") and path not in tests:
+            root = max((root for root in roots if not root or path.startswith(f"{root}/")), key=len, default=None)
+            if root is None:
+                continue
+            name = path.removeprefix(f"{root}/" if root else "").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+            if all(part.isidentifier() for part in name.split(".")):
+                found[f"{WORK}/{path}"] = name
+    return found
