@@ -1,0 +1,43 @@
+"""What the grader said, remembered: a submission that equals another has its verdict, which takes seconds to reach."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+
+from turnwise.envs.swe.grade import Rules, Verdict, grade
+from turnwise.envs.swe.task import SweTask, tree_digest
+from turnwise.envs.swe.warm import OpenBox
+from turnwise.sandbox.contract import SandboxError
+
+KEPT = 4096
+
+
+class Verdicts:
+    """Grades submissions; shared by environments that are spawned from one another.
+
+    Args:
+        open_box: opens the grader's sandboxes.
+    """
+
+    def __init__(self, open_box: OpenBox) -> None:
+        self._open = open_box
+        self._known: OrderedDict[tuple[str, str, Rules], Verdict] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, task: SweTask, pristine: Mapping[str, bytes], submitted: Mapping[str, bytes], rules: Rules) -> Verdict:
+        """The verdict on a submission. Raises `SandboxError` where none can be reached: nothing is remembered then."""
+        key = (task.id, tree_digest(submitted), rules)
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+                return self._known[key]
+        verdict = grade(task, pristine, submitted, self._open, rules)
+        if verdict.error:
+            raise SandboxError(f"the repair of {task.id} could not be graded: {verdict.error}")
+        with self._lock:
+            self._known[key] = verdict
+            if len(self._known) > KEPT:
+                self._known.popitem(last=False)
+        return verdict

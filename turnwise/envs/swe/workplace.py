@@ -1,0 +1,247 @@
+"""Where one episode works: a sandbox with the broken repository and a persistent shell, made when it is first needed.
+
+What the episode *is* are its effects: the commands it ran and the files it wrote. The sandbox is only a quick way to have had them. So
+every call is told the effects that came before, and where the live sandbox has had others (after a snapshot was restored) or none
+(after unpickling) a new one has them again first.
+
+A fork copies the sandbox's files and tells the copy's new shell what the old one knew: working directory, variables, functions,
+aliases, options, traps. Where a shell cannot say that (it has closed its own output), the effects are replayed. Background processes and
+open descriptors are in neither.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from turnwise.envs.swe.grade import collect
+from turnwise.envs.swe.warm import STARTING, Pool, Repo
+from turnwise.sandbox.contract import Result, Sandbox, SandboxError, Shell
+
+LONGEST_COMMAND = 200_000
+FILE_BYTES = 5_000_000
+"""Of one file that is read for the agent."""
+_DUMP = r"""
+trap -p; declare -p; declare -f; export -f -p; alias -p; umask -p; shopt -p; set +o
+printf 'cd -- %q\nTURNWISE_END' "$PWD"
+"""
+_RESTORE = "{{ {state}\n}} >/dev/null 2>&1; unset TURNWISE_COMMAND; cd -- {directory}"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command that the shell ran."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file that was written by other means."""
+
+    path: str
+    data: bytes
+
+
+Effect: TypeAlias = Command | Written
+Effects: TypeAlias = tuple[Effect, ...]
+
+
+class Lost(Exception):  # noqa: N818  (an ending of the episode, not an error)
+    """The agent has brought down its own sandbox, and nothing more can be done in it."""
+
+
+class Workplace:
+    """See the module.
+
+    Args:
+        pool: where sandboxes come from.
+        seconds: wall clock of one command.
+
+    Every method raises `SandboxError` where the sandbox itself failed: nothing is known about the agent's work then.
+    """
+
+    def __init__(self, pool: Pool, seconds: float) -> None:
+        self._pool, self._seconds = pool, seconds
+        self._repo: Repo | None = None
+        self._held: list[Sandbox] = []  # the sandbox, and what it is a copy of
+        self._lease: list[Repo] = []
+        self._shell: Shell | None = None
+        self._had: Effects = ()
+        self._finalizer = weakref.finalize(self, _give_up, self._held, self._lease, pool)  # must not hold the workplace
+
+    def begin(self, repo: Repo) -> None:
+        """Work in this repository from now on."""
+        if self._repo is None or self._repo != repo:
+            self.close()
+            self._repo = repo
+
+    # What an agent does.
+
+    def run(self, before: Effects, command: str) -> Result:
+        """Run a command in the shell, after the effects `before`. Raises `Lost` where it brought the sandbox down."""
+        box = self._prepared(before)
+        result = self._command(box, command)
+        self._had = (*before, Command(command))
+        return result
+
+    def write(self, before: Effects, path: str, data: bytes) -> None:
+        """Write a file, after the effects `before`. Raises `ValueError` with the sandbox's words where it refuses."""
+        box = self._prepared(before)
+        try:
+            box.write(path, data)
+        except SandboxError as problem:
+            self._must_stand(box, problem)
+            raise ValueError(str(problem)) from problem
+        self._had = (*before, Written(path, data))
+
+    def read(self, before: Effects, path: str) -> bytes | None:
+        """The bytes of a regular file; None where there is none."""
+        box = self._prepared(before)
+        try:
+            return box.read(path, FILE_BYTES)
+        except SandboxError as problem:
+            self._must_stand(box, problem)
+            return None
+
+    def files(self, before: Effects) -> list[str]:
+        """Paths of the regular files, without git's own."""
+        box = self._prepared(before)
+        try:
+            return [path for path in box.files() if not path.startswith(".git/")]
+        except SandboxError as problem:
+            self._must_stand(box, problem)
+            raise
+
+    def program(self, before: Effects, command: Sequence[str] | str, stdin: str = "") -> Result:
+        """Run one of our own programs beside the shell, or a command line in a bash of its own."""
+        return self._known(self._prepared(before).run(command, self._seconds, stdin))
+
+    def submission(self, before: Effects) -> collect.Submission:
+        """What is handed in, taken after everything the agent started has ended. Then the sandbox is closed."""
+        box = self._prepared(before)
+        try:
+            if self._shell is not None:
+                self._shell.close()
+            return collect.from_box(box)
+        finally:
+            self.close()
+
+    def fork(self) -> Workplace:
+        """One that goes on from here: with a copy of the sandbox where that can be had, else with a new one and the effects again."""
+        other = Workplace(self._pool, self._seconds)
+        other._repo = self._repo
+        if not self._held or not self._held[0].capabilities.fork:
+            return other
+        state = self._shell_state()
+        if state is None:
+            return other
+        copy = self._held[0].fork()
+        other._held.append(copy)
+        if self._repo is not None and self._lease:
+            self._pool.lease(self._repo)
+            other._lease.append(self._repo)
+        if state:
+            other._shell = copy.shell()
+            other._shell.run(state, STARTING)
+        other._had = self._had
+        _close_all(self._held, keep=1)  # the copy lives beside what it comes from, and may live longer than this episode
+        return other
+
+    def close(self) -> None:
+        """End the sandbox. The next call makes another."""
+        self._shell, self._had = None, ()
+        _give_up(self._held, self._lease, self._pool)
+
+    # Keeping the sandbox at the effects that it is told.
+
+    def _prepared(self, before: Effects) -> Sandbox:
+        if self._held and self._had == before:
+            return self._held[0]
+        assert self._repo is not None, "begin() says which repository this is"
+        self.close()
+        self._pool.lease(self._repo)
+        self._lease.append(self._repo)
+        self._held.extend(self._pool.take(self._repo))
+        box = self._held[0]
+        for effect in before:
+            if isinstance(effect, Command):
+                self._command(box, effect.text)
+            else:
+                box.write(effect.path, effect.data)
+        self._had = before
+        return box
+
+    def _command(self, box: Sandbox, command: str) -> Result:
+        if self._shell is None:
+            self._shell = box.shell()
+        result = self._known(self._shell.run(command, self._seconds))
+        if result.error not in ("none", "exception") and not _stands(box):
+            _close_all(self._held)
+            self.close()
+            raise Lost(result.error)
+        return result
+
+    def _known(self, result: Result) -> Result:
+        if result.error == "infrastructure":
+            self._broken()
+            raise SandboxError(
+                f"the sandbox failed while it ran a command ({result.stderr.strip()[-300:] or 'no reason given'}): "
+                "nothing is known about that command, so the episode has no score"
+            )
+        return result
+
+    def _must_stand(self, box: Sandbox, problem: SandboxError) -> None:
+        """A refusal is an answer only of a sandbox that still answers."""
+        if not _stands(box):
+            self._broken()
+            raise problem
+
+    def _broken(self) -> None:
+        """End it, and what it was copied from, which may have suffered too."""
+        _close_all(self._held)
+        self.close()
+
+    def _shell_state(self) -> str | None:
+        """What to tell a new shell so that it is as this one; "" where there is none yet, None where it does not say."""
+        if self._shell is None:
+            return ""
+        result = self._shell.run(_DUMP, STARTING)
+        state, end, rest = result.stdout.rpartition("TURNWISE_END")
+        settings, cd, directory = state.rpartition("cd -- ")
+        if result.error != "none":
+            self._had = ()  # it did not survive the question
+            self.close()
+        if result.error != "none" or result.truncated or not end or rest or not cd:
+            return None
+        return _RESTORE.format(state=settings, directory=directory.strip())
+
+
+def _stands(box: Sandbox) -> bool:
+    """Whether a sandbox still answers."""
+    try:
+        return box.run(["true"], STARTING).error == "none"
+    except SandboxError:
+        return False
+
+
+def _give_up(held: list[Sandbox], lease: list[Repo], pool: Pool) -> None:
+    """Close the sandbox of an episode and put back what it is a copy of."""
+    origins = held[1:]
+    del held[1:]
+    _close_all(held)
+    while lease:
+        repo = lease.pop()
+        for origin in origins:
+            pool.put_back(repo, origin)
+        origins = []
+        pool.release(repo)
+    _close_all(origins)
+
+
+def _close_all(held: list[Sandbox], keep: int = 0) -> None:
+    """Close all but the first few."""
+    while len(held) > keep:
+        held.pop().close()
