@@ -16,6 +16,7 @@ from turnwise.cli.doctor import doctor
 from turnwise.cli.envs import envs
 from turnwise.cli.eval import evaluate_command
 from turnwise.cli.play import play
+from turnwise.cli.swe import swe
 from turnwise.cli.train import train
 from turnwise.errors import TurnwiseError
 
@@ -25,6 +26,7 @@ _HELP = """Environments for language agents that act over many turns, and algori
 [bold]turnwise play webshop[/]                   act in one yourself
 [bold]turnwise eval webshop --agent expert[/]    measure an agent on the test split
 [bold]turnwise train configs/quickstart.toml[/]  train one
+[bold]turnwise swe generate inflection==0.5.1[/]   make repair tasks from a package with tests
 [bold]turnwise doctor[/]                         what is installed, and how to add the rest
 
 Status: 0 done, 2 something asked for or given is wrong (one sentence says what), 130 interrupted.
@@ -91,3 +93,4 @@ app.command("play")(play)
 app.command("eval")(evaluate_command)
 app.command("train")(train)
 app.command("doctor")(doctor)
+app.add_typer(swe, name="swe")

@@ -12,6 +12,7 @@ import ast
 import json
 import os
 import secrets
+import signal
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ from turnwise.sandbox.contract import Sandbox, SandboxError
 
 OBSERVER = Path(__file__).with_name("observer.py")
 RUNNER = Path(__file__).parent / "grade" / "runner.py"
+OVERTIME = (-signal.SIGXCPU, 128 + signal.SIGXCPU)
+"""How a process ends that has used up its processor time."""
 REMEMBER = ("cache", "memo", "lru", "once", "singleton")
 """A decorator whose name holds one of these keeps answers."""
 
@@ -45,6 +48,8 @@ class Run:
     ending: str = ""
     """Why there is no outcome: `timeout`, `memory`, `died`; empty where it came to its end."""
     seconds: float = 0.0
+    cpu: float = 0.0
+    """Processor seconds of the run: those of a busy machine are the same."""
 
     def of(self, outcome: str) -> frozenset[str]:
         """Tests with an outcome, such as `passed`."""
@@ -58,10 +63,11 @@ class Box:
         self.repository, self.folder, self.backend = repository, folder, backend
         self.runner = RUNNER.read_text("utf8")
         self.program = OBSERVER.read_text("utf8")
+        self._open: set[Sandbox] = set()
 
     def run(
         self, tests: Sequence[str], changed: Mapping[str, bytes] | None = None, chosen: Collection[str] | None = None,
-        trace: bool = False, seconds: float = 600.0,
+        trace: bool = False, seconds: float = 600.0, cpu: float = 600.0,
     ) -> Run:  # fmt: skip
         """Run test files.
 
@@ -71,21 +77,32 @@ class Box:
             chosen: ids of the tests to run; None for all of those files.
             trace: whether to record what each test executes.
             seconds: wall clock of the run.
+            cpu: processor seconds of the run; more is a timeout too.
 
         Raises:
             SandboxError: where the box itself failed.
         """
         seal = secrets.token_hex(16)
         beside = sorted({os.path.dirname(path) for path in tests} - {""})
+        picked = sorted(chosen) if chosen is not None else None
         request = {
-            "tests": list(tests), "chosen": sorted(chosen) if chosen is not None else None, "trace": trace, "seal": seal,
+            "tests": list(tests), "chosen": picked, "trace": trace, "seal": seal, "cpu": cpu,
             "roots": self.repository.roots, "beside": beside, "runner": self.runner,
             "remembering": sorted(remembering(self.repository)) if trace else [],
         }  # fmt: skip
         with open_sandbox(python.spec(self.folder), self.backend) as box:
-            for path, data in (changed or {}).items():
-                box.write(path, data)
-            return self._run(box, json.dumps(request), seal, seconds)
+            self._open.add(box)
+            try:
+                for path, data in (changed or {}).items():
+                    box.write(path, data)
+                return self._run(box, json.dumps(request), seal, seconds)
+            finally:
+                self._open.discard(box)
+
+    def stop(self) -> None:
+        """Kill what runs: its callers, in other threads, are told that it died."""
+        for box in list(self._open):
+            box.close()
 
     def _run(self, box: Sandbox, request: str, seal: str, seconds: float) -> Run:
         result = box.run(["python3", "-P", "-s", "-B", "-X", "utf8", "-c", self.program], timeout=seconds, stdin=request)
@@ -98,8 +115,9 @@ class Box:
             told = json.loads(answer)
         except ValueError:
             ending = result.error if result.error not in ("none", "exception") else "died"
+            ending = "timeout" if result.exit_code in OVERTIME else ending
             return Run({}, ending=ending, seconds=result.seconds)
-        return Run(told["outcomes"], tuple(told["errors"]), told["failures"], told.get("coverage"), "", result.seconds)
+        return Run(told["outcomes"], tuple(told["errors"]), told["failures"], told.get("coverage"), "", result.seconds, told["cpu"])
 
 
 @contextmanager
@@ -118,7 +136,11 @@ def boxed(repository: Repository, backend: str) -> Iterator[Box]:
     with tempfile.TemporaryDirectory(prefix="turnwise-swe-") as folder:
         os.chmod(folder, 0o755)
         lay(repository.tree, Path(folder))
-        yield Box(repository, folder, backend)
+        box = Box(repository, folder, backend)
+        try:
+            yield box
+        finally:
+            box.stop()
 
 
 def lay(tree: Mapping[str, bytes], folder: Path) -> None:

@@ -12,9 +12,11 @@ import ast
 import contextlib
 import json
 import os
+import resource
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -174,7 +176,7 @@ def evidence(problem: BaseException, files: set[str]) -> dict[str, Any]:
         tree = ast.parse(file.read())
     statement = innermost(tree, found.tb_lineno)
     told: dict[str, Any] = {}
-    if not isinstance(problem, AssertionError) and type(problem).__module__ != "_pytest.outcomes":
+    if not isinstance(problem, AssertionError) and type(problem).__name__ != "Failed":  # what `pytest.fail` raises
         text = str(problem)
         told["error"] = [type(problem).__name__, text if fits(text) else ""]
     if isinstance(statement, ast.With) and type(problem).__name__ == "Failed":
@@ -265,16 +267,34 @@ def raised(statement: ast.With) -> str:
 
 
 def shown(call: ast.Call, frame: Any) -> str:
-    """A call as text, with the values of its arguments where these are short."""
-    parts = []
-    for name, argument in [(None, a) for a in call.args] + [(k.arg, k.value) for k in call.keywords]:
-        text = ast.unparse(argument)
-        if not any(isinstance(n, ast.Call | ast.Starred | ast.Lambda) for n in ast.walk(argument)):
-            with contextlib.suppress(Exception), limited():
-                value = repr(valued(argument, frame))
-                text = value if fits(value) and not value.startswith("<") else text
-        parts.append(f"{name}={text}" if name else text)
-    return f"{ast.unparse(call.func)}({', '.join(parts)})"
+    """A call as text, with the values of the test's own names where these are plain and short."""
+    copy = ast.parse(ast.unparse(call), mode="eval").body
+    assert isinstance(copy, ast.Call)
+    values = Values({**frame.f_globals, **frame.f_locals})
+    copy.args = [values.visit(argument) for argument in copy.args]
+    copy.keywords = [values.visit(keyword) for keyword in copy.keywords]
+    return ast.unparse(copy)
+
+
+class Values(ast.NodeTransformer):
+    """Writes values in place of names that stand for plain data."""
+
+    def __init__(self, names: dict[str, Any]) -> None:
+        self.names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        value = self.names.get(node.id)
+        if type(value) not in (bool, int, float, str, bytes, list, tuple, dict, set) or not fits(repr(value)):
+            return node
+        try:
+            return ast.parse(repr(value), mode="eval").body
+        except SyntaxError:
+            return node
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
+        return node
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_Lambda  # type: ignore[assignment]
 
 
 def valued(node: ast.expr, frame: Any) -> Any:
@@ -307,6 +327,7 @@ def limited() -> Iterator[None]:
 def main() -> None:
     """Read a request, run its tests, write one line of JSON where standard output was."""
     request = json.loads(sys.stdin.read())
+    resource.setrlimit(resource.RLIMIT_CPU, (int(request["cpu"]) + 1, int(request["cpu"]) + 3))
     out = os.dup(1)
     quiet = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
@@ -326,6 +347,7 @@ def main() -> None:
     code = pytest.main([*OPTIONS, "--rootdir", os.getcwd(), "--continue-on-collection-errors", *request["tests"]], plugins=plugins)
     sys.settrace(None)
     answer = {"code": int(code), "outcomes": observer.outcomes, "errors": observer.errors, "failures": observer.failures}
+    answer["cpu"] = time.process_time()
     if observer.tracer is not None:
         answer["coverage"] = observer.tracer.told()
     data = (request["seal"] + json.dumps(answer) + "\n").encode("utf8", "replace")

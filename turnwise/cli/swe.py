@@ -1,0 +1,155 @@
+"""`turnwise swe generate`: repair tasks from a package or a local repository."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from turnwise.envs.swe.generate import Generation
+    from turnwise.envs.swe.source import Repository
+    from turnwise.envs.swe.task import SweTask
+
+swe = typer.Typer(help="Repair tasks: generate them from a package with tests.", no_args_is_help=True, rich_markup_mode="rich")
+
+
+@swe.callback()
+def _group() -> None:
+    """Repair tasks: generate them from a package with tests."""
+
+
+@swe.command("generate")
+def generate_command(
+    source: Annotated[
+        str, typer.Argument(metavar="PACKAGE==VERSION|DIRECTORY", help="A package, a source archive, or a directory.")
+    ],
+    number: Annotated[int, typer.Option("--number", "-n", min=1, help="Tasks wanted.")] = 20,
+    seed: Annotated[int, typer.Option(help="Chooses the bugs, their order and the words of the issues.")] = 0,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The file of recipes; else NAME-VERSION.swe.jsonl.")] = None,
+    backend: Annotated[str, typer.Option(help="Of the sandbox: auto, jail, bubblewrap, docker.")] = "auto",
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Bugs judged at once.")] = max(1, (os.cpu_count() or 2) // 2),
+    combined: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of tasks with bugs in several related functions.")] = 0.2,
+    whole_suite: Annotated[bool, typer.Option("--whole-suite", help="Run every test for every bug, for comparison.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write what was tried and found here.")] = None,
+) -> None:
+    """Put bugs into a package that has tests, and keep those that its tests know.
+
+    [bold]turnwise swe generate inflection==0.5.1[/]
+    [bold]turnwise swe generate ./my-repository --number 100 --out tasks.jsonl --jobs 8[/]
+
+    A package's source distribution is downloaded by pip; its tests run in a sandbox, without a network. What is written are
+    recipes: the package's name, version and SHA-256, and where it was changed and how. Interrupted, it keeps what was found;
+    the same command again goes on from there.
+    """
+    from turnwise.envs.swe.generate import Settings, generation
+    from turnwise.envs.swe.source import open_source
+
+    settings = Settings(number=number, seed=seed, combined=combined, backend=backend, jobs=jobs, whole_suite=whole_suite)
+    console = Console(stderr=True, highlight=False)
+    repository = open_source(source)
+    target = out or Path(f"{repository.name}-{repository.version}.swe.jsonl")
+    journal = target.with_name(target.name + ".journal")
+    began, found = time.monotonic(), []
+    note = lambda text: console.print(text, markup=False)  # noqa: E731
+    with generation(repository, settings, journal, note) as made:
+        _told(console, made)
+        try:
+            with _bar(console, number) as advance:
+                for task in _kept(made.tasks(), target):
+                    found.append(task)
+                    advance(len(found), made)
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(
+                f"interrupted: {len(found)} tasks are in {target}; the same command goes on from there"
+            ) from stop
+        finally:
+            Console(highlight=False).print(_table(made, repository))
+        report = _report(made, repository, found, time.monotonic() - began) | {"settings": asdict(settings), "file": str(target)}
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf8")
+    typer.echo(f"{len(found)} tasks written to {target}")
+    if len(found) < number:
+        console.print(f"{repository.name} has no more: {len(found)} of the {number} tasks asked for", markup=False)
+
+
+def _told(console: Console, made: Generation) -> None:
+    line = f"{len(made.baseline.suite)} tests pass twice in {made.baseline.seconds:.1f} s"
+    if made.baseline.unstable:
+        line += f"; {made.baseline.unstable} others count nowhere"
+    console.print(line, markup=False)
+
+
+def _kept(tasks: Iterator[SweTask], target: Path) -> Iterator[SweTask]:
+    """Write every task as soon as it is found."""
+    from turnwise.envs.swe.task import write_tasks
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_tasks(target, [])
+    for task in tasks:
+        write_tasks(target, [task], append=True)
+        yield task
+
+
+@contextlib.contextmanager
+def _bar(console: Console, number: int) -> Iterator[Any]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        line = progress.add_task("tasks", total=number)
+
+        def advance(found: int, made: Generation) -> None:
+            progress.update(line, completed=found, description=f"tasks ({made.tally.tried} bugs tried)")
+
+        yield advance
+
+
+def _table(made: Generation, repository: Repository) -> Table:
+    from rich.table import Table
+
+    from turnwise.envs.swe.judge import REASONS
+
+    table = Table(title=f"bugs tried in {repository.name} {repository.version}")
+    shown = [reason for reason in REASONS if made.tally.count(reason)]
+    for name in ("operator", "tried", *shown):
+        table.add_column(name, justify="left" if name == "operator" else "right")
+    reasons = made.tally.reasons
+    for operator in sorted({name for name, _ in reasons}):
+        row = [reasons[operator, reason] for reason in shown]
+        table.add_row(operator, str(sum(row)), *(str(n or "") for n in row))
+    if reasons:
+        table.add_section()
+        table.add_row("all", str(made.tally.tried), *(str(made.tally.count(reason)) for reason in shown))
+    return table
+
+
+def _report(made: Generation, repository: Repository, found: list[SweTask], seconds: float) -> dict[str, Any]:
+    tally = made.tally
+    single = sum(n for (operator, _), n in tally.reasons.items() if operator != "combined")
+    return {
+        "name": repository.name,
+        "version": repository.version,
+        "sha256": repository.sha256,
+        "tests": len(made.baseline.suite),
+        "unstable_tests": made.baseline.unstable,
+        "tasks": len(found),
+        "tried": tally.tried,
+        "single_site_tried": single,
+        "single_site_valid": tally.count("valid", combined=False),
+        "reasons": {f"{operator}:{reason}": n for (operator, reason), n in sorted(tally.reasons.items())},
+        "difficulty": {level: sum(task.difficulty == level for task in found) for level in range(1, 6)},
+        "box_seconds": round(tally.seconds, 2),
+        "wall_seconds": round(seconds, 2),
+    }

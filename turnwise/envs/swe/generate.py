@@ -1,0 +1,255 @@
+"""Repair tasks from a repository with tests: bugs are put in one by one, and those that the tests know are kept as recipes.
+
+Which bugs are tried, and in which order, depends on the source and the seed alone; how many are judged at once changes nothing.
+Bugs in related functions that were found one by one are then made together, for tasks that take more than one repair.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import random
+import sys
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from turnwise.envs.swe import python
+from turnwise.envs.swe.coverage import boxed
+from turnwise.envs.swe.issue_text import write
+from turnwise.envs.swe.journal import Journal
+from turnwise.envs.swe.judge import Baseline, Bug, Judge, Judgement
+from turnwise.envs.swe.mutate import Edit, edits, sound
+from turnwise.envs.swe.mutate.related import relations
+from turnwise.envs.swe.source import Repository
+from turnwise.envs.swe.task import SweTask, digest
+from turnwise.errors import ConfigError
+
+TRIES = 12
+"""Most combinations tried for each that is wanted."""
+FEW = 2
+"""A bug that no more tests than this know is hard to find."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What to generate.
+
+    Args:
+        number: tasks wanted.
+        seed: chooses bugs, their order and the words of the issues.
+        combined: share of the tasks that take repairs in two or three related functions.
+        per_function: most tasks with a single bug in one function.
+        backend: of the sandbox.
+        jobs: bugs judged at once.
+        whole_suite: run the whole suite for every bug (slow; for comparison).
+
+    Raises:
+        ConfigError: for numbers that make no sense.
+    """
+
+    number: int = 20
+    seed: int = 0
+    combined: float = 0.2
+    per_function: int = 4
+    backend: str = "auto"
+    jobs: int = 1
+    whole_suite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.number < 1 or self.jobs < 1 or self.per_function < 1 or not 0 <= self.combined <= 1:
+            raise ConfigError(f"{self} cannot be generated: number, jobs and per_function are at least 1, combined is from 0 to 1")
+
+
+@dataclass
+class Tally:
+    """What has been tried so far."""
+
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(operator, reason) -> how often."""
+    seconds: float = 0.0
+    """Spent in boxes on judging."""
+
+    @property
+    def tried(self) -> int:
+        return sum(self.reasons.values())
+
+    def count(self, reason: str, combined: bool | None = None) -> int:
+        """How many ended so; of single bugs, of combined ones, or of both (None)."""
+        chosen = (n for (o, r), n in self.reasons.items() if r == reason and combined in (None, o == "combined"))
+        return sum(chosen)
+
+
+class Generation:
+    """One generation over one repository; made by `generation`."""
+
+    def __init__(self, repository: Repository, settings: Settings, judge: Judge) -> None:
+        self.repository, self.settings, self.judge = repository, settings, judge
+        self.tally = Tally()
+        self._singles: list[tuple[Bug, Judgement]] = []
+        self._issued: set[str] = set()
+
+    @property
+    def baseline(self) -> Baseline:
+        return self.judge.baseline
+
+    def tasks(self) -> Iterator[SweTask]:
+        """The tasks, single bugs first, as they are found. Ends early where the repository has no more."""
+        wanted = self.settings.number
+        several = round(wanted * self.settings.combined) if wanted > 1 else 0
+        given = 0
+        singles = self._judged(self._candidates())
+        for bug, judgement in itertools.chain(self._some(singles, wanted - several), self._combined(several)):
+            given += 1
+            yield self._task(bug, judgement)
+        for bug, judgement in self._some(singles, wanted - given):  # in place of combinations that there are not
+            yield self._task(bug, judgement)
+
+    def _some(self, found: Iterator[tuple[Bug, Judgement]], number: int) -> Iterator[tuple[Bug, Judgement]]:
+        per_function: Counter[tuple[str, str]] = Counter((b.parts[0][0], b.parts[0][1].function.name) for b, _ in self._singles)
+        while number > 0:
+            item = next(found, None)
+            if item is None:
+                return
+            bug, judgement = item
+            path, edit = bug.parts[0]
+            if judgement.reason != "valid" or per_function[path, edit.function.name] >= self.settings.per_function:
+                continue
+            per_function[path, edit.function.name] += 1
+            self._singles.append(item)
+            number -= 1
+            yield item
+
+    def _candidates(self) -> Iterator[Bug]:
+        """Single bugs that some test can reach, every operator in its turn, otherwise shuffled."""
+        rng = random.Random(f"{self.settings.seed} {self.repository.sha256} sites")
+        turns: dict[str, deque[tuple[str, Edit]]] = {}
+        tree = self.repository.tree
+        sites = [(path, edit) for path in self.repository.code_files if not _copied(path, tree) for edit in edits(tree[path])]
+        rng.shuffle(sites)
+        for path, edit in sites:
+            turns.setdefault(edit.operator, deque()).append((path, edit))
+        order = deque(turns[name] for name in sorted(turns))
+        while order:
+            queue = order.popleft()
+            path, edit = queue.popleft()
+            if queue:
+                order.append(queue)
+            bug = Bug(((path, edit),))
+            if self.judge.reached(bug) and sound(tree[path], edit):
+                yield bug
+
+    def _combined(self, number: int) -> Iterator[tuple[Bug, Judgement]]:
+        """Two or three bugs that were valid alone, in related functions, none of which is hidden by the others."""
+        if number == 0:
+            return
+        known = dict(self._singles)
+        rng = random.Random(f"{self.settings.seed} {self.repository.sha256} combinations")
+        made = list(itertools.islice(self._related(list(known), rng), TRIES * number))
+        for bug, judgement in self._judged(iter(made)):
+            alone = [set(known[Bug((part,))].fails) for part in bug.parts]
+            if judgement.reason != "valid" or any(not own & set(judgement.fails) for own in alone):
+                continue
+            yield bug, judgement
+            number -= 1
+            if number == 0:
+                return
+
+    def _related(self, singles: list[Bug], rng: random.Random) -> Iterator[Bug]:
+        trees = {path: ast.parse(self.repository.tree[path]) for path in sorted({bug.parts[0][0] for bug in singles})}
+        related = relations(trees)
+        where = {bug: (bug.parts[0][0], bug.parts[0][1].function.name) for bug in singles}
+        groups = [
+            group
+            for size in (2, 3)
+            for group in itertools.islice(itertools.combinations(singles, size), 20_000)
+            if len({where[bug] for bug in group}) == size
+            and all(any(where[b] in related[where[a]] for b in group if b is not a) for a in group)
+        ]
+        rng.shuffle(groups)
+        for group in groups:
+            parts = sorted((bug.parts[0] for bug in group), key=lambda part: (part[0], part[1].start))
+            yield Bug(tuple(parts))
+
+    def _judged(self, bugs: Iterator[Bug]) -> Iterator[tuple[Bug, Judgement]]:
+        """Every bug with its judgement, in order; `jobs` at once."""
+        pool = ThreadPoolExecutor(self.settings.jobs)
+        waiting: deque[tuple[Bug, Future[Judgement]]] = deque()
+        try:
+            while True:
+                for bug in itertools.islice(bugs, self.settings.jobs - len(waiting)):
+                    waiting.append((bug, pool.submit(self.judge.judge, bug)))
+                if not waiting:
+                    return
+                bug, future = waiting.popleft()
+                judgement = future.result()
+                self.tally.reasons[bug.operator, judgement.reason] += 1
+                self.tally.seconds += judgement.seconds
+                yield bug, judgement
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _task(self, bug: Bug, judgement: Judgement) -> SweTask:
+        repository, fails = self.repository, judgement.fails
+        mutations = bug.mutations(repository.tree)
+        key = digest(repr(mutations).encode())[:10]
+        rng = random.Random(f"{self.settings.seed} {key}")
+        modules = sorted({_module(m.path) for m in mutations})
+        return SweTask(
+            id=f"{repository.name}-{repository.version}-{key}",
+            source=repository.source,
+            name=repository.name,
+            version=repository.version,
+            sha256=repository.sha256,
+            mutations=mutations,
+            issue=write(judgement.evidence, fails, repository.name, repository.version, modules, rng),
+            fail_to_pass=fails,
+            pass_to_pass=tuple(test for test in self.baseline.suite if test not in set(fails)),
+            test_files=repository.test_files,
+            difficulty=difficulty(bug, len(fails)),
+            seed=self.settings.seed,
+            roots=repository.roots,
+            python=f"{sys.version_info.major}.{sys.version_info.minor}",
+        )
+
+
+@contextmanager
+def generation(
+    repository: Repository, settings: Settings, journal: Path | None = None, note: Callable[[str], None] = lambda _: None
+) -> Iterator[Generation]:
+    """Run the suite twice, and generate tasks from what was seen.
+
+    Args:
+        repository: where the bugs are put.
+        settings: how many, and which.
+        journal: a file that keeps what was found out, so that a second call goes on where the first was interrupted.
+        note: told what is being done.
+
+    Raises:
+        DataError: for a repository that cannot be made into tasks, or a journal of another one.
+        SandboxError: where no sandbox can be had.
+    """
+    python.check_name(repository.name)
+    about = {"sha256": repository.sha256, "python": sys.version.split()[0], "pytest": python.requirements()["pytest"]}
+    answers = Journal(journal, about)
+    with boxed(repository, settings.backend) as box:
+        note(f"running the tests of {repository.name} {repository.version} twice")
+        yield Generation(repository, settings, Judge(box, answers, settings.whole_suite))
+
+
+def difficulty(bug: Bug, failing: int) -> int:
+    """1 (one site, several failing tests) to 5 (three sites, few failing tests). Code that is gone counts as two sites."""
+    sites = len(bug.parts) + any(edit.operator == "body_removed" for _, edit in bug.parts)
+    return min(5, {1: 1, 2: 3}.get(sites, 4) + (failing <= FEW))
+
+
+def _copied(path: str, tree: Mapping[str, bytes]) -> bool:
+    """Whether the same file lies in a second place, where a bug would not be: which of them the tests use is not known."""
+    return len(tree[path]) > 200 and any(other != path and data == tree[path] for other, data in tree.items())
+
+
+def _module(path: str) -> str:
+    return path.removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
