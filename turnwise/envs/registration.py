@@ -41,6 +41,11 @@ _CARDS = (
         entry_point="turnwise.envs.alfworld.backends:alfworld", max_turns=50, prompt="alfworld/react@1",
     ),
     EnvCard(
+        id="turnwise/SWE-v0", name="swe",
+        summary="Repair a repository from an issue, in a sandbox with a shell; hidden tests decide. Needs the package pytest.",
+        entry_point="turnwise.envs.swe.env:SweEnv", max_turns=30, prompt="swe/bash@1",
+    ),
+    EnvCard(
         id="turnwise/TextWorld-v0", name="textworld",
         summary="Play a generated text adventure: find, open, carry, cook. Needs the package textworld.",
         entry_point="turnwise.envs.textworld.env:TextWorldEnv", max_turns=50, prompt="textworld/react@1",

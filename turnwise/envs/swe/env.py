@@ -118,8 +118,8 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
             raise unknown("kind of reward", reward, SHAPES)
         if output_chars < 2 or seconds <= 0 or episode_seconds <= 0 or not 1 <= choices <= 99:
             raise ConfigError(
-                f"output_chars={output_chars} must be at least 2, seconds={seconds} and episode_seconds={episode_seconds} more than "
-                f"0, choices={choices} 1 to 99"
+                f"output_chars={output_chars} must be at least 2, seconds={seconds} and episode_seconds={episode_seconds} above 0, "
+                f"choices={choices} 1 to 99"
             )
         python.requirements()
         self.rules = _rules(rules or {})
@@ -240,20 +240,21 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
         place, verdict = self._place, self._place.verdict
         if place.done:
             self._workplace.close()
-        desk = self._given.desk
-        offered = (
-            desk.admissible(place.made) if desk is not None else templates() if self.actions == "tools" else ["<command>", "submit"]
-        )
         score = verdict.reward(self.reward) if verdict is not None else 0.0  # type: ignore[arg-type]
         return Outcome(
-            observation=observation, instruction=self._recipe.issue, admissible=offered, state=self._state_hash(), reward=reward,
-            terminated=place.done, valid=valid, success=verdict is not None and verdict.resolved, score=score,
+            observation=observation, instruction=self._recipe.issue, admissible=self._admissible(), state=self._state_hash(),
+            reward=reward, terminated=place.done, valid=valid, success=verdict is not None and verdict.resolved, score=score,
             rewards=(verdict.rewards if verdict is not None else dict(NOTHING)) if place.done else {},
             tags=[f"difficulty={self._recipe.difficulty}", *tags],
         )  # fmt: skip
 
+    def _admissible(self) -> list[str]:
+        if self._given.desk is not None:
+            return self._given.desk.admissible(self._place.made)
+        return templates() if self.actions == "tools" else ["<command>", "submit"]
+
     def _state_hash(self) -> str:
-        """Of the task, the settings and how the episode ended; and of the files where only files were written, else of every effect.
+        """Of the task, the settings, how the episode ended, and the files where only files were written, else every effect.
 
         So the order of edits and what was looked at make no difference, as long as no command has run.
         """

@@ -143,8 +143,8 @@ class Library:
                 return found
         has = f"{found.name} {found.version} has {found.sha256[:12]}" if found is not None else f"{self._source!r} does not hold it"
         raise DataError(
-            f"the task {task.id} needs {task.name} {task.version} with SHA-256 {task.sha256[:12]}, and {has}: give the directory or "
-            "the archive that the tasks were generated from as source="
+            f"the task {task.id} needs {task.name} {task.version} with SHA-256 {task.sha256[:12]}, and {has}: give as source= the "
+            "directory or the archive that the tasks were generated from"
         )
 
     def _places(self, task: SweTask) -> list[str]:

@@ -44,7 +44,8 @@ ENVIRONMENT = {
 }
 GIT = """
 command -v git >/dev/null || exit 0
-git init -q --template= -b main . && git add -A -f && git commit -q -m 'Initial commit' && git repack -a -d -q && git prune-packed -q
+git init -q --template= -b main . && git add -A -f && git commit -q -m 'Initial commit' || exit 1
+git repack -a -d -q && git prune-packed -q
 """
 
 
@@ -171,7 +172,8 @@ def _opened(backend: str, spec: Spec) -> Sandbox:
         backend = choose(spec, allow_unsafe=False)
     if backend not in python.BACKENDS:
         raise SandboxError(
-            f"the {backend} backend shows what is installed here, which may be the answer to a task: use one of {', '.join(python.BACKENDS)}"
+            f"the {backend} backend shows what is installed here, which may be the answer to a task: use one of "
+            + ", ".join(python.BACKENDS)
         )
     return open_sandbox(spec, backend)
 

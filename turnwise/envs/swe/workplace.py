@@ -1,12 +1,12 @@
 """Where one episode works: a sandbox with the broken repository and a persistent shell, made when it is first needed.
 
-What the episode *is* are its effects: the commands it ran and the files it wrote. The sandbox is only a quick way to have had them. So
-every call is told the effects that came before, and where the live sandbox has had others (after a snapshot was restored) or none
-(after unpickling) a new one has them again first.
+What the episode *is* are its effects: the commands it ran and the files it wrote. The sandbox is only a quick way to have had
+them. So every call is told the effects that came before, and where the live sandbox has had others (after a snapshot was restored)
+or none (after unpickling) a new one has them again first.
 
 A fork copies the sandbox's files and tells the copy's new shell what the old one knew: working directory, variables, functions,
-aliases, options, traps. Where a shell cannot say that (it has closed its own output), the effects are replayed. Background processes and
-open descriptors are in neither.
+aliases, options, traps. Where a shell cannot say that (it has closed its own output), the effects are replayed. A copy has no
+background processes and no open descriptors.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Effect: TypeAlias = Command | Written
 Effects: TypeAlias = tuple[Effect, ...]
 
 
-class Lost(Exception):  # noqa: N818  (an ending of the episode, not an error)
+class Lost(Exception):
     """The agent has brought down its own sandbox, and nothing more can be done in it."""
 
 
@@ -130,7 +130,7 @@ class Workplace:
             self.close()
 
     def fork(self) -> Workplace:
-        """One that goes on from here: with a copy of the sandbox where that can be had, else with a new one and the effects again."""
+        """One that goes on from here: in a copy of the sandbox where that can be had, else in a new one after the effects."""
         other = Workplace(self._pool, self._seconds)
         other._repo = self._repo
         if not self._held or not self._held[0].capabilities.fork:
