@@ -26,8 +26,8 @@ CALL = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
 FENCE = re.compile(r"`{3,}")
 BASH_SYSTEM = """\
 You repair software. The user describes a problem with the repository in /work, where a shell waits for you. Each turn, reason \
-briefly and then give one command in a block that begins with ```bash and ends with ```. It is run, and you are shown its exit code \
-and its output. The shell keeps its directory and its variables.
+briefly and then give one command in a block that begins with ```bash and ends with ```. It is run, and you are shown its exit \
+code and its output. The shell keeps its directory and its variables.
 
 Find the cause in the source, reproduce the problem, mend the source, and check that it is gone and that the tests still pass. Do \
 not change tests: hidden ones decide. There is no network. When you are done, give the command `submit` alone in its block."""
