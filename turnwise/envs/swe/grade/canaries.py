@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 EQUALS = ("assertEqual", "assertEquals", "assertListEqual", "assertDictEqual", "assertTupleEqual", "assertSequenceEqual")
+WORDS = frozenset({"empty", "single", "value", "case", "basic", "many", "default", "order", "zero", "nested", "mixed", "long"})
 PLAIN = (
     "assert {a} == {b}",
     "raise ValueError({a})",
@@ -88,14 +89,15 @@ def plant(sources: Mapping[str, bytes], chosen: Iterable[Place], rng: random.Ran
             files[path] = source
             continue
         lines = text.split("\n")
-        real = [name.rpartition("::")[2] for name, _ in tests_of(tree)] or ["test_value"]
+        real = [name.rpartition("::")[2] for name, _ in tests_of(tree)]
         pieces: list[tuple[int, str]] = []
         for name, node in tests_of(tree):
             if (place := Place(path, name)) in wanted:
-                new = _fresh(node.name, real, rng)
-                pieces.append((node.end_lineno or node.lineno, twin(node, new, rng)))
+                new = _fresh(real, rng)
+                first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+                pieces.append((rng.choice((first - 1, node.end_lineno or node.lineno)), twin(node, new, rng)))
                 twins[path, f"{name.rpartition('::')[0]}::{new}" if "::" in name else new] = place
-        new = _fresh(rng.choice(real), real, rng)
+        new = _fresh(real, rng)
         body = rng.choice(PLAIN).format(a=rng.randrange(100, 999), b=rng.randrange(1000, 9999))
         pieces.append((_gap(tree, rng), f"def {new}():\n    {body}"))
         plain.add((path, new))
@@ -113,12 +115,16 @@ def twin(node: Function, name: str, rng: random.Random) -> str:
     assert found is not None
     holder, position = found
     salt = rng.randrange(7_000, 99_000)
-    other = (
-        f"(lambda v: v + {salt} if type(v) in (int, float) else v + str({salt}) if type(v) is str "
-        f"else v + type(v)([{salt % 256}]) if type(v) in (bytes, list, tuple) else [v, {salt}])"
-    )
-    call = ast.Call(ast.parse(other, mode="eval").body, [holder[position]], [])
-    holder[position] = call
+    expected = holder[position]
+    if isinstance(expected, ast.Constant) and type(expected.value) in (int, float, str):
+        value: object = expected.value + (str(salt) if isinstance(expected.value, str) else salt)  # type: ignore[operator]
+        holder[position] = ast.Constant(value)
+    else:
+        text = (
+            f"(lambda v: v + {salt} if type(v) in (int, float) else v + str({salt}) if type(v) is str "
+            f"else v + type(v)([{salt % 256}]) if type(v) in (bytes, list, tuple) else [v, {salt}])"
+        )
+        holder[position] = ast.Call(ast.parse(text, mode="eval").body, [expected], [])
     return textwrap.indent(ast.unparse(ast.fix_missing_locations(made)), " " * node.col_offset)
 
 
@@ -127,17 +133,17 @@ def _comparison(node: Function) -> tuple[list[ast.expr], int] | None:
     for inner in ast.walk(node):
         if isinstance(inner, ast.Assert) and isinstance(inner.test, ast.Compare) and type(inner.test.ops[-1]) is ast.Eq:
             return inner.test.comparators, -1
-        if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute) and inner.func.attr in EQUALS:
-            if len(inner.args) >= 2:
-                return inner.args, 1
+        called = inner.func if isinstance(inner, ast.Call) else None
+        if isinstance(inner, ast.Call) and isinstance(called, ast.Attribute) and called.attr in EQUALS and len(inner.args) >= 2:
+            return inner.args, 1
     return None
 
 
-def _fresh(like: str, taken: list[str], rng: random.Random) -> str:
-    """A name that looks like the others and is none of them."""
-    words = [word for name in taken for word in name.split("_")[1:] if word.isidentifier()] or ["value", "case"]
+def _fresh(taken: list[str], rng: random.Random) -> str:
+    """A name made of the words of the others, and none of them."""
+    words = sorted({word for name in taken for word in name.split("_")[1:] if word.isidentifier()} | WORDS)
     while True:
-        name = f"{like}_{rng.choice(words)}{rng.choice(('', '_'))}{rng.randrange(2, 10**rng.randrange(1, 5) + 2)}"
+        name = "_".join(("test", *rng.sample(words, rng.randrange(1, 4))))
         if name not in taken:
             taken.append(name)
             return name

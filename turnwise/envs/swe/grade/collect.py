@@ -31,10 +31,14 @@ REFUSED_NAMES = frozenset({
     "noxfile.py", ".coveragerc", "sitecustomize.py", "usercustomize.py", "pyvenv.cfg", "unittest.cfg", "nose.cfg", ".noserc",
     "manifest.in", "makefile", ".env", "runtests.py",
 })  # fmt: skip
-REFUSED_SUFFIXES = frozenset({".pyc", ".pyo", ".pyd", ".so", ".pth", ".egg-link", ".dylib", ".dll", ".egg", ".whl", ".zip", ".ini", ".cfg", ".toml"})
-REFUSED_FOLDERS = frozenset({"__pycache__", ".git", ".hg", ".svn", ".pytest_cache", ".tox", ".nox", ".venv", "venv", ".eggs", "build", "dist"})
+REFUSED_SUFFIXES = frozenset(
+    {".pyc", ".pyo", ".pyd", ".so", ".pth", ".egg-link", ".dylib", ".dll", ".egg", ".whl", ".zip", ".ini", ".cfg", ".toml"}
+)
+REFUSED_FOLDERS = frozenset({"__pycache__", ".git", ".hg", ".svn", ".pytest_cache", ".tox", ".nox", ".venv", "venv", ".eggs"})
 TEST_FOLDERS = frozenset({"test", "tests"})
-TAKEN = frozenset({"pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments", "exceptiongroup", "tomli", "coverage"})
+TAKEN = frozenset(
+    {"pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments", "exceptiongroup", "tomli", "coverage"}
+)
 """Names of the runner's own modules."""
 
 
@@ -137,7 +141,8 @@ def _wanted(path: str) -> bool:
     pure = PurePosixPath(path)
     if pure.suffix.lower() in REFUSED_SUFFIXES or pure.name.lower() in REFUSED_NAMES:
         return False
-    return not any(part in REFUSED_FOLDERS or part.endswith((".egg-info", ".dist-info")) for part in pure.parts[:-1])
+    built = len(pure.parts) > 1 and pure.parts[0] in ("build", "dist")
+    return not built and not any(part in REFUSED_FOLDERS or part.endswith((".egg-info", ".dist-info")) for part in pure.parts[:-1])
 
 
 def is_test(path: str, known: frozenset[str]) -> bool:
@@ -151,7 +156,8 @@ def is_test(path: str, known: frozenset[str]) -> bool:
 def assemble(pristine: Mapping[str, bytes], submitted: Mapping[str, bytes], test_files: frozenset[str]) -> dict[str, bytes]:
     """The tree to be graded: the reference, with the submission's source in place of its own.
 
-    Tests, settings and whatever else may not be taken are the reference's. Source that the submission no longer has is gone here too.
+    Tests, settings and whatever else may not be taken are the reference's. Source that the submission no longer has is gone, never
+    the reference's: otherwise deleting a broken file would repair it.
     """
     tree: dict[str, bytes] = {}
     tops = {PurePosixPath(path).parts[0].removesuffix(".py") for path in pristine}

@@ -63,7 +63,7 @@ def grade(task: SweTask, pristine: Tree, submitted: Tree, open_box: OpenBox, rul
         known_tests = frozenset(task.test_files)
         tree = collect.assemble(pristine, submitted, known_tests)
         rng = random.Random(secrets.randbits(64))
-        chosen = rng.sample(witness.places, min(rules.canaries, len(witness.places)))
+        chosen = _chosen(task, witness.places, rules.canaries, rng)
         planted = canaries.plant({path: tree[path] for path in witness.tests}, chosen, rng)
         with open_box(_spec(rules)) as box:
             kept = [path for path in pristine if path in known_tests or PurePosixPath(path).name == "conftest.py"]
@@ -75,8 +75,16 @@ def grade(task: SweTask, pristine: Tree, submitted: Tree, open_box: OpenBox, rul
         return unknown(str(problem))
 
 
+def _chosen(task: SweTask, places: tuple[canaries.Place, ...], most: int, rng: random.Random) -> list[canaries.Place]:
+    """Tests to make twins of, those first that a submission wants to pass."""
+    wanted = {tuple(test.partition("[")[0].split("::", 1)) for test in task.fail_to_pass}
+    return sorted(rng.sample(places, len(places)), key=lambda place: (place.path, place.name) not in wanted)[:most]
+
+
 def _spec(rules: Rules) -> Spec:
-    limits = replace(python.LIMITS, seconds=rules.seconds, memory_mb=rules.memory_mb, output_chars=32_000_000, flood_chars=100_000_000)
+    limits = replace(
+        python.LIMITS, seconds=rules.seconds, memory_mb=rules.memory_mb, output_chars=32_000_000, flood_chars=100_000_000
+    )
     return python.spec(limits=limits)
 
 
@@ -173,7 +181,7 @@ def _witness(task: SweTask, pristine: Tree, open_box: OpenBox, rules: Rules) -> 
         return Witness(tests, (), oracle.Reference(), f"its tests are in {absent[0]}, which the reference does not have")
     sources = {path: pristine[path] for path in tests}
     places = [place for path in tests for place in canaries.places(path, pristine[path])]
-    places = random.Random(0).sample(places, min(len(places), 8 * rules.canaries))
+    places = _chosen(task, tuple(places), 8 * rules.canaries, random.Random(0))
     failing = ""
     for chosen in (places, []):
         planted = canaries.plant(sources, chosen, random.Random(secrets.randbits(64)))

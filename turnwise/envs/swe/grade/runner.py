@@ -11,6 +11,7 @@ A child can still lie about what happens in its own process: `canaries`, `static
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -125,10 +126,8 @@ class Watch:
                 self.child.wait(5.0)
             except subprocess.TimeoutExpired:
                 self.stopped = "exit"
-        try:
+        with contextlib.suppress(OSError):
             os.killpg(self.child.pid, signal.SIGKILL)
-        except OSError:
-            pass
         code = self.child.wait()
         length = os.lseek(self.log, 0, os.SEEK_END)
         os.lseek(self.log, max(length - TAIL, 0), os.SEEK_SET)

@@ -51,7 +51,7 @@ class Finding:
 
 
 def findings(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[Finding]:
-    """What the Python files of `after` reach for more often than those of `before`, severe first. Tests are not to be among them."""
+    """What the Python files of `after` reach for more often than those of `before`, severe first. Tests are not among them."""
     found: list[Finding] = []
     for path in sorted(after):
         if path.endswith((".py", ".pyi")) and after[path] != before.get(path):
@@ -80,6 +80,8 @@ def reaches(source: bytes) -> Iterator[tuple[Grade, str]]:
             yield from _class(node)
         elif isinstance(node, ast.Subscript):
             yield from _subscript(node)
+        else:
+            yield from _other(node)
 
 
 def _docstring(node: ast.AST) -> ast.Constant | None:
@@ -140,10 +142,31 @@ def _called(node: ast.Call) -> Iterator[tuple[Grade, str]]:
     name = function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
     if isinstance(function, ast.Name) and name in RUNS_TEXT:
         yield "severe", f"a call of {name}"
-    if name == "stack" and isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "inspect":
+    if (
+        name == "stack"
+        and isinstance(function, ast.Attribute)
+        and isinstance(function.value, ast.Name)
+        and function.value.id == "inspect"
+    ):
         yield "severe", "a call of inspect.stack"
     if name in ("import_module", "getattr", "setattr", "find_spec", "attrgetter") and any(_assembled(word) for word in node.args):
         yield "severe", f"a call of {name} with a text put together from pieces"
+    if isinstance(function, ast.Name) and name == "type" and len(node.args) == 3:
+        words = {
+            key.value
+            for part in ast.walk(node.args[2])
+            if isinstance(part, ast.Dict)
+            for key in part.keys
+            if isinstance(key, ast.Constant)
+        }
+        if words & COMPARING:
+            yield "severe", "a class made by type() that compares in its own way"
+    if name in ("list", "tuple", "dict", "set", "sorted", "vars", "iter") and any(_loaded(word) for word in node.args):
+        yield "severe", "a look through sys.modules"
+    if isinstance(function, ast.Attribute) and _loaded(function.value) and name in ("values", "items", "keys", "copy"):
+        yield "severe", "a look through sys.modules"
+    if isinstance(function, ast.Attribute) and _loaded(function.value) and node.args and _foreign(node.args[0]):
+        yield "severe", "a look into sys.modules for the runner"
     if name == "setattr" and node.args and _global(node.args[0]):
         yield "severe", "a call of setattr on a class or module"
 
@@ -171,16 +194,24 @@ def _assembled(word: ast.expr) -> bool:
 
 
 def _class(node: ast.ClassDef) -> Iterator[tuple[Grade, str]]:
-    bases = {base.id if isinstance(base, ast.Name) else base.attr for base in node.bases if isinstance(base, (ast.Name, ast.Attribute))}
+    bases = {
+        base.id if isinstance(base, ast.Name) else base.attr for base in node.bases if isinstance(base, (ast.Name, ast.Attribute))
+    }
     own = {inner.name for inner in node.body if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef))}
-    own |= {target.id for inner in node.body if isinstance(inner, ast.Assign) for target in inner.targets if isinstance(target, ast.Name)}
+    own |= {
+        target.id
+        for inner in node.body
+        if isinstance(inner, ast.Assign)
+        for target in inner.targets
+        if isinstance(target, ast.Name)
+    }
     for name in sorted(own & COMPARING - {"__len__", "__contains__"}):
         if bases & VALUES:
             yield "severe", f"{name} on a subclass of {sorted(bases & VALUES)[0]}"
     for inner in node.body:
-        if isinstance(inner, ast.FunctionDef) and inner.name in ("__eq__", "__instancecheck__", "__subclasscheck__", "__bool__"):
-            if inner.name != "__bool__" and _always(inner):
-                yield "severe", f"an {inner.name} that is always true"
+        judging = isinstance(inner, ast.FunctionDef) and inner.name in ("__eq__", "__instancecheck__", "__subclasscheck__")
+        if isinstance(inner, ast.FunctionDef) and judging and _always(inner):
+            yield "severe", f"an {inner.name} that is always true"
 
 
 def _always(function: ast.FunctionDef) -> bool:
@@ -189,10 +220,26 @@ def _always(function: ast.FunctionDef) -> bool:
     return bool(returned) and all(isinstance(value, ast.Constant) and value.value is True for value in returned)
 
 
+def _loaded(value: ast.expr) -> bool:
+    """`sys.modules`, by whatever name `sys` goes."""
+    return isinstance(value, ast.Attribute) and value.attr == "modules"
+
+
+def _foreign(key: ast.expr) -> bool:
+    """A key of `sys.modules` that names the runner or hides what it names."""
+    if isinstance(key, ast.Constant):
+        return str(key.value).partition(".")[0] in RUNNER | {"builtins", "__main__"}
+    return _assembled(key)
+
+
 def _subscript(node: ast.Subscript) -> Iterator[tuple[Grade, str]]:
-    """`sys.modules[...]` of anything but the module's own name."""
-    holder = node.value
-    if isinstance(holder, ast.Attribute) and holder.attr == "modules":
-        own = isinstance(node.slice, ast.Name) and node.slice.id in ("__name__", "__package__")
-        if not own and isinstance(node.slice, ast.Constant) and str(node.slice.value).partition(".")[0] in RUNNER | {"builtins", "__main__"}:
-            yield "severe", f"sys.modules[{node.slice.value!r}]"
+    if _loaded(node.value) and _foreign(node.slice):
+        yield "severe", "a look into sys.modules for the runner"
+
+
+def _other(node: ast.AST) -> Iterator[tuple[Grade, str]]:
+    """`sys.modules` gone through, or given another name."""
+    if isinstance(node, (ast.For, ast.comprehension)) and _loaded(node.iter):
+        yield "severe", "a look through sys.modules"
+    elif isinstance(node, (ast.Assign, ast.NamedExpr)) and _loaded(node.value):
+        yield "severe", "another name for sys.modules"

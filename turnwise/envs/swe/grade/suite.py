@@ -63,7 +63,9 @@ def run(
     command = ["python3", "-P", "-s", "-B", "-X", "utf8", "-c", SOURCE.read_text("utf8"), "supervise"]
     result = box.run(command, timeout=rules.seconds, stdin=json.dumps(request))
     if result.error in ("timeout", "memory", "output", "infrastructure"):
-        raise SandboxError(f"the grader's box ended with {result.error!r} after {result.seconds:.1f} s: grade again, or raise the limits")
+        raise SandboxError(
+            f"the grader's box ended with {result.error!r} after {result.seconds:.1f} s: grade again, or raise the limits"
+        )
     start = result.stdout.find(seal)
     if start < 0 or result.truncated:
         if result.exit_code == 127:
@@ -81,7 +83,9 @@ def _suite(report: dict[str, Any]) -> Suite:
     if report["malformed"]:
         suspicious.append(f"{report['malformed']} lines of the results were not the runner's")
     if report["changed"]:
-        suspicious.append(f"{len(report['changed'])} files of the tests were changed during the run, {report['changed'][0]} among them")
+        suspicious.append(
+            f"{len(report['changed'])} files of the tests were changed during the run, {report['changed'][0]} among them"
+        )
     outcomes = {name: outcome for name, outcome in report["outcomes"].items() if name not in twice}
     ending = report["stopped"], report["test"], tuple(suspicious), tuple(report["errors"]), report["tail"]
     return Suite(outcomes, report["exit"], *ending, tuple(tuple(call) for call in report["calls"]))
