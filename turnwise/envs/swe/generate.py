@@ -30,6 +30,8 @@ from turnwise.errors import ConfigError
 
 TRIES = 12
 """Most combinations tried for each that is wanted."""
+REUSED = 2
+"""Most combinations that one bug is part of."""
 FEW = 2
 """A bug that no more tests than this know is hard to find."""
 
@@ -149,10 +151,14 @@ class Generation:
         known = dict(self._singles)
         rng = random.Random(f"{self.settings.seed} {self.repository.sha256} combinations")
         made = list(itertools.islice(self._related(list(known), rng), TRIES * number))
+        used: Counter[object] = Counter()
         for bug, judgement in self._judged(iter(made)):
+            if any(used[part] >= REUSED for part in bug.parts):
+                continue
             alone = [set(known[Bug((part,))].fails) for part in bug.parts]
             if judgement.reason != "valid" or any(not own & set(judgement.fails) for own in alone):
                 continue
+            used.update(bug.parts)
             yield bug, judgement
             number -= 1
             if number == 0:

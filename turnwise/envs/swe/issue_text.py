@@ -47,7 +47,7 @@ class Behaviour:
         """The issue's first line."""
         subject = f"`{self.call}`" if len(self.call) <= 70 else f"`{self.call.split('(')[0]}`"
         if self.missing:
-            return f"{subject} does not raise {self.missing}"
+            return f"{subject} raises {self.error[0]}" if self.error else f"{subject} does not raise {self.missing}"
         if self.error:
             return f"{subject} fails with {self.error[0]}"
         return f"{subject} gives a wrong result"
@@ -63,7 +63,7 @@ class Behaviour:
         if self.on is not None and self.on[1] not in ("module", "function", "type", "builtin_function_or_method"):
             shown.append(f"Here `{self.on[0]}` is of type `{self.on[1]}`.")
         if self.missing:
-            shown.append(f"It should raise `{self.missing}` here, and it does not.")
+            shown.append(f"It should raise `{self.missing}` here.")
         elif self.expected:
             shown.append(f"I expected `{self.expected}`.")
         elif self.error:

@@ -179,9 +179,9 @@ def evidence(problem: BaseException, files: set[str]) -> dict[str, Any]:
     if not isinstance(problem, AssertionError) and type(problem).__name__ != "Failed":  # what `pytest.fail` raises
         text = str(problem)
         told["error"] = [type(problem).__name__, text if fits(text) else ""]
-    if isinstance(statement, ast.With) and type(problem).__name__ == "Failed":
-        told["missing"] = raised(statement)
-        statement = statement.body[0]
+    if missing := awaited(tree, found.tb_lineno):
+        told["missing"] = missing
+        statement = statement.body[0] if isinstance(statement, ast.With) else statement
     left, right = sides(statement)
     expression = traced(left, tree, found.tb_lineno, frame) if left is not None else None
     call = first_call(expression) if expression is not None else None
@@ -193,9 +193,11 @@ def evidence(problem: BaseException, files: set[str]) -> dict[str, Any]:
         root = root.value
     if isinstance(root, ast.Name) and root.id in frame.f_locals:
         told["on"] = [root.id, type(frame.f_locals[root.id]).__name__]
-    if right is not None and call is expression and "error" not in told:
+    if right is not None and call is expression:
         with limited():
             expected = valued(right, frame)
+            if "error" in told:
+                return told | ({"expected": repr(expected)} if fits(repr(expected)) else {})
             got = valued(left, frame) if isinstance(left, ast.Name) else valued(expression, frame)
             if expected != got and fits(repr(expected)) and fits(repr(got)):
                 told |= {"expected": repr(expected), "got": repr(got)}
@@ -260,10 +262,14 @@ def first_call(node: Any) -> ast.Call | None:
     return None
 
 
-def raised(statement: ast.With) -> str:
-    """Name of the exception that a `with pytest.raises(...)` waits for."""
-    made = statement.items[0].context_expr
-    return ast.unparse(made.args[0]) if isinstance(made, ast.Call) and made.args else ""
+def awaited(tree: ast.AST, line: int) -> str:
+    """Name of the exception that a line is expected to raise, by a `with pytest.raises(...)` around it; empty where none is."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.With) and node.lineno <= line <= (node.end_lineno or node.lineno):
+            made = node.items[0].context_expr
+            if isinstance(made, ast.Call) and made.args and ast.unparse(made.func).endswith(("raises", "assertRaises")):
+                return ast.unparse(made.args[0])
+    return ""
 
 
 def shown(call: ast.Call, frame: Any) -> str:
