@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from turnwise.envs.swe.editor import blocks
 from turnwise.envs.swe.materialise import Trees
-from turnwise.envs.swe.mutate import edits, functions, sound
+from turnwise.envs.swe.mutate import Edit, edits, functions, sound
 from turnwise.envs.swe.mutate.site import Source
 from turnwise.envs.swe.task import SweTask
 
@@ -87,22 +87,23 @@ def around(tree: Mapping[str, bytes], candidate: Candidate, lines: int) -> tuple
 
 def _wrong(trees: Trees, right: Collection[Candidate], rng: random.Random) -> Iterator[Candidate]:
     """Bugs of the broken files that are not its repair: those of the functions in question first, each kind in random order."""
-    near: list[Candidate] = []
-    far: list[Candidate] = []
+    near: list[tuple[str, Edit]] = []
+    far: list[tuple[str, Edit]] = []
     for path in sorted(trees.gold):
         data = trees.broken[path]
         hurt = {f.name for f, _ in functions(Source(data).tree) for c in right if c.path == path and f.first <= c.first <= f.last}
         for edit in edits(data):
-            changed = data[: edit.start] + edit.after + data[edit.end :]
-            if edit.operator == "body_removed" or changed == trees.gold[path] or not sound(data, edit):
-                continue
-            made = _between(path, data, changed, right=False)
-            if len(made) == 1:
-                (near if edit.function.name in hurt else far).extend(made)
+            (near if edit.function.name in hurt else far).append((path, edit))
     rng.shuffle(near)
     rng.shuffle(far)
-    yield from near
-    yield from far
+    for path, edit in (*near, *far):
+        data = trees.broken[path]
+        changed = data[: edit.start] + edit.after + data[edit.end :]
+        if edit.operator == "body_removed" or changed == trees.gold[path]:
+            continue
+        made = _between(path, data, changed, right=False)
+        if len(made) == 1 and sound(data, edit):
+            yield made[0]
 
 
 def _between(path: str, before: bytes, after: bytes, right: bool) -> list[Candidate]:

@@ -120,7 +120,7 @@ def told(result: Result) -> str:
 
 
 class Remembered:
-    """Answers by key, the last ones asked for; shared by the environments of a process."""
+    """Answers by key, those asked for last."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, str] = OrderedDict()
@@ -138,3 +138,7 @@ class Remembered:
             if len(self._known) > KEPT:
                 self._known.popitem(last=False)
         return answer
+
+
+RUNS = Remembered()
+"""What the tests said of each state."""

@@ -19,12 +19,12 @@ from typing import Any, Self
 from turnwise.envs.core import Info, Outcome, TaskId, TurnEnv
 from turnwise.envs.swe import expert, python, sources
 from turnwise.envs.swe.candidates import candidates
-from turnwise.envs.swe.closed import TEST, Desk, Remembered, told
+from turnwise.envs.swe.closed import RUNS, TEST, Desk, told
 from turnwise.envs.swe.grade import Rules, Verdict
 from turnwise.envs.swe.materialise import Trees
 from turnwise.envs.swe.task import SweTask, digest, tree_digest
 from turnwise.envs.swe.tools import Seen, Toolbox, read_call, refused, templates
-from turnwise.envs.swe.verdicts import Verdicts
+from turnwise.envs.swe.verdicts import Verdicts, shared
 from turnwise.envs.swe.warm import Pool, Repo, opener
 from turnwise.envs.swe.workplace import Effects, Lost, Workplace, Written
 from turnwise.errors import ConfigError, TaskError, unknown
@@ -37,6 +37,8 @@ SUBMIT = "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
 ACTIONS = ("bash", "tools", "closed")
 SHAPES = ("binary", "ratio")
 PLACE = "The repository {name} is in /work."
+KEPT = 512
+"""Tasks that are kept ready."""
 NOTHING = {"resolved": 0.0, "f2p_rate": 0.0, "p2p_rate": 0.0, "tampered": 0.0}
 """Components of the reward where nothing was handed in."""
 
@@ -219,7 +221,7 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
         files = self._given.desk.files(self._place.made)
         effects = tuple(Written(path, data) for path, data in sorted(files.items()))
         key = digest(repr((self._given.repo.key, effects, self.seconds)).encode())
-        return self._runs.get(key, lambda: told(self._workplace.program(effects, TEST)))
+        return RUNS.get(key, lambda: told(self._workplace.program(effects, TEST)))
 
     def _submitted(self) -> Outcome:
         verdict = self._verdicts.of(self._recipe, self._given.trees.pristine, self._handed_in(), self.rules)
@@ -276,8 +278,8 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
         limits = Limits(seconds=self.seconds, memory_mb=self.memory_mb, processes=64, disk_mb=256, files=50_000)
         self._pool = Pool(opener(self.sandbox), limits)
         self._workplace = Workplace(self._pool, self.seconds)
-        self._verdicts, self._runs = Verdicts(opener(self.sandbox)), Remembered()
-        self._ready = lru_cache(maxsize=64)(partial(_ready, self._tasks, self.actions, self.hidden, self.choices))
+        self._verdicts = shared(self.sandbox) if isinstance(self.sandbox, str) else Verdicts(self.sandbox)
+        self._ready = lru_cache(maxsize=KEPT)(partial(_ready, self._tasks, self.actions, self.hidden, self.choices))
 
     def _take_up(self, task: TaskId) -> None:
         self._split, self._recipe = self._tasks.task(task, self._split)
@@ -309,7 +311,7 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
         self._place, self._seen, self._last = state
 
     def __getstate__(self) -> dict[str, Any]:
-        live = ("_workplace", "_pool", "_tasks", "_verdicts", "_runs", "_ready", "_given")
+        live = ("_workplace", "_pool", "_tasks", "_verdicts", "_ready", "_given")
         return {name: value for name, value in self.__dict__.items() if name not in live}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

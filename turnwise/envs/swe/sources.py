@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
@@ -24,7 +23,6 @@ from turnwise.errors import ConfigError, DataError, TaskError
 SPLITS = ("train", "dev", "test")
 SHARES = (0.7, 0.15)
 """Of the functions: for training and for development; the rest is for the test."""
-KEPT_TREES = 64
 TOY = "toy"
 
 
@@ -49,8 +47,6 @@ class Tasks:
     def __init__(self, splits: Mapping[str, Sequence[SweTask]], opened: Callable[[SweTask], Repository]) -> None:
         self._splits = {name: {task.id: task for task in tasks} for name, tasks in splits.items()}
         self._opened = opened
-        self._trees: OrderedDict[str, Trees] = OrderedDict()
-        self._lock = threading.Lock()
         seen: set[TaskId] = set()
         for name, tasks in splits.items():
             if len(self._splits[name]) != len(tasks) or seen & self._splits[name].keys():
@@ -79,16 +75,8 @@ class Tasks:
         raise TaskError(f"there is no task {task!r} here: tasks(split) lists them")
 
     def trees(self, task: SweTask) -> Trees:
-        """The trees of a task; those used last are kept."""
-        with self._lock:
-            found = self._trees.get(task.id)
-            if found is None:
-                found = materialise(task, self._opened(task))
-            self._trees[task.id] = found
-            self._trees.move_to_end(task.id)
-            if len(self._trees) > KEPT_TREES:
-                self._trees.popitem(last=False)
-        return found
+        """The trees of a task."""
+        return materialise(task, self._opened(task))
 
 
 @lru_cache(maxsize=8)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import lru_cache
 
 from turnwise.envs.swe.grade import Rules, Verdict, grade
 from turnwise.envs.swe.task import SweTask, tree_digest
-from turnwise.envs.swe.warm import OpenBox
+from turnwise.envs.swe.warm import OpenBox, opener
 from turnwise.sandbox.contract import SandboxError
 
 KEPT = 4096
 
 
 class Verdicts:
-    """Grades submissions; shared by environments that are spawned from one another.
+    """Grades submissions.
 
     Args:
         open_box: opens the grader's sandboxes.
@@ -41,3 +42,9 @@ class Verdicts:
             if len(self._known) > KEPT:
                 self._known.popitem(last=False)
         return verdict
+
+
+@lru_cache(maxsize=8)
+def shared(backend: str) -> Verdicts:
+    """Those of this process whose sandboxes are of one backend."""
+    return Verdicts(opener(backend))

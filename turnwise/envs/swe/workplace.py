@@ -24,10 +24,17 @@ LONGEST_COMMAND = 200_000
 FILE_BYTES = 5_000_000
 """Of one file that is read for the agent."""
 _DUMP = r"""
-trap -p; declare -p; declare -f; export -f -p; alias -p; umask -p; shopt -p; set +o
-printf 'cd -- %q\nTURNWISE_END' "$PWD"
+while IFS= read -r TURNWISE_NAME; do
+    case $TURNWISE_NAME in  # what bash keeps itself: to set a read-only one would end the restoring
+        BASH*|EUID|PPID|SHELLOPTS|UID|FUNCNAME|GROUPS|DIRSTACK|PIPESTATUS|*RANDOM|*SECONDS|EPOCH*|LINENO|HISTCMD|TURNWISE_*|_) ;;
+        *) declare -p "$TURNWISE_NAME" ;;
+    esac
+done < <(compgen -v)
+unset TURNWISE_NAME
+declare -f; export -f -p; alias -p; trap -p; umask -p; shopt -p; set +o
+printf 'cd -- %q\n' "$PWD"; declare -p OLDPWD 2>/dev/null; printf TURNWISE_END
 """
-_RESTORE = "{{ {state}\n}} >/dev/null 2>&1; unset TURNWISE_COMMAND; cd -- {directory}"
+_RESTORE = "{{ {state}\n}} >/dev/null 2>&1; unset TURNWISE_COMMAND"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,13 +217,12 @@ class Workplace:
             return ""
         result = self._shell.run(_DUMP, STARTING)
         state, end, rest = result.stdout.rpartition("TURNWISE_END")
-        settings, cd, directory = state.rpartition("cd -- ")
         if result.error != "none":
             self._had = ()  # it did not survive the question
             self.close()
-        if result.error != "none" or result.truncated or not end or rest or not cd:
+        if result.error != "none" or result.truncated or not end or rest:
             return None
-        return _RESTORE.format(state=settings, directory=directory.strip())
+        return _RESTORE.format(state=state)
 
 
 def _stands(box: Sandbox) -> bool:
