@@ -50,7 +50,7 @@ class Bag:
 def unused(a, b):
     return a - b
 '''
-TESTS = '''\
+TESTS = """\
 import subprocess
 import sys
 import unittest
@@ -107,7 +107,7 @@ def test_never():
 
 def test_always_red():
     assert sums.total([1]) == 2
-'''
+"""
 
 
 def make(folder: Path) -> Repository:

@@ -6,18 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from turnwise.envs.swe.env import SweEnv
-    from turnwise.envs.swe.materialise import Trees, materialise
+    from turnwise.envs.swe.materialise import Trees
     from turnwise.envs.swe.source import Repository, open_source
     from turnwise.envs.swe.task import Mutation, SweTask, read_tasks, write_tasks
 
-__all__ = ["Mutation", "Repository", "SweEnv", "SweTask", "Trees", "materialise", "open_source", "read_tasks", "write_tasks"]
+__all__ = ["Mutation", "Repository", "SweEnv", "SweTask", "Trees", "open_source", "read_tasks", "write_tasks"]
 _HOME = {
     "Mutation": "task",
     "Repository": "source",
     "SweEnv": "env",
     "SweTask": "task",
     "Trees": "materialise",
-    "materialise": "materialise",
     "open_source": "source",
     "read_tasks": "task",
     "write_tasks": "task",

@@ -24,7 +24,7 @@ SHARED = ""
 """Stands for every test where a function ran outside of any one."""
 LONG = 160
 """Longest text of a value that is told."""
-TOLD = 40
+TOLD = 200
 """Failures whose evidence is told."""
 EVALUATING = 2.0
 OPTIONS = ("-c", "/dev/null", "-p", "no:cacheprovider", "--import-mode=importlib", "-q", "--color=no", "--tb=no", "-o", "addopts=")
@@ -159,10 +159,11 @@ def sharing(tracer: Tracer) -> Any:
 
 
 def evidence(problem: BaseException, files: set[str]) -> dict[str, Any]:
-    """What a failed test called, what it expected and what it got, as far as its last line tells.
+    """What a failed test evaluated, what it expected and what it got, as far as its last line tells.
 
-    `call` and `on` (variable and type, where the call is of a local object's method), `expected` and `got` (texts of values),
-    `error` (type and message of an exception that is not an assertion's), `missing` (an exception that did not come).
+    `call` (an expression that calls the repository's code) and `on` (variable and type, where that is a local object's method),
+    `expected` and `got` (texts of values), `error` (type and message of an exception that is not an assertion's), `missing` (an
+    exception that should have come).
     """
     trace, found = problem.__traceback__, None
     while trace is not None:
@@ -182,25 +183,30 @@ def evidence(problem: BaseException, files: set[str]) -> dict[str, Any]:
     if missing := awaited(tree, found.tb_lineno):
         told["missing"] = missing
         statement = statement.body[0] if isinstance(statement, ast.With) else statement
-    left, right = sides(statement)
-    expression = traced(left, tree, found.tb_lineno, frame) if left is not None else None
-    call = first_call(expression) if expression is not None else None
-    if call is None:
-        return told
-    told["call"] = shown(call, frame)
-    root = call.func
+    for left, right in sides(statement):
+        expression = traced(left, tree, found.tb_lineno, frame)
+        if (call := our_call(expression, frame, files)) is not None:
+            return told | compared(left, expression, call, right, frame, "error" in told)
+    return told
+
+
+def compared(left: ast.expr, expression: ast.expr, call: ast.Call, right: Any, frame: Any, failed: bool) -> dict[str, Any]:
+    """An expression as text, what it is equal to, and what it should be equal to (`right`, where there is one)."""
+    told: dict[str, Any] = {"call": shown(expression, frame)}
+    root: ast.expr = call.func
     while isinstance(root, ast.Attribute):
         root = root.value
     if isinstance(root, ast.Name) and root.id in frame.f_locals:
         told["on"] = [root.id, type(frame.f_locals[root.id]).__name__]
-    if right is not None and call is expression:
-        with limited():
-            expected = valued(right, frame)
-            if "error" in told:
-                return told | ({"expected": repr(expected)} if fits(repr(expected)) else {})
-            got = valued(left, frame) if isinstance(left, ast.Name) else valued(expression, frame)
-            if expected != got and fits(repr(expected)) and fits(repr(got)):
-                told |= {"expected": repr(expected), "got": repr(got)}
+    if right is None:
+        return told
+    with contextlib.suppress(Exception), limited():
+        expected = valued(right, frame)
+        if failed:
+            return told | ({"expected": repr(expected)} if fits(repr(expected)) else {})
+        got = valued(left, frame)
+        if expected != got and fits(repr(expected)) and fits(repr(got)):
+            told |= {"expected": repr(expected), "got": repr(got)}
     return told
 
 
@@ -216,33 +222,30 @@ def innermost(tree: ast.AST, line: int) -> ast.stmt:
     return best
 
 
-def sides(statement: ast.stmt) -> tuple[Any, Any]:
-    """What a statement tests, and what it should be equal to (or None)."""
+def sides(statement: ast.stmt) -> list[tuple[ast.expr, ast.expr | None]]:
+    """What a statement may be testing, each with what it should be equal to (None where that is not said)."""
     if isinstance(statement, ast.Assert):
         test = statement.test
-        if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq | ast.Is):
-            if (
-                first_call(test.left) is None
-                and first_call(test.comparators[0]) is not None
-                and not isinstance(test.left, ast.Name)
-            ):
-                return test.comparators[0], test.left
-            return test.left, test.comparators[0]
+        if isinstance(test, ast.Compare) and len(test.ops) == 1:
+            one, two = test.left, test.comparators[0]
+            equal = isinstance(test.ops[0], ast.Eq | ast.Is)
+            return [(one, two if equal else None), (two, one if equal else None)]
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-            return test.operand, ast.Constant(False)
-        return test, ast.Constant(True) if isinstance(test, ast.Call) else None
+            return [(test.operand, ast.Constant(False))]
+        return [(test, ast.Constant(True))]
     value = getattr(statement, "value", None)
-    if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute | ast.Name):
+    if not isinstance(value, ast.expr):
+        return []
+    if isinstance(value, ast.Call) and value.args and isinstance(value.func, ast.Attribute | ast.Name):
         name = value.func.attr if isinstance(value.func, ast.Attribute) else value.func.id
         if name in EQUALS and len(value.args) >= 2:
-            one, two = value.args[:2]
-            return (two, one) if first_call(one) is None and first_call(two) is not None else (one, two)
-        if name.startswith("assert") and value.args:
-            return value.args[0], {"assertTrue": ast.Constant(True), "assertFalse": ast.Constant(False)}.get(name)
-    return value, None
+            return [(value.args[0], value.args[1]), (value.args[1], value.args[0])]
+        if name.startswith("assert"):
+            return [(value.args[0], {"assertTrue": ast.Constant(True), "assertFalse": ast.Constant(False)}.get(name))]
+    return [(value, None)]
 
 
-def traced(node: Any, tree: ast.AST, line: int, frame: Any) -> Any:
+def traced(node: ast.expr, tree: ast.AST, line: int, frame: Any) -> ast.expr:
     """A name as what was last assigned to it, in the same function, above the line."""
     if not isinstance(node, ast.Name):
         return node
@@ -254,11 +257,17 @@ def traced(node: Any, tree: ast.AST, line: int, frame: Any) -> Any:
     return max(made, key=lambda n: n.lineno).value if made else node
 
 
-def first_call(node: Any) -> ast.Call | None:
-    """The outermost call of an expression that is not of a built-in type or function."""
-    for inner in ast.walk(node) if node is not None else ():
-        if isinstance(inner, ast.Call) and not (isinstance(inner.func, ast.Name) and inner.func.id in dir(__builtins__)):
-            return inner
+def our_call(node: ast.expr, frame: Any, files: set[str]) -> ast.Call | None:
+    """The outermost call of the repository's own code in an expression."""
+    for inner in ast.walk(node):
+        if not isinstance(inner, ast.Call) or any(isinstance(n, ast.Call) for n in ast.walk(inner.func)):
+            continue
+        with contextlib.suppress(Exception):
+            function = valued(inner.func, frame)
+            module = sys.modules.get(getattr(function, "__module__", None) or type(function).__module__)
+            home = getattr(module, "__file__", None) or ""
+            if home.startswith(os.getcwd() + "/") and home not in files:
+                return inner
     return None
 
 
@@ -272,14 +281,10 @@ def awaited(tree: ast.AST, line: int) -> str:
     return ""
 
 
-def shown(call: ast.Call, frame: Any) -> str:
-    """A call as text, with the values of the test's own names where these are plain and short."""
-    copy = ast.parse(ast.unparse(call), mode="eval").body
-    assert isinstance(copy, ast.Call)
-    values = Values({**frame.f_globals, **frame.f_locals})
-    copy.args = [values.visit(argument) for argument in copy.args]
-    copy.keywords = [values.visit(keyword) for keyword in copy.keywords]
-    return ast.unparse(copy)
+def shown(expression: ast.expr, frame: Any) -> str:
+    """An expression as text, with the values of the test's own names where these are plain and short."""
+    copy = ast.parse(ast.unparse(expression), mode="eval")
+    return ast.unparse(Values({**frame.f_globals, **frame.f_locals}).visit(copy))
 
 
 class Values(ast.NodeTransformer):

@@ -26,7 +26,9 @@ def made(operator: str, body: str, arguments: str = "a, b, c") -> list[str]:
     for edit in edits(data):
         if edit.operator == operator:
             assert sound(data, edit)
-            results.append(rebuild(data, [record("f.py", data, edit)]).decode().removeprefix(head).replace("\n    ", "\n").rstrip("\n"))
+            results.append(
+                rebuild(data, [record("f.py", data, edit)]).decode().removeprefix(head).replace("\n    ", "\n").rstrip("\n")
+            )
     return results
 
 
@@ -45,11 +47,11 @@ def made(operator: str, body: str, arguments: str = "a, b, c") -> list[str]:
         ("arithmetic_swap", "return f'{a}' + b", []),
         ("boolean_swap", "return a and b and c", ["return a or b and c"]),
         ("not_dropped", "return not  a.b", ["return a.b"]),
-        ("integer_off_by_one", "return a[1:], 0x10, 50, -1, 1.5, True", ["return a[2:], 0x10, 50, -1, 1.5, True"]
-         + ["return a[1:], 17, 50, -1, 1.5, True", "return a[1:], 0x10, 50, -2, 1.5, True"]),
+        ("integer_off_by_one", "return a[1:], 0x10, 50, -1, 1.5, True", ["return a[2:], 0x10, 50, -1, 1.5, True",
+         "return a[1:], 17, 50, -1, 1.5, True", "return a[1:], 0x10, 50, -2, 1.5, True"]),
         ("boolean_flip", "g(flag=True)", ["g(flag=False)"]),
-        ("condition_negated", "if a: return b\nelif c: return a", ["if not (a): return b\nelif c: return a"]
-         + ["if a: return b\nelif not (c): return a"]),
+        ("condition_negated", "if a: return b\nelif c: return a", ["if not (a): return b\nelif c: return a",
+         "if a: return b\nelif not (c): return a"]),
         ("branch_dropped", "if a:\n    b = 1\nreturn b", ["pass\nreturn b"]),
         ("branch_dropped", "if a:\n    b = 1\nelse:\n    b = 2", []),
         ("return_none", "return (a,\n    b)", ["return None"]),
@@ -96,7 +98,8 @@ def test_an_edit_belongs_to_the_innermost_function() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"\xef\xbb\xbfdef f(): return g()\n", b"# coding: latin-1\n\xe9 = 1\n", b"def f(:\n", b"def f():\r return g()\n", b"a\x00b"]
+    "data",
+    [b"\xef\xbb\xbfdef f(): return g()\n", b"# coding: latin-1\n\xe9 = 1\n", b"def f(:\n", b"def f():\r return g()\n", b"a\x00b"],
 )
 def test_files_whose_positions_are_unsure_are_not_touched(data: bytes) -> None:
     assert edits(data) == []
@@ -165,7 +168,9 @@ def test_every_edit_of_real_code_is_made_again_and_undone(path: Path) -> None:
 EXPRESSIONS = st.recursive(
     st.sampled_from(["a", "b", "1", "True", "'é'", "f(a, b)", "(not a)", "a[1:2]"]),
     lambda inner: st.one_of(
-        st.tuples(inner, st.sampled_from(["+", "-", "<", "==", "and", "or", " in ", "is not"]), inner).map(" ".join).map("({})".format),
+        st.tuples(inner, st.sampled_from(["+", "-", "<", "==", "and", "or", " in ", "is not"]), inner)
+        .map(" ".join)
+        .map("({})".format),
         st.tuples(inner, inner, inner).map(lambda t: f"({t[0]} if {t[1]} else {t[2]})"),
         st.tuples(inner, inner).map(lambda t: f"g({t[0]},{t[1]})"),
     ),

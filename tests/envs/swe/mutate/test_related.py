@@ -39,7 +39,10 @@ def test_relations_are_mutual() -> None:
 
 
 def test_a_name_of_two_functions_relates_to_neither() -> None:
-    trees = {"a.py": ast.parse("def f(): return put(1)\nclass A:\n    def put(self): pass\n"), "b.py": ast.parse("def put(x): pass\n")}
+    trees = {
+        "a.py": ast.parse("def f(): return put(1)\nclass A:\n    def put(self): pass\n"),
+        "b.py": ast.parse("def put(x): pass\n"),
+    }
     assert relations(trees)["a.py", "f"] == frozenset()
 
 
