@@ -19,7 +19,7 @@ from turnwise.sandbox.client import GuestSandbox, plan
 from turnwise.sandbox.containers import Container, local, remove_image, runtimes, skeleton
 from turnwise.sandbox.contract import Capabilities, SandboxError, Snapshot, Spec
 from turnwise.sandbox.guest import seccomp
-from turnwise.sandbox.jail import layout, sites
+from turnwise.sandbox.jail import SITES, layout
 from turnwise.sandbox.launcher import HERE, command, interpreter
 
 GUEST = "/opt/turnwise"
@@ -136,7 +136,7 @@ def launch(spec: Spec, image: str, filled: bool = False) -> DockerSandbox:
         program = interpreter()
         environment = {
             "PATH": f"{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin",
-            "PYTHONPATH": ":".join(guest for guest, host in binds.items() if host in sites()),
+            "PYTHONPATH": ":".join(guest for guest in binds if guest.startswith(SITES)),
         }
     line = command(program, GUEST, {"path": path}, 0, 1)
     container = Container(spec, image or skeleton(), line, shown, os.environ.get(RUNTIME, ""))

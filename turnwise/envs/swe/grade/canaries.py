@@ -117,8 +117,8 @@ def twin(node: Function, name: str, rng: random.Random) -> str:
     salt = rng.randrange(7_000, 99_000)
     expected = holder[position]
     if isinstance(expected, ast.Constant) and type(expected.value) in (int, float, str):
-        value: object = expected.value + (str(salt) if isinstance(expected.value, str) else salt)  # type: ignore[operator]
-        holder[position] = ast.Constant(value)
+        old = expected.value
+        holder[position] = ast.Constant(old + str(salt) if isinstance(old, str) else old + salt)
     else:
         text = (
             f"(lambda v: v + {salt} if type(v) in (int, float) else v + str({salt}) if type(v) is str "

@@ -31,9 +31,8 @@ REFUSED_NAMES = frozenset({
     "noxfile.py", ".coveragerc", "sitecustomize.py", "usercustomize.py", "pyvenv.cfg", "unittest.cfg", "nose.cfg", ".noserc",
     "manifest.in", "makefile", ".env", "runtests.py",
 })  # fmt: skip
-REFUSED_SUFFIXES = frozenset(
-    {".pyc", ".pyo", ".pyd", ".so", ".pth", ".egg-link", ".dylib", ".dll", ".egg", ".whl", ".zip", ".ini", ".cfg", ".toml"}
-)
+COMPILED = frozenset({".pyc", ".pyo", ".pyd", ".so", ".pth", ".egg-link", ".dylib", ".dll", ".egg", ".whl", ".zip"})
+REFUSED_SUFFIXES = COMPILED | {".ini", ".cfg", ".toml"}
 REFUSED_FOLDERS = frozenset({"__pycache__", ".git", ".hg", ".svn", ".pytest_cache", ".tox", ".nox", ".venv", "venv", ".eggs"})
 TEST_FOLDERS = frozenset({"test", "tests"})
 TAKEN = frozenset(
@@ -143,6 +142,13 @@ def _wanted(path: str) -> bool:
         return False
     built = len(pure.parts) > 1 and pure.parts[0] in ("build", "dist")
     return not built and not any(part in REFUSED_FOLDERS or part.endswith((".egg-info", ".dist-info")) for part in pure.parts[:-1])
+
+
+def admissible(path: str) -> bool:
+    """Whether a repair of any repository may write a file: nothing compiled, no settings of test tools, no test by its name."""
+    pure = PurePosixPath(path)
+    apart = pure.suffix.lower() in COMPILED or pure.name.lower() in REFUSED_NAMES
+    return _readable(path) and not apart and not REFUSED_FOLDERS.intersection(pure.parts) and not is_test(path, frozenset())
 
 
 def is_test(path: str, known: frozenset[str]) -> bool:

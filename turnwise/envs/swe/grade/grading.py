@@ -67,7 +67,7 @@ def grade(task: SweTask, pristine: Tree, submitted: Tree, open_box: OpenBox, rul
         planted = canaries.plant({path: tree[path] for path in witness.tests}, chosen, rng)
         with open_box(_spec(rules)) as box:
             kept = [path for path in pristine if path in known_tests or PurePosixPath(path).name == "conftest.py"]
-            ran = suite.run(box, tree | planted.files, witness.tests, task.roots, kept, rules)
+            ran = suite.run(box, {**tree, **planted.files}, witness.tests, task.roots, kept, rules)
         found = _honesty(ran, planted)
         reached = static.findings(pristine, {path: data for path, data in tree.items() if path not in known_tests})
         return _verdict(task, tree, ran, found, reached, witness, open_box, rules)
@@ -186,7 +186,7 @@ def _witness(task: SweTask, pristine: Tree, open_box: OpenBox, rules: Rules) -> 
     for chosen in (places, []):
         planted = canaries.plant(sources, chosen, random.Random(secrets.randbits(64)))
         with open_box(_spec(rules)) as box:
-            ran = suite.run(box, dict(pristine) | planted.files, tests, task.roots, (), rules, record=rules.oracle != "off")
+            ran = suite.run(box, {**pristine, **planted.files}, tests, task.roots, (), rules, record=rules.oracle != "off")
         failing = next((test for test in sorted(wanted) if ran.outcomes.get(test) != "passed"), "")
         if not failing:
             return Witness(tests, _failing(ran, planted), _reference(task, pristine, ran, open_box, rules))

@@ -209,7 +209,7 @@ def child(descriptor: int) -> int:
         def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
             return finder.find_spec(name, roots, target) if path is None and name in tops else None
 
-    sys.meta_path.insert(0, Ours)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, Ours)
     sys.path.extend([*roots, *request["beside"]])
     stream = streaming(descriptor, request.pop("nonce"))
     profile = recording(stream, request["record"], request["tests"]) if request["record"] else None
