@@ -28,6 +28,7 @@ from turnwise.sandbox import open_sandbox
 from turnwise.sandbox.contract import Sandbox, SandboxError
 
 OBSERVER = Path(__file__).with_name("observer.py")
+EVIDENCE = Path(__file__).with_name("evidence.py")
 RUNNER = Path(__file__).parent / "grade" / "runner.py"
 OVERTIME = (-signal.SIGXCPU, 128 + signal.SIGXCPU)
 """How a process ends that has used up its processor time."""
@@ -61,7 +62,7 @@ class Box:
 
     def __init__(self, repository: Repository, folder: str, backend: str) -> None:
         self.repository, self.folder, self.backend = repository, folder, backend
-        self.runner = RUNNER.read_text("utf8")
+        self.parts = {"runner": RUNNER.read_text("utf8"), "evidence": EVIDENCE.read_text("utf8")}
         self.program = OBSERVER.read_text("utf8")
         self._open: set[Sandbox] = set()
 
@@ -87,7 +88,7 @@ class Box:
         picked = sorted(chosen) if chosen is not None else None
         request = {
             "tests": list(tests), "chosen": picked, "trace": trace, "seal": seal, "cpu": cpu,
-            "roots": self.repository.roots, "beside": beside, "runner": self.runner,
+            "roots": self.repository.roots, "beside": beside, **self.parts,
             "remembering": sorted(remembering(self.repository)) if trace else [],
         }  # fmt: skip
         with open_sandbox(python.spec(self.folder), self.backend) as box:
