@@ -37,6 +37,9 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.delitem(sys.modules, "parcel", raising=False)
 
     def run(lines: str) -> dict[str, Any]:
+        return {name: value for name, value in whole(lines).items() if name != "function"}
+
+    def whole(lines: str) -> dict[str, Any]:
         path = tmp_path / "test_parcel.py"
         head = (
             "import unittest\nimport pytest\nimport parcel\nLIMITS = [1, 2]\ncase = unittest.TestCase()\n\ndef test_it(number=4):\n"

@@ -47,6 +47,8 @@ def test_the_most_telling_comes_first_and_each_function_once() -> None:
     text = issue(ERROR, {**WRONG, "call": "numbers.from_roman('MMMCMXCIX')"}, WRONG, MISSING, {"call": "a.b()"}, {"call": "c.d()"})
     assert text.startswith("`numbers.from_roman('IV')`")
     assert text.count(">>>") == MOST and text.count("from_roman(") == 2
+    twice = issue(*({"call": f"'{n}' + numbers.suffix({n})", "function": "numbers.suffix"} for n in range(5)))
+    assert twice.count(">>>") == 1
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_chosen_tests_of_a_broken_repository(box: Box) -> None:
     chosen = [HEAD + "test_clamp[-1-0]", HEAD + "test_clamp[5-5]"]
     run = box.run(TESTS, changed, chosen)
     assert run.outcomes == {chosen[0]: "failed", chosen[1]: "passed"}
-    assert run.failures == {chosen[0]: {"call": "sums.clamp(-1, 0, 10)", "expected": "0", "got": "10"}}
+    assert run.failures == {chosen[0]: {"call": "sums.clamp(-1, 0, 10)", "function": "sums.clamp", "expected": "0", "got": "10"}}
     assert box.run(TESTS, chosen=chosen).of("passed") == set(chosen)
 
 

@@ -25,9 +25,9 @@ EQUALS = ("assertEqual", "assertEquals", "assertListEqual", "assertDictEqual", "
 def evidence(problem: BaseException, files: set[str]) -> dict[str, Any]:
     """What a failed test evaluated, what it expected and what it got, as far as its last line tells.
 
-    `call` (an expression that calls the repository's code) and `on` (variable and type, where that is a local object's method),
-    `expected` and `got` (texts of values), `error` (type and message of an exception that is not an assertion's), `missing` (an
-    exception that should have come).
+    `call` (an expression that calls the repository's code), `function` (the name of what it calls there) and `on` (variable and
+    type, where that is a local object's method), `expected` and `got` (texts of values), `error` (type and message of an exception
+    that is not an assertion's), `missing` (an exception that should have come).
     """
     trace, found = problem.__traceback__, None
     while trace is not None:
@@ -56,7 +56,7 @@ def evidence(problem: BaseException, files: set[str]) -> dict[str, Any]:
 
 def compared(left: ast.expr, expression: ast.expr, call: ast.Call, right: Any, frame: Any, failed: bool) -> dict[str, Any]:
     """An expression as text, what it is equal to, and what it should be equal to (`right`, where there is one)."""
-    told: dict[str, Any] = {"call": shown(expression, frame)}
+    told: dict[str, Any] = {"call": shown(expression, frame), "function": ast.unparse(call.func)}
     root: ast.expr = call.func
     while isinstance(root, ast.Attribute):
         root = root.value

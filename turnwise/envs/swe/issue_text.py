@@ -32,6 +32,7 @@ class Behaviour:
     """One thing that goes wrong, as far as a failed test showed it."""
 
     call: str
+    function: str
     on: tuple[str, str] | None
     expected: str
     got: str
@@ -45,7 +46,7 @@ class Behaviour:
 
     def title(self) -> str:
         """The issue's first line."""
-        subject = f"`{self.call}`" if len(self.call) <= 70 else f"`{self.call.split('(')[0]}`"
+        subject = f"`{self.call}`" if len(self.call) <= 70 else f"`{self.function}`"
         if self.missing:
             return f"{subject} raises {self.error[0]}" if self.error else f"{subject} does not raise {self.missing}"
         if self.error:
@@ -94,7 +95,7 @@ def write(
     told.sort(key=lambda b: (-b.weight, len(b.call) + len(b.got) + len(b.expected), b.call))
     chosen: list[Behaviour] = []
     for behaviour in told:  # different functions first: several bugs show in several places
-        if behaviour.call.split("(")[0] not in {c.call.split("(")[0] for c in chosen} and len(chosen) < MOST:
+        if behaviour.function not in {c.function for c in chosen} and len(chosen) < MOST:
             chosen.append(behaviour)
     opening = rng.choice(OPENINGS).format(name=name, version=version)
     closing = rng.choice(CLOSINGS)
@@ -118,8 +119,9 @@ def _read(item: Mapping[str, Any], hidden: Sequence[str]) -> Behaviour | None:
     call = str(item.get("call", ""))
     if not call or (on is not None and on[0] in ("self", "cls")):
         return None
+    function = str(item.get("function") or call.split("(")[0])
     found = Behaviour(
-        call, on, str(item.get("expected", "")), str(item.get("got", "")), error, str(item.get("missing", ""))
+        call, function, on, str(item.get("expected", "")), str(item.get("got", "")), error, str(item.get("missing", ""))
     )  # fmt: skip
     if "`" in f"{call}{found.expected}" or leaks("\n".join([found.title(), *found.lines()]), hidden):
         return None

@@ -1,0 +1,196 @@
+"""Generation: what is kept fails some tests and not most, gold repairs it, and the map of tests changes no verdict."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import small_repository
+
+from turnwise.envs.swe import generate, python
+from turnwise.envs.swe.coverage import Box, boxed
+from turnwise.envs.swe.generate import Settings, Tally, difficulty, generation
+from turnwise.envs.swe.issue_text import leaks
+from turnwise.envs.swe.journal import Journal
+from turnwise.envs.swe.judge import Bug, Judge, suite_files
+from turnwise.envs.swe.materialise import materialise
+from turnwise.envs.swe.mutate import edits, sound
+from turnwise.envs.swe.source import Repository, from_directory
+from turnwise.envs.swe.task import SweTask
+from turnwise.errors import ConfigError, DataError
+from turnwise.sandbox import SandboxError, open_sandbox
+
+HEAD = "tests/test_sums.py::"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def jail() -> None:
+    try:
+        open_sandbox(python.spec(), "jail").close()
+    except SandboxError as problem:
+        pytest.skip(f"no jail here: {problem}")
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    return small_repository.make(tmp_path_factory.mktemp("repository"))
+
+
+@pytest.fixture(scope="module")
+def box(repository: Repository) -> Iterator[Box]:
+    with boxed(repository, "jail") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def judge(box: Box) -> Judge:
+    return Judge(box, Journal(None, {}))
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("journal") / "tasks.jsonl.journal"
+
+
+SETTINGS = Settings(number=3, seed=5, backend="jail", combined=0.4)
+
+
+@pytest.fixture(scope="module")
+def tasks(repository: Repository, journal: Path) -> list[SweTask]:
+    with generation(repository, SETTINGS, journal) as made:
+        return list(made.tasks())
+
+
+def bug(repository: Repository, operator: str, function: str) -> Bug:
+    data = repository.tree["sums.py"]
+    return Bug((("sums.py", next(e for e in edits(data) if e.operator == operator and e.function.name == function)),))
+
+
+def test_the_baseline_leaves_out_what_does_not_pass(judge: Judge) -> None:
+    assert len(judge.baseline.suite) == 10 and judge.baseline.unstable == 2
+    assert not {HEAD + "test_never", HEAD + "test_always_red"} & set(judge.baseline.suite)
+
+
+@pytest.mark.parametrize(
+    ("operator", "function", "reason"),
+    [("compare_flip", "clamp", "survived"), ("arithmetic_swap", "unused", "survived"), ("return_none", "heavy", "valid")],
+)
+def test_judgements(repository: Repository, judge: Judge, operator: str, function: str, reason: str) -> None:
+    judged = judge.judge(bug(repository, operator, function))
+    assert judged.reason == reason
+    if reason == "valid":
+        assert judged.fails == (HEAD + "test_heavy_again", HEAD + "test_heavy_first")
+        assert judged.evidence[0]["call"] == "sums.heavy(3)"
+
+
+def test_a_judgement_is_remembered(repository: Repository, judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = bug(repository, "return_none", "heavy")
+    first = judge.judge(one)
+    monkeypatch.setattr(judge.box, "run", None)
+    assert judge.judge(one) == first
+
+
+def test_the_kept_tasks(tasks: list[SweTask], repository: Repository, box: Box) -> None:
+    assert len(tasks) == 3 and len({task.id for task in tasks}) == 3
+    suite = box.run(["tests/test_sums.py"]).of("passed")
+    for task in tasks:
+        assert set(task.fail_to_pass) | set(task.pass_to_pass) <= suite
+        assert not set(task.fail_to_pass) & set(task.pass_to_pass) and task.pass_to_pass
+        assert not leaks(task.issue, task.fail_to_pass)
+        trees = materialise(task, repository)
+        changed = {path: trees.broken[path] for path in trees.gold}
+        run = box.run(["tests/test_sums.py"], changed)
+        assert set(task.pass_to_pass) <= run.of("passed") and not set(task.fail_to_pass) & run.of("passed")
+        assert {**trees.broken, **trees.gold} == dict(repository.tree)
+        left = box.run(["tests/test_sums.py"], {**changed, "tests/test_sums.py": trees.visible["tests/test_sums.py"]})
+        assert left.errors == () and not set(task.fail_to_pass) & left.outcomes.keys()
+
+
+def test_a_second_generation_asks_nothing_again(
+    tasks: list[SweTask], repository: Repository, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("everything is in the journal")
+
+    monkeypatch.setattr(Box, "run", never)
+    with generation(repository, SETTINGS, journal) as made:
+        assert list(made.tasks()) == tasks
+    with generation(repository, dataclasses.replace(SETTINGS, jobs=3, number=1), journal) as made:
+        assert next(made.tasks()) == tasks[0]
+
+
+def test_another_seed_makes_other_tasks_in_other_words(tasks: list[SweTask], repository: Repository, journal: Path) -> None:
+    with generation(repository, dataclasses.replace(SETTINGS, seed=6, number=1), journal) as made:
+        (other,) = made.tasks()
+    assert other not in tasks and other.seed == 6
+
+
+@pytest.mark.slow
+def test_the_map_of_tests_changes_no_verdict(repository: Repository, box: Box, judge: Judge) -> None:
+    whole = Judge(box, judge.journal, whole_suite=True)
+    data = repository.tree["sums.py"]
+    for edit in (e for e in edits(data) if sound(data, e)):
+        one = Bug((("sums.py", edit),))
+        quick, slow = judge.judge(one), whole.judge(one)
+        assert (quick.reason, quick.fails) == (slow.reason, slow.fails), edit
+
+
+@pytest.mark.slow
+def test_related_bugs_are_combined_where_none_hides_another(tmp_path: Path) -> None:
+    code = "def one(x):\n    return two(x) + 1\n\n\ndef two(x):\n    return x * 3\n\n\ndef far(x):\n    return x + 5\n"
+    tests = "import m\n\n\ndef test_one(): assert m.one(2) == 7\ndef test_two(): assert m.two(2) == 6\n"
+    tests += "def test_far(): assert m.far(1) == 6\n" + "".join(f"def test_{n}(): pass\n" for n in range(6))
+    (tmp_path / "m.py").write_text(code)
+    (tmp_path / "test_m.py").write_text(tests)
+    settings = Settings(number=6, combined=0.34, backend="jail", per_function=2)
+    with generation(from_directory(tmp_path), settings) as made:
+        found = list(made.tasks())
+    several = [task for task in found if len(task.mutations) > 1]
+    assert several, [task.mutations for task in found]
+    for task in several:
+        assert {"test_m.py::test_one", "test_m.py::test_two"} <= set(task.fail_to_pass)
+        assert "test_m.py::test_far" in task.pass_to_pass and task.difficulty >= 3
+
+
+def test_a_repository_that_cannot_be_tested_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.py").write_text("def f(): return g()\n")
+    (tmp_path / "test_m.py").write_text("import absent_package\n")
+    with pytest.raises(DataError, match=r"no test of .* passes here"), generation(from_directory(tmp_path), SETTINGS):
+        pass
+
+
+def test_settings_that_make_no_sense_are_refused() -> None:
+    for wrong in ({"number": 0}, {"jobs": 0}, {"combined": 2.0}, {"per_function": 0}):
+        with pytest.raises(ConfigError, match="cannot be generated"):
+            Settings(**wrong)  # type: ignore[arg-type]
+
+
+def test_difficulty_grows_with_sites_and_falls_with_failing_tests(repository: Repository) -> None:
+    one, other = bug(repository, "return_none", "heavy").parts[0], bug(repository, "body_removed", "clamp").parts[0]
+    assert [difficulty(Bug((one,)), 9), difficulty(Bug((one,)), 1), difficulty(Bug((other,)), 9)] == [1, 2, 3]
+    assert [difficulty(Bug((one, one)), 9), difficulty(Bug((one, other)), 9), difficulty(Bug((one, one, other)), 1)] == [3, 4, 5]
+
+
+def test_tallies() -> None:
+    tally = Tally()
+    tally.reasons.update({("combined", "valid"): 2, ("return_none", "valid"): 3, ("return_none", "broad"): 1})
+    assert (tally.tried, tally.count("valid"), tally.count("valid", combined=True), tally.count("valid", combined=False)) == (
+        6,
+        5,
+        2,
+        3,
+    )
+
+
+def test_which_files_hold_tests() -> None:
+    files = ["tests/test_a.py", "tests/b_test.py", "tests/conftest.py", "tests/data.json", "tests/helper.py", "pkg/tests.py"]
+    assert suite_files(files) == ["tests/test_a.py", "tests/b_test.py", "pkg/tests.py"]
+
+
+def test_copies_of_a_file_are_not_broken() -> None:
+    text = b"def f(): return g()\n" * 20
+    assert generate._copied("a.py", {"a.py": text, "b/a.py": text}) and not generate._copied(
+        "a.py", {"a.py": text, "b.py": text + b"#"}
+    )
