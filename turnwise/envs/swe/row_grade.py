@@ -3,7 +3,8 @@
 The container is new; what comes into it of the agent's is a diff, or files, without what belongs to the tests and their settings.
 The tests are put back as they were and the test patch is applied after it; the log is written to a file between two words that are
 drawn anew, and parsed here. These are the data sets' own rules, hardened: a row's tests still print their own results, so a repair
-that is made to lie is met by the static filter alone, which reads the changed files before and after. For training, generated tasks are graded more strictly (`grade`).
+that is made to lie is met by the static filter alone, which reads the changed files before and after. For training, generated
+tasks are graded more strictly (`turnwise.envs.swe.grade`).
 """
 
 from __future__ import annotations
