@@ -57,7 +57,7 @@ Effects: TypeAlias = tuple[Effect, ...]
 
 
 class Lost(Exception):
-    """The agent has brought down its own sandbox, and nothing more can be done in it."""
+    """The agent has brought down its own sandbox by passing a limit, and nothing more can be done in it."""
 
 
 class Workplace:
@@ -186,8 +186,9 @@ class Workplace:
             self._shell = box.shell()
         result = self._known(self._shell.run(command, self._seconds))
         if result.error not in ("none", "exception") and not _stands(box):
-            _close_all(self._held)
-            self.close()
+            self._broken()
+            if result.error == "died":  # nothing inside can end a sandbox, so something outside did
+                raise SandboxError("the sandbox ended while a command ran in it: the episode has no score")
             raise Lost(result.error)
         return result
 
