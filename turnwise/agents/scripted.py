@@ -1,4 +1,4 @@
-"""Agents without a model: random, expert, recorded; and the demonstrator, an expert that speaks in a model's tokens.
+"""Agents without a model: random, expert, recorded, always the same; the demonstrator, an expert that speaks in tokens.
 
 They decide from the episode alone (its seed, its uid, the turn), so what they do does not depend on what else is played.
 """
@@ -87,6 +87,18 @@ class ExpertAgent:
 
     def begin(self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()) -> Actor:
         return _Scripted(lambda steps, env: expert_action(env))
+
+
+class AlwaysAgent:
+    """Does the same thing every turn: what `submit` alone scores is the floor of a benchmark."""
+
+    name = "always"
+
+    def __init__(self, action: str) -> None:
+        self.action = action
+
+    def begin(self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()) -> Actor:
+        return _Scripted(lambda steps, env: self.action)
 
 
 class ReplayAgent:

@@ -2,6 +2,7 @@
 
 expert                    the environment's own expert
 random                    uniformly among the admissible actions
+always:ACTION             the same action every turn, such as always:submit
 replay:FILE               the actions of recorded trajectories
 openai:MODEL@URL          a model behind an OpenAI-compatible endpoint
 DIRECTORY or hub id       a transformers model, run here
@@ -23,7 +24,7 @@ from turnwise.agents.pretrained import load, tokenizer_of
 from turnwise.agents.prompt import Prompt
 from turnwise.agents.prompt import prompt as prompt_named
 from turnwise.agents.renderer import Renderer
-from turnwise.agents.scripted import ExpertAgent, RandomAgent, ReplayAgent
+from turnwise.agents.scripted import AlwaysAgent, ExpertAgent, RandomAgent, ReplayAgent
 from turnwise.errors import ConfigError, DataError, unknown
 from turnwise.records import Trajectory, read_jsonl
 
@@ -59,6 +60,8 @@ async def opened(request: Request) -> AsyncIterator[Agent]:
         yield ExpertAgent()
     elif request.spec == "random":
         yield RandomAgent(request.sampling.seed or 0)
+    elif kind == "always":
+        yield AlwaysAgent(rest)
     elif kind == "replay":
         yield ReplayAgent(_whole(rest))
     else:

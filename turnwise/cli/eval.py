@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def evaluate_command(
     environment: Annotated[str, typer.Argument(help="Its name, such as webshop; `turnwise envs` lists them.")],
     agent: Annotated[
-        str, typer.Option("--agent", "-a", help="expert, random, replay:FILE, openai:MODEL@URL, or a model's directory or hub id.")
+        str, typer.Option("--agent", "-a", help="expert, random, always:ACTION, replay:FILE, openai:MODEL@URL, or a model's directory or hub id.")
     ] = "expert",
     split: Annotated[str, typer.Option(help="The split to play.")] = "test",
     tasks: Annotated[int | None, typer.Option(help="How many of its tasks, drawn by --seed; all when left out.")] = None,

@@ -48,6 +48,29 @@ def test_the_expert_repairs_from_wherever_it_finds_itself(task: str) -> None:
     assert seen.submit and desk.files(made) == dict(trees.gold)
 
 
+@pytest.mark.parametrize("task", [*EVERY[::11], *SEVERAL[:2]])
+def test_who_does_not_know_finds_the_repair_by_trying(task: str) -> None:
+    _, trees, desk = ready(task)
+    made, tested = frozenset[int](), dict[frozenset[int], str]()
+    for _ in range(200):
+        action = desk.search(made, tested)
+        assert action in desk.admissible(made)
+        said = f"9 passed, {int(desk.files(made) != dict(trees.gold))} failed"
+        seen, made = desk.act(action, made, 1000, lambda said=said: said)  # type: ignore[misc]
+        if action == "test":
+            tested[made] = seen.text
+        if seen.submit:
+            break
+    assert seen.submit and desk.files(made) == dict(trees.gold)
+
+
+def test_who_has_tried_everything_submits() -> None:
+    desk = Desk(DESK.tree, DESK.offered[:2])
+    tested = dict.fromkeys((frozenset({1}), frozenset({2})), "0 passed, 1 failed")
+    assert desk.search(frozenset({2}), tested) == "undo 2"
+    assert desk.search(frozenset(), tested) == "submit"
+
+
 def test_the_right_candidate_has_no_place_of_its_own() -> None:
     places = {next(n for n, c in enumerate(ready(task)[2].offered) if c.right) for task in EVERY[::5]}
     assert len(places) > 2

@@ -244,6 +244,12 @@ def test_tests_are_run_of_what_is_made(quick: list[Mapping[str, bytes]]) -> None
     env.close()
 
 
+def test_an_expert_that_searches(quick: list[Mapping[str, bytes]]) -> None:
+    env = begun("closed", hidden=False, expert="search", choices=2)
+    turns, reward, _ = to_the_end(env)
+    assert reward == 1.0 and turns in (3, 6)
+
+
 def test_an_episode_forks_with_its_shell(quick: list[Mapping[str, bytes]]) -> None:
     env = begun()
     env.step("cd pocketkit; x=1; echo a > file")
@@ -283,6 +289,7 @@ def test_the_environment_keeps_the_contract(actions: str, quick: list[Mapping[st
         ({"output_chars": 1}, "at least 2"),
         ({"seconds": 0.0}, "above 0"),
         ({"choices": 0}, "1 to 99"),
+        ({"expert": "search"}, "closed"),
         ({"rules": {"statics": "zero"}}, "static"),
         ({"rules": {"seconds": -1}}, "above 0"),
     ],

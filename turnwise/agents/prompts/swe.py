@@ -21,7 +21,8 @@ from turnwise.agents.prompt import Action, Message, Step
 from turnwise.envs.swe.closed import ACTION
 from turnwise.envs.swe.tools import TOOLS, Tool
 
-BLOCK = re.compile(r"^(`{3,})(?:bash|sh)?[ \t]*\n(?:(.*?)\n)?\1(?!`)", re.DOTALL | re.MULTILINE)
+OPENING = re.compile(r"^(`{3,})([^\n`]*)\n", re.MULTILINE)
+LANGUAGES = ("", "bash", "sh", "shell")
 CALL = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
 FENCE = re.compile(r"`{3,}")
 BASH_SYSTEM = """\
@@ -49,6 +50,19 @@ For each function call, return a json object with function name and arguments wi
 <tool_call>
 {{"name": <function-name>, "arguments": <args-json-object>}}
 </tool_call>"""
+
+
+def first_command(text: str) -> str | None:
+    """What the first complete block holds; None without one. Blocks of other languages are passed over."""
+    at = 0
+    while (opened := OPENING.search(text, at)) is not None:
+        closed = re.compile(rf"^{opened[1]}(?!`)", re.MULTILINE).search(text, opened.end())
+        if closed is None:
+            return None
+        if opened[2].strip().lower() in LANGUAGES:
+            return text[opened.end() : closed.start()].removesuffix("\n")
+        at = closed.end()
+    return None
 
 
 def signature(tool: Tool) -> str:
@@ -81,13 +95,12 @@ class SweBash:
         return dialogue(BASH_SYSTEM, history)
 
     def ended(self, text: str) -> bool:
-        return BLOCK.search(text) is not None
+        return first_command(text) is not None
 
     def parse(self, text: str) -> Action:
-        found = BLOCK.search(text)
-        if found is None:
+        command = first_command(text)
+        if command is None:
             return Action("", False, "the reply has no complete block that begins with ```bash")
-        command = found[2] or ""
         return Action(command, bool(command.strip()), "" if command.strip() else "the block is empty")
 
     def reply(self, action: str, thought: str = "") -> str:

@@ -12,6 +12,7 @@ found out once per process.
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 from collections import OrderedDict
@@ -28,6 +29,7 @@ ACTION = re.compile(r"(view|apply|undo) ([1-9][0-9]?)|(test|submit)")
 TEST = "python -m pytest -q --tb=no -p no:cacheprovider -rfE"
 BROKEN = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 COUNT = re.compile(r"(\d+) (passed|failed|errors?)\b")
+PASSING = " passed, 0 failed"
 NAMED = 4
 """Failing tests that are named."""
 VIEWED = 24
@@ -69,6 +71,22 @@ class Desk:
         if made - right:
             return f"undo {min(made - right)}"
         return f"apply {min(right - made)}" if right - made else "submit"
+
+    def search(self, made: frozenset[int], tested: Mapping[frozenset[int], str]) -> str:
+        """What somebody does who does not know: try one edit after the other, then two at a time, until no test fails.
+
+        Args:
+            tested: what the tests have said of the edits made together so far.
+        """
+        if tested.get(made, "").endswith(PASSING):
+            return "submit"
+        numbers = range(1, len(self.offered) + 1)
+        several = (frozenset(c) for size in numbers for c in itertools.combinations(numbers, size))
+        possible = (c for c in several if not any(self.clash(c - {n}, n) for n in c))
+        goal = next((c for c in possible if c not in tested), frozenset[int]())
+        if made == goal:
+            return "test" if goal else "submit"
+        return f"undo {min(made - goal)}" if made - goal else f"apply {min(goal - made)}"
 
     def act(self, action: str, made: frozenset[int], limit: int, test: Callable[[], str]) -> tuple[Seen, frozenset[int]]:
         """What comes of an action, and which edits are made after it.

@@ -17,9 +17,10 @@ from functools import lru_cache, partial
 from typing import Any, Self
 
 from turnwise.envs.core import Info, Outcome, TaskId, TurnEnv
-from turnwise.envs.swe import expert, python, sources
+from turnwise.envs.swe import python, sources
 from turnwise.envs.swe.candidates import candidates
 from turnwise.envs.swe.closed import RUNS, TEST, Desk, told
+from turnwise.envs.swe.expert import as_call, as_command
 from turnwise.envs.swe.grade import Rules, Verdict
 from turnwise.envs.swe.materialise import Trees
 from turnwise.envs.swe.task import SweTask, digest, tree_digest
@@ -35,6 +36,7 @@ VERSION = 0
 SUBMIT = "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
 """The first line of output that submits, as mini-swe-agent has it."""
 ACTIONS = ("bash", "tools", "closed")
+EXPERTS = ("gold", "search")
 SHAPES = ("binary", "ratio")
 PLACE = "The repository {name} is in /work."
 KEPT = 512
@@ -70,6 +72,8 @@ class Place:
     effects: Effects = ()
     made: frozenset[int] = frozenset()
     """Edits that are made, of a closed set."""
+    tested: tuple[tuple[frozenset[int], str], ...] = ()
+    """What the tests said of the edits made together."""
     spent: float = 0.0
     """Seconds its commands took."""
     done: bool = False
@@ -90,6 +94,7 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
         actions: `bash` (a command a turn), `tools` (a call a turn), or `closed` (a few actions, the right edits among others).
         hidden: the agent does not find the tests that fail; False shows them.
         choices: edits offered by a closed set.
+        expert: `gold` makes the inverse patch; of a closed set also `search`, which tries the edits and runs the tests.
         reward: `binary`, 1.0 for a resolved task; or `ratio`, the two rates multiplied.
         output_chars: characters shown of an output: half from its beginning, half from its end.
         seconds: wall clock of one command.
@@ -110,7 +115,7 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
 
     def __init__(
         self, tasks: str | Mapping[str, str] = "", source: str = "", *, actions: str = "bash", hidden: bool = True,
-        choices: int = 4, reward: str = "binary", output_chars: int = 10_000, seconds: float = 60.0,
+        choices: int = 4, expert: str = "gold", reward: str = "binary", output_chars: int = 10_000, seconds: float = 60.0,
         episode_seconds: float = 900.0, memory_mb: int = 1024, rules: Mapping[str, Any] | None = None,
         sandbox: str | Callable[[Spec], Sandbox] = "auto", split: str = "train", render_mode: str | None = None,
     ) -> None:  # fmt: skip
@@ -118,6 +123,8 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
             raise unknown("kind of actions", actions, ACTIONS)
         if reward not in SHAPES:
             raise unknown("kind of reward", reward, SHAPES)
+        if expert not in EXPERTS or (expert == "search" and actions != "closed"):
+            raise ConfigError(f"expert={expert!r} with actions={actions!r}: give gold, or search with closed actions")
         if output_chars < 2 or seconds <= 0 or episode_seconds <= 0 or not 1 <= choices <= 99:
             raise ConfigError(
                 f"output_chars={output_chars} must be at least 2, seconds={seconds} and episode_seconds={episode_seconds} above 0, "
@@ -131,7 +138,7 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
         if split not in self._tasks.splits:
             raise TaskError(f"there is no split {split!r} here: choose one of {', '.join(self._tasks.splits)}")
         super().__init__(split, render_mode)
-        self.actions, self.hidden, self.choices, self.reward = actions, hidden, choices, reward
+        self.actions, self.hidden, self.choices, self.expert, self.reward = actions, hidden, choices, expert, reward
         self.output_chars, self.seconds, self.episode_seconds = output_chars, seconds, episode_seconds
         self.memory_mb, self.sandbox = memory_mb, sandbox
         self._open_pool()
@@ -192,10 +199,11 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
         """The next piece of the inverse patch, then `submit`."""
         if self._task is None or self._place.done:
             return None
-        if self._given.desk is not None:
-            return self._given.desk.expert(self._place.made)
-        read = partial(self._workplace.read, self._place.effects)
-        return (expert.as_command if self.actions == "bash" else expert.as_call)(self._given.trees.gold, read)
+        desk, place = self._given.desk, self._place
+        if desk is not None:
+            return desk.expert(place.made) if self.expert == "gold" else desk.search(place.made, dict(place.tested))
+        read = partial(self._workplace.read, place.effects)
+        return (as_command if self.actions == "bash" else as_call)(self._given.trees.gold, read)
 
     # Turns --------------------------------------------------------------------------------------------------------
 
@@ -204,7 +212,8 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
         place = self._place
         if self._given.desk is not None:
             seen, made = self._given.desk.act(action.strip(), place.made, self.output_chars, self._tested)
-            return seen, replace(place, made=made)
+            tested = (*place.tested, (made, seen.text)) if "test" in seen.tags else place.tested
+            return seen, replace(place, made=made, tested=tested)
         tools = Toolbox(self._workplace, self.output_chars, self.seconds)
         if self.actions == "tools":
             call = read_call(action)
