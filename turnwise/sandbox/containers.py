@@ -126,7 +126,7 @@ class Container:
 
     def __init__(self, spec: Spec, image: str, command: list[str], shown: dict[str, str], runtime: str = "") -> None:
         self.api = client().api
-        number = 0 if spec.image and spec.user == "root" else USERS[uuid.uuid4().int % len(USERS)]
+        number = USERS[uuid.uuid4().int % len(USERS)]
         self.user = f"{number}:{number}"
         self._events = ""
         swept()

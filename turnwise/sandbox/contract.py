@@ -102,8 +102,6 @@ class Spec:
         environment: variables of the guest; nothing of ours is ever passed.
         preload: modules that interpreter sessions find imported already (from the warm zygote where the backend has one).
         image: of the docker backend.
-        user: `root` for the root of an image, without capabilities (images of the field keep their repository as root's); empty for
-            a user number of the sandbox's own. Of the docker backend, and only with an image.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -112,7 +110,6 @@ class Spec:
     environment: Mapping[str, str] = field(default_factory=dict)
     preload: tuple[str, ...] = ()
     image: str = ""
-    user: Literal["", "root"] = ""
 
 
 class Session(ABC):

@@ -9,15 +9,14 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from swe_rows import BROKEN, FIXED, GOLD, R2E_GYM, SWE_BENCH, SWE_REBENCH, SWE_SMITH, TESTS, diff
 
 from turnwise.envs.swe import python
-from turnwise.envs.swe.grade import Rules
+from turnwise.envs.swe.grade import Rules, Verdict
 from turnwise.envs.swe.row_grade import admissible, grade_row, judged, parts, script
-from turnwise.envs.swe.row_images import fetch, preflight
+from turnwise.envs.swe.row_images import fetch, preflight, prepared
 from turnwise.envs.swe.rows import Row, row
 from turnwise.sandbox import open_sandbox
 from turnwise.sandbox.containers import LABEL, LINKS, client
@@ -26,11 +25,6 @@ from turnwise.sandbox.janitor import tag
 from turnwise.sandbox.probe import reason
 
 NOTHING = ""
-
-
-def made(record: dict[str, Any], tmp: Path) -> tuple[Row, str]:
-    """A row, and the repository's state that its image holds."""
-    return row(record), "whole" if "swesmith" in record.get("repo", "") else "broken"
 
 
 def archive(files: dict[str, str], tmp: Path) -> bytes:
@@ -55,9 +49,10 @@ def archive(files: dict[str, str], tmp: Path) -> bytes:
             return entry
 
         out.add(repository, "testbed", filter=owned)
-        run = "cd /testbed && mkdir -p r2e_tests && cp /root/tests.py r2e_tests/test_1.py && python3 -m pytest -rA r2e_tests\n"
+        run = "export PYTHONPATH=/opt/python/0; cd /testbed && mkdir -p r2e_tests && cp /root/tests.py r2e_tests/test_1.py\n"
+        run += "python3 -m pytest -rA r2e_tests\n"
         programs = {
-            "opt/miniconda3/bin/activate": "conda() { :; }\nexport PATH=/opt/miniconda3/bin:$PATH\n",
+            "opt/miniconda3/bin/activate": "conda() { :; }\nexport PATH=/opt/miniconda3/bin:$PATH PYTHONPATH=/opt/python/0\n",
             "opt/miniconda3/bin/pytest": '#!/bin/sh\nexec python3 -m pytest "$@"\n',
             "root/run_tests.sh": run,
             "root/tests.py": TESTS,
@@ -82,13 +77,17 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         client().api.import_image_from_data(data, repository=repository, tag=version, changes=[f"LABEL {LABEL}={tag()}"])
     yield names
     for name in names.values():
+        client().images.remove(prepared(name, "/testbed"), force=True)
         client().images.remove(name, force=True)
 
 
 def opened(spec: Spec) -> Sandbox:
-    """A container whose programs and Python are this machine's."""
-    shown = {"/usr": "/usr", "/opt/python/0": str(python.library())}
-    return open_sandbox(replace(spec, readonly=shown, environment={"PYTHONPATH": "/opt/python/0"}), "docker")
+    return open_sandbox(spec, "docker")
+
+
+def graded(known: Row, submission: str | dict[str, bytes | None], rules: Rules) -> Verdict:
+    """In a container whose programs and Python are this machine's."""
+    return grade_row(known, submission, opened, rules, shown={"/usr": "/usr", "/opt/python/0": str(python.library())})
 
 
 FAMILIES = {"swe_bench": SWE_BENCH, "swe_gym": SWE_BENCH, "swe_smith": SWE_SMITH, "r2e_gym": R2E_GYM, "swe_rebench": SWE_REBENCH}
@@ -101,25 +100,25 @@ def test_gold_is_resolved_and_nothing_is_not(family: str, images: dict[str, str]
     known = row(FAMILIES[family], family)
     known = replace(known, image=images["whole" if family == "swe_smith" else "broken"])
     repair = diff("tally/words.py", BROKEN["tally/words.py"], FIXED)
-    gold = grade_row(known, repair, opened, LIMIT)
+    gold = graded(known, repair, LIMIT)
     assert (gold.error, gold.resolved, gold.f2p_rate, gold.p2p_rate, gold.tampered) == ("", True, 1.0, 1.0, False), gold
-    idle = grade_row(known, NOTHING, opened, LIMIT)
+    idle = graded(known, NOTHING, LIMIT)
     assert idle.error == "" and not idle.resolved and idle.f2p_rate < 1.0, idle
-    files = grade_row(known, {"tally/words.py": FIXED.encode(), "tests/test_words.py": b"", "conftest.py": b"x"}, opened, LIMIT)
+    files = graded(known, {"tally/words.py": FIXED.encode(), "tests/test_words.py": b"", "conftest.py": b"x"}, LIMIT)
     assert files.resolved and len(files.reasons) == 2, files
 
 
 @pytest.mark.slow
 def test_what_goes_wrong_on_the_way_says_whose_fault_it_is(images: dict[str, str]) -> None:
     known = replace(row(SWE_BENCH), image=images["broken"])
-    absent = grade_row(replace(known, image="turnwise-test-absent:9"), GOLD, opened, LIMIT)
+    absent = graded(replace(known, image="turnwise-test-absent:9"), GOLD, LIMIT)
     assert "turnwise-test-absent" in absent.error and not absent.resolved
-    assert "no directory /elsewhere" in grade_row(replace(known, workdir="/elsewhere"), GOLD, opened, LIMIT).error
-    wrong = grade_row(known, GOLD.replace("return text\n", "return nothing\n"), opened, LIMIT)
+    assert "no directory /elsewhere" in graded(replace(known, workdir="/elsewhere"), GOLD, LIMIT).error
+    wrong = graded(known, GOLD.replace("return text\n", "return nothing\n"), LIMIT)
     assert wrong.error == "" and not wrong.resolved and "does not apply" in wrong.reasons[0]
-    flagged = grade_row(known, {"tally/words.py": b"import os\nos._exit(0)\n"}, opened, LIMIT)
+    flagged = graded(known, {"tally/words.py": b"import os\nos._exit(0)\n"}, LIMIT)
     assert flagged.error == "" and not flagged.resolved and flagged.tampered
-    late = grade_row(known, {"tally/words.py": b"while True: pass\n"}, opened, Rules(seconds=8.0))
+    late = graded(known, {"tally/words.py": b"while True: pass\n"}, Rules(seconds=8.0))
     assert "timeout" in late.error
 
 

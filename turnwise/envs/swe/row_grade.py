@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from turnwise.envs.swe.grade import Rules, Verdict, collect, static
 from turnwise.envs.swe.grade.verdict import unknown
-from turnwise.envs.swe.row_images import fetch
+from turnwise.envs.swe.row_images import fetch, prepared
 from turnwise.envs.swe.row_logs import parse
 from turnwise.envs.swe.rows import Row
 from turnwise.errors import ConfigError
@@ -50,13 +50,22 @@ class Part:
     text: str
 
 
-def spec(row: Row, limits: Limits = LIMITS) -> Spec:
-    """A container of a row's image. Its user is root, who owns the repository in these images, without any capability."""
-    return Spec(limits=limits, image=row.image, user="root")
+def spec(row: Row, limits: Limits = LIMITS, shown: Mapping[str, str] | None = None) -> Spec:
+    """A container in which a row's repository can be changed, for its agent or its grader.
+
+    Raises:
+        SandboxError: where the image is not here or cannot be prepared.
+    """
+    return Spec(limits=limits, image=prepared(row.image, row.workdir, shown), readonly=shown or {})
 
 
 def grade_row(
-    row: Row, submission: str | Mapping[str, bytes | None], open_box: OpenBox, rules: Rules | None = None, pull: bool = False
+    row: Row,
+    submission: str | Mapping[str, bytes | None],
+    open_box: OpenBox,
+    rules: Rules | None = None,
+    pull: bool = False,
+    shown: Mapping[str, str] | None = None,
 ) -> Verdict:
     """What became of a repair.
 
@@ -66,12 +75,13 @@ def grade_row(
         rules: `static` and `seconds` of them; by default what the static filter finds is told (`tampered`) and takes nothing, for
             repairs of the field have honest uses for much of it.
         pull: fetch an image that is not here.
+        shown: guest path -> host path, shown read-only in the container, such as a program that an image lacks.
     """
     rules = rules or Rules(static="flag", seconds=LIMITS.seconds)
     try:
         if pull:
             fetch(row.image)
-        with open_box(spec(row, replace(LIMITS, seconds=rules.seconds))) as box:
+        with open_box(spec(row, replace(LIMITS, seconds=rules.seconds), shown)) as box:
             left = _hand_in(box, row, submission)
             mark = secrets.token_hex(12)
             box.write("evaluate.sh", script(row, mark))
@@ -93,7 +103,7 @@ def script(row: Row, mark: str) -> str:
     """The shell program that applies everything and runs the tests, saying `mark` and a word at each stage."""
     files = " ".join(shlex.quote(path) for path in row.test_files)
     lines = [f"cd {shlex.quote(row.workdir)} || {{ echo {mark} absent; exit 0; }}", "export PYTHONDONTWRITEBYTECODE=1"]
-    lines.append("mkdir -p /work/before /work/after")
+    lines.append("mkdir -p /work/before /work/after; git config --global --add safe.directory '*'")
     if row.bug:
         lines.append(f"{{ {APPLY.format('/work/bug.patch')}; }} || {{ echo {mark} unbroken; exit 0; }}")
     lines += [

@@ -8,14 +8,16 @@ as it goes stops early: fetch before, or keep a registry of one's own.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from turnwise.envs.swe.row_logs import PARSERS
 from turnwise.envs.swe.rows import Row
-from turnwise.sandbox import containers
+from turnwise.envs.swe.task import digest
+from turnwise.sandbox import containers, janitor
 from turnwise.sandbox.contract import SandboxError
 
 IMAGE_BYTES = 1_500_000_000
@@ -78,6 +80,53 @@ def _size(client: Any, image: str) -> int:
         return int(client.images.get(image).attrs.get("Size", 0))
     except docker.errors.NotFound:
         return -1
+
+
+OPEN = "chmod -R a+rwX {0} && {{ chmod -R a+rX /root || true; }}"
+"""In these images the repository is root's, and no sandbox runs as root."""
+PREPARED = "turnwise-row"
+PREPARING = 1800
+
+
+def prepared(image: str, workdir: str, shown: Mapping[str, str] | None = None) -> str:
+    """An image whose repository any user may change, made of another once; it takes what the repository takes.
+
+    Args:
+        shown: guest path -> host path, shown read-only while it is made.
+
+    Raises:
+        SandboxError: where the image is not here, or its programs cannot do it.
+    """
+    client = containers.client()
+    if _size(client, image) < 0:
+        raise SandboxError(f"the image {image} is not here: pull or load it, then grade again")
+    version = digest(repr((client.images.get(image).id, workdir, OPEN)).encode())[:24]
+    name = f"{PREPARED}:{version}"
+    if _size(client, name) >= 0:
+        return name
+    command = ["sh", "-c", OPEN.format(shlex.quote(workdir))]
+    binds = [f"{host}:{guest}:ro" for guest, host in (shown or {}).items()]
+    host = client.api.create_host_config(network_mode="none", security_opt=["no-new-privileges"], binds=binds)
+    labels = {containers.LABEL: janitor.tag()}
+    try:
+        made = client.api.create_container(
+            image, command, user="0:0", entrypoint=[], working_dir="/", labels=labels, host_config=host
+        )
+        try:
+            client.api.start(made["Id"])
+            code = int(client.api.wait(made["Id"], timeout=PREPARING)["StatusCode"])
+            said = client.api.logs(made["Id"], tail=3).decode("utf8", "replace").strip()
+            if code == 0:
+                # The label was the container's, which the janitor removes with its owner; the image is to stay.
+                client.api.commit(made["Id"], repository=PREPARED, tag=version, changes=[f"LABEL {containers.LABEL}="])
+        finally:
+            client.api.remove_container(made["Id"], force=True, v=True)
+    except Exception as problem:
+        words = str(getattr(problem, "explanation", None) or problem).split("\n")[0][:200]
+        raise SandboxError(f"the image {image} cannot be prepared: {words}") from None
+    if code != 0:
+        raise SandboxError(f"the image {image} cannot be prepared, {workdir} could not be opened to others: {said[:200]}")
+    return name
 
 
 def fetch(image: str) -> None:

@@ -1,0 +1,126 @@
+"""A verdict is never made of what the machine did, and the reference is asked once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from swe_cheats import BROKEN, PRISTINE, TASK
+
+from turnwise.envs.swe.grade import Rules, Verdict, grade
+from turnwise.envs.swe.grade.runner import builtin, judged
+from turnwise.errors import ConfigError
+from turnwise.sandbox import open_sandbox
+from turnwise.sandbox.contract import Error, Result, Sandbox, SandboxError, Spec
+from turnwise.sandbox.probe import reason
+
+needs_jail = pytest.mark.skipif(bool(reason("jail")), reason=f"jail: {reason('jail')}")
+
+
+def jailed(spec: Spec) -> Sandbox:
+    return open_sandbox(spec, "jail")
+
+
+class Failing:
+    """A box whose runs end for the machine's reasons."""
+
+    def __init__(self, error: Error) -> None:
+        self.error = error
+
+    def __enter__(self) -> Failing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def write(self, path: str, data: bytes) -> None:
+        pass
+
+    def run(self, command: object, timeout: float | None = None, stdin: str = "") -> Result:
+        return Result("", "", None, self.error)
+
+
+@pytest.mark.parametrize("error", ["timeout", "memory", "infrastructure"])
+def test_a_box_that_fails_is_an_error_and_has_no_reward(error: Error) -> None:
+    verdict = grade(TASK, PRISTINE, BROKEN, lambda spec: Failing(error), Rules(seconds=77.0))  # type: ignore[arg-type, return-value]
+    assert error in verdict.error and not verdict.resolved
+    with pytest.raises(ConfigError, match="no reward"):
+        verdict.reward()
+
+
+def test_a_box_that_cannot_be_made_is_an_error() -> None:
+    def refuse(spec: Spec) -> Sandbox:
+        raise SandboxError("no jail here")
+
+    assert grade(TASK, PRISTINE, BROKEN, refuse, Rules(seconds=78.0)).error == "no jail here"
+
+
+@needs_jail
+def test_the_time_limit_of_the_box_is_no_grade() -> None:
+    assert "timeout" in grade(TASK, PRISTINE, BROKEN, jailed, Rules(seconds=0.05)).error
+
+
+@needs_jail
+def test_a_reference_that_does_not_pass_is_the_tasks_fault() -> None:
+    verdict = grade(replace(TASK, id="bad", fail_to_pass=("tests/test_words.py::test_absent",)), PRISTINE, BROKEN, jailed)
+    assert "task bad: the reference itself does not pass tests/test_words.py::test_absent" in verdict.error
+    moved = replace(TASK, id="moved", fail_to_pass=("tests/test_gone.py::test_x",))
+    assert "which the reference does not have" in grade(moved, PRISTINE, BROKEN, jailed).error
+
+
+@needs_jail
+def test_memory_that_the_code_takes_is_the_codes_fault() -> None:
+    source = BROKEN["tally/words.py"].replace(
+        b'    return " ".join(word for word in text.split())', b"    return bytearray(10**10)"
+    )
+    assert source != BROKEN["tally/words.py"]
+    verdict = grade(TASK, PRISTINE, {**BROKEN, "tally/words.py": source}, jailed)
+    assert verdict == Verdict(False, 0.0, 1.0)
+
+
+@needs_jail
+def test_the_repositorys_own_conftest_is_used_and_the_agents_is_not() -> None:
+    tree = dict(PRISTINE)
+    tree["tests/conftest.py"] = b"import pytest\n\n\n@pytest.fixture\ndef three():\n    return 3\n"
+    tree["tests/test_numbers.py"] = (
+        b"from tally.words import total\n\n\ndef test_three(three):\n    assert total([three]) == three\n"
+    )
+    kept = tuple(test for test in TASK.pass_to_pass if "numbers" not in test)
+    task = replace(
+        TASK, pass_to_pass=(*kept, "tests/test_numbers.py::test_three"), test_files=(*TASK.test_files, "tests/conftest.py")
+    )
+    assert grade(task, tree, tree, jailed) == Verdict(True, 1.0, 1.0)
+    agents = {**tree, "tests/conftest.py": b"raise SystemExit(0)\n", "tally/words.py": BROKEN["tally/words.py"]}
+    assert grade(task, tree, agents, jailed) == Verdict(False, 0.0, 1.0)
+
+
+def test_rewards_of_a_verdict() -> None:
+    half = Verdict(False, 0.5, 0.5)
+    assert half.reward() == 0.0 and half.reward("ratio") == 0.25
+    assert Verdict(False, 0.5, 1.0, tampered=True).reward("ratio") == 0.0
+    assert Verdict(False, 1.0, 1.0).reward("ratio") == 0.0 and Verdict(True, 1.0, 1.0).reward("ratio") == 1.0
+    assert Verdict(True, 1.0, 1.0).rewards == {"resolved": 1.0, "f2p_rate": 1.0, "p2p_rate": 1.0, "tampered": 0.0}
+    with pytest.raises(ConfigError, match="cannot grade"):
+        Rules(seconds=0)
+
+
+WHOLE = [("setup", "passed", False), ("call", "passed", False), ("teardown", "passed", False)]
+
+
+@pytest.mark.parametrize(
+    "phases, word",
+    [
+        (WHOLE, "passed"), (WHOLE[:2], "failed"), ([], "failed"), ([*WHOLE, ("teardown", "failed", False)], "failed"),
+        ([*WHOLE, ("subtest", "failed", False)], "failed"), ([("setup", "skipped", False), WHOLE[2]], "skipped"),
+        ([WHOLE[0], ("call", "skipped", True), WHOLE[2]], "xfailed"), ([WHOLE[0], ("call", "passed", True), WHOLE[2]], "xpassed"),
+    ],
+)  # fmt: skip
+def test_a_test_passes_only_where_all_of_it_does(phases: list[tuple[str, str, bool]], word: str) -> None:
+    assert judged(phases) == word
+
+
+@pytest.mark.parametrize(
+    "value, plain", [((1, "a", [b"x", {None: 1.5}]), True), (float("inf"), False), (object(), False), (True, True)]
+)
+def test_only_plain_arguments_are_told(value: object, plain: bool) -> None:
+    assert builtin(value) is plain
