@@ -116,9 +116,11 @@ def twin(node: Function, name: str, rng: random.Random) -> str:
     holder, position = found
     salt = rng.randrange(7_000, 99_000)
     expected = holder[position]
-    if isinstance(expected, ast.Constant) and type(expected.value) in (int, float, str):
-        old = expected.value
-        holder[position] = ast.Constant(old + str(salt) if isinstance(old, str) else old + salt)
+    old = expected.value if isinstance(expected, ast.Constant) else None
+    if isinstance(old, str):
+        holder[position] = ast.Constant(old + str(salt))
+    elif isinstance(old, (int, float)) and not isinstance(old, bool):
+        holder[position] = ast.Constant(old + salt)
     else:
         text = (
             f"(lambda v: v + {salt} if type(v) in (int, float) else v + str({salt}) if type(v) is str "
