@@ -151,5 +151,6 @@ def _report(made: Generation, repository: Repository, found: list[SweTask], seco
         "reasons": {f"{operator}:{reason}": n for (operator, reason), n in sorted(tally.reasons.items())},
         "difficulty": {level: sum(task.difficulty == level for task in found) for level in range(1, 6)},
         "box_seconds": round(tally.seconds, 2),
+        "box_cpu_seconds": round(tally.cpu, 2),
         "wall_seconds": round(seconds, 2),
     }

@@ -74,6 +74,8 @@ class Tally:
     """(operator, reason) -> how often."""
     seconds: float = 0.0
     """Spent in boxes on judging."""
+    cpu: float = 0.0
+    """Processor seconds of it: what another machine's load does not change."""
 
     @property
     def tried(self) -> int:
@@ -194,6 +196,7 @@ class Generation:
                 judgement = future.result()
                 self.tally.reasons[bug.operator, judgement.reason] += 1
                 self.tally.seconds += judgement.seconds
+                self.tally.cpu += judgement.cpu
                 yield bug, judgement
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -49,6 +49,8 @@ class Judgement:
     """Tests that fail by it, sorted."""
     evidence: tuple[Mapping[str, Any], ...] = field(default=())
     seconds: float = 0.0
+    cpu: float = 0.0
+    """Processor seconds of the runs that came to an end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +120,9 @@ class Judge:
         known = self.journal.get(key)
         if known is None:
             made = self._judge(bug)
-            known = {"reason": made.reason, "fails": made.fails, "evidence": made.evidence, "seconds": made.seconds}
+            known = {"reason": made.reason, "fails": made.fails, "evidence": made.evidence, "times": [made.seconds, made.cpu]}
             self.journal.put(key, known)
-        return Judgement(known["reason"], tuple(known["fails"]), tuple(known["evidence"]), known["seconds"])
+        return Judgement(known["reason"], tuple(known["fails"]), tuple(known["evidence"]), *known["times"])
 
     def _judge(self, bug: Bug) -> Judgement:
         tests = self.reached(bug)
@@ -132,22 +134,22 @@ class Judge:
             return Judgement("overlap")
         files = sorted({test.partition("::")[0] for test in tests})
         limit = 5.0 + 4.0 * self.baseline.cpu
-        spent, seen = 0.0, []
+        spent, cpu, seen = 0.0, 0.0, []
         for _ in range(2):
             run = self.box.run(files, changed, tests, seconds=60.0 + 20.0 * self.baseline.seconds, cpu=limit)
-            spent += run.seconds
+            spent, cpu = spent + run.seconds, cpu + run.cpu
             if run.ending:
-                return Judgement("timeout" if run.ending == "timeout" else "died", seconds=spent)
+                return Judgement("timeout" if run.ending == "timeout" else "died", seconds=spent, cpu=cpu)
             if run.errors:
-                return Judgement("collection", seconds=spent)
+                return Judgement("collection", seconds=spent, cpu=cpu)
             fails = tuple(sorted(tests - run.of("passed")))
             if not fails or len(fails) > BROADEST * len(self.baseline.suite):
-                return Judgement("broad" if fails else "survived", fails, seconds=spent)
+                return Judgement("broad" if fails else "survived", fails, seconds=spent, cpu=cpu)
             seen.append(fails)
         if seen[0] != seen[1]:
-            return Judgement("flaky", seconds=spent)
+            return Judgement("flaky", seconds=spent, cpu=cpu)
         told = tuple(run.failures[test] for test in seen[0] if test in run.failures)
-        return Judgement("valid", seen[0], told, spent)
+        return Judgement("valid", seen[0], told, spent, cpu)
 
 
 def suite_files(test_files: Sequence[str]) -> list[str]:
