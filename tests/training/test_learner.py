@@ -235,12 +235,14 @@ def test_a_batch_without_any_advantage_takes_no_step() -> None:
     assert metrics["optimiser_steps"] == 0 and same(model, before)
 
 
-def test_a_critic_is_refused() -> None:
+def test_without_a_critic_a_recipe_that_wants_one_is_refused() -> None:
     class Wants:
         name, requires = "wants", frozenset({"value"})
 
-    with pytest.raises(ConfigError, match="value"):
+    with pytest.raises(ConfigError, match="critic"):
         Learner(qwen()).update(batch_of_rows([9]), Wants())  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="critic"):
+        Learner(qwen()).values(batch_of_rows([9]))
 
 
 def test_gradient_checkpointing_changes_nothing() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from turnwise.algorithms.aggregate import Mean
 from turnwise.algorithms.controller import Controller, Steady
@@ -152,9 +152,20 @@ class Recipe:
         """
         batch, sums = trained(batch), dict[str, "torch.Tensor"]()
         for _, part in _parts(self):
-            if hasattr(part, "measure"):
+            if "measure" in _requires(part):
                 sums.update(part.measure(batch))
         return sums
+
+    def probe(self, batch: Batch) -> torch.Tensor:
+        """A scalar with gradient whose gradient's norm some part must know before the loss.
+
+        When `requires` has `probe`, the trainer differentiates this over every micro-batch of a mini-batch, adds the gradients
+        over micro-batches and processes, and puts the norm of the sum over all weights into `Batch.scalars["probe_norm"]`; no
+        weight moves. A part takes this up by having a `probe(batch) -> scalar` of its own: ST-PPO's clipping bias is of this kind.
+        """
+        batch = trained(batch)
+        found = [part.probe(batch) for _, part in _parts(self) if "probe" in _requires(part)]
+        return sum(found[1:], start=found[0]) if found else batch.logp.sum() * 0.0
 
 
 def trained(batch: Batch) -> Batch:
@@ -165,7 +176,7 @@ def trained(batch: Batch) -> Batch:
     return replace(batch, **{**cut, "streams": {name: values[keep] for name, values in batch.streams.items()}})
 
 
-def _parts(recipe: Recipe) -> Iterator[tuple[str, object]]:
+def _parts(recipe: Recipe) -> Iterator[tuple[str, Any]]:
     """(slot, part) for every part."""
     for f in fields(recipe):
         if f.name in ("name", "rewards"):

@@ -118,6 +118,17 @@ class Optimiser(Section):
     """Whose log-probabilities ratios are taken against: the learner's at the start of the update, or the engine's."""
 
 
+class CriticSection(Section):
+    """`[critic]`: the value model of recipes that have one; of no effect on others."""
+
+    kind: Literal["head", "model"] = "model"
+    """A linear layer on the policy's hidden states, or a network of its own."""
+    optimiser: Optimiser = Optimiser(lr=1e-3)
+    """Its rates; `mini_batches`, `epochs` and `micro_tokens` are the policy's."""
+    pretrain_steps: int = Field(default=0, ge=0)
+    """Steps at the beginning in which the critic alone moves."""
+
+
 class WarmStart(Section):
     """`[warm_start]`: supervised training on the expert's trajectories, before any reinforcement."""
 
@@ -200,6 +211,7 @@ class Config(Section):
     algorithm: Algorithm = Algorithm()
     rollout: Rollout = Rollout()
     optimiser: Optimiser = Optimiser()
+    critic: CriticSection = CriticSection()
     train: Train = Train()
     eval: Eval = Eval()
 

@@ -8,7 +8,7 @@ the backward pass. Logits are divided by the sampling temperature, as the engine
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +22,17 @@ CHUNK = 1 << 24
 """Logits (tokens times vocabulary) held at once; 64 MB in float32."""
 
 
+class Scored(NamedTuple):
+    """What a forward pass says of each of the N policy tokens of a pack."""
+
+    logp: torch.Tensor
+    """[N] nats, float32."""
+    entropy: torch.Tensor | None
+    """[N] nats."""
+    value: torch.Tensor | None
+    """[N] the critic's value of the state in which each token was written."""
+
+
 class Policy(nn.Module):
     """A causal language model as a function from a pack to log-probabilities. The module that a learner wraps.
 
@@ -29,27 +40,38 @@ class Policy(nn.Module):
         model: a transformers causal language model, peft adapters included.
         temperature: what logits are divided by.
         autocast: compute matrix products in bfloat16.
+        critic: a value model (see `critic`), for `values`.
     """
 
-    def __init__(self, model: nn.Module, temperature: float = 1.0, autocast: bool = False) -> None:
+    def __init__(
+        self, model: nn.Module, temperature: float = 1.0, autocast: bool = False, critic: nn.Module | None = None
+    ) -> None:  # fmt: skip
         super().__init__()
         self.model = model
         self.temperature = temperature
         self.autocast = autocast
+        self.critic = critic
 
-    def forward(self, pack: Pack, entropies: bool = False) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Returns log-probabilities [N] (nats, float32) and, when asked, full-vocabulary entropies [N]."""
+    def forward(self, pack: Pack, entropies: bool = False, values: bool = False) -> Scored:
+        """Log-probabilities and, when asked, full-vocabulary entropies and the critic's values."""
         device = pack.ids.device
         with torch.autocast(device.type, torch.bfloat16) if self.autocast else nullcontext():
             hidden = hidden_states(self.base, pack)[pack.at]
-            head = self.base.get_output_embeddings()
-            size = max(1, CHUNK // head.weight.shape[0])
-            if len(hidden) <= size:
-                return self._score(head, hidden, pack.target, entropies)
-            parts = [
-                checkpoint(self._score, head, h, t, entropies, use_reentrant=False)
-                for h, t in zip(hidden.split(size), pack.target.split(size), strict=True)
-            ]
+            value = None
+            if values:
+                assert self.critic is not None, "the learner makes a critic for every recipe that wants values"
+                value = self.critic(pack, hidden)
+            return Scored(*self._scores(hidden, pack, entropies), value)
+
+    def _scores(self, hidden: torch.Tensor, pack: Pack, entropies: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        head = self.base.get_output_embeddings()
+        size = max(1, CHUNK // head.weight.shape[0])
+        if len(hidden) <= size:
+            return self._score(head, hidden, pack.target, entropies)
+        parts = [
+            checkpoint(self._score, head, h, t, entropies, use_reentrant=False)
+            for h, t in zip(hidden.split(size), pack.target.split(size), strict=True)
+        ]
         logp = torch.cat([part[0] for part in parts])
         return logp, torch.cat([part[1] for part in parts]) if entropies else None
 

@@ -1,4 +1,4 @@
-"""Log-probabilities that a recipe wants beside the current ones: of the reference, and of the old policy.
+"""What a recipe wants to know beforehand: log-probabilities of the reference and the old policy, values of the critic.
 
 Some are read by the loss (a stream of the row), some already by the credit plane (`given:NAME`, by trajectory and turn).
 Both are forwards without gradient over the same rows, and none is computed unless the recipe requires it.
@@ -12,7 +12,6 @@ from dataclasses import replace
 import numpy as np
 
 from turnwise.algorithms import Recipe, Streams
-from turnwise.errors import ConfigError
 from turnwise.records import Floats, Group, Row, rows
 from turnwise.training.learner import Learner
 
@@ -26,20 +25,18 @@ def with_reference(recipe: Recipe, learner: Learner, batch: Sequence[Row]) -> li
 
 
 def given_streams(recipe: Recipe, learner: Learner, groups: Sequence[Group]) -> Streams | None:
-    """What the credit plane wants to know beforehand. Raises `ConfigError` for values of a critic, which there is none of."""
+    """What the credit plane wants to know beforehand."""
     wanted = sorted(need.partition(":")[2] for need in recipe.requires if need.startswith("given:"))
     if not wanted:
         return None
-    if "value" in wanted:
-        raise ConfigError(f"recipe {recipe.name!r} requires a critic's values, which this trainer does not compute")
     trajectories = [t for group in groups for t in group.trajectories if t.error is None]
     batch = [row for t in trajectories for row in rows(t)]
     streams: Streams = {t.uid: {} for t in trajectories}
+    counts = {t.uid: len(t.turns) for t in trajectories}
     for name in wanted:
-        values, _ = learner.logprobs(batch, reference=name == "ref_logp")
+        values = learner.values(batch) if name == "value" else learner.logprobs(batch, reference=name == "ref_logp")[0]
         for uid, turns in by_turn(batch, values).items():
-            turn_count = next(len(t.turns) for t in trajectories if t.uid == uid)
-            streams[uid][name] = [turns.get(k, np.zeros(0)) for k in range(turn_count)]
+            streams[uid][name] = [turns.get(k, np.zeros(0)) for k in range(counts[uid])]
     return streams
 
 

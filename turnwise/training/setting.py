@@ -31,7 +31,7 @@ from turnwise.evaluation.score import Score, software_versions
 from turnwise.records import Trajectory
 from turnwise.training.checkpoint import weights
 from turnwise.training.config import Config
-from turnwise.training.learner import Learner
+from turnwise.training.learner import VALUES, Learner
 from turnwise.training.model import autocasts, device_of, load_model, make_tiny
 from turnwise.training.rollouts import Stage
 from turnwise.training.run_folder import RunFolder, read_json, write_whole, write_whole_directory
@@ -61,6 +61,7 @@ class Setting:
             self.model, config.optimiser, temperature=config.rollout.temperature, autocast=autocast,
             gradient_checkpointing=config.model.gradient_checkpointing, seed=config.run.seed,
             reference=bool(recipe.requires & {"ref_logp", "given:ref_logp"}),
+            critic=config.critic if recipe.requires & VALUES else None,
         )  # fmt: skip
 
     def save(self, directory: Path) -> None:
