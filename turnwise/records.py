@@ -103,6 +103,8 @@ class Row:
     """uid of the trajectory: a "sequence" in an algorithm is this, never the row."""
     streams: dict[str, Floats] = field(default_factory=dict)
     """[T] values per token by name (`logprob`, `advantage`, `weight`, …); 0 where `mask` is False."""
+    agent: str = ""
+    """Who wrote the policy tokens: a row never holds those of two agents."""
 
 
 PerTurn: TypeAlias = Sequence[Sequence[float] | Floats]
@@ -167,7 +169,7 @@ def _row(trajectory: Trajectory, run: Sequence[int], streams: Mapping[str, PerTu
         owner[here] = k
         for name, stream in streams.items():
             placed[name][here] = stream[k]
-    return Row(ids=ids, mask=mask, turn=owner, trajectory=trajectory.uid, streams=placed)
+    return Row(ids=ids, mask=mask, turn=owner, trajectory=trajectory.uid, streams=placed, agent=last.agent)
 
 
 # Files ----------------------------------------------------------------------------------------------------------------

@@ -229,6 +229,9 @@ class _Driver:
                 act = await self._answer(run, actor, env)
             except Finished as finished:
                 return finished.stop_reason
+            if self.strategy is not None:
+                copies = self.strategy.before_step(self._group(run), run.episode.uid, act.entropies or ())
+                await self._branch(run, [Branch(run.episode.uid, len(run.turns))] * copies)
             observation, reward, terminated, truncated, info = await self._call(env, env.step, act.action)
             self._record(run, act, float(reward), info, time.perf_counter() - began)
             run.history.append(Step(observation, info))
@@ -252,7 +255,7 @@ class _Driver:
         step = run.history[-1]
         run.turns.append(
             Turn(
-                agent=self.agent.name, prompt_ids=act.prompt_ids, completion_ids=act.completion_ids, logprobs=act.logprobs,
+                agent=act.agent or self.agent.name, prompt_ids=act.prompt_ids, completion_ids=act.completion_ids, logprobs=act.logprobs,
                 entropies=act.entropies, observation=step.observation, completion=act.completion, action=act.action,
                 valid=act.valid and bool(info.get("valid", True)), rewards={"env": reward, **info.get("rewards", {})},
                 state=run.info.get("state", ""), next_state=info.get("state", ""),
