@@ -256,8 +256,9 @@ class _Driver:
         run.turns.append(
             Turn(
                 agent=act.agent or self.agent.name, prompt_ids=act.prompt_ids, completion_ids=act.completion_ids,
-                logprobs=act.logprobs, entropies=act.entropies, observation=step.observation, completion=act.completion, action=act.action,
-                valid=act.valid and bool(info.get("valid", True)), rewards={"env": reward, **info.get("rewards", {})},
+                logprobs=act.logprobs, entropies=act.entropies, observation=step.observation, completion=act.completion,
+                action=act.action, valid=act.valid and bool(info.get("valid", True)),
+                rewards={"env": reward, **info.get("rewards", {})},
                 state=run.info.get("state", ""), next_state=info.get("state", ""),
                 tags=(*act.tags, *(tag for tag in info.get("tags", ()) if tag not in run.tags)), stop_reason=act.stop_reason,
                 wall_seconds=seconds, weights_version=act.weights_version,

@@ -24,7 +24,10 @@ from turnwise.records import Floats
 
 @dataclass(frozen=True, slots=True)
 class GAE:
-    """Writes `advantage`, and for the critic `returns` (its target), `value_old` and `value_mask` (1 where it is trained)."""
+    """Writes `advantage`, and for the critic `returns` (its target), `value_old` and `value_mask` (1 where it is trained).
+
+    Where nothing at all is given (`credit(groups)` outside a trainer) values are 0, those of a critic before its first step.
+    """
 
     gamma: float = 1.0
     lam: float = 1.0
@@ -33,10 +36,10 @@ class GAE:
     provides = frozenset({"stream:returns", "stream:value_old", "stream:value_mask"})
 
     def __call__(self, ledger: Ledger, totals: Totals) -> Ledger:
-        value = ledger.recorded("value")
+        value = ledger.recorded("value") if ledger.given else np.zeros(int(ledger.length.sum()))
         at = _steps(ledger) if self.over == "turn" else np.arange(len(value))
         owner = ledger.owner[ledger.turn_of][at]
-        own = self._advantages(_rewards(ledger, at, self.over), value[at], owner)
+        own = discounted(_rewards(ledger, at, self.over), value[at], owner, self.gamma, self.lam)
         if self.over == "turn":
             turn = np.flatnonzero(ledger.length > 0)
             wide = np.zeros(len(ledger.turns))
@@ -48,24 +51,35 @@ class GAE:
             return ledger.write(advantage=spread, returns=spread + ledger.spread(baseline), value_old=value, value_mask=first)
         return ledger.write(advantage=own, returns=own + value, value_old=value, value_mask=np.ones(len(value)))
 
-    def _advantages(self, reward: Floats, value: Floats, owner: Ints) -> Floats:
-        """The recursion, for all trajectories at once: from the last step backwards, one vector operation a step."""
-        if not len(value):
-            return value
-        begins = np.flatnonzero(np.diff(owner, prepend=-1))
-        lengths = np.diff(np.append(begins, len(owner)))
-        order = np.argsort(-lengths, kind="stable")
-        begins, lengths = begins[order], lengths[order]
-        result = np.zeros(len(value))
-        ahead, beyond = np.zeros(len(begins)), np.zeros(len(begins))
-        for back in range(1, int(lengths[0]) + 1):
-            alive = int(np.searchsorted(-lengths, -back, side="right"))
-            here = begins[:alive] + lengths[:alive] - back
-            delta = reward[here] + self.gamma * beyond[:alive] - value[here]
-            ahead[:alive] = delta + self.gamma * self.lam * ahead[:alive]
-            beyond[:alive] = value[here]
-            result[here] = ahead[:alive]
-        return result
+
+def discounted(reward: Floats, value: Floats, owner: Ints, gamma: float, lam: float) -> Floats:
+    """The recursion over the steps of all trajectories at once: from the last step backwards, one vector operation a step.
+
+    Args:
+        reward, value: [M] of each step; with values of 0 and lambda 1 the result is the discounted return.
+        owner: [M] the trajectory of each step; never falls.
+    """
+    if not len(value):
+        return value
+    begins = np.flatnonzero(np.diff(owner, prepend=-1))
+    lengths = np.diff(np.append(begins, len(owner)))
+    order = np.argsort(-lengths, kind="stable")
+    begins, lengths = begins[order], lengths[order]
+    result = np.zeros(len(value))
+    ahead, beyond = np.zeros(len(begins)), np.zeros(len(begins))
+    for back in range(1, int(lengths[0]) + 1):
+        alive = int(np.searchsorted(-lengths, -back, side="right"))
+        here = begins[:alive] + lengths[:alive] - back
+        delta = reward[here] + gamma * beyond[:alive] - value[here]
+        ahead[:alive] = delta + gamma * lam * ahead[:alive]
+        beyond[:alive] = value[here]
+        result[here] = ahead[:alive]
+    return result
+
+
+def token_rewards(ledger: Ledger) -> Floats:
+    """[N] the reward earned at each token: a turn's at its last."""
+    return _rewards(ledger, np.arange(int(ledger.length.sum())), "token")
 
 
 def _steps(ledger: Ledger) -> Ints:

@@ -8,7 +8,7 @@ but no rows, none can depend on how a trajectory is cut into rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -145,6 +145,12 @@ class Ledger:
                 continue
             out[trajectory.uid] = {name: [values[i:j] for i, j in pairwise(cuts)] for name, values in self.tokens.items()}
         return out
+
+
+def numbered(keys: Iterable[Hashable]) -> Ints:
+    """Equal keys, equal numbers, from 0 in order of appearance."""
+    known: dict[Hashable, int] = {}
+    return np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.int64)
 
 
 @runtime_checkable

@@ -22,10 +22,24 @@ GROUP = "turnwise.algorithms"
 Maker: TypeAlias = Callable[..., Recipe]
 
 BUILT_IN = {
+    "cispo": "turnwise.algorithms.cispo:recipe",
+    "dapo": "turnwise.algorithms.dapo:recipe",
+    "dr_grpo": "turnwise.algorithms.dr_grpo:recipe",
+    "empg": "turnwise.algorithms.empg:recipe",
+    "gigpo": "turnwise.algorithms.gigpo:recipe",
     "grpo": "turnwise.algorithms.grpo:recipe",
+    "gspo": "turnwise.algorithms.gspo:recipe",
+    "ppo": "turnwise.algorithms.ppo:recipe",
     "reinforce": "turnwise.algorithms.reinforce:recipe",
+    "reinforce_pp": "turnwise.algorithms.reinforce_pp:recipe",
     "rloo": "turnwise.algorithms.rloo:recipe",
+    "salt": "turnwise.algorithms.salt:recipe",
     "sft": "turnwise.algorithms.sft:recipe",
+    "simpletir": "turnwise.algorithms.simpletir:recipe",
+    "st_ppo": "turnwise.algorithms.st_ppo:recipe",
+    "turn_rloo": "turnwise.algorithms.turn_rloo:recipe",
+    "s_ppo": "turnwise.algorithms.st_ppo:s_ppo",
+    "turn_ppo": "turnwise.algorithms.st_ppo:turn_ppo",
 }
 
 

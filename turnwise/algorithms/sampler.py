@@ -45,3 +45,30 @@ class Uniform:
 
     def missing(self, groups: Sequence[Group], number: int) -> int:
         return max(0, number - len(groups))
+
+
+@dataclass(frozen=True, slots=True)
+class Dynamic:
+    """Draws as `Uniform` does, and again until enough groups have unequal returns (DAPO's dynamic sampling, arXiv 2503.14476).
+
+    With `low` and `high` a group counts only where its share of successes lies between them (SimpleTIR's filter); with
+    `oversample` more tasks than needed are drawn at once, so that fewer rounds are waited for.
+    """
+
+    low: float = 0.0
+    high: float = 1.0
+    oversample: float = 1.0
+    requires = frozenset[str]()
+
+    def choose(self, tasks: Sequence[TaskId], number: int, rng: np.random.Generator, history: History) -> list[TaskId]:
+        return Uniform().choose(tasks, round(number * max(1.0, self.oversample)), rng, history)
+
+    def missing(self, groups: Sequence[Group], number: int) -> int:
+        return max(0, number - sum(self.counts(group) for group in groups))
+
+    def counts(self, group: Group) -> bool:
+        """Whether a group can teach anything."""
+        whole = [t for t in group.trajectories if t.error is None]
+        returns = [t.reward() for t in whole]
+        share = sum(t.success for t in whole) / max(1, len(whole))
+        return bool(returns) and max(returns) > min(returns) and self.low <= share <= self.high
