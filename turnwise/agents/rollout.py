@@ -140,7 +140,8 @@ class _Driver:
 
     async def play(self, runs: Sequence[_Run]) -> list[Trajectory]:
         for run in runs:
-            self._enlist(run)
+            self._register(run)
+            self.waiting.append(run)
         try:
             async with asyncio.TaskGroup() as self.tasks:
                 self._hire()
@@ -151,10 +152,9 @@ class _Driver:
                 await self._close(env)
         return [run.ended for run in self.runs.values() if run.ended is not None]
 
-    def _enlist(self, run: _Run) -> None:
+    def _register(self, run: _Run) -> None:
         self.runs[run.episode.uid] = run
         self.groups.setdefault(run.episode.group, []).append(run)
-        self.waiting.append(run)
 
     def _hire(self) -> None:
         """Start workers, up to `concurrency`, each with an episode that waits."""
@@ -168,8 +168,7 @@ class _Driver:
             run.ended = await self._episode(run)
             if self.progress is not None:
                 self.progress.add(run.ended)
-            if self.on_trajectory is not None:
-                self.on_trajectory(run.ended)
+            self._tell(run.ended)
             if self.strategy is not None:
                 await self._branch(run, self.strategy.after_trajectory(self._group(run), run.episode.uid))
             else:
@@ -178,6 +177,10 @@ class _Driver:
                 self.busy -= 1
                 return
             run = self.waiting.popleft()
+
+    def _tell(self, trajectory: Trajectory) -> None:
+        if self.on_trajectory is not None:
+            self.on_trajectory(trajectory)
 
     # One episode --------------------------------------------------------------------------------------------------
 
@@ -284,10 +287,16 @@ class _Driver:
             if branch.turn:
                 child.parent = (branch.uid, branch.turn)
                 child.turns, child.history = parent.turns[: branch.turn], parent.history[: branch.turn]
+            self._register(child)  # before anything is waited for, so that the next to ask sees it in its group
             if parent is asker and parent.env is not None and 0 < branch.turn == len(parent.turns):
                 child.info, child.history = parent.info, list(parent.history)
-                child.env = await self._call(parent.env, fork, parent.env)
-            self._enlist(child)
+                try:
+                    child.env = await self._call(parent.env, fork, parent.env)
+                except Exception as problem:  # the fork's failure, not its parent's
+                    child.ended = child.record("error", f"fork at turn {branch.turn}: {_say(problem)}")
+                    self._tell(child.ended)
+                    continue
+            self.waiting.append(child)
             if self.progress is not None:
                 self.progress.grow()
         self._hire()

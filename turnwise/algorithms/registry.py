@@ -22,9 +22,12 @@ GROUP = "turnwise.algorithms"
 Maker: TypeAlias = Callable[..., Recipe]
 
 BUILT_IN = {
+    "aepo": "turnwise.algorithms.aepo:recipe",
+    "arpo": "turnwise.algorithms.arpo:recipe",
     "cispo": "turnwise.algorithms.cispo:recipe",
     "dapo": "turnwise.algorithms.dapo:recipe",
     "dr_grpo": "turnwise.algorithms.dr_grpo:recipe",
+    "dr_mas": "turnwise.algorithms.dr_mas:recipe",
     "empg": "turnwise.algorithms.empg:recipe",
     "gigpo": "turnwise.algorithms.gigpo:recipe",
     "grpo": "turnwise.algorithms.grpo:recipe",
