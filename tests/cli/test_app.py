@@ -45,7 +45,7 @@ def test_version(turnwise: Run) -> None:
 def test_an_error_is_one_sentence_and_status_2() -> None:
     done = program("eval", "webshopp")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: unknown environment 'webshopp': did you mean 'webshop'? known: webshop\n"
+    assert done.stderr == "error: unknown environment 'webshopp': did you mean 'webshop'? known: alfworld, webshop\n"
 
 
 def test_python_m_is_the_same_program() -> None:

@@ -55,7 +55,7 @@ def test_make_gives_the_bare_environment() -> None:
     ("name", "settings", "words"),
     [
         ("webshp", {}, "did you mean 'webshop'"),
-        ("chess", {}, "known: webshop"),
+        ("chess", {}, "known: alfworld"),
         ("webshop", {"product": 5}, "did you mean 'products'"),
         ("webshop", {"products": "many"}, "type int"),
     ],

@@ -10,12 +10,13 @@ import hashlib
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import gymnasium
 
-from turnwise.agents.engine import Engine, Sampling
-from turnwise.agents.prompt import Prompt, Step
+from turnwise.agents.engine import Completion, Engine, Sampling
+from turnwise.agents.prompt import Prompt, SelfEnding, Step
 from turnwise.agents.renderer import Renderer, Thinking
 from turnwise.errors import EngineError
 from turnwise.records import TaskId, Turn
@@ -99,7 +100,7 @@ class ModelAgent:
             episode and the turn, so that a reply does not depend on what else is played.
         max_context: most tokens a prompt and its reply may have together; an episode that reaches it ends with `length`.
         thinking: what becomes of thoughts in earlier replies (see `turnwise.agents.renderer`).
-        renderer: a renderer of one's own, in place of `Renderer(tokenizer, thinking)`.
+        renderer: a renderer of one's own, in place of `Renderer.of(tokenizer, prompt, thinking)`.
     """
 
     def __init__(
@@ -116,10 +117,11 @@ class ModelAgent:
         self.name = name
         self.engine = engine
         self.prompt = prompt
-        self.renderer = renderer if renderer is not None else Renderer(tokenizer, thinking)
+        self.renderer = renderer if renderer is not None else Renderer.of(tokenizer, prompt, thinking)
         given = sampling if sampling is not None else Sampling()
         self.sampling = given if given.stop_ids else replace(given, stop_ids=self.renderer.stop_ids)
         self.max_context = max_context
+        self.stop_when = partial(self.renderer.ends, prompt) if isinstance(prompt, SelfEnding) else None
         self._sessions = itertools.count()
 
     def begin(self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()) -> Actor:
@@ -152,8 +154,9 @@ class _ModelActor:
             agent.sampling,
             seed=seed_of(agent.sampling.seed or 0, episode.seed, episode.uid, len(history)),
             max_tokens=min(room, agent.sampling.max_tokens),
+            stop_when=agent.stop_when,
         )
-        made = await agent.engine.generate(ids, sampling, self.session)
+        made = self._heard(await agent.engine.generate(ids, sampling, self.session))
         if made.stop_reason == "abort":
             raise EngineError("the engine broke the reply off before it was whole: play the episode again")
         if not made.ids:
@@ -165,6 +168,14 @@ class _ModelActor:
             logprobs=made.logprobs, entropies=made.entropies, stop_reason=made.stop_reason,
             weights_version=made.weights_version, tags=() if action.valid else ("malformed",),
         )  # fmt: skip
+
+    def _heard(self, made: Completion) -> Completion:
+        """The completion up to where its reply ended by itself, for engines that cannot stop there."""
+        k = self.agent.renderer.heard(self.agent.prompt, made.ids)
+        if k == len(made.ids):
+            return made
+        entropies = made.entropies[:k] if made.entropies is not None else None
+        return replace(made, ids=made.ids[:k], logprobs=made.logprobs[:k], entropies=entropies, stop_reason="stop")
 
     async def end(self) -> None:
         await self.agent.engine.release(self.session)

@@ -7,7 +7,7 @@ across turns and compute only the new observation; `release` gives that memory b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -27,6 +27,9 @@ class Sampling:
     """Seeds this request alone: what it samples does not depend on what else is in the batch, beyond float noise."""
     entropies: bool = False
     """Also return the full-vocabulary entropy at every sampled token."""
+    stop_when: Callable[[Sequence[int]], bool] | None = None
+    """Asked about the ids so far after each of them: True ends the completion there. An engine that cannot ask may go on; the
+    caller then drops the rest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,9 @@ from typing import Any, Protocol, TypedDict, runtime_checkable
 
 from turnwise.errors import unknown
 
+RAW = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
+"""No chat template: the contents of the messages one after the other, as base models are trained with."""
+
 
 class Message(TypedDict):
     """A chat message: role is `system`, `user` or `assistant`."""
@@ -65,6 +68,28 @@ class Prompt(Protocol):
     def reply(self, action: str, thought: str = "") -> str:
         """The text with which a model would do `action`; `parse(reply(a)).text == a`. Demonstrations are written with it."""
         ...
+
+
+@runtime_checkable
+class SelfEnding(Protocol):
+    """A prompt whose replies may end by themselves, such as at a closed block of code: what a model says after is not heard."""
+
+    @property
+    def endings(self) -> str:
+        """Characters, one of which is the last of a reply that ended by itself."""
+        ...
+
+    def ended(self, text: str) -> bool:
+        """Whether `text` is a whole reply already."""
+        ...
+
+
+@runtime_checkable
+class Templated(Protocol):
+    """A prompt that is written for one chat template (Jinja) and takes no other; `RAW` for none at all."""
+
+    @property
+    def template(self) -> str: ...
 
 
 _PROMPTS: dict[str, Callable[[], Prompt]] = {}

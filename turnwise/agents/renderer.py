@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-from turnwise.agents.prompt import Message
+from turnwise.agents.prompt import Message, Prompt, SelfEnding, Templated
 from turnwise.errors import ConfigError
 
 Thinking: TypeAlias = Literal["keep", "strip", "template"]
@@ -63,6 +63,22 @@ class Renderer:
         self.end_of_turn, self.stop_ids = self._ends(stop_ids)
         """Ids that end a turn; `end_of_turn` is the one the template writes after a reply."""
         self._stops = frozenset(self.stop_ids)
+        self._pieces: dict[int, str] = {}
+
+    @classmethod
+    def of(
+        cls, tokenizer: Any, prompt: Prompt, thinking: Thinking = "keep", template: str | Path | None = None
+    ) -> Renderer:  # fmt: skip
+        """A renderer for `prompt`: with the template it is written for, where it is written for one.
+
+        Raises:
+            ConfigError: where such a prompt is given another `template`; and as for `Renderer`.
+        """
+        if not isinstance(prompt, Templated):
+            return cls(tokenizer, thinking, template)
+        if template is not None:
+            raise ConfigError(f"the prompt {prompt.name} is written for a template of its own: leave chat_template out")
+        return cls(tokenizer, thinking, prompt.template)
 
     def dialogue(self) -> Dialogue:
         """The incremental rendering of one episode."""
@@ -109,6 +125,22 @@ class Renderer:
     def completion(self, reply: str) -> tuple[int, ...]:
         """The tokens with which a model would say `reply` and end its turn. For demonstrations."""
         return (*self.encode(reply), self.end_of_turn)
+
+    def ends(self, prompt: SelfEnding, ids: Sequence[int]) -> bool:
+        """Whether a reply of `ids` ended by itself at its last token. Cheap at tokens that cannot be the last."""
+        last = ids[-1]
+        if last not in self._pieces:
+            self._pieces[last] = self.decode([last])
+        return any(sign in self._pieces[last] for sign in prompt.endings) and prompt.ended(self.decode(ids))
+
+    def heard(self, prompt: Prompt, ids: Sequence[int]) -> int:
+        """How many of `ids` belong to the reply: up to the first at which it ended by itself, else all of them.
+
+        What an engine that stopped there would have produced. Nothing is tokenised again: the rest is dropped.
+        """
+        if not isinstance(prompt, SelfEnding):
+            return len(ids)
+        return next((k for k in range(1, len(ids) + 1) if self.ends(prompt, ids[:k])), len(ids))
 
     def after_reply(self, messages: Sequence[Message], place: int) -> str:
         """The template's text after the content of the assistant message at index `place`."""

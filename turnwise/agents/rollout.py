@@ -148,7 +148,8 @@ class _Driver:
         except BaseExceptionGroup as problems:
             raise problems.exceptions[0] from None
         finally:
-            for env in self.idle:
+            # Forks that never had their turn, because everything was abandoned, hold environments of their own.
+            for env in [*self.idle, *(run.env for run in self.waiting if run.env is not None)]:
                 await self._close(env)
         return [run.ended for run in self.runs.values() if run.ended is not None]
 

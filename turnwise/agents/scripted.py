@@ -147,7 +147,7 @@ class Demonstrator:
         self.seed = seed
         self.agent: Agent = agent if agent is not None else ExpertAgent()
         self.thought = thought
-        self.renderer = renderer if renderer is not None else Renderer(tokenizer, thinking)
+        self.renderer = renderer if renderer is not None else Renderer.of(tokenizer, prompt, thinking)
 
     def begin(self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()) -> Actor:
         actor = _Demonstration(self, episode, self.agent.begin(episode, history, turns))
@@ -170,6 +170,7 @@ class _Demonstration:
         action = random_action(history[-1], rng) if noisy else (await self.inner.act(history, env)).action
         ids = self.dialogue.prompt(by.prompt.messages(history))
         made = by.renderer.completion(by.prompt.reply(action, by.thought(history, action) if by.thought else ""))
+        made = made[: by.renderer.heard(by.prompt, made)]  # a reply that ends by itself has no end of turn
         text = self.dialogue.add(made)
         parsed = by.prompt.parse(text)
         return Act(

@@ -138,8 +138,10 @@ class Stepper:
             request.ids.append(token)
             request.logprobs.append(logprob)
             request.entropies.append(entropy)
-            if token in request.stop or len(request.ids) >= request.limit:
-                self._end(int(slot), request, "stop" if token in request.stop else "length")
+            ended = request.sampling.stop_when
+            stopped = token in request.stop or (ended is not None and ended(request.ids))
+            if stopped or len(request.ids) >= request.limit:
+                self._end(int(slot), request, "stop" if stopped else "length")
 
     def _at(self, slot: int) -> Request:
         request = self.table.request[slot]

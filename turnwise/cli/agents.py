@@ -106,5 +106,5 @@ def _local(request: Request, prompt: Prompt) -> ModelAgent:
 
 
 def _acting(engine: Engine, tokenizer: Any, request: Request, prompt: Prompt) -> ModelAgent:
-    renderer = Renderer(tokenizer, template=request.chat_template or None)
+    renderer = Renderer.of(tokenizer, prompt, template=request.chat_template or None)
     return ModelAgent(engine, tokenizer, prompt, request.sampling, request.max_context, renderer=renderer)

@@ -27,7 +27,7 @@ class EnvCard:
     """The short name the command line takes."""
     summary: str
     entry_point: str
-    """`module:class`."""
+    """`module:class`, or a function that makes one."""
     max_turns: int
     """Turns after which an episode is truncated."""
     prompt: str
@@ -35,6 +35,21 @@ class EnvCard:
 
 
 _CARDS = (
+    EnvCard(
+        id="turnwise/ALFWorld-v0", name="alfworld",
+        summary="Household tasks in text: find things, clean, heat or cool them, and put them where they belong.",
+        entry_point="turnwise.envs.alfworld.backends:alfworld", max_turns=50, prompt="alfworld/react@1",
+    ),
+    EnvCard(
+        id="turnwise/TextWorld-v0", name="textworld",
+        summary="Play a generated text adventure: find, open, carry, cook. Needs the package textworld.",
+        entry_point="turnwise.envs.textworld.env:TextWorldEnv", max_turns=50, prompt="textworld/react@1",
+    ),
+    EnvCard(
+        id="turnwise/ToolMath-v0", name="tool_math",
+        summary="Solve a mathematical problem by running Python in a sandbox and answering in a box.",
+        entry_point="turnwise.envs.tool_math.env:ToolMathEnv", max_turns=10, prompt="tool_math/react@1",
+    ),
     EnvCard(
         id="turnwise/WebShop-v0", name="webshop",
         summary="Buy the product an instruction asks for, in a shop to search, open and configure.",

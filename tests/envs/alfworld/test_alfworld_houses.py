@@ -9,8 +9,8 @@ import pytest
 from turnwise.envs.alfworld import ALFWorldEnv, Game, generate
 from turnwise.envs.alfworld.expert import expert_plan
 from turnwise.envs.alfworld.furniture import FITS, LAMP_STANDS, ROOMS
-from turnwise.envs.alfworld.goals import conditions
-from turnwise.envs.alfworld.houses import DIFFICULTIES, TASK_TYPES
+from turnwise.envs.alfworld.goals import TASK_TYPES, conditions
+from turnwise.envs.alfworld.houses import DIFFICULTIES
 from turnwise.errors import ConfigError
 
 

@@ -13,8 +13,9 @@ in a file; the field names are those of the verl-agent codebase, so that its tem
     max_chars = 13000                         # a longer message is written with `first` instead; 0 for no limit
 
 Fields: `task_description`; `observation` (the page as it is); `current_observation` (what follows the instruction, each
-segment in quotes); `available_actions` (one in quotes a line); `step_count`, `current_step`, `history_length`,
-`action_history`. A literal brace is written twice.
+segment in quotes); `available_actions` (one in quotes a line, each with a comma, as WebShop's templates want it);
+`admissible_actions` (one in quotes a line, without `help`, as ALFWorld's want it); `step_count`, `current_step`,
+`history_length`, `action_history`. A literal brace is written twice.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from turnwise.errors import ConfigError, unknown
 
 SEPARATOR = " [SEP] "
 FIELDS = (
-    "task_description", "observation", "current_observation", "available_actions",
+    "task_description", "observation", "current_observation", "available_actions", "admissible_actions",
     "step_count", "current_step", "history_length", "action_history",
 )  # fmt: skip
 STYLES = ("windowed", "dialogue")
@@ -58,6 +59,11 @@ def listed(step: Step) -> str:
     if clickables is not None:
         actions = ["search[<your query>]"] * ("search" in clickables) + [f"click[{name}]" for name in clickables]
     return "\n".join(f"'{action}'," for action in actions)
+
+
+def quoted_lines(step: Step) -> str:
+    """The admissible actions but `help`, a quoted one a line."""
+    return "\n".join(f"'{action}'" for action in step.info.get("admissible") or [] if action != "help")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,7 @@ class TemplatePrompt:
             "observation": history[-1].observation,
             "current_observation": quoted(history[-1].observation, task),
             "available_actions": listed(history[-1]),
+            "admissible_actions": quoted_lines(history[-1]),
             "step_count": done,
             "current_step": done + 1,
             "history_length": len(shown),

@@ -1,4 +1,4 @@
-"""`webshop/verl-agent@1`: the windowed prompt of the verl-agent codebase (GiGPO and its descendants), in our own words.
+"""The windowed prompt of the verl-agent codebase (GiGPO and its descendants), and its words for WebShop: `webshop/verl-agent@1`.
 
 One user message, rebuilt each turn: the task, how many steps were taken, the last two observations and actions, the present
 observation with its segments in quotes, the admissible actions (the useless `click[search]` among them). A message of more
@@ -12,14 +12,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from turnwise.agents.prompt import Action, Message, Step
 from turnwise.agents.prompts.template import TemplatePrompt
 
 OPENING, CLOSING = "<action>", "</action>"
-FALLBACK = 20
-"""How many characters of a reply without an action block stand in for one; the environment then does nothing."""
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
 ROLE = """
@@ -44,20 +41,26 @@ Then give the admissible action you choose inside <action> </action>.
 
 
 @dataclass(frozen=True, slots=True)
-class WebShopVerlAgent:
-    """See the module."""
+class VerlAgent:
+    """Reads and writes replies as that codebase does; a subclass gives the words of an environment."""
 
-    name: ClassVar[str] = "webshop/verl-agent@1"
+    name: str
+    first: str
+    """The template of the first turn."""
+    later: str
+    fallback: int
+    """How many characters of a reply without an action block stand in for one; the environment then does nothing."""
+    max_chars: int = 0
 
     def messages(self, history: Sequence[Step]) -> list[Message]:
-        return TemplatePrompt(self.name, self, ROLE + PRESENT, ROLE + PAST + PRESENT, history=2, max_chars=13_000).messages(history)
+        return TemplatePrompt(self.name, self, self.first, self.later, history=2, max_chars=self.max_chars).messages(history)
 
     def parse(self, text: str) -> Action:
         """The first action block, lower-cased; whether the action is admissible is not looked at."""
         lower = text.lower()
         start, end = lower.find(OPENING), lower.find(CLOSING)
         if start < 0 or end < 0:
-            return Action(lower[-FALLBACK:], False, "the reply has no <action> … </action>")
+            return Action(lower[-self.fallback :], False, "the reply has no <action> … </action>")
         action = lower[start + len(OPENING) : end].strip()
         if "<think>" not in text or "</think>" not in text:
             return Action(action, False, "the reply has no <think> … </think>")
@@ -67,3 +70,14 @@ class WebShopVerlAgent:
 
     def reply(self, action: str, thought: str = "") -> str:
         return f"<think>{thought}</think><action>{action}</action>"
+
+
+@dataclass(frozen=True, slots=True)
+class WebShopVerlAgent(VerlAgent):
+    """See the module."""
+
+    name: str = "webshop/verl-agent@1"
+    first: str = ROLE + PRESENT
+    later: str = ROLE + PAST + PRESENT
+    fallback: int = 20
+    max_chars: int = 13_000

@@ -1,33 +1,34 @@
 """ALFWorld (Shridhar et al. 2021) as an environment: text games in which a household task is done command by command.
 
 Observations, admissible commands, reward and end are the original engine's, byte for byte; the engine is native, so that a
-step costs microseconds and a fork copies a reference. The games are those given, or generated ones. This version is not
-registered with Gymnasium by name: it has one split and no prompt yet.
+step costs microseconds and a fork copies a reference. The games are generated ones, the official download, or those given.
 """
 
 from __future__ import annotations
 
 import hashlib
-import operator
 from collections.abc import Sequence
-from functools import cache
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from turnwise.envs.alfworld import text
+from turnwise.envs.alfworld.data import Games, GivenGames
 from turnwise.envs.alfworld.engine import act, commands
 from turnwise.envs.alfworld.expert import expert_plan
+from turnwise.envs.alfworld.explorer import next_command
 from turnwise.envs.alfworld.game import Game
+from turnwise.envs.alfworld.generated import Recipe, generated
 from turnwise.envs.alfworld.goals import conditions
-from turnwise.envs.alfworld.houses import generate
+from turnwise.envs.alfworld.official import official
+from turnwise.envs.alfworld.recollection import Recollection, recall
 from turnwise.envs.alfworld.state import Command, State
 from turnwise.envs.core import Outcome, TaskId, TurnEnv
-from turnwise.errors import ConfigError, TaskError
+from turnwise.errors import ConfigError, unknown
 
 VERSION = 0
 """Part of the data hash: raised when a transcript changes."""
-DEFAULT_GAMES = 60
-"""Games of an environment that is given none: ten of each type."""
+EXPERTS = ("full", "partial")
 
 
 class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
@@ -38,63 +39,66 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
     `turnwise.envs.alfworld.goals.conditions`); `info["score"]` is 1.0 where the task is done.
 
     Args:
-        games: task `i` is `games[i]`; a path stands for the game in it; None for `DEFAULT_GAMES` generated ones.
+        games: task `i` is `games[i]`; a path stands for the game in it. None for those of `data`.
+        data: directory of the official download, or `official` for where `$ALFWORLD_DATA` says it is; empty for generated games.
         wording: `2.1.1` or `0.4`; None for that of each game.
+        difficulty: of generated games: `easy`, `normal` or `hard`.
+        games_seed: seeds the generated games.
+        train_games: how many generated games to train on.
+        valid_games: how many generated games in each of the other splits.
+        split: the split `reset` draws from; None for the first.
+        split_rule: `official` or `types`, see `turnwise.envs.alfworld.splits`.
+        expert: who answers `expert_action`: `full` knows the whole house, `partial` only what was seen in the episode.
 
     Raises:
-        ConfigError: where there are no games, or for an unknown wording.
+        ConfigError: where there are no games, or for an unknown wording, difficulty or rule.
         DataError: for a file that cannot be played.
-        TaskError: for a split other than `all`.
+        TaskError: for a split that the games do not have.
     """
 
     stochastic = False
 
     def __init__(
-        self, games: Sequence[Game | str | PathLike[str]] | None = None, *, wording: str | None = None, split: str = "all",
+        self, games: Sequence[Game | str | PathLike[str]] | None = None, *, data: str | PathLike[str] = "",
+        wording: str | None = None, difficulty: str = "normal", games_seed: int = 0, train_games: int = 3000,
+        valid_games: int = 120, split: str | None = None, split_rule: str = "official", expert: str = "full",
         render_mode: str | None = None,
     ) -> None:  # fmt: skip
-        if games is None:
-            games = _generated()
-        if isinstance(games, str | PathLike) or not len(games):
-            raise ConfigError(
-                "games of ALFWorld are a list of at least one Game or path of a game.tw-pddl, such as games=[Game.load(path)]"
-            )
-        loaded = (game if isinstance(game, Game) else Game.load(game) for game in games)
-        self.games = tuple(game if wording is None else game.reworded(wording) for game in loaded)
-        if split not in self.splits:
-            raise TaskError(f"there is no split {split!r} here: games given one by one are the split 'all'")
+        if expert not in EXPERTS:
+            raise unknown("expert", expert, EXPERTS, "ALFWorld")
+        if games is not None and data:
+            raise ConfigError("games and data were both given to ALFWorld: give games=[...] or data=DIRECTORY")
+        if games is not None:
+            self.games: Games = given(games, wording)
+        elif data:
+            self.games = official(data, split_rule, wording)
+        else:
+            self.games = generated(Recipe(games_seed, difficulty, train_games, valid_games, split_rule, wording))
+        split = self.games.splits[0] if split is None else split
+        self.games.tasks(split)
         super().__init__(split, render_mode)
         self._commands: dict[str, Command] | None = None
         """What can be done now; None where that is to be looked up."""
+        self._explores = expert == "partial"
+        self._recalled: Recollection | None = None
+        """What was seen in the episode when the explorer was last asked."""
 
     # The contract -------------------------------------------------------------------------------------------------
 
     @property
     def splits(self) -> tuple[str, ...]:
-        return ("all",)
+        return self.games.splits
 
     def tasks(self, split: str) -> Sequence[TaskId]:
-        if split not in self.splits:
-            raise TaskError(f"there is no split {split!r} here: games given one by one are the split 'all'")
-        return range(len(self.games))
+        return self.games.tasks(split)
 
     @property
     def data_hash(self) -> str:
-        parts = (VERSION, *(game.digest for game in self.games))
-        return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
-
-    def _game_of(self, task: TaskId) -> Game:
-        try:
-            index = operator.index(task)  # type: ignore[arg-type]
-        except TypeError:
-            raise TaskError(f"an ALFWorld task is the index of a game, and {task!r} is not an integer") from None
-        if not 0 <= index < len(self.games):
-            raise TaskError(f"there is no game {index}: {len(self.games)} games were given, numbered from 0")
-        return self.games[index]
+        return hashlib.blake2b(repr((VERSION, self.games.data_hash)).encode(), digest_size=16).hexdigest()
 
     def _begin(self, task: TaskId) -> Outcome:
-        self._game = self._game_of(task)
-        self.tasks(self._split)
+        self._task, self._split = self.games.find(task, self._split)
+        self._game = self.games.game(self._task)
         return self._arrive(self._game.start, text.opening(self._game))
 
     def _act(self, action: str) -> Outcome:
@@ -132,9 +136,12 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
         return hashlib.blake2b(self._state.packed(), digest_size=8, key=self._game.digest.encode()).hexdigest()
 
     def expert_action(self) -> str | None:
-        """What a player who knows the whole house does now; None after the end, before the first reset and in a dead end."""
+        """What the expert does now; None after the end, before the first reset and where it knows no way."""
         if self._task is None or self._known.success:
             return None
+        if self._explores:
+            self._recalled = recall(self._game, self._actions, self._recalled)
+            return next_command(self._recalled.memory, self._recalled.offered)
         plan = expert_plan(self._game, self._state)
         return plan[0] if plan else None
 
@@ -146,15 +153,26 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
 
     def _load(self, state: tuple[State, Outcome]) -> None:
         assert self._task is not None
-        self._game = self._game_of(self._task)
+        self._game = self.games.game(self._task)
         self._state, self._last = state
         self._known, self._commands = self._last, None
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_commands": None}
+        """Games are looked up again: those of a directory or a recipe are not part of a pickle."""
+        return {name: value for name, value in self.__dict__.items() if name != "_game"} | {"_commands": None, "_recalled": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._task is not None:
+            self._game = self.games.game(self._task)
 
 
-@cache
-def _generated() -> tuple[Game, ...]:
-    """The games of an environment that is given none, made once a process."""
-    return tuple(generate(DEFAULT_GAMES, seed=0))
+def given(games: Sequence[Game | str | PathLike[str]], wording: str | None = None) -> GivenGames:
+    """Games given one by one, or the paths of their files. Raises `ConfigError` where there are none."""
+    if isinstance(games, str | PathLike) or not len(games):
+        raise ConfigError(
+            "games of ALFWorld are a list of at least one Game or path of a game.tw-pddl, such as games=[Game.load(path)]"
+        )
+    loaded = (game if isinstance(game, Game) else Game.load(game) for game in games)
+    paths = (None if isinstance(game, Game) else Path(game) for game in games)
+    return GivenGames((game if wording is None else game.reworded(wording) for game in loaded), paths)

@@ -28,6 +28,15 @@ def expert_plan(game: Game, state: State) -> list[str] | None:
     return None
 
 
+def expert_distance(game: Game, state: State) -> int | None:
+    """How many commands the expert's plan has from here; 0 where the game is won, None where it knows no way.
+
+    Following the plan lowers it by one each turn. It is not a proven shortest distance.
+    """
+    plan = expert_plan(game, state)
+    return None if plan is None else len(plan)
+
+
 class _Attempt:
     """A player in an imagined copy of the game. Each method says whether it succeeded."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from turnwise.envs.alfworld.wording import Wording, task_of, wording, wording_of
 from turnwise.errors import DataError
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Game:
     """A household and a task in it. Objects, receptacles and locations are numbers, see `turnwise.envs.alfworld.state`.
 
@@ -110,7 +111,14 @@ class Game:
         said = wording(release)
         if said == self.wording:
             return self
-        return replace(self, wording=said, digest=hashlib.blake2b(f"{self.digest} {release}".encode(), digest_size=16).hexdigest())
+        names = (one.name for one in dataclasses.fields(self) if one.name != "digest")
+        return replace(self, wording=said, digest=_digest({name: getattr(self, name) for name in names} | {"wording": said}))
+
+    def save(self, directory: str | PathLike[str]) -> Path:
+        """Write the game in the official layout; returns the path of its `game.tw-pddl`. See `writing.save.save`."""
+        from turnwise.envs.alfworld.writing.save import save
+
+        return save(self, directory)
 
     def here(self, location: int) -> tuple[int, ...]:
         """Receptacles at a location."""

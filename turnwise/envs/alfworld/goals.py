@@ -23,6 +23,7 @@ TREATMENTS = {
     "ishot": "pick_heat_then_place_in_recep",
     "iscool": "pick_cool_then_place_in_recep",
 }
+TASK_TYPES = (PICK, LOOK, *TREATMENTS.values(), TWO)
 _OBJECT = re.compile(r"\(objecttype \?(\w+) (\w+)\)")
 _PLACE = re.compile(r"\(receptacletype \?r (\w+)\)")
 

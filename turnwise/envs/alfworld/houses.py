@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from turnwise.envs.alfworld.expert import expert_plan
 from turnwise.envs.alfworld.furniture import ABLE, FITS, LAMP, LAMP_STANDS, OPENABLE, ROOMS
 from turnwise.envs.alfworld.game import Game
-from turnwise.envs.alfworld.goals import LOOK, PICK, TREATMENTS, TWO
+from turnwise.envs.alfworld.goals import LOOK, PICK, TASK_TYPES, TREATMENTS, TWO
 from turnwise.envs.draw import Draw
 from turnwise.errors import ConfigError, unknown
 
-TASK_TYPES = (PICK, LOOK, *TREATMENTS.values(), TWO)
 _NEEDS = {TREATMENTS["isclean"]: "SinkBasin", TREATMENTS["ishot"]: "Microwave", TREATMENTS["iscool"]: "Fridge"}
 _ABLE = {TREATMENTS["isclean"]: "cleanable", TREATMENTS["ishot"]: "heatable", TREATMENTS["iscool"]: "coolable"}
 _DONE = {TREATMENTS["isclean"]: "isClean", TREATMENTS["ishot"]: "isHot", TREATMENTS["iscool"]: "isCool"}
@@ -64,6 +63,12 @@ def generate(n: int, seed: int, task_type: str | None = None, difficulty: str = 
         raise ConfigError(f"{n} ALFWorld games were asked for: generate at least one")
     kinds = [task_type or TASK_TYPES[number % len(TASK_TYPES)] for number in range(n)]
     return [_game(kind, DIFFICULTIES[difficulty], Draw("alfworld", seed, kind, difficulty, k)) for k, kind in enumerate(kinds)]
+
+
+def make_game(seed: int, difficulty: str, split: str, number: int) -> Game:
+    """Game `number` of a split of generated games."""
+    kind = TASK_TYPES[number % len(TASK_TYPES)]
+    return _game(kind, DIFFICULTIES[difficulty], Draw("alfworld", seed, split, difficulty, number))
 
 
 def _game(kind: str, difficulty: Difficulty, draw: Draw) -> Game:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from turnwise.errors import DataError
 
 _FACT = re.compile(r"\(([a-z]+)((?: [^\s()=]+)+)\s*\)")
-_SIGNS = {"_minus_": "-", "_plus_": "+", "_dot_": ".", "_comma_": ","}
+SIGNS = {"_minus_": "-", "_plus_": "+", "_dot_": ".", "_comma_": ","}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def readable(ids: Iterable[str]) -> dict[str, str]:
         kind = _kind(one)
         if kind is None:
             spelled = one
-            for word, sign in _SIGNS.items():
+            for word, sign in SIGNS.items():
                 spelled = spelled.replace(word, sign)
             names[one] = spelled + " "
         else:

@@ -1,0 +1,278 @@
+"""The environment around a pretended sandbox: turns, tags, grading, snapshots, and what becomes of interpreters."""
+
+from __future__ import annotations
+
+import gc
+import pickle
+from typing import Any
+
+import pytest
+from pretend_sandbox import PretendSandbox, Unforkable
+
+from turnwise.agents.rollout import episodes_for, play
+from turnwise.agents.scripted import ExpertAgent, ReplayAgent
+from turnwise.envs.testing import check_turn_env
+from turnwise.envs.tool_math.env import ToolMathEnv
+from turnwise.envs.tool_math.fences import fenced
+from turnwise.envs.tool_math.problems import Problem
+from turnwise.errors import ConfigError, TaskError
+from turnwise.sandbox.contract import SandboxError
+
+PROBLEMS = {
+    "train": [Problem(f"sum-{n}", f"What is {n} + 1?", str(n + 1), 1, "sum", f"print({n} + 1)", ("family=sum",)) for n in range(3)],
+    "test": [Problem("half", "What is half of 1?", "\\frac{1}{2}")],
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_open() -> Any:
+    PretendSandbox.opened.clear()
+    Unforkable.opened.clear()
+    yield
+    gc.collect()
+    assert not PretendSandbox.opened and not Unforkable.opened
+
+
+def env_with(**settings: Any) -> ToolMathEnv:
+    return ToolMathEnv(PROBLEMS, **{"sandbox": PretendSandbox, **settings})
+
+
+def begun(**settings: Any) -> ToolMathEnv:
+    env = env_with(**settings)
+    env.reset(seed=0, options={"task": "sum-2"})
+    return env
+
+
+def tags(info: dict[str, Any]) -> set[str]:
+    return set(info["tags"]) - {"family=sum"}
+
+
+def test_code_then_an_answer() -> None:
+    env = begun()
+    observation, reward, done, _, info = env.step("Let me add.\n```python\nx = 2 + 1\nprint(x)\n```")
+    assert (observation, reward, done) == ("\nCode execution result: 3\n", 0.0, False)
+    assert tags(info) == {"code"} and (info["output"], info["tool_calls"], info["valid"]) == ("3", 1, True)
+    observation, reward, done, _, info = env.step("So it is \\boxed{3}.")
+    assert (reward, done, info["success"], info["score"]) == (1.0, True, True, 1.0)
+    assert tags(info) == {"answer"} and info["grader"] == "graded" and info["output"] == ""
+
+
+def test_a_wrong_answer_ends_the_episode_without_a_reward() -> None:
+    _, reward, done, _, info = begun().step("\\boxed{4}")
+    assert (reward, done, info["success"], info["score"], info["valid"]) == (0.0, True, False, 0.0, True)
+
+
+def test_an_answer_that_is_cut_off_is_an_answer_and_not_right() -> None:
+    _, reward, done, _, info = begun().step("\\boxed{3")
+    assert (reward, done, tags(info), info["grader"]) == (0.0, True, {"answer"}, "no_answer")
+
+
+@pytest.mark.parametrize("text", ["It is 3.", "```python\nprint(3)", "", "```output\n3\n```"])
+def test_a_void_turn_ends_the_episode(text: str) -> None:
+    env = begun()
+    _, reward, done, _, info = env.step(text)
+    assert (reward, done, info["valid"], tags(info)) == (0.0, True, False, {"void"})
+    _, reward, done, _, info = env.step("\\boxed{3}")
+    assert (reward, done, info["valid"], info["score"]) == (0.0, True, False, 0.0)
+
+
+def test_or_it_says_what_was_expected() -> None:
+    env = begun(stop_at_void=False)
+    before = env.step(fenced("print(1)"))[4]["state"]
+    observation, _, done, _, info = env.step("Hm.")
+    assert "boxed" in observation and not done and not info["valid"] and info["state"] == before
+    assert env.step("\\boxed{3}")[1] == 1.0
+
+
+def test_variables_last_in_one_setting_and_not_in_the_other() -> None:
+    for stateful, shown in ((True, "5"), (False, "NameError: name 'x' is not defined")):
+        env = begun(stateful=stateful)
+        env.step(fenced("x = 5"))
+        _, _, _, _, info = env.step(fenced("print(x)"))
+        assert info["output"] == shown and ("code_error" in info["tags"]) == (not stateful)
+        assert len(PretendSandbox.opened) == int(stateful)
+        env.close()
+
+
+def test_errors_are_shown_and_are_no_void_turns() -> None:
+    env = begun()
+    observation, _, done, _, info = env.step(fenced("print(7)\n1/0"))
+    assert observation == "\nCode execution result: 7\nZeroDivisionError: division by zero\n"
+    assert tags(info) == {"code", "code_error"} and info["valid"] and not done
+    assert tags(env.step(fenced(""))[4]) == {"code"}
+
+
+@pytest.mark.parametrize("error", ["timeout", "memory", "output", "died"])
+def test_a_lost_interpreter_is_made_anew(error: str) -> None:
+    env = begun()
+    env.step(fenced("x = 5"))
+    _, _, done, _, info = env.step(fenced(f"#{error}"))
+    assert not done and tags(info) == {"code", "code_error"} and "variables are lost" in info["output"]
+    assert not PretendSandbox.opened
+    assert env.step(fenced("print(x)"))[4]["output"] == "NameError: name 'x' is not defined"
+    # What is run again in a restored episode are the cells of the new interpreter alone.
+    assert pickle.loads(pickle.dumps(env)).step(fenced("print(1)"))[4]["output"] == "1"
+
+
+def test_a_failing_sandbox_is_an_error_and_never_a_reward_of_zero() -> None:
+    env = begun()
+    with pytest.raises(SandboxError, match="the end"):
+        env.step(fenced("#infrastructure"))
+    assert not PretendSandbox.opened
+    assert env.step(fenced("print(3)"))[4]["output"] == "3"  # the turn did not happen
+    recorded = play(episodes_for(["sum-2"], 1, "train"), env_with, ExpertAgent())
+    broken = [type(recorded[0].turns[0])(**{**as_dict(recorded[0].turns[0]), "action": fenced("#infrastructure")})]
+    replay = ReplayAgent([type(recorded[0])(**{**as_dict(recorded[0]), "turns": tuple(broken)})])
+    (failed,) = play(replay.episodes(), env_with, replay)
+    assert failed.error is not None and "SandboxError" in failed.error and failed.stop_reason == "error" and not failed.turns
+
+
+def as_dict(record: Any) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
+
+
+def test_long_output_is_clipped_and_text_after_the_block_is_not_heard() -> None:
+    env = begun(output_chars=10)
+    _, _, _, _, info = env.step(fenced("print('a' * 8 + 'b' * 8)"))
+    assert info["output"] == "aaaaa\n[6 characters left out]\nbbbbb" and tags(info) == {"code", "truncated"}
+    _, _, done, _, info = env.step(fenced("print(3)") + "\nHence \\boxed{3}.")
+    assert not done and tags(info) == {"code", "truncated"}
+
+
+def test_printed_answers_count_unless_told_otherwise() -> None:
+    printing = fenced("print('x' * 900, r'\\boxed{3}')")
+    observation, reward, done, _, info = begun().step(printing)
+    assert (reward, done) == (1.0, True) and {"code", "answer", "truncated"} == tags(info)
+    assert observation.startswith("\nCode execution result: xxx")
+    assert begun(printed_answers=False).step(printing)[1:3] == (0.0, False)
+
+
+def test_final_answer_prints_a_box() -> None:
+    assert begun(final_answer=True, printed_answers=False).step(fenced("final_answer(3)"))[1:3] == (1.0, True)
+    sympy = pytest.importorskip("sympy")
+    env = env_with(final_answer=True)
+    env.reset(options={"task": "half"})
+    _, reward, _, _, info = env.step(fenced("import sympy\nfinal_answer(sympy.Rational(1, 2))"))
+    assert info["output"] == f"\\boxed{{{sympy.latex(sympy.Rational(1, 2))}}}" and reward == 1.0
+    _, _, _, _, info = begun().step(fenced("final_answer(3)"))
+    assert "code_error" in info["tags"]
+
+
+def test_the_last_box_counts_and_the_printed_one_is_last() -> None:
+    env = begun()
+    _, reward, _, _, info = env.step("\\boxed{9}\n" + fenced("print(r'\\boxed{3}')"))
+    assert reward == 1.0 and info["tool_calls"] == 1
+    assert begun().step("\\boxed{9} no, \\boxed{3}")[1] == 1.0
+
+
+def test_states_are_equal_where_the_same_code_ran_whatever_was_said_about_it() -> None:
+    one, other, third = begun(), begun(), begun()
+    one.step("I think:\n" + fenced("x = 1"))
+    other.step("Well.\n" + fenced("x = 1") + "\nmore")
+    third.step(fenced("x = 2"))
+    states = [env._info(env._last)["state"] for env in (one, other, third) if env._last]
+    assert states[0] == states[1] != states[2]
+    assert begun(stateful=False)._last.state != begun()._last.state  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("sandbox", [PretendSandbox, Unforkable])
+def test_a_fork_has_an_interpreter_of_its_own_that_knows_the_past(sandbox: type[PretendSandbox]) -> None:
+    env = begun(sandbox=sandbox)
+    env.step(fenced("x = [1]"))
+    made = sandbox.made
+    other = env.fork()
+    assert sandbox.made == made + sandbox.can_fork  # copied now, or made when it is needed
+    env.step(fenced("x.append(2)"))
+    assert other.step(fenced("print(x)"))[4]["output"] == "[1]"
+    assert env.step(fenced("print(x)"))[4]["output"] == "[1, 2]"
+    assert len(sandbox.opened) == 2
+    other.close()
+    env.close()
+    assert not sandbox.opened
+
+
+def test_going_back_to_a_snapshot_forgets_what_came_after() -> None:
+    env = begun()
+    env.step(fenced("x = 1"))
+    snapshot = env.snapshot()
+    env.step(fenced("x = 2"))
+    env.restore(snapshot)
+    assert env.step(fenced("print(x)"))[4]["output"] == "1"
+    assert env.fork().step(fenced("print(x)"))[4]["tool_calls"] == 3
+
+
+def test_no_interpreter_outlives_its_episode_or_its_environment() -> None:
+    env = begun()
+    assert not PretendSandbox.opened  # none is made before there is code
+    env.step(fenced("x = 1"))
+    env.reset(seed=0)
+    assert not PretendSandbox.opened
+    env.step(fenced("x = 1"))
+    env.step("\\boxed{1}")
+    assert not PretendSandbox.opened
+    env.reset(seed=0)
+    env.step(fenced("x = 1"))
+    assert len(PretendSandbox.opened) == 1
+    del env
+    gc.collect()
+    assert not PretendSandbox.opened
+
+
+def test_replaying_a_cell_that_no_longer_runs_is_an_error_of_the_sandbox() -> None:
+    env = begun(sandbox=Unforkable)
+    env.step(fenced("import random\nx = random"))
+    other = env.fork()
+    Unforkable.opened[0].close()
+
+    class Failing(PretendSandbox):
+        def session(self) -> Any:
+            session = super().session()
+            session.run = lambda code, timeout=None: type(session).run(session, "#timeout")  # type: ignore[method-assign]
+            return session
+
+    other.sandbox = Failing
+    other._interpreter = other._new_interpreter()
+    with pytest.raises(SandboxError, match="run again"):
+        other.step(fenced("print(1)"))
+
+
+def test_the_expert_runs_the_program_and_answers() -> None:
+    trajectories = play(episodes_for([p.id for p in PROBLEMS["train"]], 2, "train"), env_with, ExpertAgent())
+    assert all(t.success and [turn.action[:3] for turn in t.turns] == ["```", "\\bo"] for t in trajectories)
+    assert [turn.tags for turn in trajectories[0].turns] == [("code",), ("answer",)]
+    env = env_with()
+    env.reset(options={"task": "half"})
+    assert env.expert_action() == "\\boxed{\\frac{1}{2}}" and env.step(env.expert_action() or "")[1] == 1.0
+    assert env.expert_action() is None and env_with().expert_action() is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{}, {"stateful": False}, {"sandbox": Unforkable}, {"stop_at_void": False}])
+def test_the_contract_is_kept(settings: dict[str, Any]) -> None:
+    check_turn_env(lambda: env_with(**settings), resets=200)
+
+
+def test_splits_and_tasks() -> None:
+    env = env_with()
+    assert env.splits == ("train", "test") and env.tasks("train") == ("sum-0", "sum-1", "sum-2")
+    alone = ToolMathEnv(PROBLEMS["train"], sandbox=PretendSandbox)
+    assert alone.splits == ("all",) and alone.split == "all"
+    assert env.data_hash != alone.data_hash != ToolMathEnv(PROBLEMS["train"], stateful=False).data_hash
+    with pytest.raises(TaskError, match="train, test"):
+        env_with(split="dev")
+    with pytest.raises(TaskError, match="no task"):
+        env.reset(options={"task": "sum-9"})
+
+
+def test_settings_that_make_no_sense() -> None:
+    for settings, said in (
+        ({"output_chars": 1}, "output_chars"),
+        ({"seconds": 0.0}, "seconds"),
+        ({"data": "x.jsonl"}, "both"),
+        ({"problems": []}, "at least one"),
+        ({"problems": [PROBLEMS["test"][0]] * 2}, "same id"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            ToolMathEnv(**{"problems": PROBLEMS, **settings}).reset()
+    with pytest.raises(ConfigError, match="at least one"):
+        ToolMathEnv(train=0).tasks("train")

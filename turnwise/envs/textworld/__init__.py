@@ -1,0 +1,21 @@
+"""TextWorld: generated text adventures, played by the original engine (extra `[alfworld]`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from turnwise.envs.textworld.env import TextWorldEnv
+    from turnwise.envs.textworld.settings import PRESETS, GameSettings
+
+__all__ = ["PRESETS", "GameSettings", "TextWorldEnv"]
+_HOME = {"PRESETS": "settings", "GameSettings": "settings", "TextWorldEnv": "env"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use, as the other environments do."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

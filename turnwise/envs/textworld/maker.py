@@ -1,0 +1,121 @@
+"""Making games with TextWorld's generators, in a process of its own: `python -m turnwise.envs.textworld.maker`.
+
+TextWorld's cooking games depend on the order of Python's sets of strings, which changes from process to process unless
+`PYTHONHASHSEED` is set before the interpreter starts. So no game is made in the process that plays it: a maker is started with
+`PYTHONHASHSEED=0`, reads one JSON request a line and answers each with one JSON line, until its input ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from turnwise.envs.textworld import cache
+from turnwise.envs.textworld.games import ATTEMPTS, GameSpec, content_hash, split_of
+from turnwise.envs.textworld.package import textworld, versions
+from turnwise.envs.textworld.settings import GameSettings
+from turnwise.errors import DataError, TurnwiseError
+
+_TW_SPLIT = {"train": "train", "dev": "valid", "test": "test"}
+"""TextWorld's own split of foods and preparations, in cooking games."""
+
+
+def make_game(spec: GameSpec, root: Path) -> Path:
+    """Make a game and keep it in the cache; returns its directory. To be reproducible, in a maker process.
+
+    Raises:
+        DataError: where no seed gives a game of these settings for this split, or the cache cannot be written.
+    """
+    home = cache.place(root, spec, versions())
+    if cache.present(home):
+        return home
+    generator = textworld("textworld.generator")
+    inform = textworld("textworld.generator.inform7")
+    refused = (generator.QuestGenerationError, generator.CouldNotCompileGameError, AssertionError, ValueError, IndexError, KeyError)
+    last: Exception | None = None
+    for attempt in range(ATTEMPTS):
+        seed = spec.candidate(attempt)
+        try:
+            game = _generate(spec, seed)
+            source = inform.generate_inform7_source(game)
+            if split_of(source) != spec.split:
+                continue
+            made = cache.Made(spec.task(), spec.settings.key(), seed, attempt + 1, content_hash(source), versions())
+            cache.keep(home, made, lambda draft, game=game, source=source: _write(game, source, draft))  # type: ignore[misc]
+        except refused as problem:  # TextWorld's generators give up on some seeds in several ways; the next seed is tried
+            last = problem
+            continue
+        return home
+    why = f" (last: {type(last).__name__}: {str(last)[:200]})" if last is not None else ""
+    raise DataError(
+        f"none of {ATTEMPTS} seeds gives a game {spec.settings.key()!r} for split {spec.split!r}{why}: choose other settings"
+    )
+
+
+def _generate(spec: GameSpec, seed: int) -> Any:
+    tw = textworld()
+    values, options = spec.settings.values(), tw.GameOptions()
+    options.seeds = seed
+    kind = spec.settings.kind
+    if kind == "custom":
+        options.nb_rooms, options.nb_objects, options.quest_length = values["rooms"], values["objects"], values["quest_length"]
+        for name in ("theme", "only_last_action", "blend_instructions", "ambiguous_instructions"):
+            setattr(options.grammar, name, values[name])
+        return textworld("textworld.generator").make_game(options)
+    if kind == "cooking":
+        values["split"] = _TW_SPLIT[spec.split]
+    if kind == "simple":
+        values["test"] = spec.split != "train"
+    _, make, _ = textworld("textworld.challenges").CHALLENGES[f"tw-{kind}"]
+    return make(values, options)
+
+
+def _write(game: Any, source: str, draft: Path) -> None:
+    game.save(str(draft / cache.LOGIC))
+    textworld("textworld.generator.inform7").compile_inform7_game(source, str(draft / cache.STORY))
+    (draft / cache.STORY).with_suffix(".ni").unlink(missing_ok=True)
+
+
+# The process ------------------------------------------------------------------------------------------------------------
+
+
+def request(spec: GameSpec, root: Path) -> str:
+    """A request as a line."""
+    return json.dumps({"spec": dataclasses.asdict(spec), "root": str(root)})
+
+
+def answer(line: str) -> dict[str, str]:
+    """Do what a line asks for: `{"home": …}`, or `{"error": sentence}`."""
+    asked = json.loads(line)
+    fields = asked["spec"]
+    settings = fields.pop("settings")
+    options = tuple((name, value) for name, value in settings["options"])
+    spec = GameSpec(settings=GameSettings(settings["kind"], options, settings["preset"]), **fields)
+    try:
+        return {"home": str(make_game(spec, Path(asked["root"])))}
+    except TurnwiseError as problem:
+        return {"error": str(problem)}
+    except Exception as problem:  # the sentence is raised again where the game was asked for
+        return {"error": f"TextWorld failed to make {spec.task()} of {spec.settings.key()!r}: {type(problem).__name__}: {problem}"}
+
+
+def main() -> None:
+    """Answer requests until the input ends. Ctrl-C is for the process that asks."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What TextWorld prints must not get among the answers.
+    out = os.fdopen(os.dup(1), "w", encoding="utf8")
+    os.dup2(2, 1)
+    with contextlib.suppress(BrokenPipeError):
+        for line in sys.stdin:
+            out.write(json.dumps(answer(line)) + "\n")
+            out.flush()
+
+
+if __name__ == "__main__":
+    main()

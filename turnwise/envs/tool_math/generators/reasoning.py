@@ -1,0 +1,64 @@
+"""Families of `reasoning-gym` (https://github.com/open-thought/reasoning-gym), for breadth: `reasoning_gym/<dataset>`.
+
+Taken are those whose answer is one exact number, so that the grader here decides as theirs would; puzzles whose answer is a grid, a
+formula or one of many are left out. A level sets every attribute of the dataset's curriculum, as far as it goes. They come without a
+program. The questions are reasoning-gym's own, and change when it does, which makes them the one kind of problem here that a version of another package decides.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import lru_cache
+from typing import Any
+
+from turnwise.envs.draw import Draw
+from turnwise.envs.tool_math import rational
+from turnwise.envs.tool_math.generators.family import Family, Made, exact
+from turnwise.errors import ConfigError, unknown
+
+PREFIX = "reasoning_gym/"
+DATASETS = (
+    "basic_arithmetic", "binary_alternation", "chain_sum", "count_bits", "count_primes", "decimal_chain_sum", "dice",
+    "fraction_simplification", "gcd", "largest_island", "lcm", "leg_counting", "letter_counting", "maze", "number_sequence", "products",
+    "rotten_oranges", "self_reference", "simple_equations", "simple_geometry",
+)  # fmt: skip
+FAMILIES = tuple(PREFIX + name for name in DATASETS)
+
+
+def maker(family: str) -> Family:
+    """The family of a dataset. Raises `ConfigError` for one that is not taken, and without reasoning-gym."""
+    name = family.removeprefix(PREFIX)
+    if name not in DATASETS:
+        raise unknown("dataset", name, DATASETS, "the families of reasoning-gym")
+    if importlib.util.find_spec("reasoning_gym") is None:
+        raise ConfigError(f"family {family!r} needs reasoning-gym: pip install 'turnwise[reasoning-gym]', or choose one of our own")
+
+    def make(draw: Draw, level: int) -> Made:
+        for _ in range(100):
+            item = _item(name, level, draw.below(2**31))
+            found = rational.number(str(item["answer"]))
+            if found is not None:
+                return Made(str(item["question"]).strip(), exact(found.value), "")
+        raise ConfigError(f"{family!r} made no problem with a number for an answer at level {level}: choose another family")
+
+    return make
+
+
+def _item(name: str, level: int, seed: int) -> dict[str, Any]:
+    import reasoning_gym
+
+    made = reasoning_gym.create_dataset(name, **{**_settings(name, level), "seed": seed, "size": 1})
+    item: dict[str, Any] = made[0]
+    return item
+
+
+@lru_cache(maxsize=256)
+def _settings(name: str, level: int) -> dict[str, Any]:
+    """The dataset's configuration at a level; its defaults where it has no curriculum."""
+    from reasoning_gym.factory import CURRICULA, create_curriculum
+
+    if name not in CURRICULA:
+        return {}
+    curriculum = create_curriculum(name)
+    curriculum.set_global_level(level - 1)
+    return dict(vars(curriculum.generate_configuration({})))

@@ -1,0 +1,239 @@
+"""Worker processes that compare answers by algebra, under limits that hold against the answer.
+
+An answer is written by a model that is rewarded for being right, and algebra on it can cost anything: a tower of powers, a factorial
+of a billion. So each comparison runs in a child that the kernel ends after so much processor time and the parent kills after so much
+wall-clock time; it is replaced at the next need. Workers are started on first use, are shared by all threads, are programs of
+their own (no `__main__` guard is needed, a fork of this process does not share them) and end with the process.
+
+Whose fault an ending was decides what it means. Processor time used up is the answer's, unless the gold alone uses it up too. A
+worker that dies or stalls is tried once more, then against a comparison known to work: if that passes, the answer is to blame,
+otherwise `GraderError` says that nothing is known. That is an infrastructure error, never a wrong answer.
+
+This is no sandbox: the worker has an empty environment and limits, but the user's files and rights, and trusts sympy's parser to
+evaluate mathematics only. Where that is not enough, run the whole program in one of `turnwise.sandbox`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import importlib.util
+import json
+import os
+import queue
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from turnwise.errors import TurnwiseError
+
+Verdict = Literal["equal", "different", "timeout", "died"]
+_PROGRAM = Path(__file__).with_name("grading_worker.py")
+_START_SECONDS = 120.0
+"""Wall clock for a worker to import sympy, on a machine that is busy with everything else."""
+_CANARY = ("\\sqrt{12}", "2\\sqrt{3}")
+
+
+class GraderError(TurnwiseError):
+    """Grading itself failed, so nothing is known about the answer."""
+
+
+class _Worker:
+    """One child. It is used by one thread at a time."""
+
+    def __init__(self) -> None:
+        keep = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-I", str(_PROGRAM), json.dumps([path for path in sys.path if path])]
+        # Its own session: Ctrl-C is for the program that grades. Unbuffered, so that every byte read is ours to count.
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=keep, cwd="/", bufsize=0,
+            start_new_session=True,
+        )  # fmt: skip
+        self.pending = b""
+
+    def ask(self, line: dict[str, Any] | None, seconds: float) -> dict[str, Any] | Literal["stalled", "ended"]:
+        """Send one line (None: wait for the greeting) and read one, within `seconds` of wall clock."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        if line is not None:
+            try:
+                self.process.stdin.write(json.dumps(line).encode() + b"\n")
+            except OSError:
+                return "ended"
+        deadline = time.monotonic() + seconds
+        watch = select.poll()
+        watch.register(self.process.stdout, select.POLLIN | select.POLLHUP)
+        while b"\n" not in self.pending:
+            left = deadline - time.monotonic()
+            if left <= 0 or not watch.poll(left * 1000):
+                return "stalled"
+            got = os.read(self.process.stdout.fileno(), 65536)
+            if not got:
+                return "ended"
+            self.pending += got
+        first, self.pending = self.pending.split(b"\n", 1)
+        reply: dict[str, Any] = json.loads(first)
+        return reply
+
+    def end(self) -> int:
+        """Kill it and everything it holds; returns its exit status."""
+        self.process.kill()
+        status = self.process.wait()
+        self.forget()
+        return status
+
+    def forget(self) -> None:
+        """Close our ends of its pipes."""
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one comparison may cost."""
+
+    cpu_seconds: float = 5.0
+    """Processor time, enforced by the kernel: a busy machine grades as an idle one does."""
+    wall_seconds: float = 30.0
+    """Wall clock, enforced by the parent."""
+
+
+class GradingPool:
+    """At most `size` workers, each serving one comparison at a time. Safe to call from any thread."""
+
+    def __init__(self, size: int | None = None, limits: Limits | None = None) -> None:
+        self.size = size or max(1, min(4, os.cpu_count() or 1))
+        self.limits = limits or Limits()
+        self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
+        for _ in range(self.size):
+            self._idle.put(None)
+        self._live: set[_Worker] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def compare(self, gold: str, answer: str) -> Verdict:
+        """Whether two LaTeX answers are equal by math-verify, the gold first.
+
+        Raises:
+            GraderError: without math-verify or its antlr runtime, for a gold that cannot be compared within the limits, or where
+                workers cannot run.
+        """
+        verdict = self._patient(gold, answer)
+        if verdict in ("timeout", "died") and self._patient(gold, gold) in ("timeout", "died"):
+            raise GraderError(
+                f"the reference answer {gold[:80]!r} alone costs more than {self.limits.cpu_seconds:g} s to compare: correct or drop it"
+            )
+        return verdict
+
+    def _patient(self, gold: str, answer: str) -> Verdict:
+        for _ in range(2):
+            verdict = self._once(gold, answer)
+            if verdict in ("equal", "different", "timeout"):
+                return verdict
+        if self._once(*_CANARY) != "equal":
+            raise GraderError("grading workers die on answers known to be good: is the machine out of memory or processes?")
+        return "died"
+
+    def _once(self, gold: str, answer: str) -> Verdict:
+        """One comparison in one worker; "died" also where it stalled."""
+        worker = self._idle.get()
+        try:
+            if worker is None or worker.process.poll() is not None:
+                self._drop(worker)
+                worker = self._start()
+            reply = worker.ask({"gold": gold, "answer": answer, "seconds": self.limits.cpu_seconds}, self.limits.wall_seconds)
+            if isinstance(reply, dict):
+                # An exception inside the comparison (memory, recursion) is the algebra's "no".
+                return "equal" if reply.get("equal") else "different"
+            # A worker whose pipe has ended is ending: its own status is wanted, not our kill's.
+            if reply == "ended":
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    worker.process.wait(timeout=10)
+            ended, worker = worker, None
+            return "timeout" if self._drop(ended) == -signal.SIGPROF else "died"
+        except BaseException:
+            self._drop(worker)
+            worker = None
+            raise
+        finally:
+            self._idle.put(worker)
+
+    def _start(self) -> _Worker:
+        if self._closed:
+            raise GraderError("the grading pool is closed: grade before the program ends")
+        if importlib.util.find_spec("math_verify") is None:
+            raise GraderError(
+                "comparing this answer needs algebra: pip install 'turnwise[math]' (math-verify and its antlr runtime)"
+            )
+        try:
+            worker = _Worker()
+        except OSError as problem:
+            raise GraderError(f"a grading worker cannot be started: {problem}") from problem
+        with self._lock:
+            self._live.add(worker)
+        reply = worker.ask(None, _START_SECONDS)
+        if not (isinstance(reply, dict) and reply.get("ready")):
+            self._drop(worker)
+            why = reply.get("error") if isinstance(reply, dict) else f"it {reply} before it was ready"
+            raise GraderError(f"a grading worker cannot work ({why}): pip install 'turnwise[math]' brings what it needs")
+        return worker
+
+    def _drop(self, worker: _Worker | None) -> int | None:
+        if worker is None:
+            return None
+        with self._lock:
+            self._live.discard(worker)
+        return worker.end()
+
+    @property
+    def processes(self) -> list[int]:
+        """Process numbers of the workers that have been started."""
+        with self._lock:
+            return [worker.process.pid for worker in self._live]
+
+    def close(self) -> None:
+        """Kill every worker. A comparison under way in another thread raises `GraderError` or finishes."""
+        self._closed = True
+        with self._lock:
+            live, self._live = list(self._live), set()
+        for worker in live:
+            worker.process.kill()
+            worker.process.wait()
+
+    def forget(self) -> None:
+        """In a forked child: the workers are the parent's; close the copies of their pipes and leave them alone."""
+        for worker in self._live:
+            worker.process.returncode = 0  # or the interpreter would wait for a process that is not its child
+            worker.forget()
+
+
+_pool: GradingPool | None = None
+_pool_lock = threading.Lock()
+
+
+def shared_pool() -> GradingPool:
+    """The pool of this process, made on first use and closed at exit."""
+    global _pool
+    with _pool_lock:
+        if _pool is None:
+            _pool = GradingPool()
+            atexit.register(_pool.close)
+        return _pool
+
+
+def _after_fork() -> None:
+    global _pool, _pool_lock
+    if _pool is not None:
+        atexit.unregister(_pool.close)
+        _pool.forget()
+    _pool, _pool_lock = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)

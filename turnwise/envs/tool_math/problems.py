@@ -1,0 +1,132 @@
+"""A problem, and the problems a generator makes: exact answers, levels of difficulty, and a program that solves each.
+
+`problem(family, level, index, split, seed)` is a pure function of its arguments. Splits are disjoint by content: a problem belongs
+to the split that a hash of its program says, and the program states every number the problem is made of, so no question of the
+test split is asked in training in other words. Families are in `turnwise.envs.tool_math.generators`; those of `reasoning-gym`, when it is installed,
+are called `reasoning_gym/<name>`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from turnwise.envs.draw import Draw
+from turnwise.errors import ConfigError, TaskError, unknown
+
+if TYPE_CHECKING:
+    from turnwise.envs.tool_math.generators.family import Family
+
+SPLITS = {"train": range(0, 16), "dev": range(16, 18), "test": range(18, 20)}
+"""Of twenty parts of all possible problems, those that belong to each split."""
+LEVELS = (1, 2, 3, 4, 5)
+_DRAWS = 20_000
+"""Draws after which a family is out of new problems at a level."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem with its reference answer."""
+
+    id: str
+    question: str
+    answer: str
+    """The reference in LaTeX, without a box."""
+    level: int = 0
+    """1 (easy) to 5; 0 where nobody says."""
+    source: str = ""
+    """Who made it, or the data set it is from."""
+    code: str = ""
+    """A Python program that prints the answer and nothing else; empty where nobody wrote one."""
+    tags: tuple[str, ...] = ()
+
+
+def problem(family: str, level: int, index: int, split: str = "train", seed: int = 0) -> Problem:
+    """The problem of a family and a level at an index of a split. Different indices may meet the same problem where a level is small.
+
+    Raises:
+        ConfigError: for an unknown family or a level that is not 1 to 5.
+        TaskError: for an unknown split.
+    """
+    return next(_drawn(family, level, split, seed, index))
+
+
+def generate(
+    count: int, split: str = "train", *, families: Sequence[str] = (), levels: Sequence[int] = (), seed: int = 0
+) -> tuple[Problem, ...]:
+    """`count` different problems of a split, families and levels in turn.
+
+    A smaller count is a prefix of a larger one. Families whose problems run out leave the rest to the others.
+
+    Args:
+        count: how many problems.
+        split: `train`, `dev` or `test`.
+        families: names of families; all of our own without any.
+        levels: levels from 1 to 5; all without any.
+        seed: another seed gives other problems of the same splits.
+
+    Raises:
+        ConfigError: for unknown families, levels, a negative count, or more problems than there are.
+        TaskError: for an unknown split.
+    """
+    from turnwise.envs.tool_math.generators import FAMILIES
+
+    if count < 0:
+        raise ConfigError(f"count={count} problems cannot be generated: give 0 or more")
+    pairs = [(family, level) for level in (levels or LEVELS) for family in (families or FAMILIES)]
+    streams = [_drawn(family, level, split, seed, 0) for family, level in pairs]
+    made: dict[str, Problem] = {}
+    while streams and len(made) < count:
+        left = []
+        for stream in streams:
+            new = next((drawn for drawn in islice(stream, 200) if (drawn.code or drawn.question) not in made), None)
+            if new is not None and len(made) < count:
+                made[new.code or new.question] = new
+            if new is not None:
+                left.append(stream)
+        streams = left
+    if len(made) < count:
+        raise ConfigError(
+            f"only {len(made)} different problems of split {split!r} were found for {len(pairs)} families and levels, "
+            f"and {count} are wanted: add families or levels"
+        )
+    return tuple(made.values())
+
+
+def _drawn(family: str, level: int, split: str, seed: int, start: int) -> Iterator[Problem]:
+    """The problems of a family, a level and a split, from an index on, for ever."""
+    make = _maker(family)
+    if level not in LEVELS:
+        raise ConfigError(f"there is no level {level!r}: choose 1 (easy) to 5")
+    if split not in SPLITS:
+        raise TaskError(f"there is no split {split!r} of generated problems: choose {', '.join(SPLITS)}")
+    index = start
+    while True:
+        for attempt in range(_DRAWS):
+            made = make(Draw("math", family, level, split, seed, index, attempt), level)
+            if part_of(made.code or made.question) in SPLITS[split]:
+                break
+        else:
+            raise ConfigError(f"family {family!r} has no problems of level {level} in split {split!r}")
+        name = f"{family}/{level}/{split}/{seed}/{index}"
+        tags = (f"family={family}", f"level={level}")
+        yield Problem(name, made.question, made.answer, level, "turnwise" if made.code else "reasoning-gym", made.code, tags)
+        index += 1
+
+
+def part_of(content: str) -> int:
+    """Which twentieth of all problems one belongs to, by its content."""
+    return int(hashlib.sha256(content.encode()).hexdigest()[:12], 16) % 20
+
+
+def _maker(family: str) -> Family:
+    from turnwise.envs.tool_math.generators import FAMILIES, reasoning
+
+    if family.startswith(reasoning.PREFIX):
+        return reasoning.maker(family)
+    if family not in FAMILIES:
+        raise unknown("family", family, FAMILIES, "the generated problems")
+    return FAMILIES[family]

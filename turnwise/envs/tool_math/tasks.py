@@ -1,0 +1,111 @@
+"""Which problems there are, split by split; problems of the same origin are shared by all environments of a process."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
+from typing import TypeAlias, TypeVar
+
+from turnwise.envs.core import TaskId
+from turnwise.envs.tool_math.problems import SPLITS, Problem, generate
+from turnwise.errors import ConfigError, TaskError
+
+Problems: TypeAlias = tuple[Problem, ...]
+
+
+class Split:
+    """The problems of a split, made when they are first asked for."""
+
+    def __init__(self, make: Callable[[], Problems]) -> None:
+        self._make = make
+        self._of: Mapping[TaskId, Problem] | None = None
+
+    @property
+    def of(self) -> Mapping[TaskId, Problem]:
+        """Problems by task id."""
+        if self._of is None:
+            made = self._make()
+            self._of = {problem.id: problem for problem in made}
+            if len(self._of) != len(made):
+                raise ConfigError("two problems have the same id: each needs one of its own")
+        return self._of
+
+
+class Tasks:
+    """The problems of an environment."""
+
+    def __init__(self, splits: Mapping[str, Split], data_hash: Callable[[], str]) -> None:
+        self._splits, self._hash = splits, data_hash
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        return tuple(self._splits)
+
+    @property
+    def data_hash(self) -> str:
+        return self._hash()
+
+    def of(self, split: str) -> Sequence[TaskId]:
+        """Task ids of a split. Raises `TaskError` for an unknown one."""
+        if split not in self._splits:
+            raise TaskError(f"there is no split {split!r} here: choose one of {', '.join(self._splits)}")
+        return tuple(self._splits[split].of)
+
+    def problem(self, task: TaskId, split: str = "") -> tuple[str, Problem]:
+        """The split and the problem of a task, looked for in `split` first. Raises `TaskError` for an unknown one."""
+        for name in sorted(self._splits, key=lambda name: name != split):
+            found = self._splits[name].of.get(task)
+            if found is not None:
+                return name, found
+        raise TaskError(f"there is no task {task!r} here: tasks(split) lists them")
+
+
+def given(problems: Sequence[Problem] | Mapping[str, Sequence[Problem]]) -> Tasks:
+    """Problems that someone brought; a sequence is one split, `all`."""
+    held = {name: tuple(several) for name, several in by_split(problems).items()}
+    if not held or not all(held.values()):
+        raise ConfigError("every split needs at least one problem")
+    return Tasks({name: Split(partial(tuple, several)) for name, several in held.items()}, lambda: content_hash(held))
+
+
+Given = TypeVar("Given")
+
+
+def by_split(brought: Given | Mapping[str, Given]) -> dict[str, Given]:
+    """What was brought for each split; what is not a mapping is that of the only split, `all`."""
+    return dict(brought) if isinstance(brought, Mapping) else {"all": brought}
+
+
+@lru_cache(maxsize=16)
+def generated(families: tuple[str, ...], levels: tuple[int, ...], counts: tuple[int, int, int], seed: int) -> Tasks:
+    """Generated problems: so many for train, dev and test."""
+    if min(counts) < 1:
+        raise ConfigError(f"train, dev and test are {counts}: each split needs at least one problem")
+
+    def maker(split: str, count: int) -> Split:
+        return Split(lambda: generate(count, split, families=families, levels=levels, seed=seed))
+
+    splits = {split: maker(split, count) for split, count in zip(SPLITS, counts, strict=True)}
+    # A few of each say whether the generators are the same; all of them would have to be made for it.
+    some = lru_cache(lambda: content_hash({s: generate(min(50, n), s, families=families, levels=levels, seed=seed)
+                                           for s, n in zip(SPLITS, counts, strict=True)}))  # fmt: skip
+    return Tasks(splits, lambda: f"generated {families} {levels} {counts} {seed} {some()}")
+
+
+@lru_cache(maxsize=16)
+def loaded(files: tuple[tuple[str, str], ...], fields: tuple[tuple[str, str], ...]) -> Tasks:
+    """Problems from files, a split each."""
+    from turnwise.envs.tool_math.datasets import load_problems
+
+    return given({split: load_problems(file, dict(fields)) for split, file in files})
+
+
+def content_hash(splits: Mapping[str, Sequence[Problem]]) -> str:
+    """Of every problem of every split."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, problems in splits.items():
+        digest.update(
+            repr((name, [(p.id, p.question, p.answer, p.code, p.tags) for p in problems])).encode("utf8", "surrogatepass")
+        )
+    return digest.hexdigest()
