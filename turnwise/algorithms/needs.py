@@ -10,7 +10,7 @@ NEEDS: dict[str, str] = {
     "entropy": "Batch.entropy: full-vocabulary entropy of the current distribution",
     "ref_logp": "Batch.ref_logp: log-probabilities under the reference weights",
     "value": "Batch.value: the critic's current value of each token, with gradient",
-    "measure": "Recipe.measure on every micro-batch of a mini-batch, without gradient, before its losses",
+    "measure": "Recipe.measure on every micro-batch of a mini-batch, Recipe.rounds times, without gradient, before its losses",
     "probe": "Batch.scalars['probe_norm']: the norm of the gradient of Recipe.probe over a mini-batch, by a backward of its own",
     "span:turn": "all tokens of a turn in one micro-batch",
     "span:trajectory": "all rows of a trajectory in one micro-batch, in the order of its turns",

@@ -147,14 +147,21 @@ class Recipe:
         """Sums over a micro-batch of what parts must know about the whole mini-batch before its loss.
 
         When `requires` has `measure`, the trainer calls this on every micro-batch (no gradient is needed), adds the results
-        over micro-batches and processes, and puts them into `Batch.scalars`. A part takes this up by having a
-        `measure(batch) -> dict` of its own: adaptive clip bounds and covariance clipping are of this kind.
+        over micro-batches and processes, and puts them into `Batch.scalars`; all that `rounds` times, each round seeing what the
+        ones before it found. A part takes this up by having a `measure(batch) -> dict` of its own: adaptive clip bounds
+        and covariance clipping are of this kind.
         """
         batch, sums = trained(batch), dict[str, "torch.Tensor"]()
         for _, part in _parts(self):
             if "measure" in _requires(part):
                 sums.update(part.measure(batch))
         return sums
+
+    @property
+    def rounds(self) -> int:
+        """How often `measure` is called on a mini-batch: as often as the most demanding part's `rounds`, once by default."""
+        asking = [part for _, part in _parts(self) if "measure" in _requires(part)]
+        return max((getattr(part, "rounds", 1) for part in asking), default=0)
 
     def probe(self, batch: Batch) -> torch.Tensor:
         """A scalar with gradient whose gradient's norm some part must know before the loss.

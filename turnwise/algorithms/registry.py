@@ -24,6 +24,8 @@ Maker: TypeAlias = Callable[..., Recipe]
 BUILT_IN = {
     "aepo": "turnwise.algorithms.aepo:recipe",
     "arpo": "turnwise.algorithms.arpo:recipe",
+    "clip_cov": "turnwise.algorithms.covariance:clip_cov",
+    "kl_cov": "turnwise.algorithms.covariance:kl_cov",
     "cispo": "turnwise.algorithms.cispo:recipe",
     "dapo": "turnwise.algorithms.dapo:recipe",
     "dr_grpo": "turnwise.algorithms.dr_grpo:recipe",

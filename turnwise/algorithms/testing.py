@@ -95,9 +95,12 @@ def evaluate(recipe: Recipe, policy: Policy, micro_batches: Iterable[Sequence[Ro
 def measured(recipe: Recipe, parts: Sequence[Batch], of: torch.Tensor) -> dict[str, float]:
     """What the recipe measures on a whole mini-batch before its losses; `of` is what a probe differentiates by."""
     scalars: dict[str, float] = {}
-    for part in parts if "measure" in recipe.requires else ():
-        for name, value in recipe.measure(part).items():
-            scalars[name] = scalars.get(name, 0.0) + float(value)
+    for _ in range(recipe.rounds):
+        found: dict[str, float] = {}
+        for part in parts:
+            for name, value in recipe.measure(replace(part, scalars=scalars)).items():
+                found[name] = found.get(name, 0.0) + float(value)
+        scalars = scalars | found
     if "probe" in recipe.requires and parts:
         scalars["probe_norm"] = _probed(recipe, parts, of)
     return scalars

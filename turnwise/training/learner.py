@@ -178,7 +178,7 @@ class Learner:
         """One optimiser step, its loss multiplied by `scale`."""
         packs = self._packs(rows, "span:trajectory" in recipe.requires)
         scale *= self.processes  # DDP averages gradients
-        if "measure" in recipe.requires:
+        for _ in range(recipe.rounds):
             scalars = {**scalars, **self._measured(packs, recipe, scalars)}
         if "probe" in recipe.requires:
             scalars = {**scalars, "probe_norm": self._probed(packs, recipe, scalars, scale)}
