@@ -2,6 +2,8 @@
 
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -49,3 +51,10 @@ def test_the_example_environment_passes_the_kit(tmp_path: Path, monkeypatch: pyt
     env = page.Guess()
     env.reset(options={"task": 42})
     assert env.step("50")[0] == "Lower." and env.step("42")[1] == 1.0
+
+
+def test_the_page_of_papers_says_what_the_files_say() -> None:
+    done = subprocess.run(
+        [sys.executable, "scripts/papers_page.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,6 +1,6 @@
 """SALT: step-level advantage assignment by trajectory graphs.
 
-J. Li et al., "SALT: Step-level Advantage Assignment for Long-horizon Agents via Trajectory Graph", arXiv 2510.20022.
+Li et al., "SALT: Step-level Advantage Assignment for Long-horizon Agents via Trajectory Graph", arXiv 2510.20022.
 
     A_i        the advantage of a trajectory within its group (GRPO or RLOO)
     M(e)       the turns of the group whose transition (state, action, next state) is e

@@ -1,6 +1,6 @@
 """ST-PPO and its family: PPO with turn-level ratios and a correction for what clipping takes away.
 
-C. Li et al., "ST-PPO: Stabilized Off-Policy Proximal Policy Optimization for Multi-Turn Agents Training", arXiv 2511.20718.
+Li et al., "ST-PPO: Stabilized Off-Policy Proximal Policy Optimization for Multi-Turn Agents Training", arXiv 2511.20718.
 
     turn ratio    w_k = (pi(y^k) / pi_old(y^k))^(1 / |y^k|) = exp( mean over turn k of log w_t ), differentiated through the mean
     J           = mean_t min(w A_t, clip(w, 1 - eps, 1 + eps) A_t),  A_t: token GAE of a critic,  w: of the token or of its turn
