@@ -1,63 +1,99 @@
-"""What ALFWorld costs: CPU time of a step, a reset, a fork and a load, and memory.
+"""What ALFWorld costs: CPU time of a step, a reset, a fork and of finding the games, memory, and the original beside it.
 
-    python benchmarks/alfworld.py                     generated games
-    python benchmarks/alfworld.py --games DIR         every 10th game.tw-pddl below DIR too
+    python benchmarks/alfworld.py                     generated games; beside the original where it is installed
+    python benchmarks/alfworld.py --official DIR      the official games of DIR (or $ALFWORLD_DATA) too
     python benchmarks/alfworld.py --steps 1000000     for longer; what memory grew by is printed
+    python benchmarks/alfworld.py --json              the same figures as JSON
 
-Actions are drawn from the admissible ones. The original engine is not run here.
+Each case runs in a process of its own. Times are the process's own CPU time, of the whole call: `reset` of a game that is
+compiled already, and `first reset`, which reads and compiles it too. Actions are drawn from the admissible ones. Beside the
+original, both play the same games with the same actions, and what they show must be equal; its reset includes the loading of
+the game, as each episode of its training loop does.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import importlib.util
+import json
 import os
+import platform
 import random
+import subprocess
 import sys
+import tempfile
 import time
 import tracemalloc
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[0] = str(ROOT)  # instead of this directory, in which this very file would be taken for the package alfworld
 
 from turnwise.envs.alfworld import ALFWorldEnv, Game, generate  # noqa: E402
 
 TURNS = 50
 
 
-def measure(name: str, games: list[Game], steps: int) -> None:
-    """Play `steps` random steps over the games and print microseconds for each kind of work."""
-    env, rng, before = ALFWorldEnv(games), random.Random(0), resident()
-    spent = {"step": 0.0, "reset": 0.0, "fork": 0.0}
-    counts = dict.fromkeys(spent, 0)
-    clock = time.process_time
-    while counts["step"] < steps:
-        start = clock()
-        _, info = env.reset(options={"task": counts["reset"] % len(games)})
-        spent["reset"] += clock() - start
-        counts["reset"] += 1
-        actions = 0.0
-        for _ in range(TURNS):
-            action = rng.choice(info["admissible"])
-            start = clock()
-            *_, info = env.step(action)
-            actions += clock() - start
-        spent["step"] += actions
-        counts["step"] += TURNS
-        start = clock()
-        env.fork()
-        spent["fork"] += clock() - start
-        counts["fork"] += 1
-    figures = ", ".join(f"{kind} {1e6 * spent[kind] / counts[kind]:.1f} us" for kind in spent)
-    grown = resident() - before
-    print(f"{name}: {len(games)} games, {counts['step']} steps: {figures}")
-    print(f"  {live(games):.1f} KB a live environment; resident memory grew by {grown:.1f} MB over the run")
+class Clock:
+    """CPU seconds and counts by kind of work."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+        self.counts: dict[str, int] = {}
+
+    def time(self, kind: str, work: Callable[[], Any]) -> Any:
+        start = time.process_time()
+        result = work()
+        self.spent[kind] = self.spent.get(kind, 0.0) + time.process_time() - start
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        return result
+
+    def each(self, kind: str) -> float:
+        """Microseconds of one."""
+        return 1e6 * self.spent[kind] / self.counts[kind]
 
 
 def resident() -> float:
     """Resident memory of this process in MB."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def games_of(official: str | None, count: int) -> list[Game]:
+    """`count` official games, spread evenly over the directory, or generated ones."""
+    if official is None:
+        return generate(count, 0)
+    paths = sorted(Path(official).rglob("game.tw-pddl"))
+    return [Game.load(path) for path in paths[:: max(1, len(paths) // count)][:count]]
+
+
+def play(official: str | None, count: int, steps: int) -> dict[str, Any]:
+    """Play random steps over some games; memory is looked at after the first tenth and at the end."""
+    clock, rng = Clock(), random.Random(0)
+    games = clock.time("games", lambda: games_of(official, count))
+    env, taken, settled = ALFWorldEnv(games), 0, 0.0
+    for episode in range(max(1, steps // TURNS)):
+        _, info = clock.time("reset", lambda task=episode % len(games): env.reset(options={"task": task}))
+        actions = 0.0
+        for _ in range(TURNS):
+            action = rng.choice(info["admissible"])
+            start = time.process_time()
+            *_, info = env.step(action)
+            actions += time.process_time() - start
+        clock.spent["step"] = clock.spent.get("step", 0.0) + actions
+        taken += TURNS
+        clock.time("fork", env.fork)
+        if episode == steps // TURNS // 10:
+            settled = resident()
+    ended = resident()
+    return {
+        "games": len(games), "steps": taken, "us per step": 1e6 * clock.spent["step"] / taken, "us per reset": clock.each("reset"),
+        "us per fork": clock.each("fork"), "ms to make or load a game": clock.each("games") / 1e3 / len(games),
+        "KB per live environment": live(games), "MB resident": ended, "MB grown in the last nine tenths": ended - settled,
+    }  # fmt: skip
 
 
 def live(games: list[Game], count: int = 200) -> float:
@@ -76,21 +112,126 @@ def live(games: list[Game], count: int = 200) -> float:
     return size / count / 1000
 
 
+def find(official: str) -> dict[str, Any]:
+    """How long it takes to make an environment over a directory: with its index made before, and in an empty cache."""
+    figures: dict[str, Any] = {}
+    code = (
+        "import json, sys, time\nfrom turnwise.envs.alfworld import ALFWorldEnv\nstart = time.perf_counter(), time.process_time()\n"
+        "env = ALFWorldEnv(data=sys.argv[1])\nprint(json.dumps([time.perf_counter() - start[0], time.process_time() - start[1],"
+        " sum(len(env.tasks(split)) for split in env.splits)]))"
+    )
+    with tempfile.TemporaryDirectory() as cache:
+        settings = {**os.environ, "XDG_CACHE_HOME": cache, "PYTHONPATH": str(ROOT)}
+        for name in ("first", "second"):
+            call = [sys.executable, "-c", code, official]
+            done = subprocess.run(call, capture_output=True, text=True, env=settings, check=True)
+            wall, cpu, figures["games"] = json.loads(done.stdout)
+            figures |= {f"s to find them, {name} time": wall, f"CPU s, {name} time": cpu}
+    return figures
+
+
+def beside(official: str | None, count: int, steps: int) -> dict[str, Any]:
+    """The original and ours over the same games with the same actions; both timed in this process."""
+    from turnwise.envs.alfworld.writing.save import save
+
+    with tempfile.TemporaryDirectory() as directory:
+        if official is None:
+            paths = [str(save(game, directory)) for game in generate(count, 0)]
+        else:
+            found = sorted(Path(official).rglob("game.tw-pddl"))
+            paths = [str(path) for path in found[:: max(1, len(found) // count)][:count]]
+        ours, theirs, rng, same, taken = Clock(), Clock(), random.Random(0), 0, 0
+        for path in paths:
+            seen = _original(path, steps, rng, theirs)
+            env = ours.time("first reset", lambda path=path: _reset(ALFWorldEnv([path])))
+            ours.time("reset", lambda env=env: _reset(env))
+            for action, told in seen:
+                shown, reward, done, _, info = ours.time("step", lambda action=action, env=env: env.step(action))
+                same += (shown, info["admissible"], reward, done) == told
+            taken += len(seen)
+    figures: dict[str, Any] = {"games": len(paths), "steps": taken, "equal steps": same}
+    for kind, other in (("step", "step"), ("reset", "reset"), ("first reset", "reset")):
+        figures |= {f"original us per {other}": theirs.each(other), f"ours us per {kind}": ours.each(kind)}
+        figures[f"ratio of {kind}"] = theirs.each(other) / ours.each(kind)
+    return figures
+
+
+def _original(path: str, steps: int, rng: random.Random, clock: Clock) -> list[tuple[str, tuple[Any, ...]]]:
+    """Random actions in the original, each with what it answered."""
+    from turnwise.envs.alfworld.real import RealEngine
+
+    with clock.time("reset", lambda: RealEngine(path)) as engine:
+        told, seen = clock.time("reset", engine.reset), []
+        clock.counts["reset"] -= 1  # loading and resetting are one start of an episode
+        for _ in range(steps):
+            action = rng.choice(told.admissible)
+            told = clock.time("step", lambda action=action: engine.step(action))
+            seen.append((action, tuple(told)))
+        return seen
+
+
+def _reset(env: ALFWorldEnv) -> ALFWorldEnv:
+    env.reset(options={"task": 0})
+    return env
+
+
+def hardware() -> str:
+    cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "")
+    return f"{cpu or platform.processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def apart(name: str, *arguments: Any) -> dict[str, Any] | None:
+    """Run one of this file's measurements in a process of its own; None where it cannot run there."""
+    call = [sys.executable, __file__, "--measure", json.dumps([name, *arguments])]
+    done = subprocess.run(call, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    if done.returncode:
+        print(f"{name} did not run: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
+        return None
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def show(title: str, rows: dict[str, dict[str, Any]]) -> None:
+    print(f"\n{title}\n{'':38}" + "".join(f"{name:>16}" for name in rows))
+    for name in next(iter(rows.values()), {}):
+        values = (row.get(name, "") for row in rows.values())
+        print(f"{name:38}" + "".join(f"{value:>16.3f}" if isinstance(value, float) else f"{value:>16}" for value in values))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--games", type=Path, help="directory of official games")
-    parser.add_argument("--steps", type=int, default=100_000)
+    parser.add_argument("--official", type=Path, default=os.environ.get("ALFWORLD_DATA"), help="directory of official games")
+    parser.add_argument("--steps", type=int, default=100_000, help="steps of ours alone")
+    parser.add_argument("--games", type=int, default=600, help="games they are played over")
+    parser.add_argument("--beside", type=int, default=16, help="games played beside the original; 0 for none")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    start = time.process_time()
-    made = generate(600, 0)
-    print(f"generated games: {1e3 * (time.process_time() - start) / len(made):.2f} ms to make one")
-    measure("generated", made, asked.steps)
-    if asked.games is not None:
-        paths = sorted(asked.games.rglob("game.tw-pddl"))[::10]
-        start = time.process_time()
-        games = [Game.load(path) for path in paths]
-        print(f"official games: {1e3 * (time.process_time() - start) / max(1, len(games)):.2f} ms to load one")
-        measure("official", games, asked.steps)
+    if asked.measure:
+        name, *arguments = json.loads(asked.measure)
+        print(json.dumps({"play": play, "find": find, "beside": beside}[name](*arguments)))
+        return
+    sources = {"generated": None} | ({"official": str(asked.official)} if asked.official is not None else {})
+    installed = importlib.util.find_spec("alfworld") is not None and asked.beside > 0
+    report: dict[str, Any] = {"date": date.today().isoformat(), "hardware": hardware()}
+    report["ours"] = {name: apart("play", where, asked.games, asked.steps) for name, where in sources.items()}
+    if asked.official is not None:
+        report["finding"] = {"official": apart("find", str(asked.official))}
+    if installed:
+        report["beside"] = {name: apart("beside", where, asked.beside, 20) for name, where in sources.items()}
+    if asked.json:
+        print(json.dumps(report, indent=1))
+        return
+    print(f"ALFWorld, {report['date']}, {report['hardware']}; CPU time")
+    titles = {
+        "ours": "ours",
+        "finding": "finding the games of a directory",
+        "beside": "beside the original, same games and actions",
+    }
+    for part, title in titles.items():
+        if part in report:
+            show(title, {name: row for name, row in report[part].items() if row is not None})
+    if not installed:
+        print('\nthe original was not played: pip install "turnwise[alfworld]"')
 
 
 if __name__ == "__main__":

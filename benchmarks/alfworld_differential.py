@@ -8,6 +8,8 @@ Compared after every command: the whole text, the list of admissible commands, r
 verbs that random play seldom reaches, then commands drawn evenly by verb, garbage now and then, and last the expert's plan.
 Each kind of game is one where the two could part: official files; official problems under the newest release's rules;
 generated problems under those rules; and generated and official games as this package writes them, in both wordings.
+
+A game is not won where random play took a thing that fits nowhere (the paper towel roll of some official kitchens).
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -253,7 +255,7 @@ def main() -> int:
             print("interrupted: these are the games played so far", file=sys.stderr)
     whole = show(tallies)
     if asked.json is not None:
-        rows = {kind: asdict(tally) for kind, tally in tallies.items()}
+        rows = {kind: vars(tally) for kind, tally in tallies.items()}
         asked.json.write_text(json.dumps({"kinds": rows, "verbs": whole.verbs, "seconds": time.time() - start}, indent=1))
     return 1 if whole.differences else 0
 

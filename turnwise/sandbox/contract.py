@@ -81,6 +81,8 @@ class Result:
     truncated: bool = False
     """Output was dropped; the beginning and the end were kept."""
     seconds: float = 0.0
+    late: str = ""
+    """Written by threads or background processes since the call before, when nothing was being answered."""
 
     @property
     def ok(self) -> bool:
@@ -115,8 +117,8 @@ class Session(ABC):
 
     @abstractmethod
     def run(self, code: str, timeout: float | None = None) -> Result:
-        """Run one cell. A bare last expression is not printed. After `timeout`, `memory`, `output` or `died` the session is gone,
-        and every later call answers `died`."""
+        """Run one cell. A bare last expression is not printed. After `timeout`, `output` or `died`, or killed for `memory`, the
+        session is gone and every later call answers `died`; one that was only refused memory (MemoryError) stays `alive`."""
 
     @property
     @abstractmethod

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
+import random
+import re
+import tracemalloc
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
 from official_games import GOALS, PUT_04, household
 
-from turnwise.envs.alfworld import ALFWorldEnv, Game
+import turnwise  # noqa: F401 (registers)
+from turnwise.envs.alfworld import ALFWorldEnv, Game, generate
+from turnwise.envs.alfworld.data import KEPT
 from turnwise.envs.alfworld.expert import expert_plan
+from turnwise.envs.registration import make as make_env
 from turnwise.envs.testing import check_turn_env
 from turnwise.errors import ConfigError, TaskError
 
@@ -139,3 +147,110 @@ def test_there_must_be_games() -> None:
 def test_the_expert_has_nothing_to_say_before_a_game() -> None:
     assert ALFWorldEnv(GAMES).expert_action() is None
     assert expert_plan(GAMES[0], GAMES[0].start)
+
+
+def test_the_experts_distance_is_told_on_request() -> None:
+    env, plain = ALFWorldEnv(GAMES, expert_distance=True), ALFWorldEnv(GAMES)
+    for task in range(len(GAMES)):
+        _, info = env.reset(options={"task": task})
+        plain.reset(options={"task": task})
+        distances = [info["rewards"]["expert_distance"]]
+        while (action := env.expert_action()) is not None:
+            shown, other = env.step(action), plain.step(action)
+            distances.append(shown[-1]["rewards"].pop("expert_distance"))
+            assert shown == other, "nothing else differs"
+        assert distances == [float(left) for left in range(len(distances) - 1, -1, -1)]
+
+
+def test_in_a_dead_end_there_is_no_distance() -> None:
+    content = household()
+    content["pddl_problem"] = re.sub(r"\(canContain \w+ KnifeType\)", "", content["pddl_problem"])
+    env = ALFWorldEnv([Game.of(content)], expert_distance=True)
+    env.reset(options={"task": 0})
+    for action in ("go to table 2", "take knife 1 from table 2"):
+        *_, info = env.step(action)
+    assert info["rewards"] == {"goal_progress": 0.0} and env.expert_action() is None
+
+
+@pytest.mark.parametrize("expert", ["full", "partial"])
+@pytest.mark.parametrize("difficulty", ["easy", "hard"])
+def test_the_contract_in_every_mode(difficulty: str, expert: str) -> None:
+    def make() -> ALFWorldEnv:
+        return ALFWorldEnv(
+            difficulty=difficulty, expert=expert, wording="2.1.1", split_rule="types", games_seed=3, train_games=60, valid_games=12,
+            expert_distance=True,
+        )  # fmt: skip
+
+    check_turn_env(make, tasks=2, turns=8, resets=200)
+
+
+def test_tasks_of_generated_games_are_named_and_stay_what_they_are() -> None:
+    env, larger = (ALFWorldEnv(train_games=size, valid_games=12) for size in (60, 600))
+    assert env.splits == ("train", "valid_seen", "valid_unseen") and env.tasks("valid_seen")[11] == "valid_seen/11"
+    for task in ("train/7", "valid_seen/3", "valid_unseen/5"):
+        shown = env.reset(options={"task": task})
+        assert shown == larger.reset(options={"task": task}) and shown[1]["split"] == task.split("/")[0]
+    assert env.data_hash != larger.data_hash
+    types = ALFWorldEnv(train_games=60, valid_games=12, split_rule="types")
+    assert [len(types.tasks(split)) for split in types.splits] == [40, 8, 8, 4]
+    assert types.reset(options={"task": "valid_unseen/4"})[1]["split"] == "unseen_types"
+
+
+def test_a_generated_task_is_the_generated_game() -> None:
+    env = ALFWorldEnv(games_seed=5, train_games=12, valid_games=1)
+    assert [env.games.game(task).digest for task in env.tasks("train")] == [game.digest for game in generate(12, 5)]
+    (heated,) = generate(1, 5, "pick_heat_then_place_in_recep")
+    assert env.games.game("train/3").digest == heated.digest and env.games.path("train/3") is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"difficulty": "hardest"}, "did you mean 'hard'"),
+        ({"train_games": 5}, "at least six"),
+        ({"valid_games": 0}, "at least six"),
+        ({"expert": "omniscient"}, "known: full, partial"),
+        ({"backend": "jericho"}, "known: native, textworld"),
+        ({"wordin": "0.4"}, "did you mean 'wording'"),
+        ({"games_seed": "one"}, "type int"),
+        ({"expert_distance": 1}, "type bool"),
+    ],
+)
+def test_settings_that_cannot_be(settings: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        make_env("alfworld", **settings)
+
+
+def test_gymnasium_makes_it_and_stops_at_fifty() -> None:
+    env = gymnasium.make("turnwise:turnwise/ALFWorld-v0", difficulty="easy")
+    env.reset(seed=0)
+    assert [env.step("look")[3] for _ in range(50)] == [False] * 49 + [True]
+
+
+def test_vectors_of_environments() -> None:
+    envs = gymnasium.make_vec("turnwise/ALFWorld-v0", num_envs=3, vectorization_mode="sync", difficulty="easy")
+    observations, infos = envs.reset(seed=1)
+    assert all("Your task is to" in observation for observation in observations) and len(infos["task"]) == 3
+    assert list(envs.step(["inventory"] * 3)[0]) == ["You are not carrying anything."] * 3
+
+
+@pytest.mark.slow
+def test_a_million_random_steps_leave_no_trace() -> None:
+    env, rng = ALFWorldEnv(), random.Random(0)
+    tasks = env.tasks("train")[:KEPT]
+
+    def play(steps: int) -> None:
+        for number in range(steps // 50):
+            _, info = env.reset(options={"task": tasks[number % len(tasks)]})
+            for _ in range(50):
+                *_, info = env.step(rng.choice(info["admissible"]))
+
+    tracemalloc.start()
+    play(20_000)
+    gc.collect()
+    before = tracemalloc.get_traced_memory()[0]
+    play(1_000_000)
+    gc.collect()
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 200_000, f"{grown} bytes more after a million steps"

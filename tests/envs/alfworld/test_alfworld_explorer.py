@@ -70,7 +70,7 @@ def test_it_goes_on_from_anywhere(task: int, seed: int, noise: int) -> None:
 
 def shuffled(game: Game, unseen: list[int], rng: random.Random) -> Game:
     """The same house with what is in some receptacles dealt out among them otherwise."""
-    spots = {place: spot for place, spot in game.tour}
+    spots = dict(game.tour)
     contents = list(game.start.contents)
     dealt = [contents[place] for place in unseen]
     rng.shuffle(dealt)

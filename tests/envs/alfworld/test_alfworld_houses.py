@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import combinations
 
 import pytest
 
 from turnwise.envs.alfworld import ALFWorldEnv, Game, generate
 from turnwise.envs.alfworld.expert import expert_plan
 from turnwise.envs.alfworld.furniture import FITS, LAMP_STANDS, ROOMS
-from turnwise.envs.alfworld.goals import TASK_TYPES, conditions
-from turnwise.envs.alfworld.houses import DIFFICULTIES
+from turnwise.envs.alfworld.goals import LOOK, TASK_TYPES, TWO, conditions
+from turnwise.envs.alfworld.layouts import DIFFICULTIES, Difficulty, layout
+from turnwise.envs.alfworld.splits import SPLITS, UNSEEN
 from turnwise.errors import ConfigError
 
 
@@ -51,16 +53,56 @@ def test_games_of_a_seed_are_the_same_and_others_are_not() -> None:
 
 def test_generated_games_never_change_by_accident() -> None:
     digest = hashlib.sha256("".join(game.digest for game in generate(60, 0)).encode()).hexdigest()
-    assert digest[:16] == "6ff337d39b9b2ecd"
+    assert digest[:16] == "1f42545b61d63d4b"
 
 
-def test_difficulty_is_how_much_there_is() -> None:
-    def size(difficulty: str) -> tuple[int, int]:
-        games = generate(60, 3, difficulty=difficulty)
-        return sum(len(game.receptacles) for game in games), sum(len(game.objects) for game in games)
+def test_difficulty_is_how_much_there_is_and_how_much_is_to_be_done() -> None:
+    def size(difficulty: str) -> tuple[float, ...]:
+        games = generate(120, 3, difficulty=difficulty)
+        sizes = [(len(game.receptacles), len(game.objects), len(expert_plan(game, game.start) or ())) for game in games]
+        return tuple(sum(column) / len(games) for column in zip(*sizes, strict=True))
 
-    easy, normal, hard = (size(difficulty) for difficulty in ("easy", "normal", "hard"))
-    assert easy[0] < normal[0] < hard[0] and easy[1] < normal[1] < hard[1]
+    easy, normal, hard = (size(difficulty) for difficulty in DIFFICULTIES)
+    for less, more in ((easy, normal), (normal, hard)):
+        assert more[0] > 1.5 * less[0] and more[1] > 1.5 * less[1] and more[2] > less[2] + 0.4
+
+
+def test_one_may_set_the_difficulty_oneself() -> None:
+    own = Difficulty(rooms=(2, 2), furniture=(0.0, 1.0), distractors=(0, 0), hidden=1.0)
+    for game in generate(24, 0, difficulty=own):
+        assert len(game.objects) == (2 if game.goal.kind in (LOOK, TWO) else 1)
+        assert win(game) >= 5
+    assert generate(6, 0, difficulty=DIFFICULTIES["hard"])[5].digest == generate(6, 0, difficulty="hard")[5].digest
+    with pytest.raises(ConfigError, match="too little choice"):
+        generate(60, 0, difficulty=Difficulty((1, 1), (0.0, 0.0), (0, 0), 0.0), split=UNSEEN)
+
+
+@pytest.mark.parametrize("difficulty", DIFFICULTIES)
+def test_layouts_are_shared_or_kept_apart(difficulty: str) -> None:
+    def rooms(split: str) -> list[tuple[str, ...]]:
+        return [game.receptacles for game in generate(90, 0, difficulty=difficulty, split=split)]
+
+    train, seen, unseen = (rooms(split) for split in SPLITS)
+    assert train == seen, "valid_seen is played in the rooms of the training games"
+    assert len(set(train)) < len(train), "rooms come up again"
+    assert not set(train) & set(unseen)
+    digests = [game.digest for split in SPLITS for game in generate(90, 0, difficulty=difficulty, split=split)]
+    assert len(set(digests)) == 270, "no game is in two splits"
+
+
+@pytest.mark.parametrize("difficulty", DIFFICULTIES)
+def test_there_is_furniture_for_training_and_for_valid_unseen(difficulty: str) -> None:
+    chosen = DIFFICULTIES[difficulty]
+    for count in range(chosen.rooms[0], chosen.rooms[1] + 1):
+        for rooms in combinations(ROOMS, count):
+            assert {len(layout(0, chosen, rooms, unseen, 0).places) > 5 for unseen in (True, False)} == {True}
+
+
+def test_some_furniture_stands_together() -> None:
+    alone = [sum(len(places) > 1 for places in game.standing) for game in generate(30, 0)]
+    assert sum(alone) > 30
+    for game in generate(30, 0):
+        assert not game.here(game.start.location), "one starts away from furniture, and is shown the whole room"
 
 
 def test_what_is_taken_can_always_be_put_back() -> None:
@@ -79,6 +121,8 @@ def test_only_what_can_be_made_is_asked_for() -> None:
         generate(1, 0, "pick_two_obj")
     with pytest.raises(ConfigError, match="known: easy, hard, normal"):
         generate(1, 0, difficulty="deadly")
+    with pytest.raises(ConfigError, match="did you mean 'train'"):
+        generate(1, 0, split="trai")
     with pytest.raises(ConfigError, match="at least one"):
         generate(0, 0)
 

@@ -90,7 +90,7 @@ def test_variables_last_in_one_setting_and_not_in_the_other() -> None:
         env.step(fenced("x = 5"))
         _, _, _, _, info = env.step(fenced("print(x)"))
         assert info["output"] == shown and ("code_error" in info["tags"]) == (not stateful)
-        assert len(PretendSandbox.opened) == int(stateful)
+        assert len(PretendSandbox.opened) == 1  # the present one, or what the next block begins from
         env.close()
 
 
@@ -208,14 +208,35 @@ def test_no_interpreter_outlives_its_episode_or_its_environment() -> None:
     env.reset(seed=0)
     assert not PretendSandbox.opened
     env.step(fenced("x = 1"))
+    assert len(PretendSandbox.opened) == 2  # and what later episodes begin from
     env.step("\\boxed{1}")
-    assert not PretendSandbox.opened
+    (pristine,) = PretendSandbox.opened
     env.reset(seed=0)
+    env.step(fenced("print('x' in globals())"))
+    assert len(PretendSandbox.opened) == 2 and PretendSandbox.opened[0] is pristine
+    assert env._output == "False"
+    env.close()
+    assert not PretendSandbox.opened
     env.step(fenced("x = 1"))
-    assert len(PretendSandbox.opened) == 1
+    assert PretendSandbox.opened
     del env
     gc.collect()
     assert not PretendSandbox.opened
+
+
+def test_what_an_episode_harmed_is_made_anew() -> None:
+    env = begun()
+    for _ in range(2):
+        env.step(fenced("x = 1"))
+        env.reset(seed=0)
+    (pristine,) = PretendSandbox.opened
+
+    def broken() -> Any:
+        raise SandboxError("it was killed")
+
+    pristine.fork = broken  # type: ignore[method-assign]
+    assert env.step(fenced("print(3)"))[4]["output"] == "3"
+    assert pristine not in PretendSandbox.opened and len(PretendSandbox.opened) == 2
 
 
 def test_replaying_a_cell_that_no_longer_runs_is_an_error_of_the_sandbox() -> None:
@@ -227,7 +248,8 @@ def test_replaying_a_cell_that_no_longer_runs_is_an_error_of_the_sandbox() -> No
     class Failing(PretendSandbox):
         def session(self) -> Any:
             session = super().session()
-            session.run = lambda code, timeout=None: type(session).run(session, "#timeout")  # type: ignore[method-assign]
+            run = session.run
+            session.run = lambda code, timeout=None: run("#timeout" if "x = random" in code else code)  # type: ignore[method-assign]
             return session
 
     other.sandbox = Failing

@@ -15,11 +15,13 @@ from typing import Any
 from turnwise.envs.alfworld import text
 from turnwise.envs.alfworld.data import Games, GivenGames
 from turnwise.envs.alfworld.engine import act, commands
+from turnwise.envs.alfworld.expert import expert_distance as distance
 from turnwise.envs.alfworld.expert import expert_plan
 from turnwise.envs.alfworld.explorer import next_command
 from turnwise.envs.alfworld.game import Game
 from turnwise.envs.alfworld.generated import Recipe, generated
 from turnwise.envs.alfworld.goals import conditions
+from turnwise.envs.alfworld.layouts import Difficulty
 from turnwise.envs.alfworld.official import official
 from turnwise.envs.alfworld.recollection import Recollection, recall
 from turnwise.envs.alfworld.state import Command, State
@@ -42,16 +44,18 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
         games: task `i` is `games[i]`; a path stands for the game in it. None for those of `data`.
         data: directory of the official download, or `official` for where `$ALFWORLD_DATA` says it is; empty for generated games.
         wording: `2.1.1` or `0.4`; None for that of each game.
-        difficulty: of generated games: `easy`, `normal` or `hard`.
+        difficulty: of generated games: `easy`, `normal`, `hard`, or a `turnwise.envs.alfworld.layouts.Difficulty`.
         games_seed: seeds the generated games.
         train_games: how many generated games to train on.
         valid_games: how many generated games in each of the other splits.
         split: the split `reset` draws from; None for the first.
         split_rule: `official` or `types`, see `turnwise.envs.alfworld.splits`.
         expert: who answers `expert_action`: `full` knows the whole house, `partial` only what was seen in the episode.
+        expert_distance: say in `info["rewards"]["expert_distance"]` how many commands the full expert would need from here; the
+            name is absent where it knows no way. The reward is the same. Makes a step some four times slower.
 
     Raises:
-        ConfigError: where there are no games, or for an unknown wording, difficulty or rule.
+        ConfigError: where there are no games, or for an unknown wording, difficulty, rule or expert.
         DataError: for a file that cannot be played.
         TaskError: for a split that the games do not have.
     """
@@ -60,9 +64,9 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
 
     def __init__(
         self, games: Sequence[Game | str | PathLike[str]] | None = None, *, data: str | PathLike[str] = "",
-        wording: str | None = None, difficulty: str = "normal", games_seed: int = 0, train_games: int = 3000,
+        wording: str | None = None, difficulty: str | Difficulty = "normal", games_seed: int = 0, train_games: int = 3000,
         valid_games: int = 120, split: str | None = None, split_rule: str = "official", expert: str = "full",
-        render_mode: str | None = None,
+        expert_distance: bool = False, render_mode: str | None = None,
     ) -> None:  # fmt: skip
         if expert not in EXPERTS:
             raise unknown("expert", expert, EXPERTS, "ALFWorld")
@@ -79,6 +83,7 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
         super().__init__(split, render_mode)
         self._commands: dict[str, Command] | None = None
         """What can be done now; None where that is to be looked up."""
+        self._measures = expert_distance
         self._explores = expert == "partial"
         self._recalled: Recollection | None = None
         """What was seen in the episode when the explorer was last asked."""
@@ -116,9 +121,12 @@ class ALFWorldEnv(TurnEnv[tuple[State, Outcome]]):
         self._commands = commands(game, state)
         met = conditions(game, state)
         won = all(met)
+        rewards = {"goal_progress": sum(met) / len(met)}
+        if self._measures and (left := distance(game, state)) is not None:
+            rewards["expert_distance"] = float(left)
         self._known = Outcome(
             observation=observation, instruction=game.task, admissible=sorted(self._commands), state=self._state_hash(),
-            reward=float(won), terminated=won, success=won, score=float(won), rewards={"goal_progress": sum(met) / len(met)},
+            reward=float(won), terminated=won, success=won, score=float(won), rewards=rewards,
             tags=[f"task_type={game.goal.kind}"],
         )  # fmt: skip
         return self._known

@@ -10,26 +10,30 @@ _TABLEWARE = "Bowl Cup Mug Plate"
 _FOOD = "Apple Bread Egg Lettuce Potato Tomato"
 _CUTLERY = "ButterKnife Fork Knife Ladle Spatula Spoon"
 _COOKING = "Kettle Pan Pot"
-_DESKTOP = "AlarmClock Book CD CellPhone CreditCard KeyChain Laptop Mug Pen Pencil RemoteControl Statue Vase Watch"
+_BOTTLES = "Glassbottle PepperShaker SaltShaker WineBottle"
 _SMALL = "CD CellPhone CreditCard KeyChain Pen Pencil RemoteControl Watch"
-_WASHING = "Cloth SoapBar SoapBottle SprayBottle TissueBox ToiletPaper"
+_DESKTOP = f"AlarmClock Book Laptop Mug Statue Vase {_SMALL}"
+_WASHING = "Candle Cloth DishSponge HandTowel SoapBar SoapBottle SprayBottle TissueBox ToiletPaper"
+_SEAT = "Book Box CellPhone KeyChain Laptop Newspaper Pillow RemoteControl"
 
 ROOMS: dict[str, dict[str, tuple[int, int]]] = {
     "kitchen": {
-        "Cabinet": (2, 6), "CoffeeMachine": (1, 1), "CounterTop": (1, 3), "DiningTable": (1, 2), "Drawer": (1, 4),
-        "Fridge": (1, 1), "GarbageCan": (1, 1), "Microwave": (1, 1), "Shelf": (1, 2), "SinkBasin": (1, 1), "StoveBurner": (1, 4),
+        "Cabinet": (2, 9), "CoffeeMachine": (1, 1), "CounterTop": (1, 3), "DiningTable": (1, 2), "Drawer": (1, 6),
+        "Fridge": (1, 1), "GarbageCan": (1, 1), "Microwave": (1, 1), "Shelf": (0, 3), "SideTable": (0, 1), "SinkBasin": (1, 1),
+        "StoveBurner": (2, 4),
     },
     "bathroom": {
-        "BathtubBasin": (1, 1), "Cabinet": (2, 4), "CounterTop": (1, 2), "Drawer": (1, 3), "GarbageCan": (1, 1), "Shelf": (1, 2),
-        "SinkBasin": (1, 2), "Toilet": (1, 1),
+        "BathtubBasin": (0, 1), "Cabinet": (1, 5), "Cart": (0, 1), "CounterTop": (1, 2), "Drawer": (1, 5), "GarbageCan": (1, 1),
+        "HandTowelHolder": (1, 2), "Shelf": (1, 3), "SinkBasin": (1, 2), "Toilet": (1, 1), "ToiletPaperHanger": (1, 1),
+        "TowelHolder": (1, 1),
     },
     "bedroom": {
-        "ArmChair": (1, 1), "Bed": (1, 1), "Desk": (1, 2), "Drawer": (2, 5), "Dresser": (1, 1), "GarbageCan": (1, 1),
-        "Safe": (1, 1), "Shelf": (1, 4), "SideTable": (1, 2),
+        "ArmChair": (0, 1), "Bed": (1, 2), "Desk": (1, 2), "Drawer": (2, 8), "Dresser": (1, 1), "GarbageCan": (1, 1),
+        "Safe": (0, 1), "Shelf": (1, 6), "SideTable": (1, 2),
     },
     "living room": {
-        "ArmChair": (1, 2), "CoffeeTable": (1, 1), "DiningTable": (1, 1), "Drawer": (1, 4), "Dresser": (1, 1), "GarbageCan": (1, 1),
-        "Safe": (1, 1), "Shelf": (1, 3), "SideTable": (1, 2), "Sofa": (1, 1),
+        "ArmChair": (1, 2), "Cabinet": (1, 3), "CoffeeTable": (1, 2), "DiningTable": (0, 1), "Drawer": (1, 5), "Dresser": (0, 1),
+        "GarbageCan": (1, 1), "Ottoman": (0, 1), "Safe": (0, 1), "Shelf": (1, 4), "SideTable": (1, 2), "Sofa": (1, 2),
     },
 }  # fmt: skip
 """For each room the least and the greatest number of receptacles of each type."""
@@ -37,27 +41,32 @@ ROOMS: dict[str, dict[str, tuple[int, int]]] = {
 FITS: dict[str, tuple[str, ...]] = {
     place: tuple(sorted(set(things.split())))
     for place, things in {
-        "ArmChair": "Book CellPhone KeyChain Laptop Newspaper Pillow RemoteControl",
-        "BathtubBasin": "Cloth SoapBar",
+        "ArmChair": _SEAT,
+        "BathtubBasin": "Cloth DishSponge HandTowel SoapBar",
         "Bed": "Book CellPhone Laptop Pillow",
-        "Cabinet": f"{_TABLEWARE} {_COOKING} {_WASHING} Book Vase",
+        "Cabinet": f"{_TABLEWARE} {_COOKING} {_BOTTLES} {_WASHING} Book Vase",
+        "Cart": _WASHING,
         "CoffeeMachine": "Mug",
-        "CoffeeTable": f"{_DESKTOP} {_TABLEWARE} Newspaper",
-        "CounterTop": f"{_TABLEWARE} {_FOOD} {_CUTLERY} {_COOKING} {_WASHING}",
-        "Desk": f"{_DESKTOP} Bowl",
-        "DiningTable": f"{_TABLEWARE} {_FOOD} {_CUTLERY} {_DESKTOP} {_COOKING}",
-        "Drawer": f"{_CUTLERY} {_SMALL} Book Cloth SoapBar",
-        "Dresser": f"{_DESKTOP} Bowl",
-        "Fridge": f"{_FOOD} {_TABLEWARE} Pan Pot",
+        "CoffeeTable": f"{_DESKTOP} {_TABLEWARE} Box Candle Newspaper",
+        "CounterTop": f"{_TABLEWARE} {_FOOD} {_CUTLERY} {_COOKING} {_BOTTLES} {_WASHING}",
+        "Desk": f"{_DESKTOP} Bowl Box",
+        "DiningTable": f"{_TABLEWARE} {_FOOD} {_CUTLERY} {_DESKTOP} {_COOKING} {_BOTTLES} Candle Newspaper",
+        "Drawer": f"{_CUTLERY} {_SMALL} Book Candle Cloth DishSponge HandTowel SoapBar",
+        "Dresser": f"{_DESKTOP} Bowl Box Candle Newspaper",
+        "Fridge": f"{_FOOD} {_TABLEWARE} Glassbottle Pan Pot WineBottle",
         "GarbageCan": f"{_FOOD} {_WASHING} CD Newspaper Pen Pencil",
+        "HandTowelHolder": "HandTowel",
         "Microwave": "Apple Bread Egg Potato Tomato Bowl Cup Mug Plate",
+        "Ottoman": _SEAT,
         "Safe": "CD CellPhone CreditCard KeyChain Statue Vase Watch",
-        "Shelf": f"{_DESKTOP} {_TABLEWARE} {_WASHING}",
-        "SideTable": f"{_DESKTOP} {_TABLEWARE} {_WASHING}",
-        "SinkBasin": f"{_TABLEWARE} {_FOOD} {_CUTLERY} {_COOKING} Cloth SoapBar",
-        "Sofa": "Book CellPhone KeyChain Laptop Newspaper Pillow RemoteControl",
+        "Shelf": f"{_DESKTOP} {_TABLEWARE} {_WASHING} Box Newspaper",
+        "SideTable": f"{_DESKTOP} {_TABLEWARE} {_WASHING} Box Newspaper",
+        "SinkBasin": f"{_TABLEWARE} {_FOOD} {_CUTLERY} {_COOKING} Cloth DishSponge HandTowel SoapBar",
+        "Sofa": _SEAT,
         "StoveBurner": _COOKING,
-        "Toilet": "Cloth SoapBar SoapBottle SprayBottle TissueBox ToiletPaper",
+        "Toilet": _WASHING,
+        "ToiletPaperHanger": "ToiletPaper",
+        "TowelHolder": "Towel",
     }.items()
 }
 """Types of object that a receptacle takes."""
@@ -65,14 +74,16 @@ FITS: dict[str, tuple[str, ...]] = {
 ABLE: dict[str, frozenset[str]] = {
     able: frozenset(things.split())
     for able, things in {
-        "cleanable": f"{_TABLEWARE} {_CUTLERY} {_COOKING} Apple Cloth Egg Lettuce Potato SoapBar Tomato",
+        "cleanable": f"{_TABLEWARE} {_CUTLERY} {_COOKING} Apple Cloth DishSponge Egg Lettuce Potato SoapBar Tomato",
         "heatable": "Apple Bread Cup Egg Mug Plate Potato Tomato",
-        "coolable": f"{_FOOD} {_TABLEWARE} Pan Pot",
+        "coolable": f"{_FOOD} {_TABLEWARE} Pan Pot WineBottle",
         "sliceable": _FOOD,
-        "isReceptacleObject": "Bowl Cup Mug Pan Plate Pot",
+        "isReceptacleObject": "Bowl Box Cup Mug Pan Plate Pot",
     }.items()
 }
 """For each property the types of object that have it."""
 OPENABLE = frozenset(("Cabinet", "Drawer", "Fridge", "Microwave", "Safe"))
+CLUSTERED = frozenset(("Cabinet", "Drawer", "Shelf", "StoveBurner"))
+"""Receptacles that are often reached from where one stands at the next of their kind."""
 LAMP = "DeskLamp"
 LAMP_STANDS = ("CoffeeTable", "Desk", "DiningTable", "Dresser", "Shelf", "SideTable")

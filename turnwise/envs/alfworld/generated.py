@@ -10,10 +10,11 @@ from typing import Any
 from turnwise.envs.alfworld.data import NamedGames
 from turnwise.envs.alfworld.game import Game
 from turnwise.envs.alfworld.goals import TASK_TYPES
-from turnwise.envs.alfworld.houses import DIFFICULTIES, make_game
-from turnwise.envs.alfworld.splits import SPLITS, TRAIN
+from turnwise.envs.alfworld.houses import difficulty_of, make_game
+from turnwise.envs.alfworld.layouts import Difficulty
+from turnwise.envs.alfworld.splits import SEEN, SPLITS, TRAIN
 from turnwise.envs.alfworld.wording import wording as known_wording
-from turnwise.errors import ConfigError, unknown
+from turnwise.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Recipe:
     """What determines a data set of generated games."""
 
     seed: int = 0
-    difficulty: str = "normal"
+    difficulty: str | Difficulty = "normal"
     train: int = 3000
     """Games of the training split; task types take turns."""
     valid: int = 120
@@ -38,24 +39,34 @@ class GeneratedGames(NamedGames):
     """
 
     def __init__(self, recipe: Recipe) -> None:
-        if recipe.difficulty not in DIFFICULTIES:
-            raise unknown("difficulty", recipe.difficulty, DIFFICULTIES, "generated ALFWorld games")
+        self.difficulty = difficulty_of(recipe.difficulty)
         if recipe.wording is not None:
             known_wording(recipe.wording)
-        if recipe.train < 1 or recipe.valid < 1:
-            raise ConfigError(f"train_games={recipe.train} and valid_games={recipe.valid} were asked for: give at least one each")
+        if recipe.train < len(TASK_TYPES) or recipe.valid < 1:
+            raise ConfigError(
+                f"train_games={recipe.train} and valid_games={recipe.valid} were asked for: give at least six, one of each type of "
+                "task, and at least one"
+            )
         self.recipe = recipe
         sizes = {split: recipe.train if split == TRAIN else recipe.valid for split in SPLITS}
         super().__init__(
-            ((f"{split}/{number}", split, TASK_TYPES[number % 6]) for split, size in sizes.items() for number in range(size)),
+            (
+                (f"{split}/{number}", split, TASK_TYPES[number % len(TASK_TYPES)])
+                for split, size in sizes.items()
+                for number in range(size)
+            ),
             recipe.rule,
         )
         self.data_hash = hashlib.blake2b(repr(("generated", asdict(recipe))).encode(), digest_size=16).hexdigest()
 
     def _make(self, name: str) -> Game:
         split, _, number = name.partition("/")
-        game = make_game(self.recipe.seed, self.recipe.difficulty, split, int(number))
+        game = make_game(self.recipe.seed, self.difficulty, split, int(number), like=self._like(int(number), split))
         return game if self.recipe.wording is None else game.reworded(self.recipe.wording)
+
+    def _like(self, number: int, split: str) -> int | None:
+        """The training game in whose rooms a game of `valid_seen` is: where there are fewer of them they take turns."""
+        return number % (self.recipe.train // len(TASK_TYPES) * len(TASK_TYPES)) if split == SEEN else None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return generated, (self.recipe,)

@@ -113,15 +113,19 @@ def memoise_parsing() -> None:
     """Make TextWorld parse each text of a game's grammar once, and not translate a game again at the reset after its load.
 
     Steps and resets cost a fraction, answers stay the same: both are functions of their arguments. What the text parser
-    returned is copied before use, as the caller writes into it; a translation is only read.
+    returned is copied before use, as the caller writes into it; queries, translations and the things in a context are only
+    read, so they are shared.
     """
     import fast_downward
     from textworld.envs.pddl import textgen
+    from textworld.logic import Rule
 
     if hasattr(fast_downward.pddl2sas, "cache_clear"):
         return
     parse = cache(textgen._parse_and_convert)
     textgen._parse_and_convert = lambda *arguments, **settings: copy.deepcopy(parse(*arguments, **settings))
+    textgen.copy_context = lambda context: context | {name: dict(context[name]) for name in ("variables", "mapping")}
+    Rule.parse_conjunctive_query = cache(Rule.parse_conjunctive_query)
     fast_downward.pddl2sas = lru_cache(maxsize=2)(fast_downward.pddl2sas)
 
 

@@ -21,8 +21,8 @@ from turnwise.envs.textworld.package import textworld
 
 SEED = 1234
 """Of the interpreter's random numbers; TextWorld's games reseed with the same number and draw none."""
-LIVE = 16
-"""Interpreters kept, the least recently used going first."""
+LIVE = 128
+"""Interpreters kept, 1.8 MB each, the least recently used going first: as many games as are usually played at once."""
 COMMAND_BYTES = 198
 """Longer commands are cut, as the interpreter's buffer is."""
 _IGNORED_ATTRIBUTES = (11, 21, 31)

@@ -8,11 +8,13 @@ TextWorld's cooking games depend on the order of Python's sets of strings, which
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import json
 import os
 import signal
 import sys
+from functools import cache as cache_once
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +60,24 @@ def make_game(spec: GameSpec, root: Path) -> Path:
     )
 
 
+@cache_once
+def _parse_once() -> None:
+    """TextWorld parses the same files of logic and grammar anew for every game, most of the time it takes; a maker does it once."""
+    knowledge = textworld("textworld.generator.data").KnowledgeBase
+    parse, parsed = knowledge.load, dict[tuple[Any, ...], Any]()
+
+    def load(target_dir: Any = None, logic_path: Any = None, grammar_path: Any = None) -> Any:
+        key = (target_dir, logic_path, grammar_path)
+        if key not in parsed:
+            parsed[key] = parse(*key)
+        return copy.deepcopy(parsed[key])
+
+    knowledge.load = load
+
+
 def _generate(spec: GameSpec, seed: int) -> Any:
     tw = textworld()
+    _parse_once()
     values, options = spec.settings.values(), tw.GameOptions()
     options.seeds = seed
     kind = spec.settings.kind

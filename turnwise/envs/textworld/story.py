@@ -7,6 +7,7 @@ all episodes that come through it.
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +18,7 @@ from turnwise.envs.textworld.interpreter import Interpreter, ZState, interpreter
 from turnwise.envs.textworld.package import textworld
 from turnwise.errors import DataError
 
-STORIES = 256
+STORIES = 512
 """Games kept loaded in a process."""
 WORLDS = 256
 """Worlds remembered of each."""
@@ -127,13 +128,23 @@ class Story:
         return self._path
 
 
-@lru_cache(maxsize=STORIES)
+_loading = threading.RLock()
+"""TextWorld's parsers keep their place in one object for all, so one thread loads at a time."""
+
+
 def story(home: Path) -> Story:
     """The game in a directory, loaded once a process."""
+    with _loading:
+        return _story(home)
+
+
+@lru_cache(maxsize=STORIES)
+def _story(home: Path) -> Story:
     return Story(home)
 
 
 def forget() -> None:
     """Drop every loaded game and interpreter of this process; environments that are playing keep theirs."""
-    story.cache_clear()
+    with _loading:
+        _story.cache_clear()
     release()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import subprocess
@@ -31,6 +32,7 @@ class Maker:
             [sys.executable, "-m", "turnwise.envs.textworld.maker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf8",
             env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}, start_new_session=True,
+            cwd=Path(__file__).parent,  # TextWorld would take rules and words from a directory textworld_data where it runs
         )  # fmt: skip
 
     def make(self, spec: GameSpec, root: Path) -> Path:
@@ -56,7 +58,8 @@ class Maker:
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.kill()
         self.process.wait()
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # a request that nobody read
+            self.process.stdin.close()
         self.process.stdout.close()
 
 
@@ -67,10 +70,12 @@ class Workshop:
         self._free = threading.Semaphore(limit)
         self._lock = threading.Lock()
         self._idle: list[Maker] = []
+        self._busy: set[Maker] = set()
         self._timer: threading.Timer | None = None
 
     def make(self, spec: GameSpec, root: Path) -> Path:
         """The directory of a game, made now unless it is there."""
+        root = root.absolute()
         home = cache.place(root, spec, versions())
         if cache.present(home):
             return home
@@ -82,10 +87,20 @@ class Workshop:
             try:
                 found = maker.make(spec, root)
             except BaseException:
+                with self._lock:
+                    self._busy.discard(maker)
                 maker.stop()
                 raise
             self._give_back(maker)
             return found
+
+    def abandon(self) -> None:
+        """End the processes that are at work too; what they were making is not made."""
+        with self._lock:
+            busy = list(self._busy)
+        for maker in busy:
+            maker.process.kill()
+        self.close()
 
     def close(self) -> None:
         """End the processes that are idle."""
@@ -99,12 +114,13 @@ class Workshop:
 
     def _take(self) -> Maker:
         with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        return Maker()
+            maker = self._idle.pop() if self._idle else Maker()
+            self._busy.add(maker)
+            return maker
 
     def _give_back(self, maker: Maker) -> None:
         with self._lock:
+            self._busy.discard(maker)
             self._idle.append(maker)
             if self._timer is not None:
                 self._timer.cancel()
@@ -146,5 +162,6 @@ def make_all(specs: Sequence[GameSpec], root: Path, on_made: Callable[[], None] 
         except BaseException:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
+            shop.abandon()
             raise
     return [home for home in found if home is not None]

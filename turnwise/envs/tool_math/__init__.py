@@ -12,9 +12,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Grade", "Problem", "ToolMathEnv", "generate", "grade", "graded", "load_problems"]
 _HOME = {
-    "Grade": "grading", "Problem": "problems", "ToolMathEnv": "env", "generate": "problems", "grade": "grading", "graded": "grading",
+    "Grade": "grading",
+    "Problem": "problems",
+    "ToolMathEnv": "env",
+    "generate": "problems",
+    "grade": "grading",
+    "graded": "grading",
     "load_problems": "datasets",
-}  # fmt: skip
+}
 
 
 def __getattr__(name: str) -> Any:

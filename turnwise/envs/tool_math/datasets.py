@@ -1,4 +1,4 @@
-"""Problems that somebody has: JSON lines, parquet, or a data set of the Hugging Face hub, read by saying what its columns are called.
+"""Problems that somebody has: JSON lines, parquet, or the Hugging Face hub, read by saying what their columns are called.
 
     load_problems("gsm8k_test.jsonl", {"preset": "gsm8k"})
     load_problems("mine.jsonl", {"question": "problem", "answer": "solution", "answer_from": "boxed"})
@@ -37,15 +37,15 @@ def load_problems(source: str | Path, fields: Fields | None = None, *, limit: in
     Args:
         source: a file `.jsonl`, `.json` (a list) or `.parquet` (needs pyarrow); `hf:<owner>/<name>`, which needs `datasets` and the
             network or its cache; or the name of a preset, for the address it knows.
-        fields: the columns `question`, `answer` (both needed, from here or from the preset), `id`, `level`, `code`; `answer_from`:
-            `plain`, `gsm8k` or `boxed`; `source`, a name for the problems; `preset`, one of `turnwise.envs.tool_math.presets`, whose
-            fields the others override; `inside`, two beginnings of paragraphs of instructions to drop around the question; and for the
-            hub `config`, `split`, `revision`.
+        fields: the columns `question`, `answer` (both needed, from here or from the preset), `id`, `level`, `code`;
+            `answer_from`: `plain`, `gsm8k` or `boxed`; `source`, a name for the problems; `preset`, one of
+            `turnwise.envs.tool_math.presets`, whose fields the others override; `inside`, two beginnings of paragraphs of
+            instructions to drop around the question; and for the hub `config`, `split`, `revision`.
         limit: at most so many problems, from the start.
 
     Raises:
         ConfigError: for unknown fields or presets, or a library that is not installed.
-        DataError: for a file that is not there or not what it claims, and for a row without question or answer: with file, line, field.
+        DataError: for a file that is not there or not what it claims, and for a row without question or answer.
     """
     name = str(source)
     if name in PRESETS and not Path(name).exists():

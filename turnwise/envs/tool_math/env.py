@@ -145,7 +145,7 @@ class ToolMathEnv(TurnEnv[tuple[Place, str, Outcome]]):
         return (*flags, self.output_chars, self.seconds, self.memory_mb, self._prelude)
 
     def _begin(self, task: TaskId) -> Outcome:
-        self._interpreter.close()
+        self._interpreter.end()
         self._split, self._problem = self._tasks.problem(task, self._split)
         self._place, self._output = Place(), ""
         return self._look(self._problem.question)
@@ -196,7 +196,7 @@ class ToolMathEnv(TurnEnv[tuple[Place, str, Outcome]]):
         try:
             return self._interpreter.run((), code)
         finally:
-            self._interpreter.close()
+            self._interpreter.end()
 
     def _answered(self, text: str, observation: str, tags: list[str]) -> Outcome:
         verdict = graded(self._problem.answer, text)
@@ -209,7 +209,7 @@ class ToolMathEnv(TurnEnv[tuple[Place, str, Outcome]]):
         self, observation: str, *, reward: float = 0.0, terminated: bool = False, valid: bool = True, tags: Sequence[str] = ()
     ) -> Outcome:
         if self._place.done:
-            self._interpreter.close()
+            self._interpreter.end()
         return Outcome(
             observation=observation, instruction=self._problem.question, admissible=list(ADMISSIBLE), state=self._state_hash(),
             reward=reward, terminated=terminated, valid=valid, success=self._place.score == 1.0, score=self._place.score,

@@ -19,12 +19,14 @@ from typing import Literal
 from turnwise.envs.tool_math import rational
 from turnwise.envs.tool_math.boxed import gsm8k_answer, last_boxed
 from turnwise.envs.tool_math.grading_pool import GraderError, Verdict, shared_pool
-from turnwise.envs.tool_math.spelling import canonical, entries, has_base, latex, same_base, words
+from turnwise.envs.tool_math.spelling import canonical, contradicts, depth, entries, has_base, latex, same_base, words
 
 Status = Literal["graded", "no_answer", "too_long", "timeout", "died"]
 How = Literal["text", "base", "number", "words", "entries", "spelling", "algebra", "no_answer", "too_long", "timeout", "died"]
 LENGTH_CAP = 300
 """Characters of an answer, or twice the gold's where that is more. The longest answer in MATH has 159."""
+DEPTH_CAP = 24
+"""Brackets within brackets, or as many as the gold has. A parser's time can grow exponentially with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,8 @@ class Grade:
     answer: str | None
     """What was graded; None where the text has no answer."""
     status: Status
-    """`graded`; or why it counts as wrong unread: `no_answer`, `too_long`, and `timeout` or `died` where comparing it used up its
-    time or killed the worker, which a gold that is fine does not do by itself."""
+    """`graded`; or why it counts as wrong unread: `no_answer`, `too_long` (or too deep), and `timeout` or `died` where comparing it
+    used up its time or killed the worker, which a gold that is fine does not do by itself."""
     how: How = "text"
     """What decided: equal text, number bases, exact numbers, words, the count of entries, a spelling that differs while algebra is
     switched off, algebra; or the status."""
@@ -52,9 +54,9 @@ def graded(gold: str, text: str, *, algebra: bool = True) -> Grade:
 
     Args:
         gold: the reference, with or without ``\boxed{}`` or ``$…$`` around it.
-        text: a reply. The answer is its last balanced ``\boxed{}``; else, as GSM8K's solutions end, what follows the last line that
-            begins with ``####``; else the whole text where it is one line without a ``\boxed``, so that a bare answer is graded as it
-            stands. Nothing is searched for in prose.
+        text: a reply. The answer is its last balanced ``\boxed{}``; else, as GSM8K's solutions end, what follows ``####`` at the
+            beginning of a line; else the whole text where it is one line without a ``\boxed``, so that a bare answer is graded
+            as it stands. Nothing is searched for in prose.
         algebra: whether what is no number may be compared by math-verify. Without it such answers are right only where they are
             spelled as the gold is, and the extra `[math]` is not needed.
 
@@ -66,7 +68,7 @@ def graded(gold: str, text: str, *, algebra: bool = True) -> Grade:
     answer = reference if text.strip() == gold.strip() else given_answer(text)
     if answer is None:
         return Grade(False, None, "no_answer", "no_answer")
-    if len(answer) > max(LENGTH_CAP, 2 * len(reference)):
+    if len(answer) > max(LENGTH_CAP, 2 * len(reference)) or depth(answer) > max(DEPTH_CAP, depth(reference)):
         return Grade(False, answer, "too_long", "too_long")
     decided = _decide(reference, answer)
     if decided is not None:
@@ -116,10 +118,12 @@ def _decide(gold: str, answer: str) -> tuple[bool, How] | None:
     wanted, given = rational.number(plain_gold), rational.number(plain_answer)
     if wanted is not None and given is not None:
         return rational.same(wanted, given), "number"
+    if contradicts(plain_answer):
+        return False, "number"
     said, meant = words(answer), words(gold)
     if said is not None and meant is not None:
         return said == meant, "words"
-    if given is None and entries(plain_answer) > entries(plain_gold):
+    if given is None and entries(plain_answer) > entries(plain_gold, inside=True):
         return False, "entries"
     return None
 

@@ -62,7 +62,7 @@ def main() -> None:
         asked = json.loads(line)
         signal.setitimer(signal.ITIMER_PROF, asked["seconds"])
         try:
-            reply = {"equal": _compare(asked["gold"], asked["answer"])}
+            reply: dict[str, object] = {"equal": _compare(asked["gold"], asked["answer"])}
         except (Exception, RecursionError) as problem:
             reply = {"error": type(problem).__name__}
         signal.setitimer(signal.ITIMER_PROF, 0)

@@ -4,6 +4,10 @@ What the episode *is* are the cells it has run; the interpreter is only a quick 
 cells that came before, and where the live session has run others (after a snapshot was restored) or none (after unpickling, or
 in a fork of a sandbox that cannot fork) a new one runs them again first. Global random generators begin the same in every
 session and go on the same in a fork, so that a fork and a replay print the same.
+
+From the second episode on, an interpreter keeps a session that has run nothing but the prelude, and each episode gets a copy
+of it: a fraction of the cost of a new sandbox. It is of this interpreter alone, so episodes that are played at the same time
+never share a sandbox; and where an episode harmed it, another is made.
 """
 
 from __future__ import annotations
@@ -19,6 +23,9 @@ from turnwise.sandbox.contract import Limits, Result, Sandbox, SandboxError, Ses
 MakeSandbox: TypeAlias = Callable[[], Sandbox]
 GONE = frozenset({"timeout", "memory", "output", "died"})
 """Errors after which a session is no more."""
+
+STARTING = 30.0
+"""Seconds that a session may take to begin, on whatever busy machine."""
 
 SEEDED = """\
 def _begin():
@@ -72,9 +79,11 @@ class Interpreter:
     def __init__(self, make_sandbox: MakeSandbox, prelude: str, seconds: float) -> None:
         self._make, self._prelude, self._seconds = make_sandbox, prelude, seconds
         self._held: list[Sandbox] = []  # at most one; shared with the finalizer, which must not hold the interpreter
+        self._pristine: list[Sandbox] = []  # at most one
+        self._opened = 0
         self._session: Session | None = None
         self._ran: tuple[str, ...] = ()
-        self._finalizer = weakref.finalize(self, _close_all, self._held)
+        weakref.finalize(self, _close_all, self._held, self._pristine)
 
     @property
     def live(self) -> bool:
@@ -90,7 +99,7 @@ class Interpreter:
         session = self._prepared(tuple(before))
         result = self._checked(session.run(code, self._seconds))
         if result.error in GONE or not session.alive:
-            self.close()
+            self.end()
         else:
             self._ran = (*before, code)
         return result
@@ -102,23 +111,28 @@ class Interpreter:
             other._adopt(self._held[0].fork(), self._ran)
         return other
 
-    def close(self) -> None:
+    def end(self) -> None:
         """End the session and its sandbox. The next `run` begins another."""
         self._session, self._ran = None, ()
         _close_all(self._held)
 
+    def close(self) -> None:
+        """`end`, and give up what later episodes would have begun from."""
+        self.end()
+        _close_all(self._pristine)
+
     def _prepared(self, before: tuple[str, ...]) -> Session:
         if self._session is not None and self.live and self._ran == before:
             return self._session
-        self.close()
-        sandbox = self._make()
-        self._held.append(sandbox)
-        session = self._session = sandbox.session()
-        for k, cell in enumerate((self._prelude, *before)):
+        self.end()
+        self._held.append(self._begun())
+        (session,) = self._held[0].sessions
+        self._session = session
+        for cell in before:
             # A cell may have raised and still have set variables; one that takes its session along never comes before another.
             result = self._checked(session.run(cell, self._seconds))
-            if result.error in GONE or (k == 0 and result.error != "none"):
-                self.close()
+            if result.error in GONE:
+                self.end()
                 raise SandboxError(
                     f"a cell that ran before ended with {result.error!r} when it was run again ({result.stderr.strip()[-200:]}): "
                     "the machine may be overloaded; raise the time limit of the environment"
@@ -126,9 +140,34 @@ class Interpreter:
         self._ran = before
         return session
 
+    def _begun(self) -> Sandbox:
+        """A sandbox with a session that has run the prelude."""
+        self._opened += 1
+        if self._pristine:
+            try:
+                return self._pristine[0].fork()
+            except SandboxError:  # an earlier episode lived beside it and may have ended it; what is made anew tells
+                _close_all(self._pristine)
+        made = self._fresh()
+        if self._opened == 1 or not made.capabilities.fork:
+            return made
+        self._pristine.append(made)
+        return made.fork()
+
+    def _fresh(self) -> Sandbox:
+        sandbox = self._make()
+        try:
+            result = self._checked(sandbox.session().run(self._prelude, max(self._seconds, STARTING)))
+            if result.error != "none":
+                raise SandboxError(f"a session could not begin ({result.error}: {result.stderr.strip()[-300:]})")
+        except BaseException:
+            sandbox.close()
+            raise
+        return sandbox
+
     def _checked(self, result: Result) -> Result:
         if result.error == "infrastructure":
-            self.close()
+            self.end()
             raise SandboxError(
                 f"the sandbox failed while it ran code ({result.stderr.strip()[-300:] or 'no reason given'}): "
                 "nothing is known about that code, so the episode has no score"
@@ -141,6 +180,7 @@ class Interpreter:
         self._ran = ran
 
 
-def _close_all(held: list[Sandbox]) -> None:
-    while held:
-        held.pop().close()
+def _close_all(*several: list[Sandbox]) -> None:
+    for held in several:
+        while held:
+            held.pop().close()

@@ -1,9 +1,9 @@
 """Data sets by name: where they are published and what their columns are called.
 
-None of them comes with turnwise and none is downloaded by itself. A preset describes a file its user has, or, where the library `datasets`
-is installed, the hub's address: `load_problems("hf:openai/gsm8k", {"preset": "gsm8k", "split": "test"})`. Fields of records in
-records are joined by dots, `reward_model.ground_truth`; a number takes an entry of a list. The names are those of the data sets'
-cards; those of GSM8K and MATH were checked against files, the others against public code that reads them.
+None of them comes with turnwise and none is downloaded by itself. A preset describes a file that its user has or, where the library
+`datasets` is installed, the hub's address: `load_problems("hf:openai/gsm8k", {"preset": "gsm8k", "split": "test"})`. Fields of
+records in records are joined by dots, `reward_model.ground_truth`; a number takes an entry of a list. The names of columns of GSM8K
+and MATH were checked against files, those of the others against public code that reads them.
 """
 
 from __future__ import annotations
@@ -15,31 +15,71 @@ Fields = Mapping[str, str]
 PRESETS: dict[str, Fields] = {
     # Cobbe et al. 2021. `answer` is a worked solution that ends in "#### <number>".
     "gsm8k": {
-        "hub": "openai/gsm8k", "config": "main", "question": "question", "answer": "answer", "answer_from": "gsm8k", "source": "GSM8K",
+        "hub": "openai/gsm8k",
+        "config": "main",
+        "question": "question",
+        "answer": "answer",
+        "answer_from": "gsm8k",
+        "source": "GSM8K",
     },
     # Hendrycks et al. 2021. The answer is the last box of `solution`; `level` is "Level 1" to "Level 5".
     "math": {
-        "hub": "DigitalLearningGmbH/MATH-lighteval", "question": "problem", "answer": "solution", "answer_from": "boxed", "level": "level",
+        "hub": "DigitalLearningGmbH/MATH-lighteval",
+        "question": "problem",
+        "answer": "solution",
+        "answer_from": "boxed",
+        "level": "level",
         "source": "MATH",
     },
     # Lightman et al. 2023: 500 problems of MATH's test split.
     "math500": {
-        "hub": "HuggingFaceH4/MATH-500", "split": "test", "question": "problem", "answer": "answer", "level": "level", "id": "unique_id",
+        "hub": "HuggingFaceH4/MATH-500",
+        "split": "test",
+        "question": "problem",
+        "answer": "answer",
+        "level": "level",
+        "id": "unique_id",
         "source": "MATH-500",
     },
     "aime24": {
-        "hub": "HuggingFaceH4/aime_2024", "split": "train", "question": "problem", "answer": "answer", "id": "id", "source": "AIME 2024",
+        "hub": "HuggingFaceH4/aime_2024",
+        "split": "train",
+        "question": "problem",
+        "answer": "answer",
+        "id": "id",
+        "source": "AIME 2024",
     },
-    "aime25": {"hub": "math-ai/aime25", "split": "test", "question": "problem", "answer": "answer", "id": "id", "source": "AIME 2025"},
-    "amc23": {"hub": "math-ai/amc23", "split": "test", "question": "question", "answer": "answer", "id": "id", "source": "AMC 2023"},
+    "aime25": {
+        "hub": "math-ai/aime25",
+        "split": "test",
+        "question": "problem",
+        "answer": "answer",
+        "id": "id",
+        "source": "AIME 2025",
+    },
+    "amc23": {
+        "hub": "math-ai/amc23",
+        "split": "test",
+        "question": "question",
+        "answer": "answer",
+        "id": "id",
+        "source": "AMC 2023",
+    },
     # Luo et al. 2025: about 40,000 problems.
     "deepscaler": {
-        "hub": "agentica-org/DeepScaleR-Preview-Dataset", "split": "train", "question": "problem", "answer": "answer",
+        "hub": "agentica-org/DeepScaleR-Preview-Dataset",
+        "split": "train",
+        "question": "problem",
+        "answer": "answer",
         "source": "DeepScaleR",
     },
     # Yu et al. 2025: 17,000 problems, each many times over, in a prompt with its instructions around the question.
     "dapo_math": {
-        "hub": "BytedTsinghua-SIA/DAPO-Math-17k", "split": "train", "question": "prompt.0.content", "answer": "reward_model.ground_truth",
-        "inside": "Solve the following math problem|Remember to put your answer", "source": "DAPO-Math-17k",
+        "hub": "BytedTsinghua-SIA/DAPO-Math-17k",
+        "split": "train",
+        "question": "prompt.0.content",
+        "answer": "reward_model.ground_truth",
+        "inside": "Solve the following math problem|Remember to put your answer",
+        "source": "DAPO-Math-17k",
     },
-}  # fmt: skip
+}

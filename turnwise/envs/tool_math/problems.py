@@ -2,8 +2,8 @@
 
 `problem(family, level, index, split, seed)` is a pure function of its arguments. Splits are disjoint by content: a problem belongs
 to the split that a hash of its program says, and the program states every number the problem is made of, so no question of the
-test split is asked in training in other words. Families are in `turnwise.envs.tool_math.generators`; those of `reasoning-gym`, when it is installed,
-are called `reasoning_gym/<name>`.
+test split is asked in training in other words. Families are in `turnwise.envs.tool_math.generators`; those of `reasoning-gym`, when
+it is installed, are called `reasoning_gym/<name>`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SPLITS = {"train": range(0, 16), "dev": range(16, 18), "test": range(18, 20)}
 """Of twenty parts of all possible problems, those that belong to each split."""
 LEVELS = (1, 2, 3, 4, 5)
-_DRAWS = 20_000
+_DRAWS = 2_000
 """Draws after which a family is out of new problems at a level."""
 
 
@@ -45,13 +45,16 @@ class Problem:
 
 
 def problem(family: str, level: int, index: int, split: str = "train", seed: int = 0) -> Problem:
-    """The problem of a family and a level at an index of a split. Different indices may meet the same problem where a level is small.
+    """The problem of a family and a level at an index of a split. Indices may meet the same problem where a level is small.
 
     Raises:
         ConfigError: for an unknown family or a level that is not 1 to 5.
         TaskError: for an unknown split.
     """
-    return next(_drawn(family, level, split, seed, index))
+    found = next(_drawn(family, level, split, seed, index), None)
+    if found is None:
+        raise ConfigError(f"family {family!r} has no problems of level {level} in split {split!r}: take another level")
+    return found
 
 
 def generate(
@@ -97,7 +100,7 @@ def generate(
 
 
 def _drawn(family: str, level: int, split: str, seed: int, start: int) -> Iterator[Problem]:
-    """The problems of a family, a level and a split, from an index on, for ever."""
+    """The problems of a family, a level and a split, from an index on, for ever; none where a small level has none in the split."""
     make = _maker(family)
     if level not in LEVELS:
         raise ConfigError(f"there is no level {level!r}: choose 1 (easy) to 5")
@@ -110,7 +113,7 @@ def _drawn(family: str, level: int, split: str, seed: int, start: int) -> Iterat
             if part_of(made.code or made.question) in SPLITS[split]:
                 break
         else:
-            raise ConfigError(f"family {family!r} has no problems of level {level} in split {split!r}")
+            return
         name = f"{family}/{level}/{split}/{seed}/{index}"
         tags = (f"family={family}", f"level={level}")
         yield Problem(name, made.question, made.answer, level, "turnwise" if made.code else "reasoning-gym", made.code, tags)

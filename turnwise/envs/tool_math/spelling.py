@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 
-_SPACING = re.compile(r"\\[!,;:> ]|\\(?:left|right|displaystyle|limits)(?![a-zA-Z])|~|\s+")
+from turnwise.envs.tool_math import rational
+
+_SPACING = re.compile(r"(\\\\)|\\[!,;:> ]|\\(?:left|right|displaystyle|limits)(?![a-zA-Z])|~|\s+")
 _FRACTION = re.compile(r"\\[dtc]frac(?![a-zA-Z])")
 _THOUSANDS = re.compile(r"(?<![\d,(\[{._])\d{1,3}(?:,\d{3})+(?![\d,)\]}])")
 _TEXT = re.compile(r"\\(?:text|textbf|textit|mbox|mathrm|textrm|operatorname|mathbf)\s*\{([^{}]*)\}")
@@ -22,7 +24,7 @@ def canonical(text: str) -> str:
     bare = text.strip().strip("$").strip()
     bare = _FRACTION.sub(r"\\frac", bare).replace("{,}", ",").replace("−", "-")
     # A space matters after a command (`\sqrt 2`, `\text{a b}`), and between digits it would join two numbers.
-    bare = _SPACING.sub(lambda found: " " if found.group().isspace() else "", bare)
+    bare = _SPACING.sub(lambda found: found.group(1) or (" " if found.group().isspace() else ""), bare)
     bare = re.sub(r"(?<![\w}]) | (?![\w\\])", "", bare)
     bare = _THOUSANDS.sub(lambda found: found.group().replace(",", ""), bare)
     return bare.removesuffix(".") if not bare.endswith("..") else bare
@@ -42,8 +44,8 @@ def same_base(gold: str, answer: str) -> bool:
 def words(text: str) -> str | None:
     r"""The words of an answer that is nothing but words, in lower case without brackets and spaces; None for any other.
 
-    ``\text{(C)}``, ``(C)`` and ``C`` are one, ``\text{Yes}`` and ``yes`` too. What may be a product of variables is not words: plain
-    letters count from the third on, or as one capital letter.
+    ``\text{(C)}``, ``(C)`` and ``C`` are one, ``\text{Yes}`` and ``yes`` too. What may be a product of variables is not
+    words: plain letters count from the third on, or as one capital letter.
     """
     inner, count = _TEXT.subn(r"\1", text.strip().strip("$"))
     bare = re.sub(r"[\s()\"'.]|\\[ !,;]", "", inner)
@@ -54,15 +56,17 @@ def words(text: str) -> str | None:
     return bare.lower()
 
 
-def entries(text: str) -> int:
-    """How many entries a list at the top level has; algebra makes a set of it, in which repeated ones vanish."""
+def entries(text: str, inside: bool = False) -> int:
+    """How many entries a list or a set at the top level has; algebra makes a set of it, in which repeated ones vanish.
+
+    With `inside` also those of a tuple or an interval: a gold `(5,12)` may be answered by `5,12`.
+    """
     if _TWO_SIGNS.search(text):
         return 2 * (1 + text.count(","))
     depth, count = 0, 1
-    inner = text
-    for opening, closing in (("\\{", "\\}"), ("(", ")"), ("[", "]")):
-        if text.startswith(opening) and text.endswith(closing) and inner is text:
-            inner = text[len(opening) : -len(closing)]
+    inner = text[2:-2] if text.startswith("\\{") and text.endswith("\\}") else text
+    if inside and inner[:1] in "([" and inner[-1:] in ")]":
+        inner = inner[1:-1]
     inner = re.sub(r"\\text\{ ?(?:and|or) ?\}", ",", inner)
     for letter in inner:
         depth += (letter in _OPEN) - (letter in _CLOSE)
@@ -70,9 +74,29 @@ def entries(text: str) -> int:
     return count
 
 
+def depth(text: str) -> int:
+    """How deep brackets and braces nest."""
+    deepest = now = 0
+    for letter in text:
+        now += (letter in _OPEN) - (letter in _CLOSE)
+        deepest = max(deepest, now)
+    return deepest
+
+
+def contradicts(text: str) -> bool:
+    """Whether `text` is a chain of equations between numbers that are not equal: `7=5`, of which algebra reads the last."""
+    sides = [rational.number(side) for side in text.split("=")]
+    values = {side.value for side in sides if side is not None}
+    return len(sides) > 1 and len(values) > 1
+
+
 def latex(text: str) -> str:
-    """`text` as math-verify reads it: Python's powers, roots and constants become LaTeX where there is no LaTeX yet."""
-    plain = canonical(text)
+    """`text` as math-verify reads it.
+
+    Python's powers, roots and constants become LaTeX where there is no LaTeX yet, and an imaginary unit stands apart from the
+    digits before it: math-verify takes the i of `4i` for a variable and that of `4*i` for the unit.
+    """
+    plain = re.sub(r"(?<=\d)i(?![A-Za-z])", " i", canonical(text))
     if "\\" in plain:
         return plain
     plain = re.sub(r"\b(?:Fraction|Rational)\(([^(),]+),([^(),]+)\)", r"\\frac{\1}{\2}", plain)
@@ -80,5 +104,5 @@ def latex(text: str) -> str:
     plain = re.sub(r"\*\*\s*(-?\w+)", r"^{\1}", plain)
     plain = re.sub(r"\bpi\b", r"\\pi ", plain)
     plain = re.sub(r"\boo\b", r"\\infty ", plain)
-    plain = re.sub(r"(?<![A-Za-z])I(?![A-Za-z])", "i", plain)
+    plain = re.sub(r"(?<![A-Za-z])I(?![A-Za-z])", " i", plain)
     return re.sub(r"\bsqrt\(([^()]*)\)", r"\\sqrt{\1}", plain)

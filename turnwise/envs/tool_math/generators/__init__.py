@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from turnwise.envs.tool_math.generators import (
-    algebra, arithmetic, counting, dates, everyday, geometry, number_theory, probability, sequences,
-)  # fmt: skip
+    algebra,
+    arithmetic,
+    counting,
+    dates,
+    everyday,
+    geometry,
+    number_theory,
+    probability,
+    sequences,
+)
 from turnwise.envs.tool_math.generators.family import Family, Made
 
 __all__ = ["FAMILIES", "Family", "Made"]

@@ -34,13 +34,18 @@ def linear_system(draw: Draw, level: int) -> Made:
         shown.append(f"${left} = {row[-1]}$")
     wanted = draw.between(0, count)
     target, answer = ("+".join(names), sum(solution, Fraction(0))) if wanted == count else (names[wanted], solution[wanted])
-    asked = draw.pick((
-        "Solve {s}. What is ${t}$?", "If {s}, find ${t}$.", "Given {s}, what is the value of ${t}$?",
-        draw.pick(NAMES) + " knows that {s}. Find ${t}$.",
-    ))  # fmt: skip
+    asked = draw.pick(
+        (
+            "Solve {s}. What is ${t}$?",
+            "If {s}, find ${t}$.",
+            "Given {s}, what is the value of ${t}$?",
+            draw.pick(NAMES) + " knows that {s}. Find ${t}$.",
+        )
+    )
     listed = ", ".join(shown[:-1]) + f" and {shown[-1]}"
     code = (
-        f"from fractions import Fraction\nrows = [[Fraction(v) for v in row] for row in {rows}]\nn = len(rows)\nfor i in range(n):\n"
+        f"from fractions import Fraction\nrows = [[Fraction(v) for v in row] for row in {rows}]\nn = len(rows)\n"
+        f"for i in range(n):\n"
         "    pivot = next(k for k in range(i, n) if rows[k][i])\n    rows[i], rows[pivot] = rows[pivot], rows[i]\n"
         "    rows[i] = [v / rows[i][i] for v in rows[i]]\n    for k in range(n):\n        if k != i:\n"
         "            rows[k] = [a - rows[k][i] * b for a, b in zip(rows[k], rows[i])]\n"
@@ -57,7 +62,7 @@ def _determinant(matrix: list[list[int]]) -> int:
 
 
 def roots(draw: Draw, level: int) -> Made:
-    """The largest, the smallest, or the sum of squares of the integer roots of an expanded polynomial; the program tries integers."""
+    """The largest, the smallest, or a sum over the integer roots of an expanded polynomial; the program tries integers."""
     degree = (2, 2, 3, 4, 5)[level - 1]
     size = (6, 15, 12, 15, 30)[level - 1]
     found = sorted(draw.sample([value for value in range(-size, size + 1) if value], degree))
@@ -66,18 +71,26 @@ def roots(draw: Draw, level: int) -> Made:
         coefficients = [a - root * b for a, b in zip([*coefficients, 0], [0, *coefficients], strict=True)]
     factor = draw.between(1, (1, 3, 4, 6, 9)[level - 1])
     coefficients = [factor * value for value in coefficients]
-    what, answer, expression = draw.pick((
-        ("largest root", found[-1], "max(roots)"), ("smallest root", found[0], "min(roots)"),
-        ("sum of the squares of the roots", sum(root**2 for root in found), "sum(r * r for r in roots)"),
-        ("sum of the absolute values of the roots", sum(map(abs, found)), "sum(map(abs, roots))"),
-    ))  # fmt: skip
-    asked = draw.pick((
-        "All roots of ${p}$ are integers. What is the {w}?", "Find the {w} of ${p}$, all of whose roots are integers.",
-        "The equation ${p} = 0$ has only integer solutions. Find the {w}.",
-    ))  # fmt: skip
+    what, answer, expression = draw.pick(
+        (
+            ("largest root", found[-1], "max(roots)"),
+            ("smallest root", found[0], "min(roots)"),
+            ("sum of the squares of the roots", sum(root**2 for root in found), "sum(r * r for r in roots)"),
+            ("sum of the absolute values of the roots", sum(map(abs, found)), "sum(map(abs, roots))"),
+        )
+    )
+    asked = draw.pick(
+        (
+            "All roots of ${p}$ are integers. What is the {w}?",
+            "Find the {w} of ${p}$, all of whose roots are integers.",
+            "The equation ${p} = 0$ has only integer solutions. Find the {w}.",
+        )
+    )
     code = (
-        f"coefficients = {coefficients}\n\ndef value(x):\n    total = 0\n    for c in coefficients:\n        total = total * x + c\n    return total\n\n"
-        f"bound = max(map(abs, coefficients)) // abs(coefficients[0]) + 1\nroots = []\nx = 0\nwhile len(roots) < {degree} and x <= bound:\n"
+        f"coefficients = {coefficients}\n\ndef value(x):\n    total = 0\n    for c in coefficients:\n"
+        f"        total = total * x + c\n    return total\n\n"
+        f"bound = max(map(abs, coefficients)) // abs(coefficients[0]) + 1\nroots = []\nx = 0\n"
+        f"while len(roots) < {degree} and x <= bound:\n"
         f"    roots += [r for r in {{x, -x}} if value(r) == 0]\n    x += 1\nprint({expression})"
     )
     return Made(asked.replace("{p}", polynomial(coefficients)).replace("{w}", what), str(answer), code)
@@ -91,10 +104,13 @@ def coefficient(draw: Draw, level: int) -> Made:
     wanted = draw.between(1, sum(powers) - 1)
     answer = _by_binomial_theorem(binomials, powers, wanted)
     shown = "".join(f"({term(a, 'x', first=True)}{term(b, '')})^{{{n}}}" for (a, b), n in zip(binomials, powers, strict=True))
-    asked = draw.pick((
-        "What is the coefficient of $x^{{k}}$ in the expansion of ${p}$?", "Expand ${p}$. Which number stands before $x^{{k}}$?",
-        "Find the coefficient of $x^{{k}}$ in ${p}$.",
-    ))  # fmt: skip
+    asked = draw.pick(
+        (
+            "What is the coefficient of $x^{{k}}$ in the expansion of ${p}$?",
+            "Expand ${p}$. Which number stands before $x^{{k}}$?",
+            "Find the coefficient of $x^{{k}}$ in ${p}$.",
+        )
+    )
     factors = [pair for pair, n in zip(binomials, powers, strict=True) for _ in range(n)]
     code = (
         f"product = [1]  # lowest power first\nfor a, b in {factors}:\n"

@@ -24,10 +24,15 @@ def integers(draw: Draw, level: int) -> Made:
             total, product, plus = total + plus * product, value, 1 if sign == "+" else -1
     total += plus * product
     shown = source.replace("*", "\\times")
-    asked = draw.pick((
-        "Compute ${}$.", "What is ${}$?", "Find the exact value of ${}$.", "Evaluate ${}$ without rounding.",
-        draw.pick(NAMES) + " needs the exact value of ${}$. What is it?",
-    ))  # fmt: skip
+    asked = draw.pick(
+        (
+            "Compute ${}$.",
+            "What is ${}$?",
+            "Find the exact value of ${}$.",
+            "Evaluate ${}$ without rounding.",
+            draw.pick(NAMES) + " needs the exact value of ${}$. What is it?",
+        )
+    )
     return Made(asked.replace("{}", shown), str(total), f"print({source})")
 
 
@@ -44,10 +49,14 @@ def fractions(draw: Draw, level: int) -> Made:
     for top, bottom in parts:
         sign = "-" if top < 0 else "+" if shown else ""
         shown += f"{' ' if shown else ''}{sign}{' ' if shown else ''}\\frac{{{abs(top)}}}{{{bottom}}}"
-    asked = draw.pick((
-        "Compute ${}$ and give the answer as a fraction in lowest terms.", "What is ${}$, as an exact fraction?",
-        "Simplify ${}$ to a single fraction.", "Write ${}$ as one fraction in lowest terms.",
-    ))  # fmt: skip
+    asked = draw.pick(
+        (
+            "Compute ${}$ and give the answer as a fraction in lowest terms.",
+            "What is ${}$, as an exact fraction?",
+            "Simplify ${}$ to a single fraction.",
+            "Write ${}$ as one fraction in lowest terms.",
+        )
+    )
     summands = " + ".join(f"Fraction({top}, {bottom})" for top, bottom in parts)
     return Made(asked.replace("{}", shown), exact(answer), f"from fractions import Fraction\nprint({summands})")
 
@@ -61,15 +70,21 @@ def digits(draw: Draw, level: int) -> Made:
         value, last = divmod(value, 10)
         total, count = total + last, count + 1
     if draw.chance(0.5):
-        asked = draw.pick((
-            "What is the sum of the decimal digits of ${}$?", "Add up all the digits of ${}$ written in base ten. What do you get?",
-            "Find the digit sum of ${}$.",
-        ))  # fmt: skip
+        asked = draw.pick(
+            (
+                "What is the sum of the decimal digits of ${}$?",
+                "Add up all the digits of ${}$ written in base ten. What do you get?",
+                "Find the digit sum of ${}$.",
+            )
+        )
         answer, code = total, f"print(sum(map(int, str({base}**{power}))))"
     else:
-        asked = draw.pick((
-            "How many decimal digits does ${}$ have?", "${}$ is written out in base ten. How many digits is that?",
-            "Find the number of digits of ${}$ in base ten.",
-        ))  # fmt: skip
+        asked = draw.pick(
+            (
+                "How many decimal digits does ${}$ have?",
+                "${}$ is written out in base ten. How many digits is that?",
+                "Find the number of digits of ${}$ in base ten.",
+            )
+        )
         answer, code = count, f"print(len(str({base}**{power})))"
     return Made(asked.replace("{}", f"{base}^{{{power}}}"), str(answer), code)

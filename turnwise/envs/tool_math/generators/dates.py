@@ -1,4 +1,4 @@
-"""The Gregorian calendar: weekdays, distances, and Fridays the thirteenth. The programs ask Python's `datetime`; the answers count days."""
+"""The Gregorian calendar: weekdays, distances, months. The programs ask Python's `datetime`; the answers count days."""
 
 from __future__ import annotations
 
@@ -35,10 +35,13 @@ def _written(date: Date) -> str:
 def weekday(draw: Draw, level: int) -> Made:
     """The day of the week of a date."""
     date = _date(draw, level)
-    asked = draw.pick((
-        "On which day of the week does {} fall?", "What day of the week is {}, by the Gregorian calendar?",
-        draw.pick(NAMES) + " marks {} in a calendar. Which day of the week is it?",
-    ))  # fmt: skip
+    asked = draw.pick(
+        (
+            "On which day of the week does {} fall?",
+            "What day of the week is {}, by the Gregorian calendar?",
+            draw.pick(NAMES) + " marks {} in a calendar. Which day of the week is it?",
+        )
+    )
     code = f'import datetime\nprint(datetime.date{date}.strftime("%A"))'
     return Made(asked.replace("{}", _written(date)), f"\\text{{{_WEEKDAYS[(_ordinal(date) - 1) % 7]}}}", code)
 
@@ -46,10 +49,13 @@ def weekday(draw: Draw, level: int) -> Made:
 def distance(draw: Draw, level: int) -> Made:
     """The number of days from one date to another."""
     one, other = sorted((_date(draw, level), _date(draw, level)))
-    asked = draw.pick((
-        "How many days after {a} is {b}?", "How many nights are there from {a} to {b}?",
-        draw.pick(NAMES) + " was away from {a} to {b}. How many days later is the second date?",
-    ))  # fmt: skip
+    asked = draw.pick(
+        (
+            "How many days after {a} is {b}?",
+            "How many nights are there from {a} to {b}?",
+            draw.pick(NAMES) + " was away from {a} to {b}. How many days later is the second date?",
+        )
+    )
     code = f"import datetime\nprint((datetime.date{other} - datetime.date{one}).days)"
     return Made(asked.replace("{a}", _written(one)).replace("{b}", _written(other)), str(_ordinal(other) - _ordinal(one)), code)
 
@@ -62,10 +68,13 @@ def thirteenths(draw: Draw, level: int) -> Made:
     dates = ((year, month, day) for year in range(first, last + 1) for month in range(1, 13))
     answer = sum((_ordinal(date) - 1) % 7 == which for date in dates)
     span = f"in the year {first}" if first == last else f"from {first} to {last} (both years included)"
-    asked = draw.pick((
-        "How many months have a {w} as day {d} {s}?", "Count the months {s} in which day {d} is a {w}.",
-        "Find the number of months {s} whose day {d} falls on a {w}.",
-    ))  # fmt: skip
+    asked = draw.pick(
+        (
+            "How many months have a {w} as day {d} {s}?",
+            "Count the months {s} in which day {d} is a {w}.",
+            "Find the number of months {s} whose day {d} falls on a {w}.",
+        )
+    )
     asked = asked.replace("{d}", str(day)).replace("{w}", _WEEKDAYS[which]).replace("{s}", span)
     code = (
         f"import datetime\nprint(sum(datetime.date(year, month, {day}).weekday() == {which} "

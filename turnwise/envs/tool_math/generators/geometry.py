@@ -36,10 +36,13 @@ def polygon(draw: Draw, level: int) -> Made:
         if len(points) == count:
             break
     double = sum(abs(ax * by - bx * ay) for (ax, ay), (bx, by) in zip(points, points[1:] + points[:1], strict=True))
-    asked = draw.pick((
-        "Find the area of the polygon with vertices {}, in this order.", "What is the area of the polygon whose corners are, in order, {}?",
-        "A field has the corners {}, joined in this order by straight fences and then closed. What is its area?",
-    ))  # fmt: skip
+    asked = draw.pick(
+        (
+            "Find the area of the polygon with vertices {}, in this order.",
+            "What is the area of the polygon whose corners are, in order, {}?",
+            "A field has the corners {}, joined in this order by straight fences and then closed. What is its area?",
+        )
+    )
     code = (
         f"from fractions import Fraction\np = {points}\n"
         "print(Fraction(abs(sum(p[i - 1][0] * p[i][1] - p[i][0] * p[i - 1][1] for i in range(len(p)))), 2))"
@@ -48,7 +51,7 @@ def polygon(draw: Draw, level: int) -> Made:
 
 
 def _around(points: list[Point]) -> list[Point]:
-    """Points by direction from the origin, in exact arithmetic; those that see the origin outside or on an edge are refused as []."""
+    """Points by direction from the origin, in exact arithmetic; [] where the origin is outside of them or on an edge."""
     from functools import cmp_to_key
 
     def half(point: Point) -> int:
@@ -71,14 +74,19 @@ def lattice(draw: Draw, level: int) -> Made:
     points, double = _triangle(draw, (4, 8, 15, 40, 120)[level - 1])
     edge = sum(gcd(bx - ax, by - ay) for (ax, ay), (bx, by) in zip(points, points[1:] + points[:1], strict=True))
     answer = (abs(double) - edge + 2) // 2
-    asked = draw.pick((
-        "How many points with integer coordinates lie strictly inside the triangle with vertices {}?",
-        "Count the lattice points in the interior of the triangle {}. Points on the boundary do not count.",
-        draw.pick(NAMES) + " draws the triangle with corners {} on squared paper. How many grid points are inside it, not on its sides?",
-    ))  # fmt: skip
+    asked = draw.pick(
+        (
+            "How many points with integer coordinates lie strictly inside the triangle with vertices {}?",
+            "Count the lattice points in the interior of the triangle {}. Points on the boundary do not count.",
+            draw.pick(NAMES)
+            + " draws the triangle with corners {} on squared paper. How many grid points are inside it, not on its sides?",
+        )
+    )
     code = (
-        f"(ax, ay), (bx, by), (cx, cy) = {points}\n\ndef side(px, py, qx, qy, x, y):\n    return (qx - px) * (y - py) - (x - px) * (qy - py)\n\n"
-        "count = 0\nfor x in range(min(ax, bx, cx), max(ax, bx, cx) + 1):\n    for y in range(min(ay, by, cy), max(ay, by, cy) + 1):\n"
+        f"(ax, ay), (bx, by), (cx, cy) = {points}\n\ndef side(px, py, qx, qy, x, y):\n"
+        f"    return (qx - px) * (y - py) - (x - px) * (qy - py)\n\n"
+        "count = 0\nfor x in range(min(ax, bx, cx), max(ax, bx, cx) + 1):\n    for y in range(min(ay, by, cy), max(ay, "
+        "by, cy) + 1):\n"
         "        s = [side(ax, ay, bx, by, x, y), side(bx, by, cx, cy, x, y), side(cx, cy, ax, ay, x, y)]\n"
         "        count += all(v > 0 for v in s) or all(v < 0 for v in s)\nprint(count)"
     )
@@ -90,13 +98,18 @@ def circle(draw: Draw, level: int) -> Made:
     points, double = _triangle(draw, (4, 7, 12, 30, 90)[level - 1])
     sides = [(bx - ax) ** 2 + (by - ay) ** 2 for (ax, ay), (bx, by) in zip(points, points[1:] + points[:1], strict=True)]
     answer = Fraction(sides[0] * sides[1] * sides[2], 4 * double * double)
-    asked = draw.pick((
-        "A circle passes through {}. What is the square of its radius?", "Find $R^2$, where $R$ is the circumradius of the triangle {}.",
-        "The points {} lie on one circle of radius $r$. What is $r^2$, exactly?",
-    ))  # fmt: skip
+    asked = draw.pick(
+        (
+            "A circle passes through {}. What is the square of its radius?",
+            "Find $R^2$, where $R$ is the circumradius of the triangle {}.",
+            "The points {} lie on one circle of radius $r$. What is $r^2$, exactly?",
+        )
+    )
     code = (
-        f"from fractions import Fraction\n(ax, ay), (bx, by), (cx, cy) = {points}\nd = 2 * (ax * (by - cy) + bx * (cy - ay) + cx * (ay - by))\n"
-        "a, b, c = ax * ax + ay * ay, bx * bx + by * by, cx * cx + cy * cy\nx = Fraction(a * (by - cy) + b * (cy - ay) + c * (ay - by), d)\n"
+        f"from fractions import Fraction\n(ax, ay), (bx, by), (cx, cy) = {points}\n"
+        f"d = 2 * (ax * (by - cy) + bx * (cy - ay) + cx * (ay - by))\n"
+        "a, b, c = ax * ax + ay * ay, bx * bx + by * by, cx * cx + cy * cy\nx = Fraction(a * (by - cy) + b * (cy - ay) "
+        "+ c * (ay - by), d)\n"
         "y = Fraction(a * (cx - bx) + b * (ax - cx) + c * (bx - ax), d)\nprint((ax - x) ** 2 + (ay - y) ** 2)"
     )
     return Made(asked.replace("{}", _listed(points)), exact(answer), code)

@@ -25,17 +25,23 @@ def divisors(draw: Draw, level: int) -> Made:
         n *= prime**power
     if draw.chance(0.5):
         answer = math.prod(power + 1 for _, power in powers)
-        asked = draw.pick((
-            "How many positive divisors does {} have?", "Find the number of positive integers that divide {}.",
+        asked = draw.pick(
+            (
+                "How many positive divisors does {} have?",
+                "Find the number of positive integers that divide {}.",
                 "{} square tiles are laid out as a full rectangle. How many different widths can it have?",
-        ))  # fmt: skip
+            )
+        )
         counted = "1"
     else:
         answer = math.prod((prime ** (power + 1) - 1) // (prime - 1) for prime, power in powers)
-        asked = draw.pick((
-            "What is the sum of all positive divisors of {}?", "Add up every positive integer that divides {}, {} included. What is the total?",
-            "Find the sum of the positive divisors of {}.",
-        ))  # fmt: skip
+        asked = draw.pick(
+            (
+                "What is the sum of all positive divisors of {}?",
+                "Add up every positive integer that divides {}, {} included. What is the total?",
+                "Find the sum of the positive divisors of {}.",
+            )
+        )
         counted = "d + (n // d if d * d < n else 0)"
     if counted == "1":
         counted = "1 if d * d == n else 2"
@@ -53,10 +59,14 @@ def modular_power(draw: Draw, level: int) -> Made:
         if left % 2:
             answer = answer * square % modulus
         square, left = square * square % modulus, left // 2
-    asked = draw.pick((
-        "What is the remainder when ${p}$ is divided by {m}?", "Find ${p} \\bmod {m}$.", "Compute the remainder of ${p}$ on division by {m}.",
-        draw.pick(NAMES) + " puts ${p}$ beads into bags of {m} each until fewer than {m} are left. How many are left?",
-    ))  # fmt: skip
+    asked = draw.pick(
+        (
+            "What is the remainder when ${p}$ is divided by {m}?",
+            "Find ${p} \\bmod {m}$.",
+            "Compute the remainder of ${p}$ on division by {m}.",
+            draw.pick(NAMES) + " puts ${p}$ beads into bags of {m} each until fewer than {m} are left. How many are left?",
+        )
+    )
     question = asked.replace("{p}", f"{base}^{{{power}}}").replace("{m}", str(modulus))
     return Made(question, str(answer), f"print(pow({base}, {power}, {modulus}))")
 
@@ -71,11 +81,14 @@ def congruences(draw: Draw, level: int) -> Made:
     pairs = [(modulus, hidden % modulus) for modulus in moduli]
     listed = ", ".join(f"{remainder} when divided by {modulus}" for modulus, remainder in pairs[:-1])
     listed += f" and {pairs[-1][1]} when divided by {pairs[-1][0]}"
-    asked = draw.pick((
-        "Find the smallest positive integer that leaves remainder {}.",
-        "What is the least positive integer with remainder {}?",
-        draw.pick(NAMES) + " has the smallest possible positive number of coins that leaves a remainder of {}. How many coins is that?",
-    ))  # fmt: skip
+    asked = draw.pick(
+        (
+            "Find the smallest positive integer that leaves remainder {}.",
+            "What is the least positive integer with remainder {}?",
+            draw.pick(NAMES)
+            + " has the smallest possible positive number of coins that leaves a remainder of {}. How many coins is that?",
+        )
+    )
     tests = " and ".join(f"n % {modulus} == {remainder}" for modulus, remainder in pairs)
     return Made(asked.replace("{}", listed), str(hidden), f"n = 1\nwhile not ({tests}):\n    n += 1\nprint(n)")
 
@@ -92,15 +105,26 @@ def common(draw: Draw, level: int) -> Made:
         while value:
             largest, value = value, largest % value
     if draw.chance(0.5):
-        asked = draw.pick(("What is the greatest common divisor of {}?", "Find the largest integer that divides each of {}.",
-                           "Ropes of {} cm are to be cut into pieces of one equal length, a whole number of centimetres, with nothing left over. "
-                           "How long, in centimetres, can the pieces be at most?"))  # fmt: skip
+        asked = draw.pick(
+            (
+                "What is the greatest common divisor of {}?",
+                "Find the largest integer that divides each of {}.",
+                "Ropes of {} cm are to be cut into pieces of one equal length, a whole number of centimetres, "
+                "with nothing left over. "
+                "How long, in centimetres, can the pieces be at most?",
+            )
+        )
         return Made(asked.replace("{}", listed), str(largest), f"import math\nprint(math.gcd{tuple(numbers)})")
     least = numbers[0]
     for value in numbers[1:]:
         least = least // _gcd(least, value) * value
-    asked = draw.pick(("What is the least common multiple of {}?", "Find the smallest positive integer that is a multiple of each of {}.",
-                       "Lamps that flash every {} seconds flash together now. After how many seconds do they first flash together again?"))  # fmt: skip
+    asked = draw.pick(
+        (
+            "What is the least common multiple of {}?",
+            "Find the smallest positive integer that is a multiple of each of {}.",
+            "Lamps that flash every {} seconds flash together now. After how many seconds do they first flash together again?",
+        )
+    )
     return Made(asked.replace("{}", listed), str(least), f"import math\nprint(math.lcm{tuple(numbers)})")
 
 

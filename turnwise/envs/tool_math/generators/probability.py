@@ -18,16 +18,22 @@ def dice(draw: Draw, level: int) -> Made:
     total = draw.between(count + 1, count * sides - 1)
     ways = sum((-1) ** k * comb(count, k) * comb(total - sides * k - 1, count - 1) for k in range((total - count) // sides + 1))
     answer = Fraction(ways, sides**count)
-    asked = draw.pick((
-        "{c} fair dice with faces 1 to {s} are rolled. What is the probability that they add up to {t}? ",
-        draw.pick(NAMES) + " rolls {c} fair {s}-sided dice, numbered from 1. How likely is a total of exactly {t}? ",
-        "Find the probability that the sum of {c} fair dice, each numbered 1 to {s}, is {t}. ",
-    )) + _AS_FRACTION  # fmt: skip
+    asked = (
+        draw.pick(
+            (
+                "{c} fair dice with faces 1 to {s} are rolled. What is the probability that they add up to {t}? ",
+                draw.pick(NAMES) + " rolls {c} fair {s}-sided dice, numbered from 1. How likely is a total of exactly {t}? ",
+                "Find the probability that the sum of {c} fair dice, each numbered 1 to {s}, is {t}. ",
+            )
+        )
+        + _AS_FRACTION
+    )
     for name, value in (("c", count), ("s", sides), ("t", total)):
         asked = asked.replace("{" + name + "}", str(value))
     code = (
         "from collections import Counter\nfrom fractions import Fraction\nways = Counter({0: 1})\n"
-        f"for _ in range({count}):\n    new = Counter()\n    for s, w in ways.items():\n        for face in range(1, {sides} + 1):\n"
+        f"for _ in range({count}):\n    new = Counter()\n    for s, w in ways.items():\n"
+        f"        for face in range(1, {sides} + 1):\n"
         f"            new[s + face] += w\n    ways = new\nprint(Fraction(ways[{total}], {sides} ** {count}))"
     )
     return Made(asked, exact(answer), code)
@@ -41,12 +47,19 @@ def urn(draw: Draw, level: int) -> Made:
     wanted = draw.between(max(0, drawn - blue), min(red, drawn))
     answer = Fraction(comb(red, wanted) * comb(blue, drawn - wanted), comb(red + blue, drawn))
     one, other = draw.sample(("red", "blue", "green", "white", "black", "yellow"), 2)
-    asked = draw.pick((
-        "A bag holds {r} {one} and {b} {other} balls. {d} are drawn at random without putting any back. What is the probability that "
-        "exactly {w} are {one}? ",
-        draw.pick(NAMES) + " draws {d} balls at once from a box with {r} {one} and {b} {other} ones. How likely is it that {w} of them are {one}? ",
-        "From {r} {one} and {b} {other} socks, {d} are taken at random. Find the probability of exactly {w} {one} ones. ",
-    )) + _AS_FRACTION  # fmt: skip
+    asked = (
+        draw.pick(
+            (
+                "A bag holds {r} {one} and {b} {other} balls. {d} are drawn at random without putting any "
+                "back. What is the probability that "
+                "exactly {w} are {one}? ",
+                draw.pick(NAMES) + " draws {d} balls at once from a box with {r} {one} and {b} {other} ones. "
+                "How likely is it that {w} of them are {one}? ",
+                "From {r} {one} and {b} {other} socks, {d} are taken at random. Find the probability of exactly {w} {one} ones. ",
+            )
+        )
+        + _AS_FRACTION
+    )
     for name, value in (("r", red), ("b", blue), ("d", drawn), ("w", wanted), ("one", one), ("other", other)):
         asked = asked.replace("{" + name + "}", str(value))
     code = (
@@ -68,11 +81,18 @@ def collector(draw: Draw, level: int) -> Made:
     for left in range(kinds - owned + 1, kinds + 1):
         common *= left
     answer = Fraction(kinds * sum(common // left for left in range(kinds - owned + 1, kinds + 1)), common)
-    asked = draw.pick((
-        "Each packet holds one of {n} different cards, all equally likely. How many packets does one need on average to own {k} different cards? ",
-        draw.pick(NAMES) + " buys boxes, each with one of {n} equally likely toys. What is the expected number of boxes until there are {k} "
-        "different toys? ",
-        "A fair die with {n} faces is rolled until {k} different faces have come up. Find the expected number of rolls. ",
-    )) + _AS_FRACTION  # fmt: skip
+    asked = (
+        draw.pick(
+            (
+                "Each packet holds one of {n} different cards, all equally likely. How many packets does one "
+                "need on average to own {k} different cards? ",
+                draw.pick(NAMES)
+                + " buys boxes, each with one of {n} equally likely toys. What is the expected number of boxes until there are {k} "
+                "different toys? ",
+                "A fair die with {n} faces is rolled until {k} different faces have come up. Find the expected number of rolls. ",
+            )
+        )
+        + _AS_FRACTION
+    )
     code = f"from fractions import Fraction\nprint(sum(Fraction({kinds}, {kinds} - owned) for owned in range({owned})))"
     return Made(asked.replace("{n}", str(kinds)).replace("{k}", str(owned)), exact(answer), code)

@@ -1,8 +1,9 @@
 """Families of `reasoning-gym` (https://github.com/open-thought/reasoning-gym), for breadth: `reasoning_gym/<dataset>`.
 
-Taken are those whose answer is one exact number, so that the grader here decides as theirs would; puzzles whose answer is a grid, a
-formula or one of many are left out. A level sets every attribute of the dataset's curriculum, as far as it goes. They come without a
-program. The questions are reasoning-gym's own, and change when it does, which makes them the one kind of problem here that a version of another package decides.
+Taken are those whose answer is one exact number, so that the grader here decides as theirs would; puzzles whose answer is a grid,
+a formula or one of many are left out. A level sets every attribute of the dataset's curriculum, as far as it goes. They come
+without a program. The questions are reasoning-gym's own, and change when it does: of all problems here, these alone depend on the
+version of another package.
 """
 
 from __future__ import annotations
@@ -18,10 +19,26 @@ from turnwise.errors import ConfigError, unknown
 
 PREFIX = "reasoning_gym/"
 DATASETS = (
-    "basic_arithmetic", "binary_alternation", "chain_sum", "count_bits", "count_primes", "decimal_chain_sum", "dice",
-    "fraction_simplification", "gcd", "largest_island", "lcm", "leg_counting", "letter_counting", "maze", "number_sequence", "products",
-    "rotten_oranges", "self_reference", "simple_equations", "simple_geometry",
-)  # fmt: skip
+    "basic_arithmetic",
+    "binary_alternation",
+    "chain_sum",
+    "count_bits",
+    "count_primes",
+    "decimal_chain_sum",
+    "dice",
+    "fraction_simplification",
+    "gcd",
+    "largest_island",
+    "lcm",
+    "leg_counting",
+    "letter_counting",
+    "maze",
+    "products",
+    "rotten_oranges",
+    "self_reference",
+    "simple_equations",
+    "simple_geometry",
+)
 FAMILIES = tuple(PREFIX + name for name in DATASETS)
 
 

@@ -18,10 +18,13 @@ def recurrence(draw: Draw, level: int) -> Made:
     rule = f"a_n = {term(p, 'a_{n-1}', first=True)}{term(q, 'a_{n-2}')}"
     given = f"$a_1 = {first}$, $a_2 = {second}$ and ${rule}$ for $n \\ge 3$"
     wanted = f"the remainder of $a_{{{n}}}$ when divided by {modulus}" if modulus else f"$a_{{{n}}}$"
-    asked = draw.pick((
-        "A sequence is given by {g}. Find {w}.", "Let {g}. What is {w}?",
-        draw.pick(NAMES) + " writes down a sequence with {g}. Find {w}.",
-    ))  # fmt: skip
+    asked = draw.pick(
+        (
+            "A sequence is given by {g}. Find {w}.",
+            "Let {g}. What is {w}?",
+            draw.pick(NAMES) + " writes down a sequence with {g}. Find {w}.",
+        )
+    )
     reduce = f" % {modulus}" if modulus else ""
     code = f"a, b = {first}, {second}\nfor _ in range({n} - 1):\n    a, b = b, ({p} * b + {q} * a){reduce}\nprint(a{reduce})"
     return Made(asked.replace("{g}", given).replace("{w}", wanted), str(answer), code)
@@ -34,7 +37,9 @@ def _term(p: int, q: int, first: int, second: int, n: int, modulus: int) -> int:
         cells = (x[0] * y[0] + x[1] * y[2], x[0] * y[1] + x[1] * y[3], x[2] * y[0] + x[3] * y[2], x[2] * y[1] + x[3] * y[3])
         return tuple(cell % modulus for cell in cells) if modulus else cells
 
-    power, square, left = (1, 0, 0, 1), (p, q, 1, 0), n - 1
+    power: tuple[int, ...] = (1, 0, 0, 1)
+    square: tuple[int, ...] = (p, q, 1, 0)
+    left = n - 1
     while left:
         if left % 2:
             power = times(power, square)
@@ -62,11 +67,13 @@ def series(draw: Draw, level: int) -> Made:
             f"from fractions import Fraction\na, total = Fraction({start}), 0\nfor _ in range({count}):\n"
             f"    total += a\n    a *= Fraction({ratio.numerator}, {ratio.denominator})\nprint(total)"
         )
-    asked = draw.pick((
-        "What is the sum of the first {n} terms of the {k} sequence with first term {a} and {g}?",
-        "A {k} sequence starts at {a} and has {g}. Add up its first {n} terms.",
-        "Find the sum of {n} terms of a {k} progression: the first is {a}, and it has {g}.",
-    ))  # fmt: skip
+    asked = draw.pick(
+        (
+            "What is the sum of the first {n} terms of the {k} sequence with first term {a} and {g}?",
+            "A {k} sequence starts at {a} and has {g}. Add up its first {n} terms.",
+            "Find the sum of {n} terms of a {k} progression: the first is {a}, and it has {g}.",
+        )
+    )
     for name, value in (("n", count), ("k", kind), ("a", start), ("g", grows)):
         asked = asked.replace("{" + name + "}", str(value))
     return Made(asked, exact(total), code)

@@ -1,0 +1,24 @@
+"""Where official math data may stand: beside the repository, or where TURNWISE_MATH_DATA says. None of it is part of turnwise."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(os.environ.get("TURNWISE_MATH_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data" / "math")
+
+
+def path(name: str) -> Path:
+    """A file of math data; skips the test where it is absent."""
+    found = FOLDER / name
+    if not found.is_file():
+        pytest.skip(f"no {name} beside the repository or under TURNWISE_MATH_DATA")
+    return found
+
+
+def rows(name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path(name).read_text(encoding="utf8").splitlines()]

@@ -1,0 +1,225 @@
+"""The default backend: user, process, network, IPC, name and mount namespaces around a fork of a warm interpreter. No daemon.
+
+The trainer starts one zygote per set of preloaded modules and asks it for jails; the zygote forks one in milliseconds. Nothing in
+a jail is ever the host's root: a root trainer gives every jail a user number of its own first, and the jail refuses to start
+otherwise.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from turnwise.sandbox.cgroup import Cgroup
+from turnwise.sandbox.client import SETUP, GuestSandbox, plan
+from turnwise.sandbox.contract import Capabilities, SandboxError, Spec
+from turnwise.sandbox.guest import seccomp
+from turnwise.sandbox.guest.frames import Channel, Header
+from turnwise.sandbox.uids import UIDS
+
+HERE = Path(__file__).resolve().parent
+SITES = "/opt/python"
+"""Where a jail sees the directories that packages are installed in."""
+SPARE_MB, SPARE_PROCESSES = 48, 3
+"""Of the cgroup, for the guest's own first process and for what it does with files."""
+
+
+def python() -> str:
+    """The interpreter under any virtual environment."""
+    return str(getattr(sys, "_base_executable", sys.executable))
+
+
+def sites() -> list[str]:
+    """Directories of installed packages, as this process finds them."""
+    return [
+        path for path in dict.fromkeys(sys.path) if Path(path).name in ("site-packages", "dist-packages") and os.path.isdir(path)
+    ]
+
+
+def layout(spec: Spec) -> tuple[dict[str, str], list[str]]:
+    """What a jail shows beside the system (guest path -> host path), and `sys.path` in it."""
+    binds = {f"{SITES}/{number}": path for number, path in enumerate(sites())}
+    prefix = os.path.realpath(sys.base_prefix)
+    if not prefix.startswith("/usr"):
+        binds[sys.base_prefix] = prefix
+        binds[prefix] = prefix
+    for guest, host in spec.readonly.items():
+        if not os.path.exists(host):
+            raise SandboxError(f"readonly {guest!r}: {host!r} does not exist on this machine")
+        binds[guest] = os.path.abspath(host)
+    library = [path for path in sys.path if path.startswith((sys.base_prefix, prefix)) and path not in sites()]
+    return binds, [*library, *(f"{SITES}/{number}" for number in range(len(sites())))]
+
+
+class Zygote:
+    """The trainer's handle of a zygote: starts it, and asks for jails one at a time."""
+
+    def __init__(self, spec: Spec) -> None:
+        binds, path = layout(spec)
+        self.environment = {
+            "PATH": f"{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin",
+            "PYTHONPATH": ":".join(entry for entry in path if entry.startswith(SITES)),
+        }
+        self._lock = threading.Lock()
+        self.owner = os.getpid()
+        ours, theirs = socket.socketpair()
+        start = f"import sys; sys.path.insert(0, {str(HERE)!r}); from guest.zygote import main; main()"
+        clean = {
+            "PYTHONHASHSEED": "0",
+            "OPENBLAS_NUM_THREADS": "1",
+            "OMP_NUM_THREADS": "1",
+            "LC_ALL": "C.UTF-8",
+            "PATH": "/usr/bin:/bin",
+        }
+        with theirs:
+            self._process = subprocess.Popen(
+                [python(), "-P", "-s", "-S", "-c", start, str(theirs.fileno())],
+                env=clean,
+                cwd="/",
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        number = ours.detach()
+        self._channel = Channel(number, number)
+        self._channel.patience(SETUP)
+        answer = self._ask({"binds": binds, "path": path, "preload": list(spec.preload)})
+        self.covered = [str(name) for name in answer["covered"]]
+
+    @property
+    def alive(self) -> bool:
+        return self.owner == os.getpid() and self._process.poll() is None
+
+    def _ask(self, request: Header, descriptors: tuple[int, ...] = ()) -> Header:
+        self._channel.send(request, descriptors=descriptors)
+        answer = self._channel.wait(SETUP)
+        if answer is None:
+            self.stop()
+            raise SandboxError("the jail's zygote ended or did not answer: see whether this machine is out of memory")
+        if "failed" in answer[0]:
+            raise SandboxError(f"no jail can be made here: {answer[0]['failed']}")
+        return answer[0]
+
+    def open(self, request: Header, channel: socket.socket) -> tuple[int, int]:
+        """A new jail on a channel: its first process, and a pidfd of it."""
+        with self._lock:
+            pid = int(self._ask(request, (channel.fileno(),))["pid"])
+            return pid, self._channel.passed.pop(0)
+
+    def stop(self) -> None:
+        """End it, and with it every jail it made."""
+        if self.owner == os.getpid():
+            self._process.kill()
+            self._process.wait()
+        self._channel.close()
+
+
+_zygotes: dict[tuple[object, ...], Zygote] = {}
+_starting = threading.Lock()
+
+
+def zygote(spec: Spec) -> Zygote:
+    """The zygote for a spec, started where there is none."""
+    key = (spec.preload, tuple(sorted(spec.readonly.items())), tuple(sites()))
+    with _starting:
+        found = _zygotes.get(key)
+        if found is None or not found.alive:
+            found = _zygotes[key] = Zygote(spec)
+        return found
+
+
+class Jail:
+    """The confinement of a sandbox and its forks."""
+
+    backend = "jail"
+
+    def __init__(self, spec: Spec, pidfd: int, uid: int | None, cgroup: Cgroup) -> None:
+        self._spec, self._pidfd, self._uid, self._cgroup = spec, pidfd, uid, cgroup
+        self._lock = threading.Lock()
+        self._members = 1
+        self.capabilities = Capabilities(True, True, True, True, True, True)
+
+    def kill(self) -> None:
+        with self._lock, contextlib.suppress(OSError):
+            if self._pidfd >= 0:
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+                self._gone()
+
+    def _gone(self) -> None:
+        """Process 1 is a zombie only when everything else in its namespace has been reaped."""
+        poll = select.poll()
+        poll.register(self._pidfd, select.POLLIN)
+        poll.poll(SETUP * 1000)
+
+    def memory_kills(self) -> int:
+        return self._cgroup.kills()
+
+    def join(self) -> None:
+        self._change(1)
+
+    def leave(self) -> None:
+        self._change(-1)
+
+    def _change(self, by: int) -> None:
+        with self._lock:
+            self._members += by
+            if self._members > 0:
+                with contextlib.suppress(OSError):
+                    self._cgroup.resize(*budget(self._spec, self._members))
+                return
+        self.kill()
+        with self._lock:
+            os.close(self._pidfd)
+            self._pidfd = -1
+        self._cgroup.remove()
+        if self._uid is not None:
+            UIDS.give(self._uid)
+
+
+def budget(spec: Spec, members: int) -> tuple[int, int]:
+    """Megabytes and processes of a jail with so many sandboxes in it: forks share one pot, which grows with each."""
+    memory = (spec.limits.memory_mb + spec.limits.disk_mb) * members + SPARE_MB
+    return memory, spec.limits.processes * members + SPARE_PROCESSES
+
+
+def open_jail(spec: Spec) -> GuestSandbox:
+    """A sandbox in a jail of its own.
+
+    Raises:
+        SandboxError: where this machine does not let one be made; the sentence says what refused.
+    """
+    if not sys.platform.startswith("linux") or not seccomp.supported():
+        raise SandboxError("the jail needs Linux on x86-64 or arm64: use backend='docker'")
+    if spec.workspace and not os.path.isdir(spec.workspace):
+        raise SandboxError(f"the workspace {spec.workspace!r} is not a directory of this machine")
+    source = zygote(spec)
+    uid = UIDS.take() if os.geteuid() == 0 else None
+    ours, theirs = socket.socketpair()
+    request: Header = {} if uid is None else {"uid": uid, "gid": uid}
+    if spec.workspace:
+        request["lower"] = os.path.abspath(spec.workspace)
+    try:
+        pid, pidfd = source.open(request, theirs)
+    except BaseException:
+        ours.close()
+        if uid is not None:
+            UIDS.give(uid)
+        raise
+    finally:
+        theirs.close()
+    cgroup = Cgroup(*budget(spec, 1))
+    jail = Jail(spec, pidfd, uid, cgroup)
+    with contextlib.suppress(OSError):
+        cgroup.add(pid)
+    more = {"environment": source.environment, "covered": source.covered, "overlay": bool(spec.workspace)}
+    number = ours.detach()
+    return GuestSandbox(spec, Channel(number, number), jail, plan(spec, "jail", watch_memory=not cgroup.memory, **more))
