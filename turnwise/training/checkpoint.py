@@ -23,8 +23,8 @@ from torch import nn
 
 from turnwise.errors import DataError
 from turnwise.records import TaskId
-from turnwise.training.learner import Learner
 from turnwise.training.run_folder import read_json, write_whole_directory
+from turnwise.training.team import AnyLearner
 
 VERSION = 1
 
@@ -39,7 +39,7 @@ class Progress:
     """What the sampler knows: task -> (rollouts so far, mean return)."""
 
 
-def save(folder: Path, learner: Learner, progress: Progress, keep: int) -> Path:
+def save(folder: Path, learner: AnyLearner, progress: Progress, keep: int) -> Path:
     """Write `folder/step-N` and remove all but the newest `keep`."""
     target = folder / f"step-{progress.step:06d}"
 
@@ -65,7 +65,7 @@ def found(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("step-*") if (path / "progress.json").is_file())
 
 
-def load(path: Path, learner: Learner) -> Progress:
+def load(path: Path, learner: AnyLearner) -> Progress:
     """Put model, optimiser and random states back.
 
     Raises:

@@ -49,6 +49,19 @@ class PromptSection(Section):
     name: str = ""
 
 
+class TeamSection(Section):
+    """`[team]`: several roles act in turn, each told what to do in its own way; empty for a single agent."""
+
+    name: str = ""
+    """Of a team, such as `solver_verifier`."""
+    style: str = "full"
+    """Of its prompts: `full`, or `act` for tiny models."""
+    shared: bool = True
+    """One model for all roles; otherwise each has a model and an optimiser of its own."""
+    options: dict[str, Any] = {}
+    """Of its play."""
+
+
 class Tiny(Section):
     """`[model.tiny]`: a Qwen3-architecture model with random weights and a tokenizer made from the environment's text."""
 
@@ -206,6 +219,7 @@ class Config(Section):
     run: Run = Run()
     env: EnvSection
     prompt: PromptSection = PromptSection()
+    team: TeamSection = TeamSection()
     model: Model
     warm_start: WarmStart = WarmStart()
     algorithm: Algorithm = Algorithm()

@@ -13,10 +13,10 @@ import numpy as np
 
 from turnwise.algorithms import Recipe, Streams
 from turnwise.records import Floats, Group, Row, rows
-from turnwise.training.learner import Learner
+from turnwise.training.team import AnyLearner
 
 
-def with_reference(recipe: Recipe, learner: Learner, batch: Sequence[Row]) -> list[Row]:
+def with_reference(recipe: Recipe, learner: AnyLearner, batch: Sequence[Row]) -> list[Row]:
     """The rows, with the stream `ref_logp` where the recipe's loss requires it."""
     if "ref_logp" not in recipe.requires:
         return list(batch)
@@ -24,7 +24,7 @@ def with_reference(recipe: Recipe, learner: Learner, batch: Sequence[Row]) -> li
     return [replace(row, streams={**row.streams, "ref_logp": values}) for row, values in zip(batch, found, strict=True)]
 
 
-def given_streams(recipe: Recipe, learner: Learner, groups: Sequence[Group]) -> Streams | None:
+def given_streams(recipe: Recipe, learner: AnyLearner, groups: Sequence[Group]) -> Streams | None:
     """What the credit plane wants to know beforehand."""
     wanted = sorted(need.partition(":")[2] for need in recipe.requires if need.startswith("given:"))
     if not wanted:

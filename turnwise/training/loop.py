@@ -20,11 +20,12 @@ from turnwise.records import Row, TaskId, rows, write_jsonl
 from turnwise.training import checkpoint
 from turnwise.training.config import Config
 from turnwise.training.given import given_streams, with_reference
-from turnwise.training.learner import Learner, Timeline
+from turnwise.training.learner import Timeline
 from turnwise.training.report import write_report
 from turnwise.training.rollouts import collect, remember
 from turnwise.training.run_folder import RunFolder, write_whole
 from turnwise.training.setting import Setting, evaluated, prepare
+from turnwise.training.team import AnyLearner
 from turnwise.training.terminal import Terminal
 from turnwise.training.tracking import Tracker, check_installed, trackers
 
@@ -84,7 +85,7 @@ class _Training:
         self.say.finished(self.folder.path, before, after)
         return self.folder.path
 
-    def _step(self, setting: Setting, learner: Learner, step: int) -> None:
+    def _step(self, setting: Setting, learner: AnyLearner, step: int) -> None:
         """One step: this is the algorithm."""
         began = time.perf_counter()
         stage, last = setting.stage, self.config.train.steps
@@ -113,7 +114,7 @@ class _Training:
         metrics["seconds"] = time.perf_counter() - began
         self._record(learner, step + 1, metrics)
 
-    def _record(self, learner: Learner, step: int, metrics: dict[str, float]) -> None:
+    def _record(self, learner: AnyLearner, step: int, metrics: dict[str, float]) -> None:
         self.folder.log(step, metrics)
         for tracker in self.trackers:
             tracker.log(step, metrics)
@@ -123,7 +124,7 @@ class _Training:
             checkpoint.save(self.folder.checkpoints, learner, progress, self.config.train.keep)
             write_report(self.folder.path)
 
-    def _resume(self, learner: Learner) -> int:
+    def _resume(self, learner: AnyLearner) -> int:
         last = checkpoint.found(self.folder.checkpoints)
         if not last:
             return 0

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from turnwise.agents.agent import ModelAgent, seed_of
+from turnwise.agents.agent import Agent, ModelAgent, seed_of
 from turnwise.agents.engine import Sampling
 from turnwise.agents.prompt import Prompt
 from turnwise.agents.rollout import MakeEnv, episodes_for, play
+from turnwise.agents.team import Team
 from turnwise.agents.transformers_engine import TransformersEngine
 from turnwise.algorithms import Recipe
 from turnwise.algorithms.sampler import History
@@ -32,25 +33,35 @@ class Stage:
     """What every episode of a run is played with."""
 
     make_env: MakeEnv
-    prompt: Prompt
+    prompt: Prompt | Team
     tokenizer: Any
     model: nn.Module
+    """Of all; or an `nn.ModuleDict` of each role's."""
     config: Config
     max_turns: int
 
-    def agent(self, temperature: float, version: int, top_p: float = 1.0, entropies: bool = False) -> ModelAgent:
-        """The model as an agent, on an engine of its own.
+    def agent(self, temperature: float, version: int, top_p: float = 1.0, entropies: bool = False) -> Agent:
+        """The model as an agent, or as every member of the team, on an engine of its own; each model of a team has one.
 
         A new engine for every batch of episodes: what it computes then depends on these episodes alone and not on what was
         played before, down to the last bit, and that is what makes a resumed run equal to one that never stopped.
         """
-        asked = self.config.rollout.dtype
-        engine = TransformersEngine(
-            self.model, slots=self.config.rollout.concurrency, dtype=None if asked == "model" else getattr(torch, asked), seed=0
-        )
-        engine.weights_version = version
         sampling = Sampling(temperature=temperature, top_p=top_p, max_tokens=self.config.rollout.max_tokens, entropies=entropies)
-        return ModelAgent(engine, self.tokenizer, self.prompt, sampling, max_context=engine.max_context)
+        models = dict(self.model.items()) if isinstance(self.model, nn.ModuleDict) else {"": self.model}
+        engines = {role: self._engine(model, version) for role, model in models.items()}
+
+        def member(role: str, prompt: Prompt) -> ModelAgent:
+            engine = engines[role if role in engines else ""]
+            return ModelAgent(engine, self.tokenizer, prompt, sampling, max_context=engine.max_context, name=role)
+
+        return self.prompt.agent(member) if isinstance(self.prompt, Team) else member("policy", self.prompt)
+
+    def _engine(self, model: nn.Module, version: int) -> TransformersEngine:
+        asked = self.config.rollout.dtype
+        dtype = None if asked == "model" else getattr(torch, asked)
+        engine = TransformersEngine(model, slots=self.config.rollout.concurrency, dtype=dtype, seed=0)
+        engine.weights_version = version
+        return engine
 
 
 def collect(
