@@ -41,6 +41,11 @@ _CARDS = (
         entry_point="turnwise.envs.alfworld.backends:alfworld", max_turns=50, prompt="alfworld/react@1",
     ),
     EnvCard(
+        id="turnwise/Search-v0", name="search",
+        summary="Answer a question of several hops by searching passages: generated worlds, or a corpus of your own.",
+        entry_point="turnwise.envs.search.env:SearchEnv", max_turns=6, prompt="search/react@1",
+    ),
+    EnvCard(
         id="turnwise/TextWorld-v0", name="textworld",
         summary="Play a generated text adventure: find, open, carry, cook. Needs the package textworld.",
         entry_point="turnwise.envs.textworld.env:TextWorldEnv", max_turns=50, prompt="textworld/react@1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from turnwise.agents.prompt import register_prompt
 from turnwise.agents.prompts.alfworld import ALFWorldAct, ALFWorldReact
 from turnwise.agents.prompts.alfworld_verl_agent import ALFWorldVerlAgent, ALFWorldVerlAgentOpen
+from turnwise.agents.prompts.search import SearchAct, SearchR1, SearchReact
 from turnwise.agents.prompts.textworld import TextWorldAct, TextWorldReact
 from turnwise.agents.prompts.tool_math import ToolMathAct, ToolMathHermes, ToolMathReact, ToolMathSimpleTIR
 from turnwise.agents.prompts.verl_agent import WebShopVerlAgent
@@ -14,6 +15,9 @@ register_prompt("alfworld/act@1", ALFWorldAct)
 register_prompt("alfworld/act-listed@1", lambda: ALFWorldAct("alfworld/act-listed@1", listed=True))
 register_prompt("alfworld/react@1", ALFWorldReact)
 register_prompt("alfworld/react-listed@1", lambda: ALFWorldReact("alfworld/react-listed@1", listed=True))
+register_prompt("search/act@1", SearchAct)
+register_prompt("search/react@1", SearchReact)
+register_prompt("search/search-r1@1", SearchR1)
 register_prompt("textworld/act@1", TextWorldAct)
 register_prompt("textworld/act-listed@1", lambda: TextWorldAct("textworld/act-listed@1", listed=True))
 register_prompt("textworld/react@1", TextWorldReact)
