@@ -31,7 +31,7 @@ from turnwise.algorithms.advantage import PeerAdvantage
 from turnwise.algorithms.aggregate import Mean
 from turnwise.algorithms.branching import Entropy, branched, member, refill, wants
 from turnwise.algorithms.ledger import CreditPart, Ledger
-from turnwise.algorithms.options import equal_groups, invalid, penalties, reward_weights, truncation
+from turnwise.algorithms.options import InvalidRule, MismatchRule, correction, equal_groups, invalid, penalties, reward_weights
 from turnwise.algorithms.ratio import Ratio
 from turnwise.algorithms.recipe import Recipe
 from turnwise.algorithms.strategy import Branch
@@ -181,6 +181,9 @@ def recipe(
     drop_equal_groups: bool = False,
     invalid_penalty: float = 0.0,
     truncate_mismatch: float | None = None,
+    mismatch: MismatchRule | None = None,
+    invalid_rule: InvalidRule = "invalid",
+    success_reward: float | None = None,
 ) -> Recipe:
     """AEPO. `total` is the budget k, `vocabulary` the model's. See `options` for the settings that recipes share."""
     unsure = Entropy(window, vocabulary, entropy_reduction)
@@ -189,13 +192,13 @@ def recipe(
         name="aepo",
         strategy=BalancedBudget(total, copies, alpha, gamma, beta, penalty, rule, tau, budget, unsure),
         filters=equal_groups(drop_equal_groups),
-        shapers=invalid(invalid_penalty),
-        rewards=reward_weights(invalid_penalty),
+        shapers=invalid(invalid_penalty, invalid_rule),
+        rewards=reward_weights(invalid_penalty, success_reward),
         advantage=PeerAdvantage(ddof=ddof),
         reweighters=aware,
         ratio=Ratio("token"),
         surrogate=KeepsGradient(clip, clip if clip_high is None else clip_high, dual_clip),
         aggregate=Mean(aggregate),
         regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=truncation(truncate_mismatch),
+        mismatch=correction(truncate_mismatch, mismatch),
     )

@@ -30,7 +30,7 @@ from turnwise.algorithms.advantage import PeerAdvantage
 from turnwise.algorithms.aggregate import Mean
 from turnwise.algorithms.branching import Entropy, EntropyBranching
 from turnwise.algorithms.ledger import Ledger, numbered
-from turnwise.algorithms.options import equal_groups, invalid, penalties, reward_weights, truncation
+from turnwise.algorithms.options import InvalidRule, MismatchRule, correction, equal_groups, invalid, penalties, reward_weights
 from turnwise.algorithms.ratio import Ratio
 from turnwise.algorithms.recipe import Recipe
 from turnwise.algorithms.surrogate import Clip
@@ -85,6 +85,9 @@ def recipe(
     drop_equal_groups: bool = False,
     invalid_penalty: float = 0.0,
     truncate_mismatch: float | None = None,
+    mismatch: MismatchRule | None = None,
+    invalid_rule: InvalidRule = "invalid",
+    success_reward: float | None = None,
 ) -> Recipe:
     """ARPO. `total` and `initial` are M and N; `vocabulary` is the model's. See `options` for the settings that recipes share."""
     unsure = Entropy(window, vocabulary, entropy_reduction)
@@ -92,13 +95,13 @@ def recipe(
         name="arpo",
         strategy=EntropyBranching(total, initial, copies, alpha, beta, rule, tau, unsure),
         filters=equal_groups(drop_equal_groups),
-        shapers=invalid(invalid_penalty),
-        rewards=reward_weights(invalid_penalty),
+        shapers=invalid(invalid_penalty, invalid_rule),
+        rewards=reward_weights(invalid_penalty, success_reward),
         advantage=PeerAdvantage(ddof=ddof),
         reweighters=(SharedPrefix(),) if attribution == "hard" else (),
         ratio=Ratio("token"),
         surrogate=Clip(clip, clip if clip_high is None else clip_high, dual_clip),
         aggregate=Mean(aggregate),
         regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=truncation(truncate_mismatch),
+        mismatch=correction(truncate_mismatch, mismatch),
     )

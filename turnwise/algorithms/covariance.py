@@ -26,7 +26,7 @@ import numpy as np
 from turnwise.algorithms.advantage import PeerAdvantage
 from turnwise.algorithms.aggregate import Mean
 from turnwise.algorithms.ledger import Ledger
-from turnwise.algorithms.options import equal_groups, invalid, reward_weights, truncation
+from turnwise.algorithms.options import InvalidRule, MismatchRule, correction, equal_groups, invalid, reward_weights
 from turnwise.algorithms.ratio import Ratio
 from turnwise.algorithms.recipe import Recipe
 from turnwise.algorithms.streams import Batch
@@ -129,19 +129,22 @@ def clip_cov(
     drop_equal_groups: bool = False,
     invalid_penalty: float = 0.0,
     truncate_mismatch: float | None = None,
+    mismatch: MismatchRule | None = None,
+    invalid_rule: InvalidRule = "invalid",
+    success_reward: float | None = None,
 ) -> Recipe:
     """GRPO with Clip-Cov; see `options` for the settings that recipes share."""
     return Recipe(
         name="clip_cov",
         filters=equal_groups(drop_equal_groups),
-        shapers=invalid(invalid_penalty),
-        rewards=reward_weights(invalid_penalty),
+        shapers=invalid(invalid_penalty, invalid_rule),
+        rewards=reward_weights(invalid_penalty, success_reward),
         advantage=PeerAdvantage(ddof=ddof),
         reweighters=(Lottery(),),
         ratio=Ratio("token"),
         surrogate=ClipCov(Clip(clip, clip if clip_high is None else clip_high), ratio, low, high),
         aggregate=Mean(aggregate),
-        mismatch=truncation(truncate_mismatch),
+        mismatch=correction(truncate_mismatch, mismatch),
     )
 
 
@@ -153,18 +156,21 @@ def kl_cov(
     drop_equal_groups: bool = False,
     invalid_penalty: float = 0.0,
     truncate_mismatch: float | None = None,
+    mismatch: MismatchRule | None = None,
+    invalid_rule: InvalidRule = "invalid",
+    success_reward: float | None = None,
 ) -> Recipe:
     """GRPO without a clip, and KL-Cov; see `options` for the settings that recipes share."""
     return Recipe(
         name="kl_cov",
         filters=equal_groups(drop_equal_groups),
-        shapers=invalid(invalid_penalty),
-        rewards=reward_weights(invalid_penalty),
+        shapers=invalid(invalid_penalty, invalid_rule),
+        rewards=reward_weights(invalid_penalty, success_reward),
         advantage=PeerAdvantage(ddof=ddof),
         reweighters=(LargestCovariance(ratio),),
         ratio=Ratio("token"),
         surrogate=Unclipped(),
         aggregate=Mean(aggregate),
         regularisers=(KLCov(beta),),
-        mismatch=truncation(truncate_mismatch),
+        mismatch=correction(truncate_mismatch, mismatch),
     )

@@ -23,7 +23,7 @@ from turnwise.algorithms.advantage import PeerAdvantage
 from turnwise.algorithms.aggregate import Mean
 from turnwise.algorithms.filters import DropEqualGroups
 from turnwise.algorithms.ledger import CreditPart, Ledger
-from turnwise.algorithms.options import invalid, penalties, reward_weights, truncation
+from turnwise.algorithms.options import InvalidRule, MismatchRule, correction, invalid, penalties, reward_weights, solved_or_env
 from turnwise.algorithms.ratio import Ratio
 from turnwise.algorithms.recipe import Recipe
 from turnwise.algorithms.sampler import Dynamic, Uniform
@@ -66,20 +66,23 @@ def recipe(
     entropy_bonus: float = 0.0,
     invalid_penalty: float = 0.0,
     truncate_mismatch: float | None = None,
+    mismatch: MismatchRule | None = None,
+    invalid_rule: InvalidRule = "invalid",
+    success_reward: float | None = None,
 ) -> Recipe:
     """DAPO. `max_length` and `buffer` are in tokens of an episode; see `options` for the settings that recipes share."""
     overlong: tuple[CreditPart, ...] = () if max_length is None else (Overlong(max_length, min(buffer, max_length)),)
-    rewards = reward_weights(invalid_penalty) | ({"overlong": 1.0} if overlong else {})
+    rewards = reward_weights(invalid_penalty, success_reward) | ({"overlong": 1.0} if overlong else {})
     return Recipe(
         name="dapo",
-        sampler=Dynamic() if dynamic_sampling else Uniform(),
+        sampler=Dynamic(compared=solved_or_env(success_reward)) if dynamic_sampling else Uniform(),
         filters=(DropEqualGroups(),) if dynamic_sampling else (),
-        shapers=(*invalid(invalid_penalty), *overlong),
+        shapers=(*invalid(invalid_penalty, invalid_rule), *overlong),
         rewards=rewards,
         advantage=PeerAdvantage(ddof=ddof),
         ratio=Ratio("token"),
         surrogate=Clip(clip, clip_high, dual_clip),
         aggregate=Mean("token"),
         regularisers=penalties(0.0, "k3", entropy_bonus),
-        mismatch=truncation(truncate_mismatch),
+        mismatch=correction(truncate_mismatch, mismatch),
     )

@@ -27,7 +27,7 @@ from turnwise.algorithms.advantage import PeerAdvantage
 from turnwise.algorithms.aggregate import Mean
 from turnwise.algorithms.filters import DropEqualGroups
 from turnwise.algorithms.ledger import Ledger
-from turnwise.algorithms.options import invalid, penalties, reward_weights, truncation
+from turnwise.algorithms.options import InvalidRule, MismatchRule, correction, invalid, penalties, reward_weights, solved_or_env
 from turnwise.algorithms.ratio import Ratio
 from turnwise.algorithms.recipe import Recipe
 from turnwise.algorithms.sampler import Dynamic, Uniform
@@ -74,21 +74,24 @@ def recipe(
     aggregate: Literal["token", "turn", "trajectory"] | None = None,
     invalid_penalty: float = 0.0,
     truncate_mismatch: float | None = None,
+    mismatch: MismatchRule | None = None,
+    invalid_rule: InvalidRule = "invalid",
+    success_reward: float | None = None,
 ) -> Recipe:
     """EMPG on GRPO, or on DAPO (clip-higher, dynamic sampling, token mean); see `options` for what recipes share."""
     dapo = base == "dapo"
     drop = (equal_groups or ("zero" if dapo else "bonus")) == "zero"
     return Recipe(
         name="empg",
-        sampler=Dynamic() if dapo else Uniform(),
+        sampler=Dynamic(compared=solved_or_env(success_reward)) if dapo else Uniform(),
         filters=(DropEqualGroups(),) if drop else (),
-        shapers=invalid(invalid_penalty),
-        rewards=reward_weights(invalid_penalty),
+        shapers=invalid(invalid_penalty, invalid_rule),
+        rewards=reward_weights(invalid_penalty, success_reward),
         advantage=PeerAdvantage(ddof=ddof),
         reweighters=(EntropyModulation(k, k_future, zeta),),
         ratio=Ratio("token"),
         surrogate=Clip(clip, clip_high if clip_high is not None else 0.28 if dapo else clip),
         aggregate=Mean(aggregate or ("token" if dapo else "trajectory")),
         regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=truncation(truncate_mismatch),
+        mismatch=correction(truncate_mismatch, mismatch),
     )

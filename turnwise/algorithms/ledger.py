@@ -19,7 +19,7 @@ import numpy.typing as npt
 from turnwise.algorithms.streams import Streams
 from turnwise.algorithms.totals import Totals
 from turnwise.errors import DataError
-from turnwise.records import Floats, Group, Trajectory, Turn
+from turnwise.records import SUCCESS, Floats, Group, Trajectory, Turn
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -40,7 +40,8 @@ class Ledger:
     length: Ints
     """[S] completion tokens of the turn; 0 for scripted agents, whose rewards still count."""
     rewards: Mapping[str, Floats]
-    """[S] components of the turns' rewards by name; a component that a turn lacks is 0."""
+    """[S] components of the turns' rewards by name; a component that a turn lacks is 0. `success` is always there: 1 in the
+    last turn of a trajectory that solved its task."""
     counted: Mapping[str, float]
     """Weight of each component in the reward. Components that are not named count nothing."""
     mask: Bools
@@ -183,7 +184,10 @@ def ledger_of(groups: Sequence[Group], counted: Mapping[str, float], given: Stre
         owner=np.repeat(np.arange(len(trajectories)), [len(t.turns) for t in trajectories]).astype(np.int64),
         index=np.array([k for t in trajectories for k in range(len(t.turns))], dtype=np.int64),
         length=length,
-        rewards={name: np.array([turn.rewards.get(name, 0.0) for turn in turns], dtype=np.float64) for name in names},
+        rewards={
+            **{name: np.array([turn.rewards.get(name, 0.0) for turn in turns], dtype=np.float64) for name in names},
+            SUCCESS: np.array([float(t.success and k == len(t.turns) - 1) for t in trajectories for k in range(len(t.turns))]),
+        },
         counted=dict(counted),
         mask=np.ones(int(length.sum()), dtype=np.bool_),
         given=given or {},

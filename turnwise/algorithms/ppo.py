@@ -20,7 +20,7 @@ from typing import Literal
 from turnwise.algorithms.aggregate import Mean
 from turnwise.algorithms.critic import ValueLoss
 from turnwise.algorithms.gae import GAE
-from turnwise.algorithms.options import invalid, penalties, reward_weights, truncation
+from turnwise.algorithms.options import InvalidRule, MismatchRule, correction, invalid, penalties, reward_weights
 from turnwise.algorithms.ratio import Level, Ratio
 from turnwise.algorithms.recipe import Recipe
 from turnwise.algorithms.surrogate import Clip
@@ -44,12 +44,15 @@ def recipe(
     aggregate: Literal["token", "turn", "trajectory"] = "token",
     invalid_penalty: float = 0.0,
     truncate_mismatch: float | None = None,
+    mismatch: MismatchRule | None = None,
+    invalid_rule: InvalidRule = "invalid",
+    success_reward: float | None = None,
 ) -> Recipe:
     """PPO. `gae` is the level of the decision process, `ratio` that of the importance ratio; see `options` for the rest."""
     return Recipe(
         name="ppo",
-        shapers=invalid(invalid_penalty),
-        rewards=reward_weights(invalid_penalty),
+        shapers=invalid(invalid_penalty, invalid_rule),
+        rewards=reward_weights(invalid_penalty, success_reward),
         advantage=GAE(gamma, lam, gae),
         reweighters=(Whiten(),) if whiten else (),
         ratio=Ratio(ratio),
@@ -57,5 +60,5 @@ def recipe(
         critic=ValueLoss(value_coefficient, value_clip),
         aggregate=Mean(aggregate),
         regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=truncation(truncate_mismatch),
+        mismatch=correction(truncate_mismatch, mismatch),
     )

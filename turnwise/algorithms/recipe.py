@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from turnwise.algorithms.aggregate import Mean
 from turnwise.algorithms.controller import Controller, Steady
 from turnwise.algorithms.ledger import CreditPart, ledger_of
-from turnwise.algorithms.mismatch import Mismatch
 from turnwise.algorithms.needs import NEEDS
 from turnwise.algorithms.ratio import LIMIT
 from turnwise.algorithms.sampler import Sampler, Uniform
@@ -74,7 +73,7 @@ class Recipe:
     shapers: tuple[CreditPart, ...] = ()
     reweighters: tuple[CreditPart, ...] = ()
     regularisers: tuple[LossPart, ...] = ()
-    mismatch: Mismatch | None = None
+    mismatch: LossPart | None = None
     controller: Controller = field(default_factory=Steady)
     critic: LossPart | None = None
     rewards: Mapping[str, float] = field(default_factory=lambda: {"env": 1.0})

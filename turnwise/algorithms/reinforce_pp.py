@@ -26,7 +26,7 @@ from turnwise.algorithms.advantage import PeerAdvantage
 from turnwise.algorithms.aggregate import Mean
 from turnwise.algorithms.gae import discounted, token_rewards
 from turnwise.algorithms.ledger import CreditPart, Ledger
-from turnwise.algorithms.options import invalid, penalties, reward_weights, truncation
+from turnwise.algorithms.options import InvalidRule, MismatchRule, correction, invalid, penalties, reward_weights
 from turnwise.algorithms.ratio import Ratio
 from turnwise.algorithms.recipe import Recipe
 from turnwise.algorithms.surrogate import Clip
@@ -63,18 +63,21 @@ def recipe(
     aggregate: Literal["token", "turn", "trajectory"] = "token",
     invalid_penalty: float = 0.0,
     truncate_mismatch: float | None = None,
+    mismatch: MismatchRule | None = None,
+    invalid_rule: InvalidRule = "invalid",
+    success_reward: float | None = None,
 ) -> Recipe:
     """REINFORCE++; `baseline` is its variant with the group's mean, whose `kl` is a penalty in the loss (k2, as its authors do)."""
     own: CreditPart = PeerAdvantage(scale="none", lone="raw") if baseline else TokenReturn(gamma, kl)
     return Recipe(
         name="reinforce_pp",
-        shapers=invalid(invalid_penalty),
-        rewards=reward_weights(invalid_penalty),
+        shapers=invalid(invalid_penalty, invalid_rule),
+        rewards=reward_weights(invalid_penalty, success_reward),
         advantage=own,
         reweighters=(Whiten(),),
         ratio=Ratio("token"),
         surrogate=Clip(clip, clip if clip_high is None else clip_high),
         aggregate=Mean(aggregate),
         regularisers=penalties(kl if baseline else 0.0, "k2", entropy_bonus),
-        mismatch=truncation(truncate_mismatch),
+        mismatch=correction(truncate_mismatch, mismatch),
     )

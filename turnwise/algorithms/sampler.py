@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -58,6 +58,8 @@ class Dynamic:
     low: float = 0.0
     high: float = 1.0
     oversample: float = 1.0
+    compared: Literal["env", "success"] = "env"
+    """What must be unequal in a group: the environment's return, or (with `success_reward`) whether the task was solved."""
     requires = frozenset[str]()
 
     def choose(self, tasks: Sequence[TaskId], number: int, rng: np.random.Generator, history: History) -> list[TaskId]:
@@ -69,6 +71,6 @@ class Dynamic:
     def counts(self, group: Group) -> bool:
         """Whether a group can teach anything."""
         whole = [t for t in group.trajectories if t.error is None]
-        returns = [t.reward() for t in whole]
+        returns = [t.reward({self.compared: 1.0}) for t in whole]
         share = sum(t.success for t in whole) / max(1, len(whole))
         return bool(returns) and max(returns) > min(returns) and self.low <= share <= self.high

@@ -26,7 +26,7 @@ from turnwise.algorithms.advantage import PeerAdvantage
 from turnwise.algorithms.aggregate import Mean
 from turnwise.algorithms.filters import DropEqualGroups
 from turnwise.algorithms.ledger import Bools, CreditPart, Ledger
-from turnwise.algorithms.options import invalid, penalties, reward_weights, truncation
+from turnwise.algorithms.options import InvalidRule, MismatchRule, correction, invalid, penalties, reward_weights, solved_or_env
 from turnwise.algorithms.ratio import Ratio
 from turnwise.algorithms.recipe import Recipe
 from turnwise.algorithms.sampler import Dynamic, Uniform
@@ -87,6 +87,9 @@ def recipe(
     aggregate: Literal["token", "turn", "trajectory"] = "token",
     invalid_penalty: float = 0.0,
     truncate_mismatch: float | None = None,
+    mismatch: MismatchRule | None = None,
+    invalid_rule: InvalidRule = "invalid",
+    success_reward: float | None = None,
 ) -> Recipe:
     """SimpleTIR. `accuracy` is [low, high], such as [0.1, 0.9]; see `options` for the settings that recipes share.
 
@@ -101,14 +104,14 @@ def recipe(
     filters += (DropEqualGroups(1e-3),) if drop_equal_groups else ()
     return Recipe(
         name="simpletir",
-        sampler=Dynamic(low, high, oversample) if drop_equal_groups else Uniform(),
+        sampler=Dynamic(low, high, oversample, solved_or_env(success_reward)) if drop_equal_groups else Uniform(),
         filters=(*filters, VoidTurns(mode)),
-        shapers=invalid(invalid_penalty),
-        rewards=reward_weights(invalid_penalty),
+        shapers=invalid(invalid_penalty, invalid_rule),
+        rewards=reward_weights(invalid_penalty, success_reward),
         advantage=PeerAdvantage(ddof=ddof),
         ratio=Ratio("token"),
         surrogate=Clip(clip, clip_high, dual_clip),
         aggregate=Mean(aggregate),
         regularisers=penalties(0.0, "k3", entropy_bonus),
-        mismatch=truncation(truncate_mismatch),
+        mismatch=correction(truncate_mismatch, mismatch),
     )

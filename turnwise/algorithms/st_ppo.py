@@ -25,10 +25,11 @@ Fidelity:
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from turnwise.algorithms import ppo
 from turnwise.algorithms.clip_bias import CorrectedClip
+from turnwise.algorithms.options import InvalidRule, MismatchRule, extends
 from turnwise.algorithms.ratio import Level, Ratio
 from turnwise.algorithms.recipe import Recipe
 from turnwise.algorithms.surrogate import Clip
@@ -55,11 +56,14 @@ def recipe(
     aggregate: Literal["token", "turn", "trajectory"] = "token",
     invalid_penalty: float = 0.0,
     truncate_mismatch: float | None = None,
+    mismatch: MismatchRule | None = None,
+    invalid_rule: InvalidRule = "invalid",
+    success_reward: float | None = None,
 ) -> Recipe:
     """ST-PPO. `ratio_gradient="own"` stops the gradient of the pooled ratio (GSPO-token's form). See `ppo` for the rest."""
     base = ppo.recipe(
         clip, clip_high, dual_clip, gamma, lam, gae, whiten, value_coefficient, value_clip, ratio, kl, kl_estimator,
-        entropy_bonus, aggregate, invalid_penalty, truncate_mismatch,
+        entropy_bonus, aggregate, invalid_penalty, truncate_mismatch, mismatch, invalid_rule, success_reward,
     )  # fmt: skip
     pooled = Ratio(ratio, gradient=ratio_gradient)
     plain = Clip(clip, clip if clip_high is None else clip_high, dual_clip)
@@ -67,42 +71,13 @@ def recipe(
     return replace(base, name="st_ppo", ratio=pooled, surrogate=surrogate)
 
 
-def turn_ppo(
-    clip: float = 0.2,
-    clip_high: float | None = None,
-    gamma: float = 1.0,
-    lam: float = 1.0,
-    whiten: bool = True,
-    value_coefficient: float = 1.0,
-    value_clip: float | None = 0.5,
-    kl: float = 0.0,
-    invalid_penalty: float = 0.0,
-) -> Recipe:
+@extends(recipe, without=("ratio", "ratio_gradient", "bias", "scope", "delta"))
+def turn_ppo(**shared: Any) -> Recipe:
     """Turn-level ratios without the correction."""
-    made = recipe(
-        "turn", bias="none", clip=clip, clip_high=clip_high, gamma=gamma, lam=lam, whiten=whiten,
-        value_coefficient=value_coefficient, value_clip=value_clip, kl=kl, invalid_penalty=invalid_penalty,
-    )  # fmt: skip
-    return replace(made, name="turn_ppo")
+    return replace(recipe("turn", bias="none", **shared), name="turn_ppo")
 
 
-def s_ppo(
-    bias: Literal["gradient", "score", "coefficient"] = "gradient",
-    scope: Literal["batch", "trajectory"] = "batch",
-    delta: float = 1.0,
-    clip: float = 0.2,
-    clip_high: float | None = None,
-    gamma: float = 1.0,
-    lam: float = 1.0,
-    whiten: bool = True,
-    value_coefficient: float = 1.0,
-    value_clip: float | None = 0.5,
-    kl: float = 0.0,
-    invalid_penalty: float = 0.0,
-) -> Recipe:
+@extends(recipe, without=("ratio", "ratio_gradient"))
+def s_ppo(bias: Literal["gradient", "score", "coefficient"] = "gradient", **shared: Any) -> Recipe:
     """Token-level ratios with the correction."""
-    made = recipe(
-        "token", "full", bias, scope, delta, clip=clip, clip_high=clip_high, gamma=gamma, lam=lam, whiten=whiten,
-        value_coefficient=value_coefficient, value_clip=value_clip, kl=kl, invalid_penalty=invalid_penalty,
-    )  # fmt: skip
-    return replace(made, name="s_ppo")
+    return replace(recipe("token", bias=bias, **shared), name="s_ppo")

@@ -20,7 +20,7 @@ from turnwise.algorithms.advantage import PeerAdvantage
 from turnwise.algorithms.aggregate import Mean
 from turnwise.algorithms.gigpo import Discounted
 from turnwise.algorithms.ledger import Ints, Ledger, numbered
-from turnwise.algorithms.options import invalid, penalties, reward_weights, truncation
+from turnwise.algorithms.options import InvalidRule, MismatchRule, correction, invalid, penalties, reward_weights
 from turnwise.algorithms.ratio import Ratio
 from turnwise.algorithms.recipe import Recipe
 from turnwise.algorithms.surrogate import Clip
@@ -42,17 +42,20 @@ def recipe(
     aggregate: Literal["token", "turn", "trajectory"] = "turn",
     invalid_penalty: float = 0.0,
     truncate_mismatch: float | None = None,
+    mismatch: MismatchRule | None = None,
+    invalid_rule: InvalidRule = "invalid",
+    success_reward: float | None = None,
 ) -> Recipe:
     """Turn-level RLOO; see `options` for the settings that recipes share."""
     own = PeerAdvantage(centre="others", scale="none", unit="turn", value=Discounted(gamma), peers=same_turn, lone=lone)
     return Recipe(
         name="turn_rloo",
-        shapers=invalid(invalid_penalty),
-        rewards=reward_weights(invalid_penalty),
+        shapers=invalid(invalid_penalty, invalid_rule),
+        rewards=reward_weights(invalid_penalty, success_reward),
         advantage=own,
         ratio=Ratio("token"),
         surrogate=Clip(clip, clip_high),
         aggregate=Mean(aggregate),
         regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=truncation(truncate_mismatch),
+        mismatch=correction(truncate_mismatch, mismatch),
     )
