@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from turnwise.envs.draw import Draw
 from turnwise.envs.search.names import Words
-from turnwise.envs.search.relations import KINDS, RELATIONS, Entity, Relation, Value, said
+from turnwise.envs.search.relations import KINDS, NAMED, Entity, Relation, Value, said
 
 VERBS = ("met", "saw", "left", "heard", "missed")
 
@@ -19,21 +19,7 @@ class CompactWording:
     """`style="compact"`."""
 
     short_words = True
-    reserved = frozenset(
-        {
-            *KINDS,
-            *(relation.name for relation in RELATIONS),
-            *VERBS,
-            "of",
-            "with",
-            "and",
-            "or",
-            "note",
-            "earlier",
-            "search",
-            "answer",
-        }
-    )
+    reserved = frozenset({*KINDS, *NAMED, *VERBS, "of", "with", "and", "or", "note", "earlier", "search", "answer"})
 
     def entity(self, draw: Draw, words: Words, kind: str, known: Sequence[Entity], overlap: float) -> Entity:
         name = words.new()

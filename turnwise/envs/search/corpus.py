@@ -7,6 +7,7 @@ Search is BM25 as Lucene and Anserini do it (k1 = 0.9, b = 0.4, English analysis
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -57,7 +58,7 @@ class Corpus:
         if not ids:
             raise DataError("a corpus needs at least one passage")
         if len(set(ids)) < len(ids):
-            twice = next(id_ for at, id_ in enumerate(ids) if id_ in ids[:at])
+            twice = Counter(ids).most_common(1)[0][0]
             raise DataError(f"two passages have the id {twice!r}: give each one of its own, or none at all")
         texts = ("\n".join([*[passage.title] * title_weight, passage.text]) for passage in self.passages)
         self._index = BM25Index.build(ids, texts)

@@ -1,9 +1,9 @@
 """Search: answer a question by looking passages up, hop after hop.
 
 The agent writes `search[query]`, and the best passages of the corpus are the next observation, a line each; or `answer[text]`,
-which ends the episode and is compared with the reference. That is the setting of Search-R1 (Jin et al. 2025, arXiv 2503.09516) with a
-search engine that needs no server: BM25 over generated worlds, or over passages of one's own. An episode is one small immutable
-`Place`, so a snapshot costs nothing.
+which ends the episode and is compared with the reference. That is the setting of Search-R1 (Jin et al. 2025, arXiv 2503.09516)
+with a search engine that needs no server: BM25 over generated worlds, or over passages of one's own. An episode is one small
+immutable `Place`, so a snapshot costs nothing.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class Place(NamedTuple):
     passages: tuple[str, ...] = ()
     answer: str | None = None
     score: float = 0.0
+    right: bool = False
 
 
 class SearchEnv(TurnEnv[tuple[Place, Outcome]]):
@@ -159,9 +160,10 @@ class SearchEnv(TurnEnv[tuple[Place, Outcome]]):
     def _answered(self, text: str) -> Outcome:
         rewards = {"em": exact_match(text, self._question.answers), "f1": f1(text, self._question.answers)}
         score = rewards[self.reward]
-        place = self._place._replace(passages=(), answer=text, score=score)
-        said = "The answer is right." if rewards["em"] else "The answer is not right."
-        return self._look(place, said, reward=score, terminated=True, success=rewards["em"] == 1.0, rewards=rewards)
+        right = rewards["em"] == 1.0
+        place = self._place._replace(passages=(), answer=text, score=score, right=right)
+        said = "The answer is right." if right else "The answer is not right."
+        return self._look(place, said, reward=score, terminated=True, rewards=rewards)
 
     def _line(self, passage: Passage) -> str:
         text = f"{passage.title}: {passage.text}" if passage.title else passage.text
@@ -169,15 +171,13 @@ class SearchEnv(TurnEnv[tuple[Place, Outcome]]):
 
     def _look(
         self, place: Place, observation: str, *, reward: float = 0.0, terminated: bool = False, valid: bool = True,
-        success: bool | None = None, rewards: dict[str, float] | None = None,
+        rewards: dict[str, float] | None = None,
     ) -> Outcome:  # fmt: skip
-        self._place = place
-        if success is None:
-            success = self._last is not None and self._last.success and place.answer is not None
+        self._place, question = place, self._question
         return Outcome(
-            observation=observation, instruction=self._question.question, admissible=list(ADMISSIBLE), state=self._state_hash(place),
-            reward=reward, terminated=terminated, valid=valid, success=success, score=place.score, rewards=rewards or {},
-            tags=list(self._question.tags),
+            observation=observation, instruction=question.question, admissible=list(ADMISSIBLE), state=self._state_hash(place),
+            reward=reward, terminated=terminated, valid=valid, success=place.right, score=place.score, rewards=rewards or {},
+            tags=list(question.tags),
         )  # fmt: skip
 
     def _state_hash(self, place: Place) -> str:

@@ -50,7 +50,7 @@ class FullWording:
 
     @staticmethod
     def _name(draw: Draw, words: Words, kind: str, own: str, shared: str) -> str:
-        """A name of the kind around an invented word: `shared`, which another name may have, where it stays distinct, else `own`."""
+        """A name of a kind around an invented word: `shared`, which another name has too, where that leaves it distinct."""
         if kind == PERSON:
             first = words.new().capitalize() if shared == own else shared
             return f"{first} {own}" if shared == own or draw.chance(0.5) else f"{own} {first}"

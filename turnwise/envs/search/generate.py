@@ -55,12 +55,12 @@ class Difficulty:
                 raise unknown("kind of question", kind, ASKING, "Search")
         if not FEWEST <= self.entities <= MOST or self.per_world < 1:
             raise ConfigError(
-                f"entities={self.entities} and per_world={self.per_world}: a Search world has {FEWEST} to {MOST} entities and at least "
-                "one question"
+                f"entities={self.entities} and per_world={self.per_world}: a Search world has {FEWEST} to {MOST} entities and at "
+                "least one question"
             )
-        if not self.hops or not all(1 <= hops <= MOST_HOPS for hops in self.hops) or not self.combinations:
+        if not all(hops in range(1, MOST_HOPS + 1) for hops in self.hops) or not self.combinations:
             raise ConfigError(
-                f"hops={self.hops} of kinds={self.kinds} are no questions: give hops from 1 to {MOST_HOPS}, for comparisons at least 2"
+                f"hops={self.hops} of kinds={self.kinds} are no questions: give hops from 1 to {MOST_HOPS}, at least 2 for comparisons"
             )
         if self.distractors < 0 or not 0 <= self.overlap <= 1:
             raise ConfigError(f"distractors={self.distractors} is at least 0, and overlap={self.overlap} a share from 0 to 1")

@@ -24,7 +24,8 @@ class Relation(NamedTuple):
 
 
 RELATIONS = (
-    Relation("author", WORK, PERSON), Relation("publisher", WORK, FIRM), Relation("setting", WORK, TOWN), Relation("published", WORK, YEAR),
+    Relation("author", WORK, PERSON), Relation("publisher", WORK, FIRM), Relation("setting", WORK, TOWN),
+    Relation("published", WORK, YEAR),
     Relation("birthplace", PERSON, TOWN), Relation("employer", PERSON, FIRM), Relation("spouse", PERSON, PERSON),
     Relation("teacher", PERSON, PERSON), Relation("born", PERSON, YEAR),
     Relation("founder", FIRM, PERSON), Relation("seat", FIRM, TOWN), Relation("founded", FIRM, YEAR),

@@ -13,9 +13,15 @@ from turnwise.envs.search.relations import Entity, Relation, Value
 class Wording(Protocol):
     """Names, passages and questions of one style. Everything random comes from `draw`."""
 
-    short_words: bool
-    reserved: Set[str]
-    """Every word of the wording itself: no name shares one."""
+    @property
+    def short_words(self) -> bool:
+        """Whether names are of short words."""
+        ...
+
+    @property
+    def reserved(self) -> Set[str]:
+        """Every word of the wording itself: no name shares one."""
+        ...
 
     def entity(self, draw: Draw, words: Words, kind: str, known: Sequence[Entity], overlap: float) -> Entity:
         """A new entity; with probability `overlap` its name has a word of a known one's."""
