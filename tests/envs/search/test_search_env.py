@@ -44,7 +44,7 @@ def test_searches_show_the_best_passages_a_line_each() -> None:
     observation, info = env.reset(seed=0)
     assert observation == info["instruction"] == "Where was the teacher of Ada Lovelace born?"
     assert (info["admissible"], info["tags"], info["searches"]) == (["search[<query>]", "answer[<text>]"], ["hops=2"], 0)
-    observation, reward, done, _, info = env.step("search[Mary Somerville]")
+    observation, reward, done, _, info = env.step("search[astronomer Mary Somerville]")
     assert observation.split("\n") == [
         "Mary Somerville: The astronomer was born in Jedburgh, a town on the Jed Water.",
         "Ada Lovelace: Ada Lovelace was taught by Mary Somerville.",

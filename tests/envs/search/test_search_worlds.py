@@ -11,12 +11,12 @@ from collections import Counter
 import pytest
 from compact_reader import answers, read
 
+from turnwise.envs.draw import Draw
 from turnwise.envs.search.facts import make_facts
 from turnwise.envs.search.full import FullWording
 from turnwise.envs.search.generate import Difficulty, World, make_world
 from turnwise.envs.search.names import TENTHS, Words, tenth
 from turnwise.envs.search.relations import KINDS, RELATIONS, Entity
-from turnwise.envs.draw import Draw
 from turnwise.errors import ConfigError
 
 COMPACT = Difficulty(style="compact", entities=24, per_world=16)
