@@ -17,6 +17,8 @@ NEEDS: dict[str, str] = {
     "rollout:entropy": "Turn.entropies recorded by the engine",
     "given:ref_logp": "credit(..., given) with the stream `ref_logp`",
     "given:old_logp": "credit(..., given) with the stream `old_logp`",
+    "given:task_mean": "credit(..., given) with the stream `task_mean`: the mean return that the sampler remembers, or NaN",
+    "metrics:turn_entropy": "a controller's metrics hold `entropy_sum:K` and `entropy_count:K`: the recorded entropy at turn K",
     "given:value": "credit(..., given) with the critic's values as the stream `value`",
     "fork": "environments that can be forked in the middle of an episode",
 }

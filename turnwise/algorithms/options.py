@@ -23,10 +23,11 @@ from turnwise.algorithms.ledger import CreditPart
 from turnwise.algorithms.mismatch import Mismatch
 from turnwise.algorithms.recipe import LossPart, Recipe
 from turnwise.algorithms.regularisers import KL, EntropyBonus
-from turnwise.algorithms.shapers import InvalidPenalty, InvalidRule
+from turnwise.algorithms.shapers import InvalidPenalty
 from turnwise.errors import ConfigError
 from turnwise.records import SUCCESS
 
+InvalidRule: TypeAlias = Literal["invalid", "malformed"]
 MismatchRule: TypeAlias = Literal[
     "token_truncate", "turn_truncate", "trajectory_truncate", "token_mask", "turn_mask", "trajectory_mask", "geometric_veto"
 ]

@@ -7,6 +7,7 @@ loss plane (ratio, surrogate, mismatch, regularisers) on the policy tokens of a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -161,6 +162,14 @@ class Recipe:
         """How often `measure` is called on a mini-batch: as often as the most demanding part's `rounds`, once by default."""
         asking = [part for _, part in _parts(self) if "measure" in _requires(part)]
         return max((getattr(part, "rounds", 1) for part in asking), default=0)
+
+    def pace(self, scalars: Mapping[str, float]) -> float:
+        """The learning rate's factor for one mini-batch, from what `measure` and `probe` found on it; 1 when no part has one.
+
+        The trainer multiplies it onto the controller's factor. A part takes this up by having a `pace(scalars) -> float` of its
+        own: VCPO's learning rate, which follows the effective sample size of the mini-batch, is of this kind.
+        """
+        return math.prod(part.pace(scalars) for _, part in _parts(self) if hasattr(part, "pace"))
 
     def probe(self, batch: Batch) -> torch.Tensor:
         """A scalar with gradient whose gradient's norm some part must know before the loss.

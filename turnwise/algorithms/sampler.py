@@ -14,8 +14,14 @@ import numpy as np
 
 from turnwise.records import Group, TaskId
 
-History: TypeAlias = Mapping[TaskId, tuple[int, float]]
-"""task -> (rollouts so far, mean return)."""
+History: TypeAlias = Mapping[TaskId, tuple[float, float]]
+"""task -> (rollouts so far, mean return). A sampler that forgets counts old rollouts for less than one."""
+
+
+def running(known: tuple[float, float] | None, reward: float) -> tuple[float, float]:
+    """The plain mean: a task's record with one more return. A sampler with a `track` method of this kind keeps another."""
+    n, mean = known or (0, 0.0)
+    return n + 1, mean + (reward - mean) / (n + 1)
 
 
 class Sampler(Protocol):

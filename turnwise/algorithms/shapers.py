@@ -7,14 +7,13 @@ it has in `Recipe.rewards`, and is not built when it forgot to. Environments nev
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal
 
 import numpy as np
 
 from turnwise.algorithms.ledger import Ledger
 from turnwise.algorithms.totals import Totals
 
-InvalidRule: TypeAlias = Literal["invalid", "malformed"]
 MALFORMED = "malformed"
 """The tag of a turn whose reply could not be read as an action."""
 
@@ -28,7 +27,7 @@ class InvalidPenalty:
     """
 
     amount: float = 0.1
-    rule: InvalidRule = "invalid"
+    rule: Literal["invalid", "malformed"] = "invalid"
     component: str = "invalid"
     requires = frozenset[str]()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -35,8 +35,10 @@ class Progress:
 
     step: int
     """Steps done."""
-    history: dict[TaskId, tuple[int, float]]
+    history: dict[TaskId, tuple[float, float]]
     """What the sampler knows: task -> (rollouts so far, mean return)."""
+    memory: dict[str, float] = field(default_factory=dict)
+    """What the recipe's controller wants to be told before the next step."""
 
 
 def save(folder: Path, learner: AnyLearner, progress: Progress, keep: int) -> Path:
@@ -51,6 +53,7 @@ def save(folder: Path, learner: AnyLearner, progress: Progress, keep: int) -> Pa
             "step": progress.step,
             "model": shape(learner.model),
             "history": list(progress.history.items()),
+            "memory": progress.memory,
         }
         (beside / "progress.json").write_text(json.dumps(facts), encoding="utf8")
 
@@ -92,7 +95,7 @@ def load(path: Path, learner: AnyLearner) -> Progress:
             weight.copy_(saved[name])
     learner.load(state["learner"])
     _restore_random(state["random"])
-    return Progress(int(facts["step"]), {task: (int(n), float(mean)) for task, (n, mean) in facts["history"]})
+    return Progress(int(facts["step"]), {task: (n, float(mean)) for task, (n, mean) in facts["history"]}, facts.get("memory", {}))
 
 
 def weights(model: nn.Module, shared: bool = False) -> dict[str, torch.Tensor]:

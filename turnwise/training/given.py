@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from turnwise.algorithms import Recipe, Streams
+from turnwise.algorithms.sampler import History
 from turnwise.records import Floats, Group, Row, rows
 from turnwise.training.team import AnyLearner
 
@@ -24,8 +25,10 @@ def with_reference(recipe: Recipe, learner: AnyLearner, batch: Sequence[Row]) ->
     return [replace(row, streams={**row.streams, "ref_logp": values}) for row, values in zip(batch, found, strict=True)]
 
 
-def given_streams(recipe: Recipe, learner: AnyLearner, groups: Sequence[Group]) -> Streams | None:
-    """What the credit plane wants to know beforehand."""
+def given_streams(
+    recipe: Recipe, learner: AnyLearner, groups: Sequence[Group], history: History | None = None
+) -> Streams | None:  # fmt: skip
+    """What the credit plane wants to know beforehand; `history` is what the sampler knew before this step."""
     wanted = sorted(need.partition(":")[2] for need in recipe.requires if need.startswith("given:"))
     if not wanted:
         return None
@@ -33,6 +36,11 @@ def given_streams(recipe: Recipe, learner: AnyLearner, groups: Sequence[Group]) 
     batch = [row for t in trajectories for row in rows(t)]
     streams: Streams = {t.uid: {} for t in trajectories}
     counts = {t.uid: len(t.turns) for t in trajectories}
+    if "task_mean" in wanted:
+        wanted.remove("task_mean")
+        for t in trajectories:
+            mean = (history or {}).get(t.task, (0, float("nan")))[1]
+            streams[t.uid]["task_mean"] = [np.full(len(turn.completion_ids), mean) for turn in t.turns]
     for name in wanted:
         values = learner.values(batch) if name == "value" else learner.logprobs(batch, reference=name == "ref_logp")[0]
         for uid, turns in by_turn(batch, values).items():

@@ -31,7 +31,7 @@ from turnwise.training.packing import Pack, pack, plan
 
 VALUES = {"value", "given:value"}
 """Needs that ask for a critic."""
-SUMS = ("policy_loss", "grad_norm", "critic_grad_norm", "probe_norm", "engine_gap")
+SUMS = ("policy_loss", "grad_norm", "critic_grad_norm", "probe_norm", "engine_gap", "pace")
 """Metrics that are no means over the token weights."""
 
 
@@ -191,7 +191,8 @@ class Learner:
             for name, value in metrics.items():
                 sums[name] = sums.get(name, 0.0) + float(value) * scale / self.processes
             sums["engine_gap"] = sums.get("engine_gap", 0.0) + gap
-        moved = self._move(when, factor)
+        pace = recipe.pace(scalars)
+        moved = self._move(when, factor * pace) | ({"pace": pace} if pace != 1.0 else {})
         if "probe_norm" in scalars:
             moved["probe_norm"] = scalars["probe_norm"]
         keys = self._agreed(sums)

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -19,11 +19,13 @@ from turnwise.agents.rollout import MakeEnv, episodes_for, play
 from turnwise.agents.team import Team
 from turnwise.agents.transformers_engine import TransformersEngine
 from turnwise.algorithms import Recipe
-from turnwise.algorithms.sampler import History
+from turnwise.algorithms.sampler import History, running
+from turnwise.algorithms.totals import AllSum
 from turnwise.errors import DataError
 from turnwise.records import Group, TaskId, Trajectory
 from turnwise.training.config import Config
 
+Track: TypeAlias = Callable[[tuple[float, float] | None, float], tuple[float, float]]
 ROUNDS = 8
 """Times a sampler may ask for more tasks within a step."""
 
@@ -104,15 +106,31 @@ def grouped(trajectories: Sequence[Trajectory]) -> list[Group]:
     return [Group(members[0].task, uid, tuple(members)) for uid, members in of.items()]
 
 
-def remember(history: History, groups: Sequence[Group], weights: Any = None) -> dict[TaskId, tuple[int, float]]:
-    """`history` with these groups added: rollouts and mean return by task."""
+def remember(
+    history: History, groups: Sequence[Group], weights: Any = None, track: Track = running
+) -> dict[TaskId, tuple[float, float]]:  # fmt: skip
+    """`history` with these groups added: rollouts and mean return by task, as the sampler keeps them."""
     known = dict(history)
     for group in groups:
         for trajectory in group.trajectories:
             if trajectory.error is None:
-                n, mean = known.get(group.task, (0, 0.0))
-                known[group.task] = (n + 1, mean + (trajectory.reward(weights) - mean) / (n + 1))
+                known[group.task] = track(known.get(group.task), trajectory.reward(weights))
     return known
+
+
+def turn_entropies(groups: Sequence[Group], all_sum: AllSum, turns: int) -> dict[str, float]:
+    """Over all processes and for each turn index K below `turns`: `entropy_sum:K` and `entropy_count:K`.
+
+    Each turn with tokens counts once, with the mean of its recorded entropies; indices that nobody reached are absent.
+    """
+    table = np.zeros((2, turns))
+    for trajectory in (t for group in groups for t in group.trajectories if t.error is None):
+        for k, turn in enumerate(trajectory.turns[:turns]):
+            if turn.entropies:
+                table[:, k] += np.array([np.mean(turn.entropies), 1.0])
+    sums, counts = all_sum(table)
+    reached = [k for k in range(turns) if counts[k]]
+    return {f"entropy_sum:{k}": float(sums[k]) for k in reached} | {f"entropy_count:{k}": float(counts[k]) for k in reached}
 
 
 def measured(played: Sequence[Trajectory], seconds: float) -> dict[str, float]:
