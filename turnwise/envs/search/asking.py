@@ -74,6 +74,8 @@ def comparison(draw: Draw, facts: Facts, wording: Wording, hops: int) -> Draft |
             if not ways:
                 return None
             whose, how = draw.pick(ways)
+            if whose.name in (query for query, _ in searches):
+                return None
             searches.append((whose.name, whose))
             told.append(wording.phrase(draw, how, whose.name))
         else:

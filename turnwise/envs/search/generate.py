@@ -60,7 +60,7 @@ class Difficulty:
             )
         if not all(hops in range(1, MOST_HOPS + 1) for hops in self.hops) or not self.combinations:
             raise ConfigError(
-                f"hops={self.hops} of kinds={self.kinds} are no questions: give hops from 1 to {MOST_HOPS}, at least 2 for comparisons"
+                f"hops={self.hops} of kinds={self.kinds} are no questions: give 1 to {MOST_HOPS} hops, at least 2 for comparisons"
             )
         if self.distractors < 0 or not 0 <= self.overlap <= 1:
             raise ConfigError(f"distractors={self.distractors} is at least 0, and overlap={self.overlap} a share from 0 to 1")
