@@ -25,7 +25,14 @@ def test_the_readme_runs_as_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "block"), [("docs/webshop.md", 0), ("docs/webshop-generated.md", 0), ("docs/evaluation.md", 0), ("docs/search.md", 0)]
+    ("page", "block"),
+    [
+        ("docs/webshop.md", 0),
+        ("docs/webshop-generated.md", 0),
+        ("docs/evaluation.md", 0),
+        ("docs/search.md", 0),
+        ("docs/teams.md", 0),
+    ],
 )
 def test_pages_run_as_printed(page: str, block: int) -> None:
     exec(compile(blocks_of(page)[block], page, "exec"), {})

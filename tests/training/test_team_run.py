@@ -10,7 +10,9 @@ import pytest
 import torch
 from made_training import small_config
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
+from turnwise.cli.app import app
 from turnwise.errors import ConfigError
 from turnwise.records import read_jsonl
 from turnwise.training import loop
@@ -29,8 +31,10 @@ def config_of(directory: Path, shared: bool, **sections: dict[str, Any]) -> Conf
         directory, **{
             "env": {"name": "search", "options": options}, "prompt": {"name": ""}, "team": team,
             "algorithm": {"name": "dr_mas", "options": {"entropy_bonus": 0.01}},
-            "rollout": {"tasks": 2, "group_size": 2, "max_tokens": 8, "max_turns": 4}, "warm_start": {"episodes": 8, "noise": 0.2},
-            "train": {"steps": 2, "checkpoint_every": 1, "trajectories_every": 1}, "eval": {"tasks": 2, "dev_tasks": 2}, **sections,
+            "rollout": {"tasks": 2, "group_size": 2, "max_tokens": 8, "max_turns": 4},
+            "warm_start": {"episodes": 8, "noise": 0.2}, "train": {"steps": 2, "checkpoint_every": 1, "trajectories_every": 1},
+            "eval": {"tasks": 2, "dev_tasks": 2, "temperature": 0.7},
+            **sections,
         }
     )  # fmt: skip
 
@@ -72,6 +76,14 @@ def test_a_team_s_run_broken_off_ends_with_the_same_weights(
     assert ("verifier/policy_loss" in metrics[0]) is not shared
     facts = json.loads((whole / "facts.json").read_text())
     assert facts["prompt"] == "searcher_verifier_answerer/act@1" and len(facts["prompt_hash"]) == 32
+    again = tmp_path / "again.json"
+    told = ["--split", "test", "--tasks", "2", "--temperature", "0.7", "--max-tokens", "8", "--max-turns", "4"]
+    done = CliRunner().invoke(app, ["eval", "search", "--agent", str(whole / "model"), *told, "--json", str(again)])
+    assert done.exit_code == 0, done.output
+    one, other = (json.loads(path.read_text()) for path in (whole / "after.json", again))
+    assert one["task_ids"] == other["task_ids"] and one["data_hash"] == other["data_hash"]
+    for name in ("turns", "generated_tokens", "context_tokens", "invalid_actions"):
+        assert one["metrics"][name] == other["metrics"][name]
     if not shared:  # trained apart, they are different models now
         one, other = (weights(whole)[f"{role}/model.embed_tokens.weight"] for role in ROLES[:2])
         assert not torch.equal(one, other)
