@@ -153,12 +153,12 @@ def test_the_expert_answers_every_generated_question(settings: dict[str, Any]) -
 
 @pytest.mark.parametrize("settings", [SMALL, {"worlds": 3, "entities": 30, "per_world": 5}], ids=["compact", "full"])
 def test_it_keeps_every_promise(settings: dict[str, Any]) -> None:
-    check_turn_env(lambda: SearchEnv(**settings), resets=1000)
+    check_turn_env(lambda: SearchEnv(**settings), resets=400)
 
 
 def test_over_given_passages_too() -> None:
-    check_turn_env(given, resets=1000, tasks=1)
-    check_turn_env(lambda: given(reward="f1"), resets=1000, tasks=1, seed=1)
+    check_turn_env(given, resets=400, tasks=1)
+    check_turn_env(lambda: given(reward="f1"), resets=400, tasks=1, seed=1)
 
 
 def test_worlds_are_made_once_and_snapshots_are_small() -> None:
