@@ -163,13 +163,14 @@ class Recipe:
         asking = [part for _, part in _parts(self) if "measure" in _requires(part)]
         return max((getattr(part, "rounds", 1) for part in asking), default=0)
 
-    def pace(self, scalars: Mapping[str, float]) -> float:
-        """The learning rate's factor for one mini-batch, from what `measure` and `probe` found on it; 1 when no part has one.
+    def pace(self, scalars: Mapping[str, float]) -> float | None:
+        """The learning rate's factor for one mini-batch, from what `measure` and `probe` found on it; None when no part has one.
 
         The trainer multiplies it onto the controller's factor. A part takes this up by having a `pace(scalars) -> float` of its
         own: VCPO's learning rate, which follows the effective sample size of the mini-batch, is of this kind.
         """
-        return math.prod(part.pace(scalars) for _, part in _parts(self) if hasattr(part, "pace"))
+        found = [part.pace(scalars) for _, part in _parts(self) if hasattr(part, "pace")]
+        return math.prod(found) if found else None
 
     def probe(self, batch: Batch) -> torch.Tensor:
         """A scalar with gradient whose gradient's norm some part must know before the loss.

@@ -192,7 +192,7 @@ class Learner:
                 sums[name] = sums.get(name, 0.0) + float(value) * scale / self.processes
             sums["engine_gap"] = sums.get("engine_gap", 0.0) + gap
         pace = recipe.pace(scalars)
-        moved = self._move(when, factor * pace) | ({"pace": pace} if pace != 1.0 else {})
+        moved = self._move(when, factor * (1.0 if pace is None else pace)) | ({} if pace is None else {"pace": pace})
         if "probe_norm" in scalars:
             moved["probe_norm"] = scalars["probe_norm"]
         keys = self._agreed(sums)
