@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from turnwise.sandbox.probe import BACKENDS, reason
 
 from turnwise.sandbox import open_sandbox
 from turnwise.sandbox.contract import Limits, Result, Sandbox, Spec
+from turnwise.sandbox.probe import BACKENDS, reason
 
 SMALL = Limits(seconds=60.0, memory_mb=256, processes=24, disk_mb=16, files=600, file_mb=8, open_files=128)
 """Small, so that an attack that is not held does no harm either."""

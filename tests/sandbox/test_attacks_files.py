@@ -232,7 +232,7 @@ print("WRITTEN", written >> 20)
     if box.capabilities.disk_quota:
         assert written <= box.spec.limits.disk_mb
     else:
-        assert written == 60  # said by the capability, and gone with the sandbox
+        assert written <= 60  # the capability says that it may be: it is gone with the sandbox
 
 
 def test_a_single_file_has_a_limit(box: Sandbox) -> None:
@@ -256,7 +256,7 @@ print("MADE", n)
     if box.capabilities.disk_quota:
         assert made <= box.spec.limits.files + 32  # directories of our own are counted too
     else:
-        assert made == 1499
+        assert made <= 1499
 
 
 def test_strange_names_are_only_names(box: Sandbox) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import zlib
 from pathlib import Path
@@ -181,7 +180,8 @@ for entry in pids():
                     pass
     except (OSError, ValueError):
         pass
-for root in (".", os.path.dirname(os.getcwd()).rstrip("/") or "/work", "/work", "/tmp", "/dev/shm", "/run", "/var/tmp", "/home", "/root", "/etc"):
+above = os.path.dirname(os.getcwd()).rstrip("/") or "/work"
+for root in (".", above, "/work", "/tmp", "/dev/shm", "/run", "/var/tmp", "/home", "/root", "/etc"):
     for directory, _, names in os.walk(root):
         for name in names:
             path = os.path.join(directory, name)
@@ -227,7 +227,7 @@ def _forked(program: str) -> str:
         os.dup2(writer, 1)
         program = program.replace("in pids()", "in [str(os.getpid())]").replace("for root in (", "for root in () and (")
         try:
-            exec(re.sub(r"print\((.*)\)", r"os.write(1, str((\1,)).encode())", program), {"os": os})
+            exec(program, {"print": lambda *words, **_: os.write(1, f"{words}\n".encode())})
         finally:
             os._exit(0)
     os.close(writer)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -26,9 +28,12 @@ def left() -> list[str]:
 
 def run_in(group: Cgroup, code: str) -> subprocess.CompletedProcess[bytes]:
     """Run Python that is in the group before its code begins."""
-    process = subprocess.Popen([sys.executable, "-c", f"input()\n{code}"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    argv = [sys.executable, "-c", f"input()\n{code}"]
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
     group.add(process.pid)
     process.communicate(b"go\n", timeout=60)
+    with contextlib.suppress(ProcessLookupError):  # what it forked
+        os.killpg(process.pid, signal.SIGKILL)
     return subprocess.CompletedProcess([], process.returncode)
 
 

@@ -60,6 +60,7 @@ class BalancedBudget:
     budget: Literal["round", "code"] = "round"
     entropy: Entropy = field(default_factory=Entropy)
     branches = True
+    requires = frozenset({"rollout:entropy"})
 
     def __post_init__(self) -> None:
         if self.total < 1 or self.copies < 1:

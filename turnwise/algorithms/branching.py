@@ -63,6 +63,7 @@ class EntropyBranching:
     tau: float = 0.5
     entropy: Entropy = Entropy()
     branches = True
+    requires = frozenset({"rollout:entropy"})
 
     def __post_init__(self) -> None:
         if not 1 <= self.initial <= self.total or self.copies < 1:

@@ -77,12 +77,13 @@ async def opened(request: Request) -> AsyncIterator[Agent]:
 
 @asynccontextmanager
 async def _closing(agent: ModelAgent | ChatAgent | TeamAgent) -> AsyncIterator[Agent]:
-    members = list(agent.members.values()) if isinstance(agent, TeamAgent) else [agent]
+    members: list[Any] = list(agent.members.values()) if isinstance(agent, TeamAgent) else [agent]
     try:
         yield agent
     finally:
-        for open_one in {id(it): it for it in (getattr(member, "engine", member) for member in members)}.values():
-            await open_one.close()
+        engines = [getattr(member, "engine", member) for member in members]
+        for engine in {id(one): one for one in engines}.values():
+            await engine.close()
 
 
 def _whole(path: str) -> list[Trajectory]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from turnwise.cli.runtime import DEFAULTS
@@ -38,6 +39,7 @@ PARTS = (
     Part("accelerate", "accelerate", "training", "pip install 'turnwise[train]'"),
     Part("tensorboard", "tensorboard", "curves while training", "pip install 'turnwise[train]'"),
     Part("peft", "peft", "low-rank adapters", "pip install 'turnwise[train]'"),
+    Part("docker", "docker", "the docker sandbox", "pip install 'turnwise[docker]'"),
     Part("wandb", "wandb", "curves on Weights & Biases", "pip install wandb"),
     Part("trackio", "trackio", "curves on trackio", "pip install trackio"),
     Part("spacy", "spacy", "WebShop: the original noun tagger", "pip install spacy && python -m spacy download en_core_web_sm"),
@@ -45,7 +47,7 @@ PARTS = (
 
 
 def doctor() -> None:
-    """What is installed, what is missing and the command that installs it; devices and threads.
+    """What is installed, what is missing and the command that installs it; devices and threads; which sandboxes hold what.
 
     Always ends with status 0: a missing part is a fact, not a failure.
     """
@@ -57,6 +59,7 @@ def doctor() -> None:
         console.print("[bold]to install what is missing[/]")
         for command in missing:  # unwrapped, to be copied
             console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
+    console.print(_table("sandboxes, in the order in which they are tried", ("backend", "here"), _sandboxes()))
     console.print(_table("runtime settings", ("variable", "value"), _settings()))
 
 
@@ -119,6 +122,20 @@ def _torch() -> Iterator[tuple[str, ...]]:
     yield "devices", ", ".join(found) or "cpu alone"
     if not found:
         yield "CPU arithmetic", torch.backends.cpu.get_cpu_capability()
+
+
+def _sandboxes() -> list[tuple[str, ...]]:
+    """Each backend tried for real: what it does not hold, or why it does not run."""
+    from turnwise.sandbox import probe
+
+    lines: list[tuple[str, ...]] = []
+    for name in probe.BACKENDS:
+        if why := probe.reason(name):
+            lines.append((name, f"[yellow]no[/]: {escape(why)}"))
+        else:
+            gaps = probe.missing(name)
+            lines.append((name, f"runs; what it does not hold: {'; '.join(gaps)}" if gaps else "runs, and holds all that is asked"))
+    return lines
 
 
 def _settings() -> list[tuple[str, ...]]:

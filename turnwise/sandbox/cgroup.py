@@ -118,13 +118,13 @@ class Cgroup:
     def remove(self) -> None:
         """Once its processes are gone."""
         for folder in self._folders:
-            for _ in range(50):
+            for _ in range(400):
                 try:
                     folder.rmdir()
                 except FileNotFoundError:
                     pass
                 except OSError:
-                    time.sleep(0.002)  # the kernel has not yet let go of the last process
+                    time.sleep(0.005)  # the kernel has not yet let go of the last process
                     continue
                 break
         self._folders = set()

@@ -86,7 +86,7 @@ def tree(path: Path) -> None:
         path.unlink(missing_ok=True)
         return
     with suppress(OSError, RecursionError):
-        shutil.rmtree(path, onexc=_open_up) if hasattr(shutil.rmtree, "onexc") else shutil.rmtree(path, onerror=_open_up)
+        shutil.rmtree(path, onerror=_open_up)
     if path.exists():
         _flatten(path)
 

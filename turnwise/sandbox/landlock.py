@@ -1,4 +1,4 @@
-"""Without namespaces: Landlock takes away files and signals, the filter of system calls takes away sockets, a keeper kills what is left.
+"""Without namespaces: Landlock takes away files and signals, a filter of system calls the sockets, and a keeper kills the rest.
 
 For machines that forbid user namespaces (Ubuntu since 24.04, many containers). Processes keep the machine's own numbers, and the
 workspace is a directory of the host, so neither its size nor the number of its files is limited. What an older kernel's Landlock
@@ -30,7 +30,9 @@ SIGNALS = 6
 """The first ABI that keeps signals inside: Linux 6.12."""
 DEVICES = ("/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 PREFIX = "turnwise-box-"
-FACTS = ("/proc/self", "/proc/meminfo", "/proc/cpuinfo", "/etc/localtime")
+SELF = ("auxv", "cmdline", "comm", "environ", "fd", "limits", "maps", "stat", "statm", "status", "task", "uid_map")
+"""Of the process's own directory; not `net`, which tells of the machine."""
+FACTS = ("/proc/meminfo", "/proc/cpuinfo", "/etc/localtime", *(f"/proc/self/{name}" for name in SELF))
 
 
 def reason() -> str:

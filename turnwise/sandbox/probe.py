@@ -15,7 +15,7 @@ from importlib import import_module
 from turnwise.sandbox.contract import Capabilities, Sandbox, SandboxError, Spec
 
 BACKENDS = ("jail", "bubblewrap", "landlock", "docker")
-"""In the order of preference: without a daemon first, and those that give processes a world of their own before those that do not."""
+"""In the order of preference: those without a daemon first, and of them those that give processes a world of their own."""
 UNSAFE = "unsafe"
 """The backend that protects next to nothing; never chosen unless the caller says so."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
+import threading
 import traceback
 from collections.abc import Sequence
 from types import ModuleType
@@ -12,6 +13,9 @@ from typing import Any, ClassVar
 from unittest import mock
 
 from turnwise.sandbox.contract import Capabilities, Result, Sandbox, Session, Shell, Snapshot, Spec
+
+ONE = threading.Lock()
+"""The driver plays episodes in threads, and there is only one stdout to redirect."""
 
 
 class PretendSession(Session):
@@ -30,7 +34,7 @@ class PretendSession(Session):
         printed = io.StringIO()
         try:
             # Hooks of forks cannot be taken back, and this process forks no interpreter.
-            with contextlib.redirect_stdout(printed), mock.patch("os.register_at_fork"):
+            with ONE, contextlib.redirect_stdout(printed), mock.patch("os.register_at_fork"):
                 exec(compile(code, "<cell>", "exec"), self.names)
         except BaseException:
             return Result(printed.getvalue(), traceback.format_exc(), None, "exception")
@@ -55,6 +59,7 @@ class PretendSandbox(Sandbox):
         self.spec, self._sessions = spec, list[PretendSession]()
         if names is not None:
             self._sessions.append(PretendSession(names))
+        self.copied = names is not None
         type(self).made += 1
         self.opened.append(self)
 
@@ -77,6 +82,11 @@ class PretendSandbox(Sandbox):
         kept = {name: value for name, value in session.names.items() if name != "__builtins__"}
         plain = {n: v for n, v in kept.items() if not (callable(v) or isinstance(v, ModuleType))}
         return type(self)(self.spec, {**kept, **copy.deepcopy(plain)})
+
+    @classmethod
+    def episodes(cls) -> list[PretendSandbox]:
+        """Those in which code of episodes runs."""
+        return [sandbox for sandbox in cls.opened if sandbox.copied or not cls.can_fork]
 
     def close(self) -> None:
         if self in self.opened:

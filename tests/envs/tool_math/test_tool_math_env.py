@@ -14,9 +14,10 @@ from turnwise.agents.scripted import ExpertAgent, ReplayAgent
 from turnwise.envs.testing import check_turn_env
 from turnwise.envs.tool_math.env import ToolMathEnv
 from turnwise.envs.tool_math.fences import fenced
+from turnwise.envs.tool_math.interpreter import Pool
 from turnwise.envs.tool_math.problems import Problem
 from turnwise.errors import ConfigError, TaskError
-from turnwise.sandbox.contract import SandboxError
+from turnwise.sandbox.contract import SandboxError, Spec
 
 PROBLEMS = {
     "train": [Problem(f"sum-{n}", f"What is {n} + 1?", str(n + 1), 1, "sum", f"print({n} + 1)", ("family=sum",)) for n in range(3)],
@@ -90,7 +91,7 @@ def test_variables_last_in_one_setting_and_not_in_the_other() -> None:
         env.step(fenced("x = 5"))
         _, _, _, _, info = env.step(fenced("print(x)"))
         assert info["output"] == shown and ("code_error" in info["tags"]) == (not stateful)
-        assert len(PretendSandbox.opened) == 1  # the present one, or what the next block begins from
+        assert len(PretendSandbox.episodes()) == int(stateful) and len(PretendSandbox.opened) == 1 + stateful
         env.close()
 
 
@@ -108,7 +109,7 @@ def test_a_lost_interpreter_is_made_anew(error: str) -> None:
     env.step(fenced("x = 5"))
     _, _, done, _, info = env.step(fenced(f"#{error}"))
     assert not done and tags(info) == {"code", "code_error"} and "variables are lost" in info["output"]
-    assert not PretendSandbox.opened
+    assert not PretendSandbox.opened  # what it was a copy of may have suffered, and is not used again
     assert env.step(fenced("print(x)"))[4]["output"] == "NameError: name 'x' is not defined"
     # What is run again in a restored episode are the cells of the new interpreter alone.
     assert pickle.loads(pickle.dumps(env)).step(fenced("print(1)"))[4]["output"] == "1"
@@ -185,7 +186,7 @@ def test_a_fork_has_an_interpreter_of_its_own_that_knows_the_past(sandbox: type[
     env.step(fenced("x.append(2)"))
     assert other.step(fenced("print(x)"))[4]["output"] == "[1]"
     assert env.step(fenced("print(x)"))[4]["output"] == "[1, 2]"
-    assert len(sandbox.opened) == 2
+    assert len(sandbox.episodes()) == 2
     other.close()
     env.close()
     assert not sandbox.opened
@@ -206,29 +207,55 @@ def test_no_interpreter_outlives_its_episode_or_its_environment() -> None:
     assert not PretendSandbox.opened  # none is made before there is code
     env.step(fenced("x = 1"))
     env.reset(seed=0)
-    assert not PretendSandbox.opened
-    env.step(fenced("x = 1"))
-    assert len(PretendSandbox.opened) == 2  # and what later episodes begin from
-    env.step("\\boxed{1}")
+    assert not PretendSandbox.episodes()
     (pristine,) = PretendSandbox.opened
-    env.reset(seed=0)
     env.step(fenced("print('x' in globals())"))
-    assert len(PretendSandbox.opened) == 2 and PretendSandbox.opened[0] is pristine
-    assert env._output == "False"
-    env.close()
-    assert not PretendSandbox.opened
+    assert env._output == "False" and pristine in PretendSandbox.opened and len(PretendSandbox.opened) == 2
+    env.step("\\boxed{1}")
+    assert PretendSandbox.opened == [pristine]
+    other = env.spawn()
+    other.reset(seed=0)
+    other.step(fenced("x = 1"))
+    assert len(PretendSandbox.opened) == 2
+    del other
+    gc.collect()
+    assert PretendSandbox.opened == [pristine]
+    env.reset(seed=0)
     env.step(fenced("x = 1"))
-    assert PretendSandbox.opened
+    env.close()
+    assert PretendSandbox.opened == [pristine]
     del env
     gc.collect()
     assert not PretendSandbox.opened
 
 
+def test_episodes_at_the_same_time_share_no_sandbox() -> None:
+    env = begun()
+    env.step(fenced("x = 1"))
+    others = [env.spawn() for _ in range(3)]
+    for other in others:
+        other.reset(seed=0)
+        other.step(fenced("x = 1"))
+    assert len(PretendSandbox.episodes()) == 4 and len(PretendSandbox.opened) == 8
+    fork = env.fork()
+    assert len(PretendSandbox.opened) == 8  # what a fork lives beside is given up with it, and for no other episode
+    for other in (env, fork, *others):
+        other.close()
+    assert len(PretendSandbox.opened) == 3 and not PretendSandbox.episodes()
+    pool = Pool(lambda: PretendSandbox(Spec()), "", keep=1)
+    origins = [pool.take()[1] for _ in range(3)]
+    before = len(PretendSandbox.opened)
+    for origin in origins:
+        pool.put_back(origin)
+    assert len(PretendSandbox.opened) == before - 2
+    for copy in PretendSandbox.episodes():
+        copy.close()
+
+
 def test_what_an_episode_harmed_is_made_anew() -> None:
     env = begun()
-    for _ in range(2):
-        env.step(fenced("x = 1"))
-        env.reset(seed=0)
+    env.step(fenced("x = 1"))
+    env.reset(seed=0)
     (pristine,) = PretendSandbox.opened
 
     def broken() -> Any:
@@ -239,13 +266,21 @@ def test_what_an_episode_harmed_is_made_anew() -> None:
     assert pristine not in PretendSandbox.opened and len(PretendSandbox.opened) == 2
 
 
+def test_a_session_that_cannot_begin_is_an_error() -> None:
+    env = begun()
+    env._pool._prelude = "1/0"
+    with pytest.raises(SandboxError, match="could not begin"):
+        env.step(fenced("print(1)"))
+    assert not PretendSandbox.opened
+
+
 def test_replaying_a_cell_that_no_longer_runs_is_an_error_of_the_sandbox() -> None:
     env = begun(sandbox=Unforkable)
     env.step(fenced("import random\nx = random"))
     other = env.fork()
     Unforkable.opened[0].close()
 
-    class Failing(PretendSandbox):
+    class Failing(Unforkable):
         def session(self) -> Any:
             session = super().session()
             run = session.run
@@ -253,7 +288,7 @@ def test_replaying_a_cell_that_no_longer_runs_is_an_error_of_the_sandbox() -> No
             return session
 
     other.sandbox = Failing
-    other._interpreter = other._new_interpreter()
+    other._open_pool()
     with pytest.raises(SandboxError, match="run again"):
         other.step(fenced("print(1)"))
 

@@ -7,8 +7,11 @@ to the process. A fork shares the value; nothing is replayed and no second inter
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import hashlib
 import struct
+import sys
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -113,6 +116,11 @@ def release() -> None:
     """End every interpreter of this process; one that is needed again is started again."""
     with _live_lock:
         _live.clear()
+    gc.collect()
+    # What was freed stays with glibc's allocator until it is asked for; other systems have no such call.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform.startswith("linux") else None
+    if trim is not None:
+        trim(0)
 
 
 def digest(*parts: bytes) -> str:

@@ -19,7 +19,7 @@ from turnwise.envs.core import Info, Outcome, TaskId, TurnEnv
 from turnwise.envs.tool_math import tasks as sources
 from turnwise.envs.tool_math.fences import fenced
 from turnwise.envs.tool_math.grading import graded
-from turnwise.envs.tool_math.interpreter import FINAL_ANSWER, SEEDED, Interpreter, sandboxes
+from turnwise.envs.tool_math.interpreter import FINAL_ANSWER, SEEDED, Interpreter, Pool, sandboxes
 from turnwise.envs.tool_math.output import shown
 from turnwise.envs.tool_math.problems import Problem
 from turnwise.envs.tool_math.turns import BOX, Move, read_turn
@@ -122,7 +122,7 @@ class ToolMathEnv(TurnEnv[tuple[Place, str, Outcome]]):
         self.stateful, self.printed_answers, self.stop_at_void = stateful, printed_answers or final_answer, stop_at_void
         self.output_chars, self.seconds, self.memory_mb, self.sandbox = output_chars, seconds, memory_mb, sandbox
         self._prelude = SEEDED + FINAL_ANSWER * final_answer
-        self._interpreter = self._new_interpreter()
+        self._open_pool()
 
     # The contract -------------------------------------------------------------------------------------------------
 
@@ -145,7 +145,7 @@ class ToolMathEnv(TurnEnv[tuple[Place, str, Outcome]]):
         return (*flags, self.output_chars, self.seconds, self.memory_mb, self._prelude)
 
     def _begin(self, task: TaskId) -> Outcome:
-        self._interpreter.end()
+        self._interpreter.close()
         self._split, self._problem = self._tasks.problem(task, self._split)
         self._place, self._output = Place(), ""
         return self._look(self._problem.question)
@@ -196,7 +196,7 @@ class ToolMathEnv(TurnEnv[tuple[Place, str, Outcome]]):
         try:
             return self._interpreter.run((), code)
         finally:
-            self._interpreter.end()
+            self._interpreter.close()
 
     def _answered(self, text: str, observation: str, tags: list[str]) -> Outcome:
         verdict = graded(self._problem.answer, text)
@@ -209,7 +209,7 @@ class ToolMathEnv(TurnEnv[tuple[Place, str, Outcome]]):
         self, observation: str, *, reward: float = 0.0, terminated: bool = False, valid: bool = True, tags: Sequence[str] = ()
     ) -> Outcome:
         if self._place.done:
-            self._interpreter.end()
+            self._interpreter.close()
         return Outcome(
             observation=observation, instruction=self._problem.question, admissible=list(ADMISSIBLE), state=self._state_hash(),
             reward=reward, terminated=terminated, valid=valid, success=self._place.score == 1.0, score=self._place.score,
@@ -228,9 +228,10 @@ class ToolMathEnv(TurnEnv[tuple[Place, str, Outcome]]):
 
     # Interpreters, snapshots, pickles -----------------------------------------------------------------------------
 
-    def _new_interpreter(self) -> Interpreter:
+    def _open_pool(self) -> None:
         limits = Limits(seconds=self.seconds, memory_mb=self.memory_mb)
-        return Interpreter(sandboxes(self.sandbox, limits), self._prelude, self.seconds)
+        self._pool = Pool(sandboxes(self.sandbox, limits), self._prelude)
+        self._interpreter = Interpreter(self._pool, self.seconds)
 
     def close(self) -> None:
         """End the episode's interpreter. It ends also with the episode, and when the environment is forgotten."""
@@ -238,7 +239,7 @@ class ToolMathEnv(TurnEnv[tuple[Place, str, Outcome]]):
 
     def spawn(self) -> Self:
         other = super().spawn()
-        other._interpreter = other._new_interpreter()
+        other._interpreter = Interpreter(self._pool, self.seconds)
         return other
 
     def fork(self) -> Self:
@@ -257,12 +258,12 @@ class ToolMathEnv(TurnEnv[tuple[Place, str, Outcome]]):
         self._place, self._output, self._last = state
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_interpreter", "_tasks")}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_interpreter", "_pool", "_tasks")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._tasks = _made(self._recipe)
-        self._interpreter = self._new_interpreter()
+        self._open_pool()
 
 
 def _made(recipe: tuple[Any, ...]) -> sources.Tasks:

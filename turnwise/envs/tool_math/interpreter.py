@@ -5,13 +5,14 @@ cells that came before, and where the live session has run others (after a snaps
 in a fork of a sandbox that cannot fork) a new one runs them again first. Global random generators begin the same in every
 session and go on the same in a fork, so that a fork and a replay print the same.
 
-From the second episode on, an interpreter keeps a session that has run nothing but the prelude, and each episode gets a copy
-of it: a fraction of the cost of a new sandbox. It is of this interpreter alone, so episodes that are played at the same time
-never share a sandbox; and where an episode harmed it, another is made.
+A new sandbox costs several times what a copy of one costs. So there is a pool of sandboxes whose session has run nothing but the
+prelude; an interpreter takes one for itself, works in a copy, and puts it back at the end. Episodes that are played at the same
+time never share a sandbox, and one whose episode was stopped by force is not used again.
 """
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -67,23 +68,73 @@ def sandboxes(backend: str | Callable[[Spec], Sandbox], limits: Limits) -> MakeS
     return opened
 
 
-class Interpreter:
-    """See the module.
+class Pool:
+    """Sandboxes to copy, shared by environments that are spawned from one another.
 
     Args:
         make_sandbox: opens a sandbox.
         prelude: code that every session runs before the first cell.
+        keep: how many may wait; more are closed.
+    """
+
+    def __init__(self, make_sandbox: MakeSandbox, prelude: str, keep: int = 16) -> None:
+        self._make, self._prelude, self._keep = make_sandbox, prelude, keep
+        self._waiting: list[Sandbox] = []
+        self._lock = threading.RLock()  # a finalizer may put one back while this thread takes one
+        weakref.finalize(self, _close_all, self._waiting)
+
+    def take(self) -> tuple[Sandbox, ...]:
+        """A sandbox with one session that has run the prelude, and where it can be copied the one it is a copy of."""
+        with self._lock:
+            origin = self._waiting.pop() if self._waiting else None
+        if origin is not None:
+            try:
+                return origin.fork(), origin
+            except SandboxError:  # an earlier episode lived beside it and may have harmed it: make another
+                origin.close()
+        made = self._made()
+        if not made.capabilities.fork:
+            return (made,)
+        try:
+            return made.fork(), made
+        except BaseException:
+            made.close()
+            raise
+
+    def put_back(self, origin: Sandbox) -> None:
+        """Let others take it; with enough of them waiting it is closed."""
+        with self._lock:
+            if len(self._waiting) < self._keep:
+                self._waiting.append(origin)
+                return
+        origin.close()
+
+    def _made(self) -> Sandbox:
+        sandbox = self._make()
+        try:
+            result = sandbox.session().run(self._prelude, STARTING)
+            if result.error != "none":
+                raise SandboxError(f"a session could not begin ({result.error}: {result.stderr.strip()[-300:]})")
+        except BaseException:
+            sandbox.close()
+            raise
+        return sandbox
+
+
+class Interpreter:
+    """See the module.
+
+    Args:
+        pool: where sandboxes come from.
         seconds: wall clock of one cell.
     """
 
-    def __init__(self, make_sandbox: MakeSandbox, prelude: str, seconds: float) -> None:
-        self._make, self._prelude, self._seconds = make_sandbox, prelude, seconds
-        self._held: list[Sandbox] = []  # at most one; shared with the finalizer, which must not hold the interpreter
-        self._pristine: list[Sandbox] = []  # at most one
-        self._opened = 0
+    def __init__(self, pool: Pool, seconds: float) -> None:
+        self._pool, self._seconds = pool, seconds
+        self._held: list[Sandbox] = []  # the sandbox, and what it is a copy of
         self._session: Session | None = None
         self._ran: tuple[str, ...] = ()
-        weakref.finalize(self, _close_all, self._held, self._pristine)
+        self._finalizer = weakref.finalize(self, _give_up, self._held, pool)  # must not hold the interpreter
 
     @property
     def live(self) -> bool:
@@ -99,40 +150,43 @@ class Interpreter:
         session = self._prepared(tuple(before))
         result = self._checked(session.run(code, self._seconds))
         if result.error in GONE or not session.alive:
-            self.end()
+            self._broken()
         else:
             self._ran = (*before, code)
         return result
 
     def fork(self) -> Interpreter:
         """One that goes on from here: a copy of the sandbox where it can be copied, else one that will run the cells again."""
-        other = Interpreter(self._make, self._prelude, self._seconds)
+        other = Interpreter(self._pool, self._seconds)
         if self.live and self._held[0].capabilities.fork:
-            other._adopt(self._held[0].fork(), self._ran)
+            copy = self._held[0].fork()
+            other._held.append(copy)
+            (other._session,), other._ran = copy.sessions, self._ran
+            _close_all(self._held, keep=1)  # the copy lives beside it, and may live longer than this episode
         return other
 
-    def end(self) -> None:
+    def close(self) -> None:
         """End the session and its sandbox. The next `run` begins another."""
         self._session, self._ran = None, ()
-        _close_all(self._held)
+        _give_up(self._held, self._pool)
 
-    def close(self) -> None:
-        """`end`, and give up what later episodes would have begun from."""
-        self.end()
-        _close_all(self._pristine)
+    def _broken(self) -> None:
+        """End them, and what they were copied from, which may have suffered too."""
+        _close_all(self._held)
+        self.close()
 
     def _prepared(self, before: tuple[str, ...]) -> Session:
         if self._session is not None and self.live and self._ran == before:
             return self._session
-        self.end()
-        self._held.append(self._begun())
+        self.close()
+        self._held.extend(self._pool.take())
         (session,) = self._held[0].sessions
         self._session = session
         for cell in before:
             # A cell may have raised and still have set variables; one that takes its session along never comes before another.
             result = self._checked(session.run(cell, self._seconds))
             if result.error in GONE:
-                self.end()
+                self._broken()
                 raise SandboxError(
                     f"a cell that ran before ended with {result.error!r} when it was run again ({result.stderr.strip()[-200:]}): "
                     "the machine may be overloaded; raise the time limit of the environment"
@@ -140,47 +194,26 @@ class Interpreter:
         self._ran = before
         return session
 
-    def _begun(self) -> Sandbox:
-        """A sandbox with a session that has run the prelude."""
-        self._opened += 1
-        if self._pristine:
-            try:
-                return self._pristine[0].fork()
-            except SandboxError:  # an earlier episode lived beside it and may have ended it; what is made anew tells
-                _close_all(self._pristine)
-        made = self._fresh()
-        if self._opened == 1 or not made.capabilities.fork:
-            return made
-        self._pristine.append(made)
-        return made.fork()
-
-    def _fresh(self) -> Sandbox:
-        sandbox = self._make()
-        try:
-            result = self._checked(sandbox.session().run(self._prelude, max(self._seconds, STARTING)))
-            if result.error != "none":
-                raise SandboxError(f"a session could not begin ({result.error}: {result.stderr.strip()[-300:]})")
-        except BaseException:
-            sandbox.close()
-            raise
-        return sandbox
-
     def _checked(self, result: Result) -> Result:
         if result.error == "infrastructure":
-            self.end()
+            self._broken()
             raise SandboxError(
                 f"the sandbox failed while it ran code ({result.stderr.strip()[-300:] or 'no reason given'}): "
                 "nothing is known about that code, so the episode has no score"
             )
         return result
 
-    def _adopt(self, sandbox: Sandbox, ran: tuple[str, ...]) -> None:
-        self._held.append(sandbox)
-        (self._session,) = sandbox.sessions
-        self._ran = ran
+
+def _give_up(held: list[Sandbox], pool: Pool) -> None:
+    """Close the sandbox of an episode and put back what it is a copy of."""
+    origins = held[1:]
+    del held[1:]
+    _close_all(held)
+    for origin in origins:
+        pool.put_back(origin)
 
 
-def _close_all(*several: list[Sandbox]) -> None:
-    for held in several:
-        while held:
-            held.pop().close()
+def _close_all(held: list[Sandbox], keep: int = 0) -> None:
+    """Close all but the first few."""
+    while len(held) > keep:
+        held.pop().close()

@@ -2,8 +2,8 @@
 
 None of them comes with turnwise and none is downloaded by itself. A preset describes a file that its user has or, where the library
 `datasets` is installed, the hub's address: `load_problems("hf:openai/gsm8k", {"preset": "gsm8k", "split": "test"})`. Fields of
-records in records are joined by dots, `reward_model.ground_truth`; a number takes an entry of a list. The names of columns of GSM8K
-and MATH were checked against files, those of the others against public code that reads them.
+records in records are joined by dots, `reward_model.ground_truth`; a number takes an entry of a list. The names of GSM8K's
+columns were checked against its files; those of the others are from public code that reads them or from memory, and unchecked.
 """
 
 from __future__ import annotations
