@@ -69,6 +69,8 @@ def test_budget():
     assert strategy.after_trajectory(told(ended[0], two), "a") == ()
     assert strategy.after_turn(told(one, two), "a") == ()
     assert EntropyBranching(4, 4, alpha=1.0).before_step(told(one, two), "a", [0.1]) == 0
+    refilled = [*ended, trajectory("a.1", []), trajectory("a.2", acts)]
+    assert strategy.before_step(told(*refilled), "a.2", [0.1]) == 0  # fresh rollouts filled the group: no room to branch
     with pytest.raises(ConfigError, match="9 rollouts of 8"):
         EntropyBranching(8, 9)
 

@@ -80,7 +80,7 @@ class BalancedBudget:
         first, own = group.trajectories[0], member(group, uid)
         if uid == first.uid or not own.turns or not first.turns:
             return 0  # the first one is watched, not branched
-        left = self.total - self.globals(first) - branched(group)
+        left = min(self.total - self.globals(first) - branched(group), self.total - len(group.trajectories))
         if left <= 0 or not wants(self.rule, self.tau, self.probability(group, own, entropies), uid, len(own.turns)):
             return 0
         return min(left, self.copies)

@@ -76,7 +76,7 @@ class EntropyBranching:
         return self.initial
 
     def before_step(self, group: Group, uid: str, entropies: Sequence[float]) -> int:
-        left = self.total - self.initial - branched(group)
+        left = min(self.total - self.initial - branched(group), self.total - len(group.trajectories))
         own = member(group, uid)
         if left <= 0 or not own.turns or not wants(self.rule, self.tau, self.probability(own, entropies), uid, len(own.turns)):
             return 0
