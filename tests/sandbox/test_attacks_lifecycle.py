@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import signal
@@ -11,13 +12,14 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from turnwise.sandbox import open_sandbox
-from turnwise.sandbox.contract import Limits, Sandbox, Spec
+from turnwise.sandbox.contract import Limits, Sandbox, SandboxError, Spec
 
 DAEMON = """
 import os, signal, time
@@ -129,8 +131,6 @@ def test_closing_the_output_loses_output_alone(box: Sandbox) -> None:
 
 
 def test_closing_twice_and_using_afterwards(box: Sandbox) -> None:
-    from turnwise.sandbox.contract import SandboxError
-
     session, shell = box.session(), box.shell()
     for _ in range(2):
         session.close()
@@ -253,11 +253,12 @@ for pid in [int(p) for p in pids() if int(p) > 1]:
 def test_forks_of_one_snapshot_are_independent(open_box: Any) -> None:
     box = open_box()
     if not box.capabilities.fork:
-        with pytest.raises(Exception, match="fork"):
+        box.session()
+        with pytest.raises(SandboxError, match=r"fork|copy"):
             box.fork()
         return
     box.write("shared", "origin")
-    with box.snapshot() if hasattr(type(box.snapshot()), "__enter__") else _closing(box.snapshot()) as kept:
+    with closing(box.snapshot()) as kept:
         box.write("shared", "changed")
         children = [kept.open() for _ in range(2)]
         try:
@@ -277,16 +278,11 @@ def test_forks_of_one_snapshot_are_independent(open_box: Any) -> None:
                 child.close()
 
 
-def _closing(thing):
-    from contextlib import closing
-
-    return closing(thing)
-
-
 def test_nothing_is_left_on_the_host(backend: str, host: Any) -> None:
     """No descriptor, thread, process, mount or directory of ten sandboxes outlasts them."""
 
     def state() -> tuple[int, int, int, int]:
+        gc.collect()  # the docker SDK's connections lie in circles
         return (
             len(os.listdir("/proc/self/fd")),
             threading.active_count(),
@@ -304,5 +300,6 @@ def test_nothing_is_left_on_the_host(backend: str, host: Any) -> None:
     for _ in range(10 if backend != "docker" else 4):
         use()
     after = state()
-    assert all(late <= early for late, early in zip(after[:3], before[:3], strict=True)), (before, after)
+    # One more is a connection that a client keeps for the next call; a leak would be one for each sandbox.
+    assert after[0] <= before[0] + 1 and after[1] <= before[1] and after[2] <= before[2], (before, after)
     assert after[3] <= before[3] + 1, (before, after)
