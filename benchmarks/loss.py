@@ -98,9 +98,8 @@ def main() -> None:
         found[way] = json.loads(done.stdout.splitlines()[-1])
         print(f"  {way:8s} {found[way]['seconds']:7.2f} s {found[way]['megabytes']:9.0f} MB   loss {found[way]['loss']:.6f}")
     plain, ours = found["plain"], found["chunked"]
-    print(
-        f"  chunked over plain: {ours['seconds'] / plain['seconds']:.2f}x the time, {ours['megabytes'] / plain['megabytes']:.3f}x the memory"
-    )
+    ratios = (ours[name] / plain[name] for name in ("seconds", "megabytes"))
+    print("  chunked over plain: {:.2f}x the time, {:.3f}x the memory".format(*ratios))
 
 
 if __name__ == "__main__":
