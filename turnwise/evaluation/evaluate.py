@@ -24,7 +24,7 @@ from turnwise.evaluation.score import Score, software_versions
 from turnwise.records import TaskId, Trajectory
 
 UNSAID = ("seed", "stop_ids", "entropies", "stop_when")
-"""Of sampling: a request's seed is made of the evaluation's and the episode; what ends a turn is the tokenizer's and the prompt's."""
+"""Of sampling: a request's seed follows from the evaluation's, and what ends a turn is the tokenizer's or the prompt's."""
 
 
 @dataclass(frozen=True, slots=True)
