@@ -182,7 +182,8 @@ for entry in pids():
         pass
 above = os.path.dirname(os.getcwd()).rstrip("/") or "/work"
 for root in (".", above, "/work", "/tmp", "/dev/shm", "/run", "/var/tmp", "/home", "/root", "/etc"):
-    for directory, _, names in os.walk(root):
+    for directory, below, names in os.walk(root):
+        below[:] = [name for name in below if not name.startswith("python3.")]  # the interpreter's own library
         for name in names:
             path = os.path.join(directory, name)
             try:

@@ -45,8 +45,7 @@ def client() -> Any:
     except ImportError:
         raise SandboxError("the docker SDK is missing: pip install 'turnwise[docker]'") from None
     try:
-        # One pool: the SDK keeps one for every address, with the container's name in it, and a connection in each.
-        made = docker.DockerClient(timeout=120, num_pools=1, **docker.utils.kwargs_from_env())
+        made = docker.from_env(timeout=120)  # it keeps up to 25 idle connections, one for each of the last addresses asked
         made.ping()
     except Exception as problem:  # the SDK lets through whatever its transports raise
         text = str(problem).split("\n")[0][:200]
