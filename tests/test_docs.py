@@ -2,6 +2,8 @@
 
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,16 @@ def test_the_readme_runs_as_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert names["other"].step("click[next >]")[0] == names["env"].step("click[next >]")[0]
 
 
-@pytest.mark.parametrize(("page", "block"), [("docs/webshop.md", 0), ("docs/webshop-generated.md", 0), ("docs/evaluation.md", 0)])
+@pytest.mark.parametrize(
+    ("page", "block"),
+    [
+        ("docs/webshop.md", 0),
+        ("docs/webshop-generated.md", 0),
+        ("docs/evaluation.md", 0),
+        ("docs/search.md", 0),
+        ("docs/teams.md", 0),
+    ],
+)
 def test_pages_run_as_printed(page: str, block: int) -> None:
     exec(compile(blocks_of(page)[block], page, "exec"), {})
 
@@ -49,3 +60,10 @@ def test_the_example_environment_passes_the_kit(tmp_path: Path, monkeypatch: pyt
     env = page.Guess()
     env.reset(options={"task": 42})
     assert env.step("50")[0] == "Lower." and env.step("42")[1] == 1.0
+
+
+def test_the_page_of_papers_says_what_the_files_say() -> None:
+    done = subprocess.run(
+        [sys.executable, "scripts/papers_page.py", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -23,6 +23,8 @@ from turnwise.errors import DataError
 VERSION = 1
 FORMAT = "turnwise.trajectories"
 TaskId: TypeAlias = int | str
+SUCCESS = "success"
+"""A reward component that nobody records: 1 for a trajectory that solved its task (`Trajectory.success`)."""
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 
@@ -75,9 +77,13 @@ class Trajectory:
     tags: tuple[str, ...] = ()
 
     def reward(self, weights: Mapping[str, float] | None = None) -> float:
-        """The undiscounted return: over turns, the sum of `rewards` weighted by name (default: `env` alone)."""
-        chosen = weights if weights is not None else {"env": 1.0}
-        return float(sum(w * turn.rewards.get(name, 0.0) for turn in self.turns for name, w in chosen.items()))
+        """The undiscounted return: over turns, the sum of `rewards` weighted by name (default: `env` alone).
+
+        The name `success` stands for 1 where the task was solved, whatever the turns have recorded.
+        """
+        chosen = dict(weights) if weights is not None else {"env": 1.0}
+        solved = chosen.pop(SUCCESS, 0.0) * self.success
+        return float(solved + sum(w * turn.rewards.get(name, 0.0) for turn in self.turns for name, w in chosen.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,8 @@ class Row:
     """uid of the trajectory: a "sequence" in an algorithm is this, never the row."""
     streams: dict[str, Floats] = field(default_factory=dict)
     """[T] values per token by name (`logprob`, `advantage`, `weight`, …); 0 where `mask` is False."""
+    agent: str = ""
+    """Who wrote the policy tokens: a row never holds those of two agents."""
 
 
 PerTurn: TypeAlias = Sequence[Sequence[float] | Floats]
@@ -167,7 +175,7 @@ def _row(trajectory: Trajectory, run: Sequence[int], streams: Mapping[str, PerTu
         owner[here] = k
         for name, stream in streams.items():
             placed[name][here] = stream[k]
-    return Row(ids=ids, mask=mask, turn=owner, trajectory=trajectory.uid, streams=placed)
+    return Row(ids=ids, mask=mask, turn=owner, trajectory=trajectory.uid, streams=placed, agent=last.agent)
 
 
 # Files ----------------------------------------------------------------------------------------------------------------

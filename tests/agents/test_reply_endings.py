@@ -144,6 +144,9 @@ class Wrong:
     def start(self, task: Any) -> int:
         return 1
 
+    def before_step(self, group: Any, uid: str, entropies: Any) -> int:
+        return 0
+
     def after_turn(self, group: Any, uid: str) -> list[Branch]:
         self.asked += 1
         if self.asked > 1:

@@ -181,8 +181,13 @@ class BranchAt:
     when: int
     ended: bool = False
     fresh: bool = False
+    before: bool = False
     seen: list[Group] = field(default_factory=list)
     branches: bool = True
+
+    def before_step(self, group: Group, uid: str, entropies: Sequence[float]) -> int:
+        run = next(t for t in group.trajectories if t.uid == uid)
+        return int(self.before and len(group.trajectories) == 1 and len(run.turns) == self.when)
 
     def start(self, task: Any) -> int:
         return 1
@@ -191,7 +196,7 @@ class BranchAt:
         self.seen.append(group)
         run = next(t for t in group.trajectories if t.uid == uid)
         alone = len(group.trajectories) == 1
-        return [Branch(uid, self.turn)] if not self.ended and alone and len(run.turns) == self.when else []
+        return [Branch(uid, self.turn)] if not (self.ended or self.before) and alone and len(run.turns) == self.when else []
 
     def after_trajectory(self, group: Group, uid: str) -> Sequence[Branch]:
         if self.ended and len(group.trajectories) == 1:
@@ -200,7 +205,9 @@ class BranchAt:
 
 
 @pytest.mark.parametrize(
-    "strategy", [BranchAt(3, 3), BranchAt(2, 4), BranchAt(2, 0, ended=True)], ids=["fork now", "replay the past", "after the end"]
+    "strategy",
+    [BranchAt(3, 3), BranchAt(2, 4), BranchAt(2, 0, ended=True), BranchAt(2, 2, before=True)],
+    ids=["fork now", "replay the past", "after the end", "before the step"],
 )
 @pytest.mark.parametrize("wrap", [lambda env: env, lambda env: TimeLimit(env, 5)], ids=["bare", "wrapped"])
 @pytest.mark.parametrize("prompt", [Growing(), Windowed()], ids=["growing", "windowed"])

@@ -115,6 +115,9 @@ def test_a_demonstration_can_be_forked(kind: str) -> None:
         def start(self, task: object) -> int:
             return 1
 
+        def before_step(self, group: object, uid: str, entropies: object) -> int:
+            return 0
+
         def after_turn(self, group: object, uid: str) -> list[Branch]:
             return []
 

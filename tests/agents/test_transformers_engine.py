@@ -446,3 +446,21 @@ def test_long_prompts_are_read_in_pieces(qwen: Any) -> None:
         for prompt, got in zip(prompts, asyncio.run(everyone()), strict=True):
             assert_equals_plain(qwen, prompt, got)
             assert all(math.isfinite(x) for x in got.logprobs)
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_idle_sessions_fill_the_cache_s_rows_and_a_newcomer_sits_beyond_them(qwen: Any, fast: bool) -> None:
+    """Sessions that wait for their environment keep the lower slots, and whoever comes next is moved down among them."""
+
+    async def play() -> list[Completion]:
+        engine = TransformersEngine(qwen, slots=64, seed=0, fast=fast)
+        rng = np.random.default_rng(0)
+        made = []
+        for k in range(20):
+            prompt = ids_of(rng, 3, 9)
+            made.append((prompt, await engine.generate(prompt, Sampling(max_tokens=4, seed=k), f"session {k}")))
+        for prompt, got in made:
+            assert_equals_plain(qwen, prompt, got)
+        return [got for _, got in made]
+
+    assert len(asyncio.run(play())) == 20

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from made_batches import batch
 
 from turnwise.algorithms.mismatch import Mismatch
+from turnwise.algorithms.options import MISMATCHES
 from turnwise.algorithms.regularisers import KL, EntropyBonus, divergence
 from turnwise.errors import ConfigError
 
@@ -84,3 +86,18 @@ def test_an_exact_engine_needs_no_correction():
 def test_bounds_that_hold_nothing_are_refused():
     with pytest.raises(ConfigError, match="mismatch bounds"):
         Mismatch("mask", high=0.5, low=0.5)
+
+
+def test_rejection_keeps_a_weight_of_one_and_a_veto_bars_a_trajectory():
+    """KernelGYM's: the geometric mean of a trajectory's ratios is near 1, and no token's ratio is tiny."""
+    gaps = [0.0005, 0.0003, 0.02, -0.02, 10.0, -10.0]
+    made = replace(batch([0.0] * 6, [1.0] * 6, range(6), [0, 0, 1, 1, 2, 2]), rollout_logp=-torch.tensor(gaps).double())
+    both = MISMATCHES["geometric_veto"](made)
+    assert both.value.tolist() == [1, 1, 1, 1, 0, 0]
+    assert both.metrics["mismatch_share"].tolist() == [0, 0, 0, 0, 1, 1]
+    assert replace(MISMATCHES["geometric_veto"], veto=None)(made).value.tolist() == [1] * 6
+    assert Mismatch("mask", 1.0005, 0.999, "trajectory")(made).value.tolist() == pytest.approx([np.exp(0.0004)] * 2 + [1.0] * 4)
+    assert Mismatch("reject", 1.0001, 0.999, "trajectory")(made).value.tolist() == [0, 0, 1, 1, 1, 1]
+    assert Mismatch(veto=0.5).requires == {"span:trajectory"} and not Mismatch().requires
+    with pytest.raises(ConfigError, match="veto"):
+        Mismatch(veto=1.5)

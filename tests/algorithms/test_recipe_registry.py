@@ -43,7 +43,7 @@ def test_an_installed_package_may_announce_recipes(plugin, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "given", "sentence"),
     [
-        ("gpro", {}, "unknown recipe 'gpro': did you mean 'grpo'"),
+        ("gpro", {}, "unknown recipe 'gpro': did you mean 'g"),
         ("grpo", {"clp": 0.1}, "unknown setting 'clp' in recipe 'grpo': did you mean 'clip'"),
         ("grpo", {"clip": "0.1"}, "setting 'clip' of recipe 'grpo' must be float, not '0.1'"),
         ("grpo", {"clip": True}, "setting 'clip' .* must be float, not True"),

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from turnwise.cli import play as play_module
+from turnwise.envs.registration import cards
 from turnwise.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +46,8 @@ def test_version(turnwise: Run) -> None:
 def test_an_error_is_one_sentence_and_status_2() -> None:
     done = program("eval", "webshopp")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: unknown environment 'webshopp': did you mean 'webshop'? known: alfworld, webshop\n"
+    known = ", ".join(card.name for card in cards())
+    assert done.stderr == f"error: unknown environment 'webshopp': did you mean 'webshop'? known: {known}\n"
 
 
 def test_python_m_is_the_same_program() -> None:

@@ -51,8 +51,9 @@ def test_types_are_grouped_by_their_key_the_frequent_first() -> None:
     tags = ["category=b", "category=b", "category=a", "options=2", "category=c"]
     played = [episode(k, True, tags=(tag,)) for k, tag in enumerate(tags)]
     text = printed(claim(metrics=measure(played)))
-    places = [text.index(tag) for tag in ("category=b", "category=a", "category=c", "options=2")]
-    assert places == sorted(places)
+    text = text[text.index("by type") :]
+    names = [line.split()[0] for line in text.splitlines()[3:] if line.split()]
+    assert names[:6] == ["category", "b", "a", "c", "options", "2"]
 
 
 def test_without_types_there_is_no_table_of_them() -> None:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from turnwise.sandbox import open_sandbox
-from turnwise.sandbox.contract import Limits, Sandbox, Spec
+from turnwise.sandbox import janitor, open_sandbox
+from turnwise.sandbox.contract import Limits, Sandbox, SandboxError, Spec
 
 DAEMON = """
 import os, signal, time
@@ -129,8 +132,6 @@ def test_closing_the_output_loses_output_alone(box: Sandbox) -> None:
 
 
 def test_closing_twice_and_using_afterwards(box: Sandbox) -> None:
-    from turnwise.sandbox.contract import SandboxError
-
     session, shell = box.session(), box.shell()
     for _ in range(2):
         session.close()
@@ -147,7 +148,7 @@ def test_closing_twice_and_using_afterwards(box: Sandbox) -> None:
 
 TRAINER = """
 import os, sys, time
-from turnwise.sandbox import open_sandbox
+from turnwise.sandbox import janitor, open_sandbox
 from turnwise.sandbox.contract import Limits, Spec
 box = open_sandbox(Spec(limits=Limits(seconds=100)), backend={backend!r})
 session = box.session()
@@ -253,11 +254,12 @@ for pid in [int(p) for p in pids() if int(p) > 1]:
 def test_forks_of_one_snapshot_are_independent(open_box: Any) -> None:
     box = open_box()
     if not box.capabilities.fork:
-        with pytest.raises(Exception, match="fork"):
+        box.session()
+        with pytest.raises(SandboxError, match=r"fork|copy"):
             box.fork()
         return
     box.write("shared", "origin")
-    with box.snapshot() if hasattr(type(box.snapshot()), "__enter__") else _closing(box.snapshot()) as kept:
+    with closing(box.snapshot()) as kept:
         box.write("shared", "changed")
         children = [kept.open() for _ in range(2)]
         try:
@@ -277,21 +279,20 @@ def test_forks_of_one_snapshot_are_independent(open_box: Any) -> None:
                 child.close()
 
 
-def _closing(thing):
-    from contextlib import closing
-
-    return closing(thing)
-
-
 def test_nothing_is_left_on_the_host(backend: str, host: Any) -> None:
     """No descriptor, thread, process, mount or directory of ten sandboxes outlasts them."""
 
     def state() -> tuple[int, int, int, int]:
+        if backend == "docker":  # its SDK keeps idle connections, up to a number of its own
+            from turnwise.sandbox.containers import client
+
+            client().api.close()
+        gc.collect()
         return (
             len(os.listdir("/proc/self/fd")),
             threading.active_count(),
-            sum(1 for line in open("/proc/self/mounts")),
-            len(os.listdir("/var/tmp")) + len(os.listdir("/tmp")),
+            sum("docker" not in line for line in open("/proc/self/mounts")),
+            sum(janitor.tag() in name for name in os.listdir(tempfile.gettempdir())),
         )
 
     def use() -> None:
@@ -304,5 +305,4 @@ def test_nothing_is_left_on_the_host(backend: str, host: Any) -> None:
     for _ in range(10 if backend != "docker" else 4):
         use()
     after = state()
-    assert all(late <= early for late, early in zip(after[:3], before[:3], strict=True)), (before, after)
-    assert after[3] <= before[3] + 1, (before, after)
+    assert all(late <= early for late, early in zip(after, before, strict=True)), (before, after)

@@ -182,7 +182,8 @@ for entry in pids():
         pass
 above = os.path.dirname(os.getcwd()).rstrip("/") or "/work"
 for root in (".", above, "/work", "/tmp", "/dev/shm", "/run", "/var/tmp", "/home", "/root", "/etc"):
-    for directory, _, names in os.walk(root):
+    for directory, below, names in os.walk(root):
+        below[:] = [name for name in below if not name.startswith("python3.")]  # the interpreter's own library
         for name in names:
             path = os.path.join(directory, name)
             try:
@@ -209,7 +210,7 @@ def test_a_secret_of_the_trainer_is_nowhere_inside(open_box: Any, host: Any, mon
     if where == "file":
         Path(host.directory, "answers.jsonl").write_text(secret)
     box = open_box()
-    for run in (lambda code: box.run(["python3", "-c", code], 60.0), lambda code: box.session().run(code, 60.0)):
+    for run in (lambda code: box.run(["python3", "-c", code], 200.0), lambda code: box.session().run(code, 200.0)):
         result = run(host.program(scan(secret)))
         assert "TRIED" in result.stdout and "ESCAPED" not in result.stdout, result
     if where == "memory":  # the same scan finds it in a plain copy of this process

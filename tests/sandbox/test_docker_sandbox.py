@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,7 +30,11 @@ def daemon() -> Iterator[Any]:
 
 
 def mine(daemon: Any) -> list[Any]:
-    return [each for each in daemon.client().containers.list(all=True) if each.labels.get(daemon.LABEL) == janitor.tag()]
+    return [
+        each
+        for each in daemon.client().containers.list(all=True, ignore_removed=True)
+        if each.labels.get(daemon.LABEL) == janitor.tag()
+    ]
 
 
 def test_files_are_copied_and_apart(daemon: Any) -> None:
@@ -65,7 +70,7 @@ def image(daemon: Any) -> Iterator[str]:
     if "/usr/bin/python3" not in (found := [path for path in ("/usr/bin/python3",) if _new_enough(path)]):
         pytest.skip("no system Python of 3.11 or later to make an image of")
     blob = io.BytesIO()
-    with tarfile.open(fileobj=blob, mode="w") as archive:
+    with tarfile.open(fileobj=blob, mode="w", dereference=True) as archive:
         for name, target in daemon.LINKS.items():
             link = tarfile.TarInfo(name)
             link.type, link.linkname = tarfile.SYMTYPE, target
@@ -95,7 +100,7 @@ def _needed() -> list[str]:
     program, library = subprocess.run(["/usr/bin/python3", "-c", code], capture_output=True, text=True, check=True).stdout.split()
     tools = ["/usr/bin/bash", "/usr/bin/tar", "/usr/bin/cat", "/usr/bin/ls"]
     objects = set()
-    for path in (program, *tools):
+    for path in (program, *tools, *map(str, Path(library, "lib-dynload").glob("_ctypes.*.so"))):
         for word in subprocess.run(["ldd", path], capture_output=True, text=True, check=True).stdout.split():
             if word.startswith("/"):
                 objects.add(word if word.startswith("/usr") else "/usr" + word)
@@ -145,8 +150,8 @@ def test_the_janitor_removes_what_a_dead_owner_left(daemon: Any, eventually: Cal
     api.start(left)
     daemon.swept.cache_clear()
     daemon.swept()
-    assert left in [each.id for each in daemon.client().containers.list()]  # its owner lives
+    assert left in [each.id for each in daemon.client().containers.list(ignore_removed=True)]  # its owner lives
     process.communicate()
     daemon.swept.cache_clear()
     assert daemon.swept() == 1
-    assert eventually(lambda: left not in [each.id for each in daemon.client().containers.list(all=True)])
+    assert eventually(lambda: left not in [each.id for each in daemon.client().containers.list(all=True, ignore_removed=True)])

@@ -37,6 +37,11 @@ def test_round_trip_of_weights_optimiser_and_random_states(tmp_path: Path) -> No
     assert all(torch.equal(a, b) for a, b in zip(learner.model.parameters(), other.model.parameters(), strict=True))
 
 
+def test_what_a_controller_and_a_sampler_remember_is_kept(tmp_path: Path) -> None:
+    progress = Progress(2, {"task": (8.2, 0.56)}, {"epo_sum:0": 1.5, "epo_count:0": 3.0})
+    assert checkpoint.load(checkpoint.save(tmp_path, trained(), progress, keep=1), trained(1)) == progress
+
+
 def test_only_the_newest_are_kept(tmp_path: Path) -> None:
     learner = trained()
     for step in (1, 2, 10):

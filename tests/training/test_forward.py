@@ -48,7 +48,7 @@ def test_packed_equals_one_by_one(model: Any, temperature: float) -> None:
     logp, entropy = alone(model, rows, temperature)
     (logp.sum() + 0.1 * entropy.sum()).backward()
     wanted = gradients(model)
-    ours, wide = Policy(model, temperature)(pack(rows, range(len(rows))), entropies=True)
+    ours, wide, _ = Policy(model, temperature)(pack(rows, range(len(rows))), entropies=True)
     (ours.sum() + 0.1 * wide.sum()).backward()
     assert torch.allclose(ours, logp, atol=1e-5) and torch.allclose(wide, entropy, atol=1e-5)
     found = gradients(model)
@@ -59,7 +59,7 @@ def test_packed_equals_one_by_one(model: Any, temperature: float) -> None:
 
 def test_queries_in_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model, rows = qwen(), batch_of_rows(LENGTHS)
-    whole, _ = Policy(model)(pack(rows, range(5)))
+    whole, _, _ = Policy(model)(pack(rows, range(5)))
     monkeypatch.setattr(attention, "BLOCK", 8)
     assert torch.allclose(Policy(model)(pack(rows, range(5)))[0], whole, atol=1e-5)
     monkeypatch.setattr(attention, "LONG", 4)  # the fused kernel
@@ -68,11 +68,11 @@ def test_queries_in_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_logits_in_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model, rows = qwen(), batch_of_rows(LENGTHS)
-    whole, wide = Policy(model)(pack(rows, range(5)), entropies=True)
+    whole, wide, _ = Policy(model)(pack(rows, range(5)), entropies=True)
     (whole * wide).sum().backward()
     wanted = gradients(model)
     monkeypatch.setattr(forward, "CHUNK", 40 * 7)
-    chunked, wide = Policy(model)(pack(rows, range(5)), entropies=True)
+    chunked, wide, _ = Policy(model)(pack(rows, range(5)), entropies=True)
     (chunked * wide).sum().backward()
     assert torch.allclose(chunked, whole, atol=1e-6)
     for name, value in gradients(model).items():
@@ -93,10 +93,10 @@ def test_entropy_is_that_of_the_distribution(logits: list[list[float]]) -> None:
 def test_any_chunk_gives_the_same(chunk: int, lengths: list[int]) -> None:
     rows = batch_of_rows(lengths)
     made = pack(rows, range(len(rows)))
-    whole, wide = Policy(MODEL)(made, entropies=True)
+    whole, wide, _ = Policy(MODEL)(made, entropies=True)
     with patch.object(forward, "CHUNK", chunk):
-        logp, entropy = Policy(MODEL)(made, entropies=True)
-        alone_, none = Policy(MODEL)(made)
+        logp, entropy, _ = Policy(MODEL)(made, entropies=True)
+        alone_, none, _ = Policy(MODEL)(made)
     assert torch.allclose(logp, whole, atol=1e-6) and torch.allclose(entropy, wide, atol=1e-6)
     assert torch.allclose(alone_, whole, atol=1e-6) and none is None
 
@@ -110,8 +110,8 @@ def test_log_probabilities_are_of_the_sampling_temperature() -> None:
 
 def test_the_order_of_rows_does_not_matter() -> None:
     model, rows = qwen(), batch_of_rows(LENGTHS)
-    one, _ = Policy(model)(pack(rows, range(5)))
-    two, _ = Policy(model)(pack(rows, [3, 0]))
+    one, _, _ = Policy(model)(pack(rows, range(5)))
+    two, _, _ = Policy(model)(pack(rows, [3, 0]))
     counts = [int(r.mask.sum()) for r in rows]
     parts = one.split(counts)
     assert torch.allclose(two, torch.cat([parts[3], parts[0]]), atol=1e-5)

@@ -40,6 +40,15 @@ class Wants:
         self.requires = frozenset(needs)
 
 
+def test_the_mean_return_of_a_task_is_what_was_known_before() -> None:
+    learner = Learner(qwen())
+    groups = [Group(0, "g", (episode("a"), episode("b", error="broken")))]
+    known: Any = given_streams(Wants("given:task_mean"), learner, groups, {0: (3.0, 0.25)})  # type: ignore[arg-type]
+    assert [list(values) for values in known["a"]["task_mean"]] == [[0.25] * 2, [0.25], [0.25] * 3, []]
+    new: Any = given_streams(Wants("given:task_mean"), learner, groups, {})  # type: ignore[arg-type]
+    assert np.isnan(new["a"]["task_mean"][0]).all() and new.keys() == {"a"}
+
+
 def test_log_probabilities_by_turn_are_those_of_each_turn_alone() -> None:
     model = qwen()
     learner = Learner(model)

@@ -235,12 +235,14 @@ def test_a_batch_without_any_advantage_takes_no_step() -> None:
     assert metrics["optimiser_steps"] == 0 and same(model, before)
 
 
-def test_a_critic_is_refused() -> None:
+def test_without_a_critic_a_recipe_that_wants_one_is_refused() -> None:
     class Wants:
         name, requires = "wants", frozenset({"value"})
 
-    with pytest.raises(ConfigError, match="value"):
+    with pytest.raises(ConfigError, match="critic"):
         Learner(qwen()).update(batch_of_rows([9]), Wants())  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="critic"):
+        Learner(qwen()).values(batch_of_rows([9]))
 
 
 def test_gradient_checkpointing_changes_nothing() -> None:
@@ -294,3 +296,25 @@ def test_schedules() -> None:
     model = qwen()
     metrics = Learner(model, Optimiser(schedule="linear", lr=0.1)).update(batch_of_rows([9]), recipe("grpo"), Timeline(5, 10), 0.5)
     assert metrics["learning_rate"] == pytest.approx(0.025)
+
+
+def test_a_recipe_paces_its_own_learning_rate() -> None:
+    """VCPO: what the engine recorded is far from the model, so few trajectories carry the weights and the step is shorter."""
+    made = recipe("vcpo")
+    results = []
+    for tokens in (60, 10_000):
+        model = qwen()
+        before = copy.deepcopy(model)
+        metrics = Learner(model, Optimiser(name="muon", lr=1e-3, micro_tokens=tokens)).update(batch_of_rows(LENGTHS), made)
+        pairs = zip(model.parameters(), before.parameters(), strict=True)
+        results.append((metrics, sum(float((a - b).abs().sum()) for a, b in pairs)))
+    (metrics, length), (whole, other) = results
+    assert 0 < metrics["pace"] < 1 and metrics["pace"] == pytest.approx(metrics["ess"] ** 0.5, rel=1e-4)
+    assert whole["pace"] == pytest.approx(metrics["pace"], rel=1e-4) and length == pytest.approx(other, rel=1e-2)
+    unpaced = replace(made, mismatch=replace(made.mismatch, base=1e-12))  # type: ignore[type-var]
+    model = qwen()
+    before = copy.deepcopy(model)
+    full = Learner(model, Optimiser(name="muon", lr=1e-3)).update(batch_of_rows(LENGTHS), unpaced)
+    moved_by = sum(float((a - b).abs().sum()) for a, b in zip(model.parameters(), before.parameters(), strict=True))
+    assert full["pace"] == 1.0 and length / moved_by == pytest.approx(metrics["pace"], rel=0.02)
+    assert "pace" not in moved(Optimiser())[1]

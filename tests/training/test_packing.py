@@ -67,7 +67,7 @@ def test_turn_numbers_are_unique_for_trajectory_and_turn() -> None:
 def test_an_empty_micro_batch_is_one_token_that_predicts_nothing() -> None:
     made = pack([], [])
     assert made.lengths == (1,) and len(made.ids) == 1 and len(made.target) == 0
-    logp, _ = Policy(qwen())(made)
+    logp = Policy(qwen())(made).logp
     logp.sum().backward()
 
 

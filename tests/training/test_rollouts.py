@@ -18,7 +18,7 @@ from turnwise.algorithms import recipe
 from turnwise.errors import DataError
 from turnwise.records import Group, Trajectory
 from turnwise.training import rollouts
-from turnwise.training.rollouts import collect, grouped, measured, remember
+from turnwise.training.rollouts import collect, grouped, measured, remember, turn_entropies
 
 
 def episode(uid: str, group: str, reward: float, turns: int = 2, **changes: object) -> Trajectory:
@@ -161,6 +161,21 @@ def test_the_history_is_the_mean_of_everything_it_was_told(
 def test_an_episode_without_a_turn_has_numbers_too() -> None:
     found = measured([replace(PLAYED[0], turns=())], seconds=1.0)
     assert found["episodes"] == 1 and found["context_tokens"] == found["turn_tokens"] == found["invalid"] == 0.0
+
+
+def test_entropies_by_turn_are_those_of_all_processes() -> None:
+    """Turns before the last have (0.1, 0.3) and the last (0.5, 0.7); the broken one does not count, nor do turns too late."""
+    found = turn_entropies(grouped(PLAYED), lambda table: table * 2, 3)
+    assert found == pytest.approx(
+        {"entropy_sum:0": 4 * 2 * 0.2, "entropy_count:0": 8, "entropy_sum:1": 2 * (3 * 0.6 + 0.2), "entropy_count:1": 8,
+         "entropy_sum:2": 2 * 0.2, "entropy_count:2": 2}
+    )  # fmt: skip
+
+
+def test_the_history_is_kept_as_the_sampler_keeps_it() -> None:
+    sampler = recipe("spo", rho=0.5, strength=2.0).sampler
+    known = remember({}, grouped(PLAYED), None, sampler.track)  # type: ignore[attr-defined]
+    assert known["g"] == pytest.approx((2.0, (0.5 * 2 * 0.75 + 0) / 2)) and known["h"] == pytest.approx((2.0, 0.875))
 
 
 def test_a_step_without_one_whole_episode_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,8 @@ class Act:
     stop_reason: str = "stop"
     weights_version: int = 0
     tags: tuple[str, ...] = ()
+    agent: str = ""
+    """Who of a team acted; empty for the agent itself."""
 
 
 class Finished(Exception):

@@ -140,7 +140,8 @@ class _Driver:
 
     async def play(self, runs: Sequence[_Run]) -> list[Trajectory]:
         for run in runs:
-            self._enlist(run)
+            self._register(run)
+            self.waiting.append(run)
         try:
             async with asyncio.TaskGroup() as self.tasks:
                 self._hire()
@@ -152,10 +153,9 @@ class _Driver:
                 await self._close(env)
         return [run.ended for run in self.runs.values() if run.ended is not None]
 
-    def _enlist(self, run: _Run) -> None:
+    def _register(self, run: _Run) -> None:
         self.runs[run.episode.uid] = run
         self.groups.setdefault(run.episode.group, []).append(run)
-        self.waiting.append(run)
 
     def _hire(self) -> None:
         """Start workers, up to `concurrency`, each with an episode that waits."""
@@ -169,8 +169,7 @@ class _Driver:
             run.ended = await self._episode(run)
             if self.progress is not None:
                 self.progress.add(run.ended)
-            if self.on_trajectory is not None:
-                self.on_trajectory(run.ended)
+            self._tell(run.ended)
             if self.strategy is not None:
                 await self._branch(run, self.strategy.after_trajectory(self._group(run), run.episode.uid))
             else:
@@ -179,6 +178,10 @@ class _Driver:
                 self.busy -= 1
                 return
             run = self.waiting.popleft()
+
+    def _tell(self, trajectory: Trajectory) -> None:
+        if self.on_trajectory is not None:
+            self.on_trajectory(trajectory)
 
     # One episode --------------------------------------------------------------------------------------------------
 
@@ -230,6 +233,9 @@ class _Driver:
                 act = await self._answer(run, actor, env)
             except Finished as finished:
                 return finished.stop_reason
+            if self.strategy is not None:
+                copies = self.strategy.before_step(self._group(run), run.episode.uid, act.entropies or ())
+                await self._branch(run, [Branch(run.episode.uid, len(run.turns))] * copies)
             observation, reward, terminated, truncated, info = await self._call(env, env.step, act.action)
             self._record(run, act, float(reward), info, time.perf_counter() - began)
             run.history.append(Step(observation, info))
@@ -253,9 +259,10 @@ class _Driver:
         step = run.history[-1]
         run.turns.append(
             Turn(
-                agent=self.agent.name, prompt_ids=act.prompt_ids, completion_ids=act.completion_ids, logprobs=act.logprobs,
-                entropies=act.entropies, observation=step.observation, completion=act.completion, action=act.action,
-                valid=act.valid and bool(info.get("valid", True)), rewards={"env": reward, **info.get("rewards", {})},
+                agent=act.agent or self.agent.name, prompt_ids=act.prompt_ids, completion_ids=act.completion_ids,
+                logprobs=act.logprobs, entropies=act.entropies, observation=step.observation, completion=act.completion,
+                action=act.action, valid=act.valid and bool(info.get("valid", True)),
+                rewards={"env": reward, **info.get("rewards", {})},
                 state=run.info.get("state", ""), next_state=info.get("state", ""),
                 tags=(*act.tags, *(tag for tag in info.get("tags", ()) if tag not in run.tags)), stop_reason=act.stop_reason,
                 wall_seconds=seconds, weights_version=act.weights_version,
@@ -281,10 +288,16 @@ class _Driver:
             if branch.turn:
                 child.parent = (branch.uid, branch.turn)
                 child.turns, child.history = parent.turns[: branch.turn], parent.history[: branch.turn]
+            self._register(child)  # before anything is waited for, so that the next to ask sees it in its group
             if parent is asker and parent.env is not None and 0 < branch.turn == len(parent.turns):
                 child.info, child.history = parent.info, list(parent.history)
-                child.env = await self._call(parent.env, fork, parent.env)
-            self._enlist(child)
+                try:
+                    child.env = await self._call(parent.env, fork, parent.env)
+                except Exception as problem:  # the fork's failure, not its parent's
+                    child.ended = child.record("error", f"fork at turn {branch.turn}: {_say(problem)}")
+                    self._tell(child.ended)
+                    continue
+            self.waiting.append(child)
             if self.progress is not None:
                 self.progress.grow()
         self._hire()

@@ -159,12 +159,15 @@ class Stepper:
         busy = self.table.busy()
         if not busy or busy[-1] + 1 <= max(_ROWS, len(busy) * 4 / 3):
             return
+        # A row that was seated just now may lie beyond what the cache has: idle sessions keep the lower slots.
+        cache = self.forward.cache
+        cache.reserve(min(_up(busy[-1] + 1, _ROWS), len(self.table.ids)), cache.span)
         free = [slot for slot in range(len(busy)) if self.table.request[slot] is None]
         for low, high in zip(free, reversed(busy), strict=False):
             if low >= high:
                 break
             length = int(max(self.table.held[low], self.table.held[high]))
-            self.forward.cache.swap(low, high, length)
+            cache.swap(low, high, length)
             self.table.swap(low, high)
 
 

@@ -8,7 +8,7 @@ but no rows, none can depend on how a trajectory is cut into rows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from turnwise.algorithms.streams import Streams
 from turnwise.algorithms.totals import Totals
 from turnwise.errors import DataError
-from turnwise.records import Floats, Group, Trajectory, Turn
+from turnwise.records import SUCCESS, Floats, Group, Trajectory, Turn
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
@@ -40,7 +40,8 @@ class Ledger:
     length: Ints
     """[S] completion tokens of the turn; 0 for scripted agents, whose rewards still count."""
     rewards: Mapping[str, Floats]
-    """[S] components of the turns' rewards by name; a component that a turn lacks is 0."""
+    """[S] components of the turns' rewards by name; a component that a turn lacks is 0. `success` is always there: 1 in the
+    last turn of a trajectory that solved its task."""
     counted: Mapping[str, float]
     """Weight of each component in the reward. Components that are not named count nothing."""
     mask: Bools
@@ -147,6 +148,12 @@ class Ledger:
         return out
 
 
+def numbered(keys: Iterable[Hashable]) -> Ints:
+    """Equal keys, equal numbers, from 0 in order of appearance."""
+    known: dict[Hashable, int] = {}
+    return np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.int64)
+
+
 @runtime_checkable
 class CreditPart(Protocol):
     """A filter, shaper, advantage, reweighter or aggregate. `requires` names what it needs (see `needs.NEEDS`)."""
@@ -177,7 +184,10 @@ def ledger_of(groups: Sequence[Group], counted: Mapping[str, float], given: Stre
         owner=np.repeat(np.arange(len(trajectories)), [len(t.turns) for t in trajectories]).astype(np.int64),
         index=np.array([k for t in trajectories for k in range(len(t.turns))], dtype=np.int64),
         length=length,
-        rewards={name: np.array([turn.rewards.get(name, 0.0) for turn in turns], dtype=np.float64) for name in names},
+        rewards={
+            **{name: np.array([turn.rewards.get(name, 0.0) for turn in turns], dtype=np.float64) for name in names},
+            SUCCESS: np.array([float(t.success and k == len(t.turns) - 1) for t in trajectories for k in range(len(t.turns))]),
+        },
         counted=dict(counted),
         mask=np.ones(int(length.sum()), dtype=np.bool_),
         given=given or {},

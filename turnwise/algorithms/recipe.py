@@ -7,14 +7,14 @@ loss plane (ratio, surrogate, mismatch, regularisers) on the policy tokens of a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from turnwise.algorithms.aggregate import Mean
 from turnwise.algorithms.controller import Controller, Steady
 from turnwise.algorithms.ledger import CreditPart, ledger_of
-from turnwise.algorithms.mismatch import Mismatch
 from turnwise.algorithms.needs import NEEDS
 from turnwise.algorithms.ratio import LIMIT
 from turnwise.algorithms.sampler import Sampler, Uniform
@@ -74,7 +74,7 @@ class Recipe:
     shapers: tuple[CreditPart, ...] = ()
     reweighters: tuple[CreditPart, ...] = ()
     regularisers: tuple[LossPart, ...] = ()
-    mismatch: Mismatch | None = None
+    mismatch: LossPart | None = None
     controller: Controller = field(default_factory=Steady)
     critic: LossPart | None = None
     rewards: Mapping[str, float] = field(default_factory=lambda: {"env": 1.0})
@@ -147,14 +147,41 @@ class Recipe:
         """Sums over a micro-batch of what parts must know about the whole mini-batch before its loss.
 
         When `requires` has `measure`, the trainer calls this on every micro-batch (no gradient is needed), adds the results
-        over micro-batches and processes, and puts them into `Batch.scalars`. A part takes this up by having a
-        `measure(batch) -> dict` of its own: adaptive clip bounds and covariance clipping are of this kind.
+        over micro-batches and processes, and puts them into `Batch.scalars`; all that `rounds` times, each round seeing what the
+        ones before it found. A part takes this up by having a `measure(batch) -> dict` of its own: adaptive clip bounds
+        and covariance clipping are of this kind.
         """
         batch, sums = trained(batch), dict[str, "torch.Tensor"]()
         for _, part in _parts(self):
-            if hasattr(part, "measure"):
+            if "measure" in _requires(part):
                 sums.update(part.measure(batch))
         return sums
+
+    @property
+    def rounds(self) -> int:
+        """How often `measure` is called on a mini-batch: as often as the most demanding part's `rounds`, once by default."""
+        asking = [part for _, part in _parts(self) if "measure" in _requires(part)]
+        return max((getattr(part, "rounds", 1) for part in asking), default=0)
+
+    def pace(self, scalars: Mapping[str, float]) -> float | None:
+        """The learning rate's factor for one mini-batch, from what `measure` and `probe` found on it; None when no part has one.
+
+        The trainer multiplies it onto the controller's factor. A part takes this up by having a `pace(scalars) -> float` of its
+        own: VCPO's learning rate, which follows the effective sample size of the mini-batch, is of this kind.
+        """
+        found = [part.pace(scalars) for _, part in _parts(self) if hasattr(part, "pace")]
+        return math.prod(found) if found else None
+
+    def probe(self, batch: Batch) -> torch.Tensor:
+        """A scalar with gradient whose gradient's norm some part must know before the loss.
+
+        When `requires` has `probe`, the trainer differentiates this over every micro-batch of a mini-batch, adds the gradients
+        over micro-batches and processes, and puts the norm of the sum over all weights into `Batch.scalars["probe_norm"]`; no
+        weight moves. A part takes this up by having a `probe(batch) -> scalar` of its own: ST-PPO's clipping bias is of this kind.
+        """
+        batch = trained(batch)
+        found = [part.probe(batch) for _, part in _parts(self) if "probe" in _requires(part)]
+        return sum(found[1:], start=found[0]) if found else batch.logp.sum() * 0.0
 
 
 def trained(batch: Batch) -> Batch:
@@ -165,7 +192,7 @@ def trained(batch: Batch) -> Batch:
     return replace(batch, **{**cut, "streams": {name: values[keep] for name, values in batch.streams.items()}})
 
 
-def _parts(recipe: Recipe) -> Iterator[tuple[str, object]]:
+def _parts(recipe: Recipe) -> Iterator[tuple[str, Any]]:
     """(slot, part) for every part."""
     for f in fields(recipe):
         if f.name in ("name", "rewards"):

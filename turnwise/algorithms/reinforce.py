@@ -19,7 +19,7 @@ from typing import Literal
 
 from turnwise.algorithms.advantage import RewardToGo
 from turnwise.algorithms.aggregate import Mean
-from turnwise.algorithms.options import invalid, penalties, reward_weights, truncation
+from turnwise.algorithms.options import InvalidRule, MismatchRule, correction, invalid, penalties, reward_weights
 from turnwise.algorithms.ratio import Ratio
 from turnwise.algorithms.recipe import Recipe
 from turnwise.algorithms.surrogate import Clip, LogLikelihood
@@ -35,16 +35,19 @@ def recipe(
     aggregate: Literal["token", "turn", "trajectory"] = "token",
     invalid_penalty: float = 0.0,
     truncate_mismatch: float | None = None,
+    mismatch: MismatchRule | None = None,
+    invalid_rule: InvalidRule = "invalid",
+    success_reward: float | None = None,
 ) -> Recipe:
     """REINFORCE; see `options` for the settings that recipes share."""
     return Recipe(
         name="reinforce",
-        shapers=invalid(invalid_penalty),
-        rewards=reward_weights(invalid_penalty),
+        shapers=invalid(invalid_penalty, invalid_rule),
+        rewards=reward_weights(invalid_penalty, success_reward),
         advantage=RewardToGo(gamma, baseline),
         ratio=None if clip is None else Ratio("token"),
         surrogate=LogLikelihood() if clip is None else Clip(clip, clip),
         aggregate=Mean(aggregate),
         regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=truncation(truncate_mismatch),
+        mismatch=correction(truncate_mismatch, mismatch),
     )

@@ -20,7 +20,7 @@ from typing import Literal
 
 from turnwise.algorithms.advantage import PeerAdvantage
 from turnwise.algorithms.aggregate import Mean
-from turnwise.algorithms.options import equal_groups, invalid, penalties, reward_weights, truncation
+from turnwise.algorithms.options import InvalidRule, MismatchRule, correction, equal_groups, invalid, penalties, reward_weights
 from turnwise.algorithms.ratio import Ratio
 from turnwise.algorithms.recipe import Recipe
 from turnwise.algorithms.surrogate import Clip, LogLikelihood
@@ -36,17 +36,20 @@ def recipe(
     drop_equal_groups: bool = False,
     invalid_penalty: float = 0.0,
     truncate_mismatch: float | None = None,
+    mismatch: MismatchRule | None = None,
+    invalid_rule: InvalidRule = "invalid",
+    success_reward: float | None = None,
 ) -> Recipe:
     """RLOO; see `options` for the settings that recipes share."""
     return Recipe(
         name="rloo",
         filters=equal_groups(drop_equal_groups),
-        shapers=invalid(invalid_penalty),
-        rewards=reward_weights(invalid_penalty),
+        shapers=invalid(invalid_penalty, invalid_rule),
+        rewards=reward_weights(invalid_penalty, success_reward),
         advantage=PeerAdvantage(centre="others", scale="none", lone=lone),
         ratio=None if clip is None else Ratio("token"),
         surrogate=LogLikelihood() if clip is None else Clip(clip, clip),
         aggregate=Mean(aggregate),
         regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=truncation(truncate_mismatch),
+        mismatch=correction(truncate_mismatch, mismatch),
     )

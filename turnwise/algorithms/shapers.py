@@ -7,18 +7,27 @@ it has in `Recipe.rewards`, and is not built when it forgot to. Environments nev
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from turnwise.algorithms.ledger import Ledger
 from turnwise.algorithms.totals import Totals
 
+MALFORMED = "malformed"
+"""The tag of a turn whose reply could not be read as an action."""
+
 
 @dataclass(frozen=True, slots=True)
 class InvalidPenalty:
-    """-amount on every turn whose action could not be read or was not admissible (`Turn.valid` is False)."""
+    """-amount on every turn whose action could not be read or was not admissible (`Turn.valid` is False).
+
+    With the rule `malformed` only on those whose reply could not be read, which is what the published WebShop and ALFWorld runs
+    penalise: a well-formed act that the environment does not admit costs nothing there.
+    """
 
     amount: float = 0.1
+    rule: Literal["invalid", "malformed"] = "invalid"
     component: str = "invalid"
     requires = frozenset[str]()
 
@@ -27,7 +36,8 @@ class InvalidPenalty:
         return frozenset({f"reward:{self.component}"})
 
     def __call__(self, ledger: Ledger, totals: Totals) -> Ledger:
-        column = np.array([0.0 if turn.valid else -self.amount for turn in ledger.turns], dtype=np.float64)
+        wrong = [MALFORMED in turn.tags if self.rule == "malformed" else not turn.valid for turn in ledger.turns]
+        column = -self.amount * np.array(wrong, dtype=np.float64)
         return replace(ledger, rewards={**ledger.rewards, self.component: column})
 
 

@@ -1,7 +1,7 @@
 """How a group is rolled out: how many rollouts a task gets, and where a rollout branches.
 
-A strategy is a pure decision on records. The rollout driver shows it the group after every turn and after every finished
-trajectory; it answers with the points to branch from. It never sees an environment, an engine or a clock, so the same
+A strategy is a pure decision on records. The rollout driver shows it the group before and after every turn and after every
+finished trajectory; it answers with the points to branch from. It never sees an environment, an engine or a clock, so the same
 strategy serves any of them. A strategy whose answer reads other trajectories of the group depends on which of them got
 further, as every barrier-free budget does; one that reads only the trajectory it is asked about is reproducible.
 """
@@ -37,6 +37,15 @@ class RolloutStrategy(Protocol):
         """How many rollouts of `task` begin at its beginning."""
         ...
 
+    def before_step(self, group: Group, uid: str, entropies: Sequence[float]) -> int:
+        """How many more times to continue `uid` from where it stands, now that its next turn was written but not yet played.
+
+        `entropies` (nats) are those of the turn just written, which is not in `group`; empty where the engine records none. A
+        branch continues from the state before it, with the environment forked and not replayed: branching on what a model
+        feels about an observation, before it acts on it.
+        """
+        ...
+
     def after_turn(self, group: Group, uid: str) -> Sequence[Branch]:
         """Where to branch now that `uid` has played one more turn and is still running.
 
@@ -63,6 +72,9 @@ class Independent:
 
     def start(self, task: TaskId) -> int:
         return self.n
+
+    def before_step(self, group: Group, uid: str, entropies: Sequence[float]) -> int:
+        return 0
 
     def after_turn(self, group: Group, uid: str) -> Sequence[Branch]:
         return ()

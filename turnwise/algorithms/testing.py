@@ -37,6 +37,8 @@ class Outcome:
     loss: float
     gradient: torch.Tensor
     """[contexts, vocabulary] with respect to the policy's logits."""
+    values: torch.Tensor
+    """[contexts] with respect to the critic's values."""
     metrics: dict[str, float]
 
 
@@ -75,26 +77,42 @@ def evaluate(recipe: Recipe, policy: Policy, micro_batches: Iterable[Sequence[Ro
     import torch
 
     parts = [specimens.batch_of(recipe, part, policy, on_policy) for part in micro_batches if part]
-    scalars = measured(recipe, parts)
+    scalars = measured(recipe, parts, policy.current)
     total, gradient, sums = 0.0, torch.zeros_like(policy.current), dict[str, float]()
+    values = torch.zeros_like(policy.value)
     for part in parts:
         loss, metrics = recipe.loss(replace(part, scalars=scalars))
         assert loss.shape == () and loss.dtype == torch.float64, "the loss of a float64 batch is a float64 scalar"
-        gradient = gradient + torch.autograd.grad(loss, policy.current, materialize_grads=True)[0]
+        ours = torch.autograd.grad(loss, (policy.current, policy.value), materialize_grads=True)
+        gradient, values = gradient + ours[0], values + ours[1]
         total += float(loss.detach())
         for name, metric in metrics.items():
             assert metric.shape == () and not metric.requires_grad, f"metric {name!r} is a detached scalar"
             sums[name] = sums.get(name, 0.0) + float(metric)
-    return Outcome(total, gradient, sums)
+    return Outcome(total, gradient, values, sums)
 
 
-def measured(recipe: Recipe, parts: Sequence[Batch]) -> dict[str, float]:
-    """What the recipe measures on a whole mini-batch before its losses."""
+def measured(recipe: Recipe, parts: Sequence[Batch], of: torch.Tensor) -> dict[str, float]:
+    """What the recipe measures on a whole mini-batch before its losses; `of` is what a probe differentiates by."""
     scalars: dict[str, float] = {}
-    for part in parts if "measure" in recipe.requires else ():
-        for name, value in recipe.measure(part).items():
-            scalars[name] = scalars.get(name, 0.0) + float(value)
+    for _ in range(recipe.rounds):
+        found: dict[str, float] = {}
+        for part in parts:
+            for name, value in recipe.measure(replace(part, scalars=scalars)).items():
+                found[name] = found.get(name, 0.0) + float(value)
+        scalars = scalars | found
+    if "probe" in recipe.requires and parts:
+        scalars["probe_norm"] = _probed(recipe, parts, of)
     return scalars
+
+
+def _probed(recipe: Recipe, parts: Sequence[Batch], of: torch.Tensor) -> float:
+    import torch
+
+    found = torch.zeros_like(of)
+    for part in parts:
+        found = found + torch.autograd.grad(recipe.probe(part), of, materialize_grads=True, retain_graph=True)[0]
+    return float(found.norm())
 
 
 def check_streams(recipe: Recipe, given: Sequence[Group], streams: Streams) -> None:
@@ -165,7 +183,7 @@ def check_masked(recipe: Recipe, policy: Policy, chosen: Sequence[Row]) -> None:
     for extreme in (0.0, -1e4):
         logp = batch.logp.detach().masked_fill(drop, extreme).requires_grad_()
         part = replace(batch, logp=logp, streams=streams)
-        loss, _ = recipe.loss(replace(part, scalars=measured(recipe, [part])))
+        loss, _ = recipe.loss(replace(part, scalars=measured(recipe, [part], logp)))
         (gradient,) = _grad(loss, logp)
         assert bool((gradient[drop] == 0).all()), "a token of weight 0 has a gradient"
         results.append((float(loss.detach()), gradient))
@@ -226,6 +244,7 @@ def _close(a: torch.Tensor, b: torch.Tensor) -> bool:
 def _same(ours: Outcome, reference: Outcome, where: str) -> None:
     assert abs(ours.loss - reference.loss) < TOLERANCE, f"the loss differs with {where}: {ours.loss} and {reference.loss}"
     assert _close(ours.gradient, reference.gradient), f"the gradient differs with {where}"
+    assert _close(ours.values, reference.values), f"the critic's gradient differs with {where}"
     assert ours.metrics.keys() == reference.metrics.keys(), f"there are other metrics with {where}"
     for name, value in reference.metrics.items():
         assert abs(ours.metrics[name] - value) < TOLERANCE, (

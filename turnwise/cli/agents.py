@@ -5,7 +5,7 @@ random                    uniformly among the admissible actions
 always:ACTION             the same action every turn, such as always:submit
 replay:FILE               the actions of recorded trajectories
 openai:MODEL@URL          a model behind an OpenAI-compatible endpoint
-DIRECTORY or hub id       a transformers model, run here
+DIRECTORY or hub id       a transformers model, run here; or the models of a team that was trained
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from turnwise.agents.prompt import Prompt
 from turnwise.agents.prompt import prompt as prompt_named
 from turnwise.agents.renderer import Renderer
 from turnwise.agents.scripted import AlwaysAgent, ExpertAgent, RandomAgent, ReplayAgent
+from turnwise.agents.team import Team, TeamAgent
 from turnwise.errors import ConfigError, DataError, unknown
 from turnwise.records import Trajectory, read_jsonl
 
@@ -45,6 +46,8 @@ class Request:
     dtype: str = "auto"
     slots: int = 64
     max_context: int | None = None
+    team: Team | None = None
+    """Who plays with the models of the directory; it has prompts of its own."""
 
 
 @asynccontextmanager
@@ -64,6 +67,9 @@ async def opened(request: Request) -> AsyncIterator[Agent]:
         yield AlwaysAgent(rest)
     elif kind == "replay":
         yield ReplayAgent(_whole(rest))
+    elif request.team is not None:
+        async with _closing(_team(request, request.team)) as agent:
+            yield agent
     else:
         if difflib.get_close_matches(request.spec, SCRIPTED, n=1, cutoff=0.7) and not Path(request.spec).exists():
             raise unknown("agent", request.spec, SCRIPTED)
@@ -73,11 +79,14 @@ async def opened(request: Request) -> AsyncIterator[Agent]:
 
 
 @asynccontextmanager
-async def _closing(agent: ModelAgent | ChatAgent) -> AsyncIterator[Agent]:
+async def _closing(agent: ModelAgent | ChatAgent | TeamAgent) -> AsyncIterator[Agent]:
+    members: list[Any] = list(agent.members.values()) if isinstance(agent, TeamAgent) else [agent]
     try:
         yield agent
     finally:
-        await (agent.engine if isinstance(agent, ModelAgent) else agent).close()
+        engines = [getattr(member, "engine", member) for member in members]
+        for engine in {id(one): one for one in engines}.values():
+            await engine.close()
 
 
 def _whole(path: str) -> list[Trajectory]:
@@ -106,6 +115,21 @@ def _local(request: Request, prompt: Prompt) -> ModelAgent:
 
     engine = TransformersEngine(model, slots=request.slots, max_context=request.max_context)
     return _acting(engine, tokenizer, request, prompt)
+
+
+def _team(request: Request, cast: Team) -> TeamAgent:
+    """The directory's model in every role, or that of the role's own directory within it."""
+    agents: dict[str, ModelAgent] = {}
+
+    def member(role: str, prompt: Prompt) -> ModelAgent:
+        own = Path(request.spec) / role
+        spec = str(own) if own.is_dir() else request.spec
+        if spec not in agents:
+            agents[spec] = _local(replace(request, spec=spec), prompt)
+        known = agents[spec]
+        return ModelAgent(known.engine, known.renderer.tokenizer, prompt, request.sampling, request.max_context, role)
+
+    return cast.agent(member)
 
 
 def _acting(engine: Engine, tokenizer: Any, request: Request, prompt: Prompt) -> ModelAgent:

@@ -16,6 +16,7 @@ from turnwise.errors import DataError
 from turnwise.records import Trajectory, read_jsonl, write_jsonl
 
 if TYPE_CHECKING:
+    from turnwise.agents.team import Team
     from turnwise.cli.agents import Request
     from turnwise.envs.core import TurnEnv
     from turnwise.evaluation.evaluate import Claim
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 def evaluate_command(
     environment: Annotated[str, typer.Argument(help="Its name, such as webshop; `turnwise envs` lists them.")],
     agent: Annotated[
-        str, typer.Option("--agent", "-a", help="expert, random, always:ACTION, replay:FILE, openai:MODEL@URL, or a model's directory or hub id.")
+        str,
+        typer.Option(
+            "--agent", "-a", help="expert, random, always:ACTION, replay:FILE, openai:MODEL@URL, or a model's directory or hub id."
+        ),
     ] = "expert",
     split: Annotated[str, typer.Option(help="The split to play.")] = "test",
     tasks: Annotated[int | None, typer.Option(help="How many of its tasks, drawn by --seed; all when left out.")] = None,
@@ -57,18 +61,22 @@ def evaluate_command(
     The score holds everything that was measured and under which conditions; errors are reported apart and count nowhere.
     """
     from turnwise.agents.engine import Sampling
+    from turnwise.agents.team import TeamEnv
     from turnwise.cli.agents import SCRIPTED, Request
     from turnwise.envs.registration import card, make
     from turnwise.evaluation import score as scores
     from turnwise.evaluation.evaluate import Claim
 
     given, chosen = settings(env_arg) if env_arg else _trained_in(agent, environment), card(environment)
-    env = make(environment, **given)
+    env, cast = make(environment, **given), _trained_team(agent)
+    if cast is not None:
+        env = TeamEnv(env, cast.play)
     sampling = Sampling(temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed)
     told = prompt or _trained_prompt(agent, env) or chosen.prompt
-    request = Request(agent, told, sampling, tokenizer, str(chat_template or ""), device, dtype, slots=concurrency)
+    request = Request(agent, told, sampling, tokenizer, str(chat_template or ""), device, dtype, slots=concurrency, team=cast)
+    limit = max_turns or chosen.max_turns * (len(cast.play.roles) if cast is not None else 1)
     options: dict[str, Any] = {
-        "split": split, "tasks": tasks, "attempts": attempts, "seed": seed, "max_turns": max_turns or chosen.max_turns,
+        "split": split, "tasks": tasks, "attempts": attempts, "seed": seed, "max_turns": limit,
         "concurrency": concurrency, "progress": True,
     }  # fmt: skip
     if attempts > 1 and temperature == 0.0 and agent not in SCRIPTED:
@@ -99,6 +107,17 @@ def _trained_in(agent: str, environment: str) -> dict[str, Any]:
         told = " ".join(f"{name}={value}" for name, value in options.items())
         _note(f"playing with the settings this model was trained with ({told}); --env-arg says otherwise")
     return options
+
+
+def _trained_team(agent: str) -> Team | None:
+    """The team whose models the run folder holds; None for a single agent and for models from elsewhere."""
+    config = Path(agent).parent / "config.json"
+    if not Path(agent).is_dir() or not config.is_file():
+        return None
+    from turnwise.agents.plays import team
+
+    section = json.loads(config.read_text(encoding="utf8")).get("team", {})
+    return team(section["name"], section["style"], **section["options"]) if section.get("name") else None
 
 
 def _trained_prompt(agent: str, env: TurnEnv[Any]) -> str:

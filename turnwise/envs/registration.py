@@ -41,6 +41,11 @@ _CARDS = (
         entry_point="turnwise.envs.alfworld.backends:alfworld", max_turns=50, prompt="alfworld/react@1",
     ),
     EnvCard(
+        id="turnwise/Search-v0", name="search",
+        summary="Answer a question of several hops by searching passages: generated worlds, or a corpus of your own.",
+        entry_point="turnwise.envs.search.env:SearchEnv", max_turns=6, prompt="search/react@1",
+    ),
+    EnvCard(
         id="turnwise/SWE-v0", name="swe",
         summary="Repair a repository from an issue, in a sandbox with a shell; hidden tests decide. Needs the package pytest.",
         entry_point="turnwise.envs.swe.env:SweEnv", max_turns=30, prompt="swe/bash@1",

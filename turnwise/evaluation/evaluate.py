@@ -23,6 +23,9 @@ from turnwise.evaluation.metrics import Metrics, by_task, measure, score_of, suc
 from turnwise.evaluation.score import Score, software_versions
 from turnwise.records import TaskId, Trajectory
 
+UNSAID = ("seed", "stop_ids", "entropies", "stop_when")
+"""Of sampling: a request's seed follows from the evaluation's, and what ends a turn is the tokenizer's or the prompt's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -119,8 +122,7 @@ def _score(
         split=split, split_tasks=len(env.tasks(split)),
         task_ids=ids, attempts=round(len(episodes) / len(ids)), max_turns=max_turns, agent=claim.agent or agent.name,
         prompt=prompt.name if prompt is not None else None,
-        # The seed of a request is made of the evaluation's seed and the episode; which tokens end a turn is the tokenizer's.
-        sampling={k: v for k, v in asdict(sampling).items() if k not in ("seed", "stop_ids", "entropies", "stop_when")} if sampling else {},
+        sampling={k: v for k, v in asdict(sampling).items() if k not in UNSAID} if sampling else {},
         seed=seed, metrics=metrics, task_success=tuple(success.get(t) for t in ids), task_score=tuple(score.get(t) for t in ids),
         versions=software_versions(), wall_seconds=seconds, created=datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip

@@ -84,11 +84,17 @@ def _conditions(score: Score) -> Table:
 def _types(metrics: Metrics) -> Table:
     lines = sorted(metrics.types.items(), key=lambda item: (item[0].split("=")[0], -item[1].tasks, item[0]))
     grid = Table(title="by type", title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False)
-    grid.add_column("type")
+    grid.add_column("type", overflow="fold")
     for name in ("tasks", "success", "score"):
         grid.add_column(name, justify="right")
+    kind = ""
     for tag, line in lines[:_MOST_TYPES]:
-        grid.add_row(escape(tag), str(line.tasks), percent(line.success), percent(line.score))
+        before, equals, name = tag.partition("=")
+        if equals and before != kind:  # said once, so that long names have the whole column
+            kind = before
+            grid.add_row(f"[cyan]{escape(kind)}[/cyan]", "", "", "")
+        label = f" {name}" if equals else tag
+        grid.add_row(escape(label), str(line.tasks), percent(line.success), f"{100 * line.score.mean:.1f} %")
     if len(lines) > _MOST_TYPES:
         grid.add_row(f"… {len(lines) - _MOST_TYPES} more in the JSON", "", "", "")
     return grid

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from turnwise.sandbox.contract import Capabilities, Result, Sandbox, SandboxError, Session, Shell, Snapshot, Spec
 from turnwise.sandbox.guest.frames import Channel, Header
 
-GRACE = 5.0
+GRACE = 20.0
 """Seconds that the guest has to kill a call before the whole sandbox is killed."""
 SETUP = 60.0
 """Seconds for what is ours and not the code's: starting, copying files, forking."""

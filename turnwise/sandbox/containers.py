@@ -45,7 +45,7 @@ def client() -> Any:
     except ImportError:
         raise SandboxError("the docker SDK is missing: pip install 'turnwise[docker]'") from None
     try:
-        made = docker.from_env(timeout=60)
+        made = docker.from_env(timeout=120)  # it keeps up to 25 idle connections, one for each of the last addresses asked
         made.ping()
     except Exception as problem:  # the SDK lets through whatever its transports raise
         text = str(problem).split("\n")[0][:200]
@@ -137,9 +137,7 @@ class Container:
             raise SandboxError(f"the Docker daemon cannot make a container of {image}: {_words(problem)}") from None
         try:
             attached = self.api.attach_socket(self.id, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
-            self.channel = Attached(os.dup(attached._sock.fileno()))
-            attached._sock.close()
-            attached.close()
+            self.channel = Attached(_take(attached))
             self.api.start(self.id)
         except Exception as problem:
             self.remove()
@@ -224,10 +222,19 @@ class Container:
         except OSError as problem:
             raise SandboxError(f"{folder} of a container cannot be filled: {problem}") from None
         finally:
-            attached._sock.close()
-            attached.close()
+            os.close(_take(attached))
         if self.api.exec_inspect(made["Id"])["ExitCode"] != 0:
             raise SandboxError(f"{folder} of a container cannot be filled: there is no room, or the image has no tar")
+
+
+def _take(attached: Any) -> int:
+    """The descriptor of a hijacked connection, out of the hands of the SDK, whose objects would keep it open in a circle."""
+    response, attached._response = getattr(attached, "_response", None), None
+    descriptor = int(attached._sock.detach())
+    for each in (each for each in (response, attached) if each is not None):
+        with suppress(OSError, ValueError, AttributeError):  # closing one may close the other
+            each.close()
+    return descriptor
 
 
 def _events(process: int) -> str:

@@ -142,7 +142,11 @@ def launch(spec: Spec, image: str, filled: bool = False) -> DockerSandbox:
     container = Container(spec, image or skeleton(), line, shown, os.environ.get(RUNTIME, ""))
     more = plan(spec, "plain", work="/work", environment=environment, watch_memory=False)
     begun = replace(spec, workspace="") if filled else spec
-    opened = DockerSandbox(begun, container.channel, Boxed(spec, container), more)
+    try:
+        opened = DockerSandbox(begun, container.channel, Boxed(spec, container), more)
+    except SandboxError as problem:
+        said = container.channel.complaints.decode("utf-8", "replace").strip().split("\n")[-1]
+        raise SandboxError(f"{problem}{f' ({said})' if said else ''}") from None
     opened.spec = spec
     return opened
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -23,8 +23,8 @@ from torch import nn
 
 from turnwise.errors import DataError
 from turnwise.records import TaskId
-from turnwise.training.learner import Learner
 from turnwise.training.run_folder import read_json, write_whole_directory
+from turnwise.training.team import AnyLearner
 
 VERSION = 1
 
@@ -35,11 +35,13 @@ class Progress:
 
     step: int
     """Steps done."""
-    history: dict[TaskId, tuple[int, float]]
+    history: dict[TaskId, tuple[float, float]]
     """What the sampler knows: task -> (rollouts so far, mean return)."""
+    memory: dict[str, float] = field(default_factory=dict)
+    """What the recipe's controller wants to be told before the next step."""
 
 
-def save(folder: Path, learner: Learner, progress: Progress, keep: int) -> Path:
+def save(folder: Path, learner: AnyLearner, progress: Progress, keep: int) -> Path:
     """Write `folder/step-N` and remove all but the newest `keep`."""
     target = folder / f"step-{progress.step:06d}"
 
@@ -51,6 +53,7 @@ def save(folder: Path, learner: Learner, progress: Progress, keep: int) -> Path:
             "step": progress.step,
             "model": shape(learner.model),
             "history": list(progress.history.items()),
+            "memory": progress.memory,
         }
         (beside / "progress.json").write_text(json.dumps(facts), encoding="utf8")
 
@@ -65,7 +68,7 @@ def found(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("step-*") if (path / "progress.json").is_file())
 
 
-def load(path: Path, learner: Learner) -> Progress:
+def load(path: Path, learner: AnyLearner) -> Progress:
     """Put model, optimiser and random states back.
 
     Raises:
@@ -92,7 +95,7 @@ def load(path: Path, learner: Learner) -> Progress:
             weight.copy_(saved[name])
     learner.load(state["learner"])
     _restore_random(state["random"])
-    return Progress(int(facts["step"]), {task: (int(n), float(mean)) for task, (n, mean) in facts["history"]})
+    return Progress(int(facts["step"]), {task: (n, float(mean)) for task, (n, mean) in facts["history"]}, facts.get("memory", {}))
 
 
 def weights(model: nn.Module, shared: bool = False) -> dict[str, torch.Tensor]:

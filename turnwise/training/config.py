@@ -49,6 +49,19 @@ class PromptSection(Section):
     name: str = ""
 
 
+class TeamSection(Section):
+    """`[team]`: several roles act in turn, each told what to do in its own way; empty for a single agent."""
+
+    name: str = ""
+    """Of a team, such as `solver_verifier`."""
+    style: str = "full"
+    """Of its prompts: `full`, or `act` for tiny models."""
+    shared: bool = True
+    """One model for all roles; otherwise each has a model and an optimiser of its own."""
+    options: dict[str, Any] = {}
+    """Of its play."""
+
+
 class Tiny(Section):
     """`[model.tiny]`: a Qwen3-architecture model with random weights and a tokenizer made from the environment's text."""
 
@@ -116,6 +129,17 @@ class Optimiser(Section):
     """Spare the trajectories whose advantages are all 0 the forward and backward that could not move a weight."""
     old_logprobs: Literal["learner", "rollout"] = "learner"
     """Whose log-probabilities ratios are taken against: the learner's at the start of the update, or the engine's."""
+
+
+class CriticSection(Section):
+    """`[critic]`: the value model of recipes that have one; of no effect on others."""
+
+    kind: Literal["head", "model"] = "model"
+    """A linear layer on the policy's hidden states, or a network of its own."""
+    optimiser: Optimiser = Optimiser(lr=1e-3)
+    """Its rates; `mini_batches`, `epochs` and `micro_tokens` are the policy's."""
+    pretrain_steps: int = Field(default=0, ge=0)
+    """Steps at the beginning in which the critic alone moves."""
 
 
 class WarmStart(Section):
@@ -195,11 +219,13 @@ class Config(Section):
     run: Run = Run()
     env: EnvSection
     prompt: PromptSection = PromptSection()
+    team: TeamSection = TeamSection()
     model: Model
     warm_start: WarmStart = WarmStart()
     algorithm: Algorithm = Algorithm()
     rollout: Rollout = Rollout()
     optimiser: Optimiser = Optimiser()
+    critic: CriticSection = CriticSection()
     train: Train = Train()
     eval: Eval = Eval()
 

@@ -1,4 +1,4 @@
-"""Log-probabilities that a recipe wants beside the current ones: of the reference, and of the old policy.
+"""What a recipe wants to know beforehand: log-probabilities of the reference and the old policy, values of the critic.
 
 Some are read by the loss (a stream of the row), some already by the credit plane (`given:NAME`, by trajectory and turn).
 Both are forwards without gradient over the same rows, and none is computed unless the recipe requires it.
@@ -12,12 +12,12 @@ from dataclasses import replace
 import numpy as np
 
 from turnwise.algorithms import Recipe, Streams
-from turnwise.errors import ConfigError
+from turnwise.algorithms.sampler import History
 from turnwise.records import Floats, Group, Row, rows
-from turnwise.training.learner import Learner
+from turnwise.training.team import AnyLearner
 
 
-def with_reference(recipe: Recipe, learner: Learner, batch: Sequence[Row]) -> list[Row]:
+def with_reference(recipe: Recipe, learner: AnyLearner, batch: Sequence[Row]) -> list[Row]:
     """The rows, with the stream `ref_logp` where the recipe's loss requires it."""
     if "ref_logp" not in recipe.requires:
         return list(batch)
@@ -25,21 +25,26 @@ def with_reference(recipe: Recipe, learner: Learner, batch: Sequence[Row]) -> li
     return [replace(row, streams={**row.streams, "ref_logp": values}) for row, values in zip(batch, found, strict=True)]
 
 
-def given_streams(recipe: Recipe, learner: Learner, groups: Sequence[Group]) -> Streams | None:
-    """What the credit plane wants to know beforehand. Raises `ConfigError` for values of a critic, which there is none of."""
+def given_streams(
+    recipe: Recipe, learner: AnyLearner, groups: Sequence[Group], history: History | None = None
+) -> Streams | None:  # fmt: skip
+    """What the credit plane wants to know beforehand; `history` is what the sampler knew before this step."""
     wanted = sorted(need.partition(":")[2] for need in recipe.requires if need.startswith("given:"))
     if not wanted:
         return None
-    if "value" in wanted:
-        raise ConfigError(f"recipe {recipe.name!r} requires a critic's values, which this trainer does not compute")
     trajectories = [t for group in groups for t in group.trajectories if t.error is None]
     batch = [row for t in trajectories for row in rows(t)]
     streams: Streams = {t.uid: {} for t in trajectories}
+    counts = {t.uid: len(t.turns) for t in trajectories}
+    if "task_mean" in wanted:
+        wanted.remove("task_mean")
+        for t in trajectories:
+            mean = (history or {}).get(t.task, (0, float("nan")))[1]
+            streams[t.uid]["task_mean"] = [np.full(len(turn.completion_ids), mean) for turn in t.turns]
     for name in wanted:
-        values, _ = learner.logprobs(batch, reference=name == "ref_logp")
+        values = learner.values(batch) if name == "value" else learner.logprobs(batch, reference=name == "ref_logp")[0]
         for uid, turns in by_turn(batch, values).items():
-            turn_count = next(len(t.turns) for t in trajectories if t.uid == uid)
-            streams[uid][name] = [turns.get(k, np.zeros(0)) for k in range(turn_count)]
+            streams[uid][name] = [turns.get(k, np.zeros(0)) for k in range(counts[uid])]
     return streams
 
 

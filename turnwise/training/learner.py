@@ -11,7 +11,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -23,14 +23,15 @@ from turnwise.algorithms import Batch, Recipe
 from turnwise.errors import ConfigError
 from turnwise.records import Floats, Row
 from turnwise.training.attention import row_attention
-from turnwise.training.config import Optimiser
-from turnwise.training.forward import Policy
+from turnwise.training.config import CriticSection, Optimiser
+from turnwise.training.critic import Critic
+from turnwise.training.forward import Policy, Scored
 from turnwise.training.optimiser import Mover, schedule
 from turnwise.training.packing import Pack, pack, plan
 
-UNSUPPORTED = {"value"}
-"""Needs of recipes that this learner does not meet."""
-SUMS = ("policy_loss", "grad_norm", "engine_gap")
+VALUES = {"value", "given:value"}
+"""Needs that ask for a critic."""
+SUMS = ("policy_loss", "grad_norm", "critic_grad_norm", "probe_norm", "engine_gap", "pace")
 """Metrics that are no means over the token weights."""
 
 
@@ -53,6 +54,7 @@ class Learner:
         gradient_checkpointing: compute activations again in the backward pass.
         seed: of the order of mini-batches.
         reference: keep the model as it is now, for `logprobs(reference=True)`; with adapters that is the model without them.
+        critic: the settings of a value model, for recipes that want one.
 
     Raises:
         ConfigError: when no weight is trainable.
@@ -61,6 +63,7 @@ class Learner:
     def __init__(
         self, model: nn.Module, settings: Optimiser | None = None, *, temperature: float = 1.0, autocast: bool = False,
         gradient_checkpointing: bool = False, seed: int = 0, reference: bool = False,
+        critic: CriticSection | None = None,
     ) -> None:  # fmt: skip
         self.model = model
         self.settings = settings or Optimiser()
@@ -71,8 +74,11 @@ class Learner:
             model.gradient_checkpointing_enable({"use_reentrant": False})
         without_dropout(model)
         self.reference = self._reference(temperature, autocast) if reference else None
-        self.policy: Any = self.accelerator.prepare_model(Policy(model, temperature, autocast))
+        self.critic = Critic(model, critic.kind) if critic is not None else None
+        self.pretrain = critic.pretrain_steps if critic is not None else 0
+        self.policy: Any = self.accelerator.prepare_model(Policy(model, temperature, autocast, self.critic))
         self.mover = Mover(model, self.settings)
+        self.critic_mover = Mover(self.critic, critic.optimiser) if self.critic is not None and critic is not None else None
 
     @property
     def processes(self) -> int:
@@ -113,9 +119,8 @@ class Learner:
         Raises:
             ConfigError: for a recipe that needs what this learner does not have.
         """
-        missing = sorted(recipe.requires & UNSUPPORTED)
-        if missing:
-            raise ConfigError(f"recipe {recipe.name!r} requires {', '.join(missing)}, which this learner does not compute")
+        if recipe.requires & VALUES and self.critic is None:
+            raise ConfigError(f"recipe {recipe.name!r} requires a critic, which this learner was made without: give critic=")
         when = when or Timeline()
         rows, share = self._worth(rows, recipe)
         parts = self.settings.mini_batches * self.settings.epochs
@@ -127,7 +132,7 @@ class Learner:
         # A mini-batch holds a share of the weights; its step should be as long as if it held them all.
         scale = float(len(pieces) // self.settings.epochs)
         for chosen in pieces:
-            for name, value in self._step([rows[i] for i in chosen], recipe, rate, scalars or {}, scale).items():
+            for name, value in self._step([rows[i] for i in chosen], recipe, when, factor, scalars or {}, scale).items():
                 sums[name] = sums.get(name, 0.0) + value
             if after is not None:
                 after()
@@ -168,13 +173,15 @@ class Learner:
         return chosen
 
     def _step(
-        self, rows: Sequence[Row], recipe: Recipe, rate: float, scalars: dict[str, float], scale: float
+        self, rows: Sequence[Row], recipe: Recipe, when: Timeline, factor: float, scalars: dict[str, float], scale: float
     ) -> dict[str, float]:  # fmt: skip
         """One optimiser step, its loss multiplied by `scale`."""
         packs = self._packs(rows, "span:trajectory" in recipe.requires)
         scale *= self.processes  # DDP averages gradients
-        if "measure" in recipe.requires:
+        for _ in range(recipe.rounds):
             scalars = {**scalars, **self._measured(packs, recipe, scalars)}
+        if "probe" in recipe.requires:
+            scalars = {**scalars, "probe_norm": self._probed(packs, recipe, scalars, scale)}
         sums: dict[str, float] = {}
         for last, piece in _with_last(packs):
             unsynced = nullcontext() if last or self.processes == 1 else self.accelerator.no_sync(self.policy)
@@ -184,29 +191,58 @@ class Learner:
             for name, value in metrics.items():
                 sums[name] = sums.get(name, 0.0) + float(value) * scale / self.processes
             sums["engine_gap"] = sums.get("engine_gap", 0.0) + gap
-        norm = self.mover.step(rate)
+        pace = recipe.pace(scalars)
+        moved = self._move(when, factor * (1.0 if pace is None else pace)) | ({} if pace is None else {"pace": pace})
+        if "probe_norm" in scalars:
+            moved["probe_norm"] = scalars["probe_norm"]
         keys = self._agreed(sums)
         counts = [float(sum(len(p.ids) for p in packs if p.rows)), float(sum(len(p.target) for p in packs))]
         totals = self.all_sum(np.array([*(sums.get(k, 0.0) for k in keys), *counts]))
         result = dict(zip(keys, map(float, totals[:-2]), strict=True))
         result["engine_gap"] /= max(1.0, float(totals[-1]))
-        moved = {"grad_norm": norm, "optimiser_steps": 1.0, "skipped_steps": float(not np.isfinite(norm))}
         return {**result, **moved, "tokens": float(totals[-2])}
+
+    def _move(self, when: Timeline, factor: float) -> dict[str, float]:
+        """Move the weights; in the steps before `pretrain`, the critic's alone."""
+        waits = when.step < self.pretrain
+        norm = self.mover.step(0.0 if waits else schedule(self.settings, when.step, when.steps) * factor)
+        moved = {"grad_norm": norm, "optimiser_steps": 1.0, "skipped_steps": float(not np.isfinite(norm))}
+        if self.critic_mover is not None:
+            moved["critic_grad_norm"] = self.critic_mover.step(schedule(self.critic_mover.settings, when.step, when.steps))
+        return moved
 
     def _loss(self, piece: Pack, recipe: Recipe, scalars: dict[str, float]) -> tuple[torch.Tensor, dict[str, Any], float]:
         """Loss and metrics of a micro-batch, and the sum of |old - engine| log-probabilities over its tokens."""
-        logp, entropy = self.policy(piece, "entropy" in recipe.requires)
+        scored = self._scored(piece, recipe)
         if not len(piece.target):
-            return logp.sum(), {}, 0.0
-        batch = as_batch(piece, logp, entropy, scalars)
+            return scored.logp.sum() + (scored.value.sum() if scored.value is not None else 0.0), {}, 0.0
+        batch = as_batch(piece, scored, scalars)
         return *recipe.loss(batch), float((batch.old_logp - batch.rollout_logp).abs().sum())
+
+    def _scored(self, piece: Pack, recipe: Recipe) -> Scored:
+        return cast(Scored, self.policy(piece, "entropy" in recipe.requires, "value" in recipe.requires))
+
+    def _probed(self, packs: Sequence[Pack], recipe: Recipe, scalars: dict[str, float], scale: float) -> float:
+        """Norm of the gradient of the recipe's probe over a mini-batch; the gradients are forgotten again."""
+        for last, piece in _with_last(packs):
+            unsynced = nullcontext() if last or self.processes == 1 else self.accelerator.no_sync(self.policy)
+            with unsynced, row_attention(self.model):
+                scored = self._scored(piece, recipe)
+                empty = scored.logp.sum() * 0.0 + (scored.value.sum() * 0.0 if scored.value is not None else 0.0)
+                probe = recipe.probe(as_batch(piece, scored, scalars)) if len(piece.target) else 0.0
+                self.accelerator.backward((probe + empty) * scale)
+        norm = self.mover.norm()
+        self.mover.clear()
+        if self.critic_mover is not None:
+            self.critic_mover.clear()
+        return norm
 
     def _measured(self, packs: Sequence[Pack], recipe: Recipe, scalars: dict[str, float]) -> dict[str, float]:
         sums: dict[str, float] = {}
         with torch.no_grad():
             for piece in packs:
-                logp, entropy = self.policy(piece, "entropy" in recipe.requires)
-                for name, value in recipe.measure(as_batch(piece, logp, entropy, scalars)).items():
+                scored = self._scored(piece, recipe)
+                for name, value in recipe.measure(as_batch(piece, scored, scalars)).items() if len(piece.target) else ():
                     sums[name] = sums.get(name, 0.0) + float(value)
         keys = self._agreed(sums)
         return dict(zip(keys, map(float, self.all_sum(np.array([sums.get(k, 0.0) for k in keys]))), strict=True))
@@ -238,11 +274,23 @@ class Learner:
         with torch.no_grad(), plain:
             for chosen in plan(rows, self.settings.micro_tokens):
                 piece = pack(rows, chosen, self.device)
-                found, entropy = policy(piece, entropies)
-                _place(rows, piece, found, logp)
+                found = policy(piece, entropies)
+                _place(rows, piece, found.logp, logp)
                 if entropies:
-                    _place(rows, piece, entropy, wide)
+                    _place(rows, piece, found.entropy, wide)
         return logp, wide
+
+    def values(self, rows: Sequence[Row]) -> list[Floats]:
+        """The critic's values of every row's policy tokens, [T] each with 0 elsewhere. Raises `ConfigError` without a critic."""
+        if self.critic is None:
+            raise ConfigError("this learner has no critic: make it with critic=CriticSection(...)")
+        found = [np.zeros(len(row.ids)) for row in rows]
+        self.model.eval()
+        with torch.no_grad():
+            for chosen in plan(rows, self.settings.micro_tokens):
+                piece = pack(rows, chosen, self.device)
+                _place(rows, piece, self.policy(piece, False, True).value, found)
+        return found
 
     def _reference(self, temperature: float, autocast: bool) -> Policy:
         model = self.model if hasattr(self.model, "disable_adapter") else copy.deepcopy(self.model).requires_grad_(False).eval()
@@ -256,24 +304,30 @@ class Learner:
 
     def state(self) -> dict[str, Any]:
         """Everything a resumed run needs beside the weights."""
-        return {"optimisers": self.mover.state()}
+        own: dict[str, Any] = {"optimisers": self.mover.state()}
+        if self.critic is not None and self.critic_mover is not None:
+            own |= {"critic": self.critic.state_dict(), "critic_optimisers": self.critic_mover.state()}
+        return own
 
     def load(self, state: dict[str, Any]) -> None:
         """Take back what `state` returned."""
         self.mover.load(state["optimisers"])
+        if self.critic is not None and self.critic_mover is not None:
+            self.critic.load_state_dict(state["critic"])
+            self.critic_mover.load(state["critic_optimisers"])
 
 
-def as_batch(piece: Pack, logp: torch.Tensor, entropy: torch.Tensor | None, scalars: dict[str, float]) -> Batch:
-    """A pack and its log-probabilities as the loss plane reads them.
+def as_batch(piece: Pack, scored: Scored, scalars: dict[str, float]) -> Batch:
+    """A pack and what the forward pass says of it, as the loss plane reads them.
 
     Rows without `old_logp` are those of an update with one step: the old policy is then the current one.
     """
-    streams = dict(piece.streams)
+    streams, logp = dict(piece.streams), scored.logp
     rollout = streams.pop("logprob", None)
     return Batch(
         logp=logp, old_logp=streams.pop("old_logp", logp.detach()), rollout_logp=rollout if rollout is not None else logp.detach(),
-        turn=piece.turn, trajectory=piece.trajectory, streams=streams, ref_logp=streams.get("ref_logp"), entropy=entropy,
-        scalars=scalars,
+        turn=piece.turn, trajectory=piece.trajectory, streams=streams, ref_logp=streams.get("ref_logp"), entropy=scored.entropy,
+        value=scored.value, scalars=scalars,
     )  # fmt: skip
 
 

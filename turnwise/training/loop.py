@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from turnwise.algorithms import Recipe, recipe
+from turnwise.algorithms.sampler import running
 from turnwise.errors import TurnwiseError
 from turnwise.evaluation import score as scores
 from turnwise.evaluation.score import Score
@@ -20,11 +21,12 @@ from turnwise.records import Row, TaskId, rows, write_jsonl
 from turnwise.training import checkpoint
 from turnwise.training.config import Config
 from turnwise.training.given import given_streams, with_reference
-from turnwise.training.learner import Learner, Timeline
+from turnwise.training.learner import Timeline
 from turnwise.training.report import write_report
-from turnwise.training.rollouts import collect, remember
+from turnwise.training.rollouts import collect, remember, turn_entropies
 from turnwise.training.run_folder import RunFolder, write_whole
 from turnwise.training.setting import Setting, evaluated, prepare
+from turnwise.training.team import AnyLearner
 from turnwise.training.terminal import Terminal
 from turnwise.training.tracking import Tracker, check_installed, trackers
 
@@ -59,7 +61,8 @@ class _Training:
         self.config, self.folder, self.say = config, folder, say
         self.recipe: Recipe = recipe(config.algorithm.name, **config.algorithm.options)
         self.tasks: list[TaskId] = []
-        self.history: dict[TaskId, tuple[int, float]] = {}
+        self.history: dict[TaskId, tuple[float, float]] = {}
+        self.memory: dict[str, float] = {}
         self.trackers: list[Tracker] = []
         check_installed(config.run.trackers)  # now and not after the warm start
 
@@ -84,15 +87,17 @@ class _Training:
         self.say.finished(self.folder.path, before, after)
         return self.folder.path
 
-    def _step(self, setting: Setting, learner: Learner, step: int) -> None:
+    def _step(self, setting: Setting, learner: AnyLearner, step: int) -> None:
         """One step: this is the algorithm."""
         began = time.perf_counter()
         stage, last = setting.stage, self.config.train.steps
         groups, seen = collect(stage, self.recipe, self.tasks, step, self.history)
-        streams = self.recipe.credit(groups, learner.all_sum, given_streams(self.recipe, learner, groups))
+        streams = self.recipe.credit(groups, learner.all_sum, given_streams(self.recipe, learner, groups, self.history))
         trained = [t for group in groups for t in group.trajectories if t.uid in streams]
         batch: list[Row] = [row for t in trained for row in rows(t, streams[t.uid]) if row.mask.any()]
-        control = self.recipe.controller(step, last, seen)
+        told = turn_entropies(groups, learner.all_sum, stage.max_turns) if "metrics:turn_entropy" in self.recipe.requires else {}
+        control = self.recipe.controller(step, last, {**seen, **told, **self.memory})
+        self.memory = dict(control.memory)
         update_began = time.perf_counter()
         metrics: dict[str, float] = {"tokens": 0.0, "optimiser_steps": 0.0}
         if batch:
@@ -104,7 +109,7 @@ class _Training:
                 dict(control.scalars),
             )
         seconds = time.perf_counter() - update_began
-        self.history = remember(self.history, groups, self.recipe.rewards)
+        self.history = remember(self.history, groups, self.recipe.rewards, getattr(self.recipe.sampler, "track", running))
         metrics |= {**seen, "trained_share": len(trained) / max(1.0, seen["episodes"])}
         metrics |= {"update_seconds": seconds, "trained_per_second": metrics["tokens"] / max(seconds, 1e-9)}
         self._keep(setting, groups, step + 1)
@@ -113,22 +118,22 @@ class _Training:
         metrics["seconds"] = time.perf_counter() - began
         self._record(learner, step + 1, metrics)
 
-    def _record(self, learner: Learner, step: int, metrics: dict[str, float]) -> None:
+    def _record(self, learner: AnyLearner, step: int, metrics: dict[str, float]) -> None:
         self.folder.log(step, metrics)
         for tracker in self.trackers:
             tracker.log(step, metrics)
         self.say.step(step, self.config.train.steps, metrics)
         if step % self.config.train.checkpoint_every == 0 or step == self.config.train.steps:
-            progress = checkpoint.Progress(step, self.history)
+            progress = checkpoint.Progress(step, self.history, self.memory)
             checkpoint.save(self.folder.checkpoints, learner, progress, self.config.train.keep)
             write_report(self.folder.path)
 
-    def _resume(self, learner: Learner) -> int:
+    def _resume(self, learner: AnyLearner) -> int:
         last = checkpoint.found(self.folder.checkpoints)
         if not last:
             return 0
         progress = checkpoint.load(last[-1], learner)
-        self.history = progress.history
+        self.history, self.memory = progress.history, progress.memory
         self.say.line(f"going on after step {progress.step} of {self.config.train.steps}")
         return progress.step
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from turnwise.agents.agent import Agent
 from turnwise.agents.pretrained import load
 from turnwise.agents.prompt import Prompt, Step
 from turnwise.agents.rollout import MakeEnv, episodes_for, play
 from turnwise.agents.scripted import ExpertAgent, RandomAgent
+from turnwise.agents.team import Team
 from turnwise.errors import ConfigError, DataError
-from turnwise.records import TaskId
+from turnwise.records import TaskId, Trajectory
 from turnwise.training.config import Lora, Model, Tiny
 from turnwise.training.tiny import save_tiny
 
@@ -36,23 +38,32 @@ def autocasts(settings: Model, device: torch.device) -> bool:
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
-def texts_of(make_env: MakeEnv, prompt: Prompt, tasks: Sequence[TaskId], split: str, max_turns: int | None) -> list[str]:
-    """What an agent reads and writes on these tasks, the expert playing half of them (or none) and chance the rest."""
+def texts_of(
+    make_env: MakeEnv, prompt: Prompt | Team, tasks: Sequence[TaskId], split: str, max_turns: int | None
+) -> list[str]:  # fmt: skip
+    """What an agent, or a team, reads and writes on these tasks, the expert playing half of them (or none) and chance the rest."""
     half = len(tasks) // 2
-    played = play(episodes_for(tasks[half:], 1, split), make_env, RandomAgent(), max_turns=max_turns)
-    experts = (
-        play(episodes_for(tasks[:half], 1, split), make_env, ExpertAgent(), max_turns=max_turns) if has_expert(make_env) else []
-    )
+    prompts: Mapping[str, Prompt] = prompt.prompts if isinstance(prompt, Team) else {"": prompt}
+    only = next(iter(prompts.values()))
+
+    def played(agent: Agent, chosen: Sequence[TaskId]) -> list[Trajectory]:
+        player = prompt.agent(lambda role, own: agent) if isinstance(prompt, Team) else agent
+        return play(episodes_for(chosen, 1, split), make_env, player, max_turns=max_turns)
+
+    by_chance = played(RandomAgent(), tasks[half:])
+    experts = played(ExpertAgent(), tasks[:half]) if has_expert(make_env) else []
     texts: list[str] = []
-    for trajectory in [*experts, *played]:
+    for trajectory in [*experts, *by_chance]:
         for turn in trajectory.turns:
-            texts += ["user\n", turn.observation, "assistant\n", prompt.reply(turn.action)]
-    first = next((turn for trajectory in played for turn in trajectory.turns), None)
+            texts += ["user\n", turn.observation, "assistant\n", prompts.get(turn.agent, only).reply(turn.action)]
+    first = next((turn for trajectory in by_chance for turn in trajectory.turns), None)
     if first is None:
-        raise DataError(f"no episode could be played to make a tokenizer from: {played[0].error if played else 'there is no task'}")
-    info = {"admissible": [], "instruction": first.observation}
-    rules = [m["content"] for m in prompt.messages([Step(first.observation, info)]) if m["role"] == "system"]
-    return [*texts, *(["system\n", *rules] * len(played))]
+        why = by_chance[0].error if by_chance else "there is no task"
+        raise DataError(f"no episode could be played to make a tokenizer from: {why}")
+    step = Step(first.observation, {"admissible": [], "instruction": first.observation})
+    rules = [m["content"] for own in prompts.values() for m in own.messages([step]) if m["role"] == "system"]
+    cues = [f"\n{role}:" for role in prompts if role]
+    return [*texts, *(["system\n", *rules, *cues] * len(by_chance))]
 
 
 def has_expert(make_env: MakeEnv) -> bool:
@@ -64,7 +75,7 @@ def has_expert(make_env: MakeEnv) -> bool:
 
 
 def make_tiny(
-    directory: Path, settings: Tiny, make_env: MakeEnv, prompt: Prompt, tasks: Sequence[TaskId], split: str,
+    directory: Path, settings: Tiny, make_env: MakeEnv, prompt: Prompt | Team, tasks: Sequence[TaskId], split: str,
     max_turns: int | None, seed: int,
 ) -> None:  # fmt: skip
     """Write a tiny model and its tokenizer, trained on `settings.texts` tasks evenly spread over those given."""

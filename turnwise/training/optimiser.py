@@ -44,19 +44,24 @@ class Mover:
         self._full = [[group["lr"] for group in optimiser.param_groups] for optimiser in self.optimisers]
 
     def step(self, factor: float) -> float:
-        """Clip, move, clear. Returns the norm of the gradient; when that is not finite nothing moves.
+        """Clip, move, clear. Returns the norm of the gradient; when that is not finite, or `factor` is 0, nothing moves.
 
         Args:
             factor: multiplies every learning rate.
         """
         norm = float(torch.nn.utils.clip_grad_norm_(self.weights, self.settings.max_grad_norm))
-        if math.isfinite(norm):
+        if math.isfinite(norm) and factor:
             for optimiser, rates in zip(self.optimisers, self._full, strict=True):
                 for group, rate in zip(optimiser.param_groups, rates, strict=True):
                     group["lr"] = rate * factor
                 optimiser.step()
         self.clear()
         return norm
+
+    def norm(self) -> float:
+        """Norm of the gradients as they stand."""
+        grads = [weight.grad for weight in self.weights if weight.grad is not None]
+        return float(torch.nn.utils.get_total_norm(grads)) if grads else 0.0
 
     def clear(self) -> None:
         """Forget the gradients."""

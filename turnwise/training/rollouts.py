@@ -6,23 +6,26 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import nn
 
-from turnwise.agents.agent import ModelAgent, seed_of
+from turnwise.agents.agent import Agent, ModelAgent, seed_of
 from turnwise.agents.engine import Sampling
 from turnwise.agents.prompt import Prompt
 from turnwise.agents.rollout import MakeEnv, episodes_for, play
+from turnwise.agents.team import Team
 from turnwise.agents.transformers_engine import TransformersEngine
 from turnwise.algorithms import Recipe
-from turnwise.algorithms.sampler import History
+from turnwise.algorithms.sampler import History, running
+from turnwise.algorithms.totals import AllSum
 from turnwise.errors import DataError
 from turnwise.records import Group, TaskId, Trajectory
 from turnwise.training.config import Config
 
+Track: TypeAlias = Callable[[tuple[float, float] | None, float], tuple[float, float]]
 ROUNDS = 8
 """Times a sampler may ask for more tasks within a step."""
 
@@ -32,25 +35,35 @@ class Stage:
     """What every episode of a run is played with."""
 
     make_env: MakeEnv
-    prompt: Prompt
+    prompt: Prompt | Team
     tokenizer: Any
     model: nn.Module
+    """Of all; or an `nn.ModuleDict` of each role's."""
     config: Config
     max_turns: int
 
-    def agent(self, temperature: float, version: int, top_p: float = 1.0, entropies: bool = False) -> ModelAgent:
-        """The model as an agent, on an engine of its own.
+    def agent(self, temperature: float, version: int, top_p: float = 1.0, entropies: bool = False) -> Agent:
+        """The model as an agent, or as every member of the team, on an engine of its own; each model of a team has one.
 
         A new engine for every batch of episodes: what it computes then depends on these episodes alone and not on what was
         played before, down to the last bit, and that is what makes a resumed run equal to one that never stopped.
         """
-        asked = self.config.rollout.dtype
-        engine = TransformersEngine(
-            self.model, slots=self.config.rollout.concurrency, dtype=None if asked == "model" else getattr(torch, asked), seed=0
-        )
-        engine.weights_version = version
         sampling = Sampling(temperature=temperature, top_p=top_p, max_tokens=self.config.rollout.max_tokens, entropies=entropies)
-        return ModelAgent(engine, self.tokenizer, self.prompt, sampling, max_context=engine.max_context)
+        models = dict(self.model.items()) if isinstance(self.model, nn.ModuleDict) else {"": self.model}
+        engines = {role: self._engine(model, version) for role, model in models.items()}
+
+        def member(role: str, prompt: Prompt) -> ModelAgent:
+            engine = engines[role if role in engines else ""]
+            return ModelAgent(engine, self.tokenizer, prompt, sampling, max_context=engine.max_context, name=role)
+
+        return self.prompt.agent(member) if isinstance(self.prompt, Team) else member("policy", self.prompt)
+
+    def _engine(self, model: nn.Module, version: int) -> TransformersEngine:
+        asked = self.config.rollout.dtype
+        dtype = None if asked == "model" else getattr(torch, asked)
+        engine = TransformersEngine(model, slots=self.config.rollout.concurrency, dtype=dtype, seed=0)
+        engine.weights_version = version
+        return engine
 
 
 def collect(
@@ -93,15 +106,31 @@ def grouped(trajectories: Sequence[Trajectory]) -> list[Group]:
     return [Group(members[0].task, uid, tuple(members)) for uid, members in of.items()]
 
 
-def remember(history: History, groups: Sequence[Group], weights: Any = None) -> dict[TaskId, tuple[int, float]]:
-    """`history` with these groups added: rollouts and mean return by task."""
+def remember(
+    history: History, groups: Sequence[Group], weights: Any = None, track: Track = running
+) -> dict[TaskId, tuple[float, float]]:  # fmt: skip
+    """`history` with these groups added: rollouts and mean return by task, as the sampler keeps them."""
     known = dict(history)
     for group in groups:
         for trajectory in group.trajectories:
             if trajectory.error is None:
-                n, mean = known.get(group.task, (0, 0.0))
-                known[group.task] = (n + 1, mean + (trajectory.reward(weights) - mean) / (n + 1))
+                known[group.task] = track(known.get(group.task), trajectory.reward(weights))
     return known
+
+
+def turn_entropies(groups: Sequence[Group], all_sum: AllSum, turns: int) -> dict[str, float]:
+    """Over all processes and for each turn index K below `turns`: `entropy_sum:K` and `entropy_count:K`.
+
+    Each turn with tokens counts once, with the mean of its recorded entropies; indices that nobody reached are absent.
+    """
+    table = np.zeros((2, turns))
+    for trajectory in (t for group in groups for t in group.trajectories if t.error is None):
+        for k, turn in enumerate(trajectory.turns[:turns]):
+            if turn.entropies:
+                table[:, k] += np.array([np.mean(turn.entropies), 1.0])
+    sums, counts = all_sum(table)
+    reached = [k for k in range(turns) if counts[k]]
+    return {f"entropy_sum:{k}": float(sums[k]) for k in reached} | {f"entropy_count:{k}": float(counts[k]) for k in reached}
 
 
 def measured(played: Sequence[Trajectory], seconds: float) -> dict[str, float]:

@@ -20,21 +20,24 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from turnwise.agents.agent import Agent
 from turnwise.agents.prompt import Prompt, prompt
 from turnwise.agents.scripted import Demonstrator
+from turnwise.agents.team import Team, TeamEnv
 from turnwise.algorithms import Recipe
 from turnwise.envs.core import TurnEnv
-from turnwise.envs.registration import card, make
-from turnwise.errors import DataError, TaskError
+from turnwise.envs.registration import EnvCard, card, make
+from turnwise.errors import ConfigError, DataError, TaskError
 from turnwise.evaluation.evaluate import Claim, evaluate
 from turnwise.evaluation.score import Score, software_versions
 from turnwise.records import Trajectory
 from turnwise.training.checkpoint import weights
 from turnwise.training.config import Config
-from turnwise.training.learner import Learner
+from turnwise.training.learner import VALUES, Learner
 from turnwise.training.model import autocasts, device_of, load_model, make_tiny
 from turnwise.training.rollouts import Stage
 from turnwise.training.run_folder import RunFolder, read_json, write_whole, write_whole_directory
+from turnwise.training.team import AnyLearner, LearnerTeam, team_of
 from turnwise.training.terminal import Terminal
 from turnwise.training.warm_start import Progressed, demonstrations, turn_likelihood, warm_start
 
@@ -54,18 +57,28 @@ class Setting:
     def model(self) -> nn.Module:
         return self.stage.model
 
-    def learner(self, recipe: Recipe) -> Learner:
+    def learner(self, recipe: Recipe) -> AnyLearner:
         """The learner of the reinforcement, with the model as it is now as its reference where the recipe wants one."""
         config, autocast = self.config, autocasts(self.config.model, device(self.model))
-        return Learner(
-            self.model, config.optimiser, temperature=config.rollout.temperature, autocast=autocast,
-            gradient_checkpointing=config.model.gradient_checkpointing, seed=config.run.seed,
-            reference=bool(recipe.requires & {"ref_logp", "given:ref_logp"}),
-        )  # fmt: skip
+
+        def make(model: nn.Module) -> Learner:
+            return Learner(
+                model, config.optimiser, temperature=config.rollout.temperature, autocast=autocast,
+                gradient_checkpointing=config.model.gradient_checkpointing, seed=config.run.seed,
+                reference=bool(recipe.requires & {"ref_logp", "given:ref_logp"}),
+                critic=config.critic if recipe.requires & VALUES else None,
+            )  # fmt: skip
+
+        return learner_of(self.model, make)
 
     def save(self, directory: Path) -> None:
-        """Write the model and its tokenizer as a Hugging Face directory."""
+        """Write the model and its tokenizer as a Hugging Face directory; the models of a team as one of each role."""
         write_whole_directory(directory, lambda beside: _save(self.model, self.stage.tokenizer, beside))
+
+
+def learner_of(model: nn.Module, make_learner: Callable[[nn.Module], Learner]) -> AnyLearner:
+    """The learner of a model, or of a team's."""
+    return LearnerTeam(model, make_learner) if isinstance(model, nn.ModuleDict) else make_learner(model)
 
 
 def device(model: nn.Module) -> torch.device:
@@ -78,9 +91,7 @@ def prepare(config: Config, folder: RunFolder, say: Terminal) -> Setting:
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     known = card(config.env.name)
-    env = make(config.env.name, **config.env.options)
-    told = prompt(config.prompt.name or known.prompt)
-    limit = config.rollout.max_turns or known.max_turns
+    env, told, limit = _staged(config, known)
     device_of(config.model.device)
     for split in dict.fromkeys((config.rollout.split, config.eval.split)):
         if not len(env.tasks(split)):  # now and not after an hour of warm start
@@ -100,6 +111,16 @@ def prepare(config: Config, folder: RunFolder, say: Terminal) -> Setting:
     return Setting(config, env, Stage(env.spawn, told, tokenizer, model, config, limit))
 
 
+def _staged(config: Config, known: EnvCard) -> tuple[TurnEnv[Any], Prompt | Team, int]:
+    """The environment, how it is told, and the turn limit; in a team everyone has as many turns as one alone would."""
+    env, cast = make(config.env.name, **config.env.options), team_of(config.team)
+    if cast is None:
+        return env, prompt(config.prompt.name or known.prompt), config.rollout.max_turns or known.max_turns
+    if config.prompt.name:
+        raise ConfigError("prompt.name and team.name are both given, and a team has prompts of its own: leave the former out")
+    return TeamEnv(env, cast.play), cast, config.rollout.max_turns or known.max_turns * len(cast.play.roles)
+
+
 def _same_data(folder: RunFolder, now: str) -> None:
     """A run goes on only over the data it began with: its tasks, and the score before, would mean something else."""
     was = read_json(folder.path / "facts.json").get("data_hash")
@@ -111,7 +132,7 @@ def _same_data(folder: RunFolder, now: str) -> None:
 
 
 def _started(
-    config: Config, folder: RunFolder, env: TurnEnv[Any], told: Prompt, limit: int, say: Terminal
+    config: Config, folder: RunFolder, env: TurnEnv[Any], told: Prompt | Team, limit: int, say: Terminal
 ) -> tuple[nn.Module, Any]:
     """The model as reinforcement finds it."""
     start, source = folder.path / "start", config.model.path
@@ -126,14 +147,14 @@ def _started(
             say.line(f"making a tokenizer and a tiny model from {min(len(tasks), tiny.texts)} tasks")
             write_whole_directory(Path(source), fill)
     if not config.warm_start.episodes:
-        return load_model(source, config.model, config.run.seed)
+        return _loaded(source, config)
     if not start.is_dir():
-        model, tokenizer = load_model(source, config.model, config.run.seed)
+        model, tokenizer = _loaded(source, config)
         facts = _warm(config, env, told, limit, model, tokenizer, say)
         write_whole_directory(start, lambda beside: _save_start(model, tokenizer, facts, beside))
     if config.model.lora is None:
-        return load_model(start, config.model, config.run.seed)
-    model, tokenizer = load_model(source, config.model, config.run.seed)
+        return _loaded(start, config)
+    model, tokenizer = _loaded(source, config)
     trained = load_file(start / "adapters.safetensors")
     with torch.no_grad():
         for name, weight in weights(model, shared=True).items():
@@ -141,15 +162,32 @@ def _started(
     return model, tokenizer
 
 
+def _loaded(source: str | Path, config: Config) -> tuple[nn.Module, Any]:
+    """The model found at `source`; for a team without a shared one that of each role, its own where it has one there."""
+    cast = team_of(config.team)
+    if cast is None or config.team.shared:
+        return load_model(source, config.model, config.run.seed)
+    places = {role: Path(source) / role for role in cast.play.roles}
+    found = {role: load_model(at if at.is_dir() else source, config.model, config.run.seed) for role, at in places.items()}
+    return nn.ModuleDict({role: model for role, (model, _) in found.items()}), found[cast.play.roles[0]][1]
+
+
+def _demonstrator(tokenizer: Any, told: Prompt | Team, noise: float, seed: int) -> Agent:
+    def member(role: str, own: Prompt) -> Demonstrator:
+        return Demonstrator(tokenizer, own, noise=noise, seed=seed, name=role)
+
+    return told.agent(member) if isinstance(told, Team) else member("policy", told)
+
+
 def _warm(
-    config: Config, env: TurnEnv[Any], told: Prompt, limit: int, model: nn.Module, tokenizer: Any, say: Terminal
+    config: Config, env: TurnEnv[Any], told: Prompt | Team, limit: int, model: nn.Module, tokenizer: Any, say: Terminal
 ) -> dict[str, Any]:
     settings, seed, split = config.warm_start, config.run.seed, config.rollout.split
     began = time.perf_counter()
     say.line(f"warm start: playing {settings.episodes} demonstrations")
     shown = demonstrations(
         env.spawn,
-        Demonstrator(tokenizer, told, noise=settings.noise, seed=seed),
+        _demonstrator(tokenizer, told, settings.noise, seed),
         env.tasks(split),
         settings.episodes,
         split,
@@ -157,13 +195,14 @@ def _warm(
         seed,
     )
     demonstrated = time.perf_counter() - began
-    learner = Learner(model, settings.optimiser, autocast=autocasts(config.model, device(model)), seed=seed)
+    autocast = autocasts(config.model, device(model))
+    learner = learner_of(model, lambda own: Learner(own, settings.optimiser, autocast=autocast, seed=seed))
     made = warm_start(learner, shown, settings, seed, report=_every(say))
     facts: dict[str, Any] = {**made, "demonstration_seconds": demonstrated, "demonstrations": len(shown)}
     if config.eval.dev_split in env.splits and len(env.tasks(config.eval.dev_split)):
         held = demonstrations(
             env.spawn,
-            Demonstrator(tokenizer, told, seed=seed),
+            _demonstrator(tokenizer, told, 0.0, seed),
             env.tasks(config.eval.dev_split),
             HELD_OUT,
             config.eval.dev_split,
@@ -186,12 +225,18 @@ def _every(say: Terminal, lines: int = 10) -> Callable[[Progressed], None]:
 
 
 def _save(model: nn.Module, tokenizer: Any, directory: Path) -> None:
-    model.save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
+    for role, own in by_role(model).items():
+        own.save_pretrained(directory / role)
+        tokenizer.save_pretrained(directory / role)
+
+
+def by_role(model: nn.Module) -> dict[str, Any]:
+    """The models of a team; one alone under the empty name."""
+    return dict(model.items()) if isinstance(model, nn.ModuleDict) else {"": model}
 
 
 def _save_start(model: nn.Module, tokenizer: Any, facts: dict[str, Any], directory: Path) -> None:
-    if hasattr(model, "get_base_model"):
+    if any(hasattr(own, "get_base_model") for own in by_role(model).values()):
         save_file(weights(model), directory / "adapters.safetensors")
         tokenizer.save_pretrained(directory)
     else:
@@ -199,11 +244,13 @@ def _save_start(model: nn.Module, tokenizer: Any, facts: dict[str, Any], directo
     (directory / "warm_start.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf8")
 
 
-def prompt_hash(told: Prompt) -> str:
-    """Hash of a prompt's name and of the module that says what it does."""
-    module = inspect.getmodule(type(told))
-    source = inspect.getsource(module) if module is not None else ""
-    return hashlib.blake2b(f"{told.name}\n{source}".encode(), digest_size=16).hexdigest()
+def prompt_hash(told: Prompt | Team) -> str:
+    """Hash of a prompt's name and of the module that says what it does; of a team's play and prompts, of all of them."""
+    parts = [told.name]
+    for kind in (type(told.play), *map(type, told.prompts.values())) if isinstance(told, Team) else (type(told),):
+        module = inspect.getmodule(kind)
+        parts.append(inspect.getsource(module) if module is not None else "")
+    return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
 
 def evaluated(

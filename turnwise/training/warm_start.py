@@ -22,8 +22,9 @@ from turnwise.algorithms import recipe
 from turnwise.errors import ConfigError, TaskError
 from turnwise.records import Row, TaskId, Trajectory, rows
 from turnwise.training.config import WarmStart
-from turnwise.training.learner import Learner, Timeline
+from turnwise.training.learner import Timeline
 from turnwise.training.progress import Bar
+from turnwise.training.team import AnyLearner
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +75,11 @@ def _supervised(row: Row, trajectory: Trajectory, observation_weight: float) -> 
     own = row.mask & ~noisy[row.turn]
     weight = np.where(row.mask, own.astype(np.float64), observation_weight)
     weight[0] = 0.0
-    return Row(ids=row.ids, mask=weight > 0, turn=row.turn, trajectory=row.trajectory, streams={"weight": weight})
+    return Row(ids=row.ids, mask=weight > 0, turn=row.turn, trajectory=row.trajectory, streams={"weight": weight}, agent=row.agent)
 
 
 def warm_start(
-    learner: Learner, trajectories: Sequence[Trajectory], settings: WarmStart, seed: int = 0,
+    learner: AnyLearner, trajectories: Sequence[Trajectory], settings: WarmStart, seed: int = 0,
     report: Callable[[Progressed], None] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Train on demonstrations for `settings.epochs` (which may be a fraction) over them.
@@ -130,7 +131,7 @@ def _weighted(batch: Sequence[Row]) -> list[Row]:
     ]
 
 
-def turn_likelihood(learner: Learner, trajectories: Sequence[Trajectory]) -> dict[str, float]:
+def turn_likelihood(learner: AnyLearner, trajectories: Sequence[Trajectory]) -> dict[str, float]:
     """How well the model imitates unseen demonstrations: nats a token, and the mean probability of a whole turn.
 
     The second predicts how the model will play: a turn is right only when all of its tokens are.

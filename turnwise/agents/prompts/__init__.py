@@ -5,6 +5,7 @@ from __future__ import annotations
 from turnwise.agents.prompt import register_prompt
 from turnwise.agents.prompts.alfworld import ALFWorldAct, ALFWorldReact
 from turnwise.agents.prompts.alfworld_verl_agent import ALFWorldVerlAgent, ALFWorldVerlAgentOpen
+from turnwise.agents.prompts.search import SearchAct, SearchR1, SearchReact
 from turnwise.agents.prompts.swe import SweAct, SweBash, SweTools
 from turnwise.agents.prompts.textworld import TextWorldAct, TextWorldReact
 from turnwise.agents.prompts.tool_math import ToolMathAct, ToolMathHermes, ToolMathReact, ToolMathSimpleTIR
@@ -15,6 +16,9 @@ register_prompt("alfworld/act@1", ALFWorldAct)
 register_prompt("alfworld/act-listed@1", lambda: ALFWorldAct("alfworld/act-listed@1", listed=True))
 register_prompt("alfworld/react@1", ALFWorldReact)
 register_prompt("alfworld/react-listed@1", lambda: ALFWorldReact("alfworld/react-listed@1", listed=True))
+register_prompt("search/act@1", SearchAct)
+register_prompt("search/react@1", SearchReact)
+register_prompt("search/search-r1@1", SearchR1)
 register_prompt("swe/act@1", SweAct)
 register_prompt("swe/bash@1", SweBash)
 register_prompt("swe/tools@1", SweTools)

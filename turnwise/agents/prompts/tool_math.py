@@ -6,8 +6,8 @@
   models. Structure and interface strings are its own (the result is told as `Code execution result: …`), the instruction is in
   our words.
 * `tool_math/hermes@1`: a tool call as the templates of Qwen and Hermes models write it:
-  `<tool_call>{"name": "python", "arguments": {"code": …}}</tool_call>`, answered by a `<tool_response>`. The description of the
-  tool is what Qwen's template makes of a list of tools (Hermes function calling), because models know it in that form.
+  `<tool_call>{"name": "python", "arguments": {"code": …}}</tool_call>`, answered by a `<tool_response>`. Structure,
+  tags and JSON are those of the templates (Hermes function calling), because models know them; the sentences are ours.
 
 A reply ends at its first complete block or call. Where an engine cannot stop there, what it produced beyond is dropped, by
 tokens; `parse` hands the environment the reply as it is, or the call as a fenced block.
@@ -41,16 +41,14 @@ Solve the problem, with Python where it helps. The final answer goes in \\boxed{
 
 # Tools
 
-You may call one or more functions to assist with the user query.
-
-You are provided with function signatures within <tools></tools> XML tags:
+There is a function to call, as often as it helps. Its signature:
 <tools>
 {"type": "function", "function": {"name": "python", "description": "Run Python code and return what it prints.", \
 "parameters": {"type": "object", "properties": {"code": {"type": "string", "description": "The code to run."}}, \
 "required": ["code"]}}}
 </tools>
 
-For each function call, return a json object with function name and arguments within <tool_call></tool_call> XML tags:
+To call it, write its name and arguments as JSON in this form, and stop:
 <tool_call>
 {"name": <function-name>, "arguments": <args-json-object>}
 </tool_call>"""

@@ -15,7 +15,7 @@ from .jobs import Command, Interpreter, Job, Shell
 if TYPE_CHECKING:
     from .serve import Guest
 
-SETTLE = 3.0
+SETTLE = 15.0
 """Seconds in which all processes of a killed call must be gone, or else the whole sandbox goes."""
 
 

@@ -23,7 +23,7 @@ from .jobs import Interpreter
 if TYPE_CHECKING:
     from .branch import Branch
 
-PATIENCE = 3.0
+PATIENCE = 10.0
 """Seconds that an interpreter has to copy itself."""
 
 

@@ -2,7 +2,9 @@
 
 Run in a fresh interpreter with an empty environment, so that nothing of the trainer is in its memory:
 
-    {show: [paths], user: [uid, gid] | null, path: [directories], become: [program, ...] | null, keeper: descriptor | null}  IN OUT
+    {show: [paths], user: [uid, gid], path: [directories], become: [program, ...], keeper: descriptor}  IN OUT
+
+Everything may be left out; without a path, `sys.path` stays as it is.
 
 With a keeper, the guest is not process 1 of anything: a parent stays above it that all its orphans fall to, and that ends only
 when every one of them is dead, whether the guest ended itself, was killed, or the keeper is told to (SIGTERM). It writes
@@ -115,7 +117,8 @@ def main() -> None:
             os.execv(plan["become"][0], plan["become"])
     except OSError as problem:
         sys.exit(f"{problem}")
-    sys.path[:] = plan["path"]
+    if plan.get("path"):
+        sys.path[:] = plan["path"]
     if plan.get("keeper"):
         keep(int(plan["keeper"]), [int(word) for word in sys.argv[-2:]])
     serve.start(int(sys.argv[-2]), int(sys.argv[-1]))

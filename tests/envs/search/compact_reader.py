@@ -1,0 +1,44 @@
+"""Answers questions of the compact wording from its passages alone: a second opinion that knows nothing of the generator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from turnwise.envs.search.corpus import Passage
+
+Known = dict[str, dict[str, str]]
+
+
+def read(passages: Iterable[Passage]) -> Known:
+    """Title -> what its passage says, by relation; `kind` for what it is. Notes say nothing."""
+    known: Known = {}
+    for passage in passages:
+        if passage.title.startswith("note "):
+            continue
+        kind, *facts = [part.strip() for part in passage.text.rstrip(".").split(".")]
+        known[passage.title] = {"kind": kind, **dict(fact.split(" ", 1) for fact in facts)}
+    return known
+
+
+def answers(question: str, known: Known) -> set[str]:
+    """Every answer that the passages allow."""
+    asked = question.removesuffix("?")
+    if asked.startswith("earlier "):
+        relation, two = asked.removeprefix("earlier ").split(": ")
+        found = [name for side in two.split(" or ") for name in meant(side, known)]
+        assert len(found) == 2
+        return {min(found, key=lambda name: int(known[name][relation]))}
+    return meant(asked, known)
+
+
+def meant(phrase: str, known: Known) -> set[str]:
+    """What a noun phrase stands for: a name, `RELATION of PHRASE`, or `KIND with RELATION NAME and RELATION NAME`."""
+    if phrase in known:
+        return {phrase}
+    both = re.fullmatch(r"(\w+) with (\w+) (.+) and (\w+) (.+)", phrase)
+    if both:
+        kind, first, one, second, other = both.groups()
+        return {n for n, facts in known.items() if (facts["kind"], facts.get(first), facts.get(second)) == (kind, one, other)}
+    relation, _, inner = phrase.partition(" of ")
+    return {known[name][relation] for name in meant(inner, known)}

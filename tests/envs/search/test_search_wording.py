@@ -1,0 +1,70 @@
+"""Wordings: every relation can be stated, meant and asked after, distractors state nothing, and words are as they should be."""
+
+from __future__ import annotations
+
+import pytest
+
+from turnwise.envs.draw import Draw
+from turnwise.envs.search import phrases
+from turnwise.envs.search.compact import CompactWording
+from turnwise.envs.search.full import FullWording
+from turnwise.envs.search.names import SHORT, VOWELS, Words
+from turnwise.envs.search.relations import KINDS, RELATIONS, YEAR, Entity, Relation
+from turnwise.envs.search.wording import Wording
+from turnwise.envs.webshop.analyzer import analyze
+
+WORDINGS: list[Wording] = [CompactWording(), FullWording()]
+
+
+@pytest.mark.parametrize("wording", WORDINGS, ids=["compact", "full"])
+@pytest.mark.parametrize("relation", RELATIONS, ids=[relation.name for relation in RELATIONS])
+def test_every_relation_has_words(wording: Wording, relation: Relation) -> None:
+    draw = Draw("words", relation.name)
+    subject, other = Entity(relation.subject, "Bako", "guild"), Entity("person", "Teli", "poet")
+    value = 1850 if relation.object == YEAR else other
+    for _ in range(8):
+        text = wording.passage(draw, subject, {relation.name: value})
+        assert ("1850" if value == 1850 else "Teli") in text and "{" not in text and text.endswith(".")
+        asked = wording.ask(draw, relation, "Bako")
+        assert asked.endswith("?") and "Bako" in asked and "{" not in asked
+        if relation.object == YEAR:
+            question = wording.earlier(draw, relation, "Bako", "Teli")
+            assert question.index("Bako") < question.index("Teli")
+        else:
+            assert "Bako" in wording.phrase(draw, relation, "Bako")
+            described = wording.which(wording.both(relation.subject, (relation, other), (relation, other)))
+            assert described.count("Teli") == 2 and described.endswith("?")
+
+
+@pytest.mark.parametrize("wording", WORDINGS, ids=["compact", "full"])
+def test_distractors_name_two_and_state_nothing(wording: Wording) -> None:
+    entities = [Entity("town", name, "town") for name in ("Bako", "Teli", "Mura")]
+    for number in range(20):
+        title, text = wording.distractor(Draw("notes", number), number, entities)
+        assert str(number) in title and sum(entity.name in text for entity in entities) >= 2
+        assert not any(word in text for word in ("born", "wrote", "married", "mayor", "capital", "founded"))
+
+
+@pytest.mark.parametrize("wording", WORDINGS, ids=["compact", "full"])
+def test_names_are_of_words_that_are_not_the_wordings_own(wording: Wording) -> None:
+    draw = Draw("names")
+    words, known = Words(draw, "train", wording.short_words, wording.reserved), list[Entity]()
+    for number in range(100):
+        known.append(wording.entity(draw, words, KINDS[number % 5], known, 0.3))
+    assert len({entity.name for entity in known}) == 100
+    assert all(set(entity.name.lower().split()) - wording.reserved for entity in known)
+
+
+def test_words_are_syllables_without_inflection() -> None:
+    words = Words(Draw("short"), "dev", True, frozenset({"bako"}))
+    made = [words.new() for _ in range(150)]
+    assert len(set(made)) == 150 and "bako" not in made
+    for word in made:
+        assert len(word) == 4 and word[0] in SHORT and word[1] in VOWELS and analyze(word) == [word]
+
+
+def test_the_tables_cover_the_relations() -> None:
+    names = {relation.name for relation in RELATIONS}
+    years = {relation.name for relation in RELATIONS if relation.object == YEAR}
+    assert set(phrases.STATED) == set(phrases.ASKED) == names
+    assert set(phrases.MEANT) == set(phrases.HAVING) == names - years and set(phrases.EARLIER) == years

@@ -1,0 +1,56 @@
+"""What a wording does: it puts a world and the questions about it into words. `full` and `compact` are the two there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from typing import Protocol
+
+from turnwise.envs.draw import Draw
+from turnwise.envs.search.names import Words
+from turnwise.envs.search.relations import Entity, Relation, Value
+
+
+class Wording(Protocol):
+    """Names, passages and questions of one style. Everything random comes from `draw`."""
+
+    @property
+    def short_words(self) -> bool:
+        """Whether names are of short words."""
+        ...
+
+    @property
+    def reserved(self) -> Set[str]:
+        """Every word of the wording itself: no name shares one."""
+        ...
+
+    def entity(self, draw: Draw, words: Words, kind: str, known: Sequence[Entity], overlap: float) -> Entity:
+        """A new entity; with probability `overlap` its name has a word of a known one's."""
+        ...
+
+    def passage(self, draw: Draw, entity: Entity, values: dict[str, Value]) -> str:
+        """What the world knows about an entity: every value, in random order. The title is the name."""
+        ...
+
+    def distractor(self, draw: Draw, number: int, facts: Sequence[Entity]) -> tuple[str, str]:
+        """Title and text of a passage that names entities, and none of the relations."""
+        ...
+
+    def phrase(self, draw: Draw, relation: Relation, inner: str) -> str:
+        """A noun phrase: the value of a relation of whatever `inner` stands for."""
+        ...
+
+    def ask(self, draw: Draw, relation: Relation, inner: str) -> str:
+        """A question after the value of a relation of whatever `inner` stands for."""
+        ...
+
+    def both(self, kind: str, first: tuple[Relation, Value], second: tuple[Relation, Value]) -> str:
+        """A noun phrase: the one of a kind of which two relations have these values."""
+        ...
+
+    def which(self, described: str) -> str:
+        """A question after the name of what is described."""
+        ...
+
+    def earlier(self, draw: Draw, relation: Relation, one: str, other: str) -> str:
+        """A question after the name of the one of two for which the year is earlier."""
+        ...
