@@ -157,6 +157,10 @@ def test_old_logprobs_are_the_learners_own_unless_told() -> None:
 
     class Spy:
         requires, regularisers, critic = watched.requires, (), None
+        rounds = 0
+
+        def pace(self, scalars: object) -> None:
+            return None
 
         def loss(self, batch: Batch) -> Any:
             seen.append(batch)
