@@ -12,7 +12,8 @@ SMALL = ("-e", "worlds=3", "-e", "style=compact", "-e", "entities=16", "-e", "pe
 def test_the_expert_and_a_random_agent_are_measured_by_kind(turnwise: Run) -> None:
     done = turnwise("eval", "search", "--agent", "expert", "--split", "test", *SMALL)
     assert done.exit_code == 0, done.stderr
-    assert "kind=chain" in done.stdout and "hops=2" in done.stdout
+    lines = [line.split()[0] for line in done.stdout.splitlines() if line.split()]
+    assert {"kind", "chain", "hops"} <= set(lines)
     assert turnwise("eval", "search", "--agent", "random", "--split", "test", *SMALL).exit_code == 0
 
 

@@ -91,7 +91,8 @@ def test_the_table_says_what_a_reader_needs_and_escapes_markup() -> None:
         "style=[compact]",
         "temperature=0.5",
         "abc",
-        "category=[beauty]",
+        "category",
+        " [beauty] ",
     ):
         assert part in text
     assert "1 broke off" in text and "no [bold] answer" in text

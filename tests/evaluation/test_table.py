@@ -52,8 +52,8 @@ def test_types_are_grouped_by_their_key_the_frequent_first() -> None:
     played = [episode(k, True, tags=(tag,)) for k, tag in enumerate(tags)]
     text = printed(claim(metrics=measure(played)))
     text = text[text.index("by type") :]
-    names = [line.split()[0] for line in text.splitlines()[3:] if line.split()]
-    assert names[:6] == ["category", "b", "a", "c", "options", "2"]
+    names = [line.split()[0] for line in text.splitlines() if line.split()]
+    assert names[names.index("category") :][:6] == ["category", "b", "a", "c", "options", "2"]
 
 
 def test_without_types_there_is_no_table_of_them() -> None:

@@ -99,7 +99,10 @@ def test_a_controller_s_factor_and_scalars_reach_the_step() -> None:
     seen: list[dict[str, float]] = []
 
     class Spy:
-        requires, regularisers, critic = frozenset[str](), (), None
+        requires, regularisers, critic, rounds = frozenset[str](), (), None, 0
+
+        def pace(self, scalars: object) -> None:
+            return None
 
         def loss(self, batch: Batch) -> Any:
             seen.append(batch.scalars)
@@ -154,6 +157,10 @@ def test_old_logprobs_are_the_learners_own_unless_told() -> None:
 
     class Spy:
         requires, regularisers, critic = watched.requires, (), None
+        rounds = 0
+
+        def pace(self, scalars: object) -> None:
+            return None
 
         def loss(self, batch: Batch) -> Any:
             seen.append(batch)

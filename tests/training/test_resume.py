@@ -19,6 +19,7 @@ from turnwise.errors import TurnwiseError
 from turnwise.records import read_jsonl
 from turnwise.training import loop
 from turnwise.training.config import Config
+from turnwise.training.learner import Learner
 from turnwise.training.loop import Interrupted, train
 from turnwise.training.run_folder import read_metrics
 
@@ -85,7 +86,7 @@ def test_sigkill_anywhere(tmp_path: Path, whole: Path, point: str, number: int) 
 def test_ctrl_c_in_the_middle_of_a_step(tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twice, once in the rollouts and once in an update: each leaves a whole folder and says how to go on."""
     config = small_config(tmp_path)
-    for owner, name, number in ((loop, "collect", 2), (loop.Learner, "_loss", 2)):
+    for owner, name, number in ((loop, "collect", 2), (Learner, "_loss", 2)):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, interrupting(getattr(owner, name), number))
             with pytest.raises(Interrupted, match="Run the same command again") as found:
