@@ -18,6 +18,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from turnwise.sandbox import Limits, Sandbox, Spec, open_sandbox
 
 GOOD = [
