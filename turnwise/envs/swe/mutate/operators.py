@@ -142,8 +142,11 @@ def ternary_swapped(source: Source, site: Site) -> Replacement:
     node = site.node
     if not isinstance(node, ast.IfExp):
         return None
-    parts = source.text(node.orelse), source.text(node.test), source.text(node.body)
-    return *source.span(node), b"%s if %s else %s" % parts
+    # A node's span leaves its own brackets out, and these would be read otherwise without them.
+    loose = ast.IfExp | ast.Lambda | ast.NamedExpr | ast.Yield
+    parts = [(part, source.text(part)) for part in (node.orelse, node.test, node.body)]
+    texts = tuple(b"(%s)" % text if isinstance(part, loose) else text for part, text in parts)
+    return *source.span(node), b"%s if %s else %s" % texts
 
 
 def _text(node: ast.AST) -> bool:
