@@ -104,7 +104,7 @@ class Library:
 
     Args:
         source: see `load`.
-        tasks: the recipes; where none is of the toy, all sources are looked for now.
+        tasks: the recipes. Unless one of them is of the toy, every source is looked for when the library is made.
     """
 
     def __init__(self, source: str, tasks: Iterable[SweTask]) -> None:
