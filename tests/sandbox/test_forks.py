@@ -143,6 +143,16 @@ def test_an_interpreter_that_does_not_copy_itself_harms_nobody(box: Sandbox, pat
     assert box.run("echo on").stdout == "on\n"
 
 
+def test_a_session_that_just_began_outlives_the_end_of_another(box: Sandbox) -> None:
+    for _ in range(20):  # the newcomer has not run a line of its own yet
+        session = box.session()
+        session.run("import os")
+        other = box.session()
+        session.close()
+        assert other.run("print(1)").stdout == "1\n"
+        other.close()
+
+
 def test_without_room_a_fork_is_refused_and_the_origin_goes_on(box: Sandbox) -> None:
     session = box.session()
     session.run("import os\nfor i in range(1200):\n    os.mkdir('d'); os.chdir('d')")

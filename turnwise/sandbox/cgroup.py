@@ -103,6 +103,15 @@ class Cgroup:
         for folder in self._folders:
             (folder / "cgroup.procs").write_text(str(pid))
 
+    def doors(self) -> list[str]:
+        """Files to which a process without threads writes "0" to be under the limits from then on, with all it starts.
+
+        Moving another process (`add`) makes the kernel wait until every processor has passed a quiet state, 10 ms and more;
+        a thread that moves itself waits for nobody (version 1; version 2 has no such file).
+        """
+        names = ("tasks", "cgroup.procs")
+        return [str(next(folder / name for name in names if (folder / name).exists())) for folder in sorted(self._folders)]
+
     def kills(self) -> int:
         """How many processes the kernel has killed for memory."""
         if self._memory is None:

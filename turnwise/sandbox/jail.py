@@ -109,11 +109,11 @@ class Zygote:
             raise SandboxError(f"no jail can be made here: {answer[0]['failed']}")
         return answer[0]
 
-    def open(self, request: Header, channel: socket.socket) -> tuple[int, int]:
-        """A new jail on a channel: its first process, and a pidfd of it."""
+    def open(self, request: Header, channel: socket.socket) -> tuple[bool, int]:
+        """A new jail on a channel: whether it is in the control groups it was to enter, and a pidfd of its first process."""
         with self._lock:
-            pid = int(self._ask(request, (channel.fileno(),))["pid"])
-            return pid, self._channel.passed.pop(0)
+            answer = self._ask(request, (channel.fileno(),))
+            return bool(answer["entered"]), self._channel.passed.pop(0)
 
     def stop(self) -> None:
         """End it, and with it every jail it made."""
@@ -203,23 +203,22 @@ def open_jail(spec: Spec) -> GuestSandbox:
         raise SandboxError(f"the workspace {spec.workspace!r} is not a directory of this machine")
     source = zygote(spec)
     uid = UIDS.take() if os.geteuid() == 0 else None
+    cgroup = Cgroup(*budget(spec, 1))
     ours, theirs = socket.socketpair()
-    request: Header = {} if uid is None else {"uid": uid, "gid": uid}
+    request: Header = {"cgroups": cgroup.doors()} if uid is None else {"cgroups": cgroup.doors(), "uid": uid, "gid": uid}
     if spec.workspace:
         request["lower"] = os.path.abspath(spec.workspace)
     try:
-        pid, pidfd = source.open(request, theirs)
+        entered, pidfd = source.open(request, theirs)
     except BaseException:
         ours.close()
+        cgroup.remove()
         if uid is not None:
             UIDS.give(uid)
         raise
     finally:
         theirs.close()
-    cgroup = Cgroup(*budget(spec, 1))
     jail = Jail(spec, pidfd, uid, cgroup)
-    with contextlib.suppress(OSError):
-        cgroup.add(pid)
     more = {"environment": source.environment, "covered": source.covered, "overlay": bool(spec.workspace)}
     number = ours.detach()
-    return GuestSandbox(spec, Channel(number, number), jail, plan(spec, "jail", watch_memory=not cgroup.memory, **more))
+    return GuestSandbox(spec, Channel(number, number), jail, plan(spec, "jail", watch_memory=not (entered and cgroup.memory), **more))

@@ -48,6 +48,8 @@ class Job:
                 os.write(2, f"{type(problem).__name__}: {problem}\n".encode())
             finally:
                 os._exit(127)
+        with contextlib.suppress(OSError):  # it has a mark before another call's end looks for processes that have none
+            processes.mark(pid, self.mark)
         self.pid = pid
         self.out.release()
         self.err.release()

@@ -4,7 +4,7 @@ It is started by the trainer with an empty environment and one socket; it builds
 for, and then forks one process after another into new namespaces. It is not a fork of the trainer, so there is nothing of the
 trainer in its memory.
 
-    request {uid, gid, lower}, with the channel of the new sandbox      answer {pid}, with a pidfd; or {failed}
+    request {uid, gid, lower, cgroups}, with the channel of the new sandbox     answer {entered}, with a pidfd; or {failed}
 """
 
 from __future__ import annotations
@@ -38,6 +38,17 @@ def _descend(request: Header) -> None:
     outside, group = os.geteuid(), os.getegid()
     kernel.unshare(ALL)
     kernel.identity(INSIDE, outside, group)
+
+
+def _enter(doors: list[str]) -> bool:
+    """Come under the limits of control groups before there is anything to limit; whether all could be entered."""
+    try:
+        for door in doors:
+            with open(door, "w") as file:
+                file.write("0")
+    except OSError:  # whoever asked is told, and watches the memory itself
+        return False
+    return True
 
 
 def _jail(at: str, channel: int, leash: int) -> None:
@@ -82,17 +93,17 @@ class Zygote:
             return
         channel = self.channel.passed.pop(0)
         try:
-            pid = self._fork(request, channel)
+            pid, entered = self._fork(request, channel)
             pidfd = os.pidfd_open(pid)
-            self.channel.send({"pid": pid}, descriptors=(pidfd,))
+            self.channel.send({"entered": entered}, descriptors=(pidfd,))
             os.close(pidfd)
         except OSError as problem:
             self.channel.send({"failed": str(problem)})
         finally:
             os.close(channel)
 
-    def _fork(self, request: Header, channel: int) -> int:
-        """The process number of a new jail's first process; `OSError` with the reason where there is none."""
+    def _fork(self, request: Header, channel: int) -> tuple[int, bool]:
+        """The number of a new jail's first process, and whether it is in its control groups; `OSError` with the reason if none."""
         reader, writer = os.pipe()
         middle = os.fork()
         if middle == 0:
@@ -107,21 +118,23 @@ class Zygote:
         with open(reader, "rb") as file:
             said = file.read()
         os.waitpid(middle, 0)
-        if not said.isdigit():
+        number, _, entered = said.partition(b" ")
+        if not number.isdigit():
             raise OSError(said.decode("utf-8", "replace") or "the process that makes the jail died")
-        return int(said)
+        return int(number), entered == b"1"
 
     def _middle(self, request: Header, channel: int, writer: int) -> None:
         os.fchdir(self._host)
         os.chroot(".")
         for descriptor in (self._host, self._held, self.channel.fileno()):
             os.close(descriptor)
+        entered = _enter([str(door) for door in request.get("cgroups", ())])
         if request.get("lower"):
             self._lay(str(request["lower"]), request)
         _descend(request)
         pid = os.fork()
         if pid:
-            os.write(writer, str(pid).encode())
+            os.write(writer, f"{pid} {entered:d}".encode())
             os._exit(0)
         try:
             os.close(writer)
