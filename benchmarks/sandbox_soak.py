@@ -95,6 +95,11 @@ def kilobytes(pid: int) -> int:
     return int(next(line for line in lines if line.startswith("Pss_Anon")).split()[1])
 
 
+def mounts(pid: int | str) -> list[str]:
+    """What a process sees mounted; of this machine's own, others may mount and unmount at any time."""
+    return Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
+
+
 def count() -> dict[str, int]:
     """What could leak, as it stands."""
     processes = below(os.getpid())
@@ -103,7 +108,7 @@ def count() -> dict[str, int]:
         "descriptors": len(os.listdir("/proc/self/fd")),
         "processes": len(processes),
         "their descriptors": sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in processes),
-        "mounts": sum(len(Path(f"/proc/{pid}/mountinfo").read_text().splitlines()) for pid in [os.getpid(), *processes]),
+        "mounts": sum("turnwise" in line for line in mounts("self")) + sum(len(mounts(pid)) for pid in processes),
         "cgroups": cgroups,
         "threads": threading.active_count(),
         "memory KB": kilobytes(os.getpid()),
