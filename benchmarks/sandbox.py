@@ -4,9 +4,9 @@
     python benchmarks/sandbox.py --backends jail,docker
 
 Printed per backend, medians and the best of `--repeat`: opening a sandbox, to the end of the first cell (sympy imported and an
-equation solved), a warm cell, a command, a fork, closing; 64 sandboxes opened at once, and what each of them holds in memory
-(proportional share, all its processes). The ratio is of medians, measured in turn in one run, to a fresh
-`python -c` that does the same.
+equation solved), a warm cell, a command, a fork, closing; 64 sandboxes (`--at-once`) opened at once, and what each of them holds
+in memory (proportional share, all its processes below this one: docker's are not). The ratio is of medians, measured in turn in
+one run, to a fresh `python -c` that does the same.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from turnwise.sandbox import BACKENDS, Sandbox, SandboxError, Spec, open_sandbox
 
 CELL = "import sympy; x = sympy.Symbol('x'); print(sympy.solve(x**2 - 5*x + 6, x))"
-AT_ONCE = 64
 
 
 def timed(act: Callable[[], object]) -> float:
@@ -81,8 +80,8 @@ def below(pid: int) -> list[int]:
     return found
 
 
-def many(backend: str, spec: Spec) -> tuple[float, float, float]:
-    """Seconds until 64 sandboxes, opened at once by as many threads, have answered; megabytes held by each, and by its session."""
+def many(backend: str, spec: Spec, number: int) -> tuple[float, float, float]:
+    """Seconds until sandboxes, opened at once by as many threads, have answered; megabytes held by each, and by its session."""
     opened: list[Sandbox] = []
     before = below(os.getpid())
 
@@ -91,7 +90,7 @@ def many(backend: str, spec: Spec) -> tuple[float, float, float]:
         assert sandbox.session().run(CELL).stdout == "[2, 3]\n"
         opened.append(sandbox)
 
-    threads = [threading.Thread(target=one) for _ in range(AT_ONCE)]
+    threads = [threading.Thread(target=one) for _ in range(number)]
     start = time.perf_counter()
     for thread in threads:
         thread.start()
@@ -99,15 +98,15 @@ def many(backend: str, spec: Spec) -> tuple[float, float, float]:
         thread.join()
     seconds = time.perf_counter() - start
     new = [pid for pid in below(os.getpid()) if pid not in before]
-    held = share(new) / AT_ONCE
-    sessions = share([pid for pid in new if not below(pid)]) / AT_ONCE
+    held = share(new) / number
+    sessions = share([pid for pid in new if not below(pid)]) / number
     for sandbox in opened:
         sandbox.close()
-    assert len(opened) == AT_ONCE, f"{len(opened)} of {AT_ONCE} opened"
+    assert len(opened) == number, f"{len(opened)} of {number} opened"
     return seconds, held, sessions
 
 
-def measure(backend: str, spec: Spec, repeat: int) -> None:
+def measure(backend: str, spec: Spec, repeat: int, number: int) -> None:
     """Measure one backend beside a fresh interpreter, and print a table."""
     try:
         cold = timed(lambda: open_sandbox(spec, backend).close())
@@ -125,19 +124,20 @@ def measure(backend: str, spec: Spec, repeat: int) -> None:
             print(f"  {name:18} {statistics.median(values):9.2f} ms  (best {min(values):.2f})")
     ratio = statistics.median(times["fresh interpreter"]) / statistics.median(times["to first cell"])
     print(f"  to the first cell it is {ratio:.1f} times as fast as a fresh interpreter")
-    seconds, held, sessions = many(backend, spec)
-    print(f"  {AT_ONCE} at once: {seconds:.2f} s until all have answered; {held:.1f} MB each, {sessions:.1f} of it the interpreter")
+    seconds, held, sessions = many(backend, spec, number)
+    print(f"  {number} at once: {seconds:.2f} s until all have answered; {held:.1f} MB each, {sessions:.1f} of it the interpreter")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backends", default="jail,docker", help=f"any of {', '.join(BACKENDS)}")
     parser.add_argument("--repeat", type=int, default=15)
+    parser.add_argument("--at-once", type=int, default=64, help="sandboxes opened at once by as many threads")
     parser.add_argument("--image", default="", help="of the docker backend: one with sympy in it")
     given = parser.parse_args()
     for backend in given.backends.split(","):
         spec = Spec(preload=("numpy", "sympy"), image=given.image if backend == "docker" else "")
-        measure(backend, spec, given.repeat)
+        measure(backend, spec, given.repeat, given.at_once)
 
 
 if __name__ == "__main__":

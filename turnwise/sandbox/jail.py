@@ -219,6 +219,7 @@ def open_jail(spec: Spec) -> GuestSandbox:
     finally:
         theirs.close()
     jail = Jail(spec, pidfd, uid, cgroup)
+    watch = not (entered and cgroup.memory)
     more = {"environment": source.environment, "covered": source.covered, "overlay": bool(spec.workspace)}
     number = ours.detach()
-    return GuestSandbox(spec, Channel(number, number), jail, plan(spec, "jail", watch_memory=not (entered and cgroup.memory), **more))
+    return GuestSandbox(spec, Channel(number, number), jail, plan(spec, "jail", watch_memory=watch, **more))
