@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from turnwise.envs.registration import cards, make
+from turnwise.errors import ConfigError
 
 Run = Callable[..., Any]
 
@@ -17,6 +20,20 @@ def test_every_environment_with_its_splits(turnwise: Run) -> None:
         env = make(card.name)
         for word in (card.name, card.id, card.prompt, *(f"{split} {len(env.tasks(split)):,}" for split in env.splits)):
             assert word in done.stdout
+
+
+def test_an_environment_that_lacks_a_package_hides_no_other(turnwise: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from turnwise.envs import registration
+
+    def make_all_but(name: str, **settings: Any) -> Any:
+        if name == "search":
+            raise ConfigError("searching needs a lamp: pip install lamp")
+        return make(name, **settings)
+
+    monkeypatch.setattr(registration, "make", make_all_but)
+    done = turnwise("envs")
+    assert done.exit_code == 0 and "searching needs a lamp: pip install lamp" in done.stdout
+    assert all(card.id in done.stdout for card in cards())
 
 
 def test_one_environment(turnwise: Run) -> None:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from turnwise.cli.arguments import EnvArgs, settings
+from turnwise.errors import ConfigError
 
 
 def envs(
@@ -59,7 +60,10 @@ def _all(console: Console) -> None:
         grid.add_column(style="cyan", no_wrap=True)
         grid.add_column(overflow="fold")
         grid.add_row("what it is", escape(card.summary))
-        grid.add_row("splits", _splits(make(card.name)))
+        try:
+            grid.add_row("splits", _splits(make(card.name)))
+        except ConfigError as missing:  # one environment that lacks a package hides no other
+            grid.add_row("not here", escape(str(missing)))
         grid.add_row("turn limit", str(card.max_turns))
         others = [name for name in prompt_names() if name.startswith(f"{card.name}/") and name != card.prompt]
         grid.add_row("prompts", escape(", ".join([f"{card.prompt} (the usual one)", *others])))
