@@ -9,12 +9,13 @@ import random
 import threading
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 
 from turnwise.envs.core import fork
 from turnwise.envs.testing import check_turn_env
-from turnwise.envs.textworld import TextWorldEnv
+from turnwise.envs.textworld import TextWorldEnv, interpreter, story
 from turnwise.envs.textworld.env import OVER
 from turnwise.envs.textworld.text import REFUSED
 from turnwise.envs.textworld.waiting import game_of
@@ -217,6 +218,18 @@ def test_close_releases_and_can_be_opened_again() -> None:
     with pytest.raises(TaskError, match="call reset"):
         env.step("look")
     assert env.reset(options={"task": "train-0"}) == shown
+
+
+def test_an_episode_that_closes_leaves_the_others_their_games(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(story, "_players", WeakSet())
+    one, other = env_of(), env_of()
+    for env in (one, other):
+        env.reset(options={"task": "train-0"})
+    one.close()
+    assert interpreter._live and story._story.cache_info().currsize
+    other.step("look")
+    other.close()
+    assert not interpreter._live and not story._story.cache_info().currsize
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory of a process is read from /proc")

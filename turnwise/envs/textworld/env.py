@@ -22,7 +22,7 @@ from turnwise.envs.textworld.games import VERSION as GAMES_VERSION
 from turnwise.envs.textworld.interpreter import ZState, digest
 from turnwise.envs.textworld.package import versions
 from turnwise.envs.textworld.settings import GameSettings, game_settings
-from turnwise.envs.textworld.story import Story, World, forget, story
+from turnwise.envs.textworld.story import Story, World, hold, let_go, story
 from turnwise.envs.textworld.waiting import game_of, prepare
 from turnwise.envs.textworld.workers import workshop
 from turnwise.errors import TaskError, unknown
@@ -122,6 +122,7 @@ class TextWorldEnv(TurnEnv[Moment]):
         return prepare([self._spec(task) for name in chosen for task in self.tasks(name)], self._root)
 
     def _begin(self, task: TaskId) -> Outcome:
+        hold(self)
         told = self._story = story(game_of(self._spec(task), self._root))
         return self._arrive(told.first_state, told.first_world, (), 0, 0, text.read(told.opening), 0)
 
@@ -185,6 +186,7 @@ class TextWorldEnv(TurnEnv[Moment]):
 
     def _load(self, state: Moment) -> None:
         assert self._task is not None
+        hold(self)
         self._story = story(game_of(self._spec(self._task), self._root))
         world = state.world if state.world is not None else self._story.retrace(state.events)[0]
         self._now = replace(state, world=world)
@@ -204,7 +206,7 @@ class TextWorldEnv(TurnEnv[Moment]):
             self._load(self._now)
 
     def close(self) -> None:
-        """End this episode and release the games and interpreters that the process keeps, and makers that are idle."""
+        """End this episode; with the last one open, release the games and interpreters that the process keeps, and idle makers."""
         self._story, self._now, self._task = None, None, None
-        forget()
-        workshop().close()
+        if let_go(self):
+            workshop().close()

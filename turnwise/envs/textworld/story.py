@@ -12,6 +12,7 @@ from collections import OrderedDict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from turnwise.envs.textworld import cache, text
 from turnwise.envs.textworld.interpreter import Interpreter, ZState, interpreter, release
@@ -143,8 +144,24 @@ def _story(home: Path) -> Story:
     return Story(home)
 
 
-def forget() -> None:
-    """Drop every loaded game and interpreter of this process; environments that are playing keep theirs."""
+_players: WeakSet[object] = WeakSet()
+
+
+def hold(player: object) -> None:
+    """Keep loaded games and interpreters for as long as this one, or another, has not let go."""
     with _loading:
+        _players.add(player)
+
+
+def let_go(player: object) -> bool:
+    """Nothing is kept for this one any more; with the last, every loaded game and interpreter of the process is dropped.
+
+    One of many episodes that closes leaves the others what they play with. Returns whether it was the last.
+    """
+    with _loading:
+        _players.discard(player)
+        if _players:
+            return False
         _story.cache_clear()
-    release()
+        release()
+        return True
