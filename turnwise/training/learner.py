@@ -104,7 +104,7 @@ class Learner:
         """Train on the rows of one batch.
 
         Args:
-            rows: with the streams `logprob`, `advantage`, `weight`, whatever else the recipe wrote, and `ref_logp` when it
+            rows: of the whole batch, the same on every process, with the streams `logprob`, `advantage`, `weight`, whatever else the recipe wrote, and `ref_logp` when it
                 requires that.
             when: for the learning rate's schedule.
             factor: multiplies the learning rate (a controller's).
