@@ -18,7 +18,7 @@ def test_the_expert_and_a_random_agent_are_measured_by_kind(turnwise: Run) -> No
 
 
 def test_it_can_be_played(turnwise: Run) -> None:
-    done = turnwise("play", "search", "--task", "0/0", *SMALL, input="hint\n1 bako\nquit\n")
+    done = turnwise("play", "search", "--task", "0/0", *SMALL, input="hint\n1 ba17\nquit\n")
     assert done.exit_code == 0 and "the expert would do: search[" in done.stdout
 
 

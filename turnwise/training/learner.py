@@ -104,8 +104,8 @@ class Learner:
         """Train on the rows of one batch.
 
         Args:
-            rows: with the streams `logprob`, `advantage`, `weight`, whatever else the recipe wrote, and `ref_logp` when it
-                requires that.
+            rows: of the whole batch, the same on every process, with the streams `logprob`, `advantage`, `weight`, whatever
+                else the recipe wrote, and `ref_logp` when it requires that.
             when: for the learning rate's schedule.
             factor: multiplies the learning rate (a controller's).
             scalars: put into `Batch.scalars` (a controller's).

@@ -65,7 +65,7 @@ class LearnerTeam:
         found: dict[str, dict[str, float]] = {}
         for role, learner in self.learners.items():
             own = [rows[i] for i in of[role]]
-            total = float(self.all_sum(np.array([sum(float(row.streams["weight"].sum()) for row in own)]))[0])
+            total = sum(float(row.streams["weight"].sum()) for row in own)  # of the whole batch: every process is given all rows
             if total > 0:
                 scaled = [replace(row, streams={**row.streams, "weight": row.streams["weight"] / total}) for row in own]
                 found[role] = learner.update(scaled, recipe, when, factor, scalars, after)

@@ -21,6 +21,17 @@ def read(passages: Iterable[Passage]) -> Known:
     return known
 
 
+def read_facts(passages: Iterable[Passage]) -> Known:
+    """The same from passages of one fact each, `ba17 author: ri40.`"""
+    known: Known = {}
+    for passage in passages:
+        if not passage.title.startswith("note "):
+            name, relation = passage.title.rsplit(" ", 1)
+            assert relation not in known.setdefault(name, {}), "a fact is told twice"
+            known[name][relation] = passage.text.removesuffix(".")
+    return known
+
+
 def answers(question: str, known: Known) -> set[str]:
     """Every answer that the passages allow."""
     asked = question.removesuffix("?")

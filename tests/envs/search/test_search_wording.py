@@ -6,25 +6,29 @@ import pytest
 
 from turnwise.envs.draw import Draw
 from turnwise.envs.search import phrases
-from turnwise.envs.search.compact import CompactWording
+from turnwise.envs.search.compact import CompactWording, FactsWording
 from turnwise.envs.search.full import FullWording
 from turnwise.envs.search.names import SHORT, VOWELS, Words
 from turnwise.envs.search.relations import KINDS, RELATIONS, YEAR, Entity, Relation
 from turnwise.envs.search.wording import Wording
 from turnwise.envs.webshop.analyzer import analyze
 
-WORDINGS: list[Wording] = [CompactWording(), FullWording()]
+WORDINGS: list[Wording] = [CompactWording(), FactsWording(), FullWording()]
+STYLES = ["compact", "facts", "full"]
 
 
-@pytest.mark.parametrize("wording", WORDINGS, ids=["compact", "full"])
+@pytest.mark.parametrize("wording", WORDINGS, ids=STYLES)
 @pytest.mark.parametrize("relation", RELATIONS, ids=[relation.name for relation in RELATIONS])
 def test_every_relation_has_words(wording: Wording, relation: Relation) -> None:
     draw = Draw("words", relation.name)
     subject, other = Entity(relation.subject, "Bako", "guild"), Entity("person", "Teli", "poet")
     value = 1850 if relation.object == YEAR else other
     for _ in range(8):
-        text = wording.passage(draw, subject, {relation.name: value})
+        (stated,) = wording.passages(draw, subject, {relation.name: value})
+        text = stated.text
         assert ("1850" if value == 1850 else "Teli") in text and "{" not in text and text.endswith(".")
+        assert stated.relations == (relation.name,) and stated.title.split()[0] == "Bako"
+        assert set(wording.query(relation, "Bako").split()) <= set(stated.title.split())
         asked = wording.ask(draw, relation, "Bako")
         assert asked.endswith("?") and "Bako" in asked and "{" not in asked
         if relation.object == YEAR:
@@ -36,7 +40,7 @@ def test_every_relation_has_words(wording: Wording, relation: Relation) -> None:
             assert described.count("Teli") == 2 and described.endswith("?")
 
 
-@pytest.mark.parametrize("wording", WORDINGS, ids=["compact", "full"])
+@pytest.mark.parametrize("wording", WORDINGS, ids=STYLES)
 def test_distractors_name_two_and_state_nothing(wording: Wording) -> None:
     entities = [Entity("town", name, "town") for name in ("Bako", "Teli", "Mura")]
     for number in range(20):
@@ -45,7 +49,7 @@ def test_distractors_name_two_and_state_nothing(wording: Wording) -> None:
         assert not any(word in text for word in ("born", "wrote", "married", "mayor", "capital", "founded"))
 
 
-@pytest.mark.parametrize("wording", WORDINGS, ids=["compact", "full"])
+@pytest.mark.parametrize("wording", WORDINGS, ids=STYLES)
 def test_names_are_of_words_that_are_not_the_wordings_own(wording: Wording) -> None:
     draw = Draw("names")
     words, known = Words(draw, "train", wording.short_words, wording.reserved), list[Entity]()
@@ -55,12 +59,23 @@ def test_names_are_of_words_that_are_not_the_wordings_own(wording: Wording) -> N
     assert all(set(entity.name.lower().split()) - wording.reserved for entity in known)
 
 
-def test_words_are_syllables_without_inflection() -> None:
-    words = Words(Draw("short"), "dev", True, frozenset({"bako"}))
+def test_short_words_are_a_syllable_and_a_number_without_inflection() -> None:
+    words = Words(Draw("short"), "dev", True, frozenset({"ba17"}))
     made = [words.new() for _ in range(150)]
-    assert len(set(made)) == 150 and "bako" not in made
+    assert len(set(made)) == 150 and "ba17" not in made
     for word in made:
-        assert len(word) == 4 and word[0] in SHORT and word[1] in VOWELS and analyze(word) == [word]
+        assert word[0] in SHORT and word[1] in VOWELS and len(word) == 4 and word[2:].isdecimal() and analyze(word) == [word]
+
+
+def test_every_fact_has_a_passage_of_its_own_and_is_told_once() -> None:
+    town, mayor = Entity("town", "ba17", "town"), Entity("person", "te04", "person")
+    values = {"country": Entity("land", "mu30", "land"), "mayor": mayor}
+    made = FactsWording().passages(Draw("facts"), town, values)
+    assert [(stated.title, stated.text) for stated in made] == [("ba17 country", "mu30."), ("ba17 mayor", "te04.")]
+    assert [stated.relations for stated in made] == [("country",), ("mayor",)]
+    (whole,) = CompactWording().passages(Draw("facts"), town, values)
+    assert whole.title == "ba17" and set(whole.relations) == set(values)
+    assert sorted(whole.text.removesuffix(".").split(". ")) == ["country mu30", "mayor te04", "town"]
 
 
 def test_the_tables_cover_the_relations() -> None:

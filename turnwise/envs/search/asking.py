@@ -11,6 +11,7 @@ own answer (but a comparison, which names two and asks for one of them).
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 from turnwise.envs.draw import Draw
@@ -20,6 +21,15 @@ from turnwise.envs.search.wording import Wording
 MOST_HOPS = 4
 
 
+class Lookup(NamedTuple):
+    """A search that has to be made."""
+
+    query: str
+    entity: Entity
+    relation: str
+    """The passage it must bring is the one that tells this of the entity."""
+
+
 class Draft(NamedTuple):
     """A question before anybody has tried to answer it."""
 
@@ -27,8 +37,7 @@ class Draft(NamedTuple):
     answer: str
     relation: str
     """The last relation: what is asked for."""
-    searches: tuple[tuple[str, Entity], ...]
-    """Each query, and the entity whose passage it must bring."""
+    searches: tuple[Lookup, ...]
 
 
 Walk = list[tuple[Relation, Value]]
@@ -38,7 +47,9 @@ def chain(draw: Draw, facts: Facts, wording: Wording, hops: int) -> Draft | None
     """A chain of `hops` relations; None where the draw led nowhere."""
     start = draw.pick(facts.entities)
     walk = _walk(draw, facts, start, hops, {start})
-    return None if walk is None else _follow(draw, wording, start.name, [(start.name, start)], walk)
+    if walk is None:
+        return None
+    return _follow(draw, wording, start.name, [_lookup(wording, start, walk[0][0])], walk)
 
 
 def intersection(draw: Draw, facts: Facts, wording: Wording, hops: int) -> Draft | None:
@@ -51,7 +62,7 @@ def intersection(draw: Draw, facts: Facts, wording: Wording, hops: int) -> Draft
     if first[1] == second[1] or sum(_fits(facts, other, (first, second)) for other in facts.of(start.kind)) != 1:
         return None
     described = wording.both(start.kind, first, second)
-    searches = [(f"{said(first[1])} {said(second[1])}", start)]
+    searches = [Lookup(f"{said(first[1])} {said(second[1])}", start, first[0].name)]
     if hops == 1:
         return Draft(wording.which(described), start.name, second[0].name, tuple(searches))
     walk = _walk(draw, facts, start, hops, {start, first[1], second[1]})
@@ -66,7 +77,7 @@ def comparison(draw: Draw, facts: Facts, wording: Wording, hops: int) -> Draft |
     if years[0] == years[1]:
         return None
     told: list[str] = []
-    searches: list[tuple[str, Entity]] = []
+    searches: list[Lookup] = []
     described = draw.sample(two, hops - 2)
     for entity in two:
         if entity in described:
@@ -74,13 +85,13 @@ def comparison(draw: Draw, facts: Facts, wording: Wording, hops: int) -> Draft |
             if not ways:
                 return None
             whose, how = draw.pick(ways)
-            if whose.name in (query for query, _ in searches):
+            if whose in (search.entity for search in searches):
                 return None
-            searches.append((whose.name, whose))
+            searches.append(_lookup(wording, whose, how))
             told.append(wording.phrase(draw, how, whose.name))
         else:
             told.append(entity.name)
-        searches.append((entity.name, entity))
+        searches.append(_lookup(wording, entity, relation))
     answer = two[years.index(min(years))]
     return Draft(wording.earlier(draw, relation, told[0], told[1]), answer.name, relation.name, tuple(searches))
 
@@ -111,11 +122,15 @@ def _walk(draw: Draw, facts: Facts, start: Entity, hops: int, seen: set[Value]) 
     return walk
 
 
-def _follow(draw: Draw, wording: Wording, inner: str, searches: list[tuple[str, Entity]], walk: Walk) -> Draft:
-    for relation, value in walk[:-1]:
+def _lookup(wording: Wording, entity: Entity, relation: Relation) -> Lookup:
+    return Lookup(wording.query(relation, entity.name), entity, relation.name)
+
+
+def _follow(draw: Draw, wording: Wording, inner: str, searches: list[Lookup], walk: Walk) -> Draft:
+    for (relation, value), (following, _) in pairwise(walk):
         assert isinstance(value, Entity)
         inner = wording.phrase(draw, relation, inner)
-        searches.append((value.name, value))
+        searches.append(_lookup(wording, value, following))
     relation, value = walk[-1]
     return Draft(wording.ask(draw, relation, inner), said(value), relation.name, tuple(searches))
 

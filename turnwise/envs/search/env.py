@@ -66,7 +66,7 @@ class SearchEnv(TurnEnv[tuple[Place, Outcome]]):
         split: the split `reset` draws from.
         worlds: generated worlds; a tenth each, and at least one, is for dev and for test.
         world_seed: seeds the worlds.
-        style: `full`, English sentences, or `compact`, for tiny models.
+        style: `full`, English sentences; for tiny models `compact`, lists, or `facts`, a passage for every fact.
         entities: who and what there is in a world; each has a passage.
         per_world: questions about each world.
         hops: how many passages questions need, of 1 to 4.

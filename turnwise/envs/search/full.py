@@ -9,6 +9,7 @@ from turnwise.envs.draw import Draw
 from turnwise.envs.search import phrases
 from turnwise.envs.search.names import Words
 from turnwise.envs.search.relations import FIRM, LAND, PERSON, TOWN, Entity, Relation, Value, said
+from turnwise.envs.search.wording import Stated
 
 
 def _words() -> frozenset[str]:
@@ -32,6 +33,7 @@ class FullWording:
     """`style="full"`."""
 
     short_words = False
+    kinds = ("chain", "comparison", "intersection")
     reserved = _words()
 
     def entity(self, draw: Draw, words: Words, kind: str, known: Sequence[Entity], overlap: float) -> Entity:
@@ -60,11 +62,15 @@ class FullWording:
             return own if shared == own else f"{draw.pick(phrases.BEFORE_TOWN)} {shared}"
         return own if kind == LAND else f"The {draw.pick(phrases.OBJECTS)} of {shared}"
 
-    def passage(self, draw: Draw, entity: Entity, values: dict[str, Value]) -> str:
+    def passages(self, draw: Draw, entity: Entity, values: dict[str, Value]) -> list[Stated]:
         sentences = [draw.pick(phrases.OPENING).format(name=entity.name, a=_article(entity.noun), noun=entity.noun)]
         for name, value in draw.shuffled(list(values.items())):
             sentences.append(draw.pick(phrases.STATED[name]).format(s=f"the {entity.noun}", o=said(value)))
-        return " ".join(sentence[0].upper() + sentence[1:] for sentence in sentences)
+        text = " ".join(sentence[0].upper() + sentence[1:] for sentence in sentences)
+        return [Stated(entity.name, text, tuple(values))]
+
+    def query(self, relation: Relation, name: str) -> str:
+        return name
 
     def distractor(self, draw: Draw, number: int, facts: Sequence[Entity]) -> tuple[str, str]:
         one, other, third = draw.sample(facts, 3)

@@ -12,19 +12,20 @@ from dataclasses import dataclass
 
 from turnwise.envs.draw import Draw
 from turnwise.envs.search.asking import ASKING, MOST_HOPS, Draft
-from turnwise.envs.search.compact import CompactWording
+from turnwise.envs.search.compact import CompactWording, FactsWording
 from turnwise.envs.search.corpus import Corpus, Passage, Question
 from turnwise.envs.search.facts import FEWEST, make_facts
 from turnwise.envs.search.full import FullWording
 from turnwise.envs.search.names import Words
 from turnwise.envs.search.relations import Entity, Facts
-from turnwise.envs.search.wording import Wording
+from turnwise.envs.search.wording import Stated, Wording
 from turnwise.errors import ConfigError, unknown
 
-WORDINGS: dict[str, type[Wording]] = {"compact": CompactWording, "full": FullWording}
+WORDINGS: dict[str, type[Wording]] = {"compact": CompactWording, "facts": FactsWording, "full": FullWording}
 TITLE_WEIGHT = 2
 MOST = 240
 """Entities in a world: more would use up the names of the smaller splits."""
+Places = dict[tuple[Entity, str], str]
 DRAWS, ATTEMPTS = 300, 20
 """Drafts for one question, and worlds for one number, before giving up."""
 
@@ -53,6 +54,10 @@ class Difficulty:
         for kind in self.kinds:
             if kind not in ASKING:
                 raise unknown("kind of question", kind, ASKING, "Search")
+            if kind not in WORDINGS[self.style]().kinds:
+                raise ConfigError(
+                    f"no passage of style {self.style!r} has what a question of kind {kind!r} needs: leave it out of kinds"
+                )
         if not FEWEST <= self.entities <= MOST or self.per_world < 1:
             raise ConfigError(
                 f"entities={self.entities} and per_world={self.per_world}: a Search world has {FEWEST} to {MOST} entities and at "
@@ -113,24 +118,24 @@ def _facts(draw: Draw, difficulty: Difficulty, wording: Wording, split: str) -> 
     return make_facts(draw, difficulty.entities, name)
 
 
-def _passages(draw: Draw, difficulty: Difficulty, wording: Wording, facts: Facts) -> tuple[Sequence[Passage], dict[Entity, str]]:
-    """The passages in random order, and the id of each entity's."""
-    texts: list[tuple[Entity | None, str, str]] = [
-        (entity, entity.name, wording.passage(draw, entity, facts.values[entity])) for entity in facts.entities
+def _passages(draw: Draw, difficulty: Difficulty, wording: Wording, facts: Facts) -> tuple[Sequence[Passage], Places]:
+    """The passages in random order, and the id of the one that tells a relation of an entity."""
+    texts: list[tuple[Entity | None, Stated]] = [
+        (entity, stated) for entity in facts.entities for stated in wording.passages(draw, entity, facts.values[entity])
     ]
     for number in range(round(difficulty.distractors * difficulty.entities)):
-        texts.append((None, *wording.distractor(draw, number + 1, facts.entities)))
+        texts.append((None, Stated(*wording.distractor(draw, number + 1, facts.entities), ())))
     passages: list[Passage] = []
-    ids: dict[Entity, str] = {}
-    for number, (entity, title, text) in enumerate(draw.shuffled(texts)):
-        passages.append(Passage(str(number), title, text))
+    ids: Places = {}
+    for number, (entity, stated) in enumerate(draw.shuffled(texts)):
+        passages.append(Passage(str(number), stated.title, stated.text))
         if entity is not None:
-            ids[entity] = str(number)
+            ids |= {(entity, relation): str(number) for relation in stated.relations}
     return passages, ids
 
 
 def _questions(
-    draw: Draw, difficulty: Difficulty, wording: Wording, facts: Facts, corpus: Corpus, ids: dict[Entity, str], world: int
+    draw: Draw, difficulty: Difficulty, wording: Wording, facts: Facts, corpus: Corpus, ids: Places, world: int
 ) -> list[Question]:
     """As many different questions as asked for, or those before the first that could not be drawn."""
     made: dict[str, Question] = {}
@@ -143,14 +148,14 @@ def _questions(
                 break
         else:
             break
-        queries, entities = zip(*draft.searches, strict=True)
         tags = (f"hops={hops}", f"kind={kind}", f"relation={draft.relation}")
         made[draft.text] = Question(
-            f"{world}/{number}", draft.text, (draft.answer,), queries, tuple(ids[entity] for entity in entities), tags
-        )
+            f"{world}/{number}", draft.text, (draft.answer,), tuple(search.query for search in draft.searches),
+            tuple(ids[search.entity, search.relation] for search in draft.searches), tags,
+        )  # fmt: skip
     return list(made.values())
 
 
-def _found(corpus: Corpus, draft: Draft, ids: dict[Entity, str]) -> bool:
+def _found(corpus: Corpus, draft: Draft, ids: Places) -> bool:
     """Whether every query brings its passage first."""
-    return all(corpus.first(query) == ids[entity] for query, entity in draft.searches)
+    return all(corpus.first(query) == ids[entity, relation] for query, entity, relation in draft.searches)

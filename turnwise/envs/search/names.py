@@ -1,8 +1,8 @@
 """Invented words, so that nothing can be known without looking it up, and each split's words are its own.
 
-A word is a few syllables. A hash of the word says which split it belongs to (8, 1 and 1 tenths of all), so no name of a
-held-out world has a word that stood in a name in training, while its syllables did. Within a world no two words have the
-same stem, and none is a word of the wording: what is searched is found.
+A word is a few syllables, or a syllable and a number. A hash of the word says which split it belongs to (8, 1 and 1 tenths of
+all), so no name of a held-out world has a word that stood in a name in training, while its parts did. Within a world no two
+words have the same stem, and none is a word of the wording: what is searched is found.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Words:
     """New words for one world.
 
     Args:
-        short: two open syllables (`bako`), 4,900 words in all; otherwise two or three of any kind (`Sturilan`).
+        short: an open syllable and two digits (`ba17`), 7,000 words in all, which are two tokens for any tokenizer that does not
+            merge letters with digits; otherwise two or three syllables of any kind (`Sturilan`).
         reserved: words that none may share a stem with.
     """
 
@@ -48,7 +49,7 @@ class Words:
                 return word
 
     def _short_word(self) -> str:
-        return "".join(self._draw.pick(SHORT) + self._draw.pick(VOWELS) for _ in range(2))
+        return f"{self._draw.pick(SHORT)}{self._draw.pick(VOWELS)}{self._draw.below(100):02d}"
 
     def _long_word(self) -> str:
         count = self._draw.between(2, 3)

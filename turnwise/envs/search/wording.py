@@ -1,13 +1,22 @@
-"""What a wording does: it puts a world and the questions about it into words. `full` and `compact` are the two there are."""
+"""What a wording does: it puts a world and the questions about it into words. They are `full`, `compact` and `facts`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from turnwise.envs.draw import Draw
 from turnwise.envs.search.names import Words
 from turnwise.envs.search.relations import Entity, Relation, Value
+
+
+class Stated(NamedTuple):
+    """A passage about an entity, before it has an id."""
+
+    title: str
+    text: str
+    relations: tuple[str, ...]
+    """What it tells of the entity."""
 
 
 class Wording(Protocol):
@@ -27,8 +36,17 @@ class Wording(Protocol):
         """A new entity; with probability `overlap` its name has a word of a known one's."""
         ...
 
-    def passage(self, draw: Draw, entity: Entity, values: dict[str, Value]) -> str:
-        """What the world knows about an entity: every value, in random order. The title is the name."""
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of questions that can be looked up in its passages."""
+        ...
+
+    def passages(self, draw: Draw, entity: Entity, values: dict[str, Value]) -> list[Stated]:
+        """What the world knows about an entity: every value once."""
+        ...
+
+    def query(self, relation: Relation, name: str) -> str:
+        """What to search for to learn the value of a relation of what is called `name`."""
         ...
 
     def distractor(self, draw: Draw, number: int, facts: Sequence[Entity]) -> tuple[str, str]:
