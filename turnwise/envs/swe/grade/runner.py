@@ -1,10 +1,11 @@
 """What runs in the grader's box: a supervisor that loads nothing of the agent's, and a child in which the tests run.
 
 Only the standard library is imported here, since the source of this file is handed to the box's Python as it is. The supervisor
-reads the request from standard input, which is then gone; the child gets from it a descriptor and a nonce, takes the nonce out of
-everything that the agent's code could look up by name, and streams one record per test. The supervisor counts the time of each
-test, looks at the end whether the tests on disk are still those it was given, and seals its report with a word that the child
-never had. It cannot be traced or read by the child, and where it is killed there is no report.
+reads the request from standard input, which is then gone; the child gets from it a descriptor and a key, keeps the key out of
+everything that the agent's code could look up by name, and streams one record per test. Records are numbered and each is signed
+with the key, which is never sent: whoever puts himself between the two can neither change one nor leave one out. The supervisor
+counts the time of each test, looks at the end whether the tests on disk are still those it was given, and seals its report with a
+word that the child never had. It cannot be traced or read by the child, and where it is killed there is no report.
 
 A child can still lie about what happens in its own process: `canaries`, `static` and `oracle` are there for that.
 """
@@ -40,7 +41,7 @@ def supervise() -> int:
     seal = request.pop("seal")
     hide()
     report = Watch(request).report()
-    report["changed"] = changed(request["pristine"])
+    report["changed"] += [path for path in changed(request["pristine"]) if path not in report["changed"]]
     sys.stdout.write(seal + json.dumps(report) + "\n")
     sys.stdout.flush()
     return 137 if report["exit"] == -signal.SIGKILL and not report["stopped"] else 0
@@ -74,11 +75,14 @@ class Watch:
     """The child as the supervisor sees it."""
 
     def __init__(self, request: dict[str, Any]) -> None:
-        self.seconds, self.nonce = float(request["test_seconds"]), str(request["nonce"])
+        self.seconds, self.key = float(request["test_seconds"]), bytes.fromhex(request["key"])
         self.outcomes: dict[str, str] = {}
         self.calls: list[Any] = []
         self.twice: list[str] = []
         self.errors: list[str] = []
+        self.heard: list[str] = []
+        self.changed: list[str] = []
+        self.numbers: set[int] = set()
         self.malformed = 0
         self.test, self.stopped = "", ""
         self.charged = 0.0
@@ -98,7 +102,7 @@ class Watch:
         os.close(writer)
         assert self.child.stdin is not None
         self.path = os.environ.get("PYTHONPATH", "").split(":")
-        self.child.stdin.write(json.dumps({**request, "path": self.path, "pristine": None}).encode())
+        self.child.stdin.write(json.dumps({**request, "path": self.path}).encode())
         self.child.stdin.close()
 
     def report(self) -> dict[str, Any]:
@@ -134,19 +138,23 @@ class Watch:
         tail = os.read(self.log, TAIL).decode("utf-8", "replace")
         return {
             "outcomes": self.outcomes, "twice": self.twice, "errors": self.errors, "malformed": self.malformed,
-            "exit": code, "stopped": self.stopped, "test": self.test, "tail": tail, "calls": self.calls,
+            "exit": code, "stopped": self.stopped, "test": self.test, "tail": tail, "calls": self.calls, "heard": self.heard,
+            "changed": self.changed, "missing": max(self.numbers, default=-1) + 1 - len(self.numbers),
         }  # fmt: skip
 
     def take(self, line: bytes) -> None:
-        """One record. What does not begin with the nonce, or is not one of ours, is counted and otherwise ignored."""
-        nonce, _, body = line.partition(b" ")
+        """One record. What is not signed, or comes again, is counted and otherwise ignored."""
+        signature, _, body = line.partition(b" ")
         try:
-            if nonce.decode() != self.nonce:
-                raise ValueError("no nonce")
-            kind, name, value = json.loads(body)
+            if signature.decode() != hashlib.blake2b(body, key=self.key, digest_size=16).hexdigest():
+                raise ValueError("not signed")
+            number, kind, name, value = json.loads(body)
+            if number in self.numbers:
+                raise ValueError("once more")
         except (ValueError, TypeError):
             self.malformed += 1
             return
+        self.numbers.add(number)
         if kind == "start":
             self.test, self.charged = str(name), 0.0
         elif kind == "end":
@@ -158,6 +166,8 @@ class Watch:
             self.errors.append(str(name))
         elif kind == "call":
             self.calls.append(value)
+        elif kind in ("heard", "changed"):
+            (self.heard if kind == "heard" else self.changed).append(str(name))
 
     def used(self) -> tuple[float, float]:
         """Now, and the processor seconds of the child."""
@@ -179,6 +189,19 @@ class Watch:
         return now
 
     state = "R"
+
+
+def apart() -> dict[str, Any]:
+    """This file's names once more, in a namespace that no module has and with built-in functions that nobody can exchange."""
+    import builtins
+    import types
+
+    source = sys.orig_argv[sys.orig_argv.index("-c") + 1]
+    names: dict[str, Any] = {"__name__": "runner", "__builtins__": dict(vars(builtins))}
+    exec(compile(source, "<runner>", "exec", dont_inherit=True), names)
+    sys.orig_argv[:] = [sys.executable]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    return names
 
 
 def child(descriptor: int) -> int:
@@ -210,37 +233,62 @@ def child(descriptor: int) -> int:
             return finder.find_spec(name, roots, target) if path is None and name in tops else None
 
     sys.meta_path.insert(0, Ours)
-    sys.path.extend([*roots, *request["beside"]])
-    stream = streaming(descriptor, request.pop("nonce"))
+    sys.path.extend([*request["beside"], *roots])  # a new module of the submission hides none that the tests know
+    stream = streaming(descriptor, bytes.fromhex(request.pop("key")))
     profile = recording(stream, request["record"], request["tests"]) if request["record"] else None
     options = ["-c", "/dev/null", "--rootdir", os.getcwd(), "-p", "no:cacheprovider", "--import-mode=importlib", "-q"]
     options += ["--color=no", "--tb=line", "-o", "addopts="] + ["--noconftest"] * (not request["conftest"])
+    plugin = Plugin(stream, {os.path.abspath(path): wanted for path, wanted in request["pristine"].items()})
+    names: dict[str, Any] = {"__name__": "listener", "__builtins__": globals()["__builtins__"]}
+    exec(compile(request.pop("listener"), "listener", "exec", dont_inherit=True), names)
     sys.argv[:] = ["pytest"]
+    names["listen"](lambda found: stream("heard", found), globals(), os.getcwd() + "/", *request.pop("files"))
     if profile is not None:
         sys.setprofile(profile)
-    code = int(pytest.main([*options, *request["tests"]], plugins=[Plugin(stream)]))
+    code = int(pytest.main([*options, *request["tests"]], plugins=[plugin]))
     sys.setprofile(None)
     return code
 
 
-def streaming(descriptor: int, nonce: str) -> Any:
-    """A function that sends one record."""
-    write, encode = os.write, json.JSONEncoder().encode
+def streaming(descriptor: int, key: bytes) -> Any:
+    """A function that sends one record. It uses nothing that the agent's code could exchange: no method written in Python."""
+    import _thread
+    import itertools
+    from json.encoder import encode_basestring_ascii as quoted
+
+    write, encode, signed = os.write, json.JSONEncoder().encode, hashlib.blake2b
+    lock, number = _thread.RLock(), itertools.count().__next__
 
     def send(kind: str, name: str, value: Any = None) -> None:
-        data = f"{nonce} {encode([kind, name, value])}\n".encode("utf-8", "replace")
-        while data:
-            data = data[write(descriptor, data) :]
+        last = "null" if value is None else quoted(value) if type(value) is str else encode(value)
+        with lock:
+            body = f"[{number()}, {quoted(kind)}, {quoted(name)}, {last}]".encode()
+            data = signed(body, key=key, digest_size=16).hexdigest().encode() + b" " + body + b"\n"
+            while data:
+                data = data[write(descriptor, data) :]
 
     return send
 
 
 class Plugin:
-    """Tells of every test when it begins and when it is over."""
+    """Tells of every test when it begins and when it is over, and of test files that are others when they are read.
 
-    def __init__(self, send: Any) -> None:
+    Args:
+        send: sends a record.
+        pristine: SHA-256 by absolute path.
+    """
+
+    def __init__(self, send: Any, pristine: dict[str, str]) -> None:
         self.send = send
         self.phases: list[tuple[str, str, bool]] = []
+        self.pristine, self.digest = pristine, hashlib.sha256
+
+    def pytest_make_collect_report(self, collector: Any) -> None:
+        path = str(getattr(collector, "path", ""))
+        if path in self.pristine:
+            with open(path, "rb") as file:
+                if self.digest(file.read()).hexdigest() != self.pristine[path]:
+                    self.send("changed", os.path.relpath(path))
 
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed:
@@ -331,6 +379,6 @@ if __name__ == "__main__":
     if sys.argv[1] == "supervise":
         sys.exit(supervise())
     leave = os._exit
-    ending = child(int(sys.argv[2]))
+    ending = apart()["child"](int(sys.argv[2]))
     sys.stdout.flush()
     leave(ending)
