@@ -41,6 +41,9 @@ def generate_command(
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Bugs judged at once.")] = max(1, (os.cpu_count() or 2) // 2),
     combined: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of tasks with bugs in several related functions.")] = 0.2,
     whole_suite: Annotated[bool, typer.Option("--whole-suite", help="Run every test for every bug, for comparison.")] = False,
+    requires: Annotated[
+        str, typer.Option("--requires", help="What its tests need beside what the package declares: 'hypothesis, attrs==25.1.0'.")
+    ] = "",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write what was tried and found here.")] = None,
 ) -> None:
     """Put bugs into a package that has tests, and keep those that its tests know.
@@ -53,9 +56,12 @@ def generate_command(
     the same command again goes on from there.
     """
     from turnwise.envs.swe.generate import Settings, generation
+    from turnwise.envs.swe.requires import split
     from turnwise.envs.swe.source import open_source
 
-    settings = Settings(number=number, seed=seed, combined=combined, backend=backend, jobs=jobs, whole_suite=whole_suite)
+    settings = Settings(
+        number=number, seed=seed, combined=combined, backend=backend, jobs=jobs, whole_suite=whole_suite, requires=split(requires)
+    )  # fmt: skip
     console = Console(stderr=True, highlight=False)
     repository = open_source(source)
     target = out or Path(f"{repository.name}-{repository.version}.swe.jsonl")

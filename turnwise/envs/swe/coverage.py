@@ -91,7 +91,7 @@ class Box:
             "roots": self.repository.roots, "beside": beside, **self.parts,
             "remembering": sorted(remembering(self.repository)) if trace else [],
         }  # fmt: skip
-        with open_sandbox(replace(python.spec(self.folder), preload=WARM), self.backend) as box:
+        with open_sandbox(replace(python.spec(self.folder, requires=self.repository.requires), preload=WARM), self.backend) as box:
             self._open.add(box)
             try:
                 for path, data in (changed or {}).items():

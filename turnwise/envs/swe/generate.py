@@ -24,6 +24,7 @@ from turnwise.envs.swe.journal import Journal
 from turnwise.envs.swe.judge import Baseline, Bug, Judge, Judgement
 from turnwise.envs.swe.mutate import Edit, edits, sound
 from turnwise.envs.swe.mutate.related import relations
+from turnwise.envs.swe.requires import completed
 from turnwise.envs.swe.source import Repository
 from turnwise.envs.swe.task import SweTask, digest
 from turnwise.errors import ConfigError
@@ -60,6 +61,8 @@ class Settings:
     backend: str = "auto"
     jobs: int = 1
     whole_suite: bool = False
+    requires: tuple[str, ...] = ()
+    """Requirements beside those that the repository declares."""
 
     def __post_init__(self) -> None:
         if self.number < 1 or self.jobs < 1 or self.per_function < 1 or not 0 <= self.combined <= 1:
@@ -221,6 +224,7 @@ class Generation:
             difficulty=difficulty(bug, len(fails)),
             seed=self.settings.seed,
             roots=repository.roots,
+            requires=repository.requires,
             python=f"{sys.version_info.major}.{sys.version_info.minor}",
         )
 
@@ -243,7 +247,10 @@ def generation(
     """
     python.check_name(repository.name)
     about = {"sha256": repository.sha256, "python": sys.version.split()[0], "pytest": python.requirements()["pytest"]}
+    if settings.requires:
+        about["asked"] = ", ".join(settings.requires)
     answers = Journal(journal, about)
+    repository = completed(repository, settings.requires, answers, note)
     with boxed(repository, settings.backend) as box:
         note(f"running the tests of {repository.name} {repository.version} twice")
         yield Generation(repository, settings, Judge(box, answers, settings.whole_suite))

@@ -67,6 +67,8 @@ class SweTask:
     """Directories that stand on `sys.path` when the tests run, relative to the repository; "" is its root."""
     python: str = ""
     """Version of Python that the test outcomes were observed with, such as `3.11`."""
+    requires: tuple[str, ...] = ()
+    """Distributions that the tests need beside pytest, each with its version: `attrs==25.1.0`."""
 
 
 def digest(data: bytes) -> str:
@@ -120,7 +122,7 @@ def task_from_json(data: Mapping[str, Any], where: str = "the task") -> SweTask:
     try:
         values: dict[str, Any] = dict(data)
         values["mutations"] = tuple(Mutation(**item) for item in values["mutations"])
-        for name in ("fail_to_pass", "pass_to_pass", "test_files", "roots"):
+        for name in ("fail_to_pass", "pass_to_pass", "test_files", "roots", "requires"):
             if name in values:
                 values[name] = _texts(values[name], name)
         task = SweTask(**values)

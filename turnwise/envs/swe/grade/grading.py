@@ -67,7 +67,7 @@ def grade(task: SweTask, pristine: Tree, submitted: Tree, open_box: OpenBox, rul
         rng = random.Random(secrets.randbits(64))
         chosen = _chosen(task, witness.places, rules.canaries, rng)
         planted = canaries.plant({path: tree[path] for path in witness.tests}, chosen, rng)
-        with open_box(_spec(rules)) as box:
+        with open_box(_spec(rules, task)) as box:
             kept = _kept(pristine, known_tests)
             ran = suite.run(box, {**tree, **planted.files}, witness.tests, task.roots, kept, rules, known=pristine)
         found = _honesty(ran, planted)
@@ -88,11 +88,11 @@ def _chosen(task: SweTask, places: tuple[canaries.Place, ...], most: int, rng: r
     return sorted(rng.sample(places, len(places)), key=lambda place: (place.path, place.name) not in wanted)[:most]
 
 
-def _spec(rules: Rules) -> Spec:
+def _spec(rules: Rules, task: SweTask) -> Spec:
     limits = replace(
         python.LIMITS, seconds=rules.seconds, memory_mb=rules.memory_mb, output_chars=32_000_000, flood_chars=100_000_000
     )
-    return python.spec(limits=limits)
+    return python.spec(limits=limits, requires=task.requires)
 
 
 def _verdict(
@@ -145,11 +145,10 @@ def _second(known: oracle.Reference, tree: Tree, task: SweTask, open_box: OpenBo
     """What the second witness has against a submission that passes all tests."""
     if not known.calls:
         return []
-    with open_box(_spec(rules)) as box:
+    with open_box(_spec(rules, task)) as box:
         _without_tests(box, tree, task)
         answers = oracle.replay(box, suite.places(task.roots), known.calls, seconds=rules.seconds)
-    apart = oracle.disagreements(known, answers)
-    return [f"{call} answers otherwise than the reference" for call in apart[: oracle.WORST]]
+    return oracle.disagreements(known, answers)[: oracle.WORST]
 
 
 def _without_tests(box: Sandbox, tree: Tree, task: SweTask) -> None:
@@ -193,7 +192,7 @@ def _witness(task: SweTask, pristine: Tree, open_box: OpenBox, rules: Rules) -> 
     failing = ""
     for chosen in (places, []):
         planted = canaries.plant(sources, chosen, random.Random(secrets.randbits(64)))
-        with open_box(_spec(rules)) as box:
+        with open_box(_spec(rules, task)) as box:
             kept = _kept(pristine, frozenset(task.test_files))
             ran = suite.run(box, {**pristine, **planted.files}, tests, task.roots, kept, rules, record=rules.oracle != "off")
         failing = next((test for test in sorted(wanted) if ran.outcomes.get(test) != "passed"), "")
@@ -220,7 +219,7 @@ def _reference(task: SweTask, pristine: Tree, ran: suite.Suite, open_box: OpenBo
     calls = [oracle.Call(module, name, arguments) for module, name, arguments in ran.calls]
 
     def opened() -> Sandbox:
-        box = open_box(_spec(rules))
+        box = open_box(_spec(rules, task))
         try:
             _without_tests(box, pristine, task)
         except BaseException:

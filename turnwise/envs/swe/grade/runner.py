@@ -89,7 +89,11 @@ class Watch:
         self.log = os.memfd_create("log")
         self.reader, writer = os.pipe()
         source = sys.orig_argv[sys.orig_argv.index("-c") + 1]
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG", "TZ") if name in os.environ}
+        kept = {
+            name: os.environ[name]
+            for name in ("PATH", "HOME", "TMPDIR", "LANG", "TZ", "CI", "PYTEST_PLUGINS", "PYTEST_ADDOPTS")
+            if name in os.environ
+        }
         self.child = subprocess.Popen(
             [sys.executable, *PREFIX, "-c", source, "child", str(writer)],
             stdin=subprocess.PIPE,
