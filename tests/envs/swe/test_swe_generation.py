@@ -14,10 +14,10 @@ from turnwise.envs.swe.coverage import Box, boxed
 from turnwise.envs.swe.generate import Settings, Tally, difficulty, generation
 from turnwise.envs.swe.issue_text import leaks
 from turnwise.envs.swe.journal import Journal
-from turnwise.envs.swe.judge import Bug, Judge, suite_files
+from turnwise.envs.swe.judge import Bug, Judge
 from turnwise.envs.swe.materialise import materialise
 from turnwise.envs.swe.mutate import edits, sound
-from turnwise.envs.swe.source import Repository, from_directory
+from turnwise.envs.swe.source import Repository, from_directory, suite_files
 from turnwise.envs.swe.task import SweTask
 from turnwise.errors import ConfigError, DataError
 from turnwise.sandbox import SandboxError, open_sandbox

@@ -39,6 +39,7 @@ KNOWN = {
     "backports-zoneinfo": "backports", "importlib-resources": "importlib_resources", "python-slugify": "slugify",
 }  # fmt: skip
 """Distributions whose module has another name."""
+DEPENDS = re.compile(r"TYPE_CHECKING|version_info|implementation|platform")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,9 @@ class Declared:
 
     runtime: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
+    """Of extras, groups and files that are there for tests."""
+    others: tuple[str, ...] = ()
+    """Of all other extras and groups."""
 
 
 def plain(name: str) -> str:
@@ -67,35 +71,46 @@ def declared(tree: Tree) -> Declared:
     """
     runtime: list[str] = []
     tests: list[str] = []
+    others: list[str] = []
     for pattern, reader in READERS.items():
         for path in sorted(path for path in tree if pattern.search(path)):
             with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, SyntaxError, configparser.Error):
                 for kind, requirement in reader(tree[path].decode("utf8", "replace")):
-                    (runtime if kind == "" else tests if EXTRA.fullmatch(kind) else []).append(requirement.strip())
-    return Declared(_once(runtime), _once(tests))
+                    (runtime if kind == "" else tests if EXTRA.fullmatch(kind) else others).append(requirement.strip())
+    return Declared(_once(runtime), _once(tests), _once(others))
 
 
-def wanted(tree: Tree, told: Declared, own: Iterable[str], tests: Iterable[str]) -> tuple[str, ...]:
-    """Of what the tests may need, what they do: what they import, and plugins of pytest.
+def wanted(tree: Tree, told: Declared, own: Iterable[str], tests: Iterable[str], code: Iterable[str]) -> tuple[str, ...]:
+    """Of what the tests may need, what they do: what they or the package import in any case, and plugins of pytest.
 
     Args:
         own: names of the repository's own modules.
-        tests: paths of its test files.
+        tests: paths of the files that hold its tests.
+        code: paths of the package's own files.
     """
+    given = {name.lower() for name in (*own, *sys.stdlib_module_names, "pytest", "_pytest")}
+    first = _imports(tree, tests, deep=False) - given
+    needed = first | (_imports(tree, tests, deep=True) | _imports(tree, code, deep=False)) - given
     runtime = {named(requirement) for requirement in told.runtime}
     useful = [one for one in told.tests if named(one) not in runtime and not TOOLS.fullmatch(named(one))]
-    needed = {name for path in tests if path.endswith(".py") for name in imported(tree[path])}
-    needed -= {*own, *sys.stdlib_module_names, "pytest", "_pytest"}
-    by_name = [one for one in useful if _module(named(one)).lower() in {name.lower() for name in needed}]
-    plugins = [one for one in useful if named(one).startswith("pytest-")]
-    brought = {_module(name).lower() for name in (*map(named, by_name), *map(named, plugins), *runtime)}
-    if all(name.lower() in brought for name in needed):
-        return (*by_name, *plugins)
-    return tuple(useful)  # some import has a name of its own: one of these may bring it
+    chosen = [one for one in useful if _module(named(one)) in needed or named(one).startswith("pytest-")]
+    needed -= {_module(name) for name in (*map(named, chosen), *runtime)}
+    more = [one for one in told.others if named(one) not in runtime and any(_alike(named(one), name) for name in needed)]
+    if any(not any(_alike(named(one), name) for one in more) for name in needed & first):
+        chosen = useful  # some import has a name of its own: one of these may bring it
+    return tuple({named(one): one for one in (*chosen, *more)}.values())
 
 
-def imported(data: bytes) -> set[str]:
-    """Top-level modules that a file imports in any case: not where it goes on without them, nor for a type checker alone."""
+def _imports(tree: Tree, paths: Iterable[str], deep: bool) -> set[str]:
+    return {name.lower() for path in paths if path.endswith(".py") for name in imported(tree[path], deep)}
+
+
+def imported(data: bytes, deep: bool = True) -> set[str]:
+    """Top-level modules that a file imports in any case: not where it goes on without them, nor for a type checker alone.
+
+    Args:
+        deep: inside functions too.
+    """
     try:
         tree = ast.parse(data)
     except (SyntaxError, ValueError):
@@ -104,7 +119,9 @@ def imported(data: bytes) -> set[str]:
     stack: list[ast.AST] = [tree]
     while stack:
         node = stack.pop()
-        if isinstance(node, ast.Try) or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)):
+        if isinstance(node, ast.Try) or (isinstance(node, ast.If) and DEPENDS.search(ast.unparse(node.test))):
+            continue
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not deep:
             continue
         if isinstance(node, ast.Import):
             found.update(alias.name.partition(".")[0] for alias in node.names)
@@ -116,7 +133,11 @@ def imported(data: bytes) -> set[str]:
 
 def _module(name: str) -> str:
     """What the module of a distribution is probably called."""
-    return KNOWN.get(name, re.sub(r"^python-|-python$", "", name).replace("-", "_"))
+    return KNOWN.get(name, re.sub(r"^python-|-python$", "", name).replace("-", "_")).lower()
+
+
+def _alike(name: str, module: str) -> bool:
+    return _module(name) == module or name.startswith(f"{module.replace('_', '-')}-")
 
 
 def _once(requirements: list[str]) -> tuple[str, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from turnwise.envs.swe.coverage import Box, Reach
 from turnwise.envs.swe.journal import Journal
 from turnwise.envs.swe.mutate import Edit, rebuild, record
+from turnwise.envs.swe.source import suite_files
 from turnwise.envs.swe.task import Mutation, digest
 from turnwise.errors import DataError
 
@@ -150,13 +151,3 @@ class Judge:
             return Judgement("flaky", seconds=spent, cpu=cpu)
         told = tuple(run.failures[test] for test in seen[0] if test in run.failures)
         return Judgement("valid", seen[0], told, spent, cpu)
-
-
-def suite_files(test_files: Sequence[str]) -> list[str]:
-    """The files of a test suite that hold tests, by pytest's own rule and the names it does not know."""
-    found = []
-    for path in test_files:
-        name = path.rpartition("/")[2]
-        if name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py") or name in ("tests.py", "test.py")):
-            found.append(path)
-    return found

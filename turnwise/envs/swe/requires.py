@@ -17,7 +17,7 @@ from pathlib import Path
 from turnwise.envs.swe import python, wheels
 from turnwise.envs.swe.declared import named, plain, wanted
 from turnwise.envs.swe.journal import Journal
-from turnwise.envs.swe.source import Repository
+from turnwise.envs.swe.source import Repository, suite_files
 from turnwise.errors import DataError
 
 Note = Callable[[str], None]
@@ -65,7 +65,8 @@ def _resolved(repository: Repository, given: list[str], note: Note) -> list[str]
     own = {plain(repository.name), *python.NEEDED}
     needed = [one for one in (*given, *told.runtime) if named(one) not in own]
     asked = {named(one) for one in needed} | own
-    optional = [one for one in wanted(repository.tree, told, tops(repository), repository.test_files) if named(one) not in asked]
+    more = wanted(repository.tree, told, tops(repository), _suite(repository), repository.code_files)
+    optional = [one for one in more if named(one) not in asked]
     if not (needed or optional):
         return []
     note(f"looking for {', '.join(map(named, (*needed, *optional)))}")
@@ -86,6 +87,10 @@ def _resolved(repository: Repository, given: list[str], note: Note) -> list[str]
         if pins:
             python.keep(folder, tuple(pins))
     return pins
+
+
+def _suite(repository: Repository) -> list[str]:
+    return [path for path in repository.test_files if path in suite_files([path]) or path.endswith("conftest.py")]
 
 
 def _possible(repository: Repository, needed: list[str], optional: list[str], problem: DataError, note: Note) -> list[str]:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -75,6 +75,16 @@ class Repository:
 def is_test(path: str) -> bool:
     """Whether a file belongs to the test suite, by its name."""
     return TESTS.search(path) is not None
+
+
+def suite_files(test_files: Sequence[str]) -> list[str]:
+    """The files of a test suite that hold tests, by pytest's own rule and the names it does not know."""
+    found = []
+    for path in test_files:
+        name = path.rpartition("/")[2]
+        if name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py") or name in ("tests.py", "test.py")):
+            found.append(path)
+    return found
 
 
 def open_source(given: str) -> Repository:

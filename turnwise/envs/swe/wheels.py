@@ -48,16 +48,19 @@ def unpack(requirements: Sequence[str], into: Path, limits: Mapping[str, str], w
 
 def versions(folder: Path) -> dict[str, str]:
     """Distributions in a directory: plain name -> version."""
-    return {plain(one.metadata["Name"]): one.version for one in importlib.metadata.distributions(path=[str(folder)])}
+    return {name: one.version for name, one in _found(folder)}
 
 
 def files(folder: Path, name: str) -> list[Path]:
     """Files of a distribution that lie in the directory."""
-    for one in importlib.metadata.distributions(path=[str(folder)]):
-        if plain(one.metadata["Name"]) == name:
-            found = (Path(os.path.normpath(folder / file)) for file in one.files or ())
-            return [path for path in found if path.is_relative_to(folder) and path.is_file()]
-    return []
+    listed = [file for known, one in _found(folder) if known == name for file in one.files or ()]
+    paths = (Path(os.path.normpath(folder / file)) for file in listed)
+    return [path for path in paths if path.is_relative_to(folder) and path.is_file()]
+
+
+def _found(folder: Path) -> list[tuple[str, importlib.metadata.Distribution]]:
+    every = importlib.metadata.distributions(path=[str(folder)])
+    return [(plain(one.metadata["Name"]), one) for one in every if one.metadata["Name"]]  # not what was taken out
 
 
 def remove(folder: Path, names: Iterable[str]) -> None:
@@ -75,5 +78,5 @@ def remove(folder: Path, names: Iterable[str]) -> None:
 def plugins(folder: Path, requires: Iterable[str]) -> tuple[str, ...]:
     """Modules of the plugins for pytest among distributions of a directory, sorted."""
     known = {named(one) for one in requires}
-    found = [one for one in importlib.metadata.distributions(path=[str(folder)]) if plain(one.metadata["Name"]) in known]
-    return tuple(sorted({e.value for one in found for e in one.entry_points if e.group == "pytest11"}))
+    entries = [entry for name, one in _found(folder) if name in known for entry in one.entry_points]
+    return tuple(sorted({entry.value for entry in entries if entry.group == "pytest11"}))
