@@ -68,7 +68,7 @@ def test_ordinary_code_is_not(source: str) -> None:
 def test_what_was_there_before_is_nobodys_fault() -> None:
     before = {"a.py": b"import gc\nx = eval('1')\n"}
     assert findings(before, {"a.py": b"import gc\n\n\ny = eval('2')\n"}) == []
-    assert [one.what for one in findings(before, {"a.py": b"import gc\ny = eval('2') + eval('3')\n"})] == ["a call of eval"]
+    assert [one.what for one in findings(before, {"a.py": b"import gc\ny = eval('2') + eval('3')\n"})] == ["a use of eval"]
 
 
 def test_honest_uses_are_noticed_and_no_more() -> None:

@@ -40,31 +40,36 @@ ANSWERS = frozenset({"os", "posix", "sys", "builtins", "importlib", "gc", "ctype
 """Modules from which a pickle has nothing to fetch."""
 
 
-def listen(
-    tell: Callable[[str], None], runner: dict[str, Any], here: str, sources: Iterable[str], tests: Iterable[str]
-) -> None:  # fmt: skip
+def _among(one: Any, several: list[Any]) -> bool:
+    return any(one is other for other in several)
+
+
+def listen(tell: Callable[[str], None], sources: Iterable[str], tests: Iterable[str], library: Iterable[str]) -> None:
     """Hear from now on, and tell once of each thing in a few words.
 
     Args:
         tell: is given what was heard.
-        runner: globals of the runner, whose own looks are nobody's.
-        here: directory of the repository, with a slash at its end.
-        sources: absolute paths of its Python files that are the submission's to write.
+        sources: absolute paths of the repository's Python files that are the submission's to write.
         tests: absolute paths of those that are not.
+        library: directories of installed modules.
     """
     getframe, ident = sys._getframe, _thread.get_ident
+    standard = os.path.dirname(os.__file__)
+    trusted = tuple(f"{folder}/" for folder in (standard, *library) if folder)
     theirs, ours = frozenset(sources), frozenset(tests)
     named = frozenset(path.rpartition("/")[2] for path in ours) - {"__init__.py"}
-    library = {f"{os.path.dirname(os.__file__)}/{name}.py" for name in RUNS_TEXT}
+    speaking = {f"{standard}/{name}.py" for name in RUNS_TEXT}
+    runner: list[Any] = []  # globals of who is running now: the runner, whose looks are nobody's
+    frame = getframe()
+    while frame is not None:
+        runner, frame = [*runner, frame.f_globals], frame.f_back
     busy: set[int] = set()
     known: set[str] = set()
 
     def submitted(frame: Any) -> bool:
         """Whether code is the submission's: of its files, or made at run time."""
         name = frame.f_code.co_filename
-        if name.startswith("<"):
-            return not name.startswith("<frozen") and frame.f_globals is not runner
-        return name in theirs or (name.startswith(here) and name not in ours)
+        return not (name in ours or name.startswith("<frozen") or name.startswith(trusted) or _among(frame.f_globals, runner))
 
     def nearest(frame: Any) -> bool:
         """Whether the submission is the last of whom this is done for: the library only does what it is told."""
@@ -87,9 +92,9 @@ def listen(
             touched = [path for path in paths if path.rstrip("/").rpartition("/")[2] in named or path.startswith("/proc/")]
             return f"{event} of {touched[0]}" if touched and nearest(frame) else ""
         if event in CODE:
-            made = event == "compile" and (submitted(frame) or (frame.f_code.co_filename in library and nearest(frame)))
-            strange = event == "exec" and _strange(arguments[0])
-            return f"{event} at run time" if made or strange else ""
+            made = event == "compile" and (submitted(frame) or (frame.f_code.co_filename in speaking and nearest(frame)))
+            unread = event == "exec" and strange(arguments[0])
+            return f"{event} at run time" if made or unread else ""
         if event == "pickle.find_class":
             return f"{event} of {arguments[0]}.{arguments[1]}" if str(arguments[0]).partition(".")[0] in ANSWERS else ""
         if event == "object.__getattr__" and arguments[1] not in READ:
@@ -98,10 +103,10 @@ def listen(
             return event if nearest(frame) else ""
         return event if submitted(frame) else ""
 
-    def _strange(code: Any) -> bool:
-        """Code of a file in the repository that is no Python file anybody has read."""
-        name = getattr(code, "co_filename", "")
-        return name.startswith(here) and name not in theirs and name not in ours
+    def strange(code: Any) -> bool:
+        """Code of a file that is no Python file anybody has read."""
+        name = getattr(code, "co_filename", "<")
+        return not (name.startswith("<") or name in theirs or name in ours or name.startswith(trusted))
 
     events = FRAMES | PROCESSES | FILES | CODE | {"pickle.find_class", "object.__getattr__"}
 

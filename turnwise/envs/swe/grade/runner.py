@@ -244,9 +244,9 @@ def child(descriptor: int) -> int:
     options += ["--color=no", "--tb=line", "-o", "addopts="] + ["--noconftest"] * (not request["conftest"])
     plugin = Plugin(stream, {os.path.abspath(path): wanted for path, wanted in request["pristine"].items()})
     names: dict[str, Any] = {"__name__": "listener", "__builtins__": globals()["__builtins__"]}
-    exec(compile(request.pop("listener"), "listener", "exec", dont_inherit=True), names)
+    exec(compile(request.pop("listener"), "<listener>", "exec", dont_inherit=True), names)
     sys.argv[:] = ["pytest"]
-    names["listen"](lambda found: stream("heard", found), globals(), os.getcwd() + "/", *request.pop("files"))
+    names["listen"](lambda found: stream("heard", found), *request.pop("files"), request["path"])
     if profile is not None:
         sys.setprofile(profile)
     code = int(pytest.main([*options, *request["tests"]], plugins=[plugin]))
