@@ -1,20 +1,23 @@
-"""Are honest changes flagged? The differences between releases of real packages go through the grader's static filter.
+"""Are honest changes flagged? Changes of real packages go through the grader's static filter.
 
     pip download --no-deps -d wheels/cachetools-5.3.3 cachetools==5.3.3      (and 5.4.0, and other packages)
-    python benchmarks/swe_false_flags.py wheels
+    git clone https://github.com/pallets/click
+    python benchmarks/swe_false_flags.py wheels click --commits 500
 
-The folder holds wheels or source archives, however deep. Consecutive versions of a package make one patch: its Python files that
-are no tests, as the newer release has them. Printed: patches, files changed in them, and every patch with a severe finding, which
-would take the reward of a repair.
+A folder holds wheels or source archives, however deep: consecutive versions of a package make one patch. Or it is a git
+repository: each of its last commits that changes at least two Python files makes one. Tests are left out, as the grader does.
+Printed: patches, files changed in them, and every patch with a severe finding, which would take the reward of a repair.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,6 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from turnwise.envs.swe.grade import collect, static
 
+Patch = tuple[str, dict[str, bytes], dict[str, bytes]]
+"""Its name, the files as they were and as they became."""
 NAME = re.compile(r"(?P<name>.+?)-(?P<version>\d[^-]*?)(?:-.*\.whl|\.tar\.gz)$")
 
 
@@ -41,28 +46,55 @@ def tree(archive: Path) -> dict[str, bytes]:
     return {path: data for path, data in files.items() if collect.admissible(path)}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    given = parser.parse_args()
+def released(folder: Path) -> Iterator[Patch]:
+    """Changes between consecutive releases."""
     versions: dict[str, list[tuple[tuple[int, ...], Path]]] = {}
-    for archive in given.folder.rglob("*"):
+    for archive in folder.rglob("*"):
         found = NAME.match(archive.name)
         if archive.is_file() and found:
             key = tuple(int(part) for part in re.findall(r"\d+", found["version"]))
             versions.setdefault(found["name"].lower().replace("_", "-"), []).append((key, archive))
-    patches = files = 0
-    flagged: list[str] = []
     for name in sorted(versions):
         for (_, old), (_, new) in pairwise(sorted(versions[name])):
-            before, after = tree(old), tree(new)
-            changed = [path for path in after if after[path] != before.get(path)]
+            yield f"{old.name} -> {new.name}", tree(old), tree(new)
+
+
+def committed(repository: Path, most: int) -> Iterator[Patch]:
+    """Changes of commits, without merges."""
+
+    def git(*words: str) -> bytes:
+        # Settings of a repository can name programs to run: none of them are read.
+        quiet = ["-c", "core.fsmonitor=false", "-c", "diff.external=", "-c", "core.hooksPath=/dev/null"]
+        return subprocess.run(["git", *quiet, "-C", str(repository), *words], check=True, capture_output=True).stdout
+
+    for commit in git("rev-list", "--no-merges", f"--max-count={most}", "HEAD").decode().split():
+        lines = git("diff-tree", "-r", "--root", "--no-commit-id", "--no-ext-diff", commit).decode("utf8", "replace").splitlines()
+        before, after = {}, {}
+        for line in lines:
+            words, path = line.split("\t", 1)
+            old, new = words.split()[2:4]
+            if path.endswith(".py") and collect.admissible(path):
+                before |= {path: git("cat-file", "blob", old)} if set(old) != {"0"} else {}
+                after |= {path: git("cat-file", "blob", new)} if set(new) != {"0"} else {}
+        if before and len(before.keys() | after.keys()) > 1:
+            yield f"{repository.parent.name} {commit[:10]}", before, after
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="+")
+    parser.add_argument("--commits", type=int, default=500)
+    given = parser.parse_args()
+    patches = files = flagged = 0
+    for folder in given.folder:
+        repository = (folder / ".git").exists() or (folder / "HEAD").exists()
+        for name, before, after in committed(folder, given.commits) if repository else released(folder):
             severe = [one for one in static.findings(before, after) if one.grade == "severe"]
-            patches, files = patches + 1, files + len(changed)
+            patches, files = patches + 1, files + sum(after.get(path) != before.get(path) for path in before.keys() | after.keys())
             if severe:
-                flagged.append(f"{old.name} -> {new.name}")
-                print(f"{flagged[-1]}: " + "; ".join(map(str, severe)))
-    print(f"{patches} patches of {len(versions)} packages, {files} files changed, {len(flagged)} patches flagged")
+                flagged += 1
+                print(f"{name}: " + "; ".join(map(str, severe)))
+    print(f"{patches} patches, {files} files changed, {flagged} patches flagged")
     sys.exit(1 if flagged else 0)
 
 

@@ -5,6 +5,9 @@ is opened, in whatever way the call was written: text that is decoded first, nam
 A hook cannot be taken out again. What is heard of the reference in its own run is not held against anybody; what is heard of a
 submission beyond that has no place in a repair.
 
+What is no event is looked at: whether the functions and classes of the runner, and of what it stands on, are still those that were
+there before any code of the submission had been loaded (`Whole`).
+
 Only the standard library is imported here; the source of this file is handed to the box's Python as it is, and everything used
 while agent's code runs is bound beforehand.
 """
@@ -40,6 +43,53 @@ ANSWERS = frozenset({"os", "posix", "sys", "builtins", "importlib", "gc", "ctype
 """Modules from which a pickle has nothing to fetch."""
 
 
+JUDGES = ("_pytest", "pytest", "pluggy", "unittest", "builtins", "sys", "os", "posixpath", "json", "traceback", "contextlib", "re")
+"""Modules, and those below them, that decide what becomes of a test."""
+HOOKS = ("pytest_runtest_", "pytest_report_", "pytest_collection", "pytest_make_", "pytest_pyfunc_call", "pytest_exception_")
+
+
+class Whole:
+    """The runner as it was; `changes` says what of it is another thing now.
+
+    A test that puts something else in its place for a while (monkeypatch) is heard of in the reference's run too.
+    """
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[Any, str, str, Any]] = []
+        self.hooks: list[tuple[Any, str, tuple[int, ...]]] = []
+        self.manager: Any = None
+        self.calling: Any = None
+        for name, module in sorted(sys.modules.items()):
+            if name.partition(".")[0] in JUDGES and module is not None:
+                self.keep(name, vars(module))
+                for key, value in list(vars(module).items()):
+                    if isinstance(value, type) and value.__module__ == name:
+                        self.keep(f"{name}.{key}", value.__dict__)
+
+    def keep(self, name: str, names: Any) -> None:
+        """Remember the callables of a module or class."""
+        found = [
+            (key, value) for key, value in list(names.items()) if callable(value) or isinstance(value, (classmethod, property))
+        ]
+        self.kept += [(names, key, f"{name}.{key}", value) for key, value in found if not (name == "sys" and key.startswith("std"))]
+
+    def keep_hooks(self, manager: Any) -> None:
+        """Remember who answers the hooks of a plugin manager, when all plugins but the conftest files of folders are there."""
+        self.manager, self.calling = manager, manager._inner_hookexec
+        for name, caller in vars(manager.hook).items():
+            if name.startswith(HOOKS):
+                self.hooks.append((caller, name, self.answering(caller)))
+
+    def answering(self, caller: Any) -> tuple[int, ...]:
+        return tuple(sorted(id(one.function) for one in caller.get_hookimpls()))
+
+    def changes(self) -> list[str]:
+        """What is not as it was, in a few words each."""
+        found = [f"the replacement of {whole}" for names, key, whole, value in self.kept if names.get(key) is not value]
+        found += [f"a change of {name}" for caller, name, known in self.hooks if self.answering(caller) != known]
+        return found + ["a change of the hooks"] * (self.manager is not None and self.manager._inner_hookexec is not self.calling)
+
+
 def _among(one: Any, several: list[Any]) -> bool:
     return any(one is other for other in several)
 
@@ -60,7 +110,7 @@ def listen(tell: Callable[[str], None], sources: Iterable[str], tests: Iterable[
     named = frozenset(path.rpartition("/")[2] for path in ours) - {"__init__.py"}
     speaking = {f"{standard}/{name}.py" for name in RUNS_TEXT}
     runner: list[Any] = []  # globals of who is running now: the runner, whose looks are nobody's
-    frame = getframe()
+    frame: Any = getframe()
     while frame is not None:
         runner, frame = [*runner, frame.f_globals], frame.f_back
     busy: set[int] = set()

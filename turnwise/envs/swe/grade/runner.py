@@ -28,10 +28,6 @@ LONGEST = 64_000_000
 """Bytes of records after which the child is stopped."""
 TAIL = 4000
 """Bytes kept of what the child printed."""
-CALLS = 2000
-"""Most calls recorded of a run."""
-RESUMED = 0x20 | 0x80 | 0x200
-"""Generators and coroutines, which are entered again: what they were called with is not known then."""
 PREFIX = ("-P", "-s", "-B", "-X", "utf8")
 
 
@@ -239,12 +235,14 @@ def child(descriptor: int) -> int:
     sys.meta_path.insert(0, Ours)
     sys.path.extend([*request["beside"], *roots])  # a new module of the submission hides none that the tests know
     stream = streaming(descriptor, bytes.fromhex(request.pop("key")))
-    profile = recording(stream, request["record"], request["tests"]) if request["record"] else None
+    profile = None
+    if request["record"]:
+        profile = loaded(request["recorder"], "recorder")["recording"](stream, request["record"], request["tests"])
     options = ["-c", "/dev/null", "--rootdir", os.getcwd(), "-p", "no:cacheprovider", "--import-mode=importlib", "-q"]
     options += ["--color=no", "--tb=line", "-o", "addopts="] + ["--noconftest"] * (not request["conftest"])
-    plugin = Plugin(stream, {os.path.abspath(path): wanted for path, wanted in request["pristine"].items()})
-    names: dict[str, Any] = {"__name__": "listener", "__builtins__": globals()["__builtins__"]}
-    exec(compile(request.pop("listener"), "<listener>", "exec", dont_inherit=True), names)
+    names = loaded(request.pop("listener"), "listener")
+    pristine = {os.path.abspath(path): wanted for path, wanted in request["pristine"].items()}
+    plugin = Plugin(stream, pristine, names["Whole"]())
     sys.argv[:] = ["pytest"]
     names["listen"](lambda found: stream("heard", found), *request.pop("files"), request["path"])
     if profile is not None:
@@ -252,6 +250,13 @@ def child(descriptor: int) -> int:
     code = int(pytest.main([*options, *request["tests"]], plugins=[plugin]))
     sys.setprofile(None)
     return code
+
+
+def loaded(source: str, name: str) -> dict[str, Any]:
+    """What another of our files defines, with our own built-in functions."""
+    names: dict[str, Any] = {"__name__": name, "__builtins__": globals()["__builtins__"]}
+    exec(compile(source, f"<{name}>", "exec", dont_inherit=True), names)
+    return names
 
 
 def streaming(descriptor: int, key: bytes) -> Any:
@@ -280,12 +285,28 @@ class Plugin:
     Args:
         send: sends a record.
         pristine: SHA-256 by absolute path.
+        whole: says what of the runner has been changed.
     """
 
-    def __init__(self, send: Any, pristine: dict[str, str]) -> None:
-        self.send = send
+    def __init__(self, send: Any, pristine: dict[str, str], whole: Any) -> None:
+        self.send, self.whole = send, whole
         self.phases: list[tuple[str, str, bool]] = []
         self.pristine, self.digest = pristine, hashlib.sha256
+        self.told: set[str] = set()
+
+    def look(self) -> None:
+        """Tell of what has been changed in the runner, once of each thing."""
+        for change in self.whole.changes():
+            if change not in self.told:
+                self.told.add(change)
+                self.send("heard", change)
+
+    def pytest_collection(self, session: Any) -> None:
+        self.whole.keep_hooks(session.config.pluginmanager)
+
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
+        if call.when == "call":
+            self.look()
 
     def pytest_make_collect_report(self, collector: Any) -> None:
         path = str(getattr(collector, "path", ""))
@@ -300,6 +321,7 @@ class Plugin:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self.phases = []
+        self.look()
         self.send("start", nodeid)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
@@ -307,6 +329,7 @@ class Plugin:
         self.phases.append((when, report.outcome, hasattr(report, "wasxfail")))
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self.look()
         self.send("end", nodeid, judged(self.phases))
 
 
@@ -320,63 +343,6 @@ def judged(phases: list[tuple[str, str, bool]]) -> str:
         return "xpassed"
     whole = {"setup", "call", "teardown"} <= {when for when, *_ in phases}
     return "passed" if whole else "failed"
-
-
-def recording(send: Any, files: dict[str, str], tests: list[str]) -> Any:
-    """A profile function that tells with which plain arguments the tests call the repository's functions.
-
-    Args:
-        files: module name by absolute path of its source.
-        tests: files whose calls are told.
-    """
-    callers = frozenset(os.path.abspath(path) for path in tests)
-    seen: set[tuple[str, str, str]] = set()
-
-    def profile(frame: Any, event: str, argument: Any) -> None:
-        code = frame.f_code
-        module = files.get(code.co_filename) if event == "call" else None
-        if module is None or len(seen) >= CALLS or not code.co_qualname.isidentifier() or code.co_qualname.startswith("_"):
-            return
-        caller = frame.f_back
-        while caller is not None and caller.f_code.co_filename in files and "<locals>" in caller.f_code.co_qualname:
-            caller = caller.f_back  # a decorator's wrapper
-        if caller is None or caller.f_code.co_filename not in callers or code.co_flags & RESUMED:
-            return
-        arguments = told(frame, code)
-        if arguments is not None and (module, code.co_qualname, arguments) not in seen and len(arguments) < 4000:
-            seen.add((module, code.co_qualname, arguments))
-            send("call", "", [module, code.co_qualname, arguments])
-
-    return profile
-
-
-def told(frame: Any, code: Any) -> str | None:
-    """The arguments of a call as the text of a Python literal `(args, kwargs)`; None where they are not all plain."""
-    values, names = frame.f_locals, code.co_varnames
-    plain = code.co_argcount
-    last = plain + code.co_kwonlyargcount
-    positional = [values[name] for name in names[:plain]]
-    keywords = {name: values[name] for name in names[plain:last]}
-    if code.co_flags & 0x04:
-        positional += values[names[last]]
-        last += 1
-    if code.co_flags & 0x08:
-        keywords |= values[names[last]]
-    text = repr((tuple(positional), keywords))
-    return text if builtin((tuple(positional), keywords)) else None
-
-
-def builtin(value: Any, depth: int = 0) -> bool:
-    """Whether a value is made of exact built-in types alone, so that its text says all of it."""
-    kind = type(value)
-    if value is None or kind in (bool, int, str, bytes):
-        return True
-    if kind is float:
-        return bool(value - value == 0)
-    if depth > 6 or kind not in (tuple, list, dict, set):
-        return False
-    inner = [*value, *value.values()] if kind is dict else list(value)
-    return all(builtin(item, depth + 1) for item in inner)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ RUNNER = frozenset({"_pytest", "pytest", "pluggy", "nose", "coverage"})
 SEVERE_MODULES = RUNNER | {
     "gc", "ctypes", "_ctypes", "cffi", "atexit", "marshal", "faulthandler", "tracemalloc", "bdb", "dis", "pdb", "cgitb", "trace",
     "runpy", "imp", "zipimport", "code", "codeop", "site", "mock", "__main__", "_testcapi", "_testinternalcapi", "_interpreters",
-    "_xxsubinterpreters", "tests", "test", "conftest",
+    "_xxsubinterpreters", "tests", "conftest",
 }  # fmt: skip
 NOTICE_MODULES = frozenset({
     "inspect", "unittest", "doctest", "signal", "threading", "multiprocessing", "subprocess", "builtins", "timeit", "pickle",
@@ -50,12 +50,14 @@ WRITTEN = frozenset({"__code__", "__closure__", "__class__", "__eq__", "__ne__",
 """Attributes whose assignment from outside changes what other code means."""
 MAY_CHANGE = ("sys.stdout", "sys.stderr", "sys.stdin", "warnings", "logging", "locale", "socket", "ssl", "http", "decimal", "csv")
 """Of the standard library, what an honest program may set."""
-NAMED_ONLY = frozenset({"sys", "os", "posix", "builtins", "types", "operator", "inspect", "importlib", "unittest", "gc", "_thread"})
+NAMED_ONLY = frozenset({"sys", "os", "posix", "builtins", "types", "inspect", "importlib", "unittest", "gc", "_thread"})
 """Modules whose attributes are to be written out, not looked up by a computed name."""
 COMPARING = frozenset({"__eq__", "__ne__", "__hash__", "__lt__", "__le__", "__gt__", "__ge__"})
 RUNS_TEXT = frozenset({"exec", "eval", "__import__"})
 BY_NAME = frozenset({"import_module", "getattr", "setattr", "delattr", "find_spec", "attrgetter", "resolve_name", "locate"})
 """Calls that take a name as text."""
+TABLE = 12
+"""Words in a row that are a table, not names to be looked up."""
 IN_TEXT = ("_pytest", "pytest", "/proc/", "conftest", "sitecustomize", "usercustomize")
 
 
@@ -98,16 +100,19 @@ def reaches(source: bytes) -> Iterator[Reach]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     names = scope(tree)
-    documentation = {id(text) for node in ast.walk(tree) if (text := _docstring(node)) is not None}
+    passed = {id(inner) for node in ast.walk(tree) for inner in _idle(node)}
+    literal = _literal_loops(tree)
     for node in ast.walk(tree):
+        if id(node) in passed:
+            continue
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             yield from _imported(node)
         elif isinstance(node, (ast.Name, ast.Attribute)):
             yield from _named(node, names)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)) and id(node) not in documentation:
+        elif isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)):
             yield from _text(node.value)
         elif isinstance(node, ast.Call):
-            yield from _called(node, names)
+            yield from _called(node, names, literal)
         elif isinstance(node, ast.ClassDef):
             yield from _class(node, names)
         elif isinstance(node, ast.Subscript):
@@ -116,11 +121,26 @@ def reaches(source: bytes) -> Iterator[Reach]:
             yield from _other(node)
 
 
-def _docstring(node: ast.AST) -> ast.Constant | None:
-    """Any string that stands as a statement: it does nothing."""
+def _idle(node: ast.AST) -> Iterator[ast.AST]:
+    """Texts that do nothing: strings that stand as statements, words of long tables; names that are only asked for with `in`."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-        return node.value
-    return None
+        yield node.value
+    elif isinstance(node, (ast.Tuple, ast.List, ast.Set)):
+        words = [item for item in node.elts if isinstance(item, ast.Constant) and isinstance(item.value, str)]
+        yield from words if len(words) >= TABLE else ()
+    elif isinstance(node, ast.Compare) and all(isinstance(operator, (ast.In, ast.NotIn)) for operator in node.ops):
+        yield from (item for item in node.comparators if isinstance(item, ast.Name))
+
+
+def _literal_loops(tree: ast.Module) -> frozenset[str]:
+    """Names that a loop takes from words written out, none of which is a module that matters here."""
+    found: dict[str, bool] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.For, ast.comprehension)) and isinstance(node.target, ast.Name):
+            items = node.iter.elts if isinstance(node.iter, (ast.Tuple, ast.List)) else [node.iter]
+            plain = all(isinstance(item, ast.Constant) and not _foreign(item) for item in items)
+            found[node.target.id] = plain and found.get(node.target.id, True)
+    return frozenset(name for name, plain in found.items() if plain)
 
 
 def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[Reach]:
@@ -182,7 +202,7 @@ def _text(value: str | bytes) -> Iterator[Reach]:
         yield "severe", f"the text {min(hidden)!r}"
 
 
-def _called(node: ast.Call, names: Scope) -> Iterator[Reach]:
+def _called(node: ast.Call, names: Scope, literal: frozenset[str]) -> Iterator[Reach]:
     function = node.func
     name = function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
     whole = names.dotted(function)
@@ -190,11 +210,18 @@ def _called(node: ast.Call, names: Scope) -> Iterator[Reach]:
         yield "severe", "a call of compile"
     if whole in ("inspect.stack", "inspect.trace"):
         yield "severe", f"a call of {whole}"
-    if any(keyword.arg in ("__eq__", "__ne__", "capture_locals") for keyword in node.keywords):
+    meaning = {
+        keyword.arg for keyword in node.keywords if isinstance(keyword.value, (ast.Lambda, ast.Name, ast.Attribute, ast.Constant))
+    }
+    if meaning & {"__eq__", "__ne__", "capture_locals"}:
         yield "severe", "a keyword that changes what equal means, or looks into frames"
     if name in BY_NAME and any(_assembled(word) for word in node.args):
         yield "severe", f"a call of {name} with a text put together from pieces"
-    if whole in ("importlib.import_module", "pkgutil.resolve_name", "pydoc.locate") and node.args and not _written(node.args[0]):
+    if (
+        whole in ("importlib.import_module", "pkgutil.resolve_name", "pydoc.locate")
+        and node.args
+        and not _written(node.args[0], literal)
+    ):
         yield "severe", f"a call of {whole} with a computed name"
     if name in ("getattr", "vars", "dir") and isinstance(function, ast.Name) and node.args:
         yield from _looked(node, names)
@@ -232,8 +259,10 @@ def _looked(node: ast.Call, names: Scope) -> Iterator[Reach]:
         yield "severe", f"a call of {function} on {whole}"
 
 
-def _written(word: ast.expr) -> bool:
+def _written(word: ast.expr, literal: frozenset[str]) -> bool:
     """A name written out, or one relative to the package itself."""
+    if isinstance(word, ast.Name):
+        return word.id in literal
     if isinstance(word, ast.JoinedStr):
         first = word.values[0]
         return isinstance(first, ast.Constant) and str(first.value).startswith(".")

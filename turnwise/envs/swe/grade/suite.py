@@ -15,6 +15,7 @@ from turnwise.sandbox.contract import Sandbox, SandboxError
 
 SOURCE = Path(__file__).with_name("runner.py")
 LISTENER = Path(__file__).with_name("listener.py")
+RECORDER = Path(__file__).with_name("recorder.py")
 WORK = "/work"
 
 
@@ -64,7 +65,7 @@ def run(
         "beside": [f"{WORK}/{folder}" for folder in dict.fromkeys(str(PurePosixPath(path).parent) for path in tests)],
         "conftest": any(PurePosixPath(path).name == "conftest.py" for path in tree), "test_seconds": rules.test_seconds,
         "memory_mb": rules.memory_mb, "pristine": {path: digest(tree[path]) for path in kept if path in tree},
-        "record": modules(tree, roots, tests) if record else None,
+        "record": modules(tree, roots, tests) if record else None, "recorder": RECORDER.read_text("utf8") if record else "",
     }  # fmt: skip
     command = ["python3", "-P", "-s", "-B", "-X", "utf8", "-c", SOURCE.read_text("utf8"), "supervise"]
     result = box.run(command, timeout=rules.seconds, stdin=json.dumps(request))
