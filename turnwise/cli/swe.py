@@ -142,7 +142,11 @@ def _told(console: Console, made: Generation) -> None:
     line = f"{len(made.baseline.suite)} tests pass twice in {made.baseline.seconds:.1f} s"
     if made.baseline.unstable:
         line += f"; {made.baseline.unstable} others count nowhere"
+    if made.baseline.lost:
+        line += f"; {made.baseline.lost} test files could not be imported"
     console.print(line, markup=False)
+    if made.baseline.missing:
+        console.print(made.baseline.missing, markup=False)
 
 
 def _kept(tasks: Iterator[SweTask], target: Path) -> Iterator[SweTask]:

@@ -43,6 +43,8 @@ class Run:
     outcomes: Mapping[str, str]
     errors: tuple[str, ...] = ()
     """Files that could not be collected."""
+    missing: tuple[str, ...] = ()
+    """Modules that test files could not import, and fixtures that tests did not find."""
     failures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Evidence of failed tests (`turnwise.envs.swe.observer.evidence`)."""
     coverage: Mapping[str, Any] | None = None
@@ -117,7 +119,8 @@ class Box:
             return Run({}, ending="died" if result.error == "none" else result.error, seconds=result.seconds)
         if "overtime" in told:
             return Run({}, ending="timeout", seconds=result.seconds)
-        return Run(told["outcomes"], tuple(told["errors"]), told["failures"], told.get("coverage"), "", result.seconds, told["cpu"])
+        seen = told["outcomes"], tuple(told["errors"]), tuple(told["missing"]), told["failures"]
+        return Run(*seen, told.get("coverage"), "", result.seconds, told["cpu"])
 
 
 @contextmanager

@@ -67,6 +67,10 @@ class Baseline:
     cpu: float
     unstable: int
     """Tests that did not end the same way twice, or not in passing; they count nowhere."""
+    lost: int = 0
+    """Test files that could not be imported."""
+    missing: str = ""
+    """A sentence about what tests lack here; empty where they lack nothing."""
 
 
 class Judge:
@@ -90,7 +94,8 @@ class Judge:
             self.journal.put("baseline", known)
         suite = tuple(known["suite"])
         reach = Reach(known["coverage"], suite)
-        return Baseline(suite, tuple(known["files"]), reach, known["seconds"], known["cpu"], known["unstable"])
+        seen = known["seconds"], known["cpu"], known["unstable"], known.get("lost", 0), known.get("missing", "")
+        return Baseline(suite, tuple(known["files"]), reach, *seen)
 
     def _observe_twice(self) -> dict[str, Any]:
         name = self.box.repository.name
@@ -103,11 +108,12 @@ class Judge:
         if second.ending or not suite:
             raise DataError(
                 f"no test of {name} passes here ({len(first.errors)} files could not be imported, {len(first.outcomes)} tests were "
-                "run): it may need packages that the sandbox does not have"
+                f"run): {_missing(first.missing) or 'it may need packages that the sandbox does not have'}"
             )
         unstable = len(first.outcomes.keys() | second.outcomes.keys()) - len(suite)
         coverage, times = first.coverage, {"seconds": second.seconds, "cpu": second.cpu}
-        return {"suite": suite, "files": files, "coverage": coverage, "unstable": unstable, **times}
+        told = {"lost": len(first.errors), "missing": _missing(first.missing)}
+        return {"suite": suite, "files": files, "coverage": coverage, "unstable": unstable, **times, **told}
 
     def reached(self, bug: Bug) -> frozenset[str]:
         """The tests that must be run to judge a bug."""
@@ -151,3 +157,9 @@ class Judge:
             return Judgement("flaky", seconds=spent, cpu=cpu)
         told = tuple(run.failures[test] for test in seen[0] if test in run.failures)
         return Judgement("valid", seen[0], told, spent, cpu)
+
+
+def _missing(names: tuple[str, ...]) -> str:
+    if not names:
+        return ""
+    return f"its tests lack {', '.join(names[:6])}: name with --requires the packages that bring them"

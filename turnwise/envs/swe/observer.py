@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import resource
 import signal
 import sys
@@ -106,6 +107,7 @@ class Observer:
         self.chosen = set(request["chosen"]) if request["chosen"] is not None else None
         self.outcomes: dict[str, str] = {}
         self.errors: list[str] = []
+        self.missing: set[str] = set()
         self.failures: dict[str, Any] = {}
         self.phases: list[tuple[str, str, bool]] = []
         self.tracer = Tracer({(p, n) for p, n in request["remembering"]}) if request["trace"] else None
@@ -117,6 +119,7 @@ class Observer:
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed:
             self.errors.append(report.nodeid)
+            self.missing.update(re.findall(r"No module named '([\w.]+)'", str(report.longrepr)))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self.phases = []
@@ -133,6 +136,8 @@ class Observer:
         self.outcomes[nodeid] = "twice" if nodeid in self.outcomes else self.judged(self.phases)
 
     def pytest_exception_interact(self, node: Any, call: Any, report: Any) -> None:
+        if type(call.excinfo.value).__name__ == "FixtureLookupError" and call.excinfo.value.argname:
+            self.missing.add(f"fixture {call.excinfo.value.argname}")
         if len(self.failures) < TOLD and node.nodeid not in self.failures and getattr(report, "when", "") == "call":
             with contextlib.suppress(Exception):
                 self.failures[node.nodeid] = self.evidence(call.excinfo.value, self.files)
@@ -190,6 +195,7 @@ def main(request: dict[str, Any]) -> None:
     code = pytest.main([*OPTIONS, "--rootdir", os.getcwd(), "--continue-on-collection-errors", *request["tests"]], plugins=plugins)
     sys.settrace(None)
     answer = {"code": int(code), "outcomes": observer.outcomes, "errors": observer.errors, "failures": observer.failures}
+    answer["missing"] = sorted(observer.missing)
     answer["cpu"] = time.process_time()
     if observer.tracer is not None:
         answer["coverage"] = observer.tracer.told()
