@@ -34,7 +34,8 @@ from turnwise.sandbox.contract import SandboxError
 
 GOOD = [
     "ls", "git log --oneline | head -3", "grep -rn def pocketkit | head -5", "python -c 'import pocketkit; print(1)'",
-    "cd pocketkit", "export X=1", "echo $X", "sed -i 's/return/return/' pocketkit/text.py", "cat README.md", "false", "git status --short",
+    "cd pocketkit", "export X=1", "echo $X", "sed -i 's/return/return/' pocketkit/text.py", "cat README.md", "false",
+    "git status --short",
 ]  # fmt: skip
 HOSTILE = [
     "sleep 1000 &", "setsid sleep 1000 >/dev/null 2>&1 &", "kill -9 -1", "kill -STOP $$", "exec >&-", "exit 3", "ulimit -n 3; ls",

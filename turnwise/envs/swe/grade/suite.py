@@ -13,9 +13,10 @@ from turnwise.envs.swe.grade.verdict import Rules
 from turnwise.envs.swe.task import Tree, digest
 from turnwise.sandbox.contract import Sandbox, SandboxError
 
-SOURCE = Path(__file__).with_name("runner.py")
-LISTENER = Path(__file__).with_name("listener.py")
-RECORDER = Path(__file__).with_name("recorder.py")
+SOURCE, LISTENER, RECORDER = (
+    Path(__file__).with_name(f"{name}.py").read_text("utf8") for name in ("runner", "listener", "recorder")
+)
+"""What runs in the box, as it was when this process began."""
 WORK = "/work"
 
 
@@ -61,13 +62,13 @@ def run(
     seal = secrets.token_hex(16)
     request = {
         "seal": seal, "key": secrets.token_hex(32), "tests": list(tests), "roots": places(roots),
-        "tops": tops(known or tree, roots), "listener": LISTENER.read_text("utf8"), "files": _files(tree, tests, kept),
+        "tops": tops(known or tree, roots), "listener": LISTENER, "files": _files(tree, tests, kept),
         "beside": [f"{WORK}/{folder}" for folder in dict.fromkeys(str(PurePosixPath(path).parent) for path in tests)],
         "conftest": any(PurePosixPath(path).name == "conftest.py" for path in tree), "test_seconds": rules.test_seconds,
         "memory_mb": rules.memory_mb, "pristine": {path: digest(tree[path]) for path in kept if path in tree},
-        "record": modules(tree, roots, tests) if record else None, "recorder": RECORDER.read_text("utf8") if record else "",
+        "record": modules(tree, roots, tests) if record else None, "recorder": RECORDER if record else "",
     }  # fmt: skip
-    command = ["python3", "-P", "-s", "-B", "-X", "utf8", "-c", SOURCE.read_text("utf8"), "supervise"]
+    command = ["python3", "-P", "-s", "-B", "-X", "utf8", "-c", SOURCE, "supervise"]
     result = box.run(command, timeout=rules.seconds, stdin=json.dumps(request))
     if result.error in ("timeout", "memory", "output", "infrastructure"):
         raise SandboxError(
