@@ -166,7 +166,7 @@ def witnessed(task: SweTask, pristine: Tree, open_box: OpenBox, rules: Rules) ->
     Raises:
         SandboxError: where its box failed: nothing is remembered then.
     """
-    what = (tree_digest(pristine), task.fail_to_pass, task.pass_to_pass, task.test_files, task.roots, rules)
+    what = (tree_digest(pristine), task.fail_to_pass, task.pass_to_pass, task.test_files, task.roots, task.requires, rules)
     key = digest(repr(what).encode())
     with _lock:
         if key in _known:
