@@ -110,6 +110,8 @@ def check_command(
 
     Ends with 1 where a repair is not worth 1, or doing nothing is worth anything.
     """
+    from rich.progress import track
+
     from turnwise.envs.swe.check import check
     from turnwise.envs.swe.sources import Library, toy_tasks
     from turnwise.envs.swe.task import read_tasks
@@ -118,7 +120,8 @@ def check_command(
     console = Console(stderr=True, highlight=False)
     recipes = list(read_tasks(tasks or toy_tasks()))
     began, rows, wrong = time.monotonic(), [], []
-    for done in check(recipes, Library(source, recipes), opener(backend), runs, jobs):
+    found = check(recipes, Library(source, recipes), opener(backend), runs, jobs)
+    for done in track(found, "tasks", total=len(recipes), console=console, transient=True):
         rows.append({"id": done.task.id, "gold": [_worth(v) for v in done.gold], "nothing": [_worth(v) for v in done.nothing],
                      "wrong": done.wrong})  # fmt: skip
         wrong += [f"{done.task.id}: {problem}" for problem in done.wrong]
