@@ -25,7 +25,7 @@ RIGHT, NOTHING = Verdict(True, 1.0, 1.0), Verdict(False, 0.0, 1.0)
     ("gold", "nothing", "says"),
     [
         ([RIGHT, RIGHT], [NOTHING, NOTHING], ""),
-        ([RIGHT, Verdict(False, 1.0, 0.5)], [NOTHING], "the repair is not worth 1: 1.000 of the failing tests and 0.500 of the others pass"),
+        ([RIGHT, Verdict(False, 1.0, 0.5)], [NOTHING], "1.000 of the failing tests and 0.500 of the others pass"),
         ([Verdict(False, 1.0, 1.0, reasons=("one answers otherwise",))], [NOTHING], "one answers otherwise"),
         ([Verdict(True, 1.0, 1.0, tampered=True)], [NOTHING], "taken for a cheat"),
         ([Verdict(False, error="no memory")], [NOTHING], "the repair could not be graded: no memory"),

@@ -53,9 +53,9 @@ def test_four(): assert sums.four(5) and not sums.four(4)
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory of wheels that pip finds, and an empty cache."""
+    """A directory of wheels, and an empty cache."""
     house = tmp_path / "wheels"
-    wheelhouse.only(house, monkeypatch)
+    monkeypatch.setattr(wheels, "unpack", wheelhouse.Unpacker(house))
     monkeypatch.setenv("TURNWISE_CACHE", str(tmp_path / "cache"))
     wheelhouse.wheel(
         house, "far", "2.0", {"far.py": "from further import hundred\ndef away(x): return x + hundred\n"}, ("further>=1",)
@@ -79,6 +79,7 @@ def repository(tmp_path: Path) -> Repository:
     return from_directory(folder)
 
 
+UNPACK = wheels.unpack
 PINS = ("far==2.0", "further==1.5", "helping==0.1", "pytest-doubled==3.0")
 
 
@@ -109,6 +110,20 @@ def test_pinned_ones_are_had_again_elsewhere(home: Path, tmp_path: Path, monkeyp
     assert (python.library(("further==1.5",)) / "further.py").is_file()
     with pytest.raises(DataError, match=r"pip cannot get wheels of further==9\.0"):
         python.library(("further==9.0",))
+
+
+def test_pip_unpacks_wheels_with_all_they_need_in_versions_that_fit(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheelhouse.only(home, monkeypatch)
+    wheelhouse.wheel(home, "further", "1.6", {"further.py": "hundred = 1\n"})
+    UNPACK(["far>=1"], tmp_path / "all", {"further": "1.5"})
+    assert wheels.versions(tmp_path / "all") == {"far": "2.0", "further": "1.5"}
+    assert {path.name for path in wheels.files(tmp_path / "all", "far")} >= {"far.py", "METADATA"}
+    UNPACK(["far==2.0"], tmp_path / "one", {}, whole=False)
+    assert wheels.versions(tmp_path / "one") == {"far": "2.0"}
+    with pytest.raises(DataError, match=r"pip cannot get wheels of absent; it says: No matching distribution found for absent"):
+        UNPACK(["absent"], tmp_path / "none", {})
 
 
 def test_a_bare_repository_needs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
