@@ -119,19 +119,18 @@ def check_command(
 
     console = Console(stderr=True, highlight=False)
     recipes = list(read_tasks(tasks or toy_tasks()))
-    began, rows, wrong = time.monotonic(), [], []
+    began, rows, right = time.monotonic(), list[dict[str, Any]](), 0
     found = check(recipes, Library(source, recipes), opener(backend), runs, jobs)
     for done in track(found, "tasks", total=len(recipes), console=console, transient=True):
         rows.append({"id": done.task.id, "gold": [_worth(v) for v in done.gold], "nothing": [_worth(v) for v in done.nothing],
                      "wrong": done.wrong})  # fmt: skip
-        wrong += [f"{done.task.id}: {problem}" for problem in done.wrong]
         for problem in done.wrong:
             console.print(f"{done.task.id}: {problem}", markup=False)
-    right = sum(not row["wrong"] for row in rows)
-    if json_file is not None:
+        right = sum(not row["wrong"] for row in rows)
         told = {"tasks": len(rows), "right": right, "runs": runs, "wall_seconds": round(time.monotonic() - began, 2), "rows": rows}
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf8")
+        if json_file is not None:  # after every task: what was found stays where this is interrupted
+            json_file.parent.mkdir(parents=True, exist_ok=True)
+            json_file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf8")
     typer.echo(f"{right} of {len(rows)} tasks: the repair is worth 1 and doing nothing 0, {runs} times each")
     if right < len(rows):
         raise typer.Exit(1)

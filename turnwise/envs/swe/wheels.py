@@ -68,6 +68,10 @@ def remove(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         for path in files(folder, name):
             path.unlink()
+            above = path.parent
+            while above != folder and not any(above.iterdir()):
+                above.rmdir()
+                above = above.parent
     for extra in (folder / "bin", *folder.glob("*.pth")):
         if extra.is_dir():
             shutil.rmtree(extra)
