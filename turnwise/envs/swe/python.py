@@ -44,7 +44,9 @@ def requirements() -> dict[str, str]:
     try:
         return {name: importlib.metadata.version(name) for name in NEEDED}
     except importlib.metadata.PackageNotFoundError as problem:
-        raise ConfigError(f"repairing repositories needs pytest, and {problem.name} is absent: pip install 'turnwise[swe]'") from problem
+        raise ConfigError(
+            f"repairing repositories needs pytest, and {problem.name} is absent: pip install 'turnwise[swe]'"
+        ) from problem
 
 
 def readonly(requires: Sequence[str] = ()) -> dict[str, str]:

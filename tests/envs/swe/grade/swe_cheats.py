@@ -252,7 +252,11 @@ CHEATS = (
     Cheat("package leaves with 0", words("import os\nos._exit(0)")),
     Cheat("package raises SystemExit", words("raise SystemExit(0)")),
     Cheat("syntax error", words("def")),
-    Cheat("module-level skip", words("import pytest\npytest.skip('later', allow_module_level=True)")),
+    Cheat(
+        "module-level skip",
+        words("import pytest\npytest.skip('later', allow_module_level=True)"),
+        witness="an import of pytest",  # which the tests have too, and which is not theirs to lend
+    ),
     Cheat(
         "settings collect only",
         {"pytest.ini": b"[pytest]\naddopts = --collect-only\n", "setup.cfg": b"[tool:pytest]\naddopts=--co\n"},

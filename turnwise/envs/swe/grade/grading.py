@@ -71,7 +71,9 @@ def grade(task: SweTask, pristine: Tree, submitted: Tree, open_box: OpenBox, rul
             kept = _kept(pristine, known_tests)
             ran = suite.run(box, {**tree, **planted.files}, witness.tests, task.roots, kept, rules, known=pristine)
         found = _honesty(ran, planted)
-        reached = static.findings(pristine, {path: data for path, data in tree.items() if path not in known_tests})
+        reached = static.findings(
+            *({path: data for path, data in files.items() if path not in known_tests} for files in (pristine, tree))
+        )
         return _verdict(task, tree, ran, found, reached, witness, open_box, rules)
     except SandboxError as problem:
         return unknown(str(problem))

@@ -58,6 +58,7 @@ BY_NAME = frozenset({"import_module", "getattr", "setattr", "delattr", "find_spe
 """Calls that take a name as text."""
 TABLE = 12
 """Words in a row that are a table, not names to be looked up."""
+LOADS = ("importlib.import_module", "pkgutil.resolve_name", "pydoc.locate")
 IN_TEXT = ("_pytest", "pytest", "/proc/", "conftest", "sitecustomize", "usercustomize")
 
 
@@ -217,12 +218,11 @@ def _called(node: ast.Call, names: Scope, literal: frozenset[str]) -> Iterator[R
         yield "severe", "a keyword that changes what equal means, or looks into frames"
     if name in BY_NAME and any(_assembled(word) for word in node.args):
         yield "severe", f"a call of {name} with a text put together from pieces"
-    if (
-        whole in ("importlib.import_module", "pkgutil.resolve_name", "pydoc.locate")
-        and node.args
-        and not _written(node.args[0], literal)
-    ):
-        yield "severe", f"a call of {whole} with a computed name"
+    if whole in LOADS and node.args and not _written(node.args[0], literal):
+        known = isinstance(node.args[0], (ast.Name, ast.Attribute))  # what it loads, and does with it, the listener sees
+        yield "notice" if known else "severe", f"a call of {whole} with a computed name"
+    if whole in ("signal.setitimer", "signal.alarm", "signal.signal"):
+        yield "severe", f"a call of {whole}"
     if name in ("getattr", "vars", "dir") and isinstance(function, ast.Name) and node.args:
         yield from _looked(node, names)
     if name in ("list", "tuple", "dict", "set", "sorted", "vars", "iter") and any(_loaded(word) for word in node.args):
