@@ -15,6 +15,7 @@ while agent's code runs is bound beforehand.
 from __future__ import annotations
 
 import _thread
+import operator
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -55,7 +56,8 @@ class Whole:
     """
 
     def __init__(self) -> None:
-        self.kept: list[tuple[Any, str, str, Any]] = []
+        self.kept: list[tuple[str, Any, tuple[str, ...], tuple[Any, ...]]] = []
+        self.same = operator.is_
         self.hooks: list[tuple[Any, str, tuple[int, ...]]] = []
         self.manager: Any = None
         self.calling: Any = None
@@ -68,10 +70,9 @@ class Whole:
 
     def keep(self, name: str, names: Any) -> None:
         """Remember the callables of a module or class."""
-        found = [
-            (key, value) for key, value in list(names.items()) if callable(value) or isinstance(value, (classmethod, property))
-        ]
-        self.kept += [(names, key, f"{name}.{key}", value) for key, value in found if not (name == "sys" and key.startswith("std"))]
+        found = {key: value for key, value in list(names.items()) if callable(value) or isinstance(value, (classmethod, property))}
+        found = {key: value for key, value in found.items() if not (name == "sys" and key.startswith("std"))}
+        self.kept.append((name, names.get, tuple(found), tuple(found.values())))
 
     def keep_hooks(self, manager: Any) -> None:
         """Remember who answers the hooks of a plugin manager, when all plugins but the conftest files of folders are there."""
@@ -85,7 +86,12 @@ class Whole:
 
     def changes(self) -> list[str]:
         """What is not as it was, in a few words each."""
-        found = [f"the replacement of {whole}" for names, key, whole, value in self.kept if names.get(key) is not value]
+        found = []
+        for name, get, keys, values in self.kept:
+            if not all(map(self.same, map(get, keys), values)):  # quick: this is asked around every test
+                found += [
+                    f"the replacement of {name}.{key}" for key, value in zip(keys, values, strict=True) if get(key) is not value
+                ]
         found += [f"a change of {name}" for caller, name, known in self.hooks if self.answering(caller) != known]
         return found + ["a change of the hooks"] * (self.manager is not None and self.manager._inner_hookexec is not self.calling)
 

@@ -293,10 +293,15 @@ class Plugin:
         self.phases: list[tuple[str, str, bool]] = []
         self.pristine, self.digest = pristine, hashlib.sha256
         self.told: set[str] = set()
+        self.profile, self.profiling = sys.setprofile, sys.getprofile
 
     def look(self) -> None:
         """Tell of what has been changed in the runner, once of each thing."""
-        for change in self.whole.changes():
+        profile = self.profiling()  # which would be called for every comparison
+        self.profile(None)
+        changes = self.whole.changes()
+        self.profile(profile)
+        for change in changes:
             if change not in self.told:
                 self.told.add(change)
                 self.send("heard", change)
