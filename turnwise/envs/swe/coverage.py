@@ -166,9 +166,22 @@ class Reach:
         self._suite = frozenset(suite)
         self._tests: list[str] = told["tests"]
         self._always = self._suite & set(told["always"])
+        self._lines: dict[str, frozenset[int]] = {path: frozenset(seen) for path, seen in told.get("lines", {}).items()}
         self._users: dict[str, list[tuple[int, list[int]]]] = {}
         for path, line, numbers in told["functions"]:
             self._users.setdefault(path, []).append((line, numbers))
+
+    def runs(self, path: str, function: Function, first: int, last: int) -> bool:
+        """Whether a test was seen to run one of these lines, in its own process, or may have.
+
+        A bug in lines that none runs is none: it is not worth trying. Nothing is known where the function was called too often
+        for all of it to be followed.
+        """
+        seen = self._lines.get(path)
+        if seen is None:
+            return not self._lines  # of a file that no test enters, or of a suite that was not followed at all
+        unknown = any(-line in seen for line in range(function.first, function.last + 1))
+        return unknown or any(line in seen for line in range(first, last + 1))
 
     def tests(self, path: str, function: Function) -> frozenset[str]:
         """The tests that enter a function or one inside it (a lambda, a comprehension), and those that every bug reaches."""

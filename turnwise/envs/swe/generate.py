@@ -154,7 +154,7 @@ class Generation:
             if queue:
                 order.append(queue)
             bug = Bug(((path, edit),))
-            if self.judge.reached(bug) and sound(tree[path], edit):
+            if self.judge.worth(bug) and sound(tree[path], edit):
                 yield bug
 
     def _combined(self, number: int) -> Iterator[tuple[Bug, Judgement]]:

@@ -9,6 +9,7 @@ from typing import Any
 from turnwise.envs.swe.coverage import Box, Reach
 from turnwise.envs.swe.journal import Journal
 from turnwise.envs.swe.mutate import Edit, rebuild, record
+from turnwise.envs.swe.mutate.site import statement
 from turnwise.envs.swe.source import suite_files
 from turnwise.envs.swe.task import Mutation, digest
 from turnwise.errors import DataError
@@ -120,6 +121,12 @@ class Judge:
         if self.whole_suite:
             return frozenset(self.baseline.suite)
         return frozenset().union(*(self.baseline.reach.tests(path, edit.function) for path, edit in bug.parts))
+
+    def worth(self, bug: Bug) -> bool:
+        """Whether some test can tell the bug: it reaches the function, and the statement where it is."""
+        reach = self.baseline.reach
+        ran = (reach.runs(path, edit.function, *statement(self.tree[path], edit.start)) for path, edit in bug.parts)
+        return bool(self.reached(bug)) and all(ran)
 
     def judge(self, bug: Bug) -> Judgement:
         """Judge a bug, or look up how it was judged."""

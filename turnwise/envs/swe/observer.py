@@ -22,6 +22,8 @@ from typing import Any
 
 SHARED = ""
 """Stands for every test where a function ran outside of any one."""
+LINES = 3000
+"""Lines that are followed of one function; what it runs later is not known."""
 TOLD = 200
 """Failures whose evidence is told."""
 OPTIONS = ("-c", "/dev/null", "-p", "no:cacheprovider", "--import-mode=importlib", "-q", "--color=no", "--tb=no", "-o", "addopts=")
@@ -42,6 +44,9 @@ class Tracer:
         self.tests: dict[str, set[Any]] = {}
         self.always: set[str] = set()
         self.test = SHARED
+        self.here = os.getcwd() + "/"
+        self.lines: dict[Any, set[int]] = {}
+        self.left: dict[Any, int] = {}
         sys.addaudithook(self.audit)
 
     def call(self, frame: Any, event: str, argument: Any) -> Any:
@@ -54,7 +59,17 @@ class Tracer:
             self.depth += 1
             frame.f_trace_lines = False
             return self.leave
-        return None
+        left = self.left.get(code)
+        if left is None:
+            left = self.left[code] = LINES if code.co_filename.startswith(self.here) else 0
+            self.lines[code] = set()
+        return self.line if left > 0 else None
+
+    def line(self, frame: Any, event: str, argument: Any) -> Any:
+        code = frame.f_code
+        self.lines[code].add(frame.f_lineno)
+        self.left[code] -= 1
+        return self.line if self.left[code] > 0 else None
 
     def leave(self, frame: Any, event: str, argument: Any) -> Any:
         if event == "return":
@@ -86,8 +101,11 @@ class Tracer:
         self.now = kept
 
     def told(self) -> dict[str, Any]:
-        """Functions as [path, first line], and the tests that run each, by number; -1 for work that is shared."""
-        here = os.getcwd() + "/"
+        """Functions as [path, first line], and the tests that run each, by number; -1 for work that is shared.
+
+        And by path the lines that ran; none of a function in it of which not all was seen.
+        """
+        here = self.here
         names = sorted(self.tests)
         users: dict[tuple[str, int], list[int]] = {}
         for number, codes in [(-1, self.shared), *((i, self.tests[name]) for i, name in enumerate(names))]:
@@ -95,7 +113,13 @@ class Tracer:
                 if path.startswith(here):
                     users.setdefault((path.removeprefix(here), line), []).append(number)
         functions = [[path, line, tests] for (path, line), tests in sorted(users.items())]
-        return {"tests": names, "functions": functions, "always": sorted(self.always)}
+        lines: dict[str, set[int]] = {}
+        for code, seen in self.lines.items():
+            if code.co_filename.startswith(here):
+                known = seen | ({-code.co_firstlineno} if self.left[code] <= 0 or not seen else set())
+                lines.setdefault(code.co_filename.removeprefix(here), set()).update(known)
+        told = {path: sorted(seen) for path, seen in lines.items()}
+        return {"tests": names, "functions": functions, "always": sorted(self.always), "lines": told}
 
 
 class Observer:

@@ -21,6 +21,9 @@ from turnwise.envs.swe.source import Repository, suite_files
 from turnwise.errors import DataError
 
 Note = Callable[[str], None]
+REQUIREMENT = re.compile(
+    r"""[A-Za-z0-9][\w.-]*(\[[\w, .-]*\])?\s*([<>=!~]=?=?\s*[\w.*+!-]+\s*,?\s*)*(;[\w .()<>=!"']*)?"""
+)  # fmt: skip
 ALIKE, FEWEST = 0.5, 4
 """A file that defines this share of the names of another is a copy of it, where there are at least so many."""
 
@@ -55,7 +58,7 @@ def split(text: str) -> tuple[str, ...]:
         elif part:
             found.append(part)
     for one in found:
-        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*(\[[\w, .-]*\])?\s*([<>=!~]=?=?\s*[\w.*+!-]+\s*,?\s*)*(;.*)?", one):
+        if not REQUIREMENT.fullmatch(one):
             raise DataError(f"{one!r} is not a requirement: write NAME or NAME==VERSION, several with commas between them")
     return tuple(found)
 
