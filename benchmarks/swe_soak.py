@@ -110,7 +110,7 @@ def soak(episodes: int, threads: int, backend: str) -> list[str]:
 
 
 def made(backend: str) -> SweEnv:
-    return SweEnv(sandbox=backend, seconds=0.5, episode_seconds=20.0, memory_mb=256)
+    return SweEnv(sandbox=backend, seconds=0.5, episode_seconds=20.0, memory_mb=256, rules={"seconds": 3000.0})
 
 
 def left(backend: str) -> dict[str, int]:
