@@ -91,3 +91,36 @@ def test_help_names_what_is_asked_for(turnwise: Callable[..., Any]) -> None:
     for word in ("--number", "--seed", "--out", "--backend", "--jobs", "--json"):
         assert word in done.output
     assert "generate" in turnwise("swe", "--help").output and "swe" in turnwise("--help").output
+
+
+def test_check_tells_what_cannot_be_trusted(turnwise: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from turnwise.envs.swe import check
+    from turnwise.envs.swe.grade import Verdict
+    from turnwise.envs.swe.sources import toy_tasks
+    from turnwise.envs.swe.task import write_tasks
+
+    few = list(read_tasks(toy_tasks()))[:3]
+    write_tasks(tmp_path / "few.jsonl", few)
+    answers = {few[1].id: Verdict(False, 1.0, 0.5), few[2].id: Verdict(False, error="no memory")}
+
+    def grade(task: SweTask, pristine: Any, handed_in: Any, _: Any) -> Verdict:
+        whole = all(handed_in.get(m.path) == pristine[m.path] for m in task.mutations)
+        return answers.get(task.id, Verdict(True, 1.0, 1.0)) if whole else Verdict(False, 0.0, 1.0)
+
+    monkeypatch.setattr(check, "grade", grade)
+    report = tmp_path / "deep" / "report.json"
+    done = turnwise("swe", "check", tmp_path / "few.jsonl", "--json", report, "--backend", "jail")
+    assert done.exit_code == 1 and "1 of 3 tasks: the repair is worth 1 and doing nothing 0, 2 times each" in done.output
+    said = " ".join(done.output.split())
+    assert f"{few[1].id}: the repair is not worth 1" in said and f"{few[2].id}: the repair could not be graded: no memory" in said
+    facts = json.loads(report.read_text())
+    assert (facts["tasks"], facts["right"], facts["runs"]) == (3, 1, 2)
+    assert facts["rows"][0] == {"id": few[0].id, "gold": [1.0, 1.0], "nothing": [0.0, 0.0], "wrong": []}
+    assert facts["rows"][2]["gold"] == [None, None]
+    answers.clear()
+    assert turnwise("swe", "check", tmp_path / "few.jsonl", "--runs", "1", "--backend", "jail").exit_code == 0
+
+
+def test_requires_that_is_none_is_refused(turnwise: Callable[..., Any], package: Path) -> None:
+    done = turnwise("swe", "generate", package, "--requires", "--index-url=x")
+    assert done.exit_code != 0 and "is not a requirement" in done.output

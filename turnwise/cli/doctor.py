@@ -39,6 +39,7 @@ PARTS = (
     Part("accelerate", "accelerate", "training", "pip install 'turnwise[train]'"),
     Part("tensorboard", "tensorboard", "curves while training", "pip install 'turnwise[train]'"),
     Part("peft", "peft", "low-rank adapters", "pip install 'turnwise[train]'"),
+    Part("pytest", "pytest", "repairing repositories", "pip install 'turnwise[swe]'"),
     Part("docker", "docker", "the docker sandbox", "pip install 'turnwise[docker]'"),
     Part("wandb", "wandb", "curves on Weights & Biases", "pip install wandb"),
     Part("trackio", "trackio", "curves on trackio", "pip install trackio"),

@@ -1,4 +1,4 @@
-"""`turnwise swe generate`: repair tasks from a package or a local repository."""
+"""`turnwise swe`: `generate` makes repair tasks from a package or a local repository, `check` says whether they can be trusted."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from turnwise.envs.swe.generate import Generation
+    from turnwise.envs.swe.grade import Verdict
     from turnwise.envs.swe.source import Repository
     from turnwise.envs.swe.task import SweTask
 
-swe = typer.Typer(help="Repair tasks: generate them from a package with tests.", no_args_is_help=True, rich_markup_mode="rich")
+swe = typer.Typer(
+    help="Repair tasks: generate them from a package with tests, and check them.", no_args_is_help=True, rich_markup_mode="rich"
+)
 
 
 @swe.callback()
 def _group() -> None:
-    """Repair tasks: generate them from a package with tests."""
+    """Repair tasks: generate them from a package with tests, and check them."""
 
 
 @swe.command("generate")
@@ -41,6 +44,9 @@ def generate_command(
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Bugs judged at once.")] = max(1, (os.cpu_count() or 2) // 2),
     combined: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of tasks with bugs in several related functions.")] = 0.2,
     whole_suite: Annotated[bool, typer.Option("--whole-suite", help="Run every test for every bug, for comparison.")] = False,
+    requires: Annotated[
+        str, typer.Option("--requires", help="What its tests need beside what the package declares: 'hypothesis, attrs==25.1.0'.")
+    ] = "",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write what was tried and found here.")] = None,
 ) -> None:
     """Put bugs into a package that has tests, and keep those that its tests know.
@@ -53,9 +59,12 @@ def generate_command(
     the same command again goes on from there.
     """
     from turnwise.envs.swe.generate import Settings, generation
+    from turnwise.envs.swe.requires import split
     from turnwise.envs.swe.source import open_source
 
-    settings = Settings(number=number, seed=seed, combined=combined, backend=backend, jobs=jobs, whole_suite=whole_suite)
+    settings = Settings(
+        number=number, seed=seed, combined=combined, backend=backend, jobs=jobs, whole_suite=whole_suite, requires=split(requires)
+    )  # fmt: skip
     console = Console(stderr=True, highlight=False)
     repository = open_source(source)
     target = out or Path(f"{repository.name}-{repository.version}.swe.jsonl")
@@ -84,11 +93,62 @@ def generate_command(
         console.print(f"{repository.name} has no more: {len(found)} of the {number} tasks asked for", markup=False)
 
 
+@swe.command("check")
+def check_command(
+    tasks: Annotated[
+        str, typer.Argument(metavar="[TASKS.jsonl]", help="A file of recipes; the shipped ones where it is left out.")
+    ] = "",
+    source: Annotated[str, typer.Option(help="The directory or archive they were made from, or a directory of several.")] = "",
+    runs: Annotated[int, typer.Option("--runs", min=1, help="How often each is graded.")] = 2,
+    backend: Annotated[str, typer.Option(help="Of the sandbox: auto, jail, bubblewrap, docker.")] = "auto",
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Tasks graded at once.")] = max(1, (os.cpu_count() or 2) // 2),
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write what came of every task here.")] = None,
+) -> None:
+    """Grade the repair of every task, and doing nothing, by the grader that rewards agents.
+
+    [bold]turnwise swe check tasks.jsonl --runs 2[/]
+
+    Ends with 1 where a repair is not worth 1, or doing nothing is worth anything.
+    """
+    from rich.progress import track
+
+    from turnwise.envs.swe.check import check
+    from turnwise.envs.swe.sources import Library, toy_tasks
+    from turnwise.envs.swe.task import read_tasks
+    from turnwise.envs.swe.warm import opener
+
+    console = Console(stderr=True, highlight=False)
+    recipes = list(read_tasks(tasks or toy_tasks()))
+    began, rows, right = time.monotonic(), list[dict[str, Any]](), 0
+    found = check(recipes, Library(source, recipes), opener(backend), runs, jobs)
+    for done in track(found, "tasks", total=len(recipes), console=console, transient=True):
+        rows.append({"id": done.task.id, "gold": [_worth(v) for v in done.gold], "nothing": [_worth(v) for v in done.nothing],
+                     "wrong": done.wrong})  # fmt: skip
+        for problem in done.wrong:
+            console.print(f"{done.task.id}: {problem}", markup=False)
+        right = sum(not row["wrong"] for row in rows)
+        told = {"tasks": len(rows), "right": right, "runs": runs, "wall_seconds": round(time.monotonic() - began, 2), "rows": rows}
+        if json_file is not None:  # after every task: what was found stays where this is interrupted
+            json_file.parent.mkdir(parents=True, exist_ok=True)
+            json_file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf8")
+    typer.echo(f"{right} of {len(rows)} tasks: the repair is worth 1 and doing nothing 0, {runs} times each")
+    if right < len(rows):
+        raise typer.Exit(1)
+
+
+def _worth(verdict: Verdict) -> float | None:
+    return None if verdict.error else verdict.reward()
+
+
 def _told(console: Console, made: Generation) -> None:
     line = f"{len(made.baseline.suite)} tests pass twice in {made.baseline.seconds:.1f} s"
     if made.baseline.unstable:
         line += f"; {made.baseline.unstable} others count nowhere"
+    if made.baseline.lost:
+        line += f"; {made.baseline.lost} test files could not be imported"
     console.print(line, markup=False)
+    if made.baseline.missing:
+        console.print(made.baseline.missing, markup=False)
 
 
 def _kept(tasks: Iterator[SweTask], target: Path) -> Iterator[SweTask]:

@@ -14,10 +14,10 @@ from turnwise.envs.swe.coverage import Box, boxed
 from turnwise.envs.swe.generate import Settings, Tally, difficulty, generation
 from turnwise.envs.swe.issue_text import leaks
 from turnwise.envs.swe.journal import Journal
-from turnwise.envs.swe.judge import Bug, Judge, suite_files
+from turnwise.envs.swe.judge import Bug, Judge
 from turnwise.envs.swe.materialise import materialise
 from turnwise.envs.swe.mutate import edits, sound
-from turnwise.envs.swe.source import Repository, from_directory
+from turnwise.envs.swe.source import Repository, from_directory, suite_files
 from turnwise.envs.swe.task import SweTask
 from turnwise.errors import ConfigError, DataError
 from turnwise.sandbox import SandboxError, open_sandbox
@@ -137,22 +137,42 @@ def test_the_map_of_tests_changes_no_verdict(repository: Repository, box: Box, j
         assert (quick.reason, quick.fails) == (slow.reason, slow.fails), edit
 
 
+CHAIN = """
+def one(x):
+    return two(x) + 1
+
+
+def two(x):
+    return x * 3
+
+
+def far(x):
+    return x + 5
+"""
+CHAIN_TESTS = """
+import m
+
+
+def test_one(): assert m.one(2) == 7
+def test_two(): assert m.two(2) == 6
+def test_far(): assert m.far(1) == 6
+"""
+
+
 @pytest.mark.slow
-@pytest.mark.xfail(reason="with these settings no pair was found in the last run: the combined bugs of [swe] are not finished")
 def test_related_bugs_are_combined_where_none_hides_another(tmp_path: Path) -> None:
-    code = "def one(x):\n    return two(x) + 1\n\n\ndef two(x):\n    return x * 3\n\n\ndef far(x):\n    return x + 5\n"
-    tests = "import m\n\n\ndef test_one(): assert m.one(2) == 7\ndef test_two(): assert m.two(2) == 6\n"
-    tests += "def test_far(): assert m.far(1) == 6\n" + "".join(f"def test_{n}(): pass\n" for n in range(6))
-    (tmp_path / "m.py").write_text(code)
-    (tmp_path / "test_m.py").write_text(tests)
-    settings = Settings(number=6, combined=0.34, backend="jail", per_function=2)
-    with generation(from_directory(tmp_path), settings) as made:
+    (tmp_path / "m.py").write_text(CHAIN)
+    (tmp_path / "test_m.py").write_text(CHAIN_TESTS + "".join(f"def test_{n}(): pass\n" for n in range(6)))
+    with generation(from_directory(tmp_path), Settings(number=9, combined=0.34, backend="jail")) as made:
         found = list(made.tasks())
+        alone = {mutation: task.fail_to_pass for task in found if len(task.mutations) == 1 for mutation in task.mutations}
     several = [task for task in found if len(task.mutations) > 1]
-    assert several, [task.mutations for task in found]
+    assert several and len(found) == 9 and len({task.id for task in found}) == 9
     for task in several:
-        assert {"test_m.py::test_one", "test_m.py::test_two"} <= set(task.fail_to_pass)
-        assert "test_m.py::test_far" in task.pass_to_pass and task.difficulty >= 3
+        assert {mutation.path for mutation in task.mutations} == {"m.py"} and task.difficulty >= 3
+        assert {"test_m.py::test_one", "test_m.py::test_two"} <= set(task.fail_to_pass)  # of related functions, never of `far`
+        assert "test_m.py::test_far" in task.pass_to_pass
+        assert all(set(alone[mutation]) & set(task.fail_to_pass) for mutation in task.mutations)
 
 
 def test_a_repository_that_cannot_be_tested_is_refused(tmp_path: Path) -> None:

@@ -68,5 +68,5 @@ def test_without_pytest_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(python.importlib.metadata, "version", absent)
-    with pytest.raises(ConfigError, match="pip install pytest"):
+    with pytest.raises(ConfigError, match=r"pip install 'turnwise\[swe\]'"):
         python.requirements()

@@ -164,3 +164,34 @@ def test_pip_is_asked_for_the_source_alone_and_its_failure_is_told(tmp_path: Pat
     assert "--no-deps" in asked[0] and asked[0][asked[0].index("--no-binary") + 1] == "sums"
     with pytest.raises(DataError, match="ERROR: no such version"):
         open_source("sums==9")
+
+
+META = b"Metadata-Version: 2.1\nName: sums\nVersion: 1.2\nRequires-Dist: attrs\n"
+
+
+@pytest.mark.parametrize("path", ["PKG-INFO", "src/sums.egg-info/PKG-INFO"])
+def test_a_package_can_ask_for_its_own_version(tmp_path: Path, path: str) -> None:
+    found = from_archive(archive(tmp_path, {**FILES, f"sums-1.2/{path}": META}))
+    assert found.tree["sums-1.2.dist-info/METADATA"] == META
+    assert sorted(other for other in found.tree if "info" in other and other != "PKG-INFO") == ["sums-1.2.dist-info/METADATA"]
+
+
+def test_what_a_source_says_it_needs_is_kept_though_its_egg_info_is_not(tmp_path: Path) -> None:
+    more = {"sums-1.2/src/sums.egg-info/requires.txt": b"six\n[test]\nmock\n", "sums-1.2/tox.ini": b"[testenv]\ndeps = ruff\n"}
+    found = from_archive(archive(tmp_path, {**FILES, **more, "sums-1.2/PKG-INFO": META}))
+    assert found.declared.runtime == ("attrs", "six") and found.declared.tests == ("mock", "ruff") and found.requires == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "roots"),
+    [
+        ("lib/sums/__init__.py", ("lib", "")), ("python/sums.py", ("python", "")), ("sums/__init__.py", ("",)), ("sums.py", ("",)),
+        ("pkg/__init__.py", ("",)), ("examples/sums.py", ("",)), ("src/other/__init__.py", ("src", "")),
+    ],
+)  # fmt: skip
+def test_where_the_packages_stand(tmp_path: Path, path: str, roots: tuple[str, ...]) -> None:
+    code = {f"sums-1.2/{path}": b"def f(): return 1\n", "sums-1.2/tests/test_f.py": b"def test_f(): pass\n"}
+    code |= {"sums-1.2/more.py": b"def g(): return 1\n"} if roots == ("",) else {}
+    found = from_archive(archive(tmp_path, code))
+    assert found.roots == roots
+    assert roots == ("",) or found.code_files == (path,)

@@ -39,7 +39,31 @@ def test_tasks_come_back_as_they_were_written(tmp_path: Path) -> None:
     write_tasks(file, [TASK])
     write_tasks(file, [dataclasses.replace(TASK, id="second")], append=True)
     assert list(read_tasks(file)) == [TASK, dataclasses.replace(TASK, id="second")]
-    assert len(file.read_text("utf8").splitlines()) == 3
+    lines = [json.loads(line) for line in file.read_text("utf8").splitlines()]
+    assert len(lines) == 4 and lines[2]["suite"] == lines[3]["suite"] == lines[1]["suite"]  # told once
+    assert lines[1]["tests"] == {"tests/test_sums.py": ["test_a[é::1]", "test_b"]} and "pass_to_pass" not in lines[2]
+
+
+def test_suites_that_are_not_the_same_are_kept_apart(tmp_path: Path) -> None:
+    other = dataclasses.replace(TASK, id="other", pass_to_pass=("tests/test_b.py", "tests/test_sums.py::test_b"))
+    unsorted = dataclasses.replace(TASK, id="unsorted", pass_to_pass=("z.py::b", "a.py::b"))
+    write_tasks(tmp_path / "tasks.jsonl", [TASK, other, unsorted, TASK])
+    assert list(read_tasks(tmp_path / "tasks.jsonl")) == [TASK, other, unsorted, TASK]
+
+
+def test_the_first_version_is_read_still(tmp_path: Path) -> None:
+    old = {name: value for name, value in as_json().items() if name != "requires"}
+    (tmp_path / "old.jsonl").write_text(f'{{"format": "turnwise-swe-tasks", "version": 1}}\n{json.dumps(old)}\n', "utf8")
+    assert list(read_tasks(tmp_path / "old.jsonl")) == [TASK]
+
+
+@pytest.mark.parametrize("suite", ["", '{"suite":"x","tests":3,"test_files":[]}\n', '{"suite":"x","tests":{}}\n'])
+def test_a_recipe_whose_suite_is_not_told_is_refused(tmp_path: Path, suite: str) -> None:
+    data = as_json(suite="x")
+    del data["pass_to_pass"], data["test_files"]
+    (tmp_path / "cut.jsonl").write_text(f'{{"format": "turnwise-swe-tasks", "version": 2}}\n{suite}{json.dumps(data)}\n', "utf8")
+    with pytest.raises(DataError, match="test suite that no line before it tells"):
+        list(read_tasks(tmp_path / "cut.jsonl"))
 
 
 def test_appending_to_nothing_writes_the_head_too(tmp_path: Path) -> None:

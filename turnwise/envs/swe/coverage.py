@@ -43,6 +43,8 @@ class Run:
     outcomes: Mapping[str, str]
     errors: tuple[str, ...] = ()
     """Files that could not be collected."""
+    missing: tuple[str, ...] = ()
+    """Modules that test files could not import, and fixtures that tests did not find."""
     failures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Evidence of failed tests (`turnwise.envs.swe.observer.evidence`)."""
     coverage: Mapping[str, Any] | None = None
@@ -91,7 +93,7 @@ class Box:
             "roots": self.repository.roots, "beside": beside, **self.parts,
             "remembering": sorted(remembering(self.repository)) if trace else [],
         }  # fmt: skip
-        with open_sandbox(replace(python.spec(self.folder), preload=WARM), self.backend) as box:
+        with open_sandbox(replace(python.spec(self.folder, requires=self.repository.requires), preload=WARM), self.backend) as box:
             self._open.add(box)
             try:
                 for path, data in (changed or {}).items():
@@ -117,7 +119,8 @@ class Box:
             return Run({}, ending="died" if result.error == "none" else result.error, seconds=result.seconds)
         if "overtime" in told:
             return Run({}, ending="timeout", seconds=result.seconds)
-        return Run(told["outcomes"], tuple(told["errors"]), told["failures"], told.get("coverage"), "", result.seconds, told["cpu"])
+        seen = told["outcomes"], tuple(told["errors"]), tuple(told["missing"]), told["failures"]
+        return Run(*seen, told.get("coverage"), "", result.seconds, told["cpu"])
 
 
 @contextmanager
@@ -163,9 +166,22 @@ class Reach:
         self._suite = frozenset(suite)
         self._tests: list[str] = told["tests"]
         self._always = self._suite & set(told["always"])
+        self._lines: dict[str, frozenset[int]] = {path: frozenset(seen) for path, seen in told.get("lines", {}).items()}
         self._users: dict[str, list[tuple[int, list[int]]]] = {}
         for path, line, numbers in told["functions"]:
             self._users.setdefault(path, []).append((line, numbers))
+
+    def runs(self, path: str, function: Function, first: int, last: int) -> bool:
+        """Whether a test was seen to run one of these lines, in its own process, or may have.
+
+        A bug in lines that none runs is none: it is not worth trying. Nothing is known where the function was called too often
+        for all of it to be followed.
+        """
+        seen = self._lines.get(path)
+        if seen is None:
+            return not self._lines  # of a file that no test enters, or of a suite that was not followed at all
+        unknown = any(-line in seen for line in range(function.first, function.last + 1))
+        return unknown or any(line in seen for line in range(first, last + 1))
 
     def tests(self, path: str, function: Function) -> frozenset[str]:
         """The tests that enter a function or one inside it (a lambda, a comprehension), and those that every bug reaches."""

@@ -23,7 +23,7 @@ from turnwise.envs.swe.closed import RUNS, TEST, Desk, told
 from turnwise.envs.swe.expert import as_call, as_command
 from turnwise.envs.swe.grade import Rules, Verdict
 from turnwise.envs.swe.materialise import Trees
-from turnwise.envs.swe.task import SweTask, digest, tree_digest
+from turnwise.envs.swe.task import SweTask, digest
 from turnwise.envs.swe.tools import Seen, Toolbox, read_call, refused, templates
 from turnwise.envs.swe.verdicts import Verdicts, shared
 from turnwise.envs.swe.warm import Pool, Repo, opener
@@ -335,7 +335,7 @@ def _ready(tasks: sources.Tasks, actions: str, hidden: bool, choices: int, recip
     trees = tasks.trees(recipe)
     found = trees.visible if hidden else trees.broken
     desk = Desk(trees.broken, candidates(recipe, trees, choices)) if actions == "closed" else None
-    return Given(trees, found, Repo(found, recipe.roots, tree_digest(found)), desk)
+    return Given(trees, found, Repo.of(found, recipe.roots, recipe.requires), desk)
 
 
 def _rules(given: Mapping[str, Any]) -> Rules:

@@ -24,6 +24,7 @@ from turnwise.envs.swe.journal import Journal
 from turnwise.envs.swe.judge import Baseline, Bug, Judge, Judgement
 from turnwise.envs.swe.mutate import Edit, edits, sound
 from turnwise.envs.swe.mutate.related import relations
+from turnwise.envs.swe.requires import completed
 from turnwise.envs.swe.source import Repository
 from turnwise.envs.swe.task import SweTask, digest
 from turnwise.errors import ConfigError
@@ -60,6 +61,8 @@ class Settings:
     backend: str = "auto"
     jobs: int = 1
     whole_suite: bool = False
+    requires: tuple[str, ...] = ()
+    """Requirements beside those that the repository declares."""
 
     def __post_init__(self) -> None:
         if self.number < 1 or self.jobs < 1 or self.per_function < 1 or not 0 <= self.combined <= 1:
@@ -94,7 +97,8 @@ class Generation:
         self.repository, self.settings, self.judge = repository, settings, judge
         self.tally = Tally()
         self._singles: list[tuple[Bug, Judgement]] = []
-        self._issued: set[str] = set()
+        self._tried: set[Bug] = set()
+        self._used: Counter[object] = Counter()
 
     @property
     def baseline(self) -> Baseline:
@@ -108,9 +112,16 @@ class Generation:
         singles = self._judged(self._candidates())
         for bug, judgement in itertools.chain(self._some(singles, wanted - several), self._combined(several)):
             given += 1
+            several -= len(bug.parts) > 1
             yield self._task(bug, judgement)
-        for bug, judgement in self._some(singles, wanted - given):  # in place of combinations that there are not
-            yield self._task(bug, judgement)
+        while given < wanted:  # one more alone in place of combinations that there are not, and what it combines to
+            alone = list(self._some(singles, 1))
+            if not alone:
+                return
+            for bug, judgement in itertools.chain(alone, self._combined(min(several, wanted - given - 1))):
+                given += 1
+                several -= len(bug.parts) > 1
+                yield self._task(bug, judgement)
 
     def _some(self, found: Iterator[tuple[Bug, Judgement]], number: int) -> Iterator[tuple[Bug, Judgement]]:
         per_function: Counter[tuple[str, str]] = Counter((b.parts[0][0], b.parts[0][1].function.name) for b, _ in self._singles)
@@ -143,7 +154,7 @@ class Generation:
             if queue:
                 order.append(queue)
             bug = Bug(((path, edit),))
-            if self.judge.reached(bug) and sound(tree[path], edit):
+            if self.judge.worth(bug) and sound(tree[path], edit):
                 yield bug
 
     def _combined(self, number: int) -> Iterator[tuple[Bug, Judgement]]:
@@ -152,15 +163,16 @@ class Generation:
             return
         known = dict(self._singles)
         rng = random.Random(f"{self.settings.seed} {self.repository.sha256} combinations")
-        made = list(itertools.islice(self._related(list(known), rng), TRIES * number))
-        used: Counter[object] = Counter()
+        fresh = (bug for bug in self._related(list(known), rng) if bug not in self._tried)
+        made = list(itertools.islice(fresh, TRIES * number))
         for bug, judgement in self._judged(iter(made)):
-            if any(used[part] >= REUSED for part in bug.parts):
+            self._tried.add(bug)
+            if any(self._used[part] >= REUSED for part in bug.parts):
                 continue
             alone = [set(known[Bug((part,))].fails) for part in bug.parts]
             if judgement.reason != "valid" or any(not own & set(judgement.fails) for own in alone):
                 continue
-            used.update(bug.parts)
+            self._used.update(bug.parts)
             yield bug, judgement
             number -= 1
             if number == 0:
@@ -221,6 +233,7 @@ class Generation:
             difficulty=difficulty(bug, len(fails)),
             seed=self.settings.seed,
             roots=repository.roots,
+            requires=repository.requires,
             python=f"{sys.version_info.major}.{sys.version_info.minor}",
         )
 
@@ -243,7 +256,10 @@ def generation(
     """
     python.check_name(repository.name)
     about = {"sha256": repository.sha256, "python": sys.version.split()[0], "pytest": python.requirements()["pytest"]}
+    if settings.requires:
+        about["asked"] = ", ".join(settings.requires)
     answers = Journal(journal, about)
+    repository = completed(repository, settings.requires, answers, note)
     with boxed(repository, settings.backend) as box:
         note(f"running the tests of {repository.name} {repository.version} twice")
         yield Generation(repository, settings, Judge(box, answers, settings.whole_suite))

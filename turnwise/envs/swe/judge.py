@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from turnwise.envs.swe.coverage import Box, Reach
 from turnwise.envs.swe.journal import Journal
 from turnwise.envs.swe.mutate import Edit, rebuild, record
+from turnwise.envs.swe.mutate.site import statement
+from turnwise.envs.swe.source import suite_files
 from turnwise.envs.swe.task import Mutation, digest
 from turnwise.errors import DataError
 
@@ -66,6 +68,10 @@ class Baseline:
     cpu: float
     unstable: int
     """Tests that did not end the same way twice, or not in passing; they count nowhere."""
+    lost: int = 0
+    """Test files that could not be imported."""
+    missing: str = ""
+    """A sentence about what tests lack here; empty where they lack nothing."""
 
 
 class Judge:
@@ -89,7 +95,8 @@ class Judge:
             self.journal.put("baseline", known)
         suite = tuple(known["suite"])
         reach = Reach(known["coverage"], suite)
-        return Baseline(suite, tuple(known["files"]), reach, known["seconds"], known["cpu"], known["unstable"])
+        seen = known["seconds"], known["cpu"], known["unstable"], known.get("lost", 0), known.get("missing", "")
+        return Baseline(suite, tuple(known["files"]), reach, *seen)
 
     def _observe_twice(self) -> dict[str, Any]:
         name = self.box.repository.name
@@ -102,17 +109,24 @@ class Judge:
         if second.ending or not suite:
             raise DataError(
                 f"no test of {name} passes here ({len(first.errors)} files could not be imported, {len(first.outcomes)} tests were "
-                "run): it may need packages that the sandbox does not have"
+                f"run): {_missing(first.missing) or 'it may need packages that the sandbox does not have'}"
             )
         unstable = len(first.outcomes.keys() | second.outcomes.keys()) - len(suite)
         coverage, times = first.coverage, {"seconds": second.seconds, "cpu": second.cpu}
-        return {"suite": suite, "files": files, "coverage": coverage, "unstable": unstable, **times}
+        told = {"lost": len(first.errors), "missing": _missing(first.missing)}
+        return {"suite": suite, "files": files, "coverage": coverage, "unstable": unstable, **times, **told}
 
     def reached(self, bug: Bug) -> frozenset[str]:
         """The tests that must be run to judge a bug."""
         if self.whole_suite:
             return frozenset(self.baseline.suite)
         return frozenset().union(*(self.baseline.reach.tests(path, edit.function) for path, edit in bug.parts))
+
+    def worth(self, bug: Bug) -> bool:
+        """Whether some test can tell the bug: it reaches the function, and the statement where it is."""
+        reach = self.baseline.reach
+        ran = (reach.runs(path, edit.function, *statement(self.tree[path], edit.start)) for path, edit in bug.parts)
+        return bool(self.reached(bug)) and all(ran)
 
     def judge(self, bug: Bug) -> Judgement:
         """Judge a bug, or look up how it was judged."""
@@ -152,11 +166,7 @@ class Judge:
         return Judgement("valid", seen[0], told, spent, cpu)
 
 
-def suite_files(test_files: Sequence[str]) -> list[str]:
-    """The files of a test suite that hold tests, by pytest's own rule and the names it does not know."""
-    found = []
-    for path in test_files:
-        name = path.rpartition("/")[2]
-        if name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py") or name in ("tests.py", "test.py")):
-            found.append(path)
-    return found
+def _missing(names: tuple[str, ...]) -> str:
+    if not names:
+        return ""
+    return f"its tests lack {', '.join(names[:6])}: name with --requires the packages that bring them"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import resource
 import signal
 import sys
@@ -21,6 +22,8 @@ from typing import Any
 
 SHARED = ""
 """Stands for every test where a function ran outside of any one."""
+LINES = 3000
+"""Lines that are followed of one function; what it runs later is not known."""
 TOLD = 200
 """Failures whose evidence is told."""
 OPTIONS = ("-c", "/dev/null", "-p", "no:cacheprovider", "--import-mode=importlib", "-q", "--color=no", "--tb=no", "-o", "addopts=")
@@ -41,6 +44,9 @@ class Tracer:
         self.tests: dict[str, set[Any]] = {}
         self.always: set[str] = set()
         self.test = SHARED
+        self.here = os.getcwd() + "/"
+        self.lines: dict[Any, set[int]] = {}
+        self.left: dict[Any, int] = {}
         sys.addaudithook(self.audit)
 
     def call(self, frame: Any, event: str, argument: Any) -> Any:
@@ -53,7 +59,17 @@ class Tracer:
             self.depth += 1
             frame.f_trace_lines = False
             return self.leave
-        return None
+        left = self.left.get(code)
+        if left is None:
+            left = self.left[code] = LINES if code.co_filename.startswith(self.here) else 0
+            self.lines[code] = set()
+        return self.line if left > 0 else None
+
+    def line(self, frame: Any, event: str, argument: Any) -> Any:
+        code = frame.f_code
+        self.lines[code].add(frame.f_lineno)
+        self.left[code] -= 1
+        return self.line if self.left[code] > 0 else None
 
     def leave(self, frame: Any, event: str, argument: Any) -> Any:
         if event == "return":
@@ -85,8 +101,11 @@ class Tracer:
         self.now = kept
 
     def told(self) -> dict[str, Any]:
-        """Functions as [path, first line], and the tests that run each, by number; -1 for work that is shared."""
-        here = os.getcwd() + "/"
+        """Functions as [path, first line], and the tests that run each, by number; -1 for work that is shared.
+
+        And by path the lines that ran; none of a function in it of which not all was seen.
+        """
+        here = self.here
         names = sorted(self.tests)
         users: dict[tuple[str, int], list[int]] = {}
         for number, codes in [(-1, self.shared), *((i, self.tests[name]) for i, name in enumerate(names))]:
@@ -94,7 +113,13 @@ class Tracer:
                 if path.startswith(here):
                     users.setdefault((path.removeprefix(here), line), []).append(number)
         functions = [[path, line, tests] for (path, line), tests in sorted(users.items())]
-        return {"tests": names, "functions": functions, "always": sorted(self.always)}
+        lines: dict[str, set[int]] = {}
+        for code, seen in self.lines.items():
+            if code.co_filename.startswith(here):
+                known = seen | ({-code.co_firstlineno} if self.left[code] <= 0 or not seen else set())
+                lines.setdefault(code.co_filename.removeprefix(here), set()).update(known)
+        told = {path: sorted(seen) for path, seen in lines.items()}
+        return {"tests": names, "functions": functions, "always": sorted(self.always), "lines": told}
 
 
 class Observer:
@@ -106,6 +131,7 @@ class Observer:
         self.chosen = set(request["chosen"]) if request["chosen"] is not None else None
         self.outcomes: dict[str, str] = {}
         self.errors: list[str] = []
+        self.missing: set[str] = set()
         self.failures: dict[str, Any] = {}
         self.phases: list[tuple[str, str, bool]] = []
         self.tracer = Tracer({(p, n) for p, n in request["remembering"]}) if request["trace"] else None
@@ -117,6 +143,7 @@ class Observer:
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed:
             self.errors.append(report.nodeid)
+            self.missing.update(re.findall(r"No module named '([\w.]+)'", str(report.longrepr)))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self.phases = []
@@ -133,6 +160,8 @@ class Observer:
         self.outcomes[nodeid] = "twice" if nodeid in self.outcomes else self.judged(self.phases)
 
     def pytest_exception_interact(self, node: Any, call: Any, report: Any) -> None:
+        if type(call.excinfo.value).__name__ == "FixtureLookupError" and call.excinfo.value.argname:
+            self.missing.add(f"fixture {call.excinfo.value.argname}")
         if len(self.failures) < TOLD and node.nodeid not in self.failures and getattr(report, "when", "") == "call":
             with contextlib.suppress(Exception):
                 self.failures[node.nodeid] = self.evidence(call.excinfo.value, self.files)
@@ -190,6 +219,7 @@ def main(request: dict[str, Any]) -> None:
     code = pytest.main([*OPTIONS, "--rootdir", os.getcwd(), "--continue-on-collection-errors", *request["tests"]], plugins=plugins)
     sys.settrace(None)
     answer = {"code": int(code), "outcomes": observer.outcomes, "errors": observer.errors, "failures": observer.failures}
+    answer["missing"] = sorted(observer.missing)
     answer["cpu"] = time.process_time()
     if observer.tracer is not None:
         answer["coverage"] = observer.tracer.told()

@@ -15,10 +15,11 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from turnwise.envs.swe.declared import Declared, declared
 from turnwise.envs.swe.task import Tree, digest, tree_digest
 from turnwise.errors import DataError
 
@@ -47,11 +48,16 @@ class Repository:
     sha256: str
     """Of the archive; of the tree where there is none."""
     tree: Tree
+    declared: Declared = field(default_factory=Declared)
+    """What it says it needs."""
+    requires: tuple[str, ...] = ()
+    """What its tests have beside pytest, once that was found out: distributions with their versions."""
 
     @property
     def roots(self) -> tuple[str, ...]:
         """Directories for `sys.path`."""
-        return ("src", "") if any(path.startswith("src/") and path.endswith(".py") for path in self.tree) else ("",)
+        home = _home(self.tree, self.name)
+        return (home, "") if home else ("",)
 
     @property
     def test_files(self) -> tuple[str, ...]:
@@ -61,7 +67,7 @@ class Repository:
     @property
     def code_files(self) -> tuple[str, ...]:
         """The package's own Python files: those that a bug may be put into."""
-        prefix = "src/" if "src" in self.roots else ""
+        prefix = f"{self.roots[0]}/" if self.roots[0] else ""
         own = [path for path in self.tree if path.startswith(prefix) and path.endswith(".py") and not is_test(path)]
         return tuple(sorted(path for path in own if path.removeprefix(prefix).split("/")[0].lower() not in NOT_PACKAGE))
 
@@ -69,6 +75,16 @@ class Repository:
 def is_test(path: str) -> bool:
     """Whether a file belongs to the test suite, by its name."""
     return TESTS.search(path) is not None
+
+
+def suite_files(test_files: Sequence[str]) -> list[str]:
+    """The files of a test suite that hold tests, by pytest's own rule and the names it does not know."""
+    found = []
+    for path in test_files:
+        name = path.rpartition("/")[2]
+        if name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py") or name in ("tests.py", "test.py")):
+            found.append(path)
+    return found
 
 
 def open_source(given: str) -> Repository:
@@ -112,9 +128,11 @@ def from_archive(path: Path, name: str = "", version: str = "") -> Repository:
     stem = re.sub(r"\.(tar\.gz|tgz|tar\.bz2|tar\.xz|tar)$", "", path.name)
     if stem == path.name:
         raise DataError(f"{path.name} is not a source archive: it should end in .tar.gz")
-    tree = _cleaned(_without_top(dict(_members(data, path.name))))
+    whole = _without_top(dict(_members(data, path.name)))
     found_name, _, found_version = stem.rpartition("-")
-    return _whole(Repository("pypi", name or found_name, version or found_version, digest(data), tree))
+    name, version = name or found_name, version or found_version
+    tree = _cleaned(whole) | _installed(whole, name, version)
+    return _whole(Repository("pypi", name, version, digest(data), tree, declared(whole)))
 
 
 def from_directory(folder: Path, source: str = "directory") -> Repository:
@@ -133,7 +151,7 @@ def from_directory(folder: Path, source: str = "directory") -> Repository:
     stem, _, version = folder.resolve().name.rpartition("-")
     numbered = bool(stem) and version[:1].isdigit()
     named = (stem, version) if numbered else (folder.resolve().name, "0")
-    return _whole(Repository(source, *named, tree_digest(found), found))
+    return _whole(Repository(source, *named, tree_digest(found), found, declared(found)))
 
 
 def _members(data: bytes, name: str) -> Iterator[tuple[str, bytes]]:
@@ -173,6 +191,26 @@ def _without_top(tree: dict[str, bytes]) -> dict[str, bytes]:
 
 def _cleaned(tree: dict[str, bytes]) -> dict[str, bytes]:
     return {path: tree[path] for path in sorted(tree) if not LEFT_OUT.search(path)}
+
+
+def _installed(tree: Tree, name: str, version: str) -> dict[str, bytes]:
+    """What would tell the package's version to the package itself, were it installed: many ask for it when they are imported."""
+    for path in ("PKG-INFO", *(path for path in sorted(tree) if path.endswith(".egg-info/PKG-INFO") and path.count("/") < 3)):
+        if path in tree:
+            return {f"{name.replace('-', '_')}-{version}.dist-info/METADATA": tree[path]}
+    return {}
+
+
+def _home(tree: Tree, name: str) -> str:
+    """The directory that holds the packages: `src`, "" for the root, or another where the package stands there alone."""
+    if any(path.startswith("src/") and path.endswith(".py") for path in tree):
+        return "src"
+    module = re.sub(r"[-.]", "_", name).lower()
+    ends = (f"/{module}/__init__.py", f"/{module}.py")
+    found = [path for path in tree if f"/{path}".lower().endswith(ends) and not is_test(path)]
+    homes = {path.removesuffix("/__init__.py").rpartition("/")[0] for path in found}
+    home = min(homes, key=lambda home: (home.count("/"), home), default="")
+    return "" if "" in homes or home.split("/")[0].lower() in NOT_PACKAGE or f"{home}/__init__.py" in tree else home
 
 
 def _whole(repository: Repository) -> Repository:

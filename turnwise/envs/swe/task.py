@@ -17,7 +17,9 @@ from typing import Any
 from turnwise.errors import DataError
 
 FORMAT = "turnwise-swe-tasks"
-VERSION = 1
+VERSION = 2
+READ = (1, VERSION)
+"""Versions that are read. In the first, every recipe told its whole test suite."""
 
 Tree = Mapping[str, bytes]
 """A repository: path relative to its root, with slashes -> bytes of a regular file."""
@@ -67,6 +69,8 @@ class SweTask:
     """Directories that stand on `sys.path` when the tests run, relative to the repository; "" is its root."""
     python: str = ""
     """Version of Python that the test outcomes were observed with, such as `3.11`."""
+    requires: tuple[str, ...] = ()
+    """Distributions that the tests need beside pytest, each with its version: `attrs==25.1.0`."""
 
 
 def digest(data: bytes) -> str:
@@ -83,14 +87,46 @@ def tree_digest(tree: Tree) -> str:
 
 
 def write_tasks(path: str | Path, tasks: Iterable[SweTask], append: bool = False) -> None:
-    """Write recipes as JSON lines after a line that names format and version; `append` adds to a file that has them."""
+    """Write recipes as JSON lines after a line that names format and version; `append` adds to a file that has them.
+
+    What all recipes of a repository have in common, its test suite, stands once, in a line of its own before them.
+    """
     target = Path(path)
     fresh = not (append and target.exists() and target.stat().st_size > 0)
+    written = set() if fresh else _suites(target)
     with target.open("w" if fresh else "a", encoding="utf8") as out:
         if fresh:
             out.write(json.dumps({"format": FORMAT, "version": VERSION}) + "\n")
         for task in tasks:
-            out.write(json.dumps(asdict(task), ensure_ascii=False, separators=(",", ":")) + "\n")
+            suite = sorted({*task.fail_to_pass, *task.pass_to_pass})
+            line = _line({"tests": _by_file(suite), "test_files": task.test_files})
+            key = digest(line.encode())[:12]
+            data = asdict(task)
+            if task.pass_to_pass == tuple(test for test in suite if test not in set(task.fail_to_pass)):
+                if key not in written:
+                    out.write(_line({"suite": key})[:-1] + "," + line[1:] + "\n")
+                    written.add(key)
+                data["suite"] = key
+                del data["pass_to_pass"], data["test_files"]
+            out.write(_line(data) + "\n")
+
+
+def _line(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+def _by_file(tests: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for test in tests:
+        path, _, rest = test.partition("::")
+        found.setdefault(path, []).append(rest)
+    return found
+
+
+def _suites(path: Path) -> set[str]:
+    """Keys of the suites that a file tells already."""
+    with path.open(encoding="utf8") as lines:
+        return {str(json.loads(line)["suite"]) for line in lines if line.startswith('{"suite":')}
 
 
 def read_tasks(path: str | Path) -> Iterator[SweTask]:
@@ -102,13 +138,32 @@ def read_tasks(path: str | Path) -> Iterator[SweTask]:
         head = _object(source, 1, lines.readline())
         if head.get("format") != FORMAT:
             raise DataError(f"{source} is not a file of repair tasks: its first line should name the format {FORMAT!r}")
-        if head.get("version") != VERSION:
+        if head.get("version") not in READ:
             raise DataError(
                 f"{source} has version {head.get('version')!r} and this turnwise reads version {VERSION}: generate the tasks again"
             )
+        suites: dict[str, Mapping[str, Any]] = {}
         for number, line in enumerate(lines, start=2):
             if line.strip():
-                yield task_from_json(_object(source, number, line), f"{source} line {number}")
+                data = _object(source, number, line)
+                if "tests" in data:
+                    suites[str(data.get("suite"))] = data
+                else:
+                    yield task_from_json(_whole(data, suites, f"{source} line {number}"), f"{source} line {number}")
+
+
+def _whole(data: dict[str, Any], suites: Mapping[str, Mapping[str, Any]], where: str) -> dict[str, Any]:
+    """A recipe with what its suite says."""
+    if "suite" not in data:
+        return data
+    suite = suites.get(str(data.pop("suite")))
+    failing = data.get("fail_to_pass")
+    try:
+        assert suite is not None
+        tests = [f"{path}::{rest}" if rest else path for path, several in suite["tests"].items() for rest in several]
+        return {**data, "test_files": suite["test_files"], "pass_to_pass": sorted(set(tests) - set(failing or ()))}
+    except (AssertionError, AttributeError, KeyError, TypeError) as problem:
+        raise DataError(f"{where} is of a test suite that no line before it tells: the file was cut or edited") from problem
 
 
 def task_from_json(data: Mapping[str, Any], where: str = "the task") -> SweTask:
@@ -120,7 +175,7 @@ def task_from_json(data: Mapping[str, Any], where: str = "the task") -> SweTask:
     try:
         values: dict[str, Any] = dict(data)
         values["mutations"] = tuple(Mutation(**item) for item in values["mutations"])
-        for name in ("fail_to_pass", "pass_to_pass", "test_files", "roots"):
+        for name in ("fail_to_pass", "pass_to_pass", "test_files", "roots", "requires"):
             if name in values:
                 values[name] = _texts(values[name], name)
         task = SweTask(**values)

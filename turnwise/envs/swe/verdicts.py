@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -13,6 +14,9 @@ from turnwise.envs.swe.warm import OpenBox, opener
 from turnwise.sandbox.contract import SandboxError
 
 KEPT = 4096
+_AT_ONCE = threading.BoundedSemaphore(max(2, len(os.sched_getaffinity(0))))
+"""Gradings of this process at one time. Hundreds of episodes may end together; each grading runs whole suites, and more of them
+than there are processors would only bring each other to their time limits."""
 
 
 class Verdicts:
@@ -30,11 +34,12 @@ class Verdicts:
     def of(self, task: SweTask, pristine: Mapping[str, bytes], submitted: Mapping[str, bytes], rules: Rules) -> Verdict:
         """The verdict on a submission. Raises `SandboxError` where none can be reached: nothing is remembered then."""
         key = (task.id, tree_digest(submitted), rules)
-        with self._lock:
-            if key in self._known:
-                self._known.move_to_end(key)
-                return self._known[key]
-        verdict = grade(task, pristine, submitted, self._open, rules)
+        if (known := self._recall(key)) is not None:
+            return known
+        with _AT_ONCE:
+            if (known := self._recall(key)) is not None:  # reached while this one waited
+                return known
+            verdict = grade(task, pristine, submitted, self._open, rules)
         if verdict.error:
             raise SandboxError(f"the repair of {task.id} could not be graded: {verdict.error}")
         with self._lock:
@@ -42,6 +47,13 @@ class Verdicts:
             if len(self._known) > KEPT:
                 self._known.popitem(last=False)
         return verdict
+
+
+    def _recall(self, key: tuple[str, str, Rules]) -> Verdict | None:
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+            return self._known.get(key)
 
 
 @lru_cache(maxsize=8)

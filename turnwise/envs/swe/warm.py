@@ -56,12 +56,14 @@ class Repo:
     tree: Mapping[str, bytes] = field(repr=False, compare=False)
     roots: tuple[str, ...] = ("",)
     """Directories for `sys.path`."""
+    requires: tuple[str, ...] = ()
+    """Distributions that its Python has."""
     key: str = ""
-    """Digest of the tree: equal ones may be exchanged."""
+    """Digest of the tree and of what is required: equal ones may be exchanged."""
 
     @classmethod
-    def of(cls, tree: Mapping[str, bytes], roots: tuple[str, ...] = ("",)) -> Repo:
-        return cls(tree, roots, tree_digest(tree))
+    def of(cls, tree: Mapping[str, bytes], roots: tuple[str, ...] = ("",), requires: tuple[str, ...] = ()) -> Repo:
+        return cls(tree, roots, requires, tree_digest(tree) + "".join(f" {one}" for one in requires))
 
 
 class Pool:
@@ -123,9 +125,10 @@ class Pool:
 
     def _made(self, repo: Repo) -> Sandbox:
         roots = ":".join(f"/work/{root}".rstrip("/") for root in repo.roots)
-        spec = python.spec(self._folder(repo), self._limits)
+        spec = python.spec(self._folder(repo), self._limits, repo.requires)
         binds = {**spec.readonly, RC: str(Path(__file__).parent / "shellrc")}
-        known = {**spec.environment, **ENVIRONMENT, "TURNWISE_ROOTS": roots}
+        options = f"{ENVIRONMENT['PYTEST_ADDOPTS']} {spec.environment.get('PYTEST_ADDOPTS', '')}".strip()
+        known = {**spec.environment, **ENVIRONMENT, "PYTEST_ADDOPTS": options, "TURNWISE_ROOTS": roots}
         box = self._open(replace(spec, readonly=binds, environment=known))
         try:
             result = box.run(GIT, STARTING)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from swe_cheats import BROKEN, CHEATS, PRISTINE, TASK, WORDS, Cheat
+from swe_hard_cheats import HARD
 
 from turnwise.envs.swe import python
 from turnwise.envs.swe.grade import Rules, Verdict, collect, grade
@@ -42,7 +43,7 @@ def graded(files: dict[str, bytes], opened: Open, rules: Rules = RULES) -> Verdi
     return grade(TASK, PRISTINE, files, opened, rules)
 
 
-@pytest.mark.parametrize("cheat", CHEATS, ids=lambda cheat: cheat.name)
+@pytest.mark.parametrize("cheat", (*CHEATS, *HARD), ids=lambda cheat: cheat.name)
 def test_nobody_is_paid_for_cheating(cheat: Cheat, opened: Open) -> None:
     verdict = graded(handed_in(cheat, opened), opened)
     assert verdict.error == ""

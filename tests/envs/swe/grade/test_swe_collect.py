@@ -69,6 +69,8 @@ def test_source_comes_from_the_submission_and_everything_else_from_the_reference
         **BROKEN,
         "tests/test_words.py": b"def test_title_words(): pass\n",
         "tests/conftest.py": b"x",
+        "tests.py": b"x",
+        "tally/tests.py": b"x",
         "pyproject.toml": b"x",
         "tally/extra.py": b"y = 1\n",
         "tally/data.json": b"{}",

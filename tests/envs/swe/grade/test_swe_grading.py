@@ -8,7 +8,8 @@ import pytest
 from swe_cheats import BROKEN, PRISTINE, TASK
 
 from turnwise.envs.swe.grade import Rules, Verdict, grade
-from turnwise.envs.swe.grade.runner import builtin, judged
+from turnwise.envs.swe.grade.recorder import builtin
+from turnwise.envs.swe.grade.runner import judged
 from turnwise.errors import ConfigError
 from turnwise.sandbox import open_sandbox
 from turnwise.sandbox.contract import Error, Result, Sandbox, SandboxError, Spec

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from turnwise.envs.swe.grade.neighbours import neighbours
 from turnwise.envs.swe.grade.oracle import Call, Raised, Reference, decoded, disagreements, equal
 from turnwise.envs.swe.grade.replay import answer, encoded
 
@@ -47,7 +48,7 @@ def test_what_is_not_exactly_built_in_equals_nothing(value: Any) -> None:
 )
 def test_answers_out_of_form_equal_nothing(told: Any) -> None:
     known = Reference((Call("m", "f", "((), {})"),), (["told", ["int", "0x3"]],))
-    assert disagreements(known, [told]) == list(known.calls)
+    assert disagreements(known, [told]) == [f"{known.calls[0]} answers otherwise than the reference"]
 
 
 @pytest.mark.parametrize(
@@ -68,3 +69,23 @@ def test_calls_are_made_by_name_and_told_with_what_they_raise() -> None:
     assert answer("json", "loads", "(('{',), {})") == ["raised", "ValueError"]
     assert answer("math", "absent", "((), {})") == ["raised", "AttributeError"]
     assert answer("builtins", "zip", "(([1, 2], 'ab'), {})") == ["iterator", [encoded((1, "a")), encoded((2, "b"))]]
+
+
+def test_neighbours_are_of_the_same_shape() -> None:
+    assert list(neighbours("(('Two words, 2024-02-29', 7, -1, True), {'mark': '!', 'more': [1.5, 0]})")) == [
+        "(('Uxp xpset, 2024-02-29', 8, -1, True), {'mark': '!', 'more': [2.5, 0]})",
+        "(('Wzr zrugv, 2024-02-29', 10, -1, True), {'mark': '!', 'more': [4.5, 0]})",
+    ]
+    assert list(neighbours("((None, 1, '!'), {})")) == [] and list(neighbours("(open('x'),)")) == []
+
+
+def test_a_table_of_what_the_tests_ask_is_no_answer() -> None:
+    calls = tuple(Call("m", "f", f"(({number},), {{}})") for number in range(6))
+    known = Reference(calls, tuple(["told", encoded(number)] for number in range(6)), asked=2)
+
+    def told(*values: int) -> list[Any]:
+        return [["told", encoded(value)] for value in values]
+
+    assert disagreements(known, told(0, 1, 2, 3, 4, 5)) == [] and disagreements(known, told(0, 1, 2, 3, 0, 0)) == []
+    assert disagreements(known, told(0, 1, 0, 0, 0, 5)) == ["m.f answers as the reference only what the tests ask (3 of 4 others)"]
+    assert disagreements(known, told(7, 1, 2, 3, 4, 5)) == ["m.f called with ((0,), {}) answers otherwise than the reference"]

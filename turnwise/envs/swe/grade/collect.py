@@ -167,6 +167,7 @@ def assemble(pristine: Mapping[str, bytes], submitted: Mapping[str, bytes], test
     """
     tree: dict[str, bytes] = {}
     tops = {PurePosixPath(path).parts[0].removesuffix(".py") for path in pristine}
+    folders = {part for path in test_files for part in PurePosixPath(path).parts[:-1]}
     for path, data in pristine.items():
         kept = path in test_files or not _wanted(path) or not _readable(path)
         if kept or path in submitted:
@@ -176,6 +177,7 @@ def assemble(pristine: Mapping[str, bytes], submitted: Mapping[str, bytes], test
             continue
         top = PurePosixPath(path).parts[0].removesuffix(".py")
         hides = top not in tops and (top in sys.stdlib_module_names or top in TAKEN)
+        hides = hides or (path.endswith(".py") and PurePosixPath(path).stem in folders)  # `tests.py` goes before a folder `tests`
         if PurePosixPath(path).suffix in SUFFIXES and not hides and len(data) <= LARGEST:
             tree[path] = data
     return tree

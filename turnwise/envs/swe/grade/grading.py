@@ -37,6 +37,8 @@ class Witness:
     places: tuple[canaries.Place, ...]
     """Tests whose twins fail as they must."""
     reference: oracle.Reference
+    heard: frozenset[str] = frozenset()
+    """What the reference itself does to its process."""
     error: str = ""
     """Why the reference itself cannot be graded."""
 
@@ -65,14 +67,21 @@ def grade(task: SweTask, pristine: Tree, submitted: Tree, open_box: OpenBox, rul
         rng = random.Random(secrets.randbits(64))
         chosen = _chosen(task, witness.places, rules.canaries, rng)
         planted = canaries.plant({path: tree[path] for path in witness.tests}, chosen, rng)
-        with open_box(_spec(rules)) as box:
-            kept = [path for path in pristine if path in known_tests or PurePosixPath(path).name == "conftest.py"]
-            ran = suite.run(box, {**tree, **planted.files}, witness.tests, task.roots, kept, rules)
+        with open_box(_spec(rules, task)) as box:
+            kept = _kept(pristine, known_tests)
+            ran = suite.run(box, {**tree, **planted.files}, witness.tests, task.roots, kept, rules, known=pristine)
         found = _honesty(ran, planted)
-        reached = static.findings(pristine, {path: data for path, data in tree.items() if path not in known_tests})
+        reached = static.findings(
+            *({path: data for path, data in files.items() if path not in known_tests} for files in (pristine, tree))
+        )
         return _verdict(task, tree, ran, found, reached, witness, open_box, rules)
     except SandboxError as problem:
         return unknown(str(problem))
+
+
+def _kept(pristine: Tree, tests: frozenset[str]) -> list[str]:
+    """Files that nobody but us writes."""
+    return [path for path in pristine if path in tests or PurePosixPath(path).name == "conftest.py"]
 
 
 def _chosen(task: SweTask, places: tuple[canaries.Place, ...], most: int, rng: random.Random) -> list[canaries.Place]:
@@ -81,11 +90,11 @@ def _chosen(task: SweTask, places: tuple[canaries.Place, ...], most: int, rng: r
     return sorted(rng.sample(places, len(places)), key=lambda place: (place.path, place.name) not in wanted)[:most]
 
 
-def _spec(rules: Rules) -> Spec:
+def _spec(rules: Rules, task: SweTask) -> Spec:
     limits = replace(
         python.LIMITS, seconds=rules.seconds, memory_mb=rules.memory_mb, output_chars=32_000_000, flood_chars=100_000_000
     )
-    return python.spec(limits=limits)
+    return python.spec(limits=limits, requires=task.requires)
 
 
 def _verdict(
@@ -97,6 +106,7 @@ def _verdict(
     if passed and ran.exit_code != 1:
         found.append(f"all tests passed and the suite ended with {ran.exit_code}, though its canaries should have failed it")
     severe = [str(one) for one in reached if one.grade == "severe"] if rules.static != "off" else []
+    severe += [f"the code newly does {what}" for what in ran.heard if what not in witness.heard and rules.static != "off"]
     notices = [str(one) for one in reached if one.grade == "notice"] if rules.static != "off" else []
     tampered = bool(found or severe)
     resolved = passed and not found and not (severe and rules.static == "zero")
@@ -137,11 +147,10 @@ def _second(known: oracle.Reference, tree: Tree, task: SweTask, open_box: OpenBo
     """What the second witness has against a submission that passes all tests."""
     if not known.calls:
         return []
-    with open_box(_spec(rules)) as box:
+    with open_box(_spec(rules, task)) as box:
         _without_tests(box, tree, task)
         answers = oracle.replay(box, suite.places(task.roots), known.calls, seconds=rules.seconds)
-    apart = oracle.disagreements(known, answers)
-    return [f"{call} answers otherwise than the reference" for call in apart[: oracle.WORST]]
+    return oracle.disagreements(known, answers)[: oracle.WORST]
 
 
 def _without_tests(box: Sandbox, tree: Tree, task: SweTask) -> None:
@@ -159,7 +168,7 @@ def witnessed(task: SweTask, pristine: Tree, open_box: OpenBox, rules: Rules) ->
     Raises:
         SandboxError: where its box failed: nothing is remembered then.
     """
-    what = (tree_digest(pristine), task.fail_to_pass, task.pass_to_pass, task.test_files, task.roots, rules)
+    what = (tree_digest(pristine), task.fail_to_pass, task.pass_to_pass, task.test_files, task.roots, task.requires, rules)
     key = digest(repr(what).encode())
     with _lock:
         if key in _known:
@@ -178,22 +187,24 @@ def _witness(task: SweTask, pristine: Tree, open_box: OpenBox, rules: Rules) -> 
     tests = tuple(sorted({test.partition("::")[0] for test in wanted}))
     absent = [path for path in tests if path not in pristine]
     if absent:
-        return Witness(tests, (), oracle.Reference(), f"its tests are in {absent[0]}, which the reference does not have")
+        return Witness(tests, (), oracle.Reference(), error=f"its tests are in {absent[0]}, which the reference does not have")
     sources = {path: pristine[path] for path in tests}
     places = [place for path in tests for place in canaries.places(path, pristine[path])]
     places = _chosen(task, tuple(places), 8 * rules.canaries, random.Random(0))
     failing = ""
     for chosen in (places, []):
         planted = canaries.plant(sources, chosen, random.Random(secrets.randbits(64)))
-        with open_box(_spec(rules)) as box:
-            ran = suite.run(box, {**pristine, **planted.files}, tests, task.roots, (), rules, record=rules.oracle != "off")
+        with open_box(_spec(rules, task)) as box:
+            kept = _kept(pristine, frozenset(task.test_files))
+            ran = suite.run(box, {**pristine, **planted.files}, tests, task.roots, kept, rules, record=rules.oracle != "off")
         failing = next((test for test in sorted(wanted) if ran.outcomes.get(test) != "passed"), "")
         if not failing:
-            return Witness(tests, _failing(ran, planted), _reference(task, pristine, ran, open_box, rules))
+            known = _reference(task, pristine, ran, open_box, rules)
+            return Witness(tests, _failing(ran, planted), known, frozenset(ran.heard))
         if not chosen:
             break
     tail = ran.tail.strip()[-300:]
-    return Witness(tests, (), oracle.Reference(), f"the reference itself does not pass {failing}: {_ending(ran) or tail}")
+    return Witness(tests, (), oracle.Reference(), error=f"the reference itself does not pass {failing}: {_ending(ran) or tail}")
 
 
 def _failing(ran: suite.Suite, planted: canaries.Planted) -> tuple[canaries.Place, ...]:
@@ -210,7 +221,7 @@ def _reference(task: SweTask, pristine: Tree, ran: suite.Suite, open_box: OpenBo
     calls = [oracle.Call(module, name, arguments) for module, name, arguments in ran.calls]
 
     def opened() -> Sandbox:
-        box = open_box(_spec(rules))
+        box = open_box(_spec(rules, task))
         try:
             _without_tests(box, pristine, task)
         except BaseException:

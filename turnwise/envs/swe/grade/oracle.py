@@ -3,7 +3,8 @@
 A test that runs in the process of the code it tests can be talked into anything: an object that says it is equal to everything
 passes `assert f(x) == y`. So the calls that the tests made directly, with plain arguments, are noted once in a run of the
 reference; they are repeated in a box that holds the submission and no tests, by a process that is not trusted; and its answers,
-plain data with exact types, are compared here, in a process that runs nobody's code but ours.
+plain data with exact types, are compared here, in a process that runs nobody's code but ours. Calls that no test made are among
+them (`turnwise.envs.swe.grade.neighbours`): a function that answers most of those otherwise knows the tests and not its work.
 
 Only functions whose reference answers are the same twice, in two orders, are witnesses. What cannot be called so (methods,
 objects as arguments) has no second witness, and the tests alone decide. Equal means what `==` means between built-in values,
@@ -19,11 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from turnwise.envs.swe.grade.neighbours import neighbours
 from turnwise.sandbox.contract import Sandbox, SandboxError
 
 SOURCE = Path(__file__).with_name("replay.py")
 WORST = 3
 """Disagreements named in the reasons."""
+BESIDE = 400
+"""Most calls that no test made."""
+FEWEST = 3
+"""Answers that differ, of such calls of one function, which may be chance; so may be less than half of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +47,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What the reference answers; `answers[i]` is of `calls[i]`."""
+    """What the reference answers; `answers[i]` is of `calls[i]`, of which the first `asked` are those that the tests made."""
 
     calls: tuple[Call, ...] = ()
     answers: tuple[Any, ...] = ()
+    asked: int | None = None
+    """None: all."""
 
 
 def replay(box: Sandbox, roots: Sequence[str], calls: Sequence[Call], backwards: bool = False, seconds: float = 60.0) -> list[Any]:
@@ -74,22 +82,49 @@ def reference(open_box: Callable[[], Sandbox], roots: Sequence[str], calls: Sequ
     """Those calls that the reference answers with the same plain data in two boxes and two orders."""
     if not calls:
         return Reference()
-    with open_box() as box:
-        first = replay(box, roots, calls, seconds=seconds)
-    with open_box() as box:
-        second = replay(box, roots, calls, backwards=True, seconds=seconds)
+    beside = [Call(call.module, call.name, other) for call in calls for other in neighbours(call.arguments)]
+    known = set(calls)
+    every = [*calls, *[call for call in dict.fromkeys(beside) if call not in known][:BESIDE]]
+    try:
+        first, second = (_replayed(open_box, roots, every, backwards, seconds) for backwards in (False, True))
+    except SandboxError:  # a call beside may not come to an end, which is nobody's fault
+        every = list(calls)
+        first, second = (_replayed(open_box, roots, every, backwards, seconds) for backwards in (False, True))
     kept = [
-        (call, one)
-        for call, one, two in zip(calls, first, second, strict=True)
+        (number, call, one)
+        for number, (call, one, two) in enumerate(zip(every, first, second, strict=True))
         if one is not None and "opaque" not in json.dumps(one) and "long" not in one[1:] and one == two
-    ]
-    return Reference(tuple(call for call, _ in kept), tuple(one for _, one in kept))
+        and not (number >= len(calls) and _raised(one[1]))
+    ]  # fmt: skip
+    asked = sum(number < len(calls) for number, *_ in kept)
+    return Reference(tuple(call for _, call, _ in kept), tuple(one for *_, one in kept), asked)
 
 
-def disagreements(known: Reference, answers: Sequence[Any]) -> list[Call]:
-    """Calls that a submission answers otherwise than the reference."""
-    pairs = zip(known.calls, known.answers, answers, strict=True)
-    return [call for call, wanted, told in pairs if told is None or not _same(wanted[1], told[1])]
+def _replayed(
+    open_box: Callable[[], Sandbox], roots: Sequence[str], calls: Sequence[Call], backwards: bool, seconds: float
+) -> list[Any]:
+    with open_box() as box:
+        return replay(box, roots, calls, backwards, seconds)
+
+
+def _raised(told: Any) -> bool:
+    """What a function does with arguments it was not made for is nobody's business."""
+    return isinstance(told, list) and told[:1] == ["raised"]
+
+
+def disagreements(known: Reference, answers: Sequence[Any]) -> list[str]:
+    """What a submission answers otherwise than the reference, a sentence each."""
+    pairs = list(zip(known.calls, known.answers, answers, strict=True))
+    asked = len(pairs) if known.asked is None else known.asked
+    apart = [call for call, wanted, told in pairs[:asked] if told is None or not _same(wanted[1], told[1])]
+    found = [f"{call} answers otherwise than the reference" for call in apart]
+    beside: dict[tuple[str, str], list[bool]] = {}
+    for call, wanted, told in pairs[asked:]:
+        beside.setdefault((call.module, call.name), []).append(told is None or not _same(wanted[1], told[1]))
+    for (module, name), wrong in beside.items():
+        if sum(wrong) >= max(FEWEST, len(wrong) / 2):
+            found.append(f"{module}.{name} answers as the reference only what the tests ask ({sum(wrong)} of {len(wrong)} others)")
+    return found
 
 
 def _same(wanted: Any, told: Any) -> bool:

@@ -1,10 +1,11 @@
 """What runs in the grader's box: a supervisor that loads nothing of the agent's, and a child in which the tests run.
 
 Only the standard library is imported here, since the source of this file is handed to the box's Python as it is. The supervisor
-reads the request from standard input, which is then gone; the child gets from it a descriptor and a nonce, takes the nonce out of
-everything that the agent's code could look up by name, and streams one record per test. The supervisor counts the time of each
-test, looks at the end whether the tests on disk are still those it was given, and seals its report with a word that the child
-never had. It cannot be traced or read by the child, and where it is killed there is no report.
+reads the request from standard input, which is then gone; the child gets from it a descriptor and a key, keeps the key out of
+everything that the agent's code could look up by name, and streams one record per test. Records are numbered and each is signed
+with the key, which is never sent: whoever puts himself between the two can neither change one nor leave one out. The supervisor
+counts the time of each test, looks at the end whether the tests on disk are still those it was given, and seals its report with a
+word that the child never had. It cannot be traced or read by the child, and where it is killed there is no report.
 
 A child can still lie about what happens in its own process: `canaries`, `static` and `oracle` are there for that.
 """
@@ -27,10 +28,6 @@ LONGEST = 64_000_000
 """Bytes of records after which the child is stopped."""
 TAIL = 4000
 """Bytes kept of what the child printed."""
-CALLS = 2000
-"""Most calls recorded of a run."""
-RESUMED = 0x20 | 0x80 | 0x200
-"""Generators and coroutines, which are entered again: what they were called with is not known then."""
 PREFIX = ("-P", "-s", "-B", "-X", "utf8")
 
 
@@ -40,7 +37,7 @@ def supervise() -> int:
     seal = request.pop("seal")
     hide()
     report = Watch(request).report()
-    report["changed"] = changed(request["pristine"])
+    report["changed"] += [path for path in changed(request["pristine"]) if path not in report["changed"]]
     sys.stdout.write(seal + json.dumps(report) + "\n")
     sys.stdout.flush()
     return 137 if report["exit"] == -signal.SIGKILL and not report["stopped"] else 0
@@ -74,18 +71,25 @@ class Watch:
     """The child as the supervisor sees it."""
 
     def __init__(self, request: dict[str, Any]) -> None:
-        self.seconds, self.nonce = float(request["test_seconds"]), str(request["nonce"])
+        self.seconds, self.key = float(request["test_seconds"]), bytes.fromhex(request["key"])
         self.outcomes: dict[str, str] = {}
         self.calls: list[Any] = []
         self.twice: list[str] = []
         self.errors: list[str] = []
+        self.heard: list[str] = []
+        self.changed: list[str] = []
+        self.numbers: set[int] = set()
         self.malformed = 0
         self.test, self.stopped = "", ""
         self.charged = 0.0
         self.log = os.memfd_create("log")
         self.reader, writer = os.pipe()
         source = sys.orig_argv[sys.orig_argv.index("-c") + 1]
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG", "TZ") if name in os.environ}
+        kept = {
+            name: os.environ[name]
+            for name in ("PATH", "HOME", "TMPDIR", "LANG", "TZ", "CI", "PYTEST_PLUGINS", "PYTEST_ADDOPTS")
+            if name in os.environ
+        }
         self.child = subprocess.Popen(
             [sys.executable, *PREFIX, "-c", source, "child", str(writer)],
             stdin=subprocess.PIPE,
@@ -98,7 +102,7 @@ class Watch:
         os.close(writer)
         assert self.child.stdin is not None
         self.path = os.environ.get("PYTHONPATH", "").split(":")
-        self.child.stdin.write(json.dumps({**request, "path": self.path, "pristine": None}).encode())
+        self.child.stdin.write(json.dumps({**request, "path": self.path}).encode())
         self.child.stdin.close()
 
     def report(self) -> dict[str, Any]:
@@ -134,19 +138,23 @@ class Watch:
         tail = os.read(self.log, TAIL).decode("utf-8", "replace")
         return {
             "outcomes": self.outcomes, "twice": self.twice, "errors": self.errors, "malformed": self.malformed,
-            "exit": code, "stopped": self.stopped, "test": self.test, "tail": tail, "calls": self.calls,
+            "exit": code, "stopped": self.stopped, "test": self.test, "tail": tail, "calls": self.calls, "heard": self.heard,
+            "changed": self.changed, "missing": max(self.numbers, default=-1) + 1 - len(self.numbers),
         }  # fmt: skip
 
     def take(self, line: bytes) -> None:
-        """One record. What does not begin with the nonce, or is not one of ours, is counted and otherwise ignored."""
-        nonce, _, body = line.partition(b" ")
+        """One record. What is not signed, or comes again, is counted and otherwise ignored."""
+        signature, _, body = line.partition(b" ")
         try:
-            if nonce.decode() != self.nonce:
-                raise ValueError("no nonce")
-            kind, name, value = json.loads(body)
+            if signature.decode() != hashlib.blake2b(body, key=self.key, digest_size=16).hexdigest():
+                raise ValueError("not signed")
+            number, kind, name, value = json.loads(body)
+            if number in self.numbers:
+                raise ValueError("once more")
         except (ValueError, TypeError):
             self.malformed += 1
             return
+        self.numbers.add(number)
         if kind == "start":
             self.test, self.charged = str(name), 0.0
         elif kind == "end":
@@ -158,6 +166,8 @@ class Watch:
             self.errors.append(str(name))
         elif kind == "call":
             self.calls.append(value)
+        elif kind in ("heard", "changed"):
+            (self.heard if kind == "heard" else self.changed).append(str(name))
 
     def used(self) -> tuple[float, float]:
         """Now, and the processor seconds of the child."""
@@ -179,6 +189,19 @@ class Watch:
         return now
 
     state = "R"
+
+
+def apart() -> dict[str, Any]:
+    """This file's names once more, in a namespace that no module has and with built-in functions that nobody can exchange."""
+    import builtins
+    import types
+
+    source = sys.orig_argv[sys.orig_argv.index("-c") + 1]
+    names: dict[str, Any] = {"__name__": "runner", "__builtins__": dict(vars(builtins))}
+    exec(compile(source, "<runner>", "exec", dont_inherit=True), names)
+    sys.orig_argv[:] = [sys.executable]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    return names
 
 
 def child(descriptor: int) -> int:
@@ -210,37 +233,91 @@ def child(descriptor: int) -> int:
             return finder.find_spec(name, roots, target) if path is None and name in tops else None
 
     sys.meta_path.insert(0, Ours)
-    sys.path.extend([*roots, *request["beside"]])
-    stream = streaming(descriptor, request.pop("nonce"))
-    profile = recording(stream, request["record"], request["tests"]) if request["record"] else None
+    sys.path.extend([*request["beside"], *roots])  # a new module of the submission hides none that the tests know
+    stream = streaming(descriptor, bytes.fromhex(request.pop("key")))
+    profile = None
+    if request["record"]:
+        profile = loaded(request["recorder"], "recorder")["recording"](stream, request["record"], request["tests"])
     options = ["-c", "/dev/null", "--rootdir", os.getcwd(), "-p", "no:cacheprovider", "--import-mode=importlib", "-q"]
     options += ["--color=no", "--tb=line", "-o", "addopts="] + ["--noconftest"] * (not request["conftest"])
+    names = loaded(request.pop("listener"), "listener")
+    pristine = {os.path.abspath(path): wanted for path, wanted in request["pristine"].items()}
+    plugin = Plugin(stream, pristine, names["Whole"](), profile)
     sys.argv[:] = ["pytest"]
-    if profile is not None:
-        sys.setprofile(profile)
-    code = int(pytest.main([*options, *request["tests"]], plugins=[Plugin(stream)]))
-    sys.setprofile(None)
-    return code
+    names["listen"](lambda found: stream("heard", found), *request.pop("files"), request["path"])
+    return int(pytest.main([*options, *request["tests"]], plugins=[plugin]))
 
 
-def streaming(descriptor: int, nonce: str) -> Any:
-    """A function that sends one record."""
-    write, encode = os.write, json.JSONEncoder().encode
+def loaded(source: str, name: str) -> dict[str, Any]:
+    """What another of our files defines, with our own built-in functions."""
+    names: dict[str, Any] = {"__name__": name, "__builtins__": globals()["__builtins__"]}
+    exec(compile(source, f"<{name}>", "exec", dont_inherit=True), names)
+    return names
+
+
+def streaming(descriptor: int, key: bytes) -> Any:
+    """A function that sends one record. It uses nothing that the agent's code could exchange: no method written in Python."""
+    import _thread
+    import itertools
+    from json.encoder import encode_basestring_ascii as quoted
+
+    write, encode, signed = os.write, json.JSONEncoder().encode, hashlib.blake2b
+    lock, number = _thread.RLock(), itertools.count().__next__
 
     def send(kind: str, name: str, value: Any = None) -> None:
-        data = f"{nonce} {encode([kind, name, value])}\n".encode("utf-8", "replace")
-        while data:
-            data = data[write(descriptor, data) :]
+        last = "null" if value is None else quoted(value) if type(value) is str else encode(value)
+        with lock:
+            body = f"[{number()}, {quoted(kind)}, {quoted(name)}, {last}]".encode()
+            data = signed(body, key=key, digest_size=16).hexdigest().encode() + b" " + body + b"\n"
+            while data:
+                data = data[write(descriptor, data) :]
 
     return send
 
 
 class Plugin:
-    """Tells of every test when it begins and when it is over."""
+    """Tells of every test when it begins and when it is over, and of test files that are others when they are read.
 
-    def __init__(self, send: Any) -> None:
-        self.send = send
+    Args:
+        send: sends a record.
+        pristine: SHA-256 by absolute path.
+        whole: says what of the runner has been changed.
+        recorder: a profile function for what tests do; not for what pytest does around them, which is ten times as much.
+    """
+
+    def __init__(self, send: Any, pristine: dict[str, str], whole: Any, recorder: Any = None) -> None:
+        self.send, self.whole = send, whole
         self.phases: list[tuple[str, str, bool]] = []
+        self.pristine, self.digest = pristine, hashlib.sha256
+        self.told: set[str] = set()
+        self.recorder, self.profile = recorder, sys.setprofile
+
+    def look(self) -> None:
+        """Tell of what has been changed in the runner, once of each thing."""
+        for change in self.whole.changes():
+            if change not in self.told:
+                self.told.add(change)
+                self.send("heard", change)
+
+    def pytest_collection(self, session: Any) -> None:
+        self.whole.keep_hooks(session.config.pluginmanager)
+
+    def pytest_runtest_call(self, item: Any) -> None:
+        if self.recorder is not None:
+            self.profile(self.recorder)
+
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> None:
+        if call.when == "call":
+            if self.recorder is not None:
+                self.profile(None)
+            self.look()
+
+    def pytest_make_collect_report(self, collector: Any) -> None:
+        path = str(getattr(collector, "path", ""))
+        if path in self.pristine:
+            with open(path, "rb") as file:
+                if self.digest(file.read()).hexdigest() != self.pristine[path]:
+                    self.send("changed", os.path.relpath(path))
 
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed:
@@ -248,6 +325,7 @@ class Plugin:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self.phases = []
+        self.look()
         self.send("start", nodeid)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
@@ -255,6 +333,7 @@ class Plugin:
         self.phases.append((when, report.outcome, hasattr(report, "wasxfail")))
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self.look()
         self.send("end", nodeid, judged(self.phases))
 
 
@@ -270,67 +349,10 @@ def judged(phases: list[tuple[str, str, bool]]) -> str:
     return "passed" if whole else "failed"
 
 
-def recording(send: Any, files: dict[str, str], tests: list[str]) -> Any:
-    """A profile function that tells with which plain arguments the tests call the repository's functions.
-
-    Args:
-        files: module name by absolute path of its source.
-        tests: files whose calls are told.
-    """
-    callers = frozenset(os.path.abspath(path) for path in tests)
-    seen: set[tuple[str, str, str]] = set()
-
-    def profile(frame: Any, event: str, argument: Any) -> None:
-        code = frame.f_code
-        module = files.get(code.co_filename) if event == "call" else None
-        if module is None or len(seen) >= CALLS or not code.co_qualname.isidentifier() or code.co_qualname.startswith("_"):
-            return
-        caller = frame.f_back
-        while caller is not None and caller.f_code.co_filename in files and "<locals>" in caller.f_code.co_qualname:
-            caller = caller.f_back  # a decorator's wrapper
-        if caller is None or caller.f_code.co_filename not in callers or code.co_flags & RESUMED:
-            return
-        arguments = told(frame, code)
-        if arguments is not None and (module, code.co_qualname, arguments) not in seen and len(arguments) < 4000:
-            seen.add((module, code.co_qualname, arguments))
-            send("call", "", [module, code.co_qualname, arguments])
-
-    return profile
-
-
-def told(frame: Any, code: Any) -> str | None:
-    """The arguments of a call as the text of a Python literal `(args, kwargs)`; None where they are not all plain."""
-    values, names = frame.f_locals, code.co_varnames
-    plain = code.co_argcount
-    last = plain + code.co_kwonlyargcount
-    positional = [values[name] for name in names[:plain]]
-    keywords = {name: values[name] for name in names[plain:last]}
-    if code.co_flags & 0x04:
-        positional += values[names[last]]
-        last += 1
-    if code.co_flags & 0x08:
-        keywords |= values[names[last]]
-    text = repr((tuple(positional), keywords))
-    return text if builtin((tuple(positional), keywords)) else None
-
-
-def builtin(value: Any, depth: int = 0) -> bool:
-    """Whether a value is made of exact built-in types alone, so that its text says all of it."""
-    kind = type(value)
-    if value is None or kind in (bool, int, str, bytes):
-        return True
-    if kind is float:
-        return bool(value - value == 0)
-    if depth > 6 or kind not in (tuple, list, dict, set):
-        return False
-    inner = [*value, *value.values()] if kind is dict else list(value)
-    return all(builtin(item, depth + 1) for item in inner)
-
-
 if __name__ == "__main__":
     if sys.argv[1] == "supervise":
         sys.exit(supervise())
     leave = os._exit
-    ending = child(int(sys.argv[2]))
+    ending = apart()["child"](int(sys.argv[2]))
     sys.stdout.flush()
     leave(ending)

@@ -13,7 +13,10 @@ from turnwise.envs.swe.grade.verdict import Rules
 from turnwise.envs.swe.task import Tree, digest
 from turnwise.sandbox.contract import Sandbox, SandboxError
 
-SOURCE = Path(__file__).with_name("runner.py")
+SOURCE, LISTENER, RECORDER = (
+    Path(__file__).with_name(f"{name}.py").read_text("utf8") for name in ("runner", "listener", "recorder")
+)
+"""What runs in the box, as it was when this process began."""
 WORK = "/work"
 
 
@@ -35,11 +38,14 @@ class Suite:
     tail: str
     """The end of what was printed."""
     calls: tuple[Any, ...] = ()
+    heard: tuple[str, ...] = ()
+    """What the code of the repository did to the process that it ran in (`turnwise.envs.swe.grade.listener`)."""
 
 
 def run(
-    box: Sandbox, tree: Tree, tests: Sequence[str], roots: Sequence[str], kept: Iterable[str], rules: Rules, record: bool = False
-) -> Suite:
+    box: Sandbox, tree: Tree, tests: Sequence[str], roots: Sequence[str], kept: Iterable[str], rules: Rules, record: bool = False,
+    known: Tree | None = None,
+) -> Suite:  # fmt: skip
     """Fill a box with a tree and run its tests.
 
     Args:
@@ -47,6 +53,7 @@ def run(
         roots: directories for `sys.path`, relative to it.
         kept: files that must be the same when the tests are over.
         record: tell which plain calls the tests made (`turnwise.envs.swe.grade.oracle`).
+        known: the reference: modules that it has go before installed ones, others after; None where `tree` is the reference.
 
     Raises:
         SandboxError: where the box ran out of time or memory, or failed: nothing is known then.
@@ -54,13 +61,14 @@ def run(
     fill(box, tree)
     seal = secrets.token_hex(16)
     request = {
-        "seal": seal, "nonce": secrets.token_hex(16), "tests": list(tests), "roots": places(roots), "tops": tops(tree, roots),
+        "seal": seal, "key": secrets.token_hex(32), "tests": list(tests), "roots": places(roots),
+        "tops": tops(known or tree, roots), "listener": LISTENER, "files": _files(tree, tests, kept),
         "beside": [f"{WORK}/{folder}" for folder in dict.fromkeys(str(PurePosixPath(path).parent) for path in tests)],
         "conftest": any(PurePosixPath(path).name == "conftest.py" for path in tree), "test_seconds": rules.test_seconds,
         "memory_mb": rules.memory_mb, "pristine": {path: digest(tree[path]) for path in kept if path in tree},
-        "record": modules(tree, roots, tests) if record else None,
+        "record": modules(tree, roots, tests) if record else None, "recorder": RECORDER if record else "",
     }  # fmt: skip
-    command = ["python3", "-P", "-s", "-B", "-X", "utf8", "-c", SOURCE.read_text("utf8"), "supervise"]
+    command = ["python3", "-P", "-s", "-B", "-X", "utf8", "-c", SOURCE, "supervise"]
     result = box.run(command, timeout=rules.seconds, stdin=json.dumps(request))
     if result.error in ("timeout", "memory", "output", "infrastructure"):
         raise SandboxError(
@@ -82,13 +90,22 @@ def _suite(report: dict[str, Any]) -> Suite:
         suspicious.append(f"{len(twice)} tests were reported more than once, {sorted(twice)[0]} among them")
     if report["malformed"]:
         suspicious.append(f"{report['malformed']} lines of the results were not the runner's")
+    if report["missing"]:
+        suspicious.append(f"{report['missing']} lines of the results were left out")
     if report["changed"]:
         suspicious.append(
             f"{len(report['changed'])} files of the tests were changed during the run, {report['changed'][0]} among them"
         )
     outcomes = {name: outcome for name, outcome in report["outcomes"].items() if name not in twice}
     ending = report["stopped"], report["test"], tuple(suspicious), tuple(report["errors"]), report["tail"]
-    return Suite(outcomes, report["exit"], *ending, tuple(tuple(call) for call in report["calls"]))
+    return Suite(outcomes, report["exit"], *ending, tuple(tuple(call) for call in report["calls"]), tuple(report["heard"]))
+
+
+def _files(tree: Tree, tests: Sequence[str], kept: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Python files in the box that the submission may write, and those that it may not."""
+    ours = {*tests, *kept}
+    python = [path for path in tree if path.endswith(".py")]
+    return [f"{WORK}/{path}" for path in python if path not in ours], [f"{WORK}/{path}" for path in python if path in ours]
 
 
 def fill(box: Sandbox, tree: Tree) -> None:

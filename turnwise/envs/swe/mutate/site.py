@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -96,3 +97,24 @@ def sites(source: Source) -> Iterator[Site]:
 
 def _typing_only(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def statement(data: bytes, at: int) -> tuple[int, int]:
+    """First and last line of the innermost statement that holds byte `at`; of one with statements inside, those of its head."""
+    line = data.count(b"\n", 0, at) + 1
+    found = (line, line)
+    for first, last in _statements(data):  # outer ones before those inside them
+        if first <= line <= last:
+            found = (first, last)
+    return found
+
+
+@lru_cache(maxsize=64)
+def _statements(data: bytes) -> tuple[tuple[int, int], ...]:
+    found = []
+    for node in ast.walk(ast.parse(data)):
+        if isinstance(node, ast.stmt):
+            inner = [child.lineno for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
+            last = max(node.lineno, min(inner) - 1) if inner else node.end_lineno or node.lineno
+            found.append((node.lineno, last))
+    return tuple(found)

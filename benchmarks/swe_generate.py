@@ -1,0 +1,86 @@
+"""Generation of repair tasks over packages of the index: how many bugs make a task, what one costs, what the map of tests saves.
+
+python benchmarks/swe_generate.py --out recipes inflection==0.5.1 toolz==1.2.0
+python benchmarks/swe_generate.py --out recipes --compare 8 toolz==1.2.0 boltons==26.2.0
+
+For each package: `NAME.jsonl` with recipes (and its journal, so that a second call goes on), and a line of `table.json`. With
+--compare, so many bugs are judged once more by the whole suite: the processor seconds of both, and whether they agree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from turnwise.envs.swe.generate import Generation, Settings, generation
+from turnwise.envs.swe.judge import Judge
+from turnwise.envs.swe.source import open_source
+from turnwise.envs.swe.task import write_tasks
+from turnwise.errors import TurnwiseError
+
+
+def one(source: str, out: Path, number: int, compare: int) -> dict[str, Any]:
+    """What a package gives."""
+    repository = open_source(source)
+    began = time.monotonic()
+    journal = out / f"{repository.name}.journal"
+    settings = Settings(number=number, combined=0.15, backend="jail")
+    with generation(repository, settings, journal, lambda text: print(" ", text, flush=True)) as made:
+        tasks = list(made.tasks())
+        write_tasks(out / f"{repository.name}.jsonl", tasks)
+        tally = made.tally
+        single = sum(n for (operator, _), n in tally.reasons.items() if operator != "combined")
+        told = {
+            "package": f"{repository.name}=={repository.version}", "tests": len(made.baseline.suite),
+            "unstable": made.baseline.unstable, "suite_cpu": made.baseline.cpu, "tried": single,
+            "valid": tally.count("valid", combined=False), "flaky": tally.count("flaky"), "tasks": len(tasks),
+            "combined": sum(len(task.mutations) > 1 for task in tasks), "cpu_per_candidate": tally.cpu / max(1, tally.tried),
+            "wall_per_candidate": tally.seconds / max(1, tally.tried), "wall": time.monotonic() - began,
+            "reasons": {reason: tally.count(reason, combined=False) for reason in {r for _, r in tally.reasons}},
+        }  # fmt: skip
+        return told | (compared(made, compare) if compare else {})
+
+
+def compared(made: Generation, number: int) -> dict[str, Any]:
+    """The first so many bugs, with the map of tests and by the whole suite."""
+    whole = Judge(made.judge.box, made.judge.journal, whole_suite=True)
+    quick = slow = 0.0
+    apart = []
+    for bug in itertools.islice(made._candidates(), number):
+        mapped, all_tests = made.judge.judge(bug), whole.judge(bug)
+        quick, slow = quick + mapped.cpu, slow + all_tests.cpu
+        if (mapped.reason, mapped.fails) != (all_tests.reason, all_tests.fails):
+            apart.append([mapped.reason, all_tests.reason])
+    return {"compared": number, "cpu_map": quick, "cpu_whole": slow, "ratio": slow / max(quick, 1e-9), "apart": apart}
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("packages", nargs="+")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--number", type=int, default=15)
+    parser.add_argument("--compare", type=int, default=0)
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    file = given.out / "table.json"
+    for source in given.packages:
+        table = json.loads(file.read_text()) if file.exists() else {}
+        try:
+            told = one(source, given.out, given.number, given.compare)
+        except TurnwiseError as problem:
+            told = {"package": source, "error": str(problem)}
+        table[told["package"]] = {**table.get(told["package"], {}), **told}
+        file.write_text(json.dumps(table, indent=1))
+        print({name: round(value, 2) if isinstance(value, float) else value for name, value in told.items()}, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""What repositories say they need, wherever they say it, and which of it their tests need."""
+
+from __future__ import annotations
+
+import pytest
+
+from turnwise.envs.swe.declared import Declared, declared, imported, named, plain, wanted
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "expected"),
+    [
+        (
+            "PKG-INFO",
+            "Metadata-Version: 2.4\nName: m\nRequires-Dist: attrs>=22\nRequires-Dist: hypothesis; extra == 'tests'\n"
+            "Requires-Dist: sphinx; extra == \"docs\"\nRequires-Dist: tomli>=2; (python_version < '3.11') and extra == 'test'\n"
+            "\nRequires-Dist: no\n",
+            Declared(("attrs>=22",), ("hypothesis", "tomli>=2; (python_version < '3.11')"), ("sphinx",)),
+        ),
+        (
+            "m.egg-info/requires.txt",
+            'six\n\n[:python_version < "3"]\nenum34\n\n[testing]\nmock>=1\n\n[docs]\nsphinx\n',
+            Declared(("six", 'enum34; python_version < "3"'), ("mock>=1",), ("sphinx",)),
+        ),
+        (
+            "pyproject.toml",
+            '[project]\nname = "m"\ndependencies = ["attrs"]\n[project.optional-dependencies]\ntest = ["hypothesis", "m[fast]"]\n'
+            'fast = ["ujson"]\n'
+            '[dependency-groups]\ndev = [{include-group = "lint"}, "pyyaml"]\nlint = ["ruff"]\n',
+            Declared(("attrs",), ("hypothesis", "m[fast]", "ujson", "ruff", "pyyaml"), ("ujson", "ruff")),
+        ),
+        (
+            "pyproject.toml",
+            '[tool.poetry.dependencies]\npython = "^3.9"\nattrs = "^22.1"\nrich = {version = "*", optional = true}\n'
+            '[tool.poetry.group.dev.dependencies]\nfreezegun = "1.2"\nmock = "*"\nsix = ">=1,<2"\n'
+            '[tool.hatch.envs.default]\ndependencies = ["pyyaml"]\n[tool.uv]\ndev-dependencies = ["ujson"]\n'
+            '[tool.pdm.dev-dependencies]\ntest = ["yarl"]\n',
+            Declared(("attrs>=22.1",), ("freezegun==1.2", "mock", "six>=1,<2", "pyyaml", "ujson", "yarl")),
+        ),
+        (
+            "setup.cfg",
+            "[options]\ninstall_requires =\n    attrs\ntests_require = mock\n[options.extras_require]\n"
+            "test =\n    hypothesis\nall =\n    rich\n",
+            Declared(("attrs",), ("mock", "hypothesis"), ("rich",)),
+        ),
+        (
+            "setup.py",
+            "from setuptools import setup\nneeds = ['attrs', 'six']\nsetup(name='m', install_requires=needs,\n"
+            "      tests_require=['mock'],\n"
+            "      extras_require={'test': ['hypothesis'], 'docs': 'sphinx'}, version=open('v').read())\n",
+            Declared(("attrs", "six"), ("mock", "hypothesis"), ("sphinx",)),
+        ),
+        ("requirements-dev.txt", "# all\n-r other.txt\nmock==1.0  # old\ngit+https://x/y\n", Declared((), ("mock==1.0",))),
+        ("tests/requirements.txt", "mock\n", Declared((), ("mock",))),
+        ("requirements/test.in", "mock\n", Declared((), ("mock",))),
+        ("requirements.txt", "flask\n", Declared()),
+        ("tox.ini", "[testenv]\ndeps =\n    mock\n    py38: six\ncommands = pytest\n", Declared((), ("mock", "six"))),
+        ("tox.ini", "not an ini", Declared()),
+        ("pyproject.toml", "not = [toml", Declared()),
+        ("pyproject.toml", "[project]\ndependencies = 3\n", Declared()),
+        ("setup.py", "def f(:\n", Declared()),
+    ],
+)  # fmt: skip
+def test_every_place_is_read(path: str, text: str, expected: Declared) -> None:
+    assert declared({path: text.encode()}) == expected
+
+
+def test_the_first_place_is_believed() -> None:
+    tree = {"PKG-INFO": b"Requires-Dist: A.B>=2\n", "setup.cfg": b"[options]\ninstall_requires =\n    a_b>=1\n    c\n"}
+    assert declared(tree).runtime == ("A.B>=2", "c")
+
+
+def test_names_are_compared_as_an_index_does() -> None:
+    assert plain("A_b.c") == "a-b-c" and named(" Foo_Bar[x] >= 2") == "foo-bar" and named("-e .") == ""
+
+
+TESTS = b"""
+import os, sums, yaml
+from hypothesis import given
+try:
+    import numpy
+except ImportError:
+    numpy = None
+if sys.version_info > (3, 14):
+    import annotationlib
+from . import sibling
+def test():
+    import simplejson
+"""
+
+
+def test_what_a_file_imports_in_any_case() -> None:
+    assert imported(TESTS) == {"os", "sums", "yaml", "hypothesis", "simplejson"}
+    assert imported(TESTS, deep=False) == {"os", "sums", "yaml", "hypothesis"}
+    assert imported(b"def f(:") == set()
+
+
+def want(tests: tuple[str, ...], runtime: tuple[str, ...] = (), others: tuple[str, ...] = ()) -> tuple[str, ...]:
+    tree = {"tests/test_a.py": TESTS, "sums/fast.py": b"import ujson\n"}
+    return wanted(tree, Declared(runtime, tests, others), ["sums"], ["tests/test_a.py"], ["sums/fast.py"])
+
+
+def test_only_what_is_imported_and_plugins_are_wanted() -> None:
+    given = ("pytest", "PyYAML>=6", "hypothesis", "numpy", "pytest-mock", "pytest-cov", "mypy", "sphinx-rtd-theme", "types-PyYAML")
+    assert want(given) == ("PyYAML>=6", "hypothesis", "pytest-mock")
+
+
+def test_what_the_package_has_anyway_is_not_asked_for_twice() -> None:
+    assert want(("hypothesis", "pyyaml"), runtime=("PyYAML",)) == ("hypothesis",)
+
+
+def test_other_extras_are_taken_where_code_imports_them() -> None:
+    assert want(("pyyaml", "hypothesis"), others=("ujson>=5", "rich", "simplejson")) == (
+        "pyyaml", "hypothesis", "ujson>=5", "simplejson",
+    )  # fmt: skip
+
+
+def test_an_import_that_nothing_is_named_after_may_be_brought_by_any() -> None:
+    assert want(("hypothesis", "strange-name", "black")) == ("hypothesis", "strange-name")
