@@ -100,11 +100,14 @@ def _among(one: Any, several: list[Any]) -> bool:
     return any(one is other for other in several)
 
 
-def listen(tell: Callable[[str], None], sources: Iterable[str], tests: Iterable[str], library: Iterable[str]) -> None:
+def listen(
+    tell: Callable[[str], None], ours_too: Iterable[Any], sources: Iterable[str], tests: Iterable[str], library: Iterable[str]
+) -> None:  # fmt: skip
     """Hear from now on, and tell once of each thing in a few words.
 
     Args:
         tell: is given what was heard.
+        ours_too: namespaces of code that is nobody's, beside those that are running now.
         sources: absolute paths of the repository's Python files that are the submission's to write.
         tests: absolute paths of those that are not.
         library: directories of installed modules.
@@ -115,7 +118,7 @@ def listen(tell: Callable[[str], None], sources: Iterable[str], tests: Iterable[
     theirs, ours = frozenset(sources), frozenset(tests)
     named = frozenset(path.rpartition("/")[2] for path in ours) - {"__init__.py"}
     speaking = {f"{standard}/{name}.py" for name in RUNS_TEXT}
-    runner: list[Any] = []  # globals of who is running now: the runner, whose looks are nobody's
+    runner = list(ours_too)  # and of who is running now: the runner, whose looks are nobody's
     frame: Any = getframe()
     while frame is not None:
         runner, frame = [*runner, frame.f_globals], frame.f_back
@@ -153,8 +156,8 @@ def listen(tell: Callable[[str], None], sources: Iterable[str], tests: Iterable[
             return f"{event} at run time" if made or unread else ""
         if event == "pickle.find_class":
             return f"{event} of {arguments[0]}.{arguments[1]}" if str(arguments[0]).partition(".")[0] in ANSWERS else ""
-        if event == "object.__getattr__" and arguments[1] not in READ:
-            return ""
+        if event == "object.__getattr__":
+            return f"{event} of {arguments[1]}" if arguments[1] in READ and submitted(frame) else ""
         if event in PROCESSES:
             return event if nearest(frame) else ""
         return event if submitted(frame) else ""
