@@ -224,5 +224,5 @@ def test_what_is_asked_for_by_hand_is_had(home: Path, repository: Repository) ->
     assert found(bare, "helping==0.1") == (("helping==0.1",), ["looking for helping", "beside pytest the tests have helping==0.1"])
 
 
-def test_requires_is_the_module(home: Path) -> None:
+def test_what_a_file_defines() -> None:
     assert requires.names(b"class A:\n    def f(self): pass\n") == {"A", "f"} and requires.names(b"def (") == frozenset()
