@@ -60,7 +60,7 @@ def test_a_library_written_anew_is_not_flagged(kind: str) -> None:
     assert len(before) >= 8 and after != before and severe(before, after) == []
 
 
-PATTERNS = """\
+TEXT = """\
 from functools import lru_cache, singledispatch, wraps
 
 
@@ -179,7 +179,8 @@ try:
     import ujson as json
 except ImportError:
     import json
-""".split("# ---\n")
+"""
+PATTERNS = TEXT.split("# ---\n")
 
 
 @pytest.mark.parametrize("number", range(len(PATTERNS)))
