@@ -201,8 +201,8 @@ def test_tasks_of_a_package_with_requirements(home: Path, repository: Repository
     trees = materialise(tasks[0], repository)
     pool = Pool(opener("jail"), python.LIMITS)
     box, *_ = pool.take(Repo.of(trees.pristine, tasks[0].roots, tasks[0].requires))
-    with box, box.shell() as shell:  # type: ignore[attr-defined]
-        result = shell.run("python -m pytest -q")
+    with box:
+        result = box.shell().run("python -m pytest -q", 60.0)
     assert "4 passed" in result.stdout, result.stdout
     assert ENVIRONMENT["PYTEST_ADDOPTS"]
 
