@@ -48,7 +48,6 @@ class Verdicts:
                 self._known.popitem(last=False)
         return verdict
 
-
     def _recall(self, key: tuple[str, str, Rules]) -> Verdict | None:
         with self._lock:
             if key in self._known:
