@@ -115,7 +115,7 @@ def made(backend: str) -> SweEnv:
 
 def left(backend: str) -> dict[str, int]:
     """Directories and containers that are ours."""
-    found = {"directories": sum(1 for path in Path(tempfile.gettempdir()).glob("turnwise*") if path.stat().st_uid == os.getuid())}
+    found = {"directories": sum(1 for _ in Path(tempfile.gettempdir()).iterdir())}
     if backend == "docker":
         ids = subprocess.run(["docker", "ps", "-aq", "--filter", f"label={LABEL}"], capture_output=True, text=True, check=True)
         found["containers"] = len(ids.stdout.split())
@@ -179,6 +179,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=4)
     parser.add_argument("--backend", default="jail")
     given = parser.parse_args()
+    tempfile.tempdir = tempfile.mkdtemp(prefix="swe-soak-")  # so that what is counted there is ours alone
+    os.chmod(tempfile.tempdir, 0o755)
     print(f"load {os.getloadavg()[0]:.1f}")
     times(given.backend)
     grown = soak(given.episodes, given.threads, given.backend) if given.episodes else []

@@ -30,6 +30,8 @@ RIGHT, NOTHING = Verdict(True, 1.0, 1.0), Verdict(False, 0.0, 1.0)
         ([Verdict(True, 1.0, 1.0, tampered=True)], [NOTHING], "taken for a cheat"),
         ([Verdict(False, error="no memory")], [NOTHING], "the repair could not be graded: no memory"),
         ([RIGHT], [NOTHING, RIGHT], "doing nothing is worth something"),
+        ([RIGHT], [Verdict(False, 0.5, 1.0)], "otherwise of the broken repository: 0.500 of the failing tests"),
+        ([RIGHT], [Verdict(False, 0.0, 0.9)], "otherwise of the broken repository"),
         ([RIGHT], [Verdict(False, error="no time")], "doing nothing could not be graded: no time"),
     ],
 )  # fmt: skip
@@ -64,4 +66,4 @@ def test_tasks_of_ours_and_one_that_is_none() -> None:
     first, second, third = check([TOY[0], never, none], Library("", TOY), opener("jail"), runs=1)
     assert first.wrong == ()
     assert "the reference itself does not pass tests/test_text.py::test_absent" in " ".join(second.wrong)
-    assert any(problem.startswith("doing nothing is worth something") for problem in third.wrong)
+    assert any(problem.startswith("the tests say otherwise of the broken repository") for problem in third.wrong)

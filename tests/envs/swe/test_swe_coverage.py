@@ -73,6 +73,30 @@ def test_a_function_holds_those_inside_it() -> None:
     assert Reach(told, ["a"]).tests("f.py", Function("outer", 1, 5)) == {"a"}
 
 
+def test_which_lines_run(traced: Run) -> None:
+    assert traced.coverage is not None
+    reach = Reach(traced.coverage, traced.of("passed"))
+    lines = small_repository.CODE.splitlines()
+    where = {f.name: f for f, _ in functions(ast.parse(small_repository.CODE))}
+
+    def runs(function: str, text: str) -> bool:
+        line = next(n for n, found in enumerate(lines, start=1) if text in found and n >= where[function].first)
+        return reach.runs("sums.py", where[function], line, line)
+
+    assert runs("total", "result += number") and runs("clamp", "return low") and runs("clamp", "return high if")
+    assert not runs("unused", "return a - b") and not runs("total", '"""The sum')
+    assert runs("heavy", "return weight")  # it keeps its answers, and was not followed
+    assert not reach.runs("other.py", where["total"], 1, 9)
+
+
+def test_lines_of_which_not_all_was_seen_may_run() -> None:
+    told = {"tests": [], "always": [], "functions": [], "lines": {"f.py": [-10, 3, 4, 11]}}
+    reach, short, long = Reach(told, []), Function("short", 2, 6), Function("long", 10, 30)
+    assert [reach.runs("f.py", short, line, line) for line in (3, 5)] == [True, False] and reach.runs("f.py", short, 4, 6)
+    assert reach.runs("f.py", long, 25, 25)
+    assert Reach({**told, "lines": {}}, []).runs("f.py", short, 5, 5)  # of a suite that works in other processes
+
+
 def test_chosen_tests_of_a_broken_repository(box: Box) -> None:
     changed = {"sums.py": small_repository.CODE.replace("return low", "return high").encode()}
     chosen = [HEAD + "test_clamp[-1-0]", HEAD + "test_clamp[5-5]"]

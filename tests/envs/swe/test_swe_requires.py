@@ -201,8 +201,8 @@ def test_tasks_of_a_package_with_requirements(home: Path, repository: Repository
     trees = materialise(tasks[0], repository)
     pool = Pool(opener("jail"), python.LIMITS)
     box, *_ = pool.take(Repo.of(trees.pristine, tasks[0].roots, tasks[0].requires))
-    with box, box.shell() as shell:  # type: ignore[attr-defined]
-        result = shell.run("python -m pytest -q")
+    with box:
+        result = box.shell().run("python -m pytest -q", 60.0)
     assert "4 passed" in result.stdout, result.stdout
     assert ENVIRONMENT["PYTEST_ADDOPTS"]
 
@@ -224,5 +224,5 @@ def test_what_is_asked_for_by_hand_is_had(home: Path, repository: Repository) ->
     assert found(bare, "helping==0.1") == (("helping==0.1",), ["looking for helping", "beside pytest the tests have helping==0.1"])
 
 
-def test_requires_is_the_module(home: Path) -> None:
+def test_what_a_file_defines() -> None:
     assert requires.names(b"class A:\n    def f(self): pass\n") == {"A", "f"} and requires.names(b"def (") == frozenset()

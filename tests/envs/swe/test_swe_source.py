@@ -176,6 +176,17 @@ def test_a_package_can_ask_for_its_own_version(tmp_path: Path, path: str) -> Non
     assert sorted(other for other in found.tree if "info" in other and other != "PKG-INFO") == ["sums-1.2.dist-info/METADATA"]
 
 
+def test_a_package_can_ask_for_its_own_entry_points(tmp_path: Path) -> None:
+    told = b'[project]\nname = "sums"\n[project.scripts]\nsums = "sums:f"\n[project.entry-points."sums.plugins"]\na = "sums.a:A"\n'
+    found = from_archive(archive(tmp_path, {**FILES, "sums-1.2/PKG-INFO": META, "sums-1.2/pyproject.toml": told}))
+    path = "sums-1.2.dist-info/entry_points.txt"
+    assert found.tree[path] == b"[console_scripts]\nsums = sums:f\n\n[sums.plugins]\na = sums.a:A\n"
+    egg = {"sums-1.2/sums.egg-info/PKG-INFO": META, "sums-1.2/sums.egg-info/entry_points.txt": b"[x]\ny = z\n"}
+    assert from_archive(archive(tmp_path, {**FILES, **egg})).tree[path] == b"[x]\ny = z\n"
+    bad = from_archive(archive(tmp_path, {**FILES, "sums-1.2/PKG-INFO": META, "sums-1.2/pyproject.toml": b"not [ toml"}))
+    assert path not in bad.tree
+
+
 def test_what_a_source_says_it_needs_is_kept_though_its_egg_info_is_not(tmp_path: Path) -> None:
     more = {"sums-1.2/src/sums.egg-info/requires.txt": b"six\n[test]\nmock\n", "sums-1.2/tox.ini": b"[testenv]\ndeps = ruff\n"}
     found = from_archive(archive(tmp_path, {**FILES, **more, "sums-1.2/PKG-INFO": META}))

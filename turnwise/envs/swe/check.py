@@ -36,9 +36,10 @@ class Checked:
         known = [v for v in self.gold if not v.error]
         found += [f"the repair is not worth 1: {_told(v)}" for v in known if v.reward("binary") != 1.0 or v.reward("ratio") != 1.0]
         found += [f"the repair is taken for a cheat: {_told(v)}" for v in known if v.tampered]
-        found += [
-            f"doing nothing is worth something: {_told(v)}" for v in self.nothing if not v.error and v.reward("binary") != 0.0
-        ]
+        idle = [v for v in self.nothing if not v.error]
+        found += [f"doing nothing is worth something: {_told(v)}" for v in idle if v.reward("binary") != 0.0]
+        other = [v for v in idle if (v.f2p_rate, v.p2p_rate) != (0.0, 1.0)]
+        found += [f"the tests say otherwise of the broken repository: {_told(v)}" for v in other]
         return tuple(dict.fromkeys(found))
 
 

@@ -53,6 +53,17 @@ class Declared:
     """Of all other extras and groups."""
 
 
+def entry_points(tree: Tree) -> bytes:
+    """What `pyproject.toml` says of entry points, in the words of an installed package; empty where it says nothing."""
+    try:
+        project = tomllib.loads(tree.get("pyproject.toml", b"").decode("utf8", "replace")).get("project", {})
+        groups = {"console_scripts": project.get("scripts", {}), **project.get("entry-points", {})}
+        parts = [f"[{name}]\n" + "".join(f"{key} = {at}\n" for key, at in group.items()) for name, group in groups.items() if group]
+    except (ValueError, TypeError, AttributeError):
+        return b""
+    return "\n".join(parts).encode()
+
+
 def plain(name: str) -> str:
     """A distribution's name as an index compares it."""
     return re.sub(r"[-_.]+", "-", name).lower()

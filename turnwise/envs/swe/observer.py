@@ -58,6 +58,7 @@ class Tracer:
             self.shared.add(code)
             self.depth += 1
             frame.f_trace_lines = False
+            self.left[code], self.lines[code] = 0, set()
             return self.leave
         left = self.left.get(code)
         if left is None:

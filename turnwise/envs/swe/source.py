@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from turnwise.envs.swe.declared import Declared, declared
+from turnwise.envs.swe.declared import Declared, declared, entry_points
 from turnwise.envs.swe.task import Tree, digest, tree_digest
 from turnwise.errors import DataError
 
@@ -194,11 +194,15 @@ def _cleaned(tree: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def _installed(tree: Tree, name: str, version: str) -> dict[str, bytes]:
-    """What would tell the package's version to the package itself, were it installed: many ask for it when they are imported."""
-    for path in ("PKG-INFO", *(path for path in sorted(tree) if path.endswith(".egg-info/PKG-INFO") and path.count("/") < 3)):
-        if path in tree:
-            return {f"{name.replace('-', '_')}-{version}.dist-info/METADATA": tree[path]}
-    return {}
+    """What would tell a package its version and its entry points, were it installed: many ask when they are imported."""
+    eggs = sorted(path.removesuffix("PKG-INFO") for path in tree if path.endswith(".egg-info/PKG-INFO") and path.count("/") < 3)
+    home = f"{name.replace('-', '_')}-{version}.dist-info"
+    found = [folder for folder in ("", *eggs) if f"{folder}PKG-INFO" in tree]
+    if not found:
+        return {}
+    made = {f"{home}/METADATA": tree[f"{found[0]}PKG-INFO"]}
+    entries = next((tree[f"{egg}entry_points.txt"] for egg in eggs if f"{egg}entry_points.txt" in tree), entry_points(tree))
+    return made | ({f"{home}/entry_points.txt": entries} if entries else {})
 
 
 def _home(tree: Tree, name: str) -> str:

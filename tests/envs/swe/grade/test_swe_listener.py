@@ -19,7 +19,7 @@ names = {"__name__": "listener"}
 exec(compile(open(source).read(), "<listener>", "exec"), names)
 heard = []
 whole = names["Whole"]()
-names["listen"](heard.append, [here + "/submission.py"], [here + "/tests/test_it.py"], [])
+names["listen"](heard.append, [], [here + "/submission.py"], [here + "/tests/test_it.py"], [])
 sys.path[:0] = [here, here + "/tests"]
 try:
     import test_it

@@ -15,6 +15,7 @@ import turnwise.envs.swe as package
 from turnwise.envs.swe.mutate import Source, edits, functions, rebuild, record, sound
 from turnwise.envs.swe.mutate.edits import ALL
 from turnwise.envs.swe.mutate.operators import OPERATORS
+from turnwise.envs.swe.mutate.site import statement
 from turnwise.errors import DataError
 
 
@@ -185,3 +186,29 @@ def test_whatever_an_edit_is_made_in_stays_python(expression: str) -> None:
     Source(data)
     for edit in edits(data):
         ast.parse(rebuild(data, [record("h.py", data, edit)]))
+
+
+HEADS = b"""def f(a,
+      b):
+    if (a and
+            b):
+        x = (1 +
+             2)
+    elif b:
+        return [
+            a]
+    try:
+        return x
+    except E: pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (b"a and", (3, 4)), (b"2)", (5, 6)), (b"elif b", (7, 7)), (b"a]", (8, 9)), (b"return x", (11, 11)), (b"try", (10, 10)),
+        (b"pass", (12, 12)), (b"b):\n    if", (1, 2)),
+    ],
+)  # fmt: skip
+def test_the_statement_that_holds_a_place(text: bytes, lines: tuple[int, int]) -> None:
+    assert statement(HEADS, HEADS.index(text)) == lines

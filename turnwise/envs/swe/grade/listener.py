@@ -96,86 +96,99 @@ class Whole:
         return found + ["a change of the hooks"] * (self.manager is not None and self.manager._inner_hookexec is not self.calling)
 
 
-def _among(one: Any, several: list[Any]) -> bool:
-    return any(one is other for other in several)
+EVENTS = FRAMES | PROCESSES | FILES | CODE | {"pickle.find_class", "object.__getattr__"}
 
 
-def listen(tell: Callable[[str], None], sources: Iterable[str], tests: Iterable[str], library: Iterable[str]) -> None:
-    """Hear from now on, and tell once of each thing in a few words.
+class Listener:
+    """Hears events and tells of those that are the submission's doing, once of each in a few words.
 
     Args:
         tell: is given what was heard.
+        ours_too: namespaces of code that is nobody's, beside those that are running now.
         sources: absolute paths of the repository's Python files that are the submission's to write.
         tests: absolute paths of those that are not.
         library: directories of installed modules.
     """
-    getframe, ident = sys._getframe, _thread.get_ident
-    standard = os.path.dirname(os.__file__)
-    trusted = tuple(f"{folder}/" for folder in (standard, *library) if folder)
-    theirs, ours = frozenset(sources), frozenset(tests)
-    named = frozenset(path.rpartition("/")[2] for path in ours) - {"__init__.py"}
-    speaking = {f"{standard}/{name}.py" for name in RUNS_TEXT}
-    runner: list[Any] = []  # globals of who is running now: the runner, whose looks are nobody's
-    frame: Any = getframe()
-    while frame is not None:
-        runner, frame = [*runner, frame.f_globals], frame.f_back
-    busy: set[int] = set()
-    known: set[str] = set()
 
-    def submitted(frame: Any) -> bool:
+    def __init__(
+        self, tell: Callable[[str], None], ours_too: Iterable[Any], sources: Iterable[str], tests: Iterable[str],
+        library: Iterable[str],
+    ) -> None:  # fmt: skip
+        self.tell, self.getframe, self.ident = tell, sys._getframe, _thread.get_ident
+        standard = os.path.dirname(os.__file__)
+        self.trusted = tuple(f"{folder}/" for folder in (standard, *library) if folder)
+        self.theirs, self.ours = frozenset(sources), frozenset(tests)
+        self.named = frozenset(path.rpartition("/")[2] for path in self.ours) - {"__init__.py"}
+        self.speaking = frozenset(f"{standard}/{name}.py" for name in RUNS_TEXT)
+        self.runner = list(ours_too)  # and of who is running now: the runner, whose looks are nobody's
+        frame: Any = self.getframe()
+        while frame is not None:
+            self.runner.append(frame.f_globals)
+            frame = frame.f_back
+        self.busy: set[int] = set()
+        self.known: set[str] = set()
+
+    def __call__(self, event: str, arguments: Any) -> None:
+        if event not in EVENTS or (me := self.ident()) in self.busy:
+            return
+        self.busy.add(me)
+        try:
+            found = self.heard(event, arguments, self.getframe(1))
+            if found and found not in self.known:
+                self.known.add(found)
+                self.tell(found)
+        finally:
+            self.busy.discard(me)
+
+    def heard(self, event: str, arguments: Any, frame: Any) -> str:
+        """What to tell of an event; empty where it is nothing."""
+        if event in FILES:
+            paths = [_text(path) for path in arguments[:2]]
+            touched = [path for path in paths if path.rstrip("/").rpartition("/")[2] in self.named or path.startswith("/proc/")]
+            return f"{event} of {touched[0]}" if touched and self.nearest(frame) else ""
+        if event in CODE:
+            made = event == "compile" and (self.submitted(frame) or (self.speaks(frame) and self.nearest(frame)))
+            unread = event == "exec" and self.strange(arguments[0])
+            return f"{event} at run time" if made or unread else ""
+        if event == "pickle.find_class":
+            return f"{event} of {arguments[0]}.{arguments[1]}" if str(arguments[0]).partition(".")[0] in ANSWERS else ""
+        if event == "object.__getattr__":
+            return f"{event} of {arguments[1]}" if arguments[1] in READ and self.submitted(frame) else ""
+        if event in PROCESSES:
+            return event if self.nearest(frame) else ""
+        return event if self.submitted(frame) else ""
+
+    def submitted(self, frame: Any) -> bool:
         """Whether code is the submission's: of its files, or made at run time."""
         name = frame.f_code.co_filename
-        return not (name in ours or name.startswith("<frozen") or name.startswith(trusted) or _among(frame.f_globals, runner))
+        known = name in self.ours or name.startswith("<frozen") or name.startswith(self.trusted)
+        return not (known or any(frame.f_globals is names for names in self.runner))
 
-    def nearest(frame: Any) -> bool:
+    def nearest(self, frame: Any) -> bool:
         """Whether the submission is the last of whom this is done for: the library only does what it is told."""
         while frame is not None:
-            if submitted(frame):
+            if self.submitted(frame):
                 return True
-            if frame.f_code.co_filename in ours:
+            if frame.f_code.co_filename in self.ours:
                 return False
             frame = frame.f_back
         return False
 
-    def text(path: Any) -> str:
-        path = path.__fspath__() if hasattr(path, "__fspath__") else path
-        return path.decode("utf-8", "replace") if type(path) is bytes else path if type(path) is str else ""
+    def speaks(self, frame: Any) -> bool:
+        """Whether code of the library runs what it is given."""
+        return frame.f_code.co_filename in self.speaking
 
-    def heard(event: str, arguments: Any, frame: Any) -> str:
-        """What to tell of an event; empty where it is nothing."""
-        if event in FILES:
-            paths = [text(path) for path in arguments[:2]]
-            touched = [path for path in paths if path.rstrip("/").rpartition("/")[2] in named or path.startswith("/proc/")]
-            return f"{event} of {touched[0]}" if touched and nearest(frame) else ""
-        if event in CODE:
-            made = event == "compile" and (submitted(frame) or (frame.f_code.co_filename in speaking and nearest(frame)))
-            unread = event == "exec" and strange(arguments[0])
-            return f"{event} at run time" if made or unread else ""
-        if event == "pickle.find_class":
-            return f"{event} of {arguments[0]}.{arguments[1]}" if str(arguments[0]).partition(".")[0] in ANSWERS else ""
-        if event == "object.__getattr__" and arguments[1] not in READ:
-            return ""
-        if event in PROCESSES:
-            return event if nearest(frame) else ""
-        return event if submitted(frame) else ""
-
-    def strange(code: Any) -> bool:
+    def strange(self, code: Any) -> bool:
         """Code of a file that is no Python file anybody has read."""
         name = getattr(code, "co_filename", "<")
-        return not (name.startswith("<") or name in theirs or name in ours or name.startswith(trusted))
+        return not (name.startswith("<") or name in self.theirs or name in self.ours or name.startswith(self.trusted))
 
-    events = FRAMES | PROCESSES | FILES | CODE | {"pickle.find_class", "object.__getattr__"}
 
-    def hook(event: str, arguments: Any) -> None:
-        if event not in events or (me := ident()) in busy:
-            return
-        busy.add(me)
-        try:
-            found = heard(event, arguments, getframe(1))
-            if found and found not in known:
-                known.add(found)
-                tell(found)
-        finally:
-            busy.discard(me)
+def _text(path: Any) -> str:
+    path = path.__fspath__() if hasattr(path, "__fspath__") else path
+    return path.decode("utf-8", "replace") if type(path) is bytes else path if type(path) is str else ""
 
-    sys.addaudithook(hook)
+
+def listen(*words: Any) -> None:
+    """Hear from now on, as a `Listener` of these words."""
+    sys.addaudithook(Listener(*words))

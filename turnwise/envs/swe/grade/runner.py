@@ -235,16 +235,15 @@ def child(descriptor: int) -> int:
     sys.meta_path.insert(0, Ours)
     sys.path.extend([*request["beside"], *roots])  # a new module of the submission hides none that the tests know
     stream = streaming(descriptor, bytes.fromhex(request.pop("key")))
-    profile = None
-    if request["record"]:
-        profile = loaded(request["recorder"], "recorder")["recording"](stream, request["record"], request["tests"])
+    recorder = loaded(request["recorder"], "recorder") if request["record"] else {}
+    profile = recorder["recording"](stream, request["record"], request["tests"]) if recorder else None
     options = ["-c", "/dev/null", "--rootdir", os.getcwd(), "-p", "no:cacheprovider", "--import-mode=importlib", "-q"]
     options += ["--color=no", "--tb=line", "-o", "addopts="] + ["--noconftest"] * (not request["conftest"])
     names = loaded(request.pop("listener"), "listener")
     pristine = {os.path.abspath(path): wanted for path, wanted in request["pristine"].items()}
     plugin = Plugin(stream, pristine, names["Whole"](), profile)
     sys.argv[:] = ["pytest"]
-    names["listen"](lambda found: stream("heard", found), *request.pop("files"), request["path"])
+    names["listen"](lambda found: stream("heard", found), [recorder], *request.pop("files"), request["path"])
     return int(pytest.main([*options, *request["tests"]], plugins=[plugin]))
 
 
