@@ -12,6 +12,7 @@ groups, containers, directories, memory. The script exits with 1 where a count o
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import random
 import statistics
@@ -28,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sandbox_soak import below, count
 
+from turnwise.envs.core import TaskId
 from turnwise.envs.swe.env import SweEnv
 from turnwise.sandbox.containers import LABEL
 from turnwise.sandbox.contract import SandboxError
@@ -45,7 +47,7 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-def episode(env: SweEnv, seed: int, tasks: list[str], seen: Counter[str]) -> None:
+def episode(env: SweEnv, seed: int, tasks: list[TaskId], seen: Counter[str]) -> None:
     """One short life."""
     chance = random.Random(seed)
     kind = chance.choices(("ordinary", "hostile", "expert", "idle"), (4, 3, 1, 2))[0]
@@ -71,12 +73,10 @@ def episode(env: SweEnv, seed: int, tasks: list[str], seen: Counter[str]) -> Non
 def soak(episodes: int, threads: int, backend: str) -> list[str]:
     """Run them; the names of counts that have grown."""
     seen: Counter[str] = Counter()
-    env = made(backend)
-    tasks = list(env.tasks("train"))[:12]
+    tasks = list(made(backend).tasks("train"))[:12]
     todo, lock = iter(range(episodes + 50)), threading.Lock()
 
-    def work(until: int) -> None:
-        own = env.spawn()
+    def work(until: int, own: SweEnv) -> None:
         while True:
             with lock:
                 seed = next(todo, None)
@@ -95,17 +95,20 @@ def soak(episodes: int, threads: int, backend: str) -> list[str]:
     start = time.monotonic()
     step = max(episodes // 5, 1)
     for until in [49, *range(49 + step, episodes + 50, step)]:
-        workers = [threading.Thread(target=work, args=(until,)) for _ in range(threads)]
+        env = made(backend)
+        workers = [threading.Thread(target=work, args=(until, env.spawn())) for _ in range(threads)]
         for worker in workers:
             worker.start()
-        for worker in workers:
-            worker.join()
+        while workers:
+            workers.pop().join()
+        env.close()
+        del env, workers  # and with it the sandboxes that wait to be copied, sixteen at most
+        gc.collect()
         time.sleep(3)  # the zygote reaps what has ended when it next looks
         now = {**count(), **left(backend)}
         first = first or now
         print(f"{until + 1:6} episodes {time.monotonic() - start:6.0f} s  {now}", flush=True)
     print("endings:", dict(sorted(seen.items())))
-    env.close()
     return [name for name in first if "memory" not in name and now[name] > first[name]]
 
 
@@ -115,7 +118,10 @@ def made(backend: str) -> SweEnv:
 
 def left(backend: str) -> dict[str, int]:
     """Directories and containers that are ours."""
-    found = {"directories": sum(1 for _ in Path(tempfile.gettempdir()).iterdir())}
+    here = os.readlink("/proc/self/ns/mnt")  # whose mounts are everybody's
+    others = [pid for pid in below(os.getpid()) if os.readlink(f"/proc/{pid}/ns/mnt") != here]
+    mounts = sum(len(Path(f"/proc/{pid}/mountinfo").read_text().splitlines()) for pid in others)
+    found = {"directories": sum(1 for _ in Path(tempfile.gettempdir()).iterdir()), "mounts": mounts}
     if backend == "docker":
         ids = subprocess.run(["docker", "ps", "-aq", "--filter", f"label={LABEL}"], capture_output=True, text=True, check=True)
         found["containers"] = len(ids.stdout.split())
