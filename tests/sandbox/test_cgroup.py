@@ -14,16 +14,22 @@ import pytest
 from turnwise.sandbox.cgroup import PREFIX, ROOT, Cgroup
 
 
+FOLDERS: dict[int, list[str]] = {}
+
+
 @pytest.fixture
 def group() -> Cgroup:
     made = Cgroup(64, 10)
     if not made.memory:
         pytest.skip("this process may not make control groups")
+    FOLDERS[id(made)] = [os.path.dirname(door) for door in made.doors()]
+    assert FOLDERS[id(made)] and all(PREFIX in folder for folder in FOLDERS[id(made)])
     return made
 
 
-def left() -> list[str]:
-    return [str(path) for kind in ("memory", "pids", ".") for path in Path(ROOT, kind).glob(f"{PREFIX}{os.getpid()}-*")]
+def left(group: Cgroup) -> list[str]:
+    """Of this group: environments of other tests may keep sandboxes, and groups, of this process."""
+    return [folder for folder in (*FOLDERS[id(group)],) if os.path.exists(folder)]
 
 
 def run_in(group: Cgroup, code: str) -> subprocess.CompletedProcess[bytes]:
@@ -46,7 +52,7 @@ def test_memory_is_counted_over_all_processes_and_kills_are_told(group: Cgroup) 
     run_in(group, hungry)
     assert group.kills() > 0
     group.remove()
-    assert left() == []
+    assert left(group) == []
 
 
 def test_limits_grow_and_shrink(group: Cgroup) -> None:
@@ -55,7 +61,7 @@ def test_limits_grow_and_shrink(group: Cgroup) -> None:
         assert run_in(group, f"x = bytearray({size // 2} << 20)").returncode == 0
     group.remove()
     group.remove()
-    assert left() == []
+    assert left(group) == []
 
 
 def test_what_a_dead_process_left_is_swept() -> None:

@@ -22,6 +22,7 @@ from typing import Any
 from turnwise.envs.swe import python
 from turnwise.envs.swe.mutate.site import Function, functions
 from turnwise.envs.swe.source import Repository
+from turnwise.envs.swe.syntax import parse
 from turnwise.errors import DataError
 from turnwise.sandbox import open_sandbox
 from turnwise.sandbox.contract import Sandbox, SandboxError
@@ -199,7 +200,7 @@ def remembering(repository: Repository) -> set[tuple[str, int]]:
     found = set()
     for path in repository.code_files:
         try:
-            tree = ast.parse(repository.tree[path])
+            tree = parse(repository.tree[path])
         except (SyntaxError, ValueError):
             continue
         for function, definition in functions(tree):

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from email.parser import HeaderParser
 from typing import Any
 
+from turnwise.envs.swe.syntax import parse
 from turnwise.envs.swe.task import Tree
 
 EXTRA = re.compile(r"(all[-_.])?(unit[-_.]?)?(tests?|testing|dev|develop|development|ci)([-_.](base|all|deps|requirements))?", re.I)
@@ -123,7 +124,7 @@ def imported(data: bytes, deep: bool = True) -> set[str]:
         deep: inside functions too.
     """
     try:
-        tree = ast.parse(data)
+        tree = parse(data)
     except (SyntaxError, ValueError):
         return set()
     found: set[str] = set()
@@ -239,7 +240,7 @@ def _setup_cfg(text: str) -> Told:
 
 def _setup_py(text: str) -> Told:
     """What is written out in the call of `setup`; lists under a name are looked up at the module's top."""
-    tree = ast.parse(text)
+    tree = parse(text)
     names = {
         t.id: node.value for node in tree.body if isinstance(node, ast.Assign) for t in node.targets if isinstance(t, ast.Name)
     }

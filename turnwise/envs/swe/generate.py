@@ -6,7 +6,6 @@ Bugs in related functions that were found one by one are then made together, for
 
 from __future__ import annotations
 
-import ast
 import itertools
 import random
 import sys
@@ -26,6 +25,7 @@ from turnwise.envs.swe.mutate import Edit, edits, sound
 from turnwise.envs.swe.mutate.related import relations
 from turnwise.envs.swe.requires import completed
 from turnwise.envs.swe.source import Repository
+from turnwise.envs.swe.syntax import parse
 from turnwise.envs.swe.task import SweTask, digest
 from turnwise.errors import ConfigError
 
@@ -179,7 +179,7 @@ class Generation:
                 return
 
     def _related(self, singles: list[Bug], rng: random.Random) -> Iterator[Bug]:
-        trees = {path: ast.parse(self.repository.tree[path]) for path in sorted({bug.parts[0][0] for bug in singles})}
+        trees = {path: parse(self.repository.tree[path]) for path in sorted({bug.parts[0][0] for bug in singles})}
         related = relations(trees)
         where = {bug: (bug.parts[0][0], bug.parts[0][1].function.name) for bug in singles}
         groups = [

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping, Sequence
 
 from turnwise.envs.swe.mutate.site import functions
 from turnwise.envs.swe.source import is_test
+from turnwise.envs.swe.syntax import parse
 
 
 def without(tests: Sequence[str], tree: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -49,7 +49,7 @@ def _matches(full: str, wanted: str) -> bool:
 def _spans(data: bytes) -> list[tuple[str, tuple[int, int]]]:
     """Qualified names of a file's functions, and their lines (first, last)."""
     try:
-        tree = ast.parse(data)
+        tree = parse(data)
     except (SyntaxError, ValueError):
         return []
     return [(f.name, (f.first, f.last)) for f, _ in functions(tree)]

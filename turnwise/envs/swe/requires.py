@@ -18,6 +18,7 @@ from turnwise.envs.swe import python, wheels
 from turnwise.envs.swe.declared import named, plain, wanted
 from turnwise.envs.swe.journal import Journal
 from turnwise.envs.swe.source import Repository, suite_files
+from turnwise.envs.swe.syntax import parse
 from turnwise.errors import DataError
 
 Note = Callable[[str], None]
@@ -149,7 +150,7 @@ def carriers(folder: Path, repository: Repository) -> dict[str, str]:
 def names(data: bytes) -> frozenset[str]:
     """What a file defines."""
     try:
-        tree = ast.parse(data)
+        tree = parse(data)
     except (SyntaxError, ValueError, RecursionError):
         return frozenset()
     return frozenset(

@@ -15,6 +15,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from turnwise.envs.swe.syntax import parse
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 EQUALS = ("assertEqual", "assertEquals", "assertListEqual", "assertDictEqual", "assertTupleEqual", "assertSequenceEqual")
 WORDS = frozenset({"empty", "single", "value", "case", "basic", "many", "default", "order", "zero", "nested", "mixed", "long"})
@@ -65,7 +67,7 @@ def tests_of(tree: ast.Module) -> Iterator[tuple[str, Function]]:
 def places(path: str, source: bytes) -> list[Place]:
     """Tests of a file that compare something with something for equality."""
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except (SyntaxError, ValueError):
         return []
     return [Place(path, name) for name, node in tests_of(tree) if _comparison(node) is not None]
@@ -83,7 +85,7 @@ def plant(sources: Mapping[str, bytes], chosen: Iterable[Place], rng: random.Ran
     wanted = set(chosen)
     for path, source in sources.items():
         try:
-            tree = ast.parse(source)
+            tree = parse(source)
             text = source.decode("utf-8-sig")
         except (SyntaxError, ValueError):
             files[path] = source

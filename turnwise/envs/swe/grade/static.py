@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from turnwise.envs.swe.grade.scope import Scope, defined, scope
+from turnwise.envs.swe.syntax import parse
 
 Grade = Literal["severe", "notice"]
 Reach = tuple[Grade, str]
@@ -97,7 +98,7 @@ def _python(path: str) -> bool:
 def reaches(source: bytes) -> Iterator[Reach]:
     """The reaches of a source, one for each place; none for what is not Python, which cannot be imported either."""
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     names = scope(tree)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from turnwise.envs.swe.mutate.operators import OPERATORS, Operator
 from turnwise.envs.swe.mutate.removal import body_removed, statement_deleted
 from turnwise.envs.swe.mutate.site import Function, Source, sites
+from turnwise.envs.swe.syntax import parse
 from turnwise.envs.swe.task import Mutation, digest
 from turnwise.errors import DataError
 
@@ -45,11 +46,11 @@ def edits(data: bytes) -> list[Edit]:
 def sound(data: bytes, edit: Edit) -> bool:
     """Whether the edited file is Python, and another program than before."""
     try:
-        changed = ast.parse(data[: edit.start] + edit.after + data[edit.end :])
+        changed = parse(data[: edit.start] + edit.after + data[edit.end :])
         compile(changed, "edited", "exec", dont_inherit=True)  # `continue` outside a loop, `return` in the wrong place
     except (ValueError, SyntaxError, RecursionError):
         return False
-    return ast.dump(changed) != ast.dump(ast.parse(data))
+    return ast.dump(changed) != ast.dump(parse(data))
 
 
 def record(path: str, data: bytes, edit: Edit) -> Mutation:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from turnwise.envs.swe.syntax import parse
+
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -48,7 +50,7 @@ class Source:
             raise ValueError("a byte order mark, a form feed or bare carriage returns")
         data.decode("utf8")
         self.data = data
-        self.tree = ast.parse(data)
+        self.tree = parse(data)
         self._lines = [0]
         for line in data.split(b"\n"):
             self._lines.append(self._lines[-1] + len(line) + 1)
@@ -112,7 +114,7 @@ def statement(data: bytes, at: int) -> tuple[int, int]:
 @lru_cache(maxsize=64)
 def _statements(data: bytes) -> tuple[tuple[int, int], ...]:
     found = []
-    for node in ast.walk(ast.parse(data)):
+    for node in ast.walk(parse(data)):
         if isinstance(node, ast.stmt):
             inner = [child.lineno for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
             last = max(node.lineno, min(inner) - 1) if inner else node.end_lineno or node.lineno
