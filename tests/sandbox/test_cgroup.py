@@ -13,7 +13,6 @@ import pytest
 
 from turnwise.sandbox.cgroup import PREFIX, ROOT, Cgroup
 
-
 FOLDERS: dict[int, list[str]] = {}
 
 
