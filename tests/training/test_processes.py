@@ -50,7 +50,7 @@ def same_step(one: dict[str, Any], two: dict[str, Any], atol: float) -> None:
 def test_two_processes_make_the_same_step(tmp_path: Path, mini_batches: int) -> None:
     one, two = (update(tmp_path / f"{n}.pt", n, str(mini_batches)) for n in (1, 2))
     assert (one["processes"], two["processes"]) == (1, 2)
-    same_step(one, two, 1e-6)
+    same_step(one, two, ATOL)
 
 
 @pytest.fixture(scope="module")

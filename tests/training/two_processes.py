@@ -32,7 +32,7 @@ GROUPS = tuple(specimens.groups(3))
 
 def one_update(mini_batches: int) -> tuple[Learner, dict[str, Any]]:
     model = qwen()
-    learner = Learner(model, Optimiser(lr=1e-6, micro_tokens=40, mini_batches=mini_batches), seed=1)
+    learner = Learner(model, Optimiser(lr=1e-3, micro_tokens=40, mini_batches=mini_batches), seed=1)
     metrics = learner.update(batch_of_rows([9, 31, 12, 50, 7]), recipe("grpo", entropy_bonus=0.05), Timeline(0, 4))
     return learner, {"weights": model.state_dict(), "metrics": json.dumps(metrics)}
 
