@@ -38,7 +38,7 @@ ENVIRONMENT = {
     "COLUMNS": "100",
     "BASH_ENV": RC,
     "PYTHONHASHSEED": "0",
-    "PYTEST_ADDOPTS": "-p no:cacheprovider",
+    "PYTEST_ADDOPTS": "-p no:cacheprovider -o addopts=",  # options of the repository may want plugins that are not here
     **{f"GIT_{who}_{what}": PERSON for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
     **{f"GIT_{who}_DATE": TIME for who in ("AUTHOR", "COMMITTER")},
 }
