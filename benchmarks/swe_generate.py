@@ -4,7 +4,8 @@ python benchmarks/swe_generate.py --out recipes inflection==0.5.1 toolz==1.2.0
 python benchmarks/swe_generate.py --out recipes --compare 8 toolz==1.2.0 boltons==26.2.0
 
 For each package: `NAME.jsonl` with recipes (and its journal, so that a second call goes on), and a line of `table.json`. With
---compare, so many bugs are judged once more by the whole suite: the processor seconds of both, and whether they agree.
+--compare, so many places for a bug are judged with the map of tests and by the whole suite: the processor seconds of both, and
+whether they agree.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from turnwise.envs.swe.generate import Generation, Settings, generation
-from turnwise.envs.swe.judge import Judge
+from turnwise.envs.swe.judge import Judge, Judgement
 from turnwise.envs.swe.source import open_source
 from turnwise.envs.swe.task import write_tasks
 from turnwise.errors import TurnwiseError
@@ -49,16 +50,19 @@ def one(source: str, out: Path, number: int, compare: int) -> dict[str, Any]:
 
 
 def compared(made: Generation, number: int) -> dict[str, Any]:
-    """The first so many bugs, with the map of tests and by the whole suite."""
+    """The first so many places for a bug, with the map of tests (which runs nothing where no test comes) and by the whole suite."""
     whole = Judge(made.judge.box, made.judge.journal, whole_suite=True)
     quick = slow = 0.0
-    apart = []
-    for bug in itertools.islice(made._candidates(), number):
-        mapped, all_tests = made.judge.judge(bug), whole.judge(bug)
-        quick, slow = quick + mapped.cpu, slow + all_tests.cpu
+    apart, spared = [], 0
+    for bug in itertools.islice(made.bugs(reached=False), number):
+        worth = made.judge.worth(bug)
+        mapped, all_tests = made.judge.judge(bug) if worth else Judgement("survived"), whole.judge(bug)
+        quick, slow, spared = quick + mapped.cpu, slow + all_tests.cpu, spared + (not worth)
         if (mapped.reason, mapped.fails) != (all_tests.reason, all_tests.fails):
             apart.append([mapped.reason, all_tests.reason])
-    return {"compared": number, "cpu_map": quick, "cpu_whole": slow, "ratio": slow / max(quick, 1e-9), "apart": apart}
+    return {
+        "compared": number, "spared": spared, "cpu_map": quick, "cpu_whole": slow, "ratio": slow / max(quick, 1e-9), "apart": apart,
+    }  # fmt: skip
 
 
 def main() -> None:

@@ -109,7 +109,7 @@ class Generation:
         wanted = self.settings.number
         several = round(wanted * self.settings.combined) if wanted > 1 else 0
         given = 0
-        singles = self._judged(self._candidates())
+        singles = self._judged(self.bugs())
         for bug, judgement in itertools.chain(self._some(singles, wanted - several), self._combined(several)):
             given += 1
             several -= len(bug.parts) > 1
@@ -138,8 +138,8 @@ class Generation:
             number -= 1
             yield item
 
-    def _candidates(self) -> Iterator[Bug]:
-        """Single bugs that some test can reach, every operator in its turn, otherwise shuffled."""
+    def bugs(self, reached: bool = True) -> Iterator[Bug]:
+        """Single bugs, every operator in its turn, otherwise shuffled: those that some test can reach, or all."""
         rng = random.Random(f"{self.settings.seed} {self.repository.sha256} sites")
         turns: dict[str, deque[tuple[str, Edit]]] = {}
         tree = self.repository.tree
@@ -154,7 +154,7 @@ class Generation:
             if queue:
                 order.append(queue)
             bug = Bug(((path, edit),))
-            if self.judge.worth(bug) and sound(tree[path], edit):
+            if (not reached or self.judge.worth(bug)) and sound(tree[path], edit):
                 yield bug
 
     def _combined(self, number: int) -> Iterator[tuple[Bug, Judgement]]:
