@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 from swe_cheats import BROKEN, PRISTINE, TASK
 
-from turnwise.envs.swe.grade import Rules, Verdict, grade
+from turnwise.envs.swe.grade import Rules, Verdict, grade, grading
 from turnwise.envs.swe.grade.recorder import builtin
 from turnwise.envs.swe.grade.runner import judged
 from turnwise.errors import ConfigError
@@ -93,6 +94,84 @@ def test_the_repositorys_own_conftest_is_used_and_the_agents_is_not() -> None:
     assert grade(task, tree, tree, jailed) == Verdict(True, 1.0, 1.0)
     agents = {**tree, "tests/conftest.py": b"raise SystemExit(0)\n", "tally/words.py": BROKEN["tally/words.py"]}
     assert grade(task, tree, agents, jailed) == Verdict(False, 0.0, 1.0)
+
+
+CLOCK = {
+    "clock.py": b"""import datetime
+import gzip
+import time
+
+
+def stamp(data):
+    return gzip.compress(data)
+
+
+def year(form):
+    return datetime.date.today().strftime(form)
+
+
+def day(text):
+    return str(datetime.datetime.strptime(text, "%d.%m.%Y").date())
+
+
+def many(n):
+    return "x" * n
+
+
+def age(born, now=None):
+    return (now or time.localtime().tm_year) - born
+""",
+    "test_clock.py": b"""import gzip
+from clock import age, day, many, stamp, year
+
+
+def test_stamp():
+    assert gzip.decompress(stamp(b"a")) == b"a"
+
+
+def test_year():
+    assert year("%Y") > "2025"
+
+
+def test_day():
+    assert day("29.02.2024") == "2024-02-29"
+
+
+def test_many():
+    assert len(many(50_000)) == 50_000
+
+
+def test_age():
+    assert age(2000) > 20 and age(2000, 2010) == 10
+""",
+}
+
+
+@needs_jail
+def test_what_the_clock_says_and_long_answers_are_no_witnesses() -> None:
+    tests = tuple(f"test_clock.py::test_{name}" for name in ("age", "day", "many", "stamp", "year"))
+    task = replace(TASK, id="clock", fail_to_pass=tests[:1], pass_to_pass=tests[1:], test_files=("test_clock.py",))
+    known = grading.witnessed(task, CLOCK, jailed, Rules())
+    asked = {str(call).partition("clock.")[2] for call in known.reference.calls[: known.reference.asked]}
+    assert asked == {"day called with (('29.02.2024',), {})", "age called with ((2000, 2010), {})"}
+    assert grade(task, CLOCK, CLOCK, jailed) == Verdict(True, 1.0, 1.0)
+
+
+@needs_jail
+def test_the_reference_is_asked_once_for_all_tasks_with_its_tests() -> None:
+    opened: list[Spec] = []
+
+    def counted(spec: Spec) -> Sandbox:
+        opened.append(spec)
+        return jailed(spec)
+
+    every = (*TASK.fail_to_pass, *TASK.pass_to_pass)
+    one, two = (replace(TASK, id=str(n), fail_to_pass=every[n:][:1], pass_to_pass=(*every[:n], *every[n + 1 :])) for n in (0, 3))
+    rules = Rules(seconds=299.0)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda task: grading.witnessed(task, PRISTINE, counted, rules), (one, two, one, two)))
+    assert all(known is found[0] for known in found) and len(opened) == 3  # a run of the tests, and two of the calls
+    assert {place.name for place in found[0].places} >= {"test_title_mark", "test_longest", "Numbers::test_negative"}
 
 
 def test_rewards_of_a_verdict() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnwise.envs.swe.grade.neighbours import neighbours
-from turnwise.envs.swe.grade.oracle import Call, Raised, Reference, decoded, disagreements, equal
+from turnwise.envs.swe.grade.oracle import Call, Raised, Reference, decoded, disagreements, equal, standing
 from turnwise.envs.swe.grade.replay import answer, encoded
 
 ATOMS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
@@ -89,3 +89,13 @@ def test_a_table_of_what_the_tests_ask_is_no_answer() -> None:
     assert disagreements(known, told(0, 1, 2, 3, 4, 5)) == [] and disagreements(known, told(0, 1, 2, 3, 0, 0)) == []
     assert disagreements(known, told(0, 1, 0, 0, 0, 5)) == ["m.f answers as the reference only what the tests ask (3 of 4 others)"]
     assert disagreements(known, told(7, 1, 2, 3, 4, 5)) == ["m.f called with ((0,), {}) answers otherwise than the reference"]
+
+
+def test_what_the_reference_answers_otherwise_by_now_is_held_against_nobody() -> None:
+    calls = tuple(Call("m", "f", f"(({number},), {{}})") for number in range(4))
+    then, now, given = (
+        tuple(["told", encoded(value)] for value in values) for values in ((0, 1, 2, 3), (0, 9, 2, 9), (5, 9, 2, 9))
+    )
+    known, answers = standing(Reference(calls, then, asked=3), given, now)
+    assert known == Reference((calls[0], calls[2]), (then[0], then[2]), 2) and answers == [given[0], given[2]]
+    assert disagreements(known, answers) == ["m.f called with ((0,), {}) answers otherwise than the reference"]

@@ -14,8 +14,9 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
+from typing import Any
 
 from turnwise.envs.swe import python
 from turnwise.envs.swe.grade import canaries, collect, oracle, static, suite
@@ -26,11 +27,13 @@ from turnwise.sandbox.contract import Sandbox, SandboxError, Spec
 OpenBox = Callable[[Spec], Sandbox]
 KEPT = 128
 """References whose findings are remembered."""
+TWINS = 256
+"""Most tests of which a twin is tried on the reference."""
 
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """What a run of the reference told, once per task."""
+    """What a run of the reference told, once for all tasks with the same tests."""
 
     tests: tuple[str, ...]
     """Modules to run."""
@@ -41,9 +44,12 @@ class Witness:
     """What the reference itself does to its process."""
     error: str = ""
     """Why the reference itself cannot be graded."""
+    pristine: Tree = field(default_factory=dict, repr=False)
+    """The reference."""
 
 
 _known: OrderedDict[str, Witness] = OrderedDict()
+_turns: dict[str, threading.Lock] = {}
 _lock = threading.Lock()
 
 
@@ -112,7 +118,7 @@ def _verdict(
     resolved = passed and not found and not (severe and rules.static == "zero")
     apart: list[str] = []
     if passed and rules.oracle != "off" and (resolved or rules.oracle == "flag"):
-        apart = _second(witness.reference, tree, task, open_box, rules)
+        apart = _second(witness, tree, task, open_box, rules)
         resolved = resolved and not (apart and rules.oracle == "zero")
     ends = [_ending(ran)] if not passed and _ending(ran) else []
     return Verdict(resolved, f2p, p2p, tampered, (*found, *severe, *apart, *ends, *notices))
@@ -143,14 +149,22 @@ def _ending(ran: suite.Suite) -> str:
     return f"{len(ran.errors)} test files could not be loaded, {ran.errors[0]} among them" if ran.errors else ""
 
 
-def _second(known: oracle.Reference, tree: Tree, task: SweTask, open_box: OpenBox, rules: Rules) -> list[str]:
+def _second(witness: Witness, tree: Tree, task: SweTask, open_box: OpenBox, rules: Rules) -> list[str]:
     """What the second witness has against a submission that passes all tests."""
+    known = witness.reference
     if not known.calls:
         return []
+    answers = _answers(known, tree, task, open_box, rules)
+    if oracle.disagreements(known, answers):  # has the submission another answer, or has the world changed?
+        now = _answers(known, witness.pristine, task, open_box, rules)
+        known, answers = oracle.standing(known, answers, now)
+    return oracle.disagreements(known, answers)[: oracle.WORST]
+
+
+def _answers(known: oracle.Reference, tree: Tree, task: SweTask, open_box: OpenBox, rules: Rules) -> list[Any]:
     with open_box(_spec(rules, task)) as box:
         _without_tests(box, tree, task)
-        answers = oracle.replay(box, suite.places(task.roots), known.calls, seconds=rules.seconds)
-    return oracle.disagreements(known, answers)[: oracle.WORST]
+        return oracle.replay(box, suite.places(task.roots), known.calls, seconds=rules.seconds)
 
 
 def _without_tests(box: Sandbox, tree: Tree, task: SweTask) -> None:
@@ -163,44 +177,48 @@ def _without_tests(box: Sandbox, tree: Tree, task: SweTask) -> None:
 
 
 def witnessed(task: SweTask, pristine: Tree, open_box: OpenBox, rules: Rules) -> Witness:
-    """What the reference's own run tells, remembered for the tasks of this process.
+    """What the reference's own run tells, remembered for the tasks of this process: all that have the same tests share it.
 
     Raises:
         SandboxError: where its box failed: nothing is remembered then.
     """
-    what = (tree_digest(pristine), task.fail_to_pass, task.pass_to_pass, task.test_files, task.roots, task.requires, rules)
+    suited = tuple(sorted({*task.fail_to_pass, *task.pass_to_pass}))
+    what = (tree_digest(pristine), suited, task.test_files, task.roots, task.requires, rules)
     key = digest(repr(what).encode())
     with _lock:
-        if key in _known:
-            _known.move_to_end(key)
-            return _known[key]
-    made = _witness(task, pristine, open_box, rules)
-    with _lock:
-        _known[key] = made
-        while len(_known) > KEPT:
-            _known.popitem(last=False)
-    return made
+        turn = _turns.setdefault(key, threading.Lock())
+    with turn:  # who comes meanwhile waits, and does not run it too
+        with _lock:
+            if key in _known:
+                _known.move_to_end(key)
+                return _known[key]
+        made = _witness(task, suited, pristine, open_box, rules)
+        with _lock:
+            _known[key] = made
+            while len(_known) > KEPT:
+                _turns.pop(_known.popitem(last=False)[0], None)
+        return made
 
 
-def _witness(task: SweTask, pristine: Tree, open_box: OpenBox, rules: Rules) -> Witness:
-    wanted = {*task.fail_to_pass, *task.pass_to_pass}
-    tests = tuple(sorted({test.partition("::")[0] for test in wanted}))
+def _witness(task: SweTask, suited: tuple[str, ...], pristine: Tree, open_box: OpenBox, rules: Rules) -> Witness:
+    tests = tuple(sorted({test.partition("::")[0] for test in suited}))
     absent = [path for path in tests if path not in pristine]
     if absent:
         return Witness(tests, (), oracle.Reference(), error=f"its tests are in {absent[0]}, which the reference does not have")
     sources = {path: pristine[path] for path in tests}
     places = [place for path in tests for place in canaries.places(path, pristine[path])]
-    places = _chosen(task, tuple(places), 8 * rules.canaries, random.Random(0))
+    places = random.Random(0).sample(places, min(len(places), TWINS if rules.canaries else 0))
+    longer = replace(rules, seconds=2 * rules.seconds)  # every test may run twice here
     failing = ""
-    for chosen in (places, []):
+    for chosen in (places, places[: 8 * rules.canaries], []):
         planted = canaries.plant(sources, chosen, random.Random(secrets.randbits(64)))
-        with open_box(_spec(rules, task)) as box:
+        with open_box(_spec(longer, task)) as box:
             kept = _kept(pristine, frozenset(task.test_files))
-            ran = suite.run(box, {**pristine, **planted.files}, tests, task.roots, kept, rules, record=rules.oracle != "off")
-        failing = next((test for test in sorted(wanted) if ran.outcomes.get(test) != "passed"), "")
+            ran = suite.run(box, {**pristine, **planted.files}, tests, task.roots, kept, longer, record=rules.oracle != "off")
+        failing = next((test for test in suited if ran.outcomes.get(test) != "passed"), "")
         if not failing:
             known = _reference(task, pristine, ran, open_box, rules)
-            return Witness(tests, _failing(ran, planted), known, frozenset(ran.heard))
+            return Witness(tests, _failing(ran, planted), known, frozenset(ran.heard), pristine=pristine)
         if not chosen:
             break
     tail = ran.tail.strip()[-300:]

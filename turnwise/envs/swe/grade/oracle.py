@@ -6,7 +6,8 @@ reference; they are repeated in a box that holds the submission and no tests, by
 plain data with exact types, are compared here, in a process that runs nobody's code but ours. Calls that no test made are among
 them (`turnwise.envs.swe.grade.neighbours`): a function that answers most of those otherwise knows the tests and not its work.
 
-Only functions whose reference answers are the same twice, in two orders, are witnesses. What cannot be called so (methods,
+Only functions whose reference answers are the same twice, in two orders and more than a year apart by the clock that Python shows
+them, are witnesses. What cannot be called so (methods,
 objects as arguments) has no second witness, and the tests alone decide. Equal means what `==` means between built-in values,
 floats to nine digits, an iterator equal to a sequence of its items: what a test would accept from an honest solution.
 """
@@ -30,6 +31,8 @@ BESIDE = 400
 """Most calls that no test made."""
 FEWEST = 3
 """Answers that differ, of such calls of one function, which may be chance; so may be less than half of them."""
+LATER = 401 * 86400 + 3 * 3600 + 7 * 60 + 11
+"""Seconds by which the clock of the reference's second run goes ahead: another year, month, weekday, hour, minute and second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +58,17 @@ class Reference:
     """None: all."""
 
 
-def replay(box: Sandbox, roots: Sequence[str], calls: Sequence[Call], backwards: bool = False, seconds: float = 60.0) -> list[Any]:
+def replay(box: Sandbox, roots: Sequence[str], calls: Sequence[Call], again: bool = False, seconds: float = 60.0) -> list[Any]:
     """Answers of the code in a box, None where there is none (its process ended early).
+
+    Args:
+        again: in the other order, and at another time.
 
     Raises:
         SandboxError: where the box ran out of time or memory, or failed: nothing is known then.
     """
     numbered = [(number, (call.module, call.name, call.arguments)) for number, call in enumerate(calls)]
-    request = {"path": list(roots), "calls": numbered[::-1] if backwards else numbered}
+    request = {"path": list(roots), "calls": numbered[::-1] if again else numbered, "later": LATER if again else 0}
     command = ["python3", "-P", "-s", "-B", "-X", "utf8", "-c", SOURCE.read_text("utf8")]
     result = box.run(command, timeout=seconds, stdin=json.dumps(request))
     if result.error in ("timeout", "memory", "output", "infrastructure"):
@@ -79,21 +85,21 @@ def replay(box: Sandbox, roots: Sequence[str], calls: Sequence[Call], backwards:
 
 
 def reference(open_box: Callable[[], Sandbox], roots: Sequence[str], calls: Sequence[Call], seconds: float = 60.0) -> Reference:
-    """Those calls that the reference answers with the same plain data in two boxes and two orders."""
+    """Those calls that the reference answers with the same plain data in two boxes, two orders and two years."""
     if not calls:
         return Reference()
     beside = [Call(call.module, call.name, other) for call in calls for other in neighbours(call.arguments)]
     known = set(calls)
     every = [*calls, *[call for call in dict.fromkeys(beside) if call not in known][:BESIDE]]
     try:
-        first, second = (_replayed(open_box, roots, every, backwards, seconds) for backwards in (False, True))
+        first, second = (_replayed(open_box, roots, every, again, seconds) for again in (False, True))
     except SandboxError:  # a call beside may not come to an end, which is nobody's fault
         every = list(calls)
-        first, second = (_replayed(open_box, roots, every, backwards, seconds) for backwards in (False, True))
+        first, second = (_replayed(open_box, roots, every, again, seconds) for again in (False, True))
     kept = [
         (number, call, one)
         for number, (call, one, two) in enumerate(zip(every, first, second, strict=True))
-        if one is not None and "opaque" not in json.dumps(one) and "long" not in one[1:] and one == two
+        if one is not None and "opaque" not in json.dumps(one) and one[1] != ["long"] and one == two
         and not (number >= len(calls) and _raised(one[1]))
     ]  # fmt: skip
     asked = sum(number < len(calls) for number, *_ in kept)
@@ -101,15 +107,23 @@ def reference(open_box: Callable[[], Sandbox], roots: Sequence[str], calls: Sequ
 
 
 def _replayed(
-    open_box: Callable[[], Sandbox], roots: Sequence[str], calls: Sequence[Call], backwards: bool, seconds: float
+    open_box: Callable[[], Sandbox], roots: Sequence[str], calls: Sequence[Call], again: bool, seconds: float
 ) -> list[Any]:
     with open_box() as box:
-        return replay(box, roots, calls, backwards, seconds)
+        return replay(box, roots, calls, again, seconds)
 
 
 def _raised(told: Any) -> bool:
     """What a function does with arguments it was not made for is nobody's business."""
     return isinstance(told, list) and told[:1] == ["raised"]
+
+
+def standing(known: Reference, answers: Sequence[Any], now: Sequence[Any]) -> tuple[Reference, list[Any]]:
+    """The calls that the reference answers now as it did, and what the submission answered to them: the day may have changed."""
+    asked = len(known.calls) if known.asked is None else known.asked
+    stay = [n for n, (old, new) in enumerate(zip(known.answers, now, strict=True)) if new is not None and _same(old[1], new[1])]
+    calls, answered = tuple(known.calls[n] for n in stay), tuple(known.answers[n] for n in stay)
+    return Reference(calls, answered, sum(n < asked for n in stay)), [answers[n] for n in stay]
 
 
 def disagreements(known: Reference, answers: Sequence[Any]) -> list[str]:
