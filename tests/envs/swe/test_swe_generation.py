@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import small_repository
 
 from turnwise.envs.swe import generate, python
+from turnwise.envs.swe.check import check
 from turnwise.envs.swe.coverage import Box, boxed
 from turnwise.envs.swe.generate import Settings, Tally, difficulty, generation
 from turnwise.envs.swe.issue_text import leaks
@@ -215,3 +217,58 @@ def test_copies_of_a_file_are_not_broken() -> None:
     assert generate._copied("a.py", {"a.py": text, "b/a.py": text}) and not generate._copied(
         "a.py", {"a.py": text, "b.py": text + b"#"}
     )
+
+
+STRESS = """import threading
+import time
+
+import pytest
+
+import sums
+
+
+def spin():
+    while True:
+        sums.clamp(1, 2, 3)
+
+
+@pytest.mark.stress
+def test_left_out_by_the_settings():
+    spin()
+
+
+def test_spins_and_holds_on():
+    try:
+        spin()
+    except BaseException:
+        spin()
+
+
+def test_waits_for_a_thread():
+    thread = threading.Thread(target=spin, daemon=True)
+    thread.start()
+    thread.join()
+
+
+def test_one():
+    assert sums.clamp(5, 0, 1) == 1
+
+
+def test_two():
+    assert sums.clamp(-5, 0, 1) == 0
+"""
+
+
+def test_tests_that_take_for_ever_are_no_part_of_the_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sums.py").write_text(small_repository.CODE)
+    (tmp_path / "test_stress.py").write_text(STRESS)
+    (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\naddopts = \"-m 'not stress'\"\n")
+    repository = from_directory(tmp_path)
+    monkeypatch.setattr(Box, "run", functools.partialmethod(Box.run, longest=1.0))
+    with generation(repository, Settings(number=2, backend="jail", combined=0.0)) as made:
+        assert made.baseline.suite == ("test_stress.py::test_one", "test_stress.py::test_two")
+        assert made.baseline.unstable == 2
+        tasks = list(made.tasks())
+    assert len(tasks) == 2
+    for checked in check(tasks, lambda task: repository, lambda spec: open_sandbox(spec, "jail"), runs=1):
+        assert checked.wrong == ()  # the grader does not run them either

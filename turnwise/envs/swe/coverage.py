@@ -71,7 +71,7 @@ class Box:
 
     def run(
         self, tests: Sequence[str], changed: Mapping[str, bytes] | None = None, chosen: Collection[str] | None = None,
-        trace: bool = False, seconds: float = 600.0, cpu: float = 600.0,
+        marks: str = "", trace: bool = False, longest: float = 45.0, seconds: float = 600.0, cpu: float = 600.0,
     ) -> Run:  # fmt: skip
         """Run test files.
 
@@ -79,7 +79,9 @@ class Box:
             tests: paths of test files.
             changed: files of the repository that are other than they were.
             chosen: ids of the tests to run; None for all of those files.
+            marks: an expression of pytest's `-m`: tests that it does not select are not run.
             trace: whether to record what each test executes.
+            longest: processor seconds of one test while that is recorded (of the wall, four times as many); a longer one fails.
             seconds: wall clock of the run.
             cpu: processor seconds of the run; more is a timeout too.
 
@@ -90,8 +92,8 @@ class Box:
         beside = sorted({os.path.dirname(path) for path in tests} - {""})
         picked = sorted(chosen) if chosen is not None else None
         request = {
-            "tests": list(tests), "chosen": picked, "trace": trace, "answer": answer, "cpu": cpu,
-            "roots": self.repository.roots, "beside": beside, **self.parts,
+            "tests": list(tests), "chosen": picked, "marks": marks, "trace": trace, "longest": longest, "answer": answer,
+            "cpu": cpu, "roots": self.repository.roots, "beside": beside, **self.parts,
             "remembering": sorted(remembering(self.repository)) if trace else [],
         }  # fmt: skip
         with open_sandbox(replace(python.spec(self.folder, requires=self.repository.requires), preload=WARM), self.backend) as box:

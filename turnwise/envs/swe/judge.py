@@ -10,6 +10,7 @@ from turnwise.envs.swe.coverage import Box, Reach
 from turnwise.envs.swe.journal import Journal
 from turnwise.envs.swe.mutate import Edit, rebuild, record
 from turnwise.envs.swe.mutate.site import statement
+from turnwise.envs.swe.settings import marks
 from turnwise.envs.swe.source import suite_files
 from turnwise.envs.swe.task import Mutation, digest
 from turnwise.errors import DataError
@@ -100,11 +101,11 @@ class Judge:
 
     def _observe_twice(self) -> dict[str, Any]:
         name = self.box.repository.name
-        first = self.box.run(suite_files(self.box.repository.test_files), trace=True)
+        first = self.box.run(suite_files(self.box.repository.test_files), marks=marks(self.tree), trace=True)
         if first.ending:
             raise DataError(f"the tests of {name} did not come to an end ({first.ending}): it cannot be made into tasks")
         files = [path for path in suite_files(self.box.repository.test_files) if path not in first.errors]
-        second = self.box.run(files)
+        second = self.box.run(files, chosen=first.of("passed"))  # without those that fail, or take too long
         suite = sorted(first.of("passed") & second.of("passed"))
         if second.ending or not suite:
             raise DataError(

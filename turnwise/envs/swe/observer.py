@@ -123,6 +123,35 @@ class Tracer:
         return {"tests": names, "functions": functions, "always": sorted(self.always), "lines": told}
 
 
+class TooLong(BaseException):
+    """Ends a test that takes too long, whatever it catches."""
+
+
+class Patience:
+    """Ends tests that take too long.
+
+    Args:
+        longest: processor seconds of one test; of the wall clock, four times as many.
+    """
+
+    def __init__(self, longest: float) -> None:
+        self.longest = longest
+        self.began: tuple[float, float] | None = None
+        signal.signal(signal.SIGALRM, self.look)
+        signal.setitimer(signal.ITIMER_REAL, longest / 10, longest / 10)
+
+    def begin(self) -> None:
+        self.began = (time.process_time(), time.monotonic())
+
+    def look(self, *_: Any) -> None:
+        if self.began is None:
+            return
+        cpu, wall = time.process_time() - self.began[0], time.monotonic() - self.began[1]
+        if cpu > self.longest or wall > 4 * self.longest:
+            self.begin()  # once more for one that goes on all the same
+            raise TooLong
+
+
 class Observer:
     """A pytest plugin that keeps what became of every test."""
 
@@ -136,6 +165,7 @@ class Observer:
         self.failures: dict[str, Any] = {}
         self.phases: list[tuple[str, str, bool]] = []
         self.tracer = Tracer({(p, n) for p, n in request["remembering"]}) if request["trace"] else None
+        self.patience = Patience(request["longest"]) if request["trace"] else None
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         if self.chosen is not None:
@@ -150,6 +180,8 @@ class Observer:
         self.phases = []
         if self.tracer is not None:
             self.tracer.begin(nodeid)
+        if self.patience is not None:
+            self.patience.begin()
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         when = "subtest" if getattr(report, "context", None) is not None else report.when
@@ -158,6 +190,8 @@ class Observer:
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         if self.tracer is not None:
             self.tracer.end()
+        if self.patience is not None:
+            self.patience.began = None
         self.outcomes[nodeid] = "twice" if nodeid in self.outcomes else self.judged(self.phases)
 
     def pytest_exception_interact(self, node: Any, call: Any, report: Any) -> None:
@@ -217,7 +251,10 @@ def main(request: dict[str, Any]) -> None:
         plugins.append(sharing(observer.tracer))
         observer.tracer.start()
     sys.argv[:] = ["pytest"]
-    code = pytest.main([*OPTIONS, "--rootdir", os.getcwd(), "--continue-on-collection-errors", *request["tests"]], plugins=plugins)
+    marked = ["-m", request["marks"]] if request["marks"] else []
+    code = pytest.main(
+        [*OPTIONS, *marked, "--rootdir", os.getcwd(), "--continue-on-collection-errors", *request["tests"]], plugins=plugins
+    )
     sys.settrace(None)
     answer = {"code": int(code), "outcomes": observer.outcomes, "errors": observer.errors, "failures": observer.failures}
     answer["missing"] = sorted(observer.missing)

@@ -71,11 +71,12 @@ def grade(task: SweTask, pristine: Tree, submitted: Tree, open_box: OpenBox, rul
         known_tests = frozenset(task.test_files)
         tree = collect.assemble(pristine, submitted, known_tests)
         rng = random.Random(secrets.randbits(64))
-        chosen = _chosen(task, witness.places, rules.canaries, rng)
-        planted = canaries.plant({path: tree[path] for path in witness.tests}, chosen, rng)
+        twins = _chosen(task, witness.places, rules.canaries, rng)
+        planted = canaries.plant({path: tree[path] for path in witness.tests}, twins, rng)
         with open_box(_spec(rules, task)) as box:
             kept = _kept(pristine, known_tests)
-            ran = suite.run(box, {**tree, **planted.files}, witness.tests, task.roots, kept, rules, known=pristine)
+            chosen = _run(planted, (*task.fail_to_pass, *task.pass_to_pass))
+            ran = suite.run(box, {**tree, **planted.files}, witness.tests, task.roots, kept, rules, known=pristine, chosen=chosen)
         found = _honesty(ran, planted)
         reached = static.findings(
             *({path: data for path, data in files.items() if path not in known_tests} for files in (pristine, tree))
@@ -88,6 +89,11 @@ def grade(task: SweTask, pristine: Tree, submitted: Tree, open_box: OpenBox, rul
 def _kept(pristine: Tree, tests: frozenset[str]) -> list[str]:
     """Files that nobody but us writes."""
     return [path for path in pristine if path in tests or PurePosixPath(path).name == "conftest.py"]
+
+
+def _run(planted: canaries.Planted, tests: tuple[str, ...]) -> set[str]:
+    """What is run of the test files: not the tests that nobody asks for, which may fail, or take for ever."""
+    return {*tests, *(f"{path}::{name}" for path, name in (*planted.plain, *planted.twins))}
 
 
 def _chosen(task: SweTask, places: tuple[canaries.Place, ...], most: int, rng: random.Random) -> list[canaries.Place]:
@@ -214,7 +220,8 @@ def _witness(task: SweTask, suited: tuple[str, ...], pristine: Tree, open_box: O
         planted = canaries.plant(sources, chosen, random.Random(secrets.randbits(64)))
         with open_box(_spec(longer, task)) as box:
             kept = _kept(pristine, frozenset(task.test_files))
-            ran = suite.run(box, {**pristine, **planted.files}, tests, task.roots, kept, longer, record=rules.oracle != "off")
+            record, ids = rules.oracle != "off", _run(planted, suited)
+            ran = suite.run(box, {**pristine, **planted.files}, tests, task.roots, kept, longer, record, chosen=ids)
         failing = next((test for test in suited if ran.outcomes.get(test) != "passed"), "")
         if not failing:
             known = _reference(task, pristine, ran, open_box, rules)

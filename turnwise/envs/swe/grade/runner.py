@@ -241,7 +241,7 @@ def child(descriptor: int) -> int:
     options += ["--color=no", "--tb=line", "-o", "addopts="] + ["--noconftest"] * (not request["conftest"])
     names = loaded(request.pop("listener"), "listener")
     pristine = {os.path.abspath(path): wanted for path, wanted in request["pristine"].items()}
-    plugin = Plugin(stream, pristine, names["Whole"](), profile)
+    plugin = Plugin(stream, pristine, names["Whole"](), profile, frozenset(request.pop("chosen")))
     sys.argv[:] = ["pytest"]
     names["listen"](lambda found: stream("heard", found), [recorder], *request.pop("files"), request["path"])
     return int(pytest.main([*options, *request["tests"]], plugins=[plugin]))
@@ -282,10 +282,13 @@ class Plugin:
         pristine: SHA-256 by absolute path.
         whole: says what of the runner has been changed.
         recorder: a profile function for what tests do; not for what pytest does around them, which is ten times as much.
+        chosen: tests to run, by id, or without its parameters for all of them; empty for every test.
     """
 
-    def __init__(self, send: Any, pristine: dict[str, str], whole: Any, recorder: Any = None) -> None:
-        self.send, self.whole = send, whole
+    def __init__(
+        self, send: Any, pristine: dict[str, str], whole: Any, recorder: Any = None, chosen: frozenset[str] = frozenset()
+    ) -> None:
+        self.send, self.whole, self.chosen = send, whole, chosen
         self.phases: list[tuple[str, str, bool]] = []
         self.pristine, self.digest = pristine, hashlib.sha256
         self.told: set[str] = set()
@@ -300,6 +303,10 @@ class Plugin:
 
     def pytest_collection(self, session: Any) -> None:
         self.whole.keep_hooks(session.config.pluginmanager)
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        if self.chosen:
+            items[:] = [item for item in items if item.nodeid in self.chosen or item.nodeid.partition("[")[0] in self.chosen]
 
     def pytest_runtest_call(self, item: Any) -> None:
         if self.recorder is not None:

@@ -44,7 +44,7 @@ class Suite:
 
 def run(
     box: Sandbox, tree: Tree, tests: Sequence[str], roots: Sequence[str], kept: Iterable[str], rules: Rules, record: bool = False,
-    known: Tree | None = None,
+    known: Tree | None = None, chosen: Iterable[str] = (),
 ) -> Suite:  # fmt: skip
     """Fill a box with a tree and run its tests.
 
@@ -53,6 +53,7 @@ def run(
         roots: directories for `sys.path`, relative to it.
         kept: files that must be the same when the tests are over.
         record: tell which plain calls the tests made (`turnwise.envs.swe.grade.oracle`).
+        chosen: ids of tests to run; without parameters, for all of them. Empty: every test.
         known: the reference: modules that it has go before installed ones, others after; None where `tree` is the reference.
 
     Raises:
@@ -64,6 +65,7 @@ def run(
         "seal": seal, "key": secrets.token_hex(32), "tests": list(tests), "roots": places(roots),
         "tops": tops(known or tree, roots), "listener": LISTENER, "files": _files(tree, tests, kept),
         "beside": [f"{WORK}/{folder}" for folder in dict.fromkeys(str(PurePosixPath(path).parent) for path in tests)],
+        "chosen": sorted(chosen),
         "conftest": any(PurePosixPath(path).name == "conftest.py" for path in tree), "test_seconds": rules.test_seconds,
         "memory_mb": rules.memory_mb, "pristine": {path: digest(tree[path]) for path in kept if path in tree},
         "record": modules(tree, roots, tests) if record else None, "recorder": RECORDER if record else "",
