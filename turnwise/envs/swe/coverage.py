@@ -16,10 +16,12 @@ import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from turnwise.envs.swe import python
+from turnwise.envs.swe.grade.grading import passing
 from turnwise.envs.swe.mutate.site import Function, functions
 from turnwise.envs.swe.source import Repository
 from turnwise.envs.swe.syntax import parse
@@ -104,6 +106,12 @@ class Box:
                 return self._run(box, json.dumps(request), answer, seconds)
             finally:
                 self._open.discard(box)
+
+    def graded(self, tests: Collection[str]) -> frozenset[str]:
+        """Those tests that pass where submissions are graded too."""
+        repository = self.repository
+        about = repository.test_files, repository.roots, repository.requires
+        return passing(repository.tree, tests, *about, partial(open_sandbox, backend=self.backend))
 
     def stop(self) -> None:
         """Kill what runs: its callers, in other threads, are told that it died."""

@@ -61,7 +61,7 @@ class Baseline:
     """The suite without any bug."""
 
     suite: tuple[str, ...]
-    """Tests that passed twice, sorted."""
+    """Tests that passed twice, and where submissions are graded; sorted."""
     files: tuple[str, ...]
     """Test files that can be collected."""
     reach: Reach
@@ -106,7 +106,7 @@ class Judge:
             raise DataError(f"the tests of {name} did not come to an end ({first.ending}): it cannot be made into tasks")
         files = [path for path in suite_files(self.box.repository.test_files) if path not in first.errors]
         second = self.box.run(files, chosen=first.of("passed"))  # without those that fail, or take too long
-        suite = sorted(first.of("passed") & second.of("passed"))
+        suite = sorted(self.box.graded(first.of("passed") & second.of("passed")))
         if second.ending or not suite:
             raise DataError(
                 f"no test of {name} passes here ({len(first.errors)} files could not be imported, {len(first.outcomes)} tests were "

@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
-from turnwise.envs.swe.grade.oracle import LATER, decoded
+from turnwise.envs.swe.grade.oracle import LATER, Call, decoded, replay
 from turnwise.envs.swe.grade.replay import encoded
+from turnwise.envs.swe.python import spec
+from turnwise.sandbox import open_sandbox
+from turnwise.sandbox.probe import reason
 
 SOURCE = Path(__file__).parents[4] / "turnwise" / "envs" / "swe" / "grade" / "replay.py"
 LIB = """
@@ -25,6 +28,11 @@ def double(x, times=2):
 
 
 def quits():
+    import os
+    os._exit(0)
+
+
+def exits():
     sys.exit(0)
 
 
@@ -96,6 +104,21 @@ def test_each_call_has_a_line_and_what_is_printed_is_none(tmp_path: Path) -> Non
 
 def test_who_ends_the_process_has_no_answers_from_then_on(tmp_path: Path) -> None:
     assert replayed(tmp_path, ("double", "((1,), {})"), ("quits", "((), {})"), ("double", "((1,), {})")) == [[0, ["int", "0x2"]]]
+
+
+def test_who_only_asks_to_end_it_has_raised(tmp_path: Path) -> None:
+    found = replayed(tmp_path, ("exits", "((), {})"), ("double", "((1,), {})"))
+    assert found == [[0, ["raised", "SystemExit"]], [1, ["int", "0x2"]]]
+
+
+@pytest.mark.skipif(bool(reason("jail")), reason=f"jail: {reason('jail')}")
+@pytest.mark.parametrize("again", [False, True])
+def test_calls_behind_one_that_ends_the_process_are_made_in_another(again: bool) -> None:
+    calls = [Call("lib", name, arguments) for name, arguments in [("quits", "((), {})"), ("double", "((1,), {})")] * 3]
+    with open_sandbox(spec(), "jail") as box:
+        box.write("lib.py", LIB.encode())
+        answers = replay(box, ["/work"], [*calls, calls[0]], again)
+    assert answers == [None, ["told", ["int", "0x2"]]] * 3 + [None]
 
 
 def test_an_object_is_opaque_and_an_answer_has_an_end(tmp_path: Path) -> None:

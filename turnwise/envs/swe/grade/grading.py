@@ -13,7 +13,7 @@ import random
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -73,7 +73,7 @@ def grade(task: SweTask, pristine: Tree, submitted: Tree, open_box: OpenBox, rul
         rng = random.Random(secrets.randbits(64))
         twins = _chosen(task, witness.places, rules.canaries, rng)
         planted = canaries.plant({path: tree[path] for path in witness.tests}, twins, rng)
-        with open_box(_spec(rules, task)) as box:
+        with open_box(_spec(rules, task.requires)) as box:
             kept = _kept(pristine, known_tests)
             chosen = _run(planted, (*task.fail_to_pass, *task.pass_to_pass))
             ran = suite.run(box, {**tree, **planted.files}, witness.tests, task.roots, kept, rules, known=pristine, chosen=chosen)
@@ -102,11 +102,11 @@ def _chosen(task: SweTask, places: tuple[canaries.Place, ...], most: int, rng: r
     return sorted(rng.sample(places, len(places)), key=lambda place: (place.path, place.name) not in wanted)[:most]
 
 
-def _spec(rules: Rules, task: SweTask) -> Spec:
+def _spec(rules: Rules, requires: tuple[str, ...]) -> Spec:
     limits = replace(
         python.LIMITS, seconds=rules.seconds, memory_mb=rules.memory_mb, output_chars=32_000_000, flood_chars=100_000_000
     )
-    return python.spec(limits=limits, requires=task.requires)
+    return python.spec(limits=limits, requires=requires)
 
 
 def _verdict(
@@ -168,7 +168,7 @@ def _second(witness: Witness, tree: Tree, task: SweTask, open_box: OpenBox, rule
 
 
 def _answers(known: oracle.Reference, tree: Tree, task: SweTask, open_box: OpenBox, rules: Rules) -> list[Any]:
-    with open_box(_spec(rules, task)) as box:
+    with open_box(_spec(rules, task.requires)) as box:
         _without_tests(box, tree, task)
         return oracle.replay(box, suite.places(task.roots), known.calls, seconds=rules.seconds)
 
@@ -218,7 +218,7 @@ def _witness(task: SweTask, suited: tuple[str, ...], pristine: Tree, open_box: O
     failing = ""
     for chosen in (places, places[: 8 * rules.canaries], []):
         planted = canaries.plant(sources, chosen, random.Random(secrets.randbits(64)))
-        with open_box(_spec(longer, task)) as box:
+        with open_box(_spec(longer, task.requires)) as box:
             kept = _kept(pristine, frozenset(task.test_files))
             record, ids = rules.oracle != "off", _run(planted, suited)
             ran = suite.run(box, {**pristine, **planted.files}, tests, task.roots, kept, longer, record, chosen=ids)
@@ -230,6 +230,30 @@ def _witness(task: SweTask, suited: tuple[str, ...], pristine: Tree, open_box: O
             break
     tail = ran.tail.strip()[-300:]
     return Witness(tests, (), oracle.Reference(), error=f"the reference itself does not pass {failing}: {_ending(ran) or tail}")
+
+
+def passing(
+    pristine: Tree, tests: Collection[str], test_files: Collection[str], roots: tuple[str, ...], requires: tuple[str, ...],
+    open_box: OpenBox,
+) -> frozenset[str]:  # fmt: skip
+    """Those of a repository's tests that pass where submissions are graded: only these can be asked for.
+
+    Args:
+        tests: ids.
+        test_files, roots, requires: as a task has them.
+
+    Raises:
+        SandboxError: where the box ran out of time or memory, as it would with every submission.
+    """
+    rules, wanted = Rules(), set(tests)
+    while wanted:
+        files = sorted({test.partition("::")[0] for test in wanted})
+        with open_box(_spec(rules, requires)) as box:
+            ran = suite.run(box, pristine, files, roots, _kept(pristine, frozenset(test_files)), rules, chosen=wanted)
+        if ran.stopped != "test":
+            return frozenset(test for test in wanted if ran.outcomes.get(test) == "passed")
+        wanted.discard(ran.test)  # it takes longer than a submission may; those behind it have not run
+    return frozenset()
 
 
 def _failing(ran: suite.Suite, planted: canaries.Planted) -> tuple[canaries.Place, ...]:
@@ -246,7 +270,7 @@ def _reference(task: SweTask, pristine: Tree, ran: suite.Suite, open_box: OpenBo
     calls = [oracle.Call(module, name, arguments) for module, name, arguments in ran.calls]
 
     def opened() -> Sandbox:
-        box = open_box(_spec(rules, task))
+        box = open_box(_spec(rules, task.requires))
         try:
             _without_tests(box, pristine, task)
         except BaseException:

@@ -31,6 +31,8 @@ BESIDE = 400
 """Most calls that no test made."""
 FEWEST = 3
 """Answers that differ, of such calls of one function, which may be chance; so may be less than half of them."""
+ENDINGS = 8
+"""Most calls that may end the process; those behind them are made in another."""
 LATER = 401 * 86400 + 3 * 3600 + 7 * 60 + 11
 """Seconds by which the clock of the reference's second run goes ahead: another year, month, weekday, hour, minute and second."""
 
@@ -59,7 +61,7 @@ class Reference:
 
 
 def replay(box: Sandbox, roots: Sequence[str], calls: Sequence[Call], again: bool = False, seconds: float = 60.0) -> list[Any]:
-    """Answers of the code in a box, None where there is none (its process ended early).
+    """Answers of the code in a box, None where there is none: a call that ends its process has none.
 
     Args:
         again: in the other order, and at another time.
@@ -67,21 +69,32 @@ def replay(box: Sandbox, roots: Sequence[str], calls: Sequence[Call], again: boo
     Raises:
         SandboxError: where the box ran out of time or memory, or failed: nothing is known then.
     """
-    numbered = [(number, (call.module, call.name, call.arguments)) for number, call in enumerate(calls)]
-    request = {"path": list(roots), "calls": numbered[::-1] if again else numbered, "later": LATER if again else 0}
-    command = ["python3", "-P", "-s", "-B", "-X", "utf8", "-c", SOURCE.read_text("utf8")]
-    result = box.run(command, timeout=seconds, stdin=json.dumps(request))
-    if result.error in ("timeout", "memory", "output", "infrastructure"):
-        raise SandboxError(f"the second witness could not be heard: its box ended with {result.error!r}")
     answers: list[Any] = [None] * len(calls)
-    for line in result.stdout.splitlines():
-        try:
-            number, told = json.loads(line)
-            if isinstance(number, int) and 0 <= number < len(calls) and answers[number] is None:
-                answers[number] = ["told", told]
-        except (ValueError, TypeError, RecursionError):
-            continue
+    rest = list(range(len(calls)))[:: -1 if again else 1]
+    command = ["python3", "-P", "-s", "-B", "-X", "utf8", "-c", SOURCE.read_text("utf8")]
+    for _ in range(ENDINGS + 1):
+        asked = [(number, (calls[number].module, calls[number].name, calls[number].arguments)) for number in rest]
+        request = {"path": list(roots), "calls": asked, "later": LATER if again else 0}
+        result = box.run(command, timeout=seconds, stdin=json.dumps(request))
+        if result.error in ("timeout", "memory", "output", "infrastructure"):
+            raise SandboxError(f"the second witness could not be heard: its box ended with {result.error!r}")
+        for line in result.stdout.splitlines():
+            _hear(line, answers)
+        last = max((place for place, number in enumerate(rest) if answers[number] is not None), default=-1)
+        rest = rest[last + 2 :]  # without the one that ended it
+        if not rest:
+            break
     return answers
+
+
+def _hear(line: str, answers: list[Any]) -> None:
+    """One line of a process that is not trusted: what is out of form, or comes twice, is not heard."""
+    try:
+        number, told = json.loads(line)
+    except (ValueError, TypeError, RecursionError):
+        return
+    if type(number) is int and 0 <= number < len(answers) and answers[number] is None:
+        answers[number] = ["told", told]
 
 
 def reference(open_box: Callable[[], Sandbox], roots: Sequence[str], calls: Sequence[Call], seconds: float = 60.0) -> Reference:

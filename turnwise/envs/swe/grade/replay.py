@@ -54,7 +54,7 @@ def answer(module: str, name: str, arguments: str) -> Any:
     try:
         positional, keywords = ast.literal_eval(arguments)
         return encoded(getattr(importlib.import_module(module), name)(*positional, **keywords))
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         known = [kind.__name__ for kind in type(problem).__mro__ if kind.__module__ == "builtins"]
         return ["raised", known[0] if known else "Exception"]
 

@@ -215,6 +215,7 @@ def child(descriptor: int) -> int:
     memory = int(request["memory_mb"]) << 20
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     sys.path.extend(entry for entry in request["path"] if entry)
+    os.environ["PYTHONPATH"] = ":".join(request["path"])  # for programs that tests start
     import doctest  # noqa: F401
     import importlib.machinery
     import unittest.mock
