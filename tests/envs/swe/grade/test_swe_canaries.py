@@ -8,7 +8,7 @@ import random
 import pytest
 from swe_cheats import PRISTINE
 
-from turnwise.envs.swe.grade.canaries import Place, Planted, places, plant
+from turnwise.envs.swe.grade.canaries import WORDS, Place, Planted, places, plant
 from turnwise.envs.swe.grade.canaries import tests_of as real_tests
 
 PATH = "tests/test_words.py"
@@ -43,6 +43,17 @@ def test_names_are_drawn_anew_and_know_their_parameters() -> None:
     path, name = next(iter(one.twins))
     assert one.canary(f"{path}::{name}") == one.canary(f"{path}::{name}[a::b]") == (path, name)
     assert one.canary(f"{PATH}::test_title_words") is None
+
+
+def test_no_canary_stands_in_the_place_of_an_inherited_test() -> None:
+    source = b"from mixins import Shared\n\n\nclass TestOwn(Shared):\n    def test_x(self):\n        assert f() == 1\n"
+    singles = [f"test_{word}" for word in WORDS]
+    inherited = {*singles, *(f"{one}_{word}" for one in singles for word in WORDS)}
+    for seed in range(20):
+        ids = [f"t.py::TestOwn::{name}[1]" for name in inherited]
+        made = plant({"t.py": source}, [Place("t.py", "TestOwn::test_x")], random.Random(seed), ids)
+        names = {name.rpartition("::")[2] for _, name in (*made.plain, *made.twins)}
+        assert len(names) == 2 and not names & inherited
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import copy
 import random
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -73,12 +74,14 @@ def places(path: str, source: bytes) -> list[Place]:
     return [Place(path, name) for name, node in tests_of(tree) if _comparison(node) is not None]
 
 
-def plant(sources: Mapping[str, bytes], chosen: Iterable[Place], rng: random.Random) -> Planted:
+def plant(sources: Mapping[str, bytes], chosen: Iterable[Place], rng: random.Random, tests: Iterable[str] = ()) -> Planted:
     """Put a plain canary into each of the test files, and a twin of each chosen test.
 
     Args:
         sources: test files by path; one that is not Python as this interpreter reads it is left as it is.
+        tests: ids of the tests that are run. Some are inherited, and a canary of the same name would stand in their place.
     """
+    known = {test.partition("[")[0].rpartition("::")[2] for test in tests}
     files: dict[str, bytes] = {}
     plain: set[tuple[str, str]] = set()
     twins: dict[tuple[str, str], Place] = {}
@@ -92,14 +95,15 @@ def plant(sources: Mapping[str, bytes], chosen: Iterable[Place], rng: random.Ran
             continue
         lines = text.split("\n")
         real = [name.rpartition("::")[2] for name, _ in tests_of(tree)]
+        taken = {*real, *known, *re.findall(r"\btest\w*", text)}
         pieces: list[tuple[int, str]] = []
         for name, node in tests_of(tree):
             if (place := Place(path, name)) in wanted:
-                new = _fresh(real, rng)
+                new = _fresh(real, taken, rng)
                 first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
                 pieces.append((rng.choice((first - 1, node.end_lineno or node.lineno)), twin(node, new, rng)))
                 twins[path, f"{name.rpartition('::')[0]}::{new}" if "::" in name else new] = place
-        new = _fresh(real, rng)
+        new = _fresh(real, taken, rng)
         body = rng.choice(PLAIN).format(a=rng.randrange(100, 999), b=rng.randrange(1000, 9999))
         pieces.append((_gap(tree, rng), f"def {new}():\n    {body}"))
         plain.add((path, new))
@@ -143,13 +147,13 @@ def _comparison(node: Function) -> tuple[list[ast.expr], int] | None:
     return None
 
 
-def _fresh(taken: list[str], rng: random.Random) -> str:
+def _fresh(real: list[str], taken: set[str], rng: random.Random) -> str:
     """A name made of the words of the others, and none of them."""
-    words = sorted({word for name in taken for word in name.split("_")[1:] if word.isidentifier()} | WORDS)
+    words = sorted({word for name in real for word in name.split("_")[1:] if word.isidentifier()} | WORDS)
     while True:
         name = "_".join(("test", *rng.sample(words, rng.randrange(1, 4))))
         if name not in taken:
-            taken.append(name)
+            taken.add(name)
             return name
 
 
