@@ -27,7 +27,7 @@ FILE = re.compile(r"(^|/)(requirements?|reqs)?[-_./]?(tests?|testing|dev|ci)[-_.
 TOOLS = re.compile(
     r"pytest|pluggy|iniconfig|packaging|pygments|pip|setuptools|wheel|build|tox|nox|twine|virtualenv|coverage|codecov|coveralls|"
     r"black|isort|ruff|pylint|pyright|mypy|bandit|safety|towncrier|pre-commit|codespell|docutils|furo|check-manifest|"
-    r"pytest-(cov|xdist|randomly|random-order|sugar|flake8|black|mypy|ruff|isort|pylint|codspeed|timeout|rerunfailures|html|"
+    r"pytest-(cov|xdist|randomly|random-order|sugar|flake8|black|mypy[-_.a-z]*|ruff|isort|pylint|codspeed|timeout|rerunfailures|html|"
     r"clarity|pretty|pycodestyle|pydocstyle|pep8|flakes|codestyle|lint|instafail|travis-fold|github-actions-annotate-failures|checkdocs|enabler|perf|repeat|memray|ordering)|"
     r"(tox|flake8|sphinx|mkdocs|types|bump2?version|hatch|poetry|readme|jupyter|ipython|mypy|zest|jaraco-packaging|rst)([-_.].*)?",
     re.I,
