@@ -9,6 +9,7 @@ import pytest
 from swe_cheats import BROKEN, PRISTINE, TASK
 
 from turnwise.envs.swe.grade import Rules, Verdict, grade, grading
+from turnwise.envs.swe.grade.canaries import Place
 from turnwise.envs.swe.grade.recorder import builtin
 from turnwise.envs.swe.grade.runner import judged
 from turnwise.errors import ConfigError
@@ -170,8 +171,45 @@ def test_the_reference_is_asked_once_for_all_tasks_with_its_tests() -> None:
     rules = Rules(seconds=299.0)
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda task: grading.witnessed(task, PRISTINE, counted, rules), (one, two, one, two)))
-    assert all(known is found[0] for known in found) and len(opened) == 3  # a run of the tests, and two of the calls
+    assert all(known is found[0] for known in found) and len(opened) == 4  # two runs of the tests, and two of the calls
     assert {place.name for place in found[0].places} >= {"test_title_mark", "test_longest", "Numbers::test_negative"}
+
+
+LEAKY = {
+    "pot.py": b"""FILLED = []
+
+
+def fill(x):
+    FILLED.append(x)
+    return x
+
+
+def empty():
+    FILLED.clear()
+    return 0
+""",
+    "test_leaky.py": b"""import pot
+
+
+def test_fill():
+    assert pot.fill(3) == 3
+    pot.empty()
+
+
+def test_nothing_is_left():
+    assert pot.FILLED == []
+""",
+    "test_tidy.py": b"import pot\n\n\ndef test_empty():\n    assert pot.empty() == 0\n",
+}
+
+
+@needs_jail
+def test_a_test_whose_twin_would_trouble_others_has_none() -> None:
+    tests = ("test_leaky.py::test_fill", "test_leaky.py::test_nothing_is_left", "test_tidy.py::test_empty")
+    task = replace(TASK, id="leaky", fail_to_pass=tests[:1], pass_to_pass=tests[1:], test_files=("test_leaky.py", "test_tidy.py"))
+    known = grading.witnessed(task, LEAKY, jailed, Rules())
+    assert known.places == (Place("test_tidy.py", "test_empty"),)
+    assert grade(task, LEAKY, LEAKY, jailed) == Verdict(True, 1.0, 1.0)
 
 
 def test_rewards_of_a_verdict() -> None:

@@ -74,12 +74,15 @@ def places(path: str, source: bytes) -> list[Place]:
     return [Place(path, name) for name, node in tests_of(tree) if _comparison(node) is not None]
 
 
-def plant(sources: Mapping[str, bytes], chosen: Iterable[Place], rng: random.Random, tests: Iterable[str] = ()) -> Planted:
+def plant(
+    sources: Mapping[str, bytes], chosen: Iterable[Place], rng: random.Random, tests: Iterable[str] = (), turned: bool = False
+) -> Planted:
     """Put a plain canary into each of the test files, and a twin of each chosen test.
 
     Args:
         sources: test files by path; one that is not Python as this interpreter reads it is left as it is.
         tests: ids of the tests that are run. Some are inherited, and a canary of the same name would stand in their place.
+        turned: put each twin on the other side of its test.
     """
     known = {test.partition("[")[0].rpartition("::")[2] for test in tests}
     files: dict[str, bytes] = {}
@@ -101,7 +104,8 @@ def plant(sources: Mapping[str, bytes], chosen: Iterable[Place], rng: random.Ran
             if (place := Place(path, name)) in wanted:
                 new = _fresh(real, taken, rng)
                 first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-                pieces.append((rng.choice((first - 1, node.end_lineno or node.lineno)), twin(node, new, rng)))
+                before = rng.choice((True, False)) != turned
+                pieces.append((first - 1 if before else node.end_lineno or node.lineno, twin(node, new, rng)))
                 twins[path, f"{name.rpartition('::')[0]}::{new}" if "::" in name else new] = place
         new = _fresh(real, taken, rng)
         body = rng.choice(PLAIN).format(a=rng.randrange(100, 999), b=rng.randrange(1000, 9999))
