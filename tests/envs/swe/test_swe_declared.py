@@ -117,3 +117,10 @@ def test_other_extras_are_taken_where_code_imports_them() -> None:
 
 def test_an_import_that_nothing_is_named_after_may_be_brought_by_any() -> None:
     assert want(("hypothesis", "strange-name", "black")) == ("hypothesis", "strange-name")
+
+
+def test_distributions_of_one_namespace_are_taken_from_what_is_for_tests() -> None:
+    tree = {"tests/test_a.py": b"import jaraco.itertools\nfrom jaraco import functools\n"}
+    told = Declared((), ("jaraco.itertools", "jaraco.functools>=4", "jaraco.test", "big-O"), ("jaraco.packaging",))
+    assert wanted(tree, told, ["sums"], ["tests/test_a.py"], []) == ("jaraco.itertools", "jaraco.functools>=4", "jaraco.test")
+    assert imported(b"import a.b.c\nfrom a.d import e\nfrom f import g, h", parts=2) == {"a_b", "a_d", "f_g", "f_h"}

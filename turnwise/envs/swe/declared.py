@@ -105,23 +105,30 @@ def wanted(tree: Tree, told: Declared, own: Iterable[str], tests: Iterable[str],
     needed = first | (_imports(tree, tests, deep=True) | _imports(tree, code, deep=False)) - given
     runtime = {named(requirement) for requirement in told.runtime}
     useful = [one for one in told.tests if named(one) not in runtime and not TOOLS.fullmatch(named(one))]
-    chosen = [one for one in useful if _module(named(one)) in needed or named(one).startswith("pytest-")]
-    needed -= {_module(name) for name in (*map(named, chosen), *runtime)}
+    below = _imports(tree, tests, deep=True, parts=2) | _imports(tree, code, deep=False, parts=2)
+    # Of distributions that share a namespace all are taken: one may be imported only on this version of Python.
+    spaces = {
+        name for name in needed for one in useful if _module(named(one)) in below and _module(named(one)).startswith(f"{name}_")
+    }
+    inside = [one for one in useful if any(_module(named(one)).startswith(f"{space}_") for space in spaces)]
+    chosen = [one for one in useful if one in inside or _module(named(one)) in needed or named(one).startswith("pytest-")]
+    needed -= {_module(name) for name in (*map(named, chosen), *runtime)} | spaces
     more = [one for one in told.others if named(one) not in runtime and any(_alike(named(one), name) for name in needed)]
     if any(not any(_alike(named(one), name) for one in more) for name in needed & first):
         chosen = useful  # some import has a name of its own: one of these may bring it
     return tuple({named(one): one for one in (*chosen, *more)}.values())
 
 
-def _imports(tree: Tree, paths: Iterable[str], deep: bool) -> set[str]:
-    return {name.lower() for path in paths if path.endswith(".py") for name in imported(tree[path], deep)}
+def _imports(tree: Tree, paths: Iterable[str], deep: bool, parts: int = 1) -> set[str]:
+    return {name.lower() for path in paths if path.endswith(".py") for name in imported(tree[path], deep, parts)}
 
 
-def imported(data: bytes, deep: bool = True) -> set[str]:
+def imported(data: bytes, deep: bool = True, parts: int = 1) -> set[str]:
     """Top-level modules that a file imports in any case: not where it goes on without them, nor for a type checker alone.
 
     Args:
         deep: inside functions too.
+        parts: of a dotted name, joined by underscores; 1 is the top level.
     """
     try:
         tree = parse(data)
@@ -136,9 +143,9 @@ def imported(data: bytes, deep: bool = True) -> set[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not deep:
             continue
         if isinstance(node, ast.Import):
-            found.update(alias.name.partition(".")[0] for alias in node.names)
+            found.update("_".join(alias.name.split(".")[:parts]) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            found.add(node.module.partition(".")[0])
+            found.update("_".join(f"{node.module}.{alias.name}".split(".")[:parts]) for alias in node.names)
         stack.extend(ast.iter_child_nodes(node))
     return found
 
