@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from turnwise.envs.swe.grade.recorder import recording, told
+from turnwise.envs.swe.grade.recorder import LOOKS, recording, told
 from turnwise.envs.swe.grade.runner import Plugin, Watch, changed, judged, streaming
 
 KEY = b"k" * 32
@@ -189,7 +189,8 @@ def test_calls_by_tests_are_recorded_once_and_others_are_not(tmp_path: Path) -> 
     )
     (tmp_path / "test_lib.py").write_text(
         "import lib\n\n\ndef test():\n    lib.public(1), lib.public(1), lib.public([2]), lib.public(lib)\n"
-        "    lib._hidden(1), list(lib.items(1)), lib.C().method()\n"
+        "    lib._hidden(1), list(lib.items(1)), lib.C().method()\n\n\n"
+        "def many():\n    for number in range(5000): lib.public(number)\n    lib.inner(3)\n"
     )
     sent: list[Any] = []
     names = {str(tmp_path / "lib.py"): "lib"}
@@ -200,8 +201,10 @@ def test_calls_by_tests_are_recorded_once_and_others_are_not(tmp_path: Path) -> 
         exec(compile((tmp_path / "test_lib.py").read_text(), str(tmp_path / "test_lib.py"), "exec"), namespace)
         sys.setprofile(profile)
         namespace["test"]()
+        namespace["many"]()
     finally:
         sys.setprofile(None)
         sys.path.remove(str(tmp_path))
         sys.modules.pop("lib", None)
-    assert sent == [["lib", "public", "((1,), {})"], ["lib", "public", "(([2],), {})"]]
+    assert sent[:2] == [["lib", "public", "((1,), {})"], ["lib", "public", "(([2],), {})"]]
+    assert len(sent) == LOOKS - 2 and sent[-1] == ["lib", "inner", "((3,), {})"]  # of one function so many are looked at

@@ -215,7 +215,8 @@ def _witness(task: SweTask, suited: tuple[str, ...], pristine: Tree, open_box: O
     sources = {path: pristine[path] for path in tests}
     places = [place for path in tests for place in canaries.places(path, pristine[path])]
     places = random.Random(0).sample(places, min(len(places), TWINS if rules.canaries else 0))
-    longer = replace(rules, seconds=2 * rules.seconds)  # every test may run twice here
+    # Every test may run twice here, and slowly, since its calls are noted; and nobody here needs to be ended.
+    longer = replace(rules, seconds=2 * rules.seconds, test_seconds=2 * rules.seconds)
     kept, salt = _kept(pristine, frozenset(task.test_files)), secrets.randbits(64)
 
     def ran(turned: bool) -> tuple[suite.Suite, tuple[canaries.Place, ...], list[str]]:

@@ -10,6 +10,8 @@ from typing import Any
 
 CALLS = 2000
 """Most calls recorded of a run."""
+LOOKS = 400
+"""Calls of one function that are looked at: a test may make a million."""
 RESUMED = 0x20 | 0x80 | 0x200
 """Generators and coroutines, which are entered again: what they were called with is not known then."""
 
@@ -23,17 +25,21 @@ def recording(send: Any, files: dict[str, str], tests: list[str]) -> Any:
     """
     callers = frozenset(os.path.abspath(path) for path in tests)
     seen: set[tuple[str, str, str]] = set()
+    looked: dict[Any, int] = {}
 
     def profile(frame: Any, event: str, argument: Any) -> None:
         code = frame.f_code
         module = files.get(code.co_filename) if event == "call" else None
-        if module is None or len(seen) >= CALLS or not code.co_qualname.isidentifier() or code.co_qualname.startswith("_"):
+        if module is None or looked.get(code, 0) >= LOOKS or len(seen) >= CALLS:
+            return
+        if not code.co_qualname.isidentifier() or code.co_qualname.startswith("_"):
             return
         caller = frame.f_back
         while caller is not None and caller.f_code.co_filename in files and "<locals>" in caller.f_code.co_qualname:
             caller = caller.f_back  # a decorator's wrapper
         if caller is None or caller.f_code.co_filename not in callers or code.co_flags & RESUMED:
             return
+        looked[code] = looked.get(code, 0) + 1
         arguments = told(frame, code)
         if arguments is not None and (module, code.co_qualname, arguments) not in seen and len(arguments) < 4000:
             seen.add((module, code.co_qualname, arguments))
