@@ -239,7 +239,8 @@ def child(descriptor: int) -> int:
     recorder = loaded(request["recorder"], "recorder") if request["record"] else {}
     profile = recorder["recording"](stream, request["record"], request["tests"]) if recorder else None
     options = ["-c", "/dev/null", "--rootdir", os.getcwd(), "-p", "no:cacheprovider", "--import-mode=importlib", "-q"]
-    options += ["--color=no", "--tb=line", "-o", "addopts="] + ["--noconftest"] * (not request["conftest"])
+    options += ["--color=no", "--tb=line", "-o", "addopts=", "--continue-on-collection-errors"]
+    options += ["--noconftest"] * (not request["conftest"])
     names = loaded(request.pop("listener"), "listener")
     pristine = {os.path.abspath(path): wanted for path, wanted in request["pristine"].items()}
     plugin = Plugin(stream, pristine, names["Whole"](), profile, frozenset(request.pop("chosen")))
