@@ -212,6 +212,40 @@ def test_a_test_whose_twin_would_trouble_others_has_none() -> None:
     assert grade(task, LEAKY, LEAKY, jailed) == Verdict(True, 1.0, 1.0)
 
 
+@needs_jail
+def test_programs_that_tests_start_find_what_tests_require() -> None:
+    program = b"""import subprocess
+import sys
+
+
+def test_other():
+    subprocess.run([sys.executable, '-c', 'import pytest'], check=True)
+"""
+    tree = {**LEAKY, "test_program.py": program}
+    tests = ("test_tidy.py::test_empty", "test_program.py::test_other")
+    assert grading.passing(tree, tests, ("test_tidy.py", "test_program.py"), ("",), (), jailed) == set(tests)
+
+
+@needs_jail
+def test_a_class_that_cannot_be_collected_ends_no_grading() -> None:
+    odd = b"""import warnings
+
+warnings.simplefilter("error")
+
+
+class TestOdd:
+    def __init__(self):
+        pass
+
+
+def test_a():
+    pass
+"""
+    tests = ("test_odd.py::test_a", "test_tidy.py::test_empty")
+    found = grading.passing({**LEAKY, "test_odd.py": odd}, tests, ("test_odd.py", "test_tidy.py"), ("",), (), jailed)
+    assert found == set(tests)
+
+
 def test_rewards_of_a_verdict() -> None:
     half = Verdict(False, 0.5, 0.5)
     assert half.reward() == 0.0 and half.reward("ratio") == 0.25
