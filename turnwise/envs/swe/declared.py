@@ -107,11 +107,10 @@ def wanted(tree: Tree, told: Declared, own: Iterable[str], tests: Iterable[str],
     useful = [one for one in told.tests if named(one) not in runtime and not TOOLS.fullmatch(named(one))]
     below = _imports(tree, tests, deep=True, parts=2) | _imports(tree, code, deep=False, parts=2)
     # Of distributions that share a namespace all are taken: one may be imported only on this version of Python.
-    spaces = {
-        name for name in needed for one in useful if _module(named(one)) in below and _module(named(one)).startswith(f"{name}_")
-    }
-    inside = [one for one in useful if any(_module(named(one)).startswith(f"{space}_") for space in spaces)]
-    chosen = [one for one in useful if one in inside or _module(named(one)) in needed or named(one).startswith("pytest-")]
+    modules = {one: _module(named(one)) for one in useful}
+    spaces = {name for name in needed if any(module in below and module.startswith(f"{name}_") for module in modules.values())}
+    inside = [one for one in useful if any(modules[one].startswith(f"{space}_") for space in spaces)]
+    chosen = [one for one in useful if one in inside or modules[one] in needed or named(one).startswith("pytest-")]
     needed -= {_module(name) for name in (*map(named, chosen), *runtime)} | spaces
     more = [one for one in told.others if named(one) not in runtime and any(_alike(named(one), name) for name in needed)]
     if any(not any(_alike(named(one), name) for one in more) for name in needed & first):

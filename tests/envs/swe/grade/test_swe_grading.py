@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from swe_cheats import BROKEN, PRISTINE, TASK
@@ -224,6 +225,17 @@ def test_other():
     tree = {**LEAKY, "test_program.py": program}
     tests = ("test_tidy.py::test_empty", "test_program.py::test_other")
     assert grading.passing(tree, tests, ("test_tidy.py", "test_program.py"), ("",), (), jailed) == set(tests)
+
+
+@needs_jail
+@pytest.mark.parametrize("slow", ["test_a", "import"])
+def test_what_takes_too_long_cannot_be_asked_for(slow: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grading, "Rules", partial(Rules, test_seconds=1.0))
+    wait = "import time\n\n{}\ndef test_a():\n    {}\n\n\ndef test_b():\n    pass\n"
+    text = wait.format("time.sleep(60)\n" if slow == "import" else "", "time.sleep(60)" if slow == "test_a" else "pass")
+    tests = ("test_slow.py::test_a", "test_slow.py::test_b")
+    found = grading.passing({**LEAKY, "test_slow.py": text.encode()}, tests, ("test_slow.py",), ("",), (), jailed)
+    assert found == (set() if slow == "import" else {tests[1]})
 
 
 @needs_jail
