@@ -1,14 +1,16 @@
-"""What ALFWorld costs: CPU time of a step, a reset, a fork and of finding the games, memory, and the original beside it.
+"""What ALFWorld costs: CPU time of a step, a reset, a fork and of finding the games, memory, and
+the original beside it.
 
     python benchmarks/alfworld.py                     generated games; beside the original where it is installed
     python benchmarks/alfworld.py --official DIR      the official games of DIR (or $ALFWORLD_DATA) too
     python benchmarks/alfworld.py --steps 1000000     for longer; what memory grew by is printed
     python benchmarks/alfworld.py --json              the same figures as JSON
 
-Each case runs in a process of its own. Times are the process's own CPU time, of the whole call: `reset` of a game that is
-compiled already, and `first reset`, which reads and compiles it too. Actions are drawn from the admissible ones. Beside the
-original, both play the same games with the same actions, and what they show must be equal; its reset includes the loading of
-the game, as each episode of its training loop does.
+Each case runs in a process of its own. Times are the process's own CPU time, of the whole call:
+`reset` of a game that is compiled already, and `first reset`, which reads and compiles it too.
+Actions are drawn from the admissible ones. Beside the original, both play the same games with the
+same actions, and what they show must be equal; its reset includes the loading of the game, as each
+episode of its training loop does.
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[0] = str(ROOT)  # instead of this directory, in which this very file would be taken for the package alfworld
+sys.path[0] = str(
+    ROOT
+)  # instead of this directory, in which this very file would be taken for the package alfworld
 
 from turnwise.envs.alfworld import ALFWorldEnv, Game, generate  # noqa: E402
 
@@ -76,7 +80,9 @@ def play(official: str | None, count: int, steps: int) -> dict[str, Any]:
     games = clock.time("games", lambda: games_of(official, count))
     env, taken, settled = ALFWorldEnv(games), 0, 0.0
     for episode in range(max(1, steps // TURNS)):
-        _, info = clock.time("reset", lambda task=episode % len(games): env.reset(options={"task": task}))
+        _, info = clock.time(
+            "reset", lambda task=episode % len(games): env.reset(options={"task": task})
+        )
         actions = 0.0
         for _ in range(TURNS):
             action = rng.choice(info["admissible"])
@@ -113,7 +119,9 @@ def live(games: list[Game], count: int = 200) -> float:
 
 
 def find(official: str) -> dict[str, Any]:
-    """How long it takes to make an environment over a directory: with its index made before, and in an empty cache."""
+    """How long it takes to make an environment over a directory: with its index made before, and in
+    an empty cache.
+    """
     figures: dict[str, Any] = {}
     code = (
         "import json, sys, time\nfrom turnwise.envs.alfworld import ALFWorldEnv\nstart = time.perf_counter(), time.process_time()\n"
@@ -146,17 +154,24 @@ def beside(official: str | None, count: int, steps: int) -> dict[str, Any]:
             env = ours.time("first reset", lambda path=path: _reset(ALFWorldEnv([path])))
             ours.time("reset", lambda env=env: _reset(env))
             for action, told in seen:
-                shown, reward, done, _, info = ours.time("step", lambda action=action, env=env: env.step(action))
+                shown, reward, done, _, info = ours.time(
+                    "step", lambda action=action, env=env: env.step(action)
+                )
                 same += (shown, info["admissible"], reward, done) == told
             taken += len(seen)
     figures: dict[str, Any] = {"games": len(paths), "steps": taken, "equal steps": same}
     for kind, other in (("step", "step"), ("reset", "reset"), ("first reset", "reset")):
-        figures |= {f"original us per {other}": theirs.each(other), f"ours us per {kind}": ours.each(kind)}
+        figures |= {
+            f"original us per {other}": theirs.each(other),
+            f"ours us per {kind}": ours.each(kind),
+        }
         figures[f"ratio of {kind}"] = theirs.each(other) / ours.each(kind)
     return figures
 
 
-def _original(path: str, steps: int, rng: random.Random, clock: Clock) -> list[tuple[str, tuple[Any, ...]]]:
+def _original(
+    path: str, steps: int, rng: random.Random, clock: Clock
+) -> list[tuple[str, tuple[Any, ...]]]:
     """Random actions in the original, each with what it answered."""
     from turnwise.envs.alfworld.real import RealEngine
 
@@ -176,14 +191,25 @@ def _reset(env: ALFWorldEnv) -> ALFWorldEnv:
 
 
 def hardware() -> str:
-    cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "")
-    return f"{cpu or platform.processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    cpu = next(
+        (
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
+        "",
+    )
+    return (
+        f"{cpu or platform.processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    )
 
 
 def apart(name: str, *arguments: Any) -> dict[str, Any] | None:
     """Run one of this file's measurements in a process of its own; None where it cannot run there."""
     call = [sys.executable, __file__, "--measure", json.dumps([name, *arguments])]
-    done = subprocess.run(call, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    done = subprocess.run(
+        call, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
     if done.returncode:
         print(f"{name} did not run: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
         return None
@@ -194,15 +220,30 @@ def show(title: str, rows: dict[str, dict[str, Any]]) -> None:
     print(f"\n{title}\n{'':38}" + "".join(f"{name:>16}" for name in rows))
     for name in next(iter(rows.values()), {}):
         values = (row.get(name, "") for row in rows.values())
-        print(f"{name:38}" + "".join(f"{value:>16.3f}" if isinstance(value, float) else f"{value:>16}" for value in values))
+        print(
+            f"{name:38}"
+            + "".join(
+                f"{value:>16.3f}" if isinstance(value, float) else f"{value:>16}"
+                for value in values
+            )
+        )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--official", type=Path, default=os.environ.get("ALFWORLD_DATA"), help="directory of official games")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--official",
+        type=Path,
+        default=os.environ.get("ALFWORLD_DATA"),
+        help="directory of official games",
+    )
     parser.add_argument("--steps", type=int, default=100_000, help="steps of ours alone")
     parser.add_argument("--games", type=int, default=600, help="games they are played over")
-    parser.add_argument("--beside", type=int, default=16, help="games played beside the original; 0 for none")
+    parser.add_argument(
+        "--beside", type=int, default=16, help="games played beside the original; 0 for none"
+    )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -210,14 +251,20 @@ def main() -> None:
         name, *arguments = json.loads(asked.measure)
         print(json.dumps({"play": play, "find": find, "beside": beside}[name](*arguments)))
         return
-    sources = {"generated": None} | ({"official": str(asked.official)} if asked.official is not None else {})
+    sources = {"generated": None} | (
+        {"official": str(asked.official)} if asked.official is not None else {}
+    )
     installed = importlib.util.find_spec("alfworld") is not None and asked.beside > 0
     report: dict[str, Any] = {"date": date.today().isoformat(), "hardware": hardware()}
-    report["ours"] = {name: apart("play", where, asked.games, asked.steps) for name, where in sources.items()}
+    report["ours"] = {
+        name: apart("play", where, asked.games, asked.steps) for name, where in sources.items()
+    }
     if asked.official is not None:
         report["finding"] = {"official": apart("find", str(asked.official))}
     if installed:
-        report["beside"] = {name: apart("beside", where, asked.beside, 20) for name, where in sources.items()}
+        report["beside"] = {
+            name: apart("beside", where, asked.beside, 20) for name, where in sources.items()
+        }
     if asked.json:
         print(json.dumps(report, indent=1))
         return

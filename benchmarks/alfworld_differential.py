@@ -4,12 +4,15 @@
     python benchmarks/alfworld_differential.py --official DIR            official games below DIR too
     python benchmarks/alfworld_differential.py --json differential.json  the same figures in a file
 
-Compared after every command: the whole text, the list of admissible commands, reward and end. Commands are errands for
-verbs that random play seldom reaches, then commands drawn evenly by verb, garbage now and then, and last the expert's plan.
-Each kind of game is one where the two could part: official files; official problems under the newest release's rules;
-generated problems under those rules; and generated and official games as this package writes them, in both wordings.
+Compared after every command: the whole text, the list of admissible commands, reward and end.
+Commands are errands for verbs that random play seldom reaches, then commands drawn evenly by verb,
+garbage now and then, and last the expert's plan.
+Each kind of game is one where the two could part: official files; official problems under the
+newest release's rules; generated problems under those rules; and generated and official games as
+this package writes them, in both wordings.
 
-A game is not won where random play took a thing that fits nowhere (the paper towel roll of some official kitchens).
+A game is not won where random play took a thing that fits nowhere (the paper towel roll of some
+official kitchens).
 """
 
 from __future__ import annotations
@@ -39,7 +42,18 @@ DIFFICULTIES = ("easy", "normal", "hard")
 ERRANDS = ("slice", "heat", "cool", "clean", "use", "examine object", "put")
 SELDOM = ("slice", "slice", "slice", "use")
 """Asked for more often, as not every house can have them."""
-VERBS = (*ERRANDS, "go", "open", "close", "take", "examine receptacle", "look", "inventory", "help", "garbage")
+VERBS = (
+    *ERRANDS,
+    "go",
+    "open",
+    "close",
+    "take",
+    "examine receptacle",
+    "look",
+    "inventory",
+    "help",
+    "garbage",
+)
 GARBAGE = (
     "xyzzy", "", "   ", "LOOK", "Go to fridge 1", "take", "take all", "go to nowhere 1", "go to", "put apple 1 in/on sofa 9",
     "move apple 1 to sofa 9", "examine", "use", "help me", "inventory.", "look look", "go  to shelf 1", "naïve café ☕", "{r}",
@@ -88,9 +102,16 @@ class Walker:
 
     def put_down(self, rng: random.Random) -> bool:
         game, held = self.game, self.state.held
-        places = [place for place, _ in game.tour if (game.receptacle_types[place], game.object_types[held]) in game.fits]
+        places = [
+            place
+            for place, _ in game.tour
+            if (game.receptacle_types[place], game.object_types[held]) in game.fits
+        ]
         rng.shuffle(places)
-        commands = ((place, game.wording.put.format(game.objects[held], game.receptacles[place])) for place in places)
+        commands = (
+            (place, game.wording.put.format(game.objects[held], game.receptacles[place]))
+            for place in places
+        )
         return any(self.reach(place) and self.do(command) for place, command in commands)
 
     def fetch(self, ones: set[int], rng: random.Random) -> int:
@@ -99,10 +120,17 @@ class Walker:
             return self.state.held
         if self.state.held != NOTHING and not self.put_down(rng):
             return NOTHING
-        found = [(one, place) for place, inside in enumerate(self.state.contents) for one in inside if one in ones]
+        found = [
+            (one, place)
+            for place, inside in enumerate(self.state.contents)
+            for one in inside
+            if one in ones
+        ]
         rng.shuffle(found)
         for one, place in found:
-            if self.reach(place) and self.do(f"take {self.game.objects[one]} from {self.game.receptacles[place]}"):
+            if self.reach(place) and self.do(
+                f"take {self.game.objects[one]} from {self.game.receptacles[place]}"
+            ):
                 return one
         return NOTHING
 
@@ -111,9 +139,18 @@ def errand(game: Game, state: State, verb: str, rng: random.Random) -> list[str]
     """Commands that end in one of `verb`; empty where there is no way."""
     walker = Walker(game, state)
     if verb == "use":
-        places = [place for place, inside in enumerate(state.contents) for one in inside if one in game.toggleable]
+        places = [
+            place
+            for place, inside in enumerate(state.contents)
+            for one in inside
+            if one in game.toggleable
+        ]
         return walker.plan if places and walker.reach(rng.choice(places), inside=False) else []
-    knives = {one for one, kind in enumerate(game.object_types) if kind in ("knifetype", "butterknifetype")}
+    knives = {
+        one
+        for one, kind in enumerate(game.object_types)
+        if kind in ("knifetype", "butterknifetype")
+    }
     able = {"slice": knives, "heat": game.heatable, "cool": game.coolable, "clean": game.cleanable}
     one = walker.fetch(set(able.get(verb, game.pickupable)) & game.pickupable, rng)
     if one == NOTHING or (verb == "put" and not walker.put_down(rng)):
@@ -121,7 +158,11 @@ def errand(game: Game, state: State, verb: str, rng: random.Random) -> list[str]
     kind = {"heat": "microwavetype", "cool": "fridgetype", "clean": "sinkbasintype"}.get(verb)
     goals = [place for place, there in enumerate(game.receptacle_types) if there == kind]
     if verb == "slice":
-        goals = [place for place, location in game.tour if game.sliceable & set(walker.state.lying[location])]
+        goals = [
+            place
+            for place, location in game.tour
+            if game.sliceable & set(walker.state.lying[location])
+        ]
     if goals and not walker.reach(rng.choice(goals), inside=False):
         return []
     starts = "examine " + game.objects[one] if verb == "examine object" else verb + " "
@@ -137,7 +178,12 @@ def choices(env: ALFWorldEnv, game: Game, number: int, steps: int) -> Iterator[s
         assert saved is not None
         state, known = saved[0], commands(game, saved[0])
         if not queue and (k == 0 or rng.random() < 0.2):
-            queue = errand(game, state, ERRANDS[number % len(ERRANDS)] if k == 0 else rng.choice(ERRANDS + SELDOM), rng)
+            queue = errand(
+                game,
+                state,
+                ERRANDS[number % len(ERRANDS)] if k == 0 else rng.choice(ERRANDS + SELDOM),
+                rng,
+            )
         if rng.random() < 0.06:
             other = commands(game, game.start)
             yield rng.choice([*GARBAGE, " look ", *sorted(other.keys() - known.keys())])
@@ -174,9 +220,13 @@ def play(game: Game, written: Any, number: int, steps: int, memoise: bool) -> Ta
     return tally
 
 
-def _compare(tally: Tally, game: Game, command: str, ours: tuple[Any, ...], theirs: tuple[Any, ...]) -> None:
+def _compare(
+    tally: Tally, game: Game, command: str, ours: tuple[Any, ...], theirs: tuple[Any, ...]
+) -> None:
     if ours != theirs:
-        tally.differences.append({"task": game.task, "command": command, "native": ours, "original": theirs})
+        tally.differences.append(
+            {"task": game.task, "command": command, "native": ours, "original": theirs}
+        )
 
 
 def cases(asked: argparse.Namespace) -> list[tuple[str, Any]]:
@@ -188,7 +238,9 @@ def cases(asked: argparse.Namespace) -> list[tuple[str, Any]]:
         few = asked.games // 5
         found += [("official file", path) for path in paths[: asked.games]]
         found += [("official problem, newest rules", path) for path in paths[asked.games :][:few]]
-        found += [("official, written here, 0.4", path) for path in paths[asked.games + few :][:few]]
+        found += [
+            ("official, written here, 0.4", path) for path in paths[asked.games + few :][:few]
+        ]
     kinds = ("newest rules", "written here, 0.4", "newest rules", "written here, 2.1.1")
     return found + [("generated, " + kinds[k % 4], k) for k in range(asked.games)]
 
@@ -197,13 +249,21 @@ def one_case(job: tuple[int, str, Any, argparse.Namespace]) -> tuple[str, Tally]
     number, kind, what, asked = job
     generated = kind.startswith("generated")
     difficulty = DIFFICULTIES[number % 3]
-    game = generate(number % 6 + 1, asked.seed * 10_000 + what, None, difficulty)[-1] if generated else Game.load(what)
+    game = (
+        generate(number % 6 + 1, asked.seed * 10_000 + what, None, difficulty)[-1]
+        if generated
+        else Game.load(what)
+    )
     if kind == "official file":
         return kind, play(game, what, number, asked.steps, asked.memoise)
     game = game.reworded("2.1.1" if kind.endswith("2.1.1") else "0.4")
     written = content(game)
     if kind.endswith("newest rules"):
-        problem = written["pddl_problem"] if generated else json.loads(Path(what).read_text())["pddl_problem"]
+        problem = (
+            written["pddl_problem"]
+            if generated
+            else json.loads(Path(what).read_text())["pddl_problem"]
+        )
         written = written | newest(game.task) | {"pddl_problem": problem}
     return kind, play(game, written, number, asked.steps, asked.memoise)
 
@@ -221,9 +281,13 @@ def show(tallies: dict[str, Tally]) -> Tally:
     whole = Tally()
     print(f"\n{'games':34}{'number':>8}{'steps':>8}{'won':>6}{'differences':>13}")
     for kind, tally in tallies.items():
-        print(f"{kind:34}{tally.games:>8}{tally.verbs.total():>8}{tally.won:>6}{len(tally.differences):>13}")
+        print(
+            f"{kind:34}{tally.games:>8}{tally.verbs.total():>8}{tally.won:>6}{len(tally.differences):>13}"
+        )
         whole.add(tally)
-    print(f"{'all':34}{whole.games:>8}{whole.verbs.total():>8}{whole.won:>6}{len(whole.differences):>13}\n")
+    print(
+        f"{'all':34}{whole.games:>8}{whole.verbs.total():>8}{whole.won:>6}{len(whole.differences):>13}\n"
+    )
     print("  ".join(f"{verb} {whole.verbs[verb]}" for verb in VERBS))
     for difference in whole.differences[:5]:
         print("\n" + "\n".join(f"{name}: {value!r}"[:600] for name, value in difference.items()))
@@ -231,18 +295,30 @@ def show(tallies: dict[str, Tally]) -> Tally:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--official", type=Path, help="directory of official games, such as json_2.1.1")
-    parser.add_argument("--games", type=int, default=200, help="official files, and as many generated games")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--official", type=Path, help="directory of official games, such as json_2.1.1"
+    )
+    parser.add_argument(
+        "--games", type=int, default=200, help="official files, and as many generated games"
+    )
     parser.add_argument("--steps", type=int, default=25, help="commands before the expert's plan")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1, help="processes")
-    parser.add_argument("--memoise", action="store_true", help="parse each text of a grammar once, see real.memoise_parsing")
+    parser.add_argument(
+        "--memoise",
+        action="store_true",
+        help="parse each text of a grammar once, see real.memoise_parsing",
+    )
     parser.add_argument("--json", type=Path, help="file for the figures and every difference")
     asked = parser.parse_args()
     jobs = [(number, kind, what, asked) for number, (kind, what) in enumerate(cases(asked))]
     tallies: dict[str, Tally] = {kind: Tally() for _, kind, _, _ in jobs}
-    random.Random(asked.seed).shuffle(jobs)  # so that a run that is interrupted has played some of each kind
+    random.Random(asked.seed).shuffle(
+        jobs
+    )  # so that a run that is interrupted has played some of each kind
     start = time.time()
     with multiprocessing.get_context("spawn").Pool(asked.workers) as pool:
         try:
@@ -250,13 +326,20 @@ def main() -> int:
                 tallies[kind].add(tally)
                 if count % 20 == 0:
                     wrong = sum(len(tally.differences) for tally in tallies.values())
-                    print(f"{count} of {len(jobs)} games, {wrong} differences, {time.time() - start:.0f} s", file=sys.stderr)
+                    print(
+                        f"{count} of {len(jobs)} games, {wrong} differences, {time.time() - start:.0f} s",
+                        file=sys.stderr,
+                    )
         except KeyboardInterrupt:
             print("interrupted: these are the games played so far", file=sys.stderr)
     whole = show(tallies)
     if asked.json is not None:
         rows = {kind: vars(tally) for kind, tally in tallies.items()}
-        asked.json.write_text(json.dumps({"kinds": rows, "verbs": whole.verbs, "seconds": time.time() - start}, indent=1))
+        asked.json.write_text(
+            json.dumps(
+                {"kinds": rows, "verbs": whole.verbs, "seconds": time.time() - start}, indent=1
+            )
+        )
     return 1 if whole.differences else 0
 
 

@@ -1,12 +1,15 @@
-"""What branching saves: ARPO's and AEPO's rollouts beside independent ones, to the same number of trajectories.
+"""What branching saves: ARPO's and AEPO's rollouts beside independent ones, to the same number of
+trajectories.
 
-    OMP_NUM_THREADS=1 python benchmarks/branching.py --run runs/tool_math_quickstart --run runs/alfworld-tiny
-    OMP_NUM_THREADS=1 python benchmarks/branching.py --run runs/tool_math_quickstart --tasks 64 --total 16 --json FILE
+    OMP_NUM_THREADS=1 python benchmarks/branching.py --run runs/tool_math_quickstart --run
+    runs/alfworld-tiny OMP_NUM_THREADS=1 python benchmarks/branching.py --run
+    runs/tool_math_quickstart --tasks 64 --total 16 --json FILE
 
-Each run's model (as its warm start left it, or `--model model` after reinforcement) plays the same tasks of its development
-split three times: independently, with ARPO's branches, with AEPO's. Counted are the tokens and the turns (tool calls) that
-somebody had to generate and play: what a branch inherited counts once. Every branch is then played again from its beginning,
-action by action, and must show the same observations, rewards and states, byte for byte.
+Each run's model (as its warm start left it, or `--model model` after reinforcement) plays the same
+tasks of its development split three times: independently, with ARPO's branches, with AEPO's.
+Counted are the tokens and the turns (tool calls) that somebody had to generate and play: what a
+branch inherited counts once. Every branch is then played again from its beginning, action by
+action, and must show the same observations, rewards and states, byte for byte.
 """
 
 from __future__ import annotations
@@ -23,15 +26,15 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from turnwise.agents.agent import ModelAgent  # noqa: E402
-from turnwise.agents.engine import Sampling  # noqa: E402
-from turnwise.agents.pretrained import load  # noqa: E402
-from turnwise.agents.prompt import prompt  # noqa: E402
+from turnwise.agents.driver import episodes_for, play  # noqa: E402
+from turnwise.agents.engines.base import Sampling  # noqa: E402
+from turnwise.agents.engines.transformers.engine import TransformersEngine  # noqa: E402
+from turnwise.agents.engines.transformers.pretrained import load  # noqa: E402
 from turnwise.agents.renderer import Renderer  # noqa: E402
-from turnwise.agents.rollout import episodes_for, play  # noqa: E402
-from turnwise.agents.transformers_engine import TransformersEngine  # noqa: E402
 from turnwise.algorithms import recipe  # noqa: E402
-from turnwise.algorithms.strategy import Independent, RolloutStrategy  # noqa: E402
-from turnwise.envs.registration import card, make  # noqa: E402
+from turnwise.algorithms.parts.strategy import Independent, RolloutStrategy  # noqa: E402
+from turnwise.envs.prompt import prompt  # noqa: E402
+from turnwise.envs.registry import env_spec, make  # noqa: E402
 from turnwise.records import Trajectory  # noqa: E402
 
 
@@ -42,14 +45,20 @@ def own(played: Sequence[Trajectory]) -> tuple[int, int]:
 
 
 def replayed(env: object, played: Sequence[Trajectory]) -> int:
-    """How many branches were played again and found the same. Raises `AssertionError` at the first difference."""
+    """How many branches were played again and found the same. Raises `AssertionError` at the first
+    difference.
+    """
     same = 0
     for t in (t for t in played if t.parent is not None and t.error is None):
         observation, info = env.reset(seed=t.seed, options={"task": t.task, "split": t.split})  # type: ignore[attr-defined]
         for turn in t.turns:
-            assert (observation, info["state"]) == (turn.observation, turn.state), f"{t.uid} differs from its replay"
+            assert (observation, info["state"]) == (turn.observation, turn.state), (
+                f"{t.uid} differs from its replay"
+            )
             observation, reward, *_, info = env.step(turn.action)  # type: ignore[attr-defined]
-            assert (info["state"], reward) == (turn.next_state, turn.rewards["env"]), f"{t.uid} differs from its replay"
+            assert (info["state"], reward) == (turn.next_state, turn.rewards["env"]), (
+                f"{t.uid} differs from its replay"
+            )
         same += 1
     return same
 
@@ -58,12 +67,17 @@ def measure(run: Path, which: str, tasks: int, total: int) -> dict[str, dict[str
     """One run's figures by strategy."""
     config = json.loads((run / "config.json").read_text(encoding="utf8"))
     name = config["env"]["name"]
-    env, told = make(name, **config["env"]["options"]), prompt(config["prompt"]["name"] or card(name).prompt)
+    env, told = (
+        make(name, **config["env"]["options"]),
+        prompt(config["prompt"]["name"] or env_spec(name).prompt),
+    )
     model, tokenizer = load(str(run / which))
     vocabulary = int(model.config.vocab_size)
     engine = TransformersEngine(model, slots=64, seed=0)
     sampling = Sampling(temperature=1.0, max_tokens=config["rollout"]["max_tokens"], entropies=True)
-    agent = ModelAgent(engine, tokenizer, told, sampling, engine.max_context, renderer=Renderer.of(tokenizer, told))
+    agent = ModelAgent(
+        engine, tokenizer, told, sampling, engine.max_context, renderer=Renderer.of(tokenizer, told)
+    )
     split = config["eval"]["dev_split"]
     chosen = list(env.tasks(split))[:tasks]
     shared = {"total": total, "window": 4, "vocabulary": vocabulary}
@@ -76,9 +90,11 @@ def measure(run: Path, which: str, tasks: int, total: int) -> dict[str, dict[str
     found: dict[str, dict[str, float]] = {}
     for way, strategy in ways.items():
         assert strategy is not None
-        limit = config["rollout"]["max_turns"] or card(name).max_turns
+        limit = config["rollout"]["max_turns"] or env_spec(name).max_turns
         episodes = episodes_for(chosen, strategy, split)
-        played = play(episodes, env.spawn, agent, max_turns=limit, concurrency=32, strategy=strategy)
+        played = play(
+            episodes, env.spawn, agent, max_turns=limit, concurrency=32, strategy=strategy
+        )
         tokens, turns = own(played)
         whole = [t for t in played if t.error is None]
         found[way] = {
@@ -102,14 +118,20 @@ def say(way: str, one: dict[str, float], base: dict[str, float]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", type=Path, action="append", required=True, help="a run folder; may be given again")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--run", type=Path, action="append", required=True, help="a run folder; may be given again"
+    )
     parser.add_argument("--model", default="start", choices=("start", "model"))
     parser.add_argument("--tasks", type=int, default=32)
     parser.add_argument("--total", type=int, default=8)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
-    figures = {str(run.name): measure(run, asked.model, asked.tasks, asked.total) for run in asked.run}
+    figures = {
+        str(run.name): measure(run, asked.model, asked.tasks, asked.total) for run in asked.run
+    }
     if asked.json is not None:
         asked.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf8")
 

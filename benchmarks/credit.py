@@ -4,8 +4,9 @@
     OMP_NUM_THREADS=1 python benchmarks/credit.py --turns 15,30,60         how it grows with turns
     OMP_NUM_THREADS=1 python benchmarks/credit.py --json FILE
 
-The trajectories are made up (states of 200, so that SALT and GiGPO find shared ones). The update is one pass of the learner,
-forward and backward, over `--sample` of the trajectories, times what is left out; a larger model only makes it longer.
+The trajectories are made up (states of 200, so that SALT and GiGPO find shared ones). The update is
+one pass of the learner, forward and backward, over `--sample` of the trajectories, times what is
+left out; a larger model only makes it longer.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ VOCAB, SIZE = 1024, 8
 
 
 def batch(trajectories: int, turns: int, tokens: int, seed: int = 0) -> list[Group]:
-    """Groups of eight; each turn has the same number of tokens, half of what a trajectory has is the policy's."""
+    """Groups of eight; each turn has the same number of tokens, half of what a trajectory has is
+    the policy's.
+    """
     rng = np.random.default_rng(seed)
     own = tokens // turns // 2
     made = []
@@ -43,7 +46,10 @@ def batch(trajectories: int, turns: int, tokens: int, seed: int = 0) -> list[Gro
             for k in range(turns):
                 prompt = prompt + tuple(rng.integers(VOCAB, size=own).tolist())
                 written = tuple(rng.integers(VOCAB, size=own).tolist())
-                logs, wide = tuple(rng.normal(-1, 0.1, own).tolist()), tuple(rng.uniform(0, 3, own).tolist())
+                logs, wide = (
+                    tuple(rng.normal(-1, 0.1, own).tolist()),
+                    tuple(rng.uniform(0, 3, own).tolist()),
+                )
                 acts.append(
                     Turn(
                         "solver" if k % 2 else "checker", prompt, written, logs, wide, "", "", f"a{rng.integers(5)}", True,
@@ -51,7 +57,11 @@ def batch(trajectories: int, turns: int, tokens: int, seed: int = 0) -> list[Gro
                     )
                 )  # fmt: skip
                 prompt = prompt + written
-            episodes.append(Trajectory(g, f"g{g}", f"g{g}t{i}", tuple(acts), bool(rng.integers(2)), 0.0, "terminated"))
+            episodes.append(
+                Trajectory(
+                    g, f"g{g}", f"g{g}t{i}", tuple(acts), bool(rng.integers(2)), 0.0, "terminated"
+                )
+            )
         made.append(Group(g, f"g{g}", tuple(episodes)))
     return made
 
@@ -88,7 +98,9 @@ def update_seconds(groups: list[Group], sample: int) -> float:
         vocab_size=VOCAB, hidden_size=192, intermediate_size=512, num_hidden_layers=4, num_attention_heads=3,
         num_key_value_heads=1, head_dim=64, tie_word_embeddings=True, max_position_embeddings=8192,
     )  # fmt: skip
-    learner = Learner(Qwen3ForCausalLM(config), Optimiser(micro_tokens=4096, skip_zero_advantage=False))
+    learner = Learner(
+        Qwen3ForCausalLM(config), Optimiser(micro_tokens=4096, skip_zero_advantage=False)
+    )
     part = groups[: max(1, sample // SIZE)]
     made = recipe("grpo")
     streams = made.credit(part)
@@ -100,11 +112,15 @@ def update_seconds(groups: list[Group], sample: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--trajectories", type=int, default=512)
     parser.add_argument("--turns", default="30", help="one number, or several with commas")
     parser.add_argument("--tokens", type=int, default=4096, help="of a trajectory")
-    parser.add_argument("--sample", type=int, default=2, help="trajectories the update is measured on, once")
+    parser.add_argument(
+        "--sample", type=int, default=2, help="trajectories the update is measured on, once"
+    )
     parser.add_argument("--recipes", default="", help="names with commas; all by default")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     asked = parser.parse_args()
@@ -114,11 +130,15 @@ def main() -> None:
     for turns in map(int, asked.turns.split(",")):
         groups = batch(asked.trajectories, turns, asked.tokens)
         whole = whole or update_seconds(groups, asked.sample)
-        print(f"{asked.trajectories} trajectories of {turns} turns and {asked.tokens} tokens; update {whole:.1f} s")
+        print(
+            f"{asked.trajectories} trajectories of {turns} turns and {asked.tokens} tokens; update {whole:.1f} s"
+        )
         for name in names:
             spent = credit_seconds(name, groups)
             figures.setdefault(name, {})[str(turns)] = spent
-            print(f"  {name:14s} {1e3 * spent:8.0f} ms   {100 * spent / whole:6.2f} % of the update")
+            print(
+                f"  {name:14s} {1e3 * spent:8.0f} ms   {100 * spent / whole:6.2f} % of the update"
+            )
     figures["update"] = {"all": whole}
     if asked.json is not None:
         asked.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf8")

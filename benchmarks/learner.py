@@ -1,12 +1,15 @@
-"""Trained tokens per second: our packed learner, a padded one, and TRL's on the same rows. Prints ratios.
+"""Trained tokens per second: our packed learner, a padded one, and TRL's on the same rows. Prints
+ratios.
 
     python benchmarks/learner.py [--rows 128] [--rounds 3] [--layers 4 --hidden 192] [--bf16]
 
-Every learner takes one GRPO step over the same rows (demonstrations in the compact WebShop, random advantages) with a copy of
-the same model and AdamW, in turns, in one process on one thread. What is counted are real tokens, padding not; the time is
-the process's own (CPU) time, which other programs on the machine disturb least. The padded learner is what most trainers do:
-8 rows at a time as they come, padded to the longest, logits of every token; `sorted` sorts them by length first. TRL is measured
-where it is installed (its GRPOTrainer's own loss, 8 rows at a time), and is left out otherwise.
+Every learner takes one GRPO step over the same rows (demonstrations in the compact WebShop, random
+advantages) with a copy of the same model and AdamW, in turns, in one process on one thread. What is
+counted are real tokens, padding not; the time is the process's own (CPU) time, which other programs
+on the machine disturb least. The padded learner is what most trainers do: 8 rows at a time as they
+come, padded to the longest, logits of every token; `sorted` sorts them by length first. TRL is
+measured where it is installed (its GRPOTrainer's own loss, 8 rows at a time), and is left out
+otherwise.
 """
 
 from __future__ import annotations
@@ -25,34 +28,44 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import torch
 
-from turnwise.agents.prompt import prompt
 from turnwise.agents.scripted import Demonstrator
 from turnwise.algorithms import Batch, recipe
-from turnwise.envs.registration import make
+from turnwise.envs.prompt import prompt
+from turnwise.envs.registry import make
 from turnwise.records import Row, rows
 from turnwise.training.config import Optimiser, Tiny
 from turnwise.training.learner import Learner
 from turnwise.training.model import texts_of
+from turnwise.training.sft import demonstrations
 from turnwise.training.tiny import tiny_model, tiny_tokenizer
-from turnwise.training.warm_start import demonstrations
 
 MICRO = 8
 """Rows of a padded micro-batch."""
 
 
 def made_rows(number: int, settings: Tiny) -> tuple[Any, list[Row]]:
-    """A tokenizer, and rows of demonstrations with an advantage for each trajectory and weights that sum to one."""
-    env, told = make("webshop", style="compact", products=1000, reward="fixed"), prompt("webshop/act@1")
+    """A tokenizer, and rows of demonstrations with an advantage for each trajectory and weights
+    that sum to one.
+    """
+    env, told = (
+        make("webshop", style="compact", products=1000, reward="fixed"),
+        prompt("webshop/act@1"),
+    )
     tasks = env.tasks("train")
     tokenizer = tiny_tokenizer(texts_of(env.spawn, told, tasks[:200], "train", 15), settings)
-    shown = demonstrations(env.spawn, Demonstrator(tokenizer, told, noise=0.2), tasks, number, "train", 15)
+    shown = demonstrations(
+        env.spawn, Demonstrator(tokenizer, told, noise=0.2), tasks, number, "train", 15
+    )
     rng = np.random.default_rng(0)
     total = sum(len(turn.completion_ids) for t in shown for turn in t.turns)
     made: list[Row] = []
     for t in shown:
         lengths = [len(turn.completion_ids) for turn in t.turns]
         value = float(rng.normal())
-        streams = {"advantage": [[value] * n for n in lengths], "weight": [[1 / total] * n for n in lengths]}
+        streams = {
+            "advantage": [[value] * n for n in lengths],
+            "weight": [[1 / total] * n for n in lengths],
+        }
         made += rows(t, streams)
     return tokenizer, made
 
@@ -74,13 +87,16 @@ class Padded:
             every = torch.log_softmax(logits, -1).gather(2, ids[:, 1:, None])[..., 0]
             streams = {
                 name: torch.tensor(
-                    np.concatenate([r.streams[name][r.mask] for r in order[start : start + MICRO]]), dtype=torch.float32
+                    np.concatenate([r.streams[name][r.mask] for r in order[start : start + MICRO]]),
+                    dtype=torch.float32,
                 )
                 for name in ("advantage", "weight")
             }
             logp = every[keep]
             number = torch.zeros_like(logp, dtype=torch.int64)
-            self.recipe.loss(Batch(logp, logp.detach(), logp.detach(), number, number, streams))[0].backward()
+            self.recipe.loss(Batch(logp, logp.detach(), logp.detach(), number, number, streams))[
+                0
+            ].backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
         self.optimiser.zero_grad()
@@ -89,15 +105,24 @@ class Padded:
 def padded(batch: Sequence[Row]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """[B, L] ids and attention mask, and [B, L - 1] True where the next token is the policy's."""
     longest = max(len(row.ids) for row in batch)
-    ids, mask = np.zeros((len(batch), longest), dtype=np.int64), np.zeros((len(batch), longest), dtype=np.int64)
+    ids, mask = (
+        np.zeros((len(batch), longest), dtype=np.int64),
+        np.zeros((len(batch), longest), dtype=np.int64),
+    )
     keep = np.zeros((len(batch), longest), dtype=np.bool_)
     for k, row in enumerate(batch):
-        ids[k, : len(row.ids)], mask[k, : len(row.ids)], keep[k, : len(row.ids)] = row.ids, 1, row.mask
+        ids[k, : len(row.ids)], mask[k, : len(row.ids)], keep[k, : len(row.ids)] = (
+            row.ids,
+            1,
+            row.mask,
+        )
     return torch.from_numpy(ids), torch.from_numpy(mask), torch.from_numpy(keep[:, 1:])
 
 
 class Trl:
-    """GRPOTrainer's own loss on rows cut into prompt and completion, with the mask it uses for tool results."""
+    """GRPOTrainer's own loss on rows cut into prompt and completion, with the mask it uses for tool
+    results.
+    """
 
     def __init__(self, model: Any, tokenizer: Any, autocast: bool, number: int) -> None:
         from datasets import Dataset
@@ -146,25 +171,46 @@ def trl_inputs(batch: Sequence[Row]) -> dict[str, torch.Tensor]:
         "completion_mask": mask,
         "tool_mask": tools,
     }
-    advantages = torch.tensor([row.streams["advantage"][row.mask][0] for row in batch], dtype=torch.float32)
-    return {**{name: torch.from_numpy(array) for name, array in arrays.items()}, "advantages": advantages}
+    advantages = torch.tensor(
+        [row.streams["advantage"][row.mask][0] for row in batch], dtype=torch.float32
+    )
+    return {
+        **{name: torch.from_numpy(array) for name, array in arrays.items()},
+        "advantages": advantages,
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    for name, default in (("rows", 128), ("rounds", 3), ("layers", 4), ("hidden", 192), ("intermediate", 512), ("heads", 3)):
+    for name, default in (
+        ("rows", 128),
+        ("rounds", 3),
+        ("layers", 4),
+        ("hidden", 192),
+        ("intermediate", 512),
+        ("heads", 3),
+    ):
         parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--bf16", action="store_true", help="matrix products in bfloat16, for every learner")
+    parser.add_argument(
+        "--bf16", action="store_true", help="matrix products in bfloat16, for every learner"
+    )
     asked = parser.parse_args()
     torch.set_num_threads(1)
     settings = Tiny(
-        hidden=asked.hidden, layers=asked.layers, intermediate=asked.intermediate, heads=asked.heads, kv_heads=1, lowercase=True
+        hidden=asked.hidden,
+        layers=asked.layers,
+        intermediate=asked.intermediate,
+        heads=asked.heads,
+        kv_heads=1,
+        lowercase=True,
     )
     tokenizer, batch = made_rows(asked.rows, settings)
     model, tokens = tiny_model(settings, tokenizer), sum(len(row.ids) for row in batch)
     ours = Learner(copy.deepcopy(model), Optimiser(lr=1e-5), autocast=asked.bf16)
     grpo = recipe("grpo")
-    learners: dict[str, Callable[[], object]] = {"turnwise, packed": lambda: ours.update(batch, grpo)}
+    learners: dict[str, Callable[[], object]] = {
+        "turnwise, packed": lambda: ours.update(batch, grpo)
+    }
     for name, by_length in (("padded", False), ("padded, sorted", True)):
         learner = Padded(copy.deepcopy(model), by_length, asked.bf16)
         learners[name] = lambda learner=learner: learner.step(batch)  # type: ignore[misc]
@@ -176,7 +222,13 @@ def main() -> None:
     report(learners, tokens, asked.rounds, batch, model)
 
 
-def report(learners: dict[str, Callable[[], object]], tokens: int, rounds: int, batch: Sequence[Row], model: Any) -> None:
+def report(
+    learners: dict[str, Callable[[], object]],
+    tokens: int,
+    rounds: int,
+    batch: Sequence[Row],
+    model: Any,
+) -> None:
     """Take turns, and print the median of each."""
     spent: dict[str, list[float]] = {name: [] for name in learners}
     for number in range(rounds + 1):
@@ -193,7 +245,9 @@ def report(learners: dict[str, Callable[[], object]], tokens: int, rounds: int, 
     ours = float(np.median(spent["turnwise, packed"]))
     for name, seconds in spent.items():
         took = float(np.median(seconds))
-        print(f"  {name:18s} {took:7.2f} s  {tokens / took:8.0f} tokens/s   ours is {took / ours:.2f} x as fast")
+        print(
+            f"  {name:18s} {took:7.2f} s  {tokens / took:8.0f} tokens/s   ours is {took / ours:.2f} x as fast"
+        )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
-"""Log-probabilities and entropies over a large vocabulary: in chunks, as the learner does it, beside the plain way.
+"""Log-probabilities and entropies over a large vocabulary: in chunks, as the learner does it,
+beside the plain way.
 
     OMP_NUM_THREADS=1 python benchmarks/loss.py                         vocabulary 151,936, hidden 256, 1,024 tokens
     OMP_NUM_THREADS=1 python benchmarks/loss.py --tokens 4096 --entropy
 
-Each way runs in a process of its own, forward and backward through the head only, and prints its CPU time (wall time on a GPU),
-the most memory it took over what it began with, and the loss, which must agree. The plain way keeps the logits of all tokens;
-liger-kernel's fused cross-entropy is measured beside it where it is installed and a GPU is there.
+Each way runs in a process of its own, forward and backward through the head only, and prints its
+CPU time (wall time on a GPU), the most memory it took over what it began with, and the loss, which
+must agree. The plain way keeps the logits of all tokens; liger-kernel's fused cross-entropy is
+measured beside it where it is installed and a GPU is there.
 """
 
 from __future__ import annotations
@@ -41,7 +43,10 @@ def one(way: str, tokens: int, vocabulary: int, hidden: int, entropy: bool) -> d
         before, begin = torch.cuda.memory_allocated(), time.perf_counter()
     else:
         head.weight.grad = torch.zeros_like(head.weight)  # counted for neither way
-        before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, time.process_time()
+        before, begin = (
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            time.process_time(),
+        )
     logp, wide = _scores(way, head, states, target, entropy)
     loss = -logp.mean() - (0.01 * wide.mean() if wide is not None else 0.0)
     loss.backward()
@@ -49,7 +54,10 @@ def one(way: str, tokens: int, vocabulary: int, hidden: int, entropy: bool) -> d
         torch.cuda.synchronize()
         spent, peak = time.perf_counter() - begin, torch.cuda.max_memory_allocated()
     else:
-        spent, peak = time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        spent, peak = (
+            time.process_time() - begin,
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        )
     assert states.grad is not None
     return {
         "seconds": spent,
@@ -69,25 +77,37 @@ def _scores(way, head, states, target, entropy):  # type: ignore[no-untyped-def]
     if way == "liger":
         from liger_kernel.transformers.functional import liger_fused_linear_cross_entropy
 
-        return -liger_fused_linear_cross_entropy(states, head.weight, target, reduction="none"), None
+        return -liger_fused_linear_cross_entropy(
+            states, head.weight, target, reduction="none"
+        ), None
     every = torch.log_softmax(head(states).float(), -1)
     logp = every.gather(1, target[:, None])[:, 0]
     return logp, -(every.exp() * every).sum(-1) if entropy else None
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--tokens", type=int, default=1024)
     parser.add_argument("--vocabulary", type=int, default=151_936)
     parser.add_argument("--hidden", type=int, default=256)
-    parser.add_argument("--entropy", action="store_true", help="with the gradient of the entropy, as an entropy bonus needs")
-    parser.add_argument("--way", choices=WAYS, help="measure one way in this process and print it as JSON")
+    parser.add_argument(
+        "--entropy",
+        action="store_true",
+        help="with the gradient of the entropy, as an entropy bonus needs",
+    )
+    parser.add_argument(
+        "--way", choices=WAYS, help="measure one way in this process and print it as JSON"
+    )
     asked = parser.parse_args()
     settings = (asked.tokens, asked.vocabulary, asked.hidden, asked.entropy)
     if asked.way:
         print(json.dumps(one(asked.way, *settings)))
         return
-    print(f"{asked.tokens} tokens, vocabulary {asked.vocabulary:,}, hidden {asked.hidden}, entropy {asked.entropy}")
+    print(
+        f"{asked.tokens} tokens, vocabulary {asked.vocabulary:,}, hidden {asked.hidden}, entropy {asked.entropy}"
+    )
     found: dict[str, dict[str, float]] = {}
     for way in WAYS:
         command = [sys.executable, __file__, "--way", way, *(v for v in sys.argv[1:])]
@@ -96,7 +116,9 @@ def main() -> None:
             print(f"  {way:8s} not measured: {done.stderr.strip().splitlines()[-1]}")
             continue
         found[way] = json.loads(done.stdout.splitlines()[-1])
-        print(f"  {way:8s} {found[way]['seconds']:7.2f} s {found[way]['megabytes']:9.0f} MB   loss {found[way]['loss']:.6f}")
+        print(
+            f"  {way:8s} {found[way]['seconds']:7.2f} s {found[way]['megabytes']:9.0f} MB   loss {found[way]['loss']:.6f}"
+        )
     plain, ours = found["plain"], found["chunked"]
     ratios = (ours[name] / plain[name] for name in ("seconds", "megabytes"))
     print("  chunked over plain: {:.2f}x the time, {:.3f}x the memory".format(*ratios))

@@ -4,19 +4,24 @@
     python benchmarks/rollout.py --model DIR      a trained one, such as runs/quickstart/start
     python benchmarks/rollout.py --json           the same figures as JSON
 
-One process, one machine, one dtype, the same weights, prompts, environment and sampling settings for every arm, played in turn and
-repeated; medians are printed, and ratios of CPU time (the fair figure where other work shares the cores) and of wall time.
+One process, one machine, one dtype, the same weights, prompts, environment and sampling settings
+for every arm, played in turn and repeated; medians are printed, and ratios of CPU time (the fair
+figure where other work shares the cores) and of wall time.
 
-* `turnwise`: `TransformersEngine` and the rollout driver, with entropies as the trainer asks for them.
-* `turnwise, model's own forward`: the same without the packed forward, to show whether that one pays.
-* `generate in lock-step`: every turn, all episodes that are not over in one left-padded `model.generate` over their whole
-  history, keeping the logits for the log-probabilities.
-* `TRL`: GRPOTrainer with `environment_factory`, where `trl` can be imported (see with_trl.py for what it is spared).
+* `turnwise`: `TransformersEngine` and the rollout driver, with entropies as the trainer asks for
+  them.
+* `turnwise, model's own forward`: the same without the packed forward, to show whether that one
+  pays.
+* `generate in lock-step`: every turn, all episodes that are not over in one left-padded
+  `model.generate` over their whole history, keeping the logits for the log-probabilities.
+* `TRL`: GRPOTrainer with `environment_factory`, where `trl` can be imported (see with_trl.py for
+  what it is spared).
 
-A fresh model never ends a reply or an episode and is never rewarded: all episodes are equally long, which is the best case for
-lock-step, and their pages are nearly empty, so take a trained model for figures that mean something. In a whole step the
-learner spares rows whose advantages are all zero, which leaves the update as it is; `--all-rows` makes it compute them,
-as TRL does. TRL's token counts include replies after the end of an episode, so compare it by episodes.
+A fresh model never ends a reply or an episode and is never rewarded: all episodes are equally long,
+which is the best case for lock-step, and their pages are nearly empty, so take a trained model for
+figures that mean something. In a whole step the learner spares rows whose advantages are all zero,
+which leaves the update as it is; `--all-rows` makes it compute them, as TRL does. TRL's token
+counts include replies after the end of an episode, so compare it by episodes.
 """
 
 from __future__ import annotations
@@ -42,16 +47,16 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 import torch  # noqa: E402
 
 from turnwise.agents.agent import Episode, ModelAgent  # noqa: E402
-from turnwise.agents.engine import Sampling  # noqa: E402
-from turnwise.agents.prompt import Prompt, Step, prompt  # noqa: E402
+from turnwise.agents.driver import episodes_for, play  # noqa: E402
+from turnwise.agents.engines.base import Sampling  # noqa: E402
+from turnwise.agents.engines.transformers.engine import TransformersEngine  # noqa: E402
 from turnwise.agents.renderer import Renderer  # noqa: E402
-from turnwise.agents.rollout import episodes_for, play  # noqa: E402
-from turnwise.agents.transformers_engine import TransformersEngine  # noqa: E402
 from turnwise.algorithms import recipe  # noqa: E402
-from turnwise.envs.registration import card, make  # noqa: E402
+from turnwise.envs.prompt import Prompt, Step, prompt  # noqa: E402
+from turnwise.envs.registry import env_spec, make  # noqa: E402
 from turnwise.records import Trajectory, rows  # noqa: E402
 from turnwise.training.config import Config, load_config  # noqa: E402
-from turnwise.training.learner import Learner, Timeline  # noqa: E402
+from turnwise.training.learner import Learner, StepProgress  # noqa: E402
 from turnwise.training.model import load_model, make_tiny  # noqa: E402
 from turnwise.training.rollouts import grouped  # noqa: E402
 
@@ -105,15 +110,27 @@ def counted(trajectories: Sequence[Trajectory], cpu: float, wall: float) -> Cost
     if broken:
         raise SystemExit(f"{len(broken)} episodes broke off, the first with: {broken[0]}")
     turns = [turn for t in trajectories for turn in t.turns]
-    return Cost(sum(len(turn.completion_ids) for turn in turns), len(turns), len(trajectories), cpu, wall)
+    return Cost(
+        sum(len(turn.completion_ids) for turn in turns), len(turns), len(trajectories), cpu, wall
+    )
 
 
 def ours(work: Work, fast: bool = True, model: Any = None) -> tuple[list[Trajectory], Cost]:
     def go() -> list[Trajectory]:
-        engine = TransformersEngine(model or work.model, slots=len(work.episodes), fast=fast, seed=0)
+        engine = TransformersEngine(
+            model or work.model, slots=len(work.episodes), fast=fast, seed=0
+        )
         sampling = Sampling(max_tokens=work.max_tokens, entropies=True)
-        agent = ModelAgent(engine, work.tokenizer, work.told, sampling, max_context=engine.max_context)
-        return play(work.episodes, work.make_env, agent, max_turns=work.max_turns, concurrency=len(work.episodes))
+        agent = ModelAgent(
+            engine, work.tokenizer, work.told, sampling, max_context=engine.max_context
+        )
+        return play(
+            work.episodes,
+            work.make_env,
+            agent,
+            max_turns=work.max_turns,
+            concurrency=len(work.episodes),
+        )
 
     made, cpu, wall = timed(go)
     return made, counted(made, cpu, wall)
@@ -128,7 +145,7 @@ def ours_and_training(work: Work) -> Cost:
     def update() -> None:
         streams = algorithm.credit(grouped(trajectories), learner.all_sum)
         batch = [row for t in trajectories if t.uid in streams for row in rows(t, streams[t.uid])]
-        learner.update(batch, algorithm, Timeline(0, 1))
+        learner.update(batch, algorithm, StepProgress(0, 1))
 
     _, cost.train_cpu, cost.train_wall = timed(update)
     return cost
@@ -143,7 +160,9 @@ def lock_step(work: Work) -> Cost:
             going = [game for game in games if not game.over]
             if not going:
                 break
-            for game, ids in zip(going, _generate(work, renderer, [game.prompt() for game in going]), strict=True):
+            for game, ids in zip(
+                going, _generate(work, renderer, [game.prompt() for game in going]), strict=True
+            ):
                 game.act(ids)
                 tokens, turns = tokens + len(ids), turns + 1
         return tokens, turns
@@ -156,8 +175,15 @@ class _Game:
     """One episode played without the driver."""
 
     def __init__(self, work: Work, episode: Episode, renderer: Renderer) -> None:
-        self.told, self.env, self.dialogue, self.over = work.told, work.make_env(), renderer.dialogue(), False
-        observation, info = self.env.reset(seed=episode.seed, options={"task": episode.task, "split": episode.split})
+        self.told, self.env, self.dialogue, self.over = (
+            work.told,
+            work.make_env(),
+            renderer.dialogue(),
+            False,
+        )
+        observation, info = self.env.reset(
+            seed=episode.seed, options={"task": episode.task, "split": episode.split}
+        )
         self.history = [Step(observation, info)]
 
     def prompt(self) -> tuple[int, ...]:
@@ -184,7 +210,9 @@ def _generate(work: Work, renderer: Renderer, prompts: Sequence[Sequence[int]]) 
         eos_token_id=list(renderer.stop_ids), pad_token_id=pad, output_logits=True, return_dict_in_generate=True,
     )  # fmt: skip
     new = out.sequences[:, width:]
-    torch.stack(out.logits, 1).float().log_softmax(-1).gather(-1, new[..., None])  # the log-probabilities training needs
+    torch.stack(out.logits, 1).float().log_softmax(-1).gather(
+        -1, new[..., None]
+    )  # the log-probabilities training needs
     completions = []
     for row in new.tolist():
         end = next((k for k, token in enumerate(row) if token in renderer.stop_ids), len(row) - 1)
@@ -195,7 +223,7 @@ def _generate(work: Work, renderer: Renderer, prompts: Sequence[Sequence[int]]) 
 def prepare(args: argparse.Namespace, directory: Path) -> Work:
     config = load_config(args.config)
     env, told = make(config.env.name, **config.env.options), prompt(config.prompt.name)
-    limit = config.rollout.max_turns or card(config.env.name).max_turns
+    limit = config.rollout.max_turns or env_spec(config.env.name).max_turns
     tasks = list(env.tasks("train"))
     source = args.model
     if source is None:
@@ -208,19 +236,32 @@ def prepare(args: argparse.Namespace, directory: Path) -> Work:
     model, tokenizer = load_model(Path(source).resolve(), settings)
     optimiser = config.optimiser.model_copy(update={"skip_zero_advantage": not args.all_rows})
     config = config.model_copy(update={"optimiser": optimiser})
-    return Work(config, env.spawn, told, model.eval(), tokenizer, episodes_for(tasks[: args.tasks], args.group, "train"), limit)
+    return Work(
+        config,
+        env.spawn,
+        told,
+        model.eval(),
+        tokenizer,
+        episodes_for(tasks[: args.tasks], args.group, "train"),
+        limit,
+    )
 
 
 def arms_of(args: argparse.Namespace) -> list[Arm]:
     arms = [
-        Arm("turnwise", ours_and_training if args.dtype == "float32" else lambda work: ours(work)[1]),
+        Arm(
+            "turnwise", ours_and_training if args.dtype == "float32" else lambda work: ours(work)[1]
+        ),
         Arm("turnwise, model's own forward", lambda work: ours(work, fast=False)[1]),
         Arm("generate in lock-step", lock_step),
     ]
     try:
         import trl  # noqa: F401
     except ImportError:
-        print("trl cannot be imported, so the comparison with it is left out: pip install trl==1.16.0 datasets", file=sys.stderr)
+        print(
+            "trl cannot be imported, so the comparison with it is left out: pip install trl==1.16.0 datasets",
+            file=sys.stderr,
+        )
         return arms
     if args.dtype == "float32" and not args.no_trl:
         from with_trl import trl_step
@@ -234,7 +275,9 @@ def middle(costs: Sequence[Cost], figure: Callable[[Cost], float]) -> float:
 
 
 def summary(arm: Arm, base: Arm) -> dict[str, Any]:
-    """Medians of an arm, and how many times faster `base` is: medians of the ratios of each repetition."""
+    """Medians of an arm, and how many times faster `base` is: medians of the ratios of each
+    repetition.
+    """
     pairs = list(zip(arm.costs, base.costs, strict=True))
     out: dict[str, Any] = {
         "arm": arm.name,
@@ -244,27 +287,44 @@ def summary(arm: Arm, base: Arm) -> dict[str, Any]:
         "rollout_wall_s": middle(arm.costs, lambda c: c.wall),
         "tokens_per_cpu_s": middle(arm.costs, lambda c: c.tokens / c.cpu),
         "episodes_per_cpu_min": middle(arm.costs, lambda c: 60 * c.episodes / c.cpu),
-        "ratio_tokens_cpu": statistics.median((b.tokens / b.cpu) / (a.tokens / a.cpu) for a, b in pairs),
-        "ratio_episodes_cpu": statistics.median((b.episodes / b.cpu) / (a.episodes / a.cpu) for a, b in pairs),
-        "ratio_tokens_wall": statistics.median((b.tokens / b.wall) / (a.tokens / a.wall) for a, b in pairs),
+        "ratio_tokens_cpu": statistics.median(
+            (b.tokens / b.cpu) / (a.tokens / a.cpu) for a, b in pairs
+        ),
+        "ratio_episodes_cpu": statistics.median(
+            (b.episodes / b.cpu) / (a.episodes / a.cpu) for a, b in pairs
+        ),
+        "ratio_tokens_wall": statistics.median(
+            (b.tokens / b.wall) / (a.tokens / a.wall) for a, b in pairs
+        ),
     }
     if all(cost.train_cpu is not None for cost in arm.costs):
         out["train_cpu_s"] = middle(arm.costs, lambda c: c.train_cpu or 0.0)
         out["step_cpu_s"] = middle(arm.costs, lambda c: c.cpu + (c.train_cpu or 0.0))
-        out["ratio_step_cpu"] = statistics.median((a.cpu + (a.train_cpu or 0.0)) / (b.cpu + (b.train_cpu or 0.0)) for a, b in pairs)
+        out["ratio_step_cpu"] = statistics.median(
+            (a.cpu + (a.train_cpu or 0.0)) / (b.cpu + (b.train_cpu or 0.0)) for a, b in pairs
+        )
     return out
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--config", default=str(ROOT / "configs" / "quickstart.toml"))
     parser.add_argument("--model", help="a Hugging Face directory, in place of a fresh tiny model")
     parser.add_argument("--tasks", type=int, default=16)
     parser.add_argument("--group", type=int, default=8, help="episodes of each task")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32", help="whole steps and TRL in float32 only")
-    parser.add_argument("--all-rows", action="store_true", help="train on rows without advantage too")
+    parser.add_argument(
+        "--dtype",
+        choices=["float32", "bfloat16"],
+        default="float32",
+        help="whole steps and TRL in float32 only",
+    )
+    parser.add_argument(
+        "--all-rows", action="store_true", help="train on rows without advantage too"
+    )
     parser.add_argument("--no-trl", action="store_true")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
@@ -289,9 +349,16 @@ def main() -> None:
     print(", ".join(f"{name} {value}" for name, value in facts.items()))
     names = ("tokens", "turns", "CPU s", "tok/CPU-s", "x", "ep/CPU-min", "x", "step CPU s", "x")
     widths = (7, 6, 7, 10, 6, 11, 6, 11, 6)
-    print("x: how many times faster turnwise is\n" + " " * 30, *(f"{n:>{w}}" for n, w in zip(names, widths, strict=True)))
+    print(
+        "x: how many times faster turnwise is\n" + " " * 30,
+        *(f"{n:>{w}}" for n, w in zip(names, widths, strict=True)),
+    )
     for row in table:
-        step = f"{row['step_cpu_s']:11.2f} {row['ratio_step_cpu']:6.1f}" if "ratio_step_cpu" in row else ""
+        step = (
+            f"{row['step_cpu_s']:11.2f} {row['ratio_step_cpu']:6.1f}"
+            if "ratio_step_cpu" in row
+            else ""
+        )
         print(
             f"{row['arm']:30} {row['tokens']:7.0f} {row['turns']:6.0f} {row['rollout_cpu_s']:7.2f} {row['tokens_per_cpu_s']:10.0f} "
             f"{row['ratio_tokens_cpu']:6.1f} {row['episodes_per_cpu_min']:11.0f} {row['ratio_episodes_cpu']:6.1f} {step}"

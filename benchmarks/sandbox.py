@@ -3,10 +3,11 @@
     python benchmarks/sandbox.py                        the jail, with sympy ready (needs sympy and numpy)
     python benchmarks/sandbox.py --backends jail,docker
 
-Printed per backend, medians and the best of `--repeat`: opening a sandbox, to the end of the first cell (sympy imported and an
-equation solved), a warm cell, a command, a fork, closing; 64 sandboxes (`--at-once`) opened at once, and what each of them holds
-in memory (proportional share, all its processes below this one: docker's are not). The ratio is of medians, measured in turn in
-one run, to a fresh `python -c` that does the same.
+Printed per backend, medians and the best of `--repeat`: opening a sandbox, to the end of the first
+cell (sympy imported and an equation solved), a warm cell, a command, a fork, closing; 64 sandboxes
+(`--at-once`) opened at once, and what each of them holds in memory (proportional share, all its
+processes below this one: docker's are not). The ratio is of medians, measured in turn in one run,
+to a fresh `python -c` that does the same.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def timed(act: Callable[[], object]) -> float:
 
 def fresh() -> None:
     """A new interpreter, as most code sandboxes start one for every call."""
-    said = subprocess.run([sys.executable, "-c", CELL], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        [sys.executable, "-c", CELL], capture_output=True, text=True, check=True
+    ).stdout
     assert said == "[2, 3]\n", said
 
 
@@ -81,7 +84,9 @@ def below(pid: int) -> list[int]:
 
 
 def many(backend: str, spec: Spec, number: int) -> tuple[float, float, float]:
-    """Seconds until sandboxes, opened at once by as many threads, have answered; megabytes held by each, and by its session."""
+    """Seconds until sandboxes, opened at once by as many threads, have answered; megabytes held by
+    each, and by its session.
+    """
     opened: list[Sandbox] = []
     before = below(os.getpid())
 
@@ -113,7 +118,15 @@ def measure(backend: str, spec: Spec, repeat: int, number: int) -> None:
     except SandboxError as problem:
         print(f"\n{backend}: not here ({problem})")
         return
-    names = ("fresh interpreter", "open", "to first cell", "warm cell", "command", "fork + cell", "close")
+    names = (
+        "fresh interpreter",
+        "open",
+        "to first cell",
+        "warm cell",
+        "command",
+        "fork + cell",
+        "close",
+    )
     times: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(repeat):
         times["fresh interpreter"].append(timed(fresh))
@@ -122,17 +135,23 @@ def measure(backend: str, spec: Spec, repeat: int, number: int) -> None:
     for name, values in times.items():
         if values:
             print(f"  {name:18} {statistics.median(values):9.2f} ms  (best {min(values):.2f})")
-    ratio = statistics.median(times["fresh interpreter"]) / statistics.median(times["to first cell"])
+    ratio = statistics.median(times["fresh interpreter"]) / statistics.median(
+        times["to first cell"]
+    )
     print(f"  to the first cell it is {ratio:.1f} times as fast as a fresh interpreter")
     seconds, held, sessions = many(backend, spec, number)
-    print(f"  {number} at once: {seconds:.2f} s until all have answered; {held:.1f} MB each, {sessions:.1f} of it the interpreter")
+    print(
+        f"  {number} at once: {seconds:.2f} s until all have answered; {held:.1f} MB each, {sessions:.1f} of it the interpreter"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backends", default="jail,docker", help=f"any of {', '.join(BACKENDS)}")
     parser.add_argument("--repeat", type=int, default=15)
-    parser.add_argument("--at-once", type=int, default=64, help="sandboxes opened at once by as many threads")
+    parser.add_argument(
+        "--at-once", type=int, default=64, help="sandboxes opened at once by as many threads"
+    )
     parser.add_argument("--image", default="", help="of the docker backend: one with sympy in it")
     given = parser.parse_args()
     for backend in given.backends.split(","):

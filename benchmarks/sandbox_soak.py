@@ -1,10 +1,12 @@
-"""Does a sandbox leak? Many short episodes with random and hostile agents; what is left is counted on the way.
+"""Does a sandbox leak? Many short episodes with random and hostile agents; what is left is counted
+on the way.
 
     python benchmarks/sandbox_soak.py --episodes 10000
 
-Each episode opens a sandbox, runs a few random cells in a session, hostile ones among them, sometimes forks, and closes it.
-Printed: descriptors and memory of this process and of its zygote, processes below it, mounts and cgroups. The figures of the last
-line may not be above those of the first by more than noise; the script exits with 1 where a count of things has grown.
+Each episode opens a sandbox, runs a few random cells in a session, hostile ones among them,
+sometimes forks, and closes it. Printed: descriptors and memory of this process and of its zygote,
+processes below it, mounts and cgroups. The figures of the last line may not be above those of the
+first by more than noise; the script exits with 1 where a count of things has grown.
 """
 
 from __future__ import annotations
@@ -78,7 +80,9 @@ def below(pid: int) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                parents[int(entry.name)] = int((entry / "stat").read_bytes().rpartition(b")")[2].split()[1])
+                parents[int(entry.name)] = int(
+                    (entry / "stat").read_bytes().rpartition(b")")[2].split()[1]
+                )
             except OSError:
                 continue
     found, todo = [], [pid]
@@ -103,12 +107,17 @@ def mounts(pid: int | str) -> list[str]:
 def count() -> dict[str, int]:
     """What could leak, as it stands."""
     processes = below(os.getpid())
-    cgroups = sum(1 for kind in ("memory", "pids", ".") for _ in Path("/sys/fs/cgroup", kind).glob(f"turnwise-*{os.getpid()}*"))
+    cgroups = sum(
+        1
+        for kind in ("memory", "pids", ".")
+        for _ in Path("/sys/fs/cgroup", kind).glob(f"turnwise-*{os.getpid()}*")
+    )
     return {
         "descriptors": len(os.listdir("/proc/self/fd")),
         "processes": len(processes),
         "their descriptors": sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in processes),
-        "mounts": sum("turnwise" in line for line in mounts("self")) + sum(len(mounts(pid)) for pid in processes),
+        "mounts": sum("turnwise" in line for line in mounts("self"))
+        + sum(len(mounts(pid)) for pid in processes),
         "cgroups": cgroups,
         "threads": threading.active_count(),
         "memory KB": kilobytes(os.getpid()),
@@ -138,7 +147,12 @@ def main() -> None:
 
     first: dict[str, int] = {}
     start = time.monotonic()
-    for until in [49, *range(49 + max(given.episodes // 10, 1), given.episodes + 50, max(given.episodes // 10, 1))]:
+    for until in [
+        49,
+        *range(
+            49 + max(given.episodes // 10, 1), given.episodes + 50, max(given.episodes // 10, 1)
+        ),
+    ]:
         threads = [threading.Thread(target=work, args=(until,)) for _ in range(given.threads)]
         for thread in threads:
             thread.start()

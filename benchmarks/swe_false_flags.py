@@ -4,9 +4,12 @@
     git clone https://github.com/pallets/click
     python benchmarks/swe_false_flags.py wheels click --commits 500
 
-A folder holds wheels or source archives, however deep: consecutive versions of a package make one patch. Or it is a git
-repository: each of its last commits that changes at least two Python files makes one. Tests are left out, as the grader does.
-Printed: patches, files changed in them, and every patch with a severe finding, which would take the reward of a repair.
+A folder holds wheels or source archives, however deep: consecutive versions of a package make one
+patch. Or it is a git
+repository: each of its last commits that changes at least two Python files makes one. Tests are
+left out, as the grader does.
+Printed: patches, files changed in them, and every patch with a severe finding, which would take the
+reward of a repair.
 """
 
 from __future__ import annotations
@@ -37,7 +40,11 @@ def tree(archive: Path) -> dict[str, bytes]:
             files = {name: opened.read(name) for name in opened.namelist() if name.endswith(".py")}
     else:
         with tarfile.open(archive) as packed:
-            members = [member for member in packed.getmembers() if member.isfile() and member.name.endswith(".py")]
+            members = [
+                member
+                for member in packed.getmembers()
+                if member.isfile() and member.name.endswith(".py")
+            ]
             files = {}
             for member in members:
                 held = packed.extractfile(member)
@@ -64,11 +71,24 @@ def committed(repository: Path, most: int) -> Iterator[Patch]:
 
     def git(*words: str) -> bytes:
         # Settings of a repository can name programs to run: none of them are read.
-        quiet = ["-c", "core.fsmonitor=false", "-c", "diff.external=", "-c", "core.hooksPath=/dev/null"]
-        return subprocess.run(["git", *quiet, "-C", str(repository), *words], check=True, capture_output=True).stdout
+        quiet = [
+            "-c",
+            "core.fsmonitor=false",
+            "-c",
+            "diff.external=",
+            "-c",
+            "core.hooksPath=/dev/null",
+        ]
+        return subprocess.run(
+            ["git", *quiet, "-C", str(repository), *words], check=True, capture_output=True
+        ).stdout
 
     for commit in git("rev-list", "--no-merges", f"--max-count={most}", "HEAD").decode().split():
-        lines = git("diff-tree", "-r", "--root", "--no-commit-id", "--no-ext-diff", commit).decode("utf8", "replace").splitlines()
+        lines = (
+            git("diff-tree", "-r", "--root", "--no-commit-id", "--no-ext-diff", commit)
+            .decode("utf8", "replace")
+            .splitlines()
+        )
         before, after = {}, {}
         for line in lines:
             words, path = line.split("\t", 1)
@@ -88,9 +108,15 @@ def main() -> None:
     patches = files = flagged = 0
     for folder in given.folder:
         repository = (folder / ".git").exists() or (folder / "HEAD").exists()
-        for name, before, after in committed(folder, given.commits) if repository else released(folder):
+        for name, before, after in (
+            committed(folder, given.commits) if repository else released(folder)
+        ):
             severe = [one for one in static.findings(before, after) if one.grade == "severe"]
-            patches, files = patches + 1, files + sum(after.get(path) != before.get(path) for path in before.keys() | after.keys())
+            patches, files = (
+                patches + 1,
+                files
+                + sum(after.get(path) != before.get(path) for path in before.keys() | after.keys()),
+            )
             if severe:
                 flagged += 1
                 print(f"{name}: " + "; ".join(map(str, severe)))

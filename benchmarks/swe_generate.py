@@ -1,11 +1,12 @@
-"""Generation of repair tasks over packages of the index: how many bugs make a task, what one costs, what the map of tests saves.
+"""Generation of repair tasks over packages of the index: how many bugs make a task, what one costs,
+what the map of tests saves.
 
 python benchmarks/swe_generate.py --out recipes inflection==0.5.1 toolz==1.2.0
 python benchmarks/swe_generate.py --out recipes --compare 8 toolz==1.2.0 boltons==26.2.0
 
-For each package: `NAME.jsonl` with recipes (and its journal, so that a second call goes on), and a line of `table.json`. With
---compare, so many places for a bug are judged with the map of tests and by the whole suite: the processor seconds of both, and
-whether they agree.
+For each package: `NAME.jsonl` with recipes (and its journal, so that a second call goes on), and a
+line of `table.json`. With --compare, so many places for a bug are judged with the map of tests and
+by the whole suite: the processor seconds of both, and whether they agree.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def one(source: str, out: Path, number: int, compare: int) -> dict[str, Any]:
     began = time.monotonic()
     journal = out / f"{repository.name}.journal"
     settings = Settings(number=number, combined=0.15, backend="jail")
-    with generation(repository, settings, journal, lambda text: print(" ", text, flush=True)) as made:
+    with generation(
+        repository, settings, journal, lambda text: print(" ", text, flush=True)
+    ) as made:
         tasks = list(made.tasks())
         write_tasks(out / f"{repository.name}.jsonl", tasks)
         tally = made.tally
@@ -50,13 +53,18 @@ def one(source: str, out: Path, number: int, compare: int) -> dict[str, Any]:
 
 
 def compared(made: Generation, number: int) -> dict[str, Any]:
-    """The first so many places for a bug, with the map of tests (which runs nothing where no test comes) and by the whole suite."""
+    """The first so many places for a bug, with the map of tests (which runs nothing where no test
+    comes) and by the whole suite.
+    """
     whole = Judge(made.judge.box, made.judge.journal, whole_suite=True)
     quick = slow = 0.0
     apart, spared = [], 0
     for bug in itertools.islice(made.bugs(reached=False), number):
         worth = made.judge.worth(bug)
-        mapped, all_tests = made.judge.judge(bug) if worth else Judgement("survived"), whole.judge(bug)
+        mapped, all_tests = (
+            made.judge.judge(bug) if worth else Judgement("survived"),
+            whole.judge(bug),
+        )
         quick, slow, spared = quick + mapped.cpu, slow + all_tests.cpu, spared + (not worth)
         if (mapped.reason, mapped.fails) != (all_tests.reason, all_tests.fails):
             apart.append([mapped.reason, all_tests.reason])
@@ -67,7 +75,9 @@ def compared(made: Generation, number: int) -> dict[str, Any]:
 
 def main() -> None:
     """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("packages", nargs="+")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--number", type=int, default=15)
@@ -83,7 +93,13 @@ def main() -> None:
             told = {"package": source, "error": str(problem)}
         table[told["package"]] = {**table.get(told["package"], {}), **told}
         file.write_text(json.dumps(table, indent=1))
-        print({name: round(value, 2) if isinstance(value, float) else value for name, value in told.items()}, flush=True)
+        print(
+            {
+                name: round(value, 2) if isinstance(value, float) else value
+                for name, value in told.items()
+            },
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
-"""Does SWE-v0 leak, and what does a turn cost? Many short episodes with mixed agents; what is left is counted on the way.
+"""Does SWE-v0 leak, and what does a turn cost? Many short episodes with mixed agents; what is left
+is counted on the way.
 
     python benchmarks/swe_soak.py --episodes 1000
     python benchmarks/swe_soak.py --episodes 60 --backend docker
     python benchmarks/swe_soak.py --episodes 0                 # the times alone
 
-Agents are drawn by chance: one that runs ordinary commands, one that means harm, one that repairs, one that submits at once. Some
-episodes are forked on the way, some are left in the middle. Counted: descriptors, processes below this one, their mounts, control
-groups, containers, directories, memory. The script exits with 1 where a count of things has grown.
+Agents are drawn by chance: one that runs ordinary commands, one that means harm, one that repairs,
+one that submits at once. Some episodes are forked on the way, some are left in the middle. Counted:
+descriptors, processes below this one, their mounts, control groups, containers, directories,
+memory. The script exits with 1 where a count of things has grown.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from sandbox_soak import below, count
 
-from turnwise.envs.core import TaskId
+from turnwise.envs.base import TaskId
 from turnwise.envs.swe.env import SweEnv
 from turnwise.sandbox.containers import LABEL
 from turnwise.sandbox.contract import SandboxError
@@ -54,7 +56,11 @@ def episode(env: SweEnv, seed: int, tasks: list[TaskId], seen: Counter[str]) -> 
     env.reset(options={"task": chance.choice(tasks)})
     over = False
     for _ in range({"idle": 0, "expert": 12}.get(kind, chance.randint(1, 5))):
-        action = env.expert_action() if kind == "expert" else chance.choice(HOSTILE if kind == "hostile" else GOOD)
+        action = (
+            env.expert_action()
+            if kind == "expert"
+            else chance.choice(HOSTILE if kind == "hostile" else GOOD)
+        )
         over = env.step(action or "submit")[2]
         if over:
             break
@@ -62,7 +68,9 @@ def episode(env: SweEnv, seed: int, tasks: list[TaskId], seen: Counter[str]) -> 
             other = env.fork()
             other.step("pwd")
             other.close()
-    if not over and chance.random() < (0.2 if kind in ("ordinary", "hostile") else 0.9):  # a new submission takes seconds to grade
+    if not over and chance.random() < (
+        0.2 if kind in ("ordinary", "hostile") else 0.9
+    ):  # a new submission takes seconds to grade
         info = env.step("submit")[4]
         seen[f"{kind} {'resolved' if info['success'] else 'not resolved'}"] += 1
     else:
@@ -113,7 +121,9 @@ def soak(episodes: int, threads: int, backend: str) -> list[str]:
 
 
 def made(backend: str) -> SweEnv:
-    return SweEnv(sandbox=backend, seconds=0.5, episode_seconds=20.0, memory_mb=256, rules={"seconds": 3000.0})
+    return SweEnv(
+        sandbox=backend, seconds=0.5, episode_seconds=20.0, memory_mb=256, rules={"seconds": 3000.0}
+    )
 
 
 def left(backend: str) -> dict[str, int]:
@@ -123,7 +133,12 @@ def left(backend: str) -> dict[str, int]:
     mounts = sum(len(Path(f"/proc/{pid}/mountinfo").read_text().splitlines()) for pid in others)
     found = {"directories": sum(1 for _ in Path(tempfile.gettempdir()).iterdir()), "mounts": mounts}
     if backend == "docker":
-        ids = subprocess.run(["docker", "ps", "-aq", "--filter", f"label={LABEL}"], capture_output=True, text=True, check=True)
+        ids = subprocess.run(
+            ["docker", "ps", "-aq", "--filter", f"label={LABEL}"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         found["containers"] = len(ids.stdout.split())
     return found
 
@@ -170,7 +185,9 @@ def times(backend: str) -> None:
     start = time.perf_counter()
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(life, several))
-    print(f"16 episodes of 11 turns at once: {time.perf_counter() - start:.2f} s; load {os.getloadavg()[0]:.1f}")
+    print(
+        f"16 episodes of 11 turns at once: {time.perf_counter() - start:.2f} s; load {os.getloadavg()[0]:.1f}"
+    )
     env.close()
 
 
@@ -185,7 +202,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=4)
     parser.add_argument("--backend", default="jail")
     given = parser.parse_args()
-    tempfile.tempdir = tempfile.mkdtemp(prefix="swe-soak-")  # so that what is counted there is ours alone
+    tempfile.tempdir = tempfile.mkdtemp(
+        prefix="swe-soak-"
+    )  # so that what is counted there is ours alone
     os.chmod(tempfile.tempdir, 0o755)
     print(f"load {os.getloadavg()[0]:.1f}")
     times(given.backend)

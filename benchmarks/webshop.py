@@ -1,12 +1,14 @@
-"""What WebShop costs: CPU time per step and memory, with 64 environments over one catalogue, beside the original.
+"""What WebShop costs: CPU time per step and memory, with 64 environments over one catalogue, beside
+the original.
 
     python benchmarks/webshop.py                      generated shops, and the official files where they are found
     python benchmarks/webshop.py --official DIR       the official files (or TURNWISE_WEBSHOP_DATA)
     python benchmarks/webshop.py --json               the same figures as JSON
 
-Each case runs in a process of its own, so that memory is that case's alone. CPU time is the process's own, resets and
-searches included; queries are the instructions, so most are new. Where the original (`web_agent_site`, with its data) can
-be imported, it plays the same goals with the same actions, and a ratio is printed.
+Each case runs in a process of its own, so that memory is that case's alone. CPU time is the
+process's own, resets and searches included; queries are the instructions, so most are new. Where
+the original (`web_agent_site`, with its data) can be imported, it plays the same goals with the
+same actions, and a ratio is printed.
 """
 
 from __future__ import annotations
@@ -37,8 +39,17 @@ def memory() -> float:
 
 
 def hardware() -> str:
-    cpu = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "")
-    return f"{cpu or platform.processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    cpu = next(
+        (
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
+        "",
+    )
+    return (
+        f"{cpu or platform.processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    )
 
 
 def timed(action: Callable[[], Any]) -> tuple[Any, float]:
@@ -56,11 +67,15 @@ def ours(settings: dict[str, Any], policy: str, steps: int) -> dict[str, Any]:
     first, loading = timed(lambda: WebShopEnv(**settings))
     catalogue = first.catalogue
     _, indexing = timed(lambda: catalogue.search("anything"))
-    envs, spawning = timed(lambda: [first, *(WebShopEnv(**settings) for _ in range(ENVIRONMENTS - 1))])
+    envs, spawning = timed(
+        lambda: [first, *(WebShopEnv(**settings) for _ in range(ENVIRONMENTS - 1))]
+    )
     after_making = memory()
     rng = random.Random(0)
     goals = list(range(len(first.goal_tasks.goals)))
-    infos: list[dict[str, Any]] = [env.reset(options={"task": rng.choice(goals)})[1] for env in envs]
+    infos: list[dict[str, Any]] = [
+        env.reset(options={"task": rng.choice(goals)})[1] for env in envs
+    ]
     turns, spent, resets, scores = [0] * len(envs), 0.0, 0, []
     for k in range(steps):
         at = k % len(envs)
@@ -93,15 +108,21 @@ def _choose(env: Any, info: dict[str, Any], policy: str, rng: random.Random) -> 
 
 
 def beside(directory: str, episodes: int) -> dict[str, Any]:
-    """The original and ours over the official goals with the same actions; both timed in this process."""
+    """The original and ours over the official goals with the same actions; both timed in this
+    process.
+    """
     from web_agent_site.envs.web_agent_text_env import WebAgentTextEnv  # type: ignore[import-not-found]
 
     from turnwise.envs.webshop import Catalogue, Goal, WebShopEnv
 
     random.seed(0)
-    original, loading = timed(lambda: WebAgentTextEnv(observation_mode="text", num_products=1000, human_goals=0))
+    original, loading = timed(
+        lambda: WebAgentTextEnv(observation_mode="text", num_products=1000, human_goals=0)
+    )
     goals = [Goal.from_official(row) for row in original.server.goals]
-    env = WebShopEnv(Catalogue.official(directory, prices=original.server.product_prices), goals=goals)
+    env = WebShopEnv(
+        Catalogue.official(directory, prices=original.server.product_prices), goals=goals
+    )
     env.catalogue.search("anything")
     original.server.search_engine.search("anything", k=50)
     rng, steps, same = random.Random(1), 0, 0
@@ -116,7 +137,9 @@ def beside(directory: str, episodes: int) -> dict[str, Any]:
             action = _choose(env, info, rng.choice(["random", "expert"]), rng)
             (theirs, reward, done, _), seconds = timed(lambda action=action: original.step(action))
             spent["original"] += seconds
-            (shown, earned, terminated, _, info), seconds = timed(lambda action=action: env.step(action))
+            (shown, earned, terminated, _, info), seconds = timed(
+                lambda action=action: env.step(action)
+            )
             spent["ours"] += seconds
             steps += 1
             same += (theirs, float(reward), done) == (shown, earned, terminated)
@@ -136,13 +159,19 @@ def cases(official: Path | None) -> list[tuple[str, dict[str, Any], str]]:
     ]
     if official is not None:
         shops.append(("official", {"catalogue": str(official)}))
-    return [(f"{name}, {policy}", settings, policy) for name, settings in shops for policy in ("random", "expert")]
+    return [
+        (f"{name}, {policy}", settings, policy)
+        for name, settings in shops
+        for policy in ("random", "expert")
+    ]
 
 
 def apart(name: str, *arguments: Any) -> dict[str, Any] | None:
     """Run one of this file's measurements in a process of its own; None where it cannot run there."""
     call = [sys.executable, __file__, "--measure", json.dumps([name, *arguments])]
-    done = subprocess.run(call, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    done = subprocess.run(
+        call, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
     if done.returncode:
         print(f"{name} did not run: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
         return None
@@ -154,15 +183,27 @@ def show(title: str, rows: dict[str, dict[str, Any]]) -> None:
     print(f"\n{title}\n{'':38}" + "".join(f"{name:>20}" for name in rows))
     for name in names:
         values = (row[name] for row in rows.values())
-        print(f"{name:38}" + "".join(f"{value:>20.3f}" if isinstance(value, float) else f"{value:>20}" for value in values))
+        print(
+            f"{name:38}"
+            + "".join(
+                f"{value:>20.3f}" if isinstance(value, float) else f"{value:>20}"
+                for value in values
+            )
+        )
 
 
 def main() -> None:
     beside_us = ROOT.parent / "shared" / "data" / "webshop"
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--official", type=Path, default=Path(os.environ.get("TURNWISE_WEBSHOP_DATA", beside_us)))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--official", type=Path, default=Path(os.environ.get("TURNWISE_WEBSHOP_DATA", beside_us))
+    )
     parser.add_argument("--steps", type=int, default=20_000)
-    parser.add_argument("--episodes", type=int, default=60, help="episodes played beside the original")
+    parser.add_argument(
+        "--episodes", type=int, default=60, help="episodes played beside the original"
+    )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -170,14 +211,26 @@ def main() -> None:
         name, *arguments = json.loads(options.measure)
         print(json.dumps({"ours": ours, "beside": beside}[name](*arguments)))
         return
-    official = options.official if (options.official / "items_shuffle_1000.json").is_file() else None
-    measured = {name: apart("ours", settings, policy, options.steps) for name, settings, policy in cases(official)}
+    official = (
+        options.official if (options.official / "items_shuffle_1000.json").is_file() else None
+    )
+    measured = {
+        name: apart("ours", settings, policy, options.steps)
+        for name, settings, policy in cases(official)
+    }
     original = apart("beside", str(official), options.episodes) if official is not None else None
-    report = {"date": date.today().isoformat(), "hardware": hardware(), "ours": measured, "beside the original": original}
+    report = {
+        "date": date.today().isoformat(),
+        "hardware": hardware(),
+        "ours": measured,
+        "beside the original": original,
+    }
     if options.json:
         print(json.dumps(report, indent=1))
         return
-    print(f"WebShop, {report['date']}, {report['hardware']}; CPU time, {ENVIRONMENTS} environments over one catalogue")
+    print(
+        f"WebShop, {report['date']}, {report['hardware']}; CPU time, {ENVIRONMENTS} environments over one catalogue"
+    )
     show("ours", {name: row for name, row in measured.items() if row is not None})
     if original is not None:
         show("beside the original, same goals and actions", {"": original})

@@ -1,11 +1,14 @@
-"""The official WebShop has 1.18 million products: does a catalogue of that size build, load and answer within 8 GB?
+"""The official WebShop has 1.18 million products: does a catalogue of that size build, load and
+answer within 8 GB?
 
     python benchmarks/webshop_scale.py --products 1180000 --directory /somewhere/with/8/GB
 
-Writes files of the official format with made-up products (about 110 search terms each, like the official ones, and 1.9 kB
-where those have 2.7; words drawn from a Zipf law over a vocabulary that grows with the catalogue), builds the index in a
-process of its own, loads it in another, and prints how long that took, how much memory it needed and how long queries take.
-Memory is what the kernel reports: `VmHWM` at the peak, of which `RssFile` is mapped files that the kernel may drop at any time.
+Writes files of the official format with made-up products (about 110 search terms each, like the
+official ones, and 1.9 kB where those have 2.7; words drawn from a Zipf law over a vocabulary that
+grows with the catalogue), builds the index in a process of its own, loads it in another, and prints
+how long that took, how much memory it needed and how long queries take. Memory is what the kernel
+reports: `VmHWM` at the peak, of which `RssFile` is mapped files that the kernel may drop at any
+time.
 """
 
 from __future__ import annotations
@@ -23,7 +26,9 @@ from typing import Any
 
 import numpy as np
 
-_SYLLABLES = "ba ce di fo gu ha ke li mo nu pa re si to vu wa xe yi zo an el is or um ch st tr pl sh th"
+_SYLLABLES = (
+    "ba ce di fo gu ha ke li mo nu pa re si to vu wa xe yi zo an el is or um ch st tr pl sh th"
+)
 SYLLABLES = _SYLLABLES.split()
 QUERIES = 300
 
@@ -53,10 +58,22 @@ def products(n: int, seed: int) -> Iterator[dict[str, Any]]:
 
 def _product(number: int, text: list[str], described: int, choice: random.Random) -> dict[str, Any]:
     name, rest = " ".join(text[:18]), text[18:]
-    accent = "é" if number % 5 == 0 else ""  # one product in five goes beyond ASCII, as in the official data
+    accent = (
+        "é" if number % 5 == 0 else ""
+    )  # one product in five goes beyond ASCII, as in the official data
     low = round(choice.lognormvariate(3.2, 1.0), 2)
-    price = f"${low}${round(low * 1.5, 2)}" if number % 11 == 0 else "" if number % 11 == 1 else f"${low}"
-    groups = {"Color": [{"value": f"{w} {k}", "image": None} for k, w in enumerate(text[:4])]} if number % 2 else None
+    price = (
+        f"${low}${round(low * 1.5, 2)}"
+        if number % 11 == 0
+        else ""
+        if number % 11 == 1
+        else f"${low}"
+    )
+    groups = (
+        {"Color": [{"value": f"{w} {k}", "image": None} for k, w in enumerate(text[:4])]}
+        if number % 2
+        else None
+    )
     return {
         "name": name + accent, "full_description": " ".join(rest[100 : 100 + described]), "pricing": price,
         "images": [f"https://images.example/images/I/{number:011d}.{k:02d}.jpg" for k in range(10)],
@@ -68,7 +85,9 @@ def _product(number: int, text: list[str], described: int, choice: random.Random
 
 
 def write(directory: Path, n: int, seed: int) -> None:
-    """Files of the official format; attributes for every product, a synthetic instruction for four in ten."""
+    """Files of the official format; attributes for every product, a synthetic instruction for four
+    in ten.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     with (
         (directory / "items_shuffle.json").open("w", encoding="utf8") as items,
@@ -82,16 +101,24 @@ def write(directory: Path, n: int, seed: int) -> None:
             words = product["name"].split()
             entry: dict[str, Any] = {"attributes": [f"{words[0]} {words[1]}", words[2]]}
             if number % 5 < 2:
-                entry |= {"instruction": f"Find me {product['query']}", "instruction_attributes": entry["attributes"][:1]}
+                entry |= {
+                    "instruction": f"Find me {product['query']}",
+                    "instruction_attributes": entry["attributes"][:1],
+                }
             described.write(f"{comma}{json.dumps(product['asin'])}: {json.dumps(entry)}")
         items.write("]")
         described.write("}")
 
 
 def memory() -> dict[str, float]:
-    """GB of this process: peak, resident now, and which part of that is private and which mapped files."""
+    """GB of this process: peak, resident now, and which part of that is private and which mapped
+    files.
+    """
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return {name: int(lines[name].split()[0]) / 2**20 for name in ("VmHWM", "VmRSS", "RssAnon", "RssFile")}
+    return {
+        name: int(lines[name].split()[0]) / 2**20
+        for name in ("VmHWM", "VmRSS", "RssAnon", "RssFile")
+    }
 
 
 def build(directory: Path) -> dict[str, Any]:
@@ -131,13 +158,20 @@ def _times(calls: list[Any]) -> dict[str, float]:
         begin = time.perf_counter()
         call()
         took.append((time.perf_counter() - begin) * 1e3)
-    return {"p50": round(float(np.percentile(took, 50)), 3), "p95": round(float(np.percentile(took, 95)), 3)}
+    return {
+        "p50": round(float(np.percentile(took, 50)), 3),
+        "p95": round(float(np.percentile(took, 95)), 3),
+    }
 
 
 def _alone(step: str, directory: Path) -> None:
-    """Run a step in a process of its own, so that its memory is its own, and print what it measured."""
+    """Run a step in a process of its own, so that its memory is its own, and print what it
+    measured.
+    """
     command = [sys.executable, __file__, "--step", step, "--directory", str(directory)]
-    result = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    result = json.loads(
+        subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    )
     print(f"{step}:")
     for name, value in result.items():
         print(f"  {name}: {value:.3f}" if isinstance(value, float) else f"  {name}: {value}")
@@ -146,7 +180,9 @@ def _alone(step: str, directory: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--products", type=int, default=100_000)
-    parser.add_argument("--directory", type=Path, required=True, help="an empty directory; removed at the end")
+    parser.add_argument(
+        "--directory", type=Path, required=True, help="an empty directory; removed at the end"
+    )
     parser.add_argument("--keep", action="store_true", help="do not remove the directory")
     parser.add_argument("--step", choices=("build", "load"), help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -157,7 +193,9 @@ def main() -> None:
     if not (given.directory / "items_shuffle.json").exists():
         write(given.directory, given.products, seed=0)
     size = sum(path.stat().st_size for path in given.directory.glob("items_*.json")) / 2**30
-    print(f"{given.products} products, {size:.2f} GB of files, written in {time.perf_counter() - begin:.0f} s")
+    print(
+        f"{given.products} products, {size:.2f} GB of files, written in {time.perf_counter() - begin:.0f} s"
+    )
     _alone("build", given.directory)
     size = sum(path.stat().st_size for path in given.directory.glob("*.turnwise/*")) / 2**30
     print(f"  index on disk: {size:.2f} GB")

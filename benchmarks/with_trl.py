@@ -1,9 +1,10 @@
 """TRL's GRPOTrainer on the same work, for benchmarks/rollout.py. Not run by itself.
 
-TRL wants a model that calls tools. A tiny model has no tool-call format, so two checks of the chat template are answered
-"yes" and a reply is taken whole as the argument of the one tool, `act`. That spares TRL its own parsing. It is also spared
-gradient checkpointing (its default). Its environments cannot end an episode; a page that says so ends it here, one short
-generation late. Its last act of an episode at the turn limit is generated but not played.
+TRL wants a model that calls tools. A tiny model has no tool-call format, so two checks of the chat
+template are answered "yes" and a reply is taken whole as the argument of the one tool, `act`. That
+spares TRL its own parsing. It is also spared gradient checkpointing (its default). Its environments
+cannot end an episode; a page that says so ends it here, one short generation late. Its last act of
+an episode at the turn limit is generated but not played.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import copy
 import time
 from typing import Any
 
-from turnwise.agents.prompt import Step
+from turnwise.envs.prompt import Step
 
 OVER = "the episode is over"
 MICRO = 16
@@ -31,7 +32,9 @@ def trl_step(work: Any, group: int) -> dict[str, Any]:
     _say_yes(tokenizer)
     episodes = work.episodes[::group]
     first = work.told.messages([Step("", {"instruction": ""})])
-    data = Dataset.from_list([{"prompt": first, "task": e.task, "split": e.split, "seed": e.seed} for e in episodes])
+    data = Dataset.from_list(
+        [{"prompt": first, "task": e.task, "split": e.split, "seed": e.seed} for e in episodes]
+    )
     settings = GRPOConfig(
         output_dir="unused", per_device_train_batch_size=MICRO, gradient_accumulation_steps=max(1, len(work.episodes) // MICRO),
         num_generations=group, max_completion_length=work.model.config.max_position_embeddings, temperature=1.0,
@@ -49,7 +52,11 @@ def trl_step(work: Any, group: int) -> dict[str, Any]:
     def measured(prompts: Any) -> Any:
         cpu, wall = time.process_time(), time.perf_counter()
         out = generate(prompts)
-        seen.update(cpu=time.process_time() - cpu, wall=time.perf_counter() - wall, tokens=sum(sum(mask) for mask in out[2]))
+        seen.update(
+            cpu=time.process_time() - cpu,
+            wall=time.perf_counter() - wall,
+            tokens=sum(sum(mask) for mask in out[2]),
+        )
         return out
 
     class Clock(TrainerCallback):
@@ -57,7 +64,10 @@ def trl_step(work: Any, group: int) -> dict[str, Any]:
             seen.update(begin_cpu=time.process_time(), begin_wall=time.perf_counter())
 
         def on_step_end(self, *args: Any, **kwargs: Any) -> None:
-            seen.update(step_cpu=time.process_time() - seen["begin_cpu"], step_wall=time.perf_counter() - seen["begin_wall"])
+            seen.update(
+                step_cpu=time.process_time() - seen["begin_cpu"],
+                step_wall=time.perf_counter() - seen["begin_wall"],
+            )
 
     trainer._generate = measured
     trainer.add_callback(Clock())
@@ -76,7 +86,9 @@ def _say_yes(tokenizer: Any) -> None:
         text = tokenizer.decode(ids, skip_special_tokens=True)
         message: dict[str, Any] = {"role": "assistant", "content": text}
         if OVER not in tokenizer.decode(list(prefix or [])[-32:]):
-            message["tool_calls"] = [{"type": "function", "function": {"name": "act", "arguments": {"action": text}}}]
+            message["tool_calls"] = [
+                {"type": "function", "function": {"name": "act", "arguments": {"action": text}}}
+            ]
         return message
 
     tokenizer.response_template = "whole reply"

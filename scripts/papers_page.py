@@ -3,7 +3,8 @@
     python scripts/papers_page.py            write the page
     python scripts/papers_page.py --check    exit with 1 where it is not what the files say
 
-For each file: its docstring (citation, equations, fidelity), and for each recipe in it the slots it fills.
+For each file: its docstring (citation, equations, fidelity), and for each recipe in it the slots it
+fills.
 """
 
 from __future__ import annotations
@@ -39,8 +40,17 @@ def page() -> str:
     for name, path in BUILT_IN.items():
         homes.setdefault(path.partition(":")[0], []).append(name)
     sections = sorted((_title(module), module, names) for module, names in homes.items())
-    index = "".join(f"* {title} ({', '.join(f'`{n}`' for n in sorted(names))})\n" for title, _, names in sections)
-    return HEAD + index + "".join("\n" + _section(module, title, sorted(names)) for title, module, names in sections)
+    index = "".join(
+        f"* {title} ({', '.join(f'`{n}`' for n in sorted(names))})\n"
+        for title, _, names in sections
+    )
+    return (
+        HEAD
+        + index
+        + "".join(
+            "\n" + _section(module, title, sorted(names)) for title, module, names in sections
+        )
+    )
 
 
 def _title(module: str) -> str:
@@ -88,13 +98,19 @@ def _one(part: object) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing, and fail where the page is out of step")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, and fail where the page is out of step"
+    )
     asked = parser.parse_args()
     text = page()
     if asked.check:
         if not PAGE.is_file() or PAGE.read_text(encoding="utf8") != text:
-            raise SystemExit(f"{PAGE.relative_to(ROOT)} is out of step: run python scripts/papers_page.py")
+            raise SystemExit(
+                f"{PAGE.relative_to(ROOT)} is out of step: run python scripts/papers_page.py"
+            )
     else:
         PAGE.write_text(text, encoding="utf8")
         print(f"wrote {PAGE.relative_to(ROOT)}: {len(BUILT_IN)} recipes")

@@ -1,4 +1,6 @@
-"""The house rules that a machine can check: imports point downward, start-up is light, files and functions stay small."""
+"""The house rules that a machine can check: imports point downward, start-up is light, files and
+functions stay small.
+"""
 
 from __future__ import annotations
 
@@ -13,29 +15,41 @@ import pytest
 PACKAGE = Path(__file__).resolve().parent.parent / "turnwise"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
+ORDER = (
+    {"errors"},
+    {"records"},
+    {"sandbox", "retrieval"},
+    {"envs", "algorithms"},
+    {"agents"},
+    {"evaluation"},
+    {"training"},
+    {"cli"},
+    {"__main__"},
+)
+"""Layers from the bottom up; those that stand on one level do not import each other."""
+
 ALLOWED = {
-    "errors": set(),
-    "records": {"errors"},
-    "sandbox": {"errors"},
-    "envs": {"records", "errors", "sandbox"},
-    "algorithms": {"records", "errors"},
-    "agents": {"envs", "records", "errors"},
-    "evaluation": {"agents", "envs", "records", "errors"},
-    "training": {"evaluation", "agents", "algorithms", "envs", "records", "errors"},
-    "cli": {"training", "evaluation", "agents", "algorithms", "envs", "sandbox", "records", "errors"},
-    "__main__": {"cli"},
+    part: set().union(*ORDER[:height]) for height, level in enumerate(ORDER) for part in level
 }
 """What each part may import besides itself."""
 
-PURE_RECORDS = {("agents", "turnwise.algorithms.strategy")}
-"""Modules without behaviour that a lower or sibling layer may read: how a group is rolled out is decided as data."""
-
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "base_base"}
-HEAVY = ("torch", "transformers", "tokenizers", "accelerate", "tensorboard", "spacy", "openai", "pandas")
+HEAVY = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "accelerate",
+    "tensorboard",
+    "spacy",
+    "openai",
+    "pandas",
+)
 
 
 def imports(source: str, module: str, is_package: bool = False) -> Iterator[str]:
-    """Every module that `source` imports: at the top, inside functions, under TYPE_CHECKING, relative ones resolved."""
+    """Every module that `source` imports: at the top, inside functions, under TYPE_CHECKING,
+    relative ones resolved.
+    """
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -69,15 +83,14 @@ def faults(source: str, module: str, is_package: bool = False) -> list[str]:
     found = []
     for name in imports(source, module, is_package):
         there = layer(name)
-        pure = any(here == who and (name + ".").startswith(what + ".") for who, what in PURE_RECORDS)
-        if there in ALLOWED and there != here and there not in ALLOWED[here] and not pure:
+        if there in ALLOWED and there != here and there not in ALLOWED[here]:
             found.append(f"{module} imports {name}")
     return found
 
 
 def test_the_checker_sees_every_form_of_import() -> None:
     source = """
-import turnwise.agents.prompt
+import turnwise.envs.prompt
 from turnwise import training
 from ..agents import engine
 def f():
@@ -87,23 +100,37 @@ if TYPE_CHECKING:
 from turnwise.records import Turn
 """
     found = faults(source, "turnwise.envs.shop")
-    assert {fault.split()[-1].split(".")[1] for fault in found} == {"agents", "training", "cli", "evaluation"}
-    assert faults("from turnwise.algorithms.strategy import Plan", "turnwise.agents.rollout") == []
-    assert faults("from turnwise.algorithms.grpo import recipe", "turnwise.agents.rollout") != []
-    assert faults("from ..envs import core", "turnwise.algorithms.grpo") != []
+    assert {fault.split()[-1].split(".")[1] for fault in found} == {
+        "agents",
+        "training",
+        "cli",
+        "evaluation",
+    }
+    assert (
+        faults("from turnwise.algorithms.parts.strategy import Plan", "turnwise.agents.driver")
+        == []
+    )
+    assert (
+        faults("from turnwise.agents.driver import play", "turnwise.algorithms.papers.grpo") != []
+    )
+    assert faults("from ..envs import base", "turnwise.algorithms.grpo") != []
     assert faults("from .. import envs", "turnwise.algorithms", is_package=True) != []
     assert faults("from . import grpo, streams", "turnwise.algorithms", is_package=True) == []
-    assert faults("from ...envs import core", "turnwise.algorithms.deep", is_package=True) != []
+    assert faults("from ...envs import base", "turnwise.algorithms.deep", is_package=True) != []
 
 
 def test_every_part_has_a_place_in_the_order() -> None:
-    parts = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in FILES} - {"__init__"}
+    parts = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in FILES} - {
+        "__init__"
+    }
     assert parts <= set(ALLOWED), f"no layer is named for {sorted(parts - set(ALLOWED))}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)
 def test_imports_point_downward(path: Path) -> None:
-    assert faults(path.read_text(encoding="utf8"), module_of(path), path.name == "__init__.py") == []
+    assert (
+        faults(path.read_text(encoding="utf8"), module_of(path), path.name == "__init__.py") == []
+    )
 
 
 def test_names_say_what_is_inside() -> None:
@@ -115,7 +142,7 @@ def test_files_and_functions_are_small() -> None:
     long = []
     for path in FILES:
         source = path.read_text(encoding="utf8")
-        if (lines := source.count("\n")) > 500:
+        if (lines := source.count("\n")) > 450:
             long.append(f"{module_of(path)} has {lines} lines")
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -126,10 +153,23 @@ def test_files_and_functions_are_small() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["turnwise", "turnwise.envs.webshop", "turnwise.envs.alfworld.env", "turnwise.algorithms", "turnwise.cli.app"]
+    "module",
+    [
+        "turnwise",
+        "turnwise.envs.webshop",
+        "turnwise.envs.alfworld.env",
+        "turnwise.algorithms",
+        "turnwise.cli.app",
+    ],
 )
 def test_import_is_light(module: str) -> None:
     program = f"import sys, {module}; print(*sorted(set({HEAVY!r}) & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=PACKAGE.parent, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=PACKAGE.parent,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == []

@@ -12,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnwise.errors import DataError
-from turnwise.records import FORMAT, VERSION, Trajectory, Turn, from_json, read_jsonl, rows, to_json, write_jsonl
+from turnwise.records import (
+    FORMAT,
+    VERSION,
+    Trajectory,
+    Turn,
+    from_json,
+    read_jsonl,
+    rows,
+    to_json,
+    write_jsonl,
+)
 
 
 def turn(prompt: tuple[int, ...], made: tuple[int, ...], **more: Any) -> Turn:
@@ -26,7 +36,14 @@ def turn(prompt: tuple[int, ...], made: tuple[int, ...], **more: Any) -> Turn:
 
 
 def trajectory(*turns: Turn, **more: Any) -> Trajectory:
-    values: dict[str, Any] = {"task": 3, "group": "g", "uid": "u", "success": False, "score": 0.0, "stop_reason": "terminated"}
+    values: dict[str, Any] = {
+        "task": 3,
+        "group": "g",
+        "uid": "u",
+        "success": False,
+        "score": 0.0,
+        "stop_reason": "terminated",
+    }
     return Trajectory(turns=turns, **{**values, **more})
 
 
@@ -44,27 +61,41 @@ def test_a_prompt_that_does_not_extend_starts_a_row() -> None:
     windowed = trajectory(turn((1, 2), (3, 4)), turn((1, 9), (6,)), turn((1, 9, 6, 7), (8, 8)))
     first, second = rows(windowed)
     assert (first.ids.tolist(), first.turn.tolist()) == ([1, 2, 3, 4], [-1, -1, 0, 0])
-    assert (second.ids.tolist(), second.turn.tolist()) == ([1, 9, 6, 7, 8, 8], [-1, -1, 1, -1, 2, 2])
+    assert (second.ids.tolist(), second.turn.tolist()) == (
+        [1, 9, 6, 7, 8, 8],
+        [-1, -1, 1, -1, 2, 2],
+    )
     assert second.mask.tolist() == [False, False, True, False, True, True]
 
 
 def test_a_prompt_that_ends_inside_the_last_completion_does_not_extend_it() -> None:
     assert len(rows(trajectory(turn((1,), (2, 3)), turn((1, 2), (4,))))) == 2
-    assert len(rows(trajectory(turn((1,), (2, 3)), turn((1, 2, 3), (4,))))) == 1, "an empty observation still extends"
+    assert len(rows(trajectory(turn((1,), (2, 3)), turn((1, 2, 3), (4,))))) == 1, (
+        "an empty observation still extends"
+    )
 
 
 def test_agents_do_not_share_rows_and_scripted_turns_have_none() -> None:
-    two = trajectory(turn((1,), (2,)), turn((), (), logprobs=()), turn((1, 2, 3), (4,)), turn((1, 2, 3, 4), (5,), agent="critic"))
+    two = trajectory(
+        turn((1,), (2,)),
+        turn((), (), logprobs=()),
+        turn((1, 2, 3), (4,)),
+        turn((1, 2, 3, 4), (5,), agent="critic"),
+    )
     first, second = rows(two)
     assert first.turn.tolist() == [-1, 0, -1, 2] and second.turn.tolist() == [-1, -1, -1, -1, 3]
     assert rows(trajectory()) == rows(trajectory(turn((), (), logprobs=()))) == []
 
 
 def test_streams_are_laid_along_the_completions() -> None:
-    t = trajectory(turn((1,), (2, 3), entropies=(0.5, 0.25)), turn((1, 2, 3, 4), (5,), entropies=(0.125,)))
+    t = trajectory(
+        turn((1,), (2, 3), entropies=(0.5, 0.25)), turn((1, 2, 3, 4), (5,), entropies=(0.125,))
+    )
     (row,) = rows(t, {"advantage": [[1.0, 2.0], [3.0]], "logprob": [[9.0, 8.0], [7.0]]})
     assert row.streams["advantage"].tolist() == [0, 1, 2, 0, 3]
-    assert row.streams["logprob"].tolist() == [0, 9, 8, 0, 7], "a given stream takes the recorded one's place"
+    assert row.streams["logprob"].tolist() == [0, 9, 8, 0, 7], (
+        "a given stream takes the recorded one's place"
+    )
     assert row.streams["entropy"].tolist() == [0, 0.5, 0.25, 0, 0.125]
     partly = trajectory(turn((1,), (2,), entropies=(0.5,)), turn((3,), (4,)))
     assert all("entropy" not in row.streams for row in rows(partly))
@@ -80,8 +111,15 @@ def test_a_stream_that_does_not_fit_is_refused() -> None:
 
 
 def test_returns_are_weighted_by_name() -> None:
-    t = trajectory(turn((), (), logprobs=(), rewards={"env": 1.0, "format": -0.5}), turn((), (), logprobs=(), rewards={"env": 2.0}))
-    assert t.reward() == 3.0 and t.reward({"env": 1.0, "format": 2.0}) == 2.0 and t.reward({"absent": 1.0}) == 0.0
+    t = trajectory(
+        turn((), (), logprobs=(), rewards={"env": 1.0, "format": -0.5}),
+        turn((), (), logprobs=(), rewards={"env": 2.0}),
+    )
+    assert (
+        t.reward() == 3.0
+        and t.reward({"env": 1.0, "format": 2.0}) == 2.0
+        and t.reward({"absent": 1.0}) == 0.0
+    )
 
 
 IDS = st.lists(st.integers(0, 9), max_size=4).map(tuple)
@@ -106,7 +144,9 @@ def any_turn(draw: st.DrawFn, before: tuple[int, ...]) -> Turn:
 def any_trajectory(draw: st.DrawFn) -> Trajectory:
     turns: list[Turn] = []
     for _ in range(draw(st.integers(0, 4))):
-        turns.append(draw(any_turn(turns[-1].prompt_ids + turns[-1].completion_ids if turns else ())))
+        turns.append(
+            draw(any_turn(turns[-1].prompt_ids + turns[-1].completion_ids if turns else ()))
+        )
     return trajectory(
         *turns, task=draw(st.integers() | TEXT), success=draw(st.booleans()), score=draw(FLOAT), error=draw(st.none() | TEXT),
         parent=draw(st.none() | st.tuples(TEXT, st.integers(0, 9))), seed=draw(st.none() | st.integers()), split=draw(TEXT),
@@ -122,10 +162,16 @@ def test_json_gives_back_the_same_trajectory(t: Trajectory) -> None:
 @given(t=any_trajectory())
 def test_rows_hold_every_completion_token_once_in_order(t: Trajectory) -> None:
     made = rows(t)
-    assert [int(i) for row in made for i in row.ids[row.mask]] == [i for each in t.turns for i in each.completion_ids]
-    assert [float(p) for row in made for p in row.streams["logprob"][row.mask]] == [p for each in t.turns for p in each.logprobs]
+    assert [int(i) for row in made for i in row.ids[row.mask]] == [
+        i for each in t.turns for i in each.completion_ids
+    ]
+    assert [float(p) for row in made for p in row.streams["logprob"][row.mask]] == [
+        p for each in t.turns for p in each.logprobs
+    ]
     for row in made:
-        assert len(row.ids) == len(row.mask) == len(row.turn) and ((row.turn >= 0) == row.mask).all()
+        assert (
+            len(row.ids) == len(row.mask) == len(row.turn) and ((row.turn >= 0) == row.mask).all()
+        )
 
 
 def test_files_are_written_read_and_added_to(tmp_path: Path) -> None:
@@ -137,7 +183,9 @@ def test_files_are_written_read_and_added_to(tmp_path: Path) -> None:
     assert list(read_jsonl(file)) == [first, second]
     lines = file.read_text(encoding="utf8").split("\n")
     assert json.loads(lines[0]) == {"format": FORMAT, "version": VERSION} and len(lines) == 4
-    assert json.loads(lines[1])["turns"][1]["prompt_ids"] == [3], "a prompt is stored as what is new in it"
+    assert json.loads(lines[1])["turns"][1]["prompt_ids"] == [3], (
+        "a prompt is stored as what is new in it"
+    )
     write_jsonl(file, [second])
     assert list(read_jsonl(str(file))) == [second]
 

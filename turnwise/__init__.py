@@ -1,8 +1,9 @@
-"""turnwise: environments for language agents that act over many turns, and algorithms that train them.
+"""turnwise: environments for language agents that act over many turns, and algorithms that train
+them.
 
 Importing it registers the environments with Gymnasium and loads nothing heavy.
 """
 
-from turnwise.envs.registration import register
+from turnwise.envs.registry import register
 
 register()

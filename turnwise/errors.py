@@ -1,7 +1,7 @@
 """Errors a user can act on: what went wrong, where, and what to do, in one sentence.
 
-The command line prints a `TurnwiseError` as that sentence and exits with status 2; anything else is a bug and
-keeps its traceback.
+The command line prints a `TurnwiseError` as that sentence and exits with status 2; anything else is
+a bug and keeps its traceback.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """What happened: the one vocabulary that environments, agents, algorithms and trainers share.
 
-A `Turn` is one act of one agent, recorded as the tokens the engine consumed and produced; text is a view of them. A
-`Trajectory` is the turns of one episode, a `Group` the trajectories sampled for one task, and a `Row` one training
-sequence. `rows` turns a trajectory into rows without touching a tokenizer: consecutive turns share a row while each
-prompt extends what came before it, so an append-only dialogue is one row and a windowed prompt is several, and no
-algorithm can tell the difference. Files are JSON lines whose first line names the version.
+A `Turn` is one act of one agent, recorded as the tokens the engine consumed and produced; text is a
+view of them. A `Trajectory` is the turns of one episode, a `Group` the trajectories sampled for one
+task, and a `Row` one training sequence. `rows` turns a trajectory into rows without touching a
+tokenizer: consecutive turns share a row while each prompt extends what came before it, so an
+append-only dialogue is one row and a windowed prompt is several, and no algorithm can tell the
+difference. Files are JSON lines whose first line names the version.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ VERSION = 1
 FORMAT = "turnwise.trajectories"
 TaskId: TypeAlias = int | str
 SUCCESS = "success"
-"""A reward component that nobody records: 1 for a trajectory that solved its task (`Trajectory.success`)."""
+"""A reward component that nobody records: 1 for a trajectory that solved its task
+(`Trajectory.success`).
+"""
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 
@@ -34,20 +37,27 @@ class Turn:
 
     agent: str
     prompt_ids: tuple[int, ...]
-    """Every token the engine was given for this turn, history included. Empty for agents without a model."""
+    """Every token the engine was given for this turn, history included. Empty for agents without a
+    model.
+    """
     completion_ids: tuple[int, ...]
     """The tokens the engine produced, its end-of-turn token included when it produced one."""
     logprobs: tuple[float, ...]
-    """Log-probability (nats) of each completion token under the distribution it was sampled from, before top-p/top-k."""
+    """Log-probability (nats) of each completion token under the distribution it was sampled from,
+    before top-p/top-k.
+    """
     entropies: tuple[float, ...] | None
-    """Entropy (nats) of the full-vocabulary distribution at each completion token, when asked for."""
+    """Entropy (nats) of the full-vocabulary distribution at each completion token, when asked for.
+    """
     observation: str
     completion: str
     action: str
     """What the environment was given; parsed from the completion."""
     valid: bool
     rewards: dict[str, float]
-    """`env` is the environment's reward for this turn; further keys are components, counted only where a recipe says so."""
+    """`env` is the environment's reward for this turn; further keys are components, counted only
+    where a recipe says so.
+    """
     state: str
     """The environment's hash of its full state before the act."""
     next_state: str
@@ -59,7 +69,9 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """One episode, whole or broken off; `error` says why it is broken, and then no reward was earned or lost."""
+    """One episode, whole or broken off; `error` says why it is broken, and then no reward was
+    earned or lost.
+    """
 
     task: TaskId
     group: str
@@ -68,22 +80,31 @@ class Trajectory:
     success: bool
     score: float
     stop_reason: str
-    """`terminated`, `truncated` (the turn limit), `length` (the context or token limit) or `error`."""
+    """`terminated`, `truncated` (the turn limit), `length` (the context or token limit) or `error`.
+    """
     parent: tuple[str, int] | None = None
-    """(uid, turn) this trajectory was forked from: turns before that index are the parent's own acts."""
+    """(uid, turn) this trajectory was forked from: turns before that index are the parent's own
+    acts.
+    """
     error: str | None = None
     split: str = ""
     seed: int | None = None
     tags: tuple[str, ...] = ()
 
     def reward(self, weights: Mapping[str, float] | None = None) -> float:
-        """The undiscounted return: over turns, the sum of `rewards` weighted by name (default: `env` alone).
+        """The undiscounted return: over turns, the sum of `rewards` weighted by name (default:
+        `env` alone).
 
         The name `success` stands for 1 where the task was solved, whatever the turns have recorded.
         """
         chosen = dict(weights) if weights is not None else {"env": 1.0}
         solved = chosen.pop(SUCCESS, 0.0) * self.success
-        return float(solved + sum(w * turn.rewards.get(name, 0.0) for turn in self.turns for name, w in chosen.items()))
+        return float(
+            solved
+            + sum(
+                w * turn.rewards.get(name, 0.0) for turn in self.turns for name, w in chosen.items()
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +129,8 @@ class Row:
     trajectory: str
     """uid of the trajectory: a "sequence" in an algorithm is this, never the row."""
     streams: dict[str, Floats] = field(default_factory=dict)
-    """[T] values per token by name (`logprob`, `advantage`, `weight`, …); 0 where `mask` is False."""
+    """[T] values per token by name (`logprob`, `advantage`, `weight`, …); 0 where `mask` is False.
+    """
     agent: str = ""
     """Who wrote the policy tokens: a row never holds those of two agents."""
 
@@ -122,8 +144,8 @@ def rows(trajectory: Trajectory, streams: Mapping[str, PerTurn] | None = None) -
 
     Args:
         trajectory: turns without completion tokens (scripted agents) are skipped.
-        streams: further per-token values by name, each aligned with the turns' `completion_ids`. `logprob`, and
-            `entropy` where it was recorded, are always there.
+        streams: further per-token values by name, each aligned with the turns' `completion_ids`.
+            `logprob`, and `entropy` where it was recorded, are always there.
 
     Raises:
         DataError: when a stream or the log-probabilities do not fit the completions.
@@ -138,7 +160,10 @@ def rows(trajectory: Trajectory, streams: Mapping[str, PerTurn] | None = None) -
 
 def _check(trajectory: Trajectory, streams: Mapping[str, PerTurn]) -> None:
     for name, stream in streams.items():
-        lengths, wanted = [len(values) for values in stream], [len(turn.completion_ids) for turn in trajectory.turns]
+        lengths, wanted = (
+            [len(values) for values in stream],
+            [len(turn.completion_ids) for turn in trajectory.turns],
+        )
         if lengths != wanted:
             raise DataError(
                 f"stream {name!r} of trajectory {trajectory.uid} has {lengths} values a turn where the completions have "
@@ -175,14 +200,19 @@ def _row(trajectory: Trajectory, run: Sequence[int], streams: Mapping[str, PerTu
         owner[here] = k
         for name, stream in streams.items():
             placed[name][here] = stream[k]
-    return Row(ids=ids, mask=mask, turn=owner, trajectory=trajectory.uid, streams=placed, agent=last.agent)
+    return Row(
+        ids=ids, mask=mask, turn=owner, trajectory=trajectory.uid, streams=placed, agent=last.agent
+    )
 
 
-# Files ----------------------------------------------------------------------------------------------------------------
+# Files
+# ----------------------------------------------------------------------------------------------------------------
 
 
 def to_json(trajectory: Trajectory) -> dict[str, Any]:
-    """A JSON object. A prompt that extends the turn before it is stored as its new tokens only (`extends`)."""
+    """A JSON object. A prompt that extends the turn before it is stored as its new tokens only
+    (`extends`).
+    """
     data = {f.name: getattr(trajectory, f.name) for f in fields(trajectory) if f.name != "turns"}
     data["turns"] = []
     before: tuple[int, ...] = ()
@@ -231,18 +261,24 @@ def write_jsonl(path: str | Path, trajectories: Iterable[Trajectory], append: bo
         if fresh:
             out.write(json.dumps({"format": FORMAT, "version": VERSION}) + "\n")
         for trajectory in trajectories:
-            out.write(json.dumps(to_json(trajectory), ensure_ascii=False, separators=(",", ":")) + "\n")
+            out.write(
+                json.dumps(to_json(trajectory), ensure_ascii=False, separators=(",", ":")) + "\n"
+            )
 
 
 def read_jsonl(path: str | Path) -> Iterator[Trajectory]:
-    """Read trajectories one by one. Raises `DataError` for a missing file, another format, another version, a torn line."""
+    """Read trajectories one by one. Raises `DataError` for a missing file, another format, another
+    version, a torn line.
+    """
     source = Path(path)
     if not source.is_file():
         raise DataError(f"{source} does not exist: give a file of trajectories written by turnwise")
     with source.open(encoding="utf8") as lines:
         head = _parse(source, 1, lines.readline())
         if head.get("format") != FORMAT:
-            raise DataError(f"{source} is not a file of trajectories: its first line should name the format {FORMAT!r}")
+            raise DataError(
+                f"{source} is not a file of trajectories: its first line should name the format {FORMAT!r}"
+            )
         if head.get("version") != VERSION:
             raise DataError(
                 f"{source} has version {head.get('version')!r} and this turnwise reads version {VERSION}: "
@@ -256,7 +292,9 @@ def _parse(source: Path, number: int, line: str) -> dict[str, Any]:
     try:
         data = json.loads(line)
     except json.JSONDecodeError as problem:
-        raise DataError(f"{source} line {number} is not whole JSON ({problem.msg}): the file was cut off or edited") from problem
+        raise DataError(
+            f"{source} line {number} is not whole JSON ({problem.msg}): the file was cut off or edited"
+        ) from problem
     if not isinstance(data, dict):
         raise DataError(f"{source} line {number} is not a JSON object")
     return data

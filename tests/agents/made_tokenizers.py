@@ -48,10 +48,15 @@ def byte_bpe(template: str | None) -> Any:
     core.train_from_iterator(
         TEXT,
         trainers.BpeTrainer(
-            vocab_size=420, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+            vocab_size=420,
+            special_tokens=special,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
         ),
     )
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<|endoftext|>", pad_token="<|endoftext|>")
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=core, eos_token="<|endoftext|>", pad_token="<|endoftext|>"
+    )
     tokenizer.chat_template = template
     return tokenizer
 
@@ -62,9 +67,16 @@ def unigram(template: str | None) -> Any:
     core.decoder = decoders.Metaspace()
     core.train_from_iterator(
         TEXT,
-        trainers.UnigramTrainer(vocab_size=150, special_tokens=["<unk>", "<s>", "</s>"], unk_token="<unk>", show_progress=False),
+        trainers.UnigramTrainer(
+            vocab_size=150,
+            special_tokens=["<unk>", "<s>", "</s>"],
+            unk_token="<unk>",
+            show_progress=False,
+        ),
     )
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>", bos_token="<s>", eos_token="</s>")
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=core, unk_token="<unk>", bos_token="<s>", eos_token="</s>"
+    )
     tokenizer.chat_template = template
     return tokenizer
 
@@ -75,9 +87,14 @@ def word_piece(template: str | None) -> Any:
     core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     core.decoder = decoders.WordPiece()
     special = ["[UNK]", "[CLS]", "[SEP]", "[U]", "[M]"]
-    core.train_from_iterator(TEXT, trainers.WordPieceTrainer(vocab_size=200, special_tokens=special, show_progress=False))
+    core.train_from_iterator(
+        TEXT, trainers.WordPieceTrainer(vocab_size=200, special_tokens=special, show_progress=False)
+    )
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=core, unk_token="[UNK]", sep_token="[SEP]", additional_special_tokens=["[CLS]", "[U]", "[M]"]
+        tokenizer_object=core,
+        unk_token="[UNK]",
+        sep_token="[SEP]",
+        additional_special_tokens=["[CLS]", "[U]", "[M]"],
     )
     tokenizer.chat_template = template
     return tokenizer

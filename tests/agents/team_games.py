@@ -1,11 +1,13 @@
-"""Two toy environments that teams can play: `search[…]` and `answer[…]`, and blocks of code with boxed answers."""
+"""Two toy environments that teams can play: `search[…]` and `answer[…]`, and blocks of code with
+boxed answers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from turnwise.envs.core import Outcome, TaskId, TurnEnv
+from turnwise.envs.base import Outcome, TaskId, TurnEnv
 from turnwise.envs.tool_math.fences import fenced, first_code
 from turnwise.errors import TaskError
 
@@ -39,13 +41,17 @@ class Places(TurnEnv[tuple[int, bool, Outcome]]):
         if not self.over and action.startswith("answer["):
             self.over = True
             right = action == f"answer[{self.goal + 1}]" and self.found == self.goal
-            return self._look("over", reward=float(right), success=right, rewards={"em": float(right)})
+            return self._look(
+                "over", reward=float(right), success=right, rewards={"em": float(right)}
+            )
         return self._look("nothing", valid=not self.over and action.startswith("search["))
 
     def _look(
         self, text: str, reward: float = 0.0, success: bool = False, valid: bool = True, rewards: dict[str, float] | None = None
     ) -> Outcome:  # fmt: skip
-        score = 1.0 if success or (self.over and self._last is not None and self._last.success) else 0.0
+        score = (
+            1.0 if success or (self.over and self._last is not None and self._last.success) else 0.0
+        )
         state = f"{self.goal}/{self.found}/{self.over}/{score}"
         return Outcome(
             text, f"where do {self.goal} hints lead?", ["search[<query>]", "answer[<text>]"], state,
@@ -56,7 +62,11 @@ class Places(TurnEnv[tuple[int, bool, Outcome]]):
     def expert_action(self) -> str | None:
         if self.over:
             return None
-        return f"search[hint {self.found + 1}]" if self.found < self.goal else f"answer[{self.goal + 1}]"
+        return (
+            f"search[hint {self.found + 1}]"
+            if self.found < self.goal
+            else f"answer[{self.goal + 1}]"
+        )
 
     def _save(self) -> tuple[int, bool, Outcome]:
         assert self._last is not None
@@ -79,7 +89,9 @@ class Stray(Places):
 
 
 class Doubles(TurnEnv[tuple[str | None, bool, Outcome]]):
-    """Task n: what is twice n? Any block of code prints that; anything boxed is an answer. Saves nothing: forks replay."""
+    """Task n: what is twice n? Any block of code prints that; anything boxed is an answer. Saves
+    nothing: forks replay.
+    """
 
     splits = ("train",)
     data_hash = "doubles"
@@ -111,7 +123,9 @@ class Doubles(TurnEnv[tuple[str | None, bool, Outcome]]):
     def right(self) -> bool:
         return self.given == f"\\boxed{{{2 * self.n}}}"
 
-    def _look(self, text: str, reward: float = 0.0, valid: bool = True, tags: Sequence[str] = ()) -> Outcome:
+    def _look(
+        self, text: str, reward: float = 0.0, valid: bool = True, tags: Sequence[str] = ()
+    ) -> Outcome:
         return Outcome(
             text, f"twice {self.n}?", [fenced("<code>"), "\\boxed{<answer>}"], f"{self.n}/{self.printed}/{self.given}",
             reward=reward, terminated=bool(self.given), valid=valid, success=self.right, score=float(self.right), tags=list(tags),

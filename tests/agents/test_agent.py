@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from made_tokenizers import made
-from toy_players import Growing, Literal, ScriptedEngine, Walk
-
+from tests.agents.made_tokenizers import made
+from tests.agents.toy_players import Growing, Literal, ScriptedEngine, Walk
 from turnwise.agents.agent import Actor, Agent, ModelAgent, seed_of
-from turnwise.agents.engine import Completion, Engine, Sampling
+from turnwise.agents.driver import episodes_for, play
+from turnwise.agents.engines.base import Completion, Engine, Sampling
 from turnwise.agents.renderer import Renderer
-from turnwise.agents.rollout import episodes_for, play
 from turnwise.agents.scripted import Demonstrator, ExpertAgent, RandomAgent, ReplayAgent
 
 
@@ -20,10 +19,14 @@ class Listening(ScriptedEngine):
     """Keeps the sampling of each request."""
 
     def __init__(self, **more: Any) -> None:
-        super().__init__(lambda ids, sampling, turn: made("byte-bpe/chatml").encode("go[on]"), **more)
+        super().__init__(
+            lambda ids, sampling, turn: made("byte-bpe/chatml").encode("go[on]"), **more
+        )
         self.asked: list[tuple[str, Sampling]] = []
 
-    async def generate(self, prompt_ids: Sequence[int], sampling: Sampling, session: str | None = None) -> Completion:
+    async def generate(
+        self, prompt_ids: Sequence[int], sampling: Sampling, session: str | None = None
+    ) -> Completion:
         self.asked.append((session or "", sampling))
         return await super().generate(prompt_ids, sampling, session)
 
@@ -48,7 +51,18 @@ def test_each_turn_of_each_episode_has_a_seed_of_its_own_that_is_always_the_same
 
 def test_seeds_depend_on_every_part() -> None:
     assert seed_of(1, "a", 2) == seed_of(1, "a", 2) == 7966048045017696035
-    assert len({seed_of(1, "a"), seed_of(1, "b"), seed_of(2, "a"), seed_of("1", "a"), seed_of(1, "a", 0)}) == 5
+    assert (
+        len(
+            {
+                seed_of(1, "a"),
+                seed_of(1, "b"),
+                seed_of(2, "a"),
+                seed_of("1", "a"),
+                seed_of(1, "a", 0),
+            }
+        )
+        == 5
+    )
 
 
 def test_sessions_are_one_an_episode_and_stops_come_from_the_template() -> None:
@@ -58,7 +72,9 @@ def test_sessions_are_one_an_episode_and_stops_come_from_the_template() -> None:
     episodes = episodes_for([2], 3, "train")
     play(episodes, Walk, agent)
     play(episodes, Walk, agent)
-    assert len({session for session, _ in engine.asked}) == 6, "playing an episode again is another session"
+    assert len({session for session, _ in engine.asked}) == 6, (
+        "playing an episode again is another session"
+    )
     assert {s.stop_ids for _, s in engine.asked} == {Renderer(tokenizer).stop_ids}
     assert {s.temperature for _, s in engine.asked} == {0.5}
     own = ModelAgent(engine, tokenizer, Literal(), Sampling(stop_ids=(7,)))
@@ -70,7 +86,9 @@ def test_replies_never_outgrow_the_context() -> None:
     (trajectory,) = play(
         episodes_for([9], 1, "train"),
         Walk,
-        ModelAgent(engine, made("byte-bpe/chatml"), Literal(), Sampling(max_tokens=50), max_context=150),
+        ModelAgent(
+            engine, made("byte-bpe/chatml"), Literal(), Sampling(max_tokens=50), max_context=150
+        ),
     )
     asked = [s.max_tokens for _, s in engine.asked]
     assert asked[0] == 50 and asked[-1] < 50 and trajectory.stop_reason == "length"
@@ -81,23 +99,38 @@ def test_an_empty_answer_ends_the_episode_and_a_broken_off_one_is_an_error() -> 
     class Odd(Listening):
         answer: Completion
 
-        async def generate(self, prompt_ids: Sequence[int], sampling: Sampling, session: str | None = None) -> Completion:
+        async def generate(
+            self, prompt_ids: Sequence[int], sampling: Sampling, session: str | None = None
+        ) -> Completion:
             return self.answer
 
     whole = Completion((1, 2), (-1.0, -1.0), None, "stop", 3)
     outcomes = []
-    for answer in (replace(whole, ids=(), logprobs=(), stop_reason="length"), replace(whole, stop_reason="abort")):
+    for answer in (
+        replace(whole, ids=(), logprobs=(), stop_reason="length"),
+        replace(whole, stop_reason="abort"),
+    ):
         engine = Odd()
         engine.answer = answer
-        (trajectory,) = play(episodes_for([2], 1, "train"), Walk, ModelAgent(engine, made("byte-bpe/chatml"), Growing()))
+        (trajectory,) = play(
+            episodes_for([2], 1, "train"),
+            Walk,
+            ModelAgent(engine, made("byte-bpe/chatml"), Growing()),
+        )
         outcomes.append((trajectory.stop_reason, trajectory.error is None, len(trajectory.turns)))
     assert outcomes == [("length", True, 0), ("error", False, 0)]
 
 
 def test_the_version_of_the_weights_is_recorded() -> None:
     engine = Listening(version=4)
-    (trajectory,) = play(episodes_for([2], 1, "train"), Walk, ModelAgent(engine, made("byte-bpe/chatml"), Literal(), name="buyer"))
-    assert [(t.agent, t.weights_version, t.stop_reason) for t in trajectory.turns] == [("buyer", 4, "stop")] * 2
+    (trajectory,) = play(
+        episodes_for([2], 1, "train"),
+        Walk,
+        ModelAgent(engine, made("byte-bpe/chatml"), Literal(), name="buyer"),
+    )
+    assert [(t.agent, t.weights_version, t.stop_reason) for t in trajectory.turns] == [
+        ("buyer", 4, "stop")
+    ] * 2
     assert all(t.wall_seconds > 0 for t in trajectory.turns)
 
 

@@ -9,10 +9,17 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from turnwise.agents.sampling import Draws, draw, uniforms  # noqa: E402
+from turnwise.agents.engines.transformers.sampling import Draws, draw, uniforms  # noqa: E402
 
 
-def how(n: int, temperature: float = 1.0, top_p: float = 1.0, top_k: int = 0, seed: int = 0, entropies: bool = False) -> Draws:
+def how(
+    n: int,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
+    top_k: int = 0,
+    seed: int = 0,
+    entropies: bool = False,
+) -> Draws:
     return Draws(
         temperature=np.full(n, temperature, dtype=np.float32),
         top_p=np.full(n, top_p, dtype=np.float32),

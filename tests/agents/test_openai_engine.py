@@ -11,14 +11,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from made_tokenizers import made
-from toy_players import Growing, Literal, Walk
 
+from tests.agents.made_tokenizers import made
+from tests.agents.toy_players import Growing, Literal, Walk
 from turnwise.agents.agent import Agent, ModelAgent
-from turnwise.agents.endpoint import Endpoint, TooLong
-from turnwise.agents.engine import Completion, Engine, Sampling
-from turnwise.agents.openai_engine import ChatAgent, OpenAIEngine
-from turnwise.agents.rollout import episodes_for, play
+from turnwise.agents.driver import episodes_for, play
+from turnwise.agents.engines.base import Completion, Engine, Sampling
+from turnwise.agents.engines.endpoint import Endpoint, TooLong
+from turnwise.agents.engines.openai import ChatAgent, OpenAIEngine
 from turnwise.errors import ConfigError, EngineError
 from turnwise.records import rows
 
@@ -26,7 +26,9 @@ Reply = tuple[int, Any, dict[str, str]]
 
 
 class Server:
-    """Answers what `answer(path, body)` says: (status, object or bytes, headers). Remembers what it was asked."""
+    """Answers what `answer(path, body)` says: (status, object or bytes, headers). Remembers what it
+    was asked.
+    """
 
     def __init__(self) -> None:
         self.answer: Callable[[str, dict[str, Any]], Reply] = lambda path, body: (200, {}, {})
@@ -50,7 +52,9 @@ class Server:
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.http.server_address[1]}/v1"
-        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        threading.Thread(
+            target=self.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        ).start()
 
     def in_turn(self, *replies: Reply) -> None:
         waiting = list(replies)
@@ -59,7 +63,9 @@ class Server:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # a proxy must not stand between this machine and itself
+    monkeypatch.setenv(
+        "http_proxy", "http://127.0.0.1:9"
+    )  # a proxy must not stand between this machine and itself
     made_server = Server()
     yield made_server
     made_server.http.shutdown()
@@ -67,7 +73,10 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def tokens(*ids: int, **more: Any) -> Reply:
-    choice = {"token_ids": list(ids), "logprobs": {"token_logprobs": [-0.5] * len(ids), "tokens": ["x"] * len(ids)}}
+    choice = {
+        "token_ids": list(ids),
+        "logprobs": {"token_logprobs": [-0.5] * len(ids), "tokens": ["x"] * len(ids)},
+    }
     return 200, {"choices": [{"finish_reason": "stop", **choice, **more}]}, {}
 
 
@@ -99,7 +108,9 @@ def test_token_ids_go_in_and_come_out(server: Server, monkeypatch: pytest.Monkey
     assert wanted.items() <= body.items()
 
 
-def test_no_key_is_sent_without_one_and_defaults_stay_plain(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_key_is_sent_without_one_and_defaults_stay_plain(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     server.in_turn(tokens(7))
     ask(server)
@@ -108,7 +119,10 @@ def test_no_key_is_sent_without_one_and_defaults_stay_plain(server: Server, monk
 
 
 def test_other_forms_of_token_ids_and_ends(server: Server) -> None:
-    named = {"logprobs": {"token_logprobs": [-1.0, -2.0], "tokens": ["token_id:5", "token_id:6"]}, "finish_reason": "length"}
+    named = {
+        "logprobs": {"token_logprobs": [-1.0, -2.0], "tokens": ["token_id:5", "token_id:6"]},
+        "finish_reason": "length",
+    }
     server.in_turn((200, {"choices": [named]}, {}))
     assert ask(server) == Completion((5, 6), (-1.0, -2.0), None, "length", 0)
     server.in_turn(tokens(5, finish_reason="content_filter"))
@@ -139,7 +153,14 @@ def test_an_answer_without_a_choice_is_refused(server: Server, body: Any) -> Non
 
 
 @pytest.mark.parametrize(
-    "trouble", [(500, {}, {}), (429, {}, {"Retry-After": "0"}), (503, b"<html>", {}), (200, b'{"choi', {}), (200, [1], {})]
+    "trouble",
+    [
+        (500, {}, {}),
+        (429, {}, {"Retry-After": "0"}),
+        (503, b"<html>", {}),
+        (200, b'{"choi', {}),
+        (200, [1], {}),
+    ],
 )
 def test_what_passes_is_tried_again(server: Server, trouble: Reply) -> None:
     server.in_turn(trouble, trouble, tokens(7))
@@ -162,7 +183,9 @@ def test_a_broken_connection_is_tried_again(server: Server) -> None:
         ((200, [1, 2], {}), "not a JSON object"),
     ],
 )
-def test_what_does_not_pass_is_given_up_with_one_sentence(server: Server, trouble: Reply, says: str) -> None:
+def test_what_does_not_pass_is_given_up_with_one_sentence(
+    server: Server, trouble: Reply, says: str
+) -> None:
     server.in_turn(trouble)
     with pytest.raises(EngineError, match=says):
         ask(server, retries=2)
@@ -172,8 +195,14 @@ def test_what_does_not_pass_is_given_up_with_one_sentence(server: Server, troubl
 @pytest.mark.parametrize(
     ("trouble", "says"),
     [
-        ((401, {"error": {"message": "bad key"}}, {}), "401 bad key.*environment variable OPENAI_API_KEY"),
-        ((404, {"message": "no model m"}, {}), "404 no model m.*ends in /v1 and that the server serves the model 'm'"),
+        (
+            (401, {"error": {"message": "bad key"}}, {}),
+            "401 bad key.*environment variable OPENAI_API_KEY",
+        ),
+        (
+            (404, {"message": "no model m"}, {}),
+            "404 no model m.*ends in /v1 and that the server serves the model 'm'",
+        ),
         ((400, {"error": "odd"}, {}), "400 odd.*does not suit this server"),
         ((422, b"plain words", {}), "422 plain words"),
     ],
@@ -186,7 +215,9 @@ def test_what_will_never_pass_is_told_at_once(server: Server, trouble: Reply, sa
 
 
 def test_a_prompt_beyond_the_context_ends_the_episode(server: Server) -> None:
-    server.in_turn((400, {"error": {"message": "This model's maximum context length is 10 tokens."}}, {}))
+    server.in_turn(
+        (400, {"error": {"message": "This model's maximum context length is 10 tokens."}}, {})
+    )
     assert ask(server) == Completion((), (), None, "length", 0)
     agent = ModelAgent(OpenAIEngine(server.url, "m"), made("byte-bpe/chatml"), Growing())
     (trajectory,) = play(episodes_for([2], 1, "train"), Walk, agent)
@@ -206,7 +237,12 @@ def test_a_server_that_is_down_is_named_and_then_tried_only_once(server: Server)
         return told
 
     first, second = asyncio.run(twice())
-    assert server.url in first and "3 tries" in first and "refused" in first and "check that the server runs" in first
+    assert (
+        server.url in first
+        and "3 tries" in first
+        and "refused" in first
+        and "check that the server runs" in first
+    )
     assert "in 1 try" in second
 
 
@@ -265,7 +301,9 @@ def test_an_episode_over_http_records_the_servers_tokens(server: Server) -> None
     ids = [*tokenizer.encode("go[on]"), tokenizer.convert_tokens_to_ids("<|im_end|>")]
     server.in_turn(tokens(*ids))
     episodes = episodes_for([3], 2, "train")
-    trajectories = play(episodes, Walk, ModelAgent(OpenAIEngine(server.url, "m"), tokenizer, Literal()))
+    trajectories = play(
+        episodes, Walk, ModelAgent(OpenAIEngine(server.url, "m"), tokenizer, Literal())
+    )
     for trajectory in trajectories:
         (row,) = rows(trajectory)
         assert trajectory.success and row.ids[row.mask].tolist() == ids * 3
@@ -274,14 +312,30 @@ def test_an_episode_over_http_records_the_servers_tokens(server: Server) -> None
 
 
 def test_a_chat_agent_sends_messages_and_records_text(server: Server) -> None:
-    server.in_turn((200, {"choices": [{"message": {"content": "go[on]"}, "finish_reason": "stop"}]}, {}))
-    agent = ChatAgent(server.url, "m", Literal(), Sampling(temperature=0.0, max_tokens=9), extra={"top_p": None, "effort": "low"})
+    server.in_turn(
+        (200, {"choices": [{"message": {"content": "go[on]"}, "finish_reason": "stop"}]}, {})
+    )
+    agent = ChatAgent(
+        server.url,
+        "m",
+        Literal(),
+        Sampling(temperature=0.0, max_tokens=9),
+        extra={"top_p": None, "effort": "low"},
+    )
     assert isinstance(agent, Agent)
     (trajectory,) = play(episodes_for([2], 1, "train"), Walk, agent)
     assert trajectory.success and [t.action for t in trajectory.turns] == ["go[on]"] * 2
-    assert all(t.completion_ids == () and t.completion == "go[on]" for t in trajectory.turns) and rows(trajectory) == []
+    assert (
+        all(t.completion_ids == () and t.completion == "go[on]" for t in trajectory.turns)
+        and rows(trajectory) == []
+    )
     (path, first, _), (_, second, _) = server.asked
-    assert path == "/v1/chat/completions" and "top_p" not in first and first["effort"] == "low" and first["max_tokens"] == 9
+    assert (
+        path == "/v1/chat/completions"
+        and "top_p" not in first
+        and first["effort"] == "low"
+        and first["max_tokens"] == 9
+    )
     assert [m["role"] for m in second["messages"]] == ["system", "user", "assistant", "user"]
     assert first["seed"] != second["seed"] and 0 <= first["seed"] < 2**31
     asyncio.run(agent.close())
@@ -289,9 +343,15 @@ def test_a_chat_agent_sends_messages_and_records_text(server: Server) -> None:
 
 def test_chat_troubles_are_troubles_of_their_episode(server: Server) -> None:
     agent = ChatAgent(server.url, "m", Literal(), retries=0)
-    server.in_turn((200, {"choices": [{"message": {"content": None}, "finish_reason": "length"}]}, {}))
+    server.in_turn(
+        (200, {"choices": [{"message": {"content": None}, "finish_reason": "length"}]}, {})
+    )
     (silent,) = play(episodes_for([2], 1, "train"), Walk, agent, max_turns=1)
-    assert (silent.turns[0].valid, silent.turns[0].tags, silent.turns[0].stop_reason) == (False, ("malformed",), "length")
+    assert (silent.turns[0].valid, silent.turns[0].tags, silent.turns[0].stop_reason) == (
+        False,
+        ("malformed",),
+        "length",
+    )
     server.in_turn((400, {"error": {"code": "context_length_exceeded", "message": "too long"}}, {}))
     (full,) = play(episodes_for([2], 1, "train"), Walk, agent)
     assert (full.stop_reason, full.error) == ("length", None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from turnwise.agents.pretrained import load, tokenizer_of
+from turnwise.agents.engines.transformers.pretrained import load, tokenizer_of
 from turnwise.errors import DataError
 
 transformers = pytest.importorskip("transformers")
@@ -26,14 +26,23 @@ def test_bars_stay_as_they_were(shown: bool, tmp_path: Path) -> None:
 
 
 def test_a_directory_that_is_not_there_says_what_to_give() -> None:
-    with pytest.raises(DataError, match=r"no model directory \./nowhere: give the directory of a saved Hugging Face model"):
+    with pytest.raises(
+        DataError,
+        match=r"no model directory \./nowhere: give the directory of a saved Hugging Face model",
+    ):
         load("./nowhere")
 
 
 def test_a_checkpoint_of_another_width_is_named(tmp_path: Path) -> None:
     from tokenizers import Tokenizer, models
 
-    kind = {"vocab_size": 8, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "num_key_value_heads": 1}
+    kind = {
+        "vocab_size": 8,
+        "hidden_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 1,
+        "num_key_value_heads": 1,
+    }
     config = transformers.Qwen3Config(**kind, head_dim=8, intermediate_size=16)
     transformers.Qwen3ForCausalLM(config).save_pretrained(tmp_path)
     words = Tokenizer(models.WordLevel({"turnwise": 0, "[UNK]": 1}, unk_token="[UNK]"))
@@ -42,6 +51,7 @@ def test_a_checkpoint_of_another_width_is_named(tmp_path: Path) -> None:
     config.intermediate_size = 24
     config.save_pretrained(tmp_path)
     with pytest.raises(
-        DataError, match=r"a checkpoint of another model: 3 parameters .* have another shape, such as model\.layers\.0\.mlp"
+        DataError,
+        match=r"a checkpoint of another model: 3 parameters .* have another shape, such as model\.layers\.0\.mlp",
     ):
         load(str(tmp_path), "cpu")

@@ -10,7 +10,9 @@ import pytest
 from turnwise.agents.progress import Progress
 from turnwise.records import Trajectory
 
-FINE = Trajectory(task=1, group="g", uid="u", turns=(), success=True, score=1.0, stop_reason="terminated")
+FINE = Trajectory(
+    task=1, group="g", uid="u", turns=(), success=True, score=1.0, stop_reason="terminated"
+)
 
 
 class Terminal(io.StringIO):
@@ -20,7 +22,11 @@ class Terminal(io.StringIO):
 
 def count(progress: Progress) -> None:
     progress.grow()
-    for trajectory in (FINE, replace(FINE, success=False), replace(FINE, success=False, error="broken")):
+    for trajectory in (
+        FINE,
+        replace(FINE, success=False),
+        replace(FINE, success=False, error="broken"),
+    ):
         progress.add(trajectory)
 
 
@@ -29,7 +35,10 @@ def test_successes_are_counted_among_what_was_played_whole(monkeypatch: pytest.M
     with Progress(2) as progress:
         assert progress.text() == "episodes"
         count(progress)
-        assert progress.text() == "episodes, success 50%, 1 failed" and progress.total == progress.ended == 3
+        assert (
+            progress.text() == "episodes, success 50%, 1 failed"
+            and progress.total == progress.ended == 3
+        )
         import sys
 
         assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]

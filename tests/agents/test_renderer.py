@@ -1,4 +1,6 @@
-"""The renderer on chosen dialogues: what each choice about thinking does, and each way a template can be unfit."""
+"""The renderer on chosen dialogues: what each choice about thinking does, and each way a template
+can be unfit.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_tokenizers import CHATML, KINDS, NO_SYSTEM, byte_bpe, made, unigram, word_piece
 
+from tests.agents.made_tokenizers import (
+    CHATML,
+    KINDS,
+    NO_SYSTEM,
+    byte_bpe,
+    made,
+    unigram,
+    word_piece,
+)
 from turnwise.agents.renderer import Renderer, Thinking
 from turnwise.errors import ConfigError
 
@@ -26,14 +36,21 @@ def said(text: str) -> Any:
 def extended(
     kind: str, thinking: Thinking, reply: str, cut: bool = False
 ) -> tuple[Renderer, tuple[int, ...], tuple[int, ...], bool]:
-    """One turn and the prompt of the next: (renderer, first prompt + completion, second prompt, whether it extends)."""
+    """One turn and the prompt of the next: (renderer, first prompt + completion, second prompt,
+    whether it extends).
+    """
     renderer = Renderer(made(kind), thinking)
     dialogue = renderer.dialogue()
     first = dialogue.prompt([SYSTEM, user("one")])
     completion = tuple(renderer.encode(reply)) if cut else renderer.completion(reply)
     text = dialogue.add(completion)
     second = dialogue.prompt([SYSTEM, user("one"), said(text), user("two")])
-    return renderer, first + completion, second, second[: len(first + completion)] == first + completion
+    return (
+        renderer,
+        first + completion,
+        second,
+        second[: len(first + completion)] == first + completion,
+    )
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -72,7 +89,9 @@ def test_another_stop_token_stays_and_the_templates_own_follows_it() -> None:
         ("byte-bpe/chatml", "strip", "go[on]", True),
     ],
 )
-def test_history_changes_only_where_template_or_choice_changes_it(kind: str, thinking: Thinking, reply: str, extends: bool) -> None:
+def test_history_changes_only_where_template_or_choice_changes_it(
+    kind: str, thinking: Thinking, reply: str, extends: bool
+) -> None:
     renderer, _, second, found = extended(kind, thinking, reply)
     assert found == extends
     if reply == THOUGHT and not extends:
@@ -84,19 +103,28 @@ def test_stripping_cuts_thoughts_of_every_form() -> None:
     for reply in (
         "<think>a</think>go[on]", "<think>a\nb</think>\n\ngo[on]", "opened by the template</think>go[on]", "go[on]<think>cut off",
     ):  # fmt: skip
-        assert renderer.prepare([user("<think>mine</think>"), said(reply)]) == [user("<think>mine</think>"), said("go[on]")]
+        assert renderer.prepare([user("<think>mine</think>"), said(reply)]) == [
+            user("<think>mine</think>"),
+            said("go[on]"),
+        ]
 
 
 def test_messages_that_do_not_extend_are_rendered_anew() -> None:
     renderer = Renderer(made("byte-bpe/chatml"))
-    for messages in ([user("one")], [user("other"), said("go[on]"), user("two")], [user("one"), said("edited"), user("two")]):
+    for messages in (
+        [user("one")],
+        [user("other"), said("go[on]"), user("two")],
+        [user("one"), said("edited"), user("two")],
+    ):
         dialogue = renderer.dialogue()
         dialogue.prompt([user("one")])
         dialogue.add(renderer.completion("go[on]"))
         assert list(dialogue.prompt(messages)) == renderer.encode(renderer.text(messages))
 
 
-def test_a_template_without_system_role_gets_the_system_message_before_the_first_user_message() -> None:
+def test_a_template_without_system_role_gets_the_system_message_before_the_first_user_message() -> (
+    None
+):
     renderer = Renderer(made("word-piece/no-system-role"))
     assert renderer.prepare([SYSTEM, user("one")]) == [user("Walk.\n\none")]
     assert Renderer(made("byte-bpe/chatml")).prepare([SYSTEM, user("one")]) == [SYSTEM, user("one")]
@@ -108,7 +136,9 @@ def test_a_template_can_come_from_a_file_or_a_string(tmp_path: Path) -> None:
         Renderer(bare)
     file = tmp_path / "chat.jinja"
     file.write_text(CHATML)
-    assert Renderer(bare, template=file).text([user("x")]) == Renderer(bare, template=CHATML).text([user("x")])
+    assert Renderer(bare, template=file).text([user("x")]) == Renderer(bare, template=CHATML).text(
+        [user("x")]
+    )
     with pytest.raises(ConfigError, match="does not exist"):
         Renderer(bare, template=tmp_path / "absent.jinja")
 
@@ -128,7 +158,9 @@ def test_unfit_templates_and_tokenizers_are_clear_errors() -> None:
     with pytest.raises(ConfigError, match="ends a reply with none"):
         Renderer(endless)
     assert Renderer(endless, stop_ids=[7]).end_of_turn == 7
-    forgetful = Renderer(byte_bpe("{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}<|im_end|>"))
+    forgetful = Renderer(
+        byte_bpe("{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}<|im_end|>")
+    )
     with pytest.raises(ConfigError, match="does not show a reply exactly once"):
         forgetful.after_reply([user("a"), said("b"), user("c")], 1)
 

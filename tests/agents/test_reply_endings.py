@@ -1,4 +1,6 @@
-"""Replies that end by themselves, prompts without a chat template, and environments that are closed whatever happens."""
+"""Replies that end by themselves, prompts without a chat template, and environments that are closed
+whatever happens.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +10,16 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import pytest
-from made_tokenizers import CHATML, byte_bpe, made
-from toy_players import Growing, ScriptedEngine, Walk
 
+from tests.agents.made_tokenizers import CHATML, byte_bpe, made
+from tests.agents.toy_players import Growing, ScriptedEngine, Walk
 from turnwise.agents.agent import ModelAgent
-from turnwise.agents.engine import Sampling
-from turnwise.agents.prompt import RAW, Action, Message, SelfEnding, Step, Templated
+from turnwise.agents.driver import episodes_for, play
+from turnwise.agents.engines.base import Sampling
 from turnwise.agents.renderer import Renderer
-from turnwise.agents.rollout import episodes_for, play
 from turnwise.agents.scripted import Demonstrator
-from turnwise.algorithms.strategy import Branch
+from turnwise.algorithms.parts.strategy import Branch
+from turnwise.envs.prompt import RAW, Action, Message, SelfEnding, Step, Templated
 from turnwise.errors import ConfigError
 from turnwise.records import rows
 
@@ -50,13 +52,19 @@ class Untemplated(Bracketed):
 
 def babbling(ids: Sequence[int], sampling: Sampling, turn: int) -> list[int]:
     """An engine that cannot stop at a bracket and goes on about it."""
-    return made("byte-bpe/chatml").encode("go[on] click[red] Search", add_special_tokens=False)[: sampling.max_tokens]
+    return made("byte-bpe/chatml").encode("go[on] click[red] Search", add_special_tokens=False)[
+        : sampling.max_tokens
+    ]
 
 
 def test_what_follows_the_end_of_a_reply_is_dropped_by_tokens() -> None:
     tokenizer = made("byte-bpe/chatml")
     engine = ScriptedEngine(babbling)
-    (trajectory,) = play(episodes_for([2], 1, "train"), Walk, ModelAgent(engine, tokenizer, Bracketed(), Sampling(max_tokens=40)))
+    (trajectory,) = play(
+        episodes_for([2], 1, "train"),
+        Walk,
+        ModelAgent(engine, tokenizer, Bracketed(), Sampling(max_tokens=40)),
+    )
     (said,) = engine.said.values()
     assert [turn.completion for turn in trajectory.turns] == ["go[on]", "go[on]"]
     for turn, (_, produced) in zip(trajectory.turns, said, strict=True):
@@ -65,7 +73,10 @@ def test_what_follows_the_end_of_a_reply_is_dropped_by_tokens() -> None:
         assert turn.logprobs == produced.logprobs[:kept] and turn.stop_reason == "stop"
         assert tokenizer.decode(turn.completion_ids[:-1]) != "go[on]"  # no shorter prefix is whole
     first, second = trajectory.turns
-    assert second.prompt_ids[: len(first.prompt_ids) + len(first.completion_ids)] == first.prompt_ids + first.completion_ids
+    assert (
+        second.prompt_ids[: len(first.prompt_ids) + len(first.completion_ids)]
+        == first.prompt_ids + first.completion_ids
+    )
     assert len(rows(trajectory)) == 1
 
 
@@ -73,14 +84,18 @@ def test_a_reply_that_never_ends_by_itself_is_kept_whole() -> None:
     renderer = Renderer(made("byte-bpe/chatml"))
     ids = renderer.encode("go[on")
     assert renderer.heard(Bracketed(), ids) == len(ids)
-    assert renderer.heard(Growing(), renderer.encode("go[on] go[on]")) == len(renderer.encode("go[on] go[on]"))
+    assert renderer.heard(Growing(), renderer.encode("go[on] go[on]")) == len(
+        renderer.encode("go[on] go[on]")
+    )
 
 
 def test_a_demonstration_ends_where_a_model_would_be_stopped() -> None:
     tokenizer = made("byte-bpe/chatml")
     (shown,) = play(episodes_for([2], 1, "train"), Walk, Demonstrator(tokenizer, Bracketed()))
     ends = Renderer(tokenizer).stop_ids
-    assert all(turn.completion_ids[-1] not in ends and turn.completion == "go[on]" for turn in shown.turns)
+    assert all(
+        turn.completion_ids[-1] not in ends and turn.completion == "go[on]" for turn in shown.turns
+    )
 
 
 def test_without_a_template_the_contents_stand_one_after_the_other() -> None:
@@ -88,16 +103,27 @@ def test_without_a_template_the_contents_stand_one_after_the_other() -> None:
     agent = ModelAgent(ScriptedEngine(babbling), tokenizer, Untemplated(), Sampling(max_tokens=40))
     (trajectory,) = play(episodes_for([2], 1, "train"), Walk, agent)
     last = trajectory.turns[-1]
-    contents = [message["content"] for message in Growing().messages([Step("step 0 of 2", {}, "go[on]"), Step("step 1 of 2", {})])]
+    contents = [
+        message["content"]
+        for message in Growing().messages(
+            [Step("step 0 of 2", {}, "go[on]"), Step("step 1 of 2", {})]
+        )
+    ]
     assert tokenizer.decode(last.prompt_ids) == "".join(contents)
     assert len(rows(trajectory)) == 1 and trajectory.success
 
 
 def test_a_prompt_with_a_template_of_its_own_takes_no_other() -> None:
     tokenizer = byte_bpe(CHATML)
-    assert isinstance(Untemplated(), Templated) and isinstance(Bracketed(), SelfEnding) and not isinstance(Growing(), SelfEnding)
+    assert (
+        isinstance(Untemplated(), Templated)
+        and isinstance(Bracketed(), SelfEnding)
+        and not isinstance(Growing(), SelfEnding)
+    )
     assert Renderer.of(tokenizer, Untemplated()).text([{"role": "user", "content": " a"}]) == " a"
-    assert "<|im_start|>" in Renderer.of(tokenizer, Bracketed()).text([{"role": "user", "content": "a"}])
+    assert "<|im_start|>" in Renderer.of(tokenizer, Bracketed()).text(
+        [{"role": "user", "content": "a"}]
+    )
     with pytest.raises(ConfigError, match=r"toy/raw.*chat_template"):
         Renderer.of(tokenizer, Untemplated(), template=CHATML)
 
@@ -105,7 +131,7 @@ def test_a_prompt_with_a_template_of_its_own_takes_no_other() -> None:
 def test_the_embedded_engine_stops_at_the_token_at_which_it_is_told_to() -> None:
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
-    from turnwise.agents.transformers_engine import TransformersEngine
+    from turnwise.agents.engines.transformers.engine import TransformersEngine
 
     torch.manual_seed(0)
     model = transformers.Qwen2ForCausalLM(
@@ -171,7 +197,9 @@ def test_environments_of_forks_that_never_played_are_closed_when_everything_is_a
             closed.append(self)
 
     closed: list[Walk] = []
-    agent = ModelAgent(ScriptedEngine(babbling), made("byte-bpe/chatml"), Bracketed(), Sampling(max_tokens=40))
+    agent = ModelAgent(
+        ScriptedEngine(babbling), made("byte-bpe/chatml"), Bracketed(), Sampling(max_tokens=40)
+    )
     with pytest.raises(ConfigError, match="nobody"):
         play(episodes_for([5], 1, "train"), Counted, agent, strategy=Wrong(), concurrency=1)
     assert len(opened) == 2 and all(any(other is env for env in closed) for other in opened)

@@ -6,25 +6,36 @@ import random
 from dataclasses import replace
 
 import pytest
-from made_tokenizers import KINDS, made
-from toy_players import Growing, Literal, Walk
 
+from tests.agents.made_tokenizers import KINDS, made
+from tests.agents.toy_players import Growing, Literal, Walk
 from turnwise.agents.agent import Episode
-from turnwise.agents.prompt import Step
-from turnwise.agents.rollout import episodes_for, play
-from turnwise.agents.scripted import Demonstrator, ExpertAgent, RandomAgent, ReplayAgent, random_action
-from turnwise.algorithms.strategy import Branch
+from turnwise.agents.driver import episodes_for, play
+from turnwise.agents.scripted import (
+    Demonstrator,
+    ExpertAgent,
+    RandomAgent,
+    ReplayAgent,
+    random_action,
+)
+from turnwise.algorithms.parts.strategy import Branch
+from turnwise.envs.prompt import Step
 from turnwise.errors import ConfigError, DataError
 from turnwise.records import rows
 
 
 def test_random_actions_are_admissible_and_fill_blanks_with_the_instruction() -> None:
-    info = {"admissible": ["click[< prev]", "click[next >]", "search[<your query>]"], "instruction": "Find me a red, warm hat!"}
+    info = {
+        "admissible": ["click[< prev]", "click[next >]", "search[<your query>]"],
+        "instruction": "Find me a red, warm hat!",
+    }
     drawn = {random_action(Step("page", info), random.Random(k)) for k in range(300)}
     assert {"click[< prev]", "click[next >]"} < drawn
     queries = {action for action in drawn if action.startswith("search")}
     assert len(queries) > 8 and "search[red warm hat]" in queries
-    assert all(set(query[7:-1].split()) <= {"find", "me", "a", "red", "warm", "hat"} for query in queries)
+    assert all(
+        set(query[7:-1].split()) <= {"find", "me", "a", "red", "warm", "hat"} for query in queries
+    )
     with pytest.raises(DataError, match="no admissible action"):
         random_action(Step("page", {}), random.Random(0))
 
@@ -81,8 +92,15 @@ def test_noise_replaces_some_turns_marks_them_and_the_expert_goes_on() -> None:
     assert 0.15 < len(noisy) / len(turns) < 0.45 and all(t.success for t in played)
     assert all(turn.action == "go[on]" for turn in turns if not turn.tags)
     assert any(turn.action.startswith("search[") for turn in noisy)
-    assert [t.turns[0].action for t in played] == [t.turns[0].action for t in play(episodes, Walk, teacher, max_turns=30)]
-    assert not [t for d in play(episodes, Walk, Demonstrator(made("byte-bpe/chatml"), Literal())) for t in d.turns if t.tags]
+    assert [t.turns[0].action for t in played] == [
+        t.turns[0].action for t in play(episodes, Walk, teacher, max_turns=30)
+    ]
+    assert not [
+        t
+        for d in play(episodes, Walk, Demonstrator(made("byte-bpe/chatml"), Literal()))
+        for t in d.turns
+        if t.tags
+    ]
     with pytest.raises(ConfigError, match="not a probability"):
         Demonstrator(made("byte-bpe/chatml"), Literal(), noise=1.5)
 
@@ -94,16 +112,30 @@ def test_thoughts_are_written_and_other_agents_can_be_demonstrated() -> None:
 
     recorded = play(episodes_for([2], 1, "train"), Walk, ExpertAgent())
     replay = ReplayAgent(recorded)
-    teacher = Demonstrator(made("byte-bpe/chatml"), Thinking(), agent=replay, thought=lambda steps, action: f"turn {len(steps)}")
+    teacher = Demonstrator(
+        made("byte-bpe/chatml"),
+        Thinking(),
+        agent=replay,
+        thought=lambda steps, action: f"turn {len(steps)}",
+    )
     (trajectory,) = play(replay.episodes(), Walk, teacher)
-    assert [t.completion for t in trajectory.turns] == ["<think>turn 1</think>go[on]", "<think>turn 2</think>go[on]"]
+    assert [t.completion for t in trajectory.turns] == [
+        "<think>turn 1</think>go[on]",
+        "<think>turn 2</think>go[on]",
+    ]
 
 
 def test_what_the_prompt_would_read_otherwise_is_not_valid() -> None:
     """A tokenizer that cannot write the action (here: lower-cases it) must not teach it."""
     recorded = play(episodes_for([1], 1, "train"), Walk, ExpertAgent())
-    loud = ReplayAgent([replace(t, turns=(replace(t.turns[0], action="Go[ON]"),)) for t in recorded])
-    (trajectory,) = play(loud.episodes(), Walk, Demonstrator(made("word-piece/no-system-role"), Literal(), agent=loud))
+    loud = ReplayAgent(
+        [replace(t, turns=(replace(t.turns[0], action="Go[ON]"),)) for t in recorded]
+    )
+    (trajectory,) = play(
+        loud.episodes(),
+        Walk,
+        Demonstrator(made("word-piece/no-system-role"), Literal(), agent=loud),
+    )
     assert trajectory.turns[0].action == "Go[ON]" and not trajectory.turns[0].valid
 
 
@@ -126,4 +158,6 @@ def test_a_demonstration_can_be_forked(kind: str) -> None:
 
     teacher = Demonstrator(made(kind), Literal())
     parent, child = play(episodes_for([4], 1, "train"), Walk, teacher, strategy=Once())
-    assert [t.prompt_ids for t in child.turns] == [t.prompt_ids for t in parent.turns] and len(rows(child)) == 1
+    assert [t.prompt_ids for t in child.turns] == [t.prompt_ids for t in parent.turns] and len(
+        rows(child)
+    ) == 1

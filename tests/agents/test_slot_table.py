@@ -9,14 +9,16 @@ import pytest
 
 pytest.importorskip("torch")
 
-from turnwise.agents.engine import Sampling
-from turnwise.agents.slot_table import Request, SlotTable, as_prompt
+from turnwise.agents.engines.base import Sampling
+from turnwise.agents.engines.transformers.slot_table import Request, SlotTable, as_prompt
 
 
 def request(prompt: list[int], session: str | None = None) -> Request:
     loop = asyncio.new_event_loop()
     try:
-        return Request(as_prompt(prompt), Sampling(), session, loop.create_future(), 0, 8, frozenset())
+        return Request(
+            as_prompt(prompt), Sampling(), session, loop.create_future(), 0, 8, frozenset()
+        )
     finally:
         loop.close()
 

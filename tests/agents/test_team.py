@@ -1,4 +1,6 @@
-"""Teams: the contract of an environment holds for a team too; who acted is recorded; forks go on amid a round."""
+"""Teams: the contract of an environment holds for a team too; who acted is recorded; forks go on
+amid a round.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +11,26 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from made_tokenizers import made
-from team_games import Doubles, Places, Stray
-from toy_players import ScriptedEngine, Walk
 
+from tests.agents.made_tokenizers import made
+from tests.agents.team_games import Doubles, Places, Stray
+from tests.agents.toy_players import ScriptedEngine, Walk
 from turnwise.agents.agent import ModelAgent
-from turnwise.agents.engine import Sampling
-from turnwise.agents.plays import team, team_names
-from turnwise.agents.plays.play import Play, Said
-from turnwise.agents.rollout import episodes_for, play, rollout
+from turnwise.agents.driver import episodes_for, play, rollout
+from turnwise.agents.engines.base import Sampling
 from turnwise.agents.scripted import Demonstrator, ExpertAgent, RandomAgent, ReplayAgent
-from turnwise.agents.team import TeamAgent, TeamEnv
-from turnwise.algorithms.strategy import Branch
-from turnwise.envs.core import TurnEnv
-from turnwise.envs.testing import check_turn_env
+from turnwise.agents.teams import make_team, team_names
+from turnwise.agents.teams.orchestration import Play, Said
+from turnwise.agents.teams.team import TeamAgent, TeamEnv
+from turnwise.algorithms.parts.strategy import Branch
+from turnwise.envs.base import TurnEnv
+from turnwise.envs.checks import check_turn_env
 from turnwise.errors import ConfigError
-from turnwise.evaluation.evaluate import evaluate
+from turnwise.evaluation.runner import evaluate
 from turnwise.records import Group, Trajectory, rows, to_json
 
-SEARCH = team("searcher_verifier_answerer", "act")
-MATH = team("solver_verifier", "act")
+SEARCH = make_team("searcher_verifier_answerer", "act")
+MATH = make_team("solver_verifier", "act")
 
 
 def searching() -> TeamEnv:
@@ -56,15 +58,30 @@ def test_a_slippery_environment_within_a_team_is_saved_with_its_generator() -> N
 def test_a_message_leaves_the_environment_alone_and_earns_nothing() -> None:
     env = searching()
     observation, info = env.reset(seed=0, options={"task": 1})
-    assert (observation, info["agent"], info["board"], info["fresh"]) == ("where do 1 hints lead?", "verifier", (), True)
+    assert (observation, info["agent"], info["board"], info["fresh"]) == (
+        "where do 1 hints lead?",
+        "verifier",
+        (),
+        True,
+    )
     assert info["admissible"] == ["yes", "no"] and info["tags"] == ["kind=places"]
     within, state = info["env"], info["state"]
     observation, reward, done, _, info = env.step("no")
     assert (observation, reward, done, info["rewards"]) == ("verifier: no", 0.0, False, {})
-    assert info["env"] == within and info["state"] != state and not info["fresh"] and info["tags"] == []
+    assert (
+        info["env"] == within
+        and info["state"] != state
+        and not info["fresh"]
+        and info["tags"] == []
+    )
     assert info["agent"] == "searcher" and info["board"] == (Said("verifier", "no"),)
     observation, _, _, _, info = env.step("search[hint 1]")
-    assert (observation, info["agent"], info["board"], info["fresh"]) == ("hint 1 says 2", "verifier", (), True)
+    assert (observation, info["agent"], info["board"], info["fresh"]) == (
+        "hint 1 says 2",
+        "verifier",
+        (),
+        True,
+    )
     assert "searched" in info["tags"]
     env.step("yes")
     _, reward, done, _, info = env.step("answer[2]")
@@ -78,22 +95,29 @@ def test_the_state_tells_boards_apart_and_the_data_hash_plays() -> None:
         env.reset(seed=0, options={"task": 1})
         states.add(env.step(said)[4]["state"])
     assert len(states) == 2
-    other = TeamEnv(Places(), team("searcher_verifier_answerer", searches=2).play)
+    other = TeamEnv(Places(), make_team("searcher_verifier_answerer", searches=2).play)
     assert len({env.data_hash, other.data_hash, Places().data_hash}) == 3
 
 
 def test_everyone_s_turns_are_recorded_with_their_names() -> None:
     agent = SEARCH.agent(lambda role, prompt: ExpertAgent())
     (trajectory,) = play(episodes_for([2], 1, "train"), searching().spawn, agent)
-    assert [turn.agent for turn in trajectory.turns] == ["verifier", "searcher"] * 2 + ["verifier", "answerer"]
+    assert [turn.agent for turn in trajectory.turns] == ["verifier", "searcher"] * 2 + [
+        "verifier",
+        "answerer",
+    ]
     assert trajectory.success and trajectory.reward() == 1.0
     assert [turn.rewards["env"] for turn in trajectory.turns] == [0.0] * 5 + [1.0]
-    (again,) = play(ReplayAgent([trajectory]).episodes(), searching().spawn, ReplayAgent([trajectory]))
+    (again,) = play(
+        ReplayAgent([trajectory]).episodes(), searching().spawn, ReplayAgent([trajectory])
+    )
     assert [t.next_state for t in again.turns] == [t.next_state for t in trajectory.turns]
 
 
 def test_demonstrations_become_rows_of_each_role() -> None:
-    agent = MATH.agent(lambda role, prompt: Demonstrator(made("byte-bpe/chatml"), prompt, name=role))
+    agent = MATH.agent(
+        lambda role, prompt: Demonstrator(made("byte-bpe/chatml"), prompt, name=role)
+    )
     (trajectory,) = play(episodes_for([2], 1, "train"), solving().spawn, agent)
     assert [(t.agent, t.action) for t in trajectory.turns] == [
         ("solver", "```python\nprint(2 * 2)\n```"), ("solver", "\\boxed{4}"), ("verifier", "approve"),
@@ -117,9 +141,16 @@ def engine(text: dict[str, str]) -> ScriptedEngine:
 def test_models_are_asked_with_their_role_s_prompt_and_their_sessions_end() -> None:
     shared = engine({"verifier": "yes", "searcher": "search[x]", "answerer": "answer[2]"})
     tokenizer = made("byte-bpe/chatml")
-    agent = SEARCH.agent(lambda role, prompt: ModelAgent(shared, tokenizer, prompt, Sampling(max_tokens=30), name=role))
+    agent = SEARCH.agent(
+        lambda role, prompt: ModelAgent(
+            shared, tokenizer, prompt, Sampling(max_tokens=30), name=role
+        )
+    )
     (trajectory,) = play(episodes_for([1], 1, "train"), searching().spawn, agent)
-    assert [(t.agent, t.action) for t in trajectory.turns] == [("verifier", "yes"), ("answerer", "answer[2]")]
+    assert [(t.agent, t.action) for t in trajectory.turns] == [
+        ("verifier", "yes"),
+        ("answerer", "answer[2]"),
+    ]
     told = tokenizer.decode(trajectory.turns[1].prompt_ids)
     assert "where do 1 hints lead?\nverifier: yes\nanswerer:" in told
     assert sorted(shared.released) == sorted(shared.said) and len(shared.said) == 2
@@ -153,10 +184,16 @@ class ForkAt:
 @pytest.mark.parametrize("turn", [1, 2])
 @pytest.mark.parametrize("make", [searching, solving])
 def test_a_fork_amid_a_round_goes_on_as_its_parent(make: Any, turn: int) -> None:
-    """Both are the expert's, so the fork must be its parent to the byte, from the board it inherits."""
+    """Both are the expert's, so the fork must be its parent to the byte, from the board it
+    inherits.
+    """
     cast = SEARCH if make is searching else MATH
-    agent = cast.agent(lambda role, prompt: Demonstrator(made("byte-bpe/chatml"), prompt, name=role))
-    parent, child = asyncio.run(rollout(episodes_for([2], 1, "train"), make().spawn, agent, strategy=ForkAt(turn)))
+    agent = cast.agent(
+        lambda role, prompt: Demonstrator(made("byte-bpe/chatml"), prompt, name=role)
+    )
+    parent, child = asyncio.run(
+        rollout(episodes_for([2], 1, "train"), make().spawn, agent, strategy=ForkAt(turn))
+    )
     assert child.parent == (parent.uid, turn) and child.error is None
     assert content(replace(child, uid=parent.uid, parent=None)) == content(parent)
 
@@ -199,7 +236,7 @@ def test_a_score_names_the_team_as_its_prompt() -> None:
 
 def test_teams_are_found_by_name_and_told_what_they_are_not() -> None:
     assert team_names() == ["searcher_verifier_answerer", "solver_verifier"]
-    assert all(isinstance(team(name).play, Play) for name in team_names())
+    assert all(isinstance(make_team(name).play, Play) for name in team_names())
     for given, message in (
         ({"name": "solver_verifer"}, "did you mean 'solver_verifier'"),
         ({"name": "solver_verifier", "style": "acts"}, "did you mean 'act'"),
@@ -209,4 +246,4 @@ def test_teams_are_found_by_name_and_told_what_they_are_not() -> None:
         ({"name": "solver_verifier", "answers": "two"}, "whole number"),
     ):
         with pytest.raises(ConfigError, match=message):
-            team(**given)  # type: ignore[arg-type]
+            make_team(**given)  # type: ignore[arg-type]

@@ -14,7 +14,10 @@ from turnwise.agents.threads import in_thread
 
 def test_results_and_problems_come_back() -> None:
     async def both() -> None:
-        assert await in_thread(lambda: threading.current_thread() is threading.main_thread(), 5, "it") is False
+        assert (
+            await in_thread(lambda: threading.current_thread() is threading.main_thread(), 5, "it")
+            is False
+        )
         with pytest.raises(ZeroDivisionError):
             await in_thread(lambda: 1 / 0, 5, "it")
 
@@ -53,5 +56,7 @@ try:
 except TimeoutError as problem:
     print(problem)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0 and "the step did not return" in done.stdout

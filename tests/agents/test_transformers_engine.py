@@ -1,4 +1,6 @@
-"""The engine against the model's plain forward: whatever the batch, the turns, the evictions or the order of arrival."""
+"""The engine against the model's plain forward: whatever the batch, the turns, the evictions or the
+order of arrival.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,9 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from turnwise.agents.engine import Completion, Engine, Sampling  # noqa: E402
-from turnwise.agents.fast_forward import PackedForward  # noqa: E402
-from turnwise.agents.transformers_engine import TransformersEngine  # noqa: E402
+from turnwise.agents.engines.base import Completion, Engine, Sampling  # noqa: E402
+from turnwise.agents.engines.transformers.engine import TransformersEngine  # noqa: E402
+from turnwise.agents.engines.transformers.fast_forward import PackedForward  # noqa: E402
 from turnwise.errors import EngineError  # noqa: E402
 
 V = 97
@@ -79,25 +81,35 @@ def plain(model: Any, prompt: Sequence[int], ids: Sequence[int], temperature: fl
     return (logits / temperature).log_softmax(-1)
 
 
-def assert_equals_plain(model: Any, prompt: Sequence[int], got: Completion, temperature: float = 1.0) -> None:
+def assert_equals_plain(
+    model: Any, prompt: Sequence[int], got: Completion, temperature: float = 1.0
+) -> None:
     expected = plain(model, prompt, got.ids, temperature)
     chosen = expected.gather(-1, torch.tensor(got.ids)[:, None])[:, 0]
-    assert torch.allclose(chosen, torch.tensor(got.logprobs, dtype=torch.float32), atol=1e-5, rtol=0)
+    assert torch.allclose(
+        chosen, torch.tensor(got.logprobs, dtype=torch.float32), atol=1e-5, rtol=0
+    )
     if got.entropies is not None:
         entropy = -(expected.exp() * expected).sum(-1)
-        assert torch.allclose(entropy, torch.tensor(got.entropies, dtype=torch.float32), atol=1e-5, rtol=0)
+        assert torch.allclose(
+            entropy, torch.tensor(got.entropies, dtype=torch.float32), atol=1e-5, rtol=0
+        )
 
 
 def ids_of(rng: np.random.Generator, low: int, high: int) -> list[int]:
     return [int(x) for x in rng.integers(0, V, int(rng.integers(low, high)))]
 
 
-async def episode(engine: TransformersEngine, model: Any, key: int, turns: int = 3, windowed: bool = False) -> None:
+async def episode(
+    engine: TransformersEngine, model: Any, key: int, turns: int = 3, windowed: bool = False
+) -> None:
     """A dialogue of a few turns; a windowed one forgets its middle before the last."""
     rng = np.random.default_rng(key)
     prompt = ids_of(rng, 3, 40)
     for turn in range(turns):
-        asked = Sampling(max_tokens=int(rng.integers(1, 20)), seed=key * 10 + turn, entropies=key % 2 == 0)
+        asked = Sampling(
+            max_tokens=int(rng.integers(1, 20)), seed=key * 10 + turn, entropies=key % 2 == 0
+        )
         got = await engine.generate(prompt, asked, session=f"episode-{key}")
         assert len(got.ids) == asked.max_tokens == len(got.logprobs)
         assert_equals_plain(model, prompt, got)
@@ -110,13 +122,17 @@ async def episode(engine: TransformersEngine, model: Any, key: int, turns: int =
 PACKED = ("Qwen3", "Qwen2", "Llama", "Llama-yarn", "Mistral-full")
 
 
-@pytest.mark.parametrize(("name", "fast"), [(name, False) for name in ARCHITECTURES] + [(name, True) for name in PACKED])
+@pytest.mark.parametrize(
+    ("name", "fast"), [(name, False) for name in ARCHITECTURES] + [(name, True) for name in PACKED]
+)
 def test_equals_the_plain_forward_over_turns_evictions_and_windows(name: str, fast: bool) -> None:
     model = build(name)
     engine = TransformersEngine(model, slots=3, max_context=200, fast=fast)
 
     async def everyone() -> None:
-        await asyncio.gather(*[episode(engine, model, key, windowed=key % 3 == 0) for key in range(7)])
+        await asyncio.gather(
+            *[episode(engine, model, key, windowed=key % 3 == 0) for key in range(7)]
+        )
 
     asyncio.run(everyone())
     assert PackedForward.covers(model, torch.device("cpu")) == (name in PACKED)
@@ -142,13 +158,17 @@ def test_only_the_new_observation_is_computed(qwen: Any, monkeypatch: pytest.Mon
         first = await engine.generate(prompt, Sampling(max_tokens=5, seed=1), session="a")
         assert computed == [40, 1, 1, 1, 1]
         computed.clear()
-        await engine.generate([*prompt, *first.ids, 7, 8], Sampling(max_tokens=2, seed=1), session="a")
+        await engine.generate(
+            [*prompt, *first.ids, 7, 8], Sampling(max_tokens=2, seed=1), session="a"
+        )
         assert computed == [3, 1]  # the last drawn token was never fed, and two are new
 
     asyncio.run(two_turns())
 
 
-def test_episodes_of_one_task_compute_their_common_prompt_once(qwen: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_episodes_of_one_task_compute_their_common_prompt_once(
+    qwen: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = TransformersEngine(qwen, slots=8)
     computed: list[int] = []
     original = PackedForward.__call__
@@ -161,7 +181,12 @@ def test_episodes_of_one_task_compute_their_common_prompt_once(qwen: Any, monkey
     prompt = [int(x) for x in np.random.default_rng(3).integers(0, V, 60)]
 
     async def group() -> list[Completion]:
-        return await asyncio.gather(*[engine.generate(prompt, Sampling(max_tokens=4, seed=k), session=str(k)) for k in range(8)])
+        return await asyncio.gather(
+            *[
+                engine.generate(prompt, Sampling(max_tokens=4, seed=k), session=str(k))
+                for k in range(8)
+            ]
+        )
 
     completions = asyncio.run(group())
     assert sum(computed) <= 60 + 7 * 1 + 8 * 3
@@ -179,7 +204,9 @@ def test_a_seed_draws_the_same_alone_and_in_a_crowd(qwen: Any, fast: bool) -> No
         engine = TransformersEngine(qwen, slots=8, fast=fast)
         rng = np.random.default_rng(others)
         crowd = [
-            asyncio.create_task(engine.generate(ids_of(rng, 2, 50), Sampling(max_tokens=9, seed=k, temperature=0.7)))
+            asyncio.create_task(
+                engine.generate(ids_of(rng, 2, 50), Sampling(max_tokens=9, seed=k, temperature=0.7))
+            )
             for k in range(others)
         ]
         got = await engine.generate(prompt, asked)
@@ -202,7 +229,11 @@ def test_requests_without_a_seed_differ_and_the_engine_seed_repeats_them(qwen: A
 
 def test_greedy_is_the_argmax_and_its_logprob_is_at_temperature_one(qwen: Any) -> None:
     prompt = [4, 9, 16, 25]
-    got = asyncio.run(TransformersEngine(qwen).generate(prompt, Sampling(temperature=0, max_tokens=15, entropies=True)))
+    got = asyncio.run(
+        TransformersEngine(qwen).generate(
+            prompt, Sampling(temperature=0, max_tokens=15, entropies=True)
+        )
+    )
     assert list(got.ids) == plain(qwen, prompt, got.ids).argmax(-1).tolist()
     assert_equals_plain(qwen, prompt, got)
 
@@ -210,18 +241,26 @@ def test_greedy_is_the_argmax_and_its_logprob_is_at_temperature_one(qwen: Any) -
 def test_logprobs_are_at_temperature_and_before_truncation(qwen: Any) -> None:
     prompt = [4, 9, 16, 25]
     asked = Sampling(temperature=1.7, top_p=0.5, top_k=20, max_tokens=15, seed=3, entropies=True)
-    assert_equals_plain(qwen, prompt, asyncio.run(TransformersEngine(qwen).generate(prompt, asked)), temperature=1.7)
+    assert_equals_plain(
+        qwen, prompt, asyncio.run(TransformersEngine(qwen).generate(prompt, asked)), temperature=1.7
+    )
 
 
 def test_stops_after_a_stop_token_which_belongs_to_the_completion(qwen: Any) -> None:
     async def both() -> tuple[Completion, Completion]:
         engine = TransformersEngine(qwen)
         free = await engine.generate([5, 6, 7], Sampling(max_tokens=20, seed=9))
-        return free, await engine.generate([5, 6, 7], Sampling(max_tokens=20, seed=9, stop_ids=(free.ids[6], V - 1)))
+        return free, await engine.generate(
+            [5, 6, 7], Sampling(max_tokens=20, seed=9, stop_ids=(free.ids[6], V - 1))
+        )
 
     free, stopped = asyncio.run(both())
     end = free.ids.index(free.ids[6]) + 1
-    assert stopped.ids == free.ids[:end] and stopped.stop_reason == "stop" and free.stop_reason == "length"
+    assert (
+        stopped.ids == free.ids[:end]
+        and stopped.stop_reason == "stop"
+        and free.stop_reason == "length"
+    )
     assert len(stopped.logprobs) == end and stopped.entropies is None
 
 
@@ -233,7 +272,9 @@ def test_the_context_ends_a_completion_and_a_full_prompt_gives_an_empty_one(qwen
 
     some, one, none = asyncio.run(three())
     assert [len(some.ids), len(one.ids), len(none.ids)] == [4, 1, 0]
-    assert some.stop_reason == one.stop_reason == none.stop_reason == "length" and none.entropies == ()
+    assert (
+        some.stop_reason == one.stop_reason == none.stop_reason == "length" and none.entropies == ()
+    )
     assert_equals_plain(qwen, range(28), some)
 
 
@@ -241,7 +282,10 @@ def test_more_requests_than_slots_wait_and_a_cancelled_one_frees_its_slot(qwen: 
     engine = TransformersEngine(qwen, slots=2)
 
     async def crowd() -> None:
-        tasks = [asyncio.create_task(engine.generate([k, 1, 2], Sampling(max_tokens=8, seed=k))) for k in range(9)]
+        tasks = [
+            asyncio.create_task(engine.generate([k, 1, 2], Sampling(max_tokens=8, seed=k)))
+            for k in range(9)
+        ]
         endless = asyncio.create_task(engine.generate([3, 3], Sampling(max_tokens=250)))
         while not any(task.done() for task in tasks):
             await asyncio.sleep(0)
@@ -302,7 +346,10 @@ def test_a_running_request_goes_on_under_new_weights() -> None:
 
     got = asyncio.run(change())
     expected = plain(other, prompt, got.ids).gather(-1, torch.tensor(got.ids)[:, None])[:, 0]
-    assert torch.allclose(expected[-10:], torch.tensor(got.logprobs[-10:]), atol=1e-5) and got.weights_version == 1
+    assert (
+        torch.allclose(expected[-10:], torch.tensor(got.logprobs[-10:]), atol=1e-5)
+        and got.weights_version == 1
+    )
     assert not torch.allclose(expected[:5], torch.tensor(got.logprobs[:5]), atol=1e-3)
 
 
@@ -334,10 +381,15 @@ def test_wrong_weights_are_refused_whole(qwen: Any) -> None:
     for word, weights in bad.items():
         with pytest.raises(EngineError, match=word):
             asyncio.run(engine.load_weights(weights, version=1))
-    assert all(torch.equal(before[k], v) for k, v in qwen.state_dict().items()) and engine.weights_version == 0
+    assert (
+        all(torch.equal(before[k], v) for k, v in qwen.state_dict().items())
+        and engine.weights_version == 0
+    )
 
 
-def test_a_failing_model_fails_every_request_and_the_engine_stays_usable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_model_fails_every_request_and_the_engine_stays_usable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     model = build("GPT2")
     engine, original = TransformersEngine(model, slots=2), model.forward
 
@@ -346,7 +398,10 @@ def test_a_failing_model_fails_every_request_and_the_engine_stays_usable(monkeyp
 
     async def fail_then_work() -> None:
         monkeypatch.setattr(model, "forward", broken)
-        tasks = [engine.generate([k, 1], Sampling(max_tokens=5, seed=k), session=str(k)) for k in range(4)]
+        tasks = [
+            engine.generate([k, 1], Sampling(max_tokens=5, seed=k), session=str(k))
+            for k in range(4)
+        ]
         failures = await asyncio.gather(*tasks, return_exceptions=True)
         assert all(isinstance(f, EngineError) and "out of memory" in str(f) for f in failures)
         monkeypatch.setattr(model, "forward", original)
@@ -388,7 +443,9 @@ def test_one_engine_serves_several_event_loops_and_survives_an_interrupted_one(q
     engine = TransformersEngine(qwen, slots=2)
 
     async def interrupted() -> None:
-        asyncio.get_running_loop().create_task(engine.generate([1, 2], Sampling(max_tokens=200), session="a"))
+        asyncio.get_running_loop().create_task(
+            engine.generate([1, 2], Sampling(max_tokens=200), session="a")
+        )
         for _ in range(10):
             await asyncio.sleep(0)
 
@@ -400,7 +457,9 @@ def test_one_engine_serves_several_event_loops_and_survives_an_interrupted_one(q
 def test_a_model_in_training_runs_in_eval_mode_and_is_given_back_in_training() -> None:
     kind, sizes = ARCHITECTURES["GPT2"]
     torch.manual_seed(0)
-    model = transformers.AutoModelForCausalLM.from_config(getattr(transformers, kind)(**sizes, resid_pdrop=0.5)).train()
+    model = transformers.AutoModelForCausalLM.from_config(
+        getattr(transformers, kind)(**sizes, resid_pdrop=0.5)
+    ).train()
     got = asyncio.run(TransformersEngine(model).generate([1, 2, 3], Sampling(max_tokens=5, seed=1)))
     assert model.training
     assert_equals_plain(model.eval(), [1, 2, 3], got)
@@ -409,19 +468,33 @@ def test_a_model_in_training_runs_in_eval_mode_and_is_given_back_in_training() -
 @pytest.mark.parametrize(
     ("kind", "sizes", "reason"),
     [
-        ("MambaConfig", {"vocab_size": V, "hidden_size": 32, "num_hidden_layers": 2}, "linear_attention"),
-        ("BloomConfig", {"vocab_size": V, "hidden_size": 32, "n_layer": 2, "n_head": 4}, "cannot run on the slot cache"),
+        (
+            "MambaConfig",
+            {"vocab_size": V, "hidden_size": 32, "num_hidden_layers": 2},
+            "linear_attention",
+        ),
+        (
+            "BloomConfig",
+            {"vocab_size": V, "hidden_size": 32, "n_layer": 2, "n_head": 4},
+            "cannot run on the slot cache",
+        ),
     ],
 )
-def test_models_that_slots_cannot_serve_are_refused_with_a_reason(kind: str, sizes: dict[str, Any], reason: str) -> None:
+def test_models_that_slots_cannot_serve_are_refused_with_a_reason(
+    kind: str, sizes: dict[str, Any], reason: str
+) -> None:
     model = transformers.AutoModelForCausalLM.from_config(getattr(transformers, kind)(**sizes))
     with pytest.raises(EngineError, match=reason):
         TransformersEngine(model)
 
 
-def test_an_attention_that_looks_elsewhere_is_noticed_when_the_engine_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_attention_that_looks_elsewhere_is_noticed_when_the_engine_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     model = build("Qwen3")
-    monkeypatch.setattr(PackedForward, "_hide", lambda self, queries, span: torch.zeros((*queries.shape[:-1], span)))
+    monkeypatch.setattr(
+        PackedForward, "_hide", lambda self, queries, span: torch.zeros((*queries.shape[:-1], span))
+    )
     with pytest.raises(EngineError, match="other logits"):
         TransformersEngine(model)
 
@@ -441,7 +514,9 @@ def test_long_prompts_are_read_in_pieces(qwen: Any) -> None:
         engine = TransformersEngine(qwen, slots=4, prefill_tokens=32, fast=fast)
 
         async def everyone(engine: TransformersEngine = engine) -> list[Completion]:
-            return await asyncio.gather(*[engine.generate(p, Sampling(max_tokens=6, seed=1)) for p in prompts])
+            return await asyncio.gather(
+                *[engine.generate(p, Sampling(max_tokens=6, seed=1)) for p in prompts]
+            )
 
         for prompt, got in zip(prompts, asyncio.run(everyone()), strict=True):
             assert_equals_plain(qwen, prompt, got)
@@ -449,8 +524,12 @@ def test_long_prompts_are_read_in_pieces(qwen: Any) -> None:
 
 
 @pytest.mark.parametrize("fast", [True, False])
-def test_idle_sessions_fill_the_cache_s_rows_and_a_newcomer_sits_beyond_them(qwen: Any, fast: bool) -> None:
-    """Sessions that wait for their environment keep the lower slots, and whoever comes next is moved down among them."""
+def test_idle_sessions_fill_the_cache_s_rows_and_a_newcomer_sits_beyond_them(
+    qwen: Any, fast: bool
+) -> None:
+    """Sessions that wait for their environment keep the lower slots, and whoever comes next is
+    moved down among them.
+    """
 
     async def play() -> list[Completion]:
         engine = TransformersEngine(qwen, slots=64, seed=0, fast=fast)
@@ -458,7 +537,12 @@ def test_idle_sessions_fill_the_cache_s_rows_and_a_newcomer_sits_beyond_them(qwe
         made = []
         for k in range(20):
             prompt = ids_of(rng, 3, 9)
-            made.append((prompt, await engine.generate(prompt, Sampling(max_tokens=4, seed=k), f"session {k}")))
+            made.append(
+                (
+                    prompt,
+                    await engine.generate(prompt, Sampling(max_tokens=4, seed=k), f"session {k}"),
+                )
+            )
         for prompt, got in made:
             assert_equals_plain(qwen, prompt, got)
         return [got for _, got in made]

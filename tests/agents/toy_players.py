@@ -8,21 +8,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from turnwise.agents.engine import Completion, Sampling
-from turnwise.agents.prompt import Action, Message, Step
-from turnwise.envs.core import Outcome, TurnEnv
+from turnwise.agents.engines.base import Completion, Sampling
+from turnwise.envs.base import Outcome, TurnEnv
+from turnwise.envs.prompt import Action, Message, Step
 from turnwise.errors import EngineError
 
 
 class Walk(TurnEnv[tuple[int, int, Outcome]]):
-    """Task t is to say `go[on]` t times; `go[wrong]` explodes, `wait[...]` sleeps, `loop[...]` is invalid."""
+    """Task t is to say `go[on]` t times; `go[wrong]` explodes, `wait[...]` sleeps, `loop[...]` is
+    invalid.
+    """
 
     splits = ("train", "test")
     data_hash = "walk"
     made = 0
     closed = 0
 
-    def __init__(self, goal: int | None = None, texts: Sequence[str] = (), blocking: bool = False) -> None:
+    def __init__(
+        self, goal: int | None = None, texts: Sequence[str] = (), blocking: bool = False
+    ) -> None:
         super().__init__()
         self.goal, self.texts, self.blocking = goal, texts, blocking
         self.task, self.place = 0, 0
@@ -32,8 +36,18 @@ class Walk(TurnEnv[tuple[int, int, Outcome]]):
         return range(1, 50)
 
     def _outcome(self, **more: Any) -> Outcome:
-        text = self.texts[self.place % len(self.texts)] if self.texts else f"step {self.place} of {self.task}"
-        return Outcome(text, f"Walk {self.task} Steps", ["go[on]", "search[<your query>]"], f"{self.task}:{self.place}", **more)
+        text = (
+            self.texts[self.place % len(self.texts)]
+            if self.texts
+            else f"step {self.place} of {self.task}"
+        )
+        return Outcome(
+            text,
+            f"Walk {self.task} Steps",
+            ["go[on]", "search[<your query>]"],
+            f"{self.task}:{self.place}",
+            **more,
+        )
 
     def _begin(self, task: Any) -> Outcome:
         if task == "broken":
@@ -51,7 +65,9 @@ class Walk(TurnEnv[tuple[int, int, Outcome]]):
         self.place += 1
         done = self.place >= (self.goal if self.goal is not None else self.task)
         score = min(1.0, self.place / max(1, self.task))
-        return self._outcome(reward=float(done), terminated=done, success=done, score=score, rewards={"pace": 0.5})
+        return self._outcome(
+            reward=float(done), terminated=done, success=done, score=score, rewards={"pace": 0.5}
+        )
 
     def expert_action(self) -> str | None:
         return "go[on]"
@@ -69,7 +85,9 @@ class Walk(TurnEnv[tuple[int, int, Outcome]]):
 
 @dataclass
 class ScriptedEngine:
-    """Says what `speak(prompt_ids, sampling, turn)` says; keeps what it was given and what it produced, by session."""
+    """Says what `speak(prompt_ids, sampling, turn)` says; keeps what it was given and what it
+    produced, by session.
+    """
 
     speak: Callable[[Sequence[int], Sampling, int], Sequence[int]]
     delay: Callable[[str], float] = lambda session: 0.0
@@ -78,7 +96,9 @@ class ScriptedEngine:
     released: list[str] = field(default_factory=list)
     version: int = 0
 
-    async def generate(self, prompt_ids: Sequence[int], sampling: Sampling, session: str | None = None) -> Completion:
+    async def generate(
+        self, prompt_ids: Sequence[int], sampling: Sampling, session: str | None = None
+    ) -> Completion:
         key = session or ""
         await asyncio.sleep(self.delay(key))
         if self.fails(key):
@@ -86,7 +106,9 @@ class ScriptedEngine:
         talk = self.said.setdefault(key, [])
         ids = tuple(self.speak(prompt_ids, sampling, len(talk)))
         logprobs = tuple(-0.1 - 0.001 * len(talk) - 0.01 * k for k in range(len(ids)))
-        made = Completion(ids, logprobs, logprobs if sampling.entropies else None, "stop", self.version)
+        made = Completion(
+            ids, logprobs, logprobs if sampling.entropies else None, "stop", self.version
+        )
         talk.append((tuple(prompt_ids), made))
         return made
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_batches import group, turn
 
-from turnwise.algorithms.advantage import Constant, PeerAdvantage, RewardToGo
-from turnwise.algorithms.ledger import ledger_of
-from turnwise.algorithms.totals import Totals
+from tests.algorithms.made_batches import group, turn
+from turnwise.algorithms.credit_batch import credit_batch_of
+from turnwise.algorithms.parts.advantage import Constant, PeerAdvantage, RewardToGo
+from turnwise.algorithms.reducer import Reducer
 from turnwise.records import Group, Trajectory, Turn
 
 
@@ -19,24 +19,35 @@ def one_turn(reward):
 
 
 def batch_of(*returns):
-    """A ledger with a group for each list of returns, one turn of one token a trajectory."""
+    """A credit batch with a group for each list of returns, one turn of one token a trajectory."""
     groups = [
-        Group(g, f"{g}", tuple(Trajectory(g, f"{g}", f"{g}-{i}", (one_turn(r),), False, r, "terminated") for i, r in enumerate(rs)))
+        Group(
+            g,
+            f"{g}",
+            tuple(
+                Trajectory(g, f"{g}", f"{g}-{i}", (one_turn(r),), False, r, "terminated")
+                for i, r in enumerate(rs)
+            ),
+        )
         for g, rs in enumerate(returns)
     ]
-    return ledger_of(groups, {"env": 1.0})
+    return credit_batch_of(groups, {"env": 1.0})
 
 
 def advantage(part, *returns):
-    return part(batch_of(*returns), Totals()).tokens["advantage"]
+    return part(batch_of(*returns), Reducer()).tokens["advantage"]
 
 
 returns = st.lists(st.floats(-10, 10).map(lambda x: round(x, 3)), min_size=2, max_size=8)
 
 
 def test_grpo_statistics_by_hand():
-    assert advantage(PeerAdvantage(), [1, 1, 0, 0]) == pytest.approx([0.866024, 0.866024, -0.866024, -0.866024], abs=1e-6)
-    assert advantage(PeerAdvantage(ddof=0), [1, 1, 0, 0]) == pytest.approx([0.999998, 0.999998, -0.999998, -0.999998], abs=1e-6)
+    assert advantage(PeerAdvantage(), [1, 1, 0, 0]) == pytest.approx(
+        [0.866024, 0.866024, -0.866024, -0.866024], abs=1e-6
+    )
+    assert advantage(PeerAdvantage(ddof=0), [1, 1, 0, 0]) == pytest.approx(
+        [0.999998, 0.999998, -0.999998, -0.999998], abs=1e-6
+    )
 
 
 def test_eight_returns_by_hand():
@@ -55,7 +66,9 @@ def test_leave_one_out_by_hand():
 @given(returns)
 def test_leave_one_out_is_the_return_less_the_mean_of_the_others(rs):
     expected = [r - np.mean(rs[:i] + rs[i + 1 :]) for i, r in enumerate(rs)]
-    assert advantage(PeerAdvantage(centre="others", scale="none"), rs) == pytest.approx(expected, abs=1e-9)
+    assert advantage(PeerAdvantage(centre="others", scale="none"), rs) == pytest.approx(
+        expected, abs=1e-9
+    )
 
 
 @given(returns, returns)
@@ -71,7 +84,9 @@ def test_groups_do_not_touch_each_other_and_each_has_mean_zero_and_deviation_one
 def test_scale_and_shift_of_rewards_do_not_matter(rs, scale, shift):
     if np.std(rs) > 0.1:
         moved = [scale * r + shift for r in rs]
-        assert advantage(PeerAdvantage(), moved) == pytest.approx(advantage(PeerAdvantage(), rs), abs=1e-4)
+        assert advantage(PeerAdvantage(), moved) == pytest.approx(
+            advantage(PeerAdvantage(), rs), abs=1e-4
+        )
 
 
 @given(returns, st.randoms())
@@ -82,9 +97,12 @@ def test_order_does_not_matter(rs, rng):
     assert shuffled == pytest.approx([advantage(PeerAdvantage(), rs)[i] for i in order], abs=1e-6)
 
 
-@pytest.mark.parametrize("part", [PeerAdvantage(), PeerAdvantage(centre="others", scale="none"), PeerAdvantage(ddof=0)])
+@pytest.mark.parametrize(
+    "part", [PeerAdvantage(), PeerAdvantage(centre="others", scale="none"), PeerAdvantage(ddof=0)]
+)
 def test_equal_returns_have_advantage_exactly_zero(part):
-    # 0.1 * 3 is not a multiple of 0.1 in floating point: without care the noise over 1e-6 would be an advantage.
+    # 0.1 * 3 is not a multiple of 0.1 in floating point: without care the noise over 1e-6 would be
+    # an advantage.
     assert advantage(part, [0.1] * 3, [0.1 + 0.2] * 7).tolist() == [0.0] * 10
 
 
@@ -93,9 +111,11 @@ def test_a_group_of_one_is_zero_or_raw():
     assert advantage(PeerAdvantage(lone="raw"), [0.7], [1, 0])[0] == 0.7
 
 
-def by_agent(ledger):
-    names = sorted({turn.agent for turn in ledger.turns})
-    return ledger.group[ledger.owner] * len(names) + np.array([names.index(turn.agent) for turn in ledger.turns])
+def by_agent(batch):
+    names = sorted({turn.agent for turn in batch.turns})
+    return batch.group[batch.owner] * len(names) + np.array(
+        [names.index(turn.agent) for turn in batch.turns]
+    )
 
 
 def team_group():
@@ -104,7 +124,7 @@ def team_group():
     for i, (r, n) in enumerate(zip(rewards, solver_turns, strict=True)):
         acts = [one_turn(0.0)] * n + [replace(one_turn(float(r)), agent="verifier")]
         made.append(Trajectory(0, "g", f"g{i}", tuple(acts), r == 1, r, "terminated"))
-    return ledger_of([Group(0, "g", tuple(made))], {"env": 1.0})
+    return credit_batch_of([Group(0, "g", tuple(made))], {"env": 1.0})
 
 
 @pytest.mark.parametrize(
@@ -116,20 +136,24 @@ def team_group():
     ],
 )
 def test_peers_may_be_turns_of_one_agent(unit, ddof, solver, verifier):
-    """The worked example of Dr. MAS: peers by (task, agent), every turn with a vote or one vote a trajectory."""
-    found = PeerAdvantage(peers=by_agent, unit=unit, ddof=ddof)(team_group(), Totals()).tokens["advantage"]
+    """The worked example of Dr. MAS: peers by (task, agent), every turn with a vote or one vote a
+    trajectory.
+    """
+    found = PeerAdvantage(peers=by_agent, unit=unit, ddof=ddof)(team_group(), Reducer()).tokens[
+        "advantage"
+    ]
     won, lost, checked = solver[0], solver[1], verifier
     expected = [won, checked, lost, lost, -checked, lost, lost, -checked, won, checked]
     assert found == pytest.approx(expected, abs=1e-4)
 
 
 def test_reward_to_go_by_hand():
-    ledger = ledger_of([group([turn(2, 1.0), turn(1, 2.0)], [turn(1, 4.0)])], {"env": 1.0})
-    assert RewardToGo(0.5)(ledger, Totals()).tokens["advantage"].tolist() == [2, 2, 2, 4]
-    centred = RewardToGo(0.5, "batch")(ledger, Totals()).tokens["advantage"]
+    batch = credit_batch_of([group([turn(2, 1.0), turn(1, 2.0)], [turn(1, 4.0)])], {"env": 1.0})
+    assert RewardToGo(0.5)(batch, Reducer()).tokens["advantage"].tolist() == [2, 2, 2, 4]
+    centred = RewardToGo(0.5, "batch")(batch, Reducer()).tokens["advantage"]
     assert centred == pytest.approx(np.array([2, 2, 2, 4]) - 8 / 3)
 
 
 def test_constant():
-    ledger = ledger_of([group([turn(3)])], {"env": 1.0})
-    assert Constant(1.0)(ledger, Totals()).tokens["advantage"].tolist() == [1, 1, 1]
+    batch = credit_batch_of([group([turn(3)])], {"env": 1.0})
+    assert Constant(1.0)(batch, Reducer()).tokens["advantage"].tolist() == [1, 1, 1]

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 import torch
-from made_batches import batch, group, turn
-from test_arpo import told, trajectory
 
+from tests.algorithms.made_batches import batch, group, turn
+from tests.algorithms.test_arpo import told, trajectory
 from turnwise.algorithms import recipe
-from turnwise.algorithms.aepo import BalancedBudget, EntropyAware, KeepsGradient, in_a_row
-from turnwise.algorithms.branching import Entropy
-from turnwise.algorithms.ledger import ledger_of
-from turnwise.algorithms.strategy import Branch
-from turnwise.algorithms.surrogate import Clip
-from turnwise.algorithms.testing import check_recipe
-from turnwise.algorithms.totals import Totals
+from turnwise.algorithms.checks import check_recipe
+from turnwise.algorithms.credit_batch import credit_batch_of
+from turnwise.algorithms.papers.aepo import BalancedBudget, EntropyAware, KeepsGradient, in_a_row
+from turnwise.algorithms.parts.branching import Entropy
+from turnwise.algorithms.parts.strategy import Branch
+from turnwise.algorithms.parts.surrogate import Clip
+from turnwise.algorithms.reducer import Reducer
 
 UNIT = float(np.log(3))
 NATS = Entropy(1, 3)
@@ -24,7 +24,10 @@ def first(root, later, stop="terminated"):
     return trajectory("a", [turn(1, entropies=(h * UNIT,)) for h in (root, *later)], stop=stop)
 
 
-@pytest.mark.parametrize(("beta", "exact"), [(0.5, [4.30, 6.04, 8.00, 9.96, 11.70]), (1.0, [1.91, 4.30, 8.00, 11.70, 14.09])])
+@pytest.mark.parametrize(
+    ("beta", "exact"),
+    [(0.5, [4.30, 6.04, 8.00, 9.96, 11.70]), (1.0, [1.91, 4.30, 8.00, 11.70, 14.09])],
+)
 def test_budget(beta, exact):
     strategy = BalancedBudget(16, beta=beta, entropy=NATS)
     for gap, share in zip([-2, -1, 0, 1, 2], exact, strict=True):
@@ -40,17 +43,25 @@ def test_rollouts_begin_once_the_first_was_watched():
     running = first(1.0, [1.0], stop="running")
     assert strategy.before_step(told(running), "a", [1.0]) == 0
     watched = first(1.0, [1.0])
-    assert strategy.after_trajectory(told(watched), "a") == [Branch("a", 0)]  # m = 2: one more from the beginning
+    assert strategy.after_trajectory(told(watched), "a") == [
+        Branch("a", 0)
+    ]  # m = 2: one more from the beginning
     other = trajectory("b", [turn(1, entropies=(UNIT,))])
     assert strategy.before_step(told(watched, other), "b", [UNIT]) == 1
-    full = (watched, other, trajectory("b.1", other.turns, ("b", 1)), trajectory("b.2", other.turns, ("b", 1)))
+    full = (
+        watched,
+        other,
+        trajectory("b.1", other.turns, ("b", 1)),
+        trajectory("b.2", other.turns, ("b", 1)),
+    )
     assert strategy.before_step(told(*full), "b", [UNIT]) == 0
     ended = trajectory("b", other.turns, stop="terminated")
     assert strategy.after_trajectory(told(watched, ended), "b") == [Branch("b", 0)] * 2
 
 
 @pytest.mark.parametrize(
-    ("length", "rise", "p"), [(0, 0, 0.5), (1, 0, 0.475), (5, 0, 0.375), (10, 0, 0.25), (10, 0.5, 0.3), (20, 0, 0.0)]
+    ("length", "rise", "p"),
+    [(0, 0, 0.5), (1, 0, 0.475), (5, 0, 0.375), (10, 0, 0.25), (10, 0.5, 0.3), (20, 0, 0.0)],
 )
 def test_penalty(length, rise, p):
     strategy = BalancedBudget(64, entropy=NATS)
@@ -67,7 +78,9 @@ def test_branchings_in_a_row_are_a_path_s_own():
     late = trajectory("a.2", acts, ("a", 3))
     assert in_a_row(told(own, gap, late), own) == 1 and in_a_row(told(own, gap, late), late) == 1
     both = trajectory("a.3", acts[:2], ("a", 2))
-    assert in_a_row(told(own, gap, both, late), late) == 3  # its parent's branchings are its own past
+    assert (
+        in_a_row(told(own, gap, both, late), late) == 3
+    )  # its parent's branchings are its own past
 
 
 @pytest.mark.parametrize(
@@ -87,17 +100,28 @@ def test_the_clip_keeps_gradients(ratio, advantage, value, gradient):
 
 def test_the_entropy_aware_advantage():
     entropies = [0.1, 0.2, 0.3, 1.4, 2.0, 0.5]
-    ledger = ledger_of([group([turn(6, entropies=tuple(entropies))])], {"env": 1.0}).write(advantage=np.ones(6))
-    found = EntropyAware()(ledger, Totals()).tokens["advantage"]
-    assert found == pytest.approx([0.8315, 0.8574, 0.8833, 1.1685, 1.3241, 0.9352], abs=1e-4) and found.mean() == pytest.approx(1.0)
-    even = ledger_of([group([turn(3, entropies=(0.4,) * 3)])], {"env": 1.0}).write(advantage=np.ones(3))
-    assert EntropyAware()(even, Totals()).tokens["advantage"] == pytest.approx([1.0] * 3)
-    assert EntropyAware(a=50.0)(ledger, Totals()).tokens["advantage"].min() == 0.0  # no sign is turned
+    batch = credit_batch_of([group([turn(6, entropies=tuple(entropies))])], {"env": 1.0}).write(
+        advantage=np.ones(6)
+    )
+    found = EntropyAware()(batch, Reducer()).tokens["advantage"]
+    assert found == pytest.approx(
+        [0.8315, 0.8574, 0.8833, 1.1685, 1.3241, 0.9352], abs=1e-4
+    ) and found.mean() == pytest.approx(1.0)
+    even = credit_batch_of([group([turn(3, entropies=(0.4,) * 3)])], {"env": 1.0}).write(
+        advantage=np.ones(3)
+    )
+    assert EntropyAware()(even, Reducer()).tokens["advantage"] == pytest.approx([1.0] * 3)
+    assert (
+        EntropyAware(a=50.0)(batch, Reducer()).tokens["advantage"].min() == 0.0
+    )  # no sign is turned
 
 
 def test_without_its_parts_it_is_grpo():
     groups = [group([turn(2, entropies=(0.1, 0.2))], [turn(1, 1.0, entropies=(0.3,))])]
-    found, plain = recipe("aepo", a=0.0).credit(groups), recipe("grpo", aggregate="token").credit(groups)
+    found, plain = (
+        recipe("aepo", a=0.0).credit(groups),
+        recipe("grpo", aggregate="token").credit(groups),
+    )
     assert all(np.array_equal(found[u]["advantage"][0], plain[u]["advantage"][0]) for u in plain)
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_batches import group, turn
-from walks import flat
 
+from tests.algorithms.made_batches import group, turn
+from tests.algorithms.walks import flat
 from turnwise.algorithms import recipe
-from turnwise.algorithms.branching import Entropy, EntropyBranching, wants
-from turnwise.algorithms.strategy import Branch
-from turnwise.algorithms.testing import check_recipe
+from turnwise.algorithms.checks import check_recipe
+from turnwise.algorithms.parts.branching import Entropy, EntropyBranching, wants
+from turnwise.algorithms.parts.strategy import Branch
 from turnwise.errors import ConfigError
 from turnwise.records import Group, Trajectory
 
@@ -25,7 +25,11 @@ def told(*trajectories):
 
 @pytest.mark.parametrize(
     ("p", "nats", "share"),
-    [([0.97, 0.01, 0.01, 0.01], 0.1677, 0.1210), ([0.4, 0.3, 0.2, 0.1], 1.2799, 0.9232), ([0.25] * 4, 1.3863, 1.0)],
+    [
+        ([0.97, 0.01, 0.01, 0.01], 0.1677, 0.1210),
+        ([0.4, 0.3, 0.2, 0.1], 1.2799, 0.9232),
+        ([0.25] * 4, 1.3863, 1.0),
+    ],
 )
 def test_entropy_of_a_turn(p, nats, share):
     entropy = float(-np.sum(np.array(p) * np.log(p)))
@@ -36,7 +40,8 @@ def test_entropy_of_a_turn(p, nats, share):
 
 
 @pytest.mark.parametrize(
-    ("rise", "probability"), [(-3, 0), (-0.5, 0.4), (0, 0.5), (0.25, 0.55), (0.4, 0.58), (1, 0.7), (2.5, 1), (9, 1)]
+    ("rise", "probability"),
+    [(-3, 0), (-0.5, 0.4), (0, 0.5), (0.25, 0.55), (0.4, 0.58), (1, 0.7), (2.5, 1), (9, 1)],
 )
 def test_probability(rise, probability):
     own = trajectory("a", [turn(1, entropies=(1.0,))])
@@ -60,7 +65,9 @@ def test_budget():
     assert strategy.start("t") == 2
     one, two = trajectory("a", acts), trajectory("b", acts)
     assert strategy.before_step(told(one, two), "a", [0.1]) == 2  # three copies do not fit
-    assert strategy.before_step(told(trajectory("a", []), two), "a", [0.1]) == 0  # nothing has been observed yet
+    assert (
+        strategy.before_step(told(trajectory("a", []), two), "a", [0.1]) == 0
+    )  # nothing has been observed yet
     child = trajectory("a.1", acts, ("a", 1))
     assert strategy.before_step(told(one, two, child), "b", [0.1]) == 1
     assert strategy.before_step(told(one, two, child, child), "b", [0.1]) == 0
@@ -70,7 +77,9 @@ def test_budget():
     assert strategy.after_turn(told(one, two), "a") == ()
     assert EntropyBranching(4, 4, alpha=1.0).before_step(told(one, two), "a", [0.1]) == 0
     refilled = [*ended, trajectory("a.1", []), trajectory("a.2", acts)]
-    assert strategy.before_step(told(*refilled), "a.2", [0.1]) == 0  # fresh rollouts filled the group: no room to branch
+    assert (
+        strategy.before_step(told(*refilled), "a.2", [0.1]) == 0
+    )  # fresh rollouts filled the group: no room to branch
     with pytest.raises(ConfigError, match="9 rollouts of 8"):
         EntropyBranching(8, 9)
 
@@ -85,7 +94,16 @@ def eight():
             made.task,
             made.uid,
             tuple(
-                Trajectory(t.task, t.group, t.uid, t.turns, t.success, t.score, t.stop_reason, parents.get(i))
+                Trajectory(
+                    t.task,
+                    t.group,
+                    t.uid,
+                    t.turns,
+                    t.success,
+                    t.score,
+                    t.stop_reason,
+                    parents.get(i),
+                )
                 for i, t in enumerate(made.trajectories)
             ),
         )
@@ -94,7 +112,10 @@ def eight():
 
 @pytest.mark.parametrize(
     ("ddof", "own", "shared"),
-    [(0, [1.4969, -1.2247, -0.6804, 1.2247, -0.9526, -0.1361, 0.9526, -0.6804], 0.1361), (1, [1.4002], 0.1273)],
+    [
+        (0, [1.4969, -1.2247, -0.6804, 1.2247, -0.9526, -0.1361, 0.9526, -0.6804], 0.1361),
+        (1, [1.4002], 0.1273),
+    ],
 )
 def test_hard_attribution(ddof, own, shared):
     streams = recipe("arpo", attribution="hard", ddof=ddof).credit(eight())
@@ -122,14 +143,18 @@ def test_a_branch_of_a_branch_shares_with_all_above():
 
 
 def test_soft_and_hard_give_the_same_step_on_policy():
-    """The gradient of each act, summed over the trajectories that share it, where every token counts alike."""
+    """The gradient of each act, summed over the trajectories that share it, where every token
+    counts alike.
+    """
 
     def summed(attribution):
         streams, acts = recipe("arpo", attribution=attribution).credit(eight()), {}
         for t in eight()[0].trajectories:
             for k in range(2):
                 uid = t.parent[0] if t.parent and k < t.parent[1] else t.uid
-                own = np.array(streams[t.uid]["advantage"][k]) * np.array(streams[t.uid]["weight"][k])
+                own = np.array(streams[t.uid]["advantage"][k]) * np.array(
+                    streams[t.uid]["weight"][k]
+                )
                 acts[uid, k] = acts.get((uid, k), 0.0) + own
         return flat([values.tolist() for values in acts.values()])
 
@@ -139,13 +164,17 @@ def test_soft_and_hard_give_the_same_step_on_policy():
 def test_without_branches_it_is_grpo():
     streams = recipe("arpo", initial=16).credit(eight())
     plain = recipe("grpo", aggregate="token").credit(eight())
-    assert all(np.array_equal(streams[u]["advantage"][k], plain[u]["advantage"][k]) for u in plain for k in range(2))
+    assert all(
+        np.array_equal(streams[u]["advantage"][k], plain[u]["advantage"][k])
+        for u in plain
+        for k in range(2)
+    )
 
 
 @pytest.mark.parametrize("settings", [{}, {"attribution": "hard"}, {"rule": "threshold"}])
 def test_holds_what_every_recipe_holds(settings):
     check_recipe(recipe("arpo", **settings))
-    assert "fork" in recipe("arpo", **settings).requires
+    assert "fork" in recipe("arpo", **settings).requirements
 
 
 @given(st.lists(st.floats(0, 5), max_size=30), st.floats(0, 5), st.floats(0, 1), st.floats(-2, 2))

@@ -1,19 +1,21 @@
-"""DAPO, Dr. GRPO, GSPO, CISPO, REINFORCE++ and turn-level RLOO: numbers by hand, and where they are one another."""
+"""DAPO, Dr. GRPO, GSPO, CISPO, REINFORCE++ and turn-level RLOO: numbers by hand, and where they are
+one another.
+"""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from made_batches import batch, group, turn
-from walks import by_turn, flat
 
+from tests.algorithms.made_batches import batch, group, turn
+from tests.algorithms.walks import by_turn, flat
 from turnwise.algorithms import recipe
-from turnwise.algorithms.ledger import ledger_of
-from turnwise.algorithms.sampler import Dynamic
-from turnwise.algorithms.testing import check_recipe
-from turnwise.algorithms.totals import Totals
-from turnwise.algorithms.whiten import Whiten
+from turnwise.algorithms.checks import check_recipe
+from turnwise.algorithms.credit_batch import credit_batch_of
+from turnwise.algorithms.parts.sampler import Dynamic
+from turnwise.algorithms.parts.whiten import Whiten
+from turnwise.algorithms.reducer import Reducer
 from turnwise.errors import ConfigError
 from turnwise.records import Group
 
@@ -28,16 +30,19 @@ def test_overlong_shaping():
     groups = [group(*[[turn(n - 2), turn(2)] for n in lengths])]
     penalties = [0, 0, -0.5, -1, -1]
     made = recipe("dapo", max_length=10, buffer=4)
-    ledger = made.shapers[0](ledger_of(groups, made.rewards), Totals())
-    assert ledger.returns.tolist() == pytest.approx(penalties)
-    assert ledger.rewards["overlong"][0::2].tolist() == [0.0] * 5  # paid in the last turn
+    batch = made.shapers[0](credit_batch_of(groups, made.rewards), Reducer())
+    assert batch.returns.tolist() == pytest.approx(penalties)
+    assert batch.rewards["overlong"][0::2].tolist() == [0.0] * 5  # paid in the last turn
     assert recipe("dapo", max_length=10).shapers[0].buffer == 10
     with pytest.raises(ConfigError, match="buffer of 0"):
         recipe("dapo", max_length=10, buffer=0)
 
 
 def test_dynamic_sampling_asks_for_what_is_missing():
-    equal, mixed = group([turn(1, 1.0)], [turn(1, 1.0)], uid="e"), group([turn(1, 1.0)], [turn(1)], uid="m")
+    equal, mixed = (
+        group([turn(1, 1.0)], [turn(1, 1.0)], uid="e"),
+        group([turn(1, 1.0)], [turn(1)], uid="m"),
+    )
     broken = group([turn(1, 1.0)], [turn(1)], uid="b", errors=(1,))
     sampler = Dynamic()
     assert sampler.missing([equal, mixed, broken], 3) == 2
@@ -53,13 +58,21 @@ def test_dynamic_sampling_asks_for_what_is_missing():
 def test_dr_grpo_has_no_division():
     streams = recipe("dr_grpo", length=10).credit(two())
     assert by_turn(recipe("dr_grpo"), two())[0] == pytest.approx([0.5, 0.5])
-    assert flat([flat([v.tolist() for v in own["weight"]]) for own in streams.values()]) == pytest.approx([1 / 40] * 8)
+    assert flat(
+        [flat([v.tolist() for v in own["weight"]]) for own in streams.values()]
+    ) == pytest.approx([1 / 40] * 8)
 
 
 def test_both_forms_of_gspo_give_one_gradient():
     values = []
     for variant in ("sequence", "token"):
-        b = batch([0.3, -0.1, 0.4, -0.2], [1, 1, 1, -2], [0, 0, 1, 2], [0, 0, 0, 1], [1 / 6, 1 / 6, 1 / 6, 1 / 2])
+        b = batch(
+            [0.3, -0.1, 0.4, -0.2],
+            [1, 1, 1, -2],
+            [0, 0, 1, 2],
+            [0, 0, 0, 1],
+            [1 / 6, 1 / 6, 1 / 6, 1 / 2],
+        )
         loss, _ = recipe("gspo", variant=variant, clip=0.5, clip_high=0.5).loss(b)
         values.append(torch.autograd.grad(loss, b.logp)[0])
     s = float(np.exp(0.2))
@@ -75,7 +88,8 @@ def test_gspo_clips_whole_sequences():
 
 
 @pytest.mark.parametrize(
-    ("settings", "weights"), [({"clip_high": 0.2}, [0.5, 1.0, 1.2]), ({"clip": 0.2, "clip_high": 0.2}, [0.8, 1.0, 1.2])]
+    ("settings", "weights"),
+    [({"clip_high": 0.2}, [0.5, 1.0, 1.2]), ({"clip": 0.2, "clip_high": 0.2}, [0.8, 1.0, 1.2])],
 )
 def test_cispo_keeps_every_gradient(settings, weights):
     b = batch([float(np.log(0.5)), 0.0, 1.0], [2, 1, -1])
@@ -89,20 +103,30 @@ def test_reinforce_pp_by_hand():
     returns = np.array([0.81, 0.9, 1.0, 1.0, 0, 0, 0, 0])
     wanted = (returns - returns.mean()) / np.sqrt(returns.var(ddof=1) + 1e-8)
     streams = recipe("reinforce_pp", gamma=0.9).credit(two())
-    assert flat([flat([v.tolist() for v in own["advantage"]]) for own in streams.values()]) == pytest.approx(wanted)
+    assert flat(
+        [flat([v.tolist() for v in own["advantage"]]) for own in streams.values()]
+    ) == pytest.approx(wanted)
 
 
 def test_reinforce_pp_pays_for_leaving_the_reference():
     turns = [(2, 1), (1,), (2,), (2,)]
     given = {
-        f"g{i}": {"old_logp": [[-1.0] * n for n in lengths], "ref_logp": [[-1.5] * n for n in lengths]}
+        f"g{i}": {
+            "old_logp": [[-1.0] * n for n in lengths],
+            "ref_logp": [[-1.5] * n for n in lengths],
+        }
         for i, lengths in enumerate(turns)
     }
     plain = recipe("reinforce_pp", kl=0.2)
     streams = replace(plain, reweighters=()).credit(two(), None, given)
-    assert flat([v.tolist() for v in streams["g0"]["advantage"]]) == pytest.approx([1 - 0.3, 1 - 0.2, 1 - 0.1])
+    assert flat([v.tolist() for v in streams["g0"]["advantage"]]) == pytest.approx(
+        [1 - 0.3, 1 - 0.2, 1 - 0.1]
+    )
     assert flat([v.tolist() for v in streams["g2"]["advantage"]]) == pytest.approx([-0.2, -0.1])
-    assert plain.requires >= {"given:ref_logp", "given:old_logp"} and not recipe("reinforce_pp").requires
+    assert (
+        plain.requirements >= {"precomputed:ref_logp", "precomputed:old_logp"}
+        and not recipe("reinforce_pp").requirements
+    )
 
 
 def test_turn_rloo_compares_turns_of_one_index():
@@ -115,31 +139,47 @@ def test_turn_rloo_compares_turns_of_one_index():
 
 
 def test_whitening_leaves_out_what_is_masked():
-    ledger = ledger_of([group([turn(2), turn(2)])], {"env": 1.0}).write(advantage=np.array([1.0, 3.0, 100.0, 100.0]))
-    ledger = ledger.mask_turns(np.array([True, False]))
-    found = Whiten()(ledger, Totals()).tokens["advantage"]
+    batch = credit_batch_of([group([turn(2), turn(2)])], {"env": 1.0}).write(
+        advantage=np.array([1.0, 3.0, 100.0, 100.0])
+    )
+    batch = batch.mask_turns(np.array([True, False]))
+    found = Whiten()(batch, Reducer()).tokens["advantage"]
     assert found == pytest.approx([-(0.5**0.5), 0.5**0.5, 0, 0])
-    assert Whiten(centre=False)(ledger, Totals()).tokens["advantage"][:2] == pytest.approx(found[:2] + 2)
-    same = ledger.write(advantage=np.full(4, 0.3))
-    assert Whiten()(same, Totals()).tokens["advantage"].tolist() == pytest.approx([0.0] * 4, abs=1e-9)
+    assert Whiten(centre=False)(batch, Reducer()).tokens["advantage"][:2] == pytest.approx(
+        found[:2] + 2
+    )
+    same = batch.write(advantage=np.full(4, 0.3))
+    assert Whiten()(same, Reducer()).tokens["advantage"].tolist() == pytest.approx(
+        [0.0] * 4, abs=1e-9
+    )
 
 
 def test_where_papers_are_grpo():
     """Without what is theirs, all give the credit and the loss of GRPO over tokens."""
-    groups = [group([turn(2, entropies=(0.1, 0.2)), turn(1, 1.0, entropies=(0.3,))], [turn(3, entropies=(0.5,) * 3)])]
+    groups = [
+        group(
+            [turn(2, entropies=(0.1, 0.2)), turn(1, 1.0, entropies=(0.3,))],
+            [turn(3, entropies=(0.5,) * 3)],
+        )
+    ]
     same = {
         "grpo": {"aggregate": "token"}, "dapo": {"clip_high": 0.2}, "arpo": {"initial": 16, "dual_clip": None}, 
         "dr_mas": {"unit": "trajectory"},
         "simpletir": {"clip_high": 0.2, "dual_clip": None}, "aepo": {"a": 0.0, "dual_clip": None},
     }  # fmt: skip
     b = batch([0.3, -0.4, 0.1], [0.5, -1.0, 1.0])
-    losses = {name: float(recipe(name, **settings).loss(b)[0].detach()) for name, settings in same.items()}
+    losses = {
+        name: float(recipe(name, **settings).loss(b)[0].detach()) for name, settings in same.items()
+    }
     credits = {name: recipe(name, **settings).credit(groups) for name, settings in same.items()}
     for name in same:
         assert losses[name] == pytest.approx(losses["grpo"], abs=1e-12), name
         for uid, own in credits["grpo"].items():
             for stream in ("advantage", "weight"):
-                assert all(np.allclose(a, c) for a, c in zip(own[stream], credits[name][uid][stream], strict=True)), name
+                assert all(
+                    np.allclose(a, c)
+                    for a, c in zip(own[stream], credits[name][uid][stream], strict=True)
+                ), name
 
 
 @pytest.mark.parametrize(

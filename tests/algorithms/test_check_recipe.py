@@ -1,4 +1,6 @@
-"""The kit must catch what it is for: each of these recipes has one mistake that real trainers have made."""
+"""The kit must catch what it is for: each of these recipes has one mistake that real trainers have
+made.
+"""
 
 import random
 from collections import Counter
@@ -8,11 +10,11 @@ import numpy as np
 import pytest
 
 from turnwise.algorithms import Recipe, specimens
-from turnwise.algorithms.advantage import PeerAdvantage, RewardToGo
-from turnwise.algorithms.aggregate import Fixed, Mean
-from turnwise.algorithms.ratio import Ratio
-from turnwise.algorithms.surrogate import Clip, LogLikelihood, Term
-from turnwise.algorithms.testing import check_recipe
+from turnwise.algorithms.checks import check_recipe
+from turnwise.algorithms.parts.advantage import PeerAdvantage, RewardToGo
+from turnwise.algorithms.parts.aggregate import Fixed, Mean
+from turnwise.algorithms.parts.ratio import Ratio
+from turnwise.algorithms.parts.surrogate import Clip, LogLikelihood, Term
 from turnwise.records import rows
 
 
@@ -21,14 +23,22 @@ class Part:
     """A part from a function, with freely stated needs."""
 
     run: object = field(compare=False)
-    requires: frozenset[str] = frozenset()
+    requirements: frozenset[str] = frozenset()
 
     def __call__(self, *arguments):
         return self.run(*arguments)
 
 
 def build(**slots):
-    return Recipe(**{"name": "mine", "advantage": PeerAdvantage(), "ratio": Ratio(), "surrogate": Clip(), **slots})
+    return Recipe(
+        **{
+            "name": "mine",
+            "advantage": PeerAdvantage(),
+            "ratio": Ratio(),
+            "surrogate": Clip(),
+            **slots,
+        }
+    )
 
 
 def whiten_micro_batch(batch, log_ratio):
@@ -36,35 +46,35 @@ def whiten_micro_batch(batch, log_ratio):
     return Term(-log_ratio.exp() * (a - a.mean()))
 
 
-def own_share(ledger, totals):
-    return ledger.write(weight=ledger.mask / max(1, ledger.mask.sum()))
+def own_share(batch, reducer):
+    return batch.write(weight=batch.mask / max(1, batch.mask.sum()))
 
 
-def local_mean(ledger, totals):
-    a = ledger.tokens["advantage"]
-    return ledger.write(advantage=a - (a.mean() if len(a) else 0.0))
+def local_mean(batch, reducer):
+    a = batch.tokens["advantage"]
+    return batch.write(advantage=a - (a.mean() if len(a) else 0.0))
 
 
-def first_trajectory(ledger, totals):
-    return ledger.write(advantage=ledger.tokens["advantage"] * (ledger.owner[ledger.turn_of] == 0))
+def first_trajectory(batch, reducer):
+    return batch.write(advantage=batch.tokens["advantage"] * (batch.owner[batch.turn_of] == 0))
 
 
 def micro_batch_mean(batch):
     return Term(batch.logp * 0 + batch.logp.mean())
 
 
-def nan(ledger, totals):
-    return ledger.write(advantage=ledger.tokens["advantage"] / 0.0)
+def nan(batch, reducer):
+    return batch.write(advantage=batch.tokens["advantage"] / 0.0)
 
 
 def pools_over_turns(batch):
     return Ratio("trajectory")(batch)
 
 
-def one_rank_asks_twice(ledger, totals):
-    if len(ledger.trajectories) > 3:
-        totals.sum(np.ones(1))
-    return ledger
+def one_rank_asks_twice(batch, reducer):
+    if len(batch.trajectories) > 3:
+        reducer.sum(np.ones(1))
+    return batch
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -74,13 +84,28 @@ def one_rank_asks_twice(ledger, totals):
         ({"surrogate": Part(whiten_micro_batch)}, "differs with"),
         ({"aggregate": Part(own_share)}, "differs between one process and several"),
         ({"reweighters": (Part(local_mean),)}, "differs between one process and several"),
-        ({"reweighters": (Part(first_trajectory),)}, "differs with .*shuffled|one process and several"),
+        (
+            {"reweighters": (Part(first_trajectory),)},
+            "differs with .*shuffled|one process and several",
+        ),
         ({"reweighters": (Part(nan),)}, "is not finite"),
-        ({"regularisers": (Part(micro_batch_mean),), "aggregate": Mean("trajectory")}, "differs with"),
+        (
+            {"regularisers": (Part(micro_batch_mean),), "aggregate": Mean("trajectory")},
+            "differs with",
+        ),
         ({"ratio": Part(pools_over_turns)}, "differs with .*a row each"),
-        ({"surrogate": Part(lambda batch, r: Term(-2 * r.exp() * batch.streams["advantage"]))}, "not the plain policy gradient"),
-        ({"surrogate": Part(lambda batch, r: Term(batch.logp, {"clip": batch.logp}))}, "metric 'clip' is a detached scalar"),
-        ({"aggregate": Part(lambda ledger, totals: ledger.write(weight=ledger.mask * 0.5))}, "weights sum to"),
+        (
+            {"surrogate": Part(lambda batch, r: Term(-2 * r.exp() * batch.streams["advantage"]))},
+            "not the plain policy gradient",
+        ),
+        (
+            {"surrogate": Part(lambda batch, r: Term(batch.logp, {"clip": batch.logp}))},
+            "metric 'clip' is a detached scalar",
+        ),
+        (
+            {"aggregate": Part(lambda batch, reducer: batch.write(weight=batch.mask * 0.5))},
+            "weights sum to",
+        ),
     ],
 )
 def test_a_mistake_is_caught(slots, complaint):
@@ -110,7 +135,10 @@ def test_specimens_have_what_real_batches_have():
     trajectories = [t for g in made for t in g.trajectories]
     turns = [turn for t in trajectories for turn in t.turns]
     assert any(t.error for t in trajectories) and any(not turn.completion_ids for turn in turns)
-    assert any(not turn.valid for turn in turns) and {turn.agent for turn in turns} >= {"solver", "checker"}
+    assert any(not turn.valid for turn in turns) and {turn.agent for turn in turns} >= {
+        "solver",
+        "checker",
+    }
     assert min(Counter(g.uid for g in made for _ in g.trajectories).values()) == 1
     assert len({t.reward() for t in made[0].trajectories}) == 1
     assert specimens.groups(3) == specimens.groups(3) != specimens.groups(4)
@@ -118,12 +146,18 @@ def test_specimens_have_what_real_batches_have():
 
 def test_layouts_hold_the_same_tokens_in_other_rows():
     made = specimens.groups()
-    for one, many in zip(specimens.laid_out(made, True), specimens.laid_out(made, False), strict=True):
+    for one, many in zip(
+        specimens.laid_out(made, True), specimens.laid_out(made, False), strict=True
+    ):
         for a, b in zip(one.trajectories, many.trajectories, strict=True):
             long, short = rows(a), rows(b)
             assert len(short) == sum(bool(t.completion_ids) for t in b.turns) >= len(long)
-            assert [*np.concatenate([r.ids[r.mask] for r in long])] == [*np.concatenate([r.ids[r.mask] for r in short])]
-            assert [c for r in long for c in specimens.contexts(r)] == [c for r in short for c in specimens.contexts(r)]
+            assert [*np.concatenate([r.ids[r.mask] for r in long])] == [
+                *np.concatenate([r.ids[r.mask] for r in short])
+            ]
+            assert [c for r in long for c in specimens.contexts(r)] == [
+                c for r in short for c in specimens.contexts(r)
+            ]
 
 
 def test_the_kit_reads_nothing_but_its_seed():

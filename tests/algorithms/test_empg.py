@@ -6,23 +6,23 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_batches import group, turn
-from walks import flat
 
+from tests.algorithms.made_batches import group, turn
+from tests.algorithms.walks import flat
 from turnwise.algorithms import recipe
-from turnwise.algorithms.empg import EntropyModulation
-from turnwise.algorithms.ledger import ledger_of
-from turnwise.algorithms.testing import check_recipe
-from turnwise.algorithms.totals import Totals
+from turnwise.algorithms.checks import check_recipe
+from turnwise.algorithms.credit_batch import credit_batch_of
+from turnwise.algorithms.papers.empg import EntropyModulation
+from turnwise.algorithms.reducer import Reducer
 
 
 def modulated(advantages, entropies, **settings):
     """By trajectory: what becomes of a constant advantage, steps of one token with these entropies."""
     groups = [group(*[[turn(1, entropies=(h,)) for h in own] for own in entropies])]
-    ledger = ledger_of(groups, {"env": 1.0})
-    ledger = ledger.write(advantage=ledger.spread(np.array(advantages)[ledger.owner]))
-    found = EntropyModulation(**{"zeta": 0.1, **settings})(ledger, Totals()).tokens["advantage"]
-    return [found[ledger.owner == i].tolist() for i in range(len(advantages))]
+    batch = credit_batch_of(groups, {"env": 1.0})
+    batch = batch.write(advantage=batch.spread(np.array(advantages)[batch.owner]))
+    found = EntropyModulation(**{"zeta": 0.1, **settings})(batch, Reducer()).tokens["advantage"]
+    return [found[batch.owner == i].tolist() for i in range(len(advantages))]
 
 
 STEPS = [[0.2, 0.6, 1.0], [0.4, 0.8]]
@@ -45,11 +45,15 @@ def test_equal_entropies():
 
 
 def test_no_bonus_crosses_trajectories():
-    assert flat(modulated([1.0, -1.0], [[0.2], [0.8]])) == pytest.approx([1.462117 - 0.462117, -0.537883 - 0.462117], abs=1e-5)
+    assert flat(modulated([1.0, -1.0], [[0.2], [0.8]])) == pytest.approx(
+        [1.462117 - 0.462117, -0.537883 - 0.462117], abs=1e-5
+    )
 
 
 def test_equal_groups_get_the_bonus_unless_told_otherwise():
-    assert flat(modulated([0.0, 0.0], STEPS)) == pytest.approx([0.031718, 0.007852, -0.028936, 0.018301, -0.028936], abs=1e-5)
+    assert flat(modulated([0.0, 0.0], STEPS)) == pytest.approx(
+        [0.031718, 0.007852, -0.028936, 0.018301, -0.028936], abs=1e-5
+    )
     alike = group(*[[turn(1, entropies=(h,)) for h in own] for own in STEPS], uid="alike")
     mixed = group([turn(1, 1.0, entropies=(0.3,))], [turn(1, 0.0, entropies=(0.5,))], uid="mixed")
     assert set(recipe("empg").credit([alike, mixed])) == {"alike0", "alike1", "mixed0", "mixed1"}
@@ -86,6 +90,8 @@ def test_a_step_has_the_mean_entropy_of_its_tokens():
     assert found[0] == pytest.approx(found[1])
 
 
-@pytest.mark.parametrize("settings", [{}, {"base": "dapo"}, {"equal_groups": "zero"}, {"zeta": 0.0}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"base": "dapo"}, {"equal_groups": "zero"}, {"zeta": 0.0}]
+)
 def test_holds_what_every_recipe_holds(settings):
     check_recipe(recipe("empg", **settings))

@@ -3,14 +3,16 @@
 import pytest
 
 from turnwise.algorithms import recipe, recipe_names
+from turnwise.algorithms.checks import check_recipe
 from turnwise.algorithms.registry import BUILT_IN
-from turnwise.algorithms.testing import check_recipe
 
 NOT_PLAIN = {
     "turn_ppo": "one ratio a turn: each token has the mean of the turn's advantages, which GAE makes different",
     "st_ppo": "as turn_ppo",
 }
-"""Recipes whose first on-policy step is not weight x advantage x grad log pi, token by token, and why."""
+"""Recipes whose first on-policy step is not weight x advantage x grad log pi, token by token, and
+why.
+"""
 
 
 @pytest.mark.parametrize("name", sorted({*BUILT_IN, *recipe_names()}))

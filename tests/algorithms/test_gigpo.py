@@ -1,13 +1,18 @@
 """GiGPO: the worked example on SALT's four walks, and what must hold."""
 
 import pytest
-from made_batches import group, turn
-from walks import by_turn, flat, shop, walk
 
+from tests.algorithms.made_batches import group, turn
+from tests.algorithms.walks import by_turn, flat, shop, walk
 from turnwise.algorithms import recipe
-from turnwise.algorithms.testing import check_recipe
+from turnwise.algorithms.checks import check_recipe
 
-AMONG = [[0.462531, 0.5795, 0.35], [0.417406, 0.532, 0.3, 0], [-0.439969, -0.3705, 0], [-0.439969, -0.3705, -0.65, -0.3705, 0]]
+AMONG = [
+    [0.462531, 0.5795, 0.35],
+    [0.417406, 0.532, 0.3, 0],
+    [-0.439969, -0.3705, 0],
+    [-0.439969, -0.3705, -0.65, -0.3705, 0],
+]
 
 
 @pytest.mark.parametrize(
@@ -24,7 +29,9 @@ def test_steps_of_an_anchor_sum_to_zero():
     groups = shop()
     steps = by_turn(recipe("gigpo", scale="none"), groups)
     sums = {}
-    for trajectory, values, episode in zip(groups[0].trajectories, steps, [0.5, 0.5, -0.5, -0.5], strict=True):
+    for trajectory, values, episode in zip(
+        groups[0].trajectories, steps, [0.5, 0.5, -0.5, -0.5], strict=True
+    ):
         for act, value in zip(trajectory.turns, values, strict=True):
             sums[act.state] = sums.get(act.state, 0.0) + value - episode
     assert all(abs(total) < 1e-9 for total in sums.values()) and len(sums) > 3
@@ -35,7 +42,14 @@ def test_without_the_step_level_it_is_grpo():
 
 
 def test_states_seen_once_add_nothing():
-    apart = [group(*[walk([(f"{k}", "a", f"{k}b"), (f"{k}b", "b", f"{k}c")], w) for k, w in enumerate([1.0, 0.0, 0.0])])]
+    apart = [
+        group(
+            *[
+                walk([(f"{k}", "a", f"{k}b"), (f"{k}b", "b", f"{k}c")], w)
+                for k, w in enumerate([1.0, 0.0, 0.0])
+            ]
+        )
+    ]
     assert by_turn(recipe("gigpo"), apart) == by_turn(recipe("grpo"), apart)
 
 
@@ -46,11 +60,21 @@ def test_one_step_episodes_from_one_state_count_twice():
 
 
 def test_the_anchor_may_be_the_text():
-    acts = [[turn(1, reward, state=f"hidden{k}", observation="the same page")] for k, reward in enumerate([1.0, 0.0])]
-    assert flat(by_turn(recipe("gigpo", scale="none"), [group(*acts)])) == pytest.approx([0.5, -0.5])
-    assert flat(by_turn(recipe("gigpo", scale="none", anchor="observation"), [group(*acts)])) == pytest.approx([1.0, -1.0])
+    acts = [
+        [turn(1, reward, state=f"hidden{k}", observation="the same page")]
+        for k, reward in enumerate([1.0, 0.0])
+    ]
+    assert flat(by_turn(recipe("gigpo", scale="none"), [group(*acts)])) == pytest.approx(
+        [0.5, -0.5]
+    )
+    assert flat(
+        by_turn(recipe("gigpo", scale="none", anchor="observation"), [group(*acts)])
+    ) == pytest.approx([1.0, -1.0])
 
 
-@pytest.mark.parametrize("settings", [{}, {"scale": "none"}, {"unit": "turn"}, {"lone": "raw"}, {"anchor": "observation"}])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"scale": "none"}, {"unit": "turn"}, {"lone": "raw"}, {"anchor": "observation"}],
+)
 def test_holds_what_every_recipe_holds(settings):
     check_recipe(recipe("gigpo", **settings))

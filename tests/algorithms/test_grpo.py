@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from made_batches import batch, group, turn
 
+from tests.algorithms.made_batches import batch, group, turn
 from turnwise.algorithms import recipe
-from turnwise.algorithms.testing import check_recipe
+from turnwise.algorithms.checks import check_recipe
 
 
 def four():
@@ -20,10 +20,15 @@ def test_credit_by_hand():
     assert streams["g3"]["advantage"][0].tolist() == pytest.approx([-0.866024] * 2, abs=1e-6)
     assert np.concatenate(streams["g0"]["weight"]) == pytest.approx([1 / 12] * 3)
     assert [len(values) for values in streams["g0"]["weight"]] == [2, 1]
-    assert streams["g1"]["weight"][0].tolist() == [1 / 4] and streams["g2"]["weight"][0].tolist() == [1 / 8] * 2
+    assert (
+        streams["g1"]["weight"][0].tolist() == [1 / 4]
+        and streams["g2"]["weight"][0].tolist() == [1 / 8] * 2
+    )
 
 
-@pytest.mark.parametrize(("aggregate", "first"), [("token", 1 / 8), ("turn", 1 / 10), ("trajectory", 1 / 12)])
+@pytest.mark.parametrize(
+    ("aggregate", "first"), [("token", 1 / 8), ("turn", 1 / 10), ("trajectory", 1 / 12)]
+)
 def test_aggregate(aggregate, first):
     streams = recipe("grpo", aggregate=aggregate).credit(four())
     assert streams["g0"]["weight"][0][0] == pytest.approx(first)
@@ -33,9 +38,15 @@ def test_loss_by_hand():
     made = batch([0.3, -0.1, 0.4, 0.5, 0.1], [1, 1, 1, -0.5, 2], [0, 0, 0, 7, 7])
     loss, metrics = recipe("grpo").loss(made)
     assert float(loss.detach()) == pytest.approx(-0.938164, abs=1e-6)
-    assert torch.autograd.grad(loss, made.logp)[0].tolist() == pytest.approx([0, -0.180967, 0, 0.164872, -0.442068], abs=1e-6)
-    assert float(metrics["clip_share"]) == pytest.approx(0.4) and float(metrics["ratio"]) == pytest.approx(1.300083, abs=1e-6)
-    assert float(metrics["policy_loss"]) == float(loss.detach()) and float(metrics["advantage"]) == pytest.approx(0.9)
+    assert torch.autograd.grad(loss, made.logp)[0].tolist() == pytest.approx(
+        [0, -0.180967, 0, 0.164872, -0.442068], abs=1e-6
+    )
+    assert float(metrics["clip_share"]) == pytest.approx(0.4) and float(
+        metrics["ratio"]
+    ) == pytest.approx(1.300083, abs=1e-6)
+    assert float(metrics["policy_loss"]) == float(loss.detach()) and float(
+        metrics["advantage"]
+    ) == pytest.approx(0.9)
 
 
 def written(low, high, kl, entropy_bonus):
@@ -62,8 +73,14 @@ def written(low, high, kl, entropy_bonus):
     ("settings", "objective"),
     [
         ({}, written(0.2, 0.2, 0, 0)),
-        ({"clip_high": 0.28, "aggregate": "token", "drop_equal_groups": True}, written(0.2, 0.28, 0, 0)),
-        ({"clip": 0.1, "kl": 0.04, "entropy_bonus": 0.01, "invalid_penalty": 0.1}, written(0.1, 0.1, 0.04, 0.01)),
+        (
+            {"clip_high": 0.28, "aggregate": "token", "drop_equal_groups": True},
+            written(0.2, 0.28, 0, 0),
+        ),
+        (
+            {"clip": 0.1, "kl": 0.04, "entropy_bonus": 0.01, "invalid_penalty": 0.1},
+            written(0.1, 0.1, 0.04, 0.01),
+        ),
         ({"scale": "none", "aggregate": "turn", "lone": "raw", "ddof": 0}, written(0.2, 0.2, 0, 0)),
     ],
 )
@@ -77,8 +94,14 @@ def test_holds_with_corrections_and_dual_clip():
 
 def test_a_group_that_did_equally_well_teaches_exactly_nothing():
     streams = recipe("grpo").credit([group([turn(1, 0.1)], [turn(1, 0.1)], [turn(3, 0.1)])])
-    assert all(values.tolist() == [0.0] * len(values) for own in streams.values() for values in own["advantage"])
-    assert recipe("grpo", drop_equal_groups=True).credit([group([turn(1, 0.1)], [turn(1, 0.1)])]) == {}
+    assert all(
+        values.tolist() == [0.0] * len(values)
+        for own in streams.values()
+        for values in own["advantage"]
+    )
+    assert (
+        recipe("grpo", drop_equal_groups=True).credit([group([turn(1, 0.1)], [turn(1, 0.1)])]) == {}
+    )
 
 
 def test_the_invalid_penalty_enters_the_return():
@@ -96,6 +119,6 @@ def test_a_broken_trajectory_changes_nothing():
 
 
 def test_asks_the_trainer_only_for_what_its_settings_need():
-    assert recipe("grpo").requires == frozenset()
-    assert recipe("grpo", kl=0.1).requires == {"ref_logp"}
-    assert recipe("grpo", kl=0.1, entropy_bonus=0.1).requires == {"ref_logp", "entropy"}
+    assert recipe("grpo").requirements == frozenset()
+    assert recipe("grpo", kl=0.1).requirements == {"ref_logp"}
+    assert recipe("grpo", kl=0.1, entropy_bonus=0.1).requirements == {"ref_logp", "entropy"}

@@ -7,22 +7,26 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from made_batches import batch
 
-from turnwise.algorithms.mismatch import Mismatch
+from tests.algorithms.made_batches import batch
 from turnwise.algorithms.options import MISMATCHES
-from turnwise.algorithms.regularisers import KL, EntropyBonus, divergence
+from turnwise.algorithms.parts.mismatch import Mismatch
+from turnwise.algorithms.parts.regularisers import KL, EntropyBonus, divergence
 from turnwise.errors import ConfigError
 
 
 def test_entropy_is_rewarded():
     made = batch([0.0, 0.0], [1, 1], entropy=torch.tensor([0.5, 1.5]).double())
     term = EntropyBonus(0.1)(made)
-    assert term.value.tolist() == pytest.approx([-0.05, -0.15]) and term.metrics["entropy"].tolist() == [0.5, 1.5]
+    assert term.value.tolist() == pytest.approx([-0.05, -0.15]) and term.metrics[
+        "entropy"
+    ].tolist() == [0.5, 1.5]
 
 
 def test_a_controller_scales_a_coefficient():
-    made = batch([0.0], [1], entropy=torch.tensor([2.0]).double(), ref_logp=torch.tensor([-1.0]).double())
+    made = batch(
+        [0.0], [1], entropy=torch.tensor([2.0]).double(), ref_logp=torch.tensor([-1.0]).double()
+    )
     made = replace(made, scalars={"warm": 0.5})
     assert EntropyBonus(0.1, scale="warm")(made).value.tolist() == pytest.approx([-0.1])
     assert EntropyBonus(0.1, scale="cold")(made).value.tolist() == pytest.approx([-0.2])
@@ -43,15 +47,22 @@ def test_k1_and_k3_are_unbiased_and_the_gradient_of_k2_is_the_divergences(seed):
     """Summed over a whole distribution instead of sampled, so the statements are exact."""
     rng = torch.Generator().manual_seed(seed)
     logits = torch.randn(5, generator=rng, dtype=torch.float64, requires_grad=True)
-    p, q = logits.log_softmax(-1), torch.randn(5, generator=rng, dtype=torch.float64).log_softmax(-1)
+    p, q = (
+        logits.log_softmax(-1),
+        torch.randn(5, generator=rng, dtype=torch.float64).log_softmax(-1),
+    )
     exact = (p.exp() * (p - q)).sum()
     for estimator in ("k1", "k3"):
         assert torch.allclose((p.exp() * divergence(q - p, estimator)).sum(), exact, atol=1e-12)
     (wanted,) = torch.autograd.grad(exact, logits, retain_graph=True)
-    (through_k2,) = torch.autograd.grad((p.exp().detach() * divergence(q - p, "k2")).sum(), logits, retain_graph=True)
+    (through_k2,) = torch.autograd.grad(
+        (p.exp().detach() * divergence(q - p, "k2")).sum(), logits, retain_graph=True
+    )
     assert torch.allclose(through_k2, wanted)
     (through_k1,) = torch.autograd.grad((p.exp().detach() * divergence(q - p, "k1")).sum(), logits)
-    assert through_k1.abs().max() < 1e-12, "k1's gradient has mean zero, which is why it is not the default"
+    assert through_k1.abs().max() < 1e-12, (
+        "k1's gradient has mean zero, which is why it is not the default"
+    )
     assert bool((divergence(q - p, "k3") >= 0).all())
 
 
@@ -89,15 +100,29 @@ def test_bounds_that_hold_nothing_are_refused():
 
 
 def test_rejection_keeps_a_weight_of_one_and_a_veto_bars_a_trajectory():
-    """KernelGYM's: the geometric mean of a trajectory's ratios is near 1, and no token's ratio is tiny."""
+    """KernelGYM's: the geometric mean of a trajectory's ratios is near 1, and no token's ratio is
+    tiny.
+    """
     gaps = [0.0005, 0.0003, 0.02, -0.02, 10.0, -10.0]
-    made = replace(batch([0.0] * 6, [1.0] * 6, range(6), [0, 0, 1, 1, 2, 2]), rollout_logp=-torch.tensor(gaps).double())
+    made = replace(
+        batch([0.0] * 6, [1.0] * 6, range(6), [0, 0, 1, 1, 2, 2]),
+        rollout_logp=-torch.tensor(gaps).double(),
+    )
     both = MISMATCHES["geometric_veto"](made)
     assert both.value.tolist() == [1, 1, 1, 1, 0, 0]
     assert both.metrics["mismatch_share"].tolist() == [0, 0, 0, 0, 1, 1]
     assert replace(MISMATCHES["geometric_veto"], veto=None)(made).value.tolist() == [1] * 6
-    assert Mismatch("mask", 1.0005, 0.999, "trajectory")(made).value.tolist() == pytest.approx([np.exp(0.0004)] * 2 + [1.0] * 4)
-    assert Mismatch("reject", 1.0001, 0.999, "trajectory")(made).value.tolist() == [0, 0, 1, 1, 1, 1]
-    assert Mismatch(veto=0.5).requires == {"span:trajectory"} and not Mismatch().requires
+    assert Mismatch("mask", 1.0005, 0.999, "trajectory")(made).value.tolist() == pytest.approx(
+        [np.exp(0.0004)] * 2 + [1.0] * 4
+    )
+    assert Mismatch("reject", 1.0001, 0.999, "trajectory")(made).value.tolist() == [
+        0,
+        0,
+        1,
+        1,
+        1,
+        1,
+    ]
+    assert Mismatch(veto=0.5).requirements == {"span:trajectory"} and not Mismatch().requirements
     with pytest.raises(ConfigError, match="veto"):
         Mismatch(veto=1.5)

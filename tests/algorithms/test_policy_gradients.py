@@ -1,23 +1,30 @@
-"""REINFORCE, RLOO and supervised training against numbers worked by hand and their objectives written out."""
+"""REINFORCE, RLOO and supervised training against numbers worked by hand and their objectives
+written out.
+"""
 
 import pytest
 import torch
-from made_batches import batch, group, turn
 
+from tests.algorithms.made_batches import batch, group, turn
 from turnwise.algorithms import recipe
-from turnwise.algorithms.testing import check_recipe
+from turnwise.algorithms.checks import check_recipe
 
 
 def plain(made):
     """Sum of weight x advantage x log pi."""
-    return sum(made.streams["weight"][t] * made.streams["advantage"][t] * made.logp[t] for t in range(len(made.logp)))
+    return sum(
+        made.streams["weight"][t] * made.streams["advantage"][t] * made.logp[t]
+        for t in range(len(made.logp))
+    )
 
 
 def clipped(made):
     total = 0.0
     for t in range(len(made.logp)):
         w, a = torch.exp(made.logp[t] - made.old_logp[t]), made.streams["advantage"][t]
-        total = total + made.streams["weight"][t] * torch.minimum(w * a, torch.clamp(w, 0.8, 1.2) * a)
+        total = total + made.streams["weight"][t] * torch.minimum(
+            w * a, torch.clamp(w, 0.8, 1.2) * a
+        )
     return total
 
 
@@ -34,7 +41,17 @@ def test_plain_form_holds(name, seed):
 @pytest.mark.parametrize("name", ["reinforce", "rloo"])
 def test_clipped_form_holds(name):
     check_recipe(recipe(name, clip=0.2), clipped)
-    check_recipe(recipe(name, clip=0.2, kl=0.1, kl_estimator="k2", entropy_bonus=0.01, invalid_penalty=0.1, truncate_mismatch=1.5))
+    check_recipe(
+        recipe(
+            name,
+            clip=0.2,
+            kl=0.1,
+            kl_estimator="k2",
+            entropy_bonus=0.01,
+            invalid_penalty=0.1,
+            truncate_mismatch=1.5,
+        )
+    )
 
 
 @pytest.mark.parametrize("aggregate", ["token", "turn", "trajectory"])
@@ -53,8 +70,13 @@ def test_reinforce_by_hand():
 
 
 def test_rloo_by_hand():
-    streams = recipe("rloo").credit([group([turn(1, 3.0)], [turn(2), turn(1, 1.0)], [turn(1, 2.0)])])
-    assert advantages(streams, "g0") == [[1.5]] and advantages(streams, "g1") == [[-1.5, -1.5], [-1.5]]
+    streams = recipe("rloo").credit(
+        [group([turn(1, 3.0)], [turn(2), turn(1, 1.0)], [turn(1, 2.0)])]
+    )
+    assert advantages(streams, "g0") == [[1.5]] and advantages(streams, "g1") == [
+        [-1.5, -1.5],
+        [-1.5],
+    ]
     assert streams["g2"]["advantage"][0][0] == pytest.approx(0.0)
 
 
@@ -68,7 +90,9 @@ def test_the_gradient_of_the_plain_form_does_not_know_the_old_policy():
 def test_supervised_loss_is_the_cross_entropy():
     made = batch([-0.7, -1.3], [1.0, 1.0])
     loss, metrics = recipe("sft").loss(made)
-    assert float(loss.detach()) == pytest.approx(1.0) and float(metrics["policy_loss"]) == pytest.approx(1.0)
+    assert float(loss.detach()) == pytest.approx(1.0) and float(
+        metrics["policy_loss"]
+    ) == pytest.approx(1.0)
 
 
 def test_supervised_training_may_keep_successes_only():

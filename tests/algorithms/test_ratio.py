@@ -4,10 +4,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from made_batches import batch
 
-from turnwise.algorithms.ratio import Ratio, pool
-from turnwise.algorithms.surrogate import Clip
+from tests.algorithms.made_batches import batch
+from turnwise.algorithms.parts.ratio import Ratio, pool
+from turnwise.algorithms.parts.surrogate import Clip
 
 LOG_RATIO, ADVANTAGE, TURN = [0.3, -0.1, 0.4, 0.5, 0.1], [1, 1, 1, -0.5, 2], [0, 0, 0, 7, 7]
 FULL = {
@@ -47,7 +47,9 @@ def test_own_gradient_has_the_same_value_and_another_gradient():
 
 def test_gradients_agree_where_the_advantage_is_constant_in_a_turn():
     made = batch(LOG_RATIO, [1, 1, 1, -2, -2], TURN)
-    assert objective(Ratio("turn"), made)[1] == pytest.approx(objective(Ratio("turn", gradient="own"), made)[1])
+    assert objective(Ratio("turn"), made)[1] == pytest.approx(
+        objective(Ratio("turn", gradient="own"), made)[1]
+    )
 
 
 def test_product_and_geometric_mean_differ():
@@ -89,5 +91,7 @@ def test_extreme_log_ratios_stay_finite():
 
 
 def test_what_pooling_requires():
-    assert Ratio("token").requires == frozenset()
-    assert Ratio("turn").requires == {"span:turn"} and Ratio("trajectory").requires == {"span:trajectory"}
+    assert Ratio("token").requirements == frozenset()
+    assert Ratio("turn").requirements == {"span:turn"} and Ratio("trajectory").requirements == {
+        "span:trajectory"
+    }

@@ -5,16 +5,16 @@ import sys
 from dataclasses import FrozenInstanceError, dataclass, replace
 
 import pytest
-from made_batches import batch
 
+from tests.algorithms.made_batches import batch
 from turnwise.algorithms import Recipe, recipe
-from turnwise.algorithms.advantage import PeerAdvantage
-from turnwise.algorithms.aggregate import Fixed
-from turnwise.algorithms.ratio import Ratio
-from turnwise.algorithms.regularisers import EntropyBonus
-from turnwise.algorithms.shapers import InvalidPenalty
-from turnwise.algorithms.strategy import Independent
-from turnwise.algorithms.surrogate import Clip, LogLikelihood
+from turnwise.algorithms.parts.advantage import PeerAdvantage
+from turnwise.algorithms.parts.aggregate import Fixed
+from turnwise.algorithms.parts.ratio import Ratio
+from turnwise.algorithms.parts.regularisers import EntropyBonus
+from turnwise.algorithms.parts.shapers import InvalidPenalty
+from turnwise.algorithms.parts.strategy import Independent
+from turnwise.algorithms.parts.surrogate import Clip, LogLikelihood
 from turnwise.errors import ConfigError
 
 
@@ -22,21 +22,28 @@ from turnwise.errors import ConfigError
 class Reads:
     """A reweighter that only says what it needs."""
 
-    requires: frozenset[str]
+    requirements: frozenset[str]
     provides: frozenset[str] = frozenset()
 
-    def __call__(self, ledger, totals):
-        return ledger
+    def __call__(self, batch, reducer):
+        return batch
 
 
 def build(**slots):
-    return Recipe(**{"name": "mine", "advantage": PeerAdvantage(), "surrogate": LogLikelihood(), **slots})
+    return Recipe(
+        **{"name": "mine", "advantage": PeerAdvantage(), "surrogate": LogLikelihood(), **slots}
+    )
 
 
 def test_requirements_are_the_union_of_the_parts():
-    reweighters = (Reads(frozenset({"given:value"})),)
-    made = build(ratio=Ratio("trajectory"), surrogate=Clip(), regularisers=(EntropyBonus(0.1),), reweighters=reweighters)
-    assert made.requires == {"span:trajectory", "entropy", "given:value"}
+    reweighters = (Reads(frozenset({"precomputed:value"})),)
+    made = build(
+        ratio=Ratio("trajectory"),
+        surrogate=Clip(),
+        regularisers=(EntropyBonus(0.1),),
+        reweighters=reweighters,
+    )
+    assert made.requirements == {"span:trajectory", "entropy", "precomputed:value"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +52,37 @@ class Branching(Independent):
 
 
 def test_a_strategy_that_branches_needs_forks():
-    assert build(strategy=Independent(4)).requires == frozenset()
-    assert build(strategy=Branching(4)).requires == {"fork"}
+    assert build(strategy=Independent(4)).requirements == frozenset()
+    assert build(strategy=Branching(4)).requirements == {"fork"}
 
 
 @pytest.mark.parametrize(
     ("slots", "sentence"),
     [
-        ({"surrogate": Clip()}, "recipe 'mine': Clip in the slot `surrogate` needs a ratio: fill the slot `ratio`"),
+        (
+            {"surrogate": Clip()},
+            "recipe 'mine': Clip in the slot `surrogate` needs a ratio: fill the slot `ratio`",
+        ),
         (
             {"reweighters": (Reads(frozenset({"critic"})),)},
             "slot `reweighters` needs a critic: fill the slot `critic`",
         ),
-        ({"reweighters": (Reads(frozenset({"stream:novelty"})),)}, "reads the stream 'novelty', which no other part writes"),
-        ({"reweighters": (Reads(frozenset({"reward:tool"})),)}, "reads the reward component 'tool': count it in `rewards`"),
-        ({"reweighters": (Reads(frozenset({"entropi"})),)}, "unknown need 'entropi' in recipe 'mine'.*did you mean 'entropy'"),
-        ({"shapers": (InvalidPenalty(),)}, "adds the reward component 'invalid', which counts nothing: name it in `rewards`"),
+        (
+            {"reweighters": (Reads(frozenset({"stream:novelty"})),)},
+            "reads the stream 'novelty', which no other part writes",
+        ),
+        (
+            {"reweighters": (Reads(frozenset({"reward:tool"})),)},
+            "reads the reward component 'tool': count it in `rewards`",
+        ),
+        (
+            {"reweighters": (Reads(frozenset({"entropi"})),)},
+            "unknown need 'entropi' in recipe 'mine'.*did you mean 'entropy'",
+        ),
+        (
+            {"shapers": (InvalidPenalty(),)},
+            "adds the reward component 'invalid', which counts nothing: name it in `rewards`",
+        ),
         ({"rewards": {"env": 0.0}}, "counts no reward component"),
     ],
 )
@@ -70,8 +92,11 @@ def test_a_wrong_combination_is_not_built(slots, sentence):
 
 
 def test_what_another_part_writes_may_be_read():
-    reader, writer = Reads(frozenset({"stream:novelty"})), Reads(frozenset(), frozenset({"stream:novelty"}))
-    assert build(reweighters=(writer, reader)).requires == frozenset()
+    reader, writer = (
+        Reads(frozenset({"stream:novelty"})),
+        Reads(frozenset(), frozenset({"stream:novelty"})),
+    )
+    assert build(reweighters=(writer, reader)).requirements == frozenset()
 
 
 def test_a_recipe_is_frozen_and_can_be_changed_by_replace():
@@ -94,7 +119,11 @@ def test_a_micro_batch_without_weight_has_a_loss_of_zero_that_can_be_differentia
     made = batch([0.5, 0.5], [1, 1], weight=[0.0, 0.0])
     loss, metrics = recipe("grpo").loss(made)
     loss.backward()
-    assert float(loss.detach()) == 0.0 and made.logp.grad.tolist() == [0, 0] and float(metrics["ratio"]) == 0.0
+    assert (
+        float(loss.detach()) == 0.0
+        and made.logp.grad.tolist() == [0, 0]
+        and float(metrics["ratio"]) == 0.0
+    )
 
 
 def test_importing_and_building_needs_no_torch():
@@ -103,15 +132,22 @@ def test_importing_and_building_needs_no_torch():
 
 
 def test_the_module_named_recipe_does_not_hide_the_function_of_that_name():
-    code = "import turnwise.algorithms.recipe; from turnwise.algorithms import recipe; assert recipe('grpo').name == 'grpo'"
+    code = "import turnwise.algorithms.recipes; from turnwise.algorithms import recipe; assert recipe('grpo').name == 'grpo'"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_the_sum_over_micro_batches_is_the_batch():
     """The same tokens in one batch and in two: loss and every metric add up."""
-    log_ratio, advantage, weight = [0.3, -0.1, 0.4, 0.5], [1.0, 1.0, -0.5, 2.0], [0.1, 0.4, 0.2, 0.3]
+    log_ratio, advantage, weight = (
+        [0.3, -0.1, 0.4, 0.5],
+        [1.0, 1.0, -0.5, 2.0],
+        [0.1, 0.4, 0.2, 0.3],
+    )
     whole, metrics = recipe("grpo").loss(batch(log_ratio, advantage, weight=weight))
-    halves = [recipe("grpo").loss(batch(log_ratio[s], advantage[s], weight=weight[s])) for s in (slice(0, 1), slice(1, 4))]
+    halves = [
+        recipe("grpo").loss(batch(log_ratio[s], advantage[s], weight=weight[s]))
+        for s in (slice(0, 1), slice(1, 4))
+    ]
     assert float(whole.detach()) == pytest.approx(sum(float(loss.detach()) for loss, _ in halves))
     for name, value in metrics.items():
         assert float(value) == pytest.approx(sum(float(m[name]) for _, m in halves))

@@ -15,7 +15,9 @@ from turnwise.errors import ConfigError
 def plugin(monkeypatch):
     """A module of somebody else's."""
 
-    def mine(depth: int = 2, mode: Literal["a", "b"] = "a", cap: float | None = None, flag: bool = False) -> Recipe:
+    def mine(
+        depth: int = 2, mode: Literal["a", "b"] = "a", cap: float | None = None, flag: bool = False
+    ) -> Recipe:
         return recipe("rloo", lone="raw" if flag else "zero")
 
     module = ModuleType("somebody_elses")
@@ -36,7 +38,9 @@ def test_an_import_path_is_a_name(plugin):
 
 def test_an_installed_package_may_announce_recipes(plugin, monkeypatch):
     point = EntryPoint("theirs", "somebody_elses:mine", registry.GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda **query: EntryPoints([point]).select(**query))
+    monkeypatch.setattr(
+        registry, "entry_points", lambda **query: EntryPoints([point]).select(**query)
+    )
     assert "theirs" in recipe_names() and recipe("theirs").name == "rloo"
 
 
@@ -48,10 +52,18 @@ def test_an_installed_package_may_announce_recipes(plugin, monkeypatch):
         ("grpo", {"clip": "0.1"}, "setting 'clip' of recipe 'grpo' must be float, not '0.1'"),
         ("grpo", {"clip": True}, "setting 'clip' .* must be float, not True"),
         ("grpo", {"ddof": 1.0}, "setting 'ddof' .* must be int"),
-        ("grpo", {"aggregate": "tokens"}, "setting 'aggregate' .* must be .*'token', 'turn', 'trajectory'.*not 'tokens'"),
+        (
+            "grpo",
+            {"aggregate": "tokens"},
+            "setting 'aggregate' .* must be .*'token', 'turn', 'trajectory'.*not 'tokens'",
+        ),
         ("somebody_elses:mine", {"cap": "x"}, "setting 'cap' .* must be float | None"),
         ("somebody_elses:none", {}, "cannot be imported"),
-        ("no_such_package:recipe", {}, "'no_such_package:recipe' cannot be imported .*give 'package.module:function'"),
+        (
+            "no_such_package:recipe",
+            {},
+            "'no_such_package:recipe' cannot be imported .*give 'package.module:function'",
+        ),
         ("somebody_elses:wrong", {}, "made 'int', not a Recipe"),
     ],
 )

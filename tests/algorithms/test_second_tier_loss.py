@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from made_batches import batch
 
+from tests.algorithms.made_batches import batch
 from turnwise.algorithms import recipe
-from turnwise.algorithms.bapo import BalancedClip
-from turnwise.algorithms.epo import EntropyHistory, Smoothed, schedule
-from turnwise.algorithms.min_pro import WorstPrefix
-from turnwise.algorithms.testing import check_recipe
+from turnwise.algorithms.checks import check_recipe
+from turnwise.algorithms.papers.bapo import BalancedClip
+from turnwise.algorithms.papers.epo import EntropyHistory, Smoothed, schedule
+from turnwise.algorithms.papers.min_pro import WorstPrefix
 from turnwise.errors import ConfigError
 
 
@@ -26,15 +26,17 @@ def logs(*ratios):
 
 
 def test_min_pro_weighs_by_the_worst_ratio_before():
-    assert WorstPrefix()(batch([0.1, -0.3, 0.2, 0.4], [1.0] * 4, None, [0, 0, 0, 1])).tolist() == pytest.approx(
-        [0.1, -0.2, -0.1, 0.4]
-    )
-    assert WorstPrefix()(batch([0.1, 0.4, -0.3, 0.2], [1.0] * 4, None, [0, 1, 0, 0])).tolist() == pytest.approx(
-        [0.1, 0.4, -0.2, -0.1]
-    )
+    assert WorstPrefix()(
+        batch([0.1, -0.3, 0.2, 0.4], [1.0] * 4, None, [0, 0, 0, 1])
+    ).tolist() == pytest.approx([0.1, -0.2, -0.1, 0.4])
+    assert WorstPrefix()(
+        batch([0.1, 0.4, -0.3, 0.2], [1.0] * 4, None, [0, 1, 0, 0])
+    ).tolist() == pytest.approx([0.1, 0.4, -0.2, -0.1])
     b = batch([0.1, -0.3, 0.2, 0.4], [1.0, 1.0, -1.0, 1.0], None, [0, 0, 0, 1])
     found, _, _ = gradient(recipe("min_pro"), b)
-    assert found == pytest.approx([-math.exp(0.1) / 4, -math.exp(-0.2) / 4, math.exp(-0.1) / 4, -1.28 / 4])
+    assert found == pytest.approx(
+        [-math.exp(0.1) / 4, -math.exp(-0.2) / 4, math.exp(-0.1) / 4, -1.28 / 4]
+    )
 
 
 def test_sapo_fades_on_both_sides():
@@ -62,7 +64,9 @@ BOUNDS = {"low": 0.6, "low_max": 0.8, "high": 1.2, "high_max": 2.0, "step": 0.1}
 
 @pytest.mark.parametrize(("target_of", "bounds"), [("share", (0.8, 1.8)), ("ratio", (0.6, 1.2))])
 def test_bapo_by_both_readings_of_its_target(target_of, bounds):
-    """P(h) = min(2, h), N(l) = max(0.5, l) + 0.95: a half of all asks for h = 1.8, a half of N has been met from the start."""
+    """P(h) = min(2, h), N(l) = max(0.5, l) + 0.95: a half of all asks for h = 1.8, a half of N has
+    been met from the start.
+    """
     made = recipe("bapo", target_of=target_of, dual_clip=None, **BOUNDS)
     b = batch(logs(2.0, 0.5, 0.95), [1, -1, -1])
     sums = {name: float(v) for name, v in made.measure(b).items()}
@@ -94,33 +98,53 @@ def test_vcpo_paces_by_the_effective_sample_size():
     b = batch([math.log(3) / 2] * 2 + [0.0], [1.0, 1.0, -1.0], None, [1, 1, 0])
     sums = {name: float(v) for name, v in made.measure(b).items()}
     assert sums == pytest.approx({"ess_sum": 4.0, "ess_squares": 10.0, "ess_number": 2.0})
-    assert made.pace(sums) == pytest.approx(math.sqrt(0.8)) and recipe("vcpo", base=0.55).pace(sums) == 1.0
+    assert (
+        made.pace(sums) == pytest.approx(math.sqrt(0.8))
+        and recipe("vcpo", base=0.55).pace(sums) == 1.0
+    )
     assert recipe("grpo").pace(sums) is None
     found, _, metrics = gradient(made, replace(b, scalars=sums))
     assert found == pytest.approx([-2 / 3, -2 / 3, 1 / 3])
-    assert float(metrics["ess"]) == pytest.approx(0.8) and float(metrics["mismatch_share"]) == pytest.approx(2 / 3)
+    assert float(metrics["ess"]) == pytest.approx(0.8) and float(
+        metrics["mismatch_share"]
+    ) == pytest.approx(2 / 3)
 
 
 def test_vcpo_weights_that_would_overflow_stay_finite():
     made = recipe("vcpo")
     far = replace(batch([50.0] * 10 + [-50.0] * 10, [1.0] * 20, None, [0] * 10 + [1] * 10))
     sums = {name: float(v) for name, v in made.measure(far).items()}
-    assert made.pace(sums) == pytest.approx(math.sqrt(0.5)) and all(math.isfinite(v) for v in sums.values())
+    assert made.pace(sums) == pytest.approx(math.sqrt(0.5)) and all(
+        math.isfinite(v) for v in sums.values()
+    )
 
 
 def epo_batch(entropies, index, scalars):
-    b = batch([0.0] * len(index), [0.0] * len(index), index, entropy=torch.tensor(entropies).double().requires_grad_())
-    return replace(b, streams={**b.streams, "turn_index": torch.tensor(index).double()}, scalars=scalars)
+    b = batch(
+        [0.0] * len(index),
+        [0.0] * len(index),
+        index,
+        entropy=torch.tensor(entropies).double().requires_grad_(),
+    )
+    return replace(
+        b, streams={**b.streams, "turn_index": torch.tensor(index).double()}, scalars=scalars
+    )
 
 
 def test_epo_hinge_has_a_gradient_outside_of_the_band():
     """Turn 0 has h = 1 and H = 3, beyond 2 h; turn 1 is inside; turn 2 has no history."""
-    b = epo_batch([3.0, 1.2, 9.0], [0, 1, 2], {"epo_history:0": 1.0, "epo_history:1": 1.0, "epo_beta": 0.5})
+    b = epo_batch(
+        [3.0, 1.2, 9.0], [0, 1, 2], {"epo_history:0": 1.0, "epo_history:1": 1.0, "epo_beta": 0.5}
+    )
     term = Smoothed(coefficient=0.1, alpha=4.0, low=0.5)(b)
     assert term.value.tolist() == pytest.approx([-0.1 * (3 - 0.5 * 4 * 1), -0.12, -0.9])
-    assert torch.autograd.grad(term.value.sum(), b.entropy)[0].tolist() == pytest.approx([0.1, -0.1, -0.1])
+    assert torch.autograd.grad(term.value.sum(), b.entropy)[0].tolist() == pytest.approx(
+        [0.1, -0.1, -0.1]
+    )
     assert term.metrics["outside"].tolist() == [1, 0, 0]
-    low = Smoothed(coefficient=0.1, alpha=4.0, low=0.5)(replace(b, scalars={"epo_history:1": 4.0, "epo_beta": 0.5}))
+    low = Smoothed(coefficient=0.1, alpha=4.0, low=0.5)(
+        replace(b, scalars={"epo_history:1": 4.0, "epo_beta": 0.5})
+    )
     assert low.value[1].item() == pytest.approx(-0.1 * (1.2 - 0.5 * 4 * 0.8))
     late = Smoothed(coefficient=0.1, alpha=4.0, from_turn=1)(b)
     assert late.metrics["outside"].tolist() == [0, 0, 0]
@@ -128,9 +152,14 @@ def test_epo_hinge_has_a_gradient_outside_of_the_band():
 
 def test_epo_pools_a_turn_unless_told_otherwise():
     b = epo_batch([1.0, 5.0], [0, 0], {"epo_history:0": 1.5})
-    assert Smoothed(1.0)(b).metrics["outside"].tolist() == [0, 0] and Smoothed(1.0)(b).value.tolist() == [-3.0, -3.0]
+    assert Smoothed(1.0)(b).metrics["outside"].tolist() == [0, 0] and Smoothed(1.0)(
+        b
+    ).value.tolist() == [-3.0, -3.0]
     assert Smoothed(1.0, level="token")(b).metrics["outside"].tolist() == [0, 1]
-    assert "span:turn" in Smoothed().requires and "span:turn" not in Smoothed(level="token").requires
+    assert (
+        "span:turn" in Smoothed().requirements
+        and "span:turn" not in Smoothed(level="token").requirements
+    )
 
 
 def test_epo_remembers_the_steps_before_and_not_this_one():

@@ -1,15 +1,19 @@
 """SimpleTIR: which tokens are trained, and whose rewards count."""
 
 import pytest
-from made_batches import group, turn
 
+from tests.algorithms.made_batches import group, turn
 from turnwise.algorithms import recipe
-from turnwise.algorithms.testing import check_recipe
+from turnwise.algorithms.checks import check_recipe
 from turnwise.errors import ConfigError
 
 
 def four(third=("void",)):
-    return [group([turn(2), turn(1, 1.0)], [turn(1)], [turn(1), turn(3, 0.0, tags=third)], [turn(1, 1.0)])]
+    return [
+        group(
+            [turn(2), turn(1, 1.0)], [turn(1)], [turn(1), turn(3, 0.0, tags=third)], [turn(1, 1.0)]
+        )
+    ]
 
 
 def advantages(streams):
@@ -26,34 +30,49 @@ def advantages(streams):
     ],
 )
 def test_both_readings(settings, wanted):
-    assert advantages(recipe("simpletir", **settings).credit(four())) == pytest.approx(wanted, abs=1e-5)
+    assert advantages(recipe("simpletir", **settings).credit(four())) == pytest.approx(
+        wanted, abs=1e-5
+    )
 
 
 def test_the_denominator_is_what_is_kept():
     streams = recipe("simpletir").credit(four())
-    assert [float(w) for own in streams.values() for turn_ in own["weight"] for w in turn_] == [1 / 5] * 5
+    assert [float(w) for own in streams.values() for turn_ in own["weight"] for w in turn_] == [
+        1 / 5
+    ] * 5
 
 
 def test_without_void_turns_it_is_grpo_over_tokens():
-    plain = recipe("grpo", aggregate="token", clip_high=0.28, dual_clip=3.0).credit(four(third=("code",)))
+    plain = recipe("grpo", aggregate="token", clip_high=0.28, dual_clip=3.0).credit(
+        four(third=("code",))
+    )
     found = recipe("simpletir").credit(four(third=("code",)))
     assert advantages(found) == advantages(plain) and found.keys() == plain.keys()
 
 
 def test_all_void_is_no_step():
-    assert recipe("simpletir").credit([group([turn(1, 1.0, tags=("void",))], [turn(1, tags=("void",))])]) == {}
+    assert (
+        recipe("simpletir").credit(
+            [group([turn(1, 1.0, tags=("void",))], [turn(1, tags=("void",))])]
+        )
+        == {}
+    )
 
 
 def test_groups_outside_the_accuracy_are_left_out():
     easy = group(*[[turn(1, 1.0)]] * 9, [turn(1)], uid="easy")
     hard = group([turn(1, 1.0)], [turn(1)], uid="hard")
-    assert {uid[:4] for uid in recipe("simpletir", accuracy=[0.1, 0.8]).credit([easy, hard])} == {"hard"}
+    assert {uid[:4] for uid in recipe("simpletir", accuracy=[0.1, 0.8]).credit([easy, hard])} == {
+        "hard"
+    }
     made = recipe("simpletir", accuracy=[0.1, 0.8], oversample=3.0)
     assert made.sampler.missing([easy, hard], 5) == 4
     with pytest.raises(ConfigError, match=r"accuracy = \[0.9, 0.1\]"):
         recipe("simpletir", accuracy=[0.9, 0.1])
 
 
-@pytest.mark.parametrize("settings", [{}, {"mode": "drop_before"}, {"drop_truncated": True}, {"accuracy": [0.0, 0.9]}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"mode": "drop_before"}, {"drop_truncated": True}, {"accuracy": [0.0, 0.9]}]
+)
 def test_holds_what_every_recipe_holds(settings):
     check_recipe(recipe("simpletir", **settings))

@@ -1,47 +1,59 @@
-"""The slots are right when a paper is a few lines: what a third party would write, from outside of the package.
+"""The slots are right when a paper is a few lines: what a third party would write, from outside of
+the package.
 
-The papers that used to be drafted here are recipes now, each with its own numbers. What is left are parts that no recipe has: a
-statistic of the mini-batch, a stream handed from the credit plane to the loss, and a learning rate of one's own. Each works with no
-change to a recipe, a batch or a trainer.
+The papers that used to be drafted here are recipes now, each with its own numbers. What is left are
+parts that no recipe has: a statistic of the mini-batch, a stream handed from the credit plane to
+the loss, and a learning rate of one's own. Each works with no change to a recipe, a batch or a
+trainer.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from made_batches import batch, group, turn
 
+from tests.algorithms.made_batches import batch, group, turn
 from turnwise.algorithms import Recipe, recipe
-from turnwise.algorithms.advantage import PeerAdvantage
-from turnwise.algorithms.filters import MaskTurns
-from turnwise.algorithms.ratio import Ratio
-from turnwise.algorithms.surrogate import Clip, Term
-from turnwise.algorithms.testing import check_recipe
+from turnwise.algorithms.checks import check_recipe
+from turnwise.algorithms.parts.advantage import PeerAdvantage
+from turnwise.algorithms.parts.filters import MaskTurns
+from turnwise.algorithms.parts.ratio import Ratio
+from turnwise.algorithms.parts.surrogate import Clip, Term
 
 NOTHING = frozenset[str]()
 
 
 def build(**slots):
-    return Recipe(**{"name": "draft", "advantage": PeerAdvantage(), "ratio": Ratio(), "surrogate": Clip(), **slots})
+    return Recipe(
+        **{
+            "name": "draft",
+            "advantage": PeerAdvantage(),
+            "ratio": Ratio(),
+            "surrogate": Clip(),
+            **slots,
+        }
+    )
 
 
 @dataclass(frozen=True)
 class Late:
     """Writes a stream of its own: the share of the trajectory's turns that lie behind."""
 
-    requires = NOTHING
+    requirements = NOTHING
     provides = frozenset({"stream:late"})
 
-    def __call__(self, ledger, totals):
-        turns = np.bincount(ledger.owner, minlength=len(ledger.trajectories))
-        return ledger.write(late=ledger.spread(ledger.index / turns[ledger.owner]))
+    def __call__(self, batch, reducer):
+        turns = np.bincount(batch.owner, minlength=len(batch.trajectories))
+        return batch.write(late=batch.spread(batch.index / turns[batch.owner]))
 
 
 @dataclass(frozen=True)
 class Narrowing:
-    """Reads it: the clip range narrows towards the end of an episode, and while positive advantages are outweighed."""
+    """Reads it: the clip range narrows towards the end of an episode, and while positive advantages
+    are outweighed.
+    """
 
-    requires = frozenset({"ratio", "measure", "stream:late"})
+    requirements = frozenset({"ratio", "measure", "stream:late"})
 
     def measure(self, made):
         value = made.streams["weight"] * made.streams["advantage"]
@@ -63,7 +75,9 @@ def test_a_part_hands_a_stream_to_another():
     assert made.pace({"positive": 1.0, "negative": 2.0}) == 0.5 and recipe("grpo").pace({}) is None
     b = batch([0.5, 0.5], [1.0, 1.0])
     b.streams["late"] = b.logp.detach() * 0 + 0.5
-    loss, _ = made.loss(type(b)(*[getattr(b, f) for f in b.__slots__[:-1]], {"positive": 1.0, "negative": 0.0}))
+    loss, _ = made.loss(
+        type(b)(*[getattr(b, f) for f in b.__slots__[:-1]], {"positive": 1.0, "negative": 0.0})
+    )
     assert float(loss.detach()) == pytest.approx(-1.1)
 
 

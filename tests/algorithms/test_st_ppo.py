@@ -1,24 +1,28 @@
-"""The ST-PPO family: the worked toy at every level, the correction's size and when it acts, and what the four share."""
+"""The ST-PPO family: the worked toy at every level, the correction's size and when it acts, and
+what the four share.
+"""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from made_batches import batch, group, turn
 
+from tests.algorithms.made_batches import batch, group, turn
 from turnwise.algorithms import recipe
-from turnwise.algorithms.clip_bias import CorrectedClip
-from turnwise.algorithms.ratio import Ratio
-from turnwise.algorithms.surrogate import Clip
-from turnwise.algorithms.testing import check_recipe
+from turnwise.algorithms.checks import check_recipe
+from turnwise.algorithms.parts.clip_bias import CorrectedClip
+from turnwise.algorithms.parts.ratio import Ratio
+from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.errors import ConfigError
 
 FAMILY = {"ppo": "token", "turn_ppo": "turn", "s_ppo": "token", "st_ppo": "turn"}
 
 
 def toy(**changes):
-    """Five policy tokens in two turns (the sixth of the description is the environment's and is not in a batch)."""
+    """Five policy tokens in two turns (the sixth of the description is the environment's and is not
+    in a batch).
+    """
     return batch([0.3, -0.1, 0.4, 0.5, 0.1], [1, 1, 1, -0.5, 2], [0, 0, 0, 7, 7], **changes)
 
 
@@ -28,7 +32,12 @@ def toy(**changes):
         (recipe("ppo"), 0.938164, [0, 0.180967, 0, -0.164872, 0.442068], 0.4),
         (recipe("turn_ppo"), 1.065014, [0, 0, 0, -0.067493, -0.067493], 0.8),
         (recipe("ppo", ratio="trajectory"), 1.072875, [-0.025425] * 5, 0.8),
-        (recipe("st_ppo", bias="none", ratio_gradient="own"), 1.065014, [0, 0, 0, -0.134986, 0], 0.8),
+        (
+            recipe("st_ppo", bias="none", ratio_gradient="own"),
+            1.065014,
+            [0, 0, 0, -0.134986, 0],
+            0.8,
+        ),
     ],
     ids=["token", "turn", "sequence", "detached"],
 )
@@ -41,7 +50,9 @@ def test_the_worked_toy(made, objective, gradient, clipped):
     assert float(metrics["clip_share"]) == pytest.approx(clipped)
 
 
-@pytest.mark.parametrize(("level", "norm"), [("token", 0.402376), ("turn", 0.569902), ("trajectory", 0.568520)])
+@pytest.mark.parametrize(
+    ("level", "norm"), [("token", 0.402376), ("turn", 0.569902), ("trajectory", 0.568520)]
+)
 def test_the_clipping_bias_of_the_toy(level, norm):
     made = replace(recipe("st_ppo", ratio=level), critic=None)
     b = toy()
@@ -53,7 +64,9 @@ def test_the_clipping_bias_of_the_toy(level, norm):
     unclipped = (b.streams["weight"] * Ratio(level)(b).exp() * b.streams["advantage"]).sum()
     (free,) = torch.autograd.grad(unclipped, b.logp, retain_graph=True)
     plain, _ = replace(made, surrogate=Clip()).loss(b)
-    assert torch.allclose(torch.autograd.grad(-plain, b.logp)[0], free - bias, atol=1e-12)  # lemma 4.2
+    assert torch.allclose(
+        torch.autograd.grad(-plain, b.logp)[0], free - bias, atol=1e-12
+    )  # lemma 4.2
 
 
 @pytest.mark.parametrize(("size", "scale"), [(0.0, 1.0), (0.5, 1.0), (1.0, 1.0), (4.0, 0.25)])
@@ -77,7 +90,10 @@ def test_ratios_of_a_turn():
 def test_clipping_acts_by_token_inside_a_turn():
     b = batch([0.4, 0.4], [1, -1], [0, 0])
     loss, metrics = replace(recipe("turn_ppo"), critic=None).loss(b)
-    assert float(loss.detach()) == pytest.approx(0.145912, abs=1e-6) and float(metrics["clip_share"]) == 0.5
+    assert (
+        float(loss.detach()) == pytest.approx(0.145912, abs=1e-6)
+        and float(metrics["clip_share"]) == 0.5
+    )
 
 
 def test_each_trajectory_has_its_own_scale():
@@ -102,7 +118,10 @@ def test_on_policy_nothing_clips_and_all_four_agree():
     for name in FAMILY:
         b = batch([0.0] * 5, [1, 1, 1, -0.5, 2], [0, 0, 0, 7, 7])
         loss, metrics = replace(recipe(name), critic=None).loss(b)
-        assert float(metrics["clip_share"]) == 0.0 and float(metrics.get("clip_bias_scale", torch.ones(()))) == 1.0
+        assert (
+            float(metrics["clip_share"]) == 0.0
+            and float(metrics.get("clip_bias_scale", torch.ones(()))) == 1.0
+        )
         values.append(float(loss.detach()))
     assert values == pytest.approx([-0.9] * 4)
 
@@ -115,20 +134,29 @@ def test_credit_is_gae():
     second = 0.9 * 0.2 - 0.4 + 0.72 * last
     first = 0.9 * 0.4 - 0.5 + 0.72 * second
     assert np.concatenate(streams["g0"]["advantage"]) == pytest.approx([first, second, last])
-    assert np.concatenate(streams["g0"]["returns"]) == pytest.approx([first + 0.5, second + 0.4, 1.0])
+    assert np.concatenate(streams["g0"]["returns"]) == pytest.approx(
+        [first + 0.5, second + 0.4, 1.0]
+    )
     assert streams["g1"]["advantage"][0].tolist() == pytest.approx([-0.3])
 
 
 def test_gae_over_turns():
     groups = [group([turn(2), turn(1, 1.0)], [turn(1)])]
     value = {"g0": {"value": [[0.5, 0.4], [0.2]]}, "g1": {"value": [[0.3]]}}
-    streams = recipe("st_ppo", whiten=False, gae="turn", gamma=0.9, lam=1.0).credit(groups, None, value)
+    streams = recipe("st_ppo", whiten=False, gae="turn", gamma=0.9, lam=1.0).credit(
+        groups, None, value
+    )
     assert np.concatenate(streams["g0"]["advantage"]) == pytest.approx([0.9 - 0.5, 0.9 - 0.5, 0.8])
     assert np.concatenate(streams["g0"]["value_mask"]).tolist() == [1, 0, 1]
     assert np.concatenate(streams["g0"]["returns"]) == pytest.approx([0.9, 0.9, 1.0])
 
 
-CORRECTED = [{}, {"bias": "score"}, {"bias": "coefficient", "scope": "trajectory"}, {"bias": "score", "scope": "trajectory"}]
+CORRECTED = [
+    {},
+    {"bias": "score"},
+    {"bias": "coefficient", "scope": "trajectory"},
+    {"bias": "score", "scope": "trajectory"},
+]
 
 
 @pytest.mark.parametrize("name", ["ppo", "turn_ppo"])
@@ -146,7 +174,9 @@ def test_turn_constant_advantages_make_both_gradients_equal():
     grads = []
     for gradient in ("full", "own"):
         b = batch([0.1, -0.1, 0.05], [1, 1, -1], [0, 0, 1])
-        loss, _ = replace(recipe("st_ppo", ratio_gradient=gradient, bias="none"), critic=None).loss(b)
+        loss, _ = replace(recipe("st_ppo", ratio_gradient=gradient, bias="none"), critic=None).loss(
+            b
+        )
         grads.append(torch.autograd.grad(loss, b.logp)[0])
     assert torch.allclose(*grads)
 

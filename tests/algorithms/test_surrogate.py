@@ -4,9 +4,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from made_batches import batch
 
-from turnwise.algorithms.surrogate import Clip, LogLikelihood, Unclipped
+from tests.algorithms.made_batches import batch
+from turnwise.algorithms.parts.surrogate import Clip, LogLikelihood, Unclipped
 from turnwise.errors import ConfigError
 
 
@@ -48,7 +48,9 @@ def test_clip_is_the_pessimistic_of_two(log_ratio, advantage, low, high):
     made = batch([log_ratio], [advantage])
     w = float(made.logp.detach().exp())
     expected = min(w * advantage, min(max(w, 1 - low), 1 + high) * advantage)
-    assert float(-Clip(low, high)(made, made.logp).value.detach()) == pytest.approx(expected, abs=1e-9)
+    assert float(-Clip(low, high)(made, made.logp).value.detach()) == pytest.approx(
+        expected, abs=1e-9
+    )
 
 
 def test_plain_forms():

@@ -17,7 +17,9 @@ def turnwise(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
     monkeypatch.setenv("COLUMNS", "200")
     runner = CliRunner()
-    return lambda *arguments, input=None: runner.invoke(app, [str(a) for a in arguments], input=input)
+    return lambda *arguments, input=None: runner.invoke(
+        app, [str(a) for a in arguments], input=input
+    )
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +29,17 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from turnwise.training.config import Tiny
     from turnwise.training.tiny import save_tiny
 
-    settings = Tiny(vocab=400, hidden=32, layers=1, heads=2, kv_heads=1, head_dim=16, intermediate=32, context=1024)
-    texts = ["search[red shoes] click[buy now] Back to Search [SEP] Page 1 (Total results: 50)"] * 20
+    settings = Tiny(
+        vocab=400,
+        hidden=32,
+        layers=1,
+        heads=2,
+        kv_heads=1,
+        head_dim=16,
+        intermediate=32,
+        context=1024,
+    )
+    texts = [
+        "search[red shoes] click[buy now] Back to Search [SEP] Page 1 (Total results: 50)"
+    ] * 20
     return save_tiny(tmp_path_factory.mktemp("tiny"), texts, settings)

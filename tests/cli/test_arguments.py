@@ -8,7 +8,16 @@ from turnwise.errors import ConfigError
 
 def test_values_are_read_as_what_they_look_like() -> None:
     given = ["a=1", "b=0.5", "c=True", "d=false", "e=text", "f=x=y", "g=", "h=1e-3"]
-    assert settings(given) == {"a": 1, "b": 0.5, "c": True, "d": False, "e": "text", "f": "x=y", "g": "", "h": 0.001}
+    assert settings(given) == {
+        "a": 1,
+        "b": 0.5,
+        "c": True,
+        "d": False,
+        "e": "text",
+        "f": "x=y",
+        "g": "",
+        "h": 0.001,
+    }
 
 
 @pytest.mark.parametrize("text", ["reward", "=fixed", "two words=1", "a-b=1"])

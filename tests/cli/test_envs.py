@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from turnwise.envs.registration import cards, make
+from turnwise.envs.registry import env_specs, make
 from turnwise.errors import ConfigError
 
 Run = Callable[..., Any]
@@ -16,14 +16,21 @@ Run = Callable[..., Any]
 def test_every_environment_with_its_splits(turnwise: Run) -> None:
     done = turnwise("envs")
     assert done.exit_code == 0
-    for card in cards():
+    for card in env_specs():
         env = make(card.name)
-        for word in (card.name, card.id, card.prompt, *(f"{split} {len(env.tasks(split)):,}" for split in env.splits)):
+        for word in (
+            card.name,
+            card.id,
+            card.prompt,
+            *(f"{split} {len(env.tasks(split)):,}" for split in env.splits),
+        ):
             assert word in done.stdout
 
 
-def test_an_environment_that_lacks_a_package_hides_no_other(turnwise: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from turnwise.envs import registration
+def test_an_environment_that_lacks_a_package_hides_no_other(
+    turnwise: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from turnwise.envs import registry as registration
 
     def make_all_but(name: str, **settings: Any) -> Any:
         if name == "search":
@@ -33,14 +40,16 @@ def test_an_environment_that_lacks_a_package_hides_no_other(turnwise: Run, monke
     monkeypatch.setattr(registration, "make", make_all_but)
     done = turnwise("envs")
     assert done.exit_code == 0 and "searching needs a lamp: pip install lamp" in done.stdout
-    assert all(card.id in done.stdout for card in cards())
+    assert all(card.id in done.stdout for card in env_specs())
 
 
 def test_one_environment(turnwise: Run) -> None:
     done = turnwise("envs", "webshop", "-e", "style=compact")
     env = make("webshop", style="compact")
     assert done.exit_code == 0 and env.data_hash in done.stdout
-    assert env.reset(seed=0)[1]["instruction"] in done.stdout and "search[<your query>]" in done.stdout
+    assert (
+        env.reset(seed=0)[1]["instruction"] in done.stdout and "search[<your query>]" in done.stdout
+    )
 
 
 def test_prompts_and_recipes(turnwise: Run) -> None:
@@ -52,6 +61,12 @@ def test_prompts_and_recipes(turnwise: Run) -> None:
 
 def test_an_unknown_environment_or_setting(turnwise: Run) -> None:
     done = turnwise("envs", "webshp")
-    assert done.exit_code == 2 and "unknown environment 'webshp': did you mean 'webshop'?" in done.stderr
+    assert (
+        done.exit_code == 2
+        and "unknown environment 'webshp': did you mean 'webshop'?" in done.stderr
+    )
     done = turnwise("envs", "webshop", "-e", "stile=compact")
-    assert done.exit_code == 2 and "unknown setting 'stile' in environment 'webshop': did you mean 'style'?" in done.stderr
+    assert (
+        done.exit_code == 2
+        and "unknown setting 'stile' in environment 'webshop': did you mean 'style'?" in done.stderr
+    )

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnwise.cli.game import Game, action_of, fill
-from turnwise.envs.registration import make
+from turnwise.envs.registry import make
 from turnwise.records import read_jsonl
 
 Run = Callable[..., Any]
@@ -50,21 +50,35 @@ def test_an_episode_through_a_pipe(turnwise: Run, tmp_path: Path) -> None:
     assert done.exit_code == 0 and "success, score 1.000" in done.stdout
     (trajectory,) = read_jsonl(saved)
     assert [turn.action for turn in trajectory.turns] == actions
-    assert (trajectory.success, trajectory.score, trajectory.stop_reason, trajectory.error) == (True, 1.0, "terminated", None)
-    assert trajectory.turns[0].next_state == trajectory.turns[1].state and trajectory.turns[-1].rewards["env"] == 1.0
+    assert (trajectory.success, trajectory.score, trajectory.stop_reason, trajectory.error) == (
+        True,
+        1.0,
+        "terminated",
+        None,
+    )
+    assert (
+        trajectory.turns[0].next_state == trajectory.turns[1].state
+        and trajectory.turns[-1].rewards["env"] == 1.0
+    )
 
 
 def test_its_recording_is_replayed(turnwise: Run, tmp_path: Path) -> None:
     saved = tmp_path / "mine.jsonl"
     for task in (3, 4):
         turnwise(*SHOP, "--task", task, "--save", saved, input="\n".join(solve(task)))
-    done = turnwise("eval", "webshop", "-e", "style=compact", "--agent", f"replay:{saved}", "--split", "train")
+    done = turnwise(
+        "eval", "webshop", "-e", "style=compact", "--agent", f"replay:{saved}", "--split", "train"
+    )
     assert done.exit_code == 0 and "all 2 replays equal the recording" in done.stdout
 
 
 def test_numbers_and_blanks(turnwise: Run) -> None:
     done = turnwise(*SHOP, "--task", 3, input="1\nred shoes\n1\n1 blue\nquit\n")
-    assert "your query: red shoes" in done.stdout and "turn 4 of 15" in done.stdout and "left at turn 4" in done.stdout
+    assert (
+        "your query: red shoes" in done.stdout
+        and "turn 4 of 15" in done.stdout
+        and "left at turn 4" in done.stdout
+    )
 
 
 def test_an_empty_blank_does_nothing(turnwise: Run) -> None:

@@ -39,7 +39,8 @@ def test_does_nothing_once_torch_is_there(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="arenas are glibc's")
 def test_arenas_are_limited_without_starting_anew() -> None:
-    # Threads that allocate at once each get an arena of 64 MiB of addresses, unless their number is limited.
+    # Threads that allocate at once each get an arena of 64 MiB of addresses, unless their number is
+    # limited.
     code = """
 import sys, threading
 from turnwise.cli.runtime import prepare
@@ -56,6 +57,14 @@ print(next(line for line in open("/proc/self/status") if line.startswith("VmPeak
     env = {name: value for name, value in os.environ.items() if name not in DEFAULTS}
 
     def peak(how: str) -> int:
-        return int(subprocess.run([sys.executable, "-c", code, how], env=env, cwd=root, capture_output=True, check=True).stdout)
+        return int(
+            subprocess.run(
+                [sys.executable, "-c", code, how],
+                env=env,
+                cwd=root,
+                capture_output=True,
+                check=True,
+            ).stdout
+        )
 
     assert peak("prepared") < peak("as it is")

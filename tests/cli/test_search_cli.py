@@ -24,6 +24,10 @@ def test_it_can_be_played(turnwise: Run) -> None:
 
 def test_a_missing_file_is_one_sentence(turnwise: Run) -> None:
     done = turnwise("eval", "search", "-e", "questions=none.jsonl", "--split", "all")
-    assert done.exit_code == 2 and done.stderr.startswith("error: none.jsonl does not exist") and done.stderr.count("\n") == 1
+    assert (
+        done.exit_code == 2
+        and done.stderr.startswith("error: none.jsonl does not exist")
+        and done.stderr.count("\n") == 1
+    )
     done = turnwise("eval", "search", "-e", "hops=[9]")
     assert done.exit_code == 2 and "1 to 4 hops" in done.stderr

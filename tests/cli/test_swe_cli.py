@@ -48,13 +48,35 @@ def test_tasks_are_written_told_and_gone_on_with(
     turnwise: Callable[..., Any], package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, report = tmp_path / "deep" / "tasks.jsonl", tmp_path / "report.json"
-    given = ("swe", "generate", package, "-n", "2", "--out", out, "--json", report, "--backend", "jail", "--jobs", "1")
+    given = (
+        "swe",
+        "generate",
+        package,
+        "-n",
+        "2",
+        "--out",
+        out,
+        "--json",
+        report,
+        "--backend",
+        "jail",
+        "--jobs",
+        "1",
+    )
     done = turnwise(*given)
     assert done.exit_code == 0, done.output
-    assert "6 tests pass twice" in done.output and "bugs tried in twice 0.3" in done.output and "2 tasks written to" in done.output
+    assert (
+        "6 tests pass twice" in done.output
+        and "bugs tried in twice 0.3" in done.output
+        and "2 tasks written to" in done.output
+    )
     first = list(read_tasks(out))
     facts = json.loads(report.read_text())
-    assert len(first) == facts["tasks"] == 2 and facts["tests"] == 6 and facts["single_site_valid"] >= 2
+    assert (
+        len(first) == facts["tasks"] == 2
+        and facts["tests"] == 6
+        and facts["single_site_valid"] >= 2
+    )
     assert sum(facts["difficulty"].values()) == 2 and facts["settings"]["number"] == 2
 
     taken: list[SweTask] = []
@@ -68,19 +90,29 @@ def test_tasks_are_written_told_and_gone_on_with(
 
     monkeypatch.setattr(Generation, "tasks", interrupted)
     stopped = turnwise(*given)
-    assert stopped.exit_code == 130 and "1 tasks are in" in stopped.output and "goes on from there" in stopped.output
+    assert (
+        stopped.exit_code == 130
+        and "1 tasks are in" in stopped.output
+        and "goes on from there" in stopped.output
+    )
     assert list(read_tasks(out)) == taken == first[:1]
     monkeypatch.undo()
     assert turnwise(*given).exit_code == 0
     assert list(read_tasks(out)) == first
 
 
-def test_what_cannot_be_generated_from_is_a_sentence(turnwise: Callable[..., Any], tmp_path: Path, package: Path) -> None:
+def test_what_cannot_be_generated_from_is_a_sentence(
+    turnwise: Callable[..., Any], tmp_path: Path, package: Path
+) -> None:
     done = turnwise("swe", "generate", "no such thing")
     assert done.exit_code == 2 and "NAME==VERSION" in done.output
     (package / "test_twice.py").unlink()
     done = turnwise("swe", "generate", package, "--out", tmp_path / "x.jsonl")
-    assert done.exit_code == 2 and "has no tests" in done.output and not (tmp_path / "x.jsonl").exists()
+    assert (
+        done.exit_code == 2
+        and "has no tests" in done.output
+        and not (tmp_path / "x.jsonl").exists()
+    )
     done = turnwise("swe", "generate", package, "--backend", "landlock")
     assert done.exit_code == 2
 
@@ -93,7 +125,9 @@ def test_help_names_what_is_asked_for(turnwise: Callable[..., Any]) -> None:
     assert "generate" in turnwise("swe", "--help").output and "swe" in turnwise("--help").output
 
 
-def test_check_tells_what_cannot_be_trusted(turnwise: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_tells_what_cannot_be_trusted(
+    turnwise: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from turnwise.envs.swe import check
     from turnwise.envs.swe.grade import Verdict
     from turnwise.envs.swe.sources import toy_tasks
@@ -110,15 +144,31 @@ def test_check_tells_what_cannot_be_trusted(turnwise: Callable[..., Any], tmp_pa
     monkeypatch.setattr(check, "grade", grade)
     report = tmp_path / "deep" / "report.json"
     done = turnwise("swe", "check", tmp_path / "few.jsonl", "--json", report, "--backend", "jail")
-    assert done.exit_code == 1 and "1 of 3 tasks: the repair is worth 1 and doing nothing 0, 2 times each" in done.output
+    assert (
+        done.exit_code == 1
+        and "1 of 3 tasks: the repair is worth 1 and doing nothing 0, 2 times each" in done.output
+    )
     said = " ".join(done.output.split())
-    assert f"{few[1].id}: the repair is not worth 1" in said and f"{few[2].id}: the repair could not be graded: no memory" in said
+    assert (
+        f"{few[1].id}: the repair is not worth 1" in said
+        and f"{few[2].id}: the repair could not be graded: no memory" in said
+    )
     facts = json.loads(report.read_text())
     assert (facts["tasks"], facts["right"], facts["runs"]) == (3, 1, 2)
-    assert facts["rows"][0] == {"id": few[0].id, "gold": [1.0, 1.0], "nothing": [0.0, 0.0], "wrong": []}
+    assert facts["rows"][0] == {
+        "id": few[0].id,
+        "gold": [1.0, 1.0],
+        "nothing": [0.0, 0.0],
+        "wrong": [],
+    }
     assert facts["rows"][2]["gold"] == [None, None]
     answers.clear()
-    assert turnwise("swe", "check", tmp_path / "few.jsonl", "--runs", "1", "--backend", "jail").exit_code == 0
+    assert (
+        turnwise(
+            "swe", "check", tmp_path / "few.jsonl", "--runs", "1", "--backend", "jail"
+        ).exit_code
+        == 0
+    )
 
 
 def test_requires_that_is_none_is_refused(turnwise: Callable[..., Any], package: Path) -> None:

@@ -1,4 +1,6 @@
-"""Training from the command line: what is refused, one run, several seeds, interruption and going on."""
+"""Training from the command line: what is refused, one run, several seeds, interruption and going
+on.
+"""
 
 from __future__ import annotations
 
@@ -71,35 +73,72 @@ def refused(done: Any, *says: str) -> None:
 
 def test_configs_that_are_refused(turnwise: Run, config: Path, tmp_path: Path) -> None:
     refused(turnwise("train", tmp_path / "none.toml"), "there is no config", "none.toml")
-    refused(turnwise("train", config, "--set", "train.step=3"), "unknown key 'step'", "did you mean 'steps'?")
-    refused(turnwise("train", config, "--set", "rolout.tasks=3"), "'rolout'", "did you mean 'rollout'?")
-    refused(turnwise("train", config, "--set", "train.steps"), "is not an override: write section.key=value")
+    refused(
+        turnwise("train", config, "--set", "train.step=3"),
+        "unknown key 'step'",
+        "did you mean 'steps'?",
+    )
+    refused(
+        turnwise("train", config, "--set", "rolout.tasks=3"), "'rolout'", "did you mean 'rollout'?"
+    )
+    refused(
+        turnwise("train", config, "--set", "train.steps"),
+        "is not an override: write section.key=value",
+    )
     refused(turnwise("train", config, "--set", "train.steps=-1"), "train.steps")
     (tmp_path / "torn.toml").write_text("[run\n")
     refused(turnwise("train", tmp_path / "torn.toml"), "torn.toml is not TOML")
 
 
 def test_names_that_are_refused(turnwise: Run, config: Path) -> None:
-    refused(turnwise("train", config, "--set", "algorithm.name=grop"), "unknown recipe 'grop'", "did you mean 'grpo'?")
-    refused(turnwise("train", config, "--set", "env.name=webshp"), "unknown environment 'webshp'", "did you mean 'webshop'?")
-    refused(turnwise("train", config, "--set", "prompt.name=webshop/act"), "unknown prompt", "did you mean 'webshop/act@1'?")
-    refused(turnwise("train", config, "--set", 'env.options={stile="compact"}'), "unknown setting 'stile'", "'style'")
+    refused(
+        turnwise("train", config, "--set", "algorithm.name=grop"),
+        "unknown recipe 'grop'",
+        "did you mean 'grpo'?",
+    )
+    refused(
+        turnwise("train", config, "--set", "env.name=webshp"),
+        "unknown environment 'webshp'",
+        "did you mean 'webshop'?",
+    )
+    refused(
+        turnwise("train", config, "--set", "prompt.name=webshop/act"),
+        "unknown prompt",
+        "did you mean 'webshop/act@1'?",
+    )
+    refused(
+        turnwise("train", config, "--set", 'env.options={stile="compact"}'),
+        "unknown setting 'stile'",
+        "'style'",
+    )
     refused(turnwise("train", config, "--set", "rollout.split=trian"), "no split 'trian' here")
 
 
 def test_seeds_that_are_refused(turnwise: Run, config: Path, tmp_path: Path) -> None:
     for seeds in ("0,x", "1,1", "0,,1", "-1"):
-        refused(turnwise("train", config, f"--seeds={seeds}"), f"--seeds {seeds} is not a list of different whole numbers")
+        refused(
+            turnwise("train", config, f"--seeds={seeds}"),
+            f"--seeds {seeds} is not a list of different whole numbers",
+        )
     assert not (tmp_path / "runs").exists()
 
 
 def test_resume_wants_a_run(turnwise: Run, config: Path) -> None:
-    refused(turnwise("train", config, "--resume"), "there is no run in", "leave --resume out to begin it")
+    refused(
+        turnwise("train", config, "--resume"),
+        "there is no run in",
+        "leave --resume out to begin it",
+    )
 
 
-def test_without_its_libraries(turnwise: Run, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_its_libraries(
+    turnwise: Run, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "accelerate", None)
-    refused(turnwise("train", config), "training needs accelerate: install it with pip install 'turnwise[train]'")
+    refused(
+        turnwise("train", config),
+        "training needs accelerate: install it with pip install 'turnwise[train]'",
+    )
 
 
 @pytest.mark.slow
@@ -111,8 +150,21 @@ def test_two_seeds_and_what_they_say_together(turnwise: Run, config: Path, tmp_p
         folder = tmp_path / "runs" / f"small-seed{seed}"
         before, after = scores.read(folder / "before.json"), scores.read(folder / "after.json")
         assert before.task_ids == after.task_ids and before.prompt == "webshop/act@1"
-        assert [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()] == [1, 2]
-    some = ("eval", "webshop", "-e", "style=compact", "-a", folder / "model", "--tasks", 2, "--max-turns", 1)
+        assert [
+            json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()
+        ] == [1, 2]
+    some = (
+        "eval",
+        "webshop",
+        "-e",
+        "style=compact",
+        "-a",
+        folder / "model",
+        "--tasks",
+        2,
+        "--max-turns",
+        1,
+    )
     again = turnwise(*some, "-e", "products=60")
     assert again.exit_code == 0 and "webshop/act@1" in again.stdout and again.stderr == ""
     other = turnwise(*some)
@@ -122,20 +174,41 @@ def test_two_seeds_and_what_they_say_together(turnwise: Run, config: Path, tmp_p
 @pytest.mark.slow
 def test_ctrl_c_in_the_middle_of_a_step(config: Path, tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "small"
-    command = [sys.executable, "-c", "from turnwise.cli import main; main()", "train", str(config), "--set", "train.steps=500"]
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    command = [
+        sys.executable,
+        "-c",
+        "from turnwise.cli import main; main()",
+        "train",
+        str(config),
+        "--set",
+        "train.steps=500",
+    ]
+    running = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    )
     try:
         until = time.monotonic() + 300
-        while not list((folder / "checkpoints").glob("step-*")) and running.poll() is None and time.monotonic() < until:
+        while (
+            not list((folder / "checkpoints").glob("step-*"))
+            and running.poll() is None
+            and time.monotonic() < until
+        ):
             time.sleep(0.02)
         running.send_signal(signal.SIGINT)
         _, said = running.communicate(timeout=120)
     finally:
         running.kill()
     last = said.splitlines()[-1]
-    assert running.returncode == 130 and last.startswith("interrupted") and str(folder) in last and "Traceback" not in said
+    assert (
+        running.returncode == 130
+        and last.startswith("interrupted")
+        and str(folder) in last
+        and "Traceback" not in said
+    )
     # All of it can be read, and the same command goes on.
-    steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    steps = [
+        json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()
+    ]
     assert steps and steps == list(range(1, len(steps) + 1))
     assert scores.read(folder / "before.json").metrics.episodes == 3
     assert all(list(read_jsonl(path)) for path in (folder / "trajectories").glob("*.jsonl"))
@@ -161,7 +234,14 @@ def test_the_summary_pools_seeds(tmp_path: Path) -> None:
             scores.write(folders[-1] / f"{name}.json", made(success))
     _together(Console(file=out, width=140), [0, 1], folders)
     text = out.getvalue()
-    assert "+25.0" in text and "+50.0" in text and "+37.5" in text and "yes" in text and "25.0 %" in text and "62.5 %" in text
+    assert (
+        "+25.0" in text
+        and "+50.0" in text
+        and "+37.5" in text
+        and "yes" in text
+        and "25.0 %" in text
+        and "62.5 %" in text
+    )
 
 
 def made(success: float) -> scores.Score:
@@ -170,6 +250,24 @@ def made(success: float) -> scores.Score:
     from turnwise.records import Trajectory
 
     right = [task < 40 * success for task in range(40)]
-    played = [Trajectory(t, str(t), str(t), (), ok, float(ok), "terminated") for t, ok in enumerate(right)]
+    played = [
+        Trajectory(t, str(t), str(t), (), ok, float(ok), "terminated") for t, ok in enumerate(right)
+    ]
     values = tuple(map(float, right))
-    return scores.Score("e", {}, "d", "test", 40, tuple(range(40)), 1, 15, "a", None, {}, 0, measure(played), values, values)
+    return scores.Score(
+        "e",
+        {},
+        "d",
+        "test",
+        40,
+        tuple(range(40)),
+        1,
+        15,
+        "a",
+        None,
+        {},
+        0,
+        measure(played),
+        values,
+        values,
+    )

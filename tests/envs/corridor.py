@@ -1,10 +1,12 @@
-"""A toy environment that keeps every promise: walk to the end of a corridor whose floor is slippery."""
+"""A toy environment that keeps every promise: walk to the end of a corridor whose floor is
+slippery.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from turnwise.envs.core import Outcome, TaskId, TurnEnv
+from turnwise.envs.base import Outcome, TaskId, TurnEnv
 from turnwise.errors import TaskError
 
 SPLITS: dict[str, tuple[TaskId, ...]] = {"train": (2, 3, 4), "test": (5, 6)}
@@ -39,7 +41,9 @@ class Corridor(TurnEnv[tuple[int, Outcome]]):
         if action != "forward" or self.place >= self.length:
             return self._look(valid=False)
         self.place = min(self.length, self.place + int(self.np_random.integers(1, 3)))
-        return self._look(reward=float(self.place == self.length), terminated=self.place == self.length)
+        return self._look(
+            reward=float(self.place == self.length), terminated=self.place == self.length
+        )
 
     def _look(self, valid: bool = True, reward: float = 0.0, terminated: bool = False) -> Outcome:
         done = self.place == self.length

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gymnasium
 import pytest
-from corridor import Corridor
 from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.envs.corridor import Corridor
 from turnwise.envs.space import TextSpace
 
 

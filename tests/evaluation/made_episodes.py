@@ -12,7 +12,9 @@ def turn(valid: bool = True, prompt: int = 0, completion: int = 0) -> Turn:
     )  # fmt: skip
 
 
-def episode(task: TaskId, success: bool, score: float | None = None, uid: str = "", **more: object) -> Trajectory:
+def episode(
+    task: TaskId, success: bool, score: float | None = None, uid: str = "", **more: object
+) -> Trajectory:
     values: dict[str, object] = {"turns": (turn(),), "stop_reason": "terminated", **more}
     earned = float(success) if score is None else score
     return Trajectory(

@@ -22,13 +22,17 @@ def test_interval_is_the_percentile_bootstrap() -> None:
     assert ours.low == pytest.approx(low, abs=0.01) and ours.high == pytest.approx(high, abs=0.01)
 
 
-def test_interval_is_seeded_and_does_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interval_is_seeded_and_does_not_depend_on_the_blocks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     values = np.random.default_rng(0).random(30)
     whole = interval(values, seed=5)
     assert interval(values, seed=5) == whole != interval(values, seed=6)
     monkeypatch.setattr("turnwise.evaluation.intervals._CELLS", 64)
     cut = interval(values, seed=5)
-    assert cut.low == pytest.approx(whole.low, abs=0.01) and cut.high == pytest.approx(whole.high, abs=0.01)
+    assert cut.low == pytest.approx(whole.low, abs=0.01) and cut.high == pytest.approx(
+        whole.high, abs=0.01
+    )
 
 
 def test_intervals_cover_the_truth_about_95_times_of_100() -> None:
@@ -48,16 +52,28 @@ def test_unanimous_tasks_do_not_claim_certainty() -> None:
 
 
 @settings(deadline=None, max_examples=40)
-@given(values=st.lists(st.floats(0, 1), min_size=1, max_size=40), seed=st.integers(0, 99), bounded=st.booleans())
-def test_an_interval_lies_within_its_values_around_its_mean(values: list[float], seed: int, bounded: bool) -> None:
+@given(
+    values=st.lists(st.floats(0, 1), min_size=1, max_size=40),
+    seed=st.integers(0, 99),
+    bounded=st.booleans(),
+)
+def test_an_interval_lies_within_its_values_around_its_mean(
+    values: list[float], seed: int, bounded: bool
+) -> None:
     with patch("turnwise.evaluation.intervals.RESAMPLES", 500):
         found = interval(values, seed, bounded)
         turned = interval([-v for v in values], seed)
     assert found.n == len(values) and found.mean == pytest.approx(np.mean(values))
     low, high = (0.0, 1.0) if bounded else (min(values), max(values))
-    assert low - 1e-9 <= found.low <= found.mean + 1e-9 and found.mean - 1e-9 <= found.high <= high + 1e-9
+    assert (
+        low - 1e-9 <= found.low <= found.mean + 1e-9
+        and found.mean - 1e-9 <= found.high <= high + 1e-9
+    )
     if not (bounded and len(set(values)) == 1):
-        assert (turned.low, turned.high) == (pytest.approx(-found.high), pytest.approx(-found.low)), "no side is favoured"
+        assert (turned.low, turned.high) == (
+            pytest.approx(-found.high),
+            pytest.approx(-found.low),
+        ), "no side is favoured"
 
 
 @given(n=st.integers(1, 400))
@@ -71,7 +87,13 @@ def test_the_limit_of_unanimity_tightens_with_the_number_of_tasks(n: int) -> Non
 
 def test_an_interval_on_either_side_excludes_zero() -> None:
     sides = [(0.1, 0.2), (-0.2, -0.1), (0.0, 0.2), (-0.2, 0.0), (-0.1, 0.1)]
-    assert [Interval(0, low, high, 3).excludes_zero for low, high in sides] == [True, True, False, False, False]
+    assert [Interval(0, low, high, 3).excludes_zero for low, high in sides] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
     assert str(Interval(0.5, 0.25, 0.75, 3)) == "0.500 [0.250, 0.750]"
 
 
@@ -86,7 +108,9 @@ def test_pooling_is_paired_and_turns_with_the_sides() -> None:
     gain, loss = pooled(runs, seed=3), pooled([(after, before) for before, after in runs], seed=3)
     assert loss.mean == pytest.approx(-gain.mean)
     assert (loss.low, loss.high) == (pytest.approx(-gain.high), pytest.approx(-gain.low))
-    assert pooled(runs[:1], seed=3) == interval([runs[0][1][k] - runs[0][0][k] for k in range(15)], seed=3)
+    assert pooled(runs[:1], seed=3) == interval(
+        [runs[0][1][k] - runs[0][0][k] for k in range(15)], seed=3
+    )
 
 
 def test_no_values_is_an_error() -> None:
@@ -101,7 +125,8 @@ def test_pooled_difference_resamples_runs_too() -> None:
     assert (one.low, one.high) == (pytest.approx(0.1), pytest.approx(0.1))
     three = pooled([(zero, gain) for gain in gains])
     assert three.mean == pytest.approx(0.3)
-    # With tasks alike, all that is left is the choice of 3 runs of 3: all-lowest and all-highest have chance 1/27 each.
+    # With tasks alike, all that is left is the choice of 3 runs of 3: all-lowest and all-highest
+    # have chance 1/27 each.
     assert three.low == pytest.approx(0.1) and three.high == pytest.approx(0.6)
 
 
@@ -110,7 +135,10 @@ def test_pooled_difference_agrees_with_a_plain_loop() -> None:
     table = rng.normal(0.2, 0.5, size=(3, 25))
     runs = [(dict.fromkeys(range(25), 0.0), dict(enumerate(line))) for line in table]
     ours = pooled(runs, seed=4)
-    draws = [table[np.ix_(rng.integers(3, size=3), rng.integers(25, size=25))].mean() for _ in range(6000)]
+    draws = [
+        table[np.ix_(rng.integers(3, size=3), rng.integers(25, size=25))].mean()
+        for _ in range(6000)
+    ]
     low, high = np.percentile(draws, [2.5, 97.5])
     assert ours.low == pytest.approx(low, abs=0.02) and ours.high == pytest.approx(high, abs=0.02)
 
@@ -118,10 +146,16 @@ def test_pooled_difference_agrees_with_a_plain_loop() -> None:
 def test_runs_over_different_tasks_resample_tasks_within_each() -> None:
     rng = np.random.default_rng(5)
     tables = [rng.normal(0.3, 0.4, size=20), rng.normal(0.1, 0.4, size=30)]
-    runs = [(dict.fromkeys(range(k, k + len(t)), 0.0), dict(enumerate(t, start=k))) for k, t in zip((0, 10), tables, strict=True)]
+    runs = [
+        (dict.fromkeys(range(k, k + len(t)), 0.0), dict(enumerate(t, start=k)))
+        for k, t in zip((0, 10), tables, strict=True)
+    ]
     ours = pooled(runs, seed=1)
     assert ours.n == 40 and ours.mean == pytest.approx((tables[0].mean() + tables[1].mean()) / 2)
-    drawn = [np.mean([rng.choice(tables[i], len(tables[i])).mean() for i in rng.integers(2, size=2)]) for _ in range(6000)]
+    drawn = [
+        np.mean([rng.choice(tables[i], len(tables[i])).mean() for i in rng.integers(2, size=2)])
+        for _ in range(6000)
+    ]
     low, high = np.percentile(drawn, [2.5, 97.5])
     assert ours.low == pytest.approx(low, abs=0.02) and ours.high == pytest.approx(high, abs=0.02)
 

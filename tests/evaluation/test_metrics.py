@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_episodes import broken, episode, turn
 
+from tests.evaluation.made_episodes import broken, episode, turn
 from turnwise.errors import TaskError
 from turnwise.evaluation.metrics import difference, measure, pass_at_k, pooled_difference, score_of
 
@@ -37,7 +37,9 @@ def test_errors_are_apart_and_never_count_as_zero() -> None:
 
 
 def test_all_broken_says_why() -> None:
-    with pytest.raises(TaskError, match="2 of 2 episodes broke off; the first error was: the endpoint is down"):
+    with pytest.raises(
+        TaskError, match="2 of 2 episodes broke off; the first error was: the endpoint is down"
+    ):
         measure([broken(0, "the endpoint is down"), broken(1)])
     with pytest.raises(TaskError, match="0 of 0 episodes"):
         measure([])
@@ -46,7 +48,11 @@ def test_all_broken_says_why() -> None:
 def test_attempts_are_averaged_within_their_task_first() -> None:
     # Task 0 lost an attempt to an error; it still weighs as much as task 1.
     m = measure([episode(0, True), broken(0), episode(1, False), episode(1, False, 0.5)])
-    assert m.success.mean == 0.5 and m.score.mean == pytest.approx((1.0 + 0.25) / 2) and m.success.n == 2
+    assert (
+        m.success.mean == 0.5
+        and m.score.mean == pytest.approx((1.0 + 0.25) / 2)
+        and m.success.n == 2
+    )
 
 
 def test_pass_table_counts_powers_of_two_and_the_number_of_attempts() -> None:
@@ -68,11 +74,18 @@ def test_types_come_from_key_value_tags() -> None:
     )
     assert set(m.types) == {"category=beauty", "category=food", "options=2"}
     beauty = m.types["category=beauty"]
-    assert (beauty.tasks, beauty.episodes, beauty.success.mean, beauty.score.mean) == (2, 2, 0.5, pytest.approx(0.7))
+    assert (beauty.tasks, beauty.episodes, beauty.success.mean, beauty.score.mean) == (
+        2,
+        2,
+        0.5,
+        pytest.approx(0.7),
+    )
 
 
 def test_turns_tokens_and_invalid_actions() -> None:
-    long = episode(0, True, turns=(turn(prompt=10, completion=4), turn(valid=False, prompt=20, completion=6)))
+    long = episode(
+        0, True, turns=(turn(prompt=10, completion=4), turn(valid=False, prompt=20, completion=6))
+    )
     short = episode(1, True, turns=(turn(prompt=5, completion=5),))
     m = measure([long, short])
     assert (m.turns, m.generated_tokens, m.context_tokens) == (1.5, 7.5, 18.0)
@@ -80,16 +93,24 @@ def test_turns_tokens_and_invalid_actions() -> None:
 
 
 def test_difference_is_paired_by_task() -> None:
-    # Tasks differ widely and each gains exactly 0.1: the pairs know it, two separate intervals would not.
+    # Tasks differ widely and each gains exactly 0.1: the pairs know it, two separate intervals
+    # would not.
     before = [episode(t, False, t / 50) for t in range(40)]
     after = [episode(t, False, t / 50 + 0.1) for t in reversed(range(40))]
     gain = difference(before, after, score_of)
-    assert gain.mean == pytest.approx(0.1) and gain.low == pytest.approx(0.1) and gain.high == pytest.approx(0.1)
+    assert (
+        gain.mean == pytest.approx(0.1)
+        and gain.low == pytest.approx(0.1)
+        and gain.high == pytest.approx(0.1)
+    )
     assert gain.excludes_zero and gain.n == 40
 
 
 def test_difference_leaves_out_tasks_that_one_side_lost() -> None:
-    gain = difference([episode(0, False), episode(1, True), broken(2)], [episode(0, True), broken(1), episode(2, True)])
+    gain = difference(
+        [episode(0, False), episode(1, True), broken(2)],
+        [episode(0, True), broken(1), episode(2, True)],
+    )
     assert (gain.mean, gain.n) == (1.0, 1)
     with pytest.raises(TaskError, match="nothing to compare"):
         difference([episode(0, True)], [episode(1, True)])
@@ -103,23 +124,39 @@ def test_no_difference_does_not_exclude_zero() -> None:
     assert not difference(before, after).excludes_zero
 
 
-PLAYED = st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.booleans()), min_size=1, max_size=14)
+PLAYED = st.lists(
+    st.tuples(st.integers(0, 4), st.booleans(), st.booleans()), min_size=1, max_size=14
+)
 
 
 @settings(deadline=None, max_examples=40)
 @given(played=PLAYED, order=st.randoms(use_true_random=False))
-def test_counts_add_up_and_the_order_of_episodes_does_not_matter(played: list[tuple[int, bool, bool]], order: Random) -> None:
-    made = [broken(task) if lost else episode(task, success, tags=(f"t={task % 2}",)) for task, success, lost in played]
+def test_counts_add_up_and_the_order_of_episodes_does_not_matter(
+    played: list[tuple[int, bool, bool]], order: Random
+) -> None:
+    made = [
+        broken(task) if lost else episode(task, success, tags=(f"t={task % 2}",))
+        for task, success, lost in played
+    ]
     whole = [t for t in made if t.error is None]
     if not whole:
         return
     with patch("turnwise.evaluation.intervals.RESAMPLES", 50):
         m, mixed = measure(made), measure(order.sample(made, len(made)))
-    assert m.episodes + m.errors == len(made) and m.episodes == len(whole) == sum(m.stop_reasons.values())
-    assert m.tasks == len({t.task for t in whole}) == m.success.n == sum(line.tasks for line in m.types.values())
+    assert m.episodes + m.errors == len(made) and m.episodes == len(whole) == sum(
+        m.stop_reasons.values()
+    )
+    assert (
+        m.tasks
+        == len({t.task for t in whole})
+        == m.success.n
+        == sum(line.tasks for line in m.types.values())
+    )
     assert m.pass_at_k[1].mean == pytest.approx(m.success.mean)
     assert (mixed.episodes, mixed.errors, mixed.tasks) == (m.episodes, m.errors, m.tasks)
-    assert mixed.success.mean == pytest.approx(m.success.mean) and list(mixed.pass_at_k) == list(m.pass_at_k)
+    assert mixed.success.mean == pytest.approx(m.success.mean) and list(mixed.pass_at_k) == list(
+        m.pass_at_k
+    )
 
 
 @given(n=st.integers(1, 60), data=st.data())

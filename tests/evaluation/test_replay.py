@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_episodes import broken, episode, turn
 
+from tests.evaluation.made_episodes import broken, episode, turn
 from turnwise.evaluation.replay import compare_replays
 from turnwise.records import Trajectory
 
@@ -33,11 +33,20 @@ def changed(trajectory: Trajectory, at: int, **what: Any) -> Trajectory:
 def test_each_part_of_each_turn_counts(what: str, at: int) -> None:
     found = compare_replays([played()], [changed(played(), at, **{what: CHANGES[what]})])
     assert (found.equal, found.compared) == (0, 1)
-    assert found.first == f"in the {what} of turn {at + 1} of a" and "1 of 1 replays differ" in str(found)
+    assert found.first == f"in the {what} of turn {at + 1} of a" and "1 of 1 replays differ" in str(
+        found
+    )
 
 
 def test_what_the_agent_was_and_how_long_it_took_does_not() -> None:
-    other = changed(played(), 1, agent="replay", wall_seconds=9.0, completion="said otherwise", weights_version=7)
+    other = changed(
+        played(),
+        1,
+        agent="replay",
+        wall_seconds=9.0,
+        completion="said otherwise",
+        weights_version=7,
+    )
     found = compare_replays([played()], [other])
     assert found.equal == 1 and "all 1 replays equal" in str(found)
 

@@ -11,19 +11,23 @@ from unittest.mock import patch
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from made_episodes import broken, episode
 from rich.console import Console
 
+from tests.evaluation.made_episodes import broken, episode
 from turnwise.errors import DataError, TaskError
 from turnwise.evaluation import score as scores
 from turnwise.evaluation.metrics import measure
 from turnwise.evaluation.score import Score
-from turnwise.evaluation.table import table
+from turnwise.evaluation.tables import table
 from turnwise.records import Trajectory
 
 
 def claim(success: tuple[float | None, ...] = (1.0, 0.0, None), **more: object) -> Score:
-    played = [episode(0, True, tags=("category=[beauty]",)), episode("b", False, 0.25), broken(2, "no [bold] answer")]
+    played = [
+        episode(0, True, tags=("category=[beauty]",)),
+        episode("b", False, 0.25),
+        broken(2, "no [bold] answer"),
+    ]
     values: dict[str, object] = {
         "environment": "turnwise/Toy-v0", "environment_args": {"style": "[compact]"}, "data_hash": "abc", "split": "test",
         "split_tasks": 9, "task_ids": (0, "b", 2), "attempts": 1, "max_turns": 15, "agent": "expert", "prompt": None,
@@ -44,7 +48,11 @@ def test_a_score_survives_its_file(tmp_path: Path) -> None:
     scores.write(tmp_path / "deep" / "score.json", made)
     assert scores.read(tmp_path / "deep" / "score.json") == made
     data = json.loads((tmp_path / "deep" / "score.json").read_text())
-    assert (data["format"], data["version"], data["metrics"]["success"]["mean"]) == ("turnwise.score", 1, 0.5)
+    assert (data["format"], data["version"], data["metrics"]["success"]["mean"]) == (
+        "turnwise.score",
+        1,
+        0.5,
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,7 +61,10 @@ def test_a_score_survives_its_file(tmp_path: Path) -> None:
         ("{", "not whole JSON"),
         ("[1]", "not a turnwise score"),
         ('{"format": "other"}', "not a turnwise score"),
-        ('{"format": "turnwise.score", "version": 9}', "version 9 and this turnwise reads version 1"),
+        (
+            '{"format": "turnwise.score", "version": 9}',
+            "version 9 and this turnwise reads version 1",
+        ),
         ('{"format": "turnwise.score", "version": 1}', "not a score of version 1"),
     ],
 )
@@ -119,8 +130,14 @@ EPISODES = st.lists(
 )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(played=EPISODES, agent=NAMES, sampling=st.dictionaries(NAMES, st.none() | st.integers() | NAMES, max_size=3))
+@settings(
+    deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    played=EPISODES,
+    agent=NAMES,
+    sampling=st.dictionaries(NAMES, st.none() | st.integers() | NAMES, max_size=3),
+)
 def test_any_score_survives_its_file(
     tmp_path: Path, played: list[Trajectory], agent: str, sampling: dict[str, object]
 ) -> None:  # fmt: skip

@@ -1,7 +1,9 @@
-"""What an attack needs: every backend that runs here, a host with something to steal, and a way to try the same attack outside.
+"""What an attack needs: every backend that runs here, a host with something to steal, and a way to
+try the same attack outside.
 
-An attack is a program that prints ESCAPED when it reached what it must not reach, and TRIED when it came to its end. The same
-program is run outside where that is harmless, and must say ESCAPED there: an attack that fails everywhere proves nothing.
+An attack is a program that prints ESCAPED when it reached what it must not reach, and TRIED when it
+came to its end. The same program is run outside where that is harmless, and must say ESCAPED there:
+an attack that fails everywhere proves nothing.
 """
 
 from __future__ import annotations
@@ -27,11 +29,15 @@ from turnwise.sandbox import open_sandbox
 from turnwise.sandbox.contract import Limits, Result, Sandbox, Spec
 from turnwise.sandbox.probe import BACKENDS, reason
 
-SMALL = Limits(seconds=60.0, memory_mb=256, processes=24, disk_mb=16, files=600, file_mb=8, open_files=128)
+SMALL = Limits(
+    seconds=60.0, memory_mb=256, processes=24, disk_mb=16, files=600, file_mb=8, open_files=128
+)
 """Small, so that an attack that is not held does no harm either."""
 
 BOTTOM = 2**30
-"""What the test process itself may write into one file: the last line of defence when a disk attack is not held."""
+"""What the test process itself may write into one file: the last line of defence when a disk attack
+is not held.
+"""
 
 
 @pytest.fixture(scope="session", params=BACKENDS)
@@ -55,7 +61,9 @@ def pids():
 
 @dataclass(slots=True)
 class Host:
-    """What is to be had outside: files anybody may read, sockets that answer, a process with a secret in its environment."""
+    """What is to be had outside: files anybody may read, sockets that answer, a process with a
+    secret in its environment.
+    """
 
     nonce: str = field(default_factory=lambda: "nonce" + secrets.token_hex(8))
     secret: str = field(default_factory=lambda: "secret" + secrets.token_hex(16))
@@ -67,7 +75,9 @@ class Host:
 
     def program(self, attack: str) -> str:
         """The attack with what it is told in front."""
-        return f"W = {self.facts!r}\n{PRELUDE}{textwrap.dedent(attack)}\nprint('TRIED', flush=True)\n"
+        return (
+            f"W = {self.facts!r}\n{PRELUDE}{textwrap.dedent(attack)}\nprint('TRIED', flush=True)\n"
+        )
 
     def outside(self, attack: str) -> str:
         """What the attack says when it is not in any sandbox, as the user the tests run as."""
@@ -91,7 +101,12 @@ def processes() -> list[str]:
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with suppress(OSError):
-                line = Path("/proc", entry, "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                line = (
+                    Path("/proc", entry, "cmdline")
+                    .read_bytes()
+                    .replace(b"\0", b" ")
+                    .decode(errors="replace")
+                )
                 found.append(f"{entry} {line}")
     return found
 
@@ -107,9 +122,11 @@ def listener(family: int, kind: int, address: Any) -> socket.socket:
 
 @pytest.fixture
 def host() -> Iterator[Host]:
-    """A host with a world-readable secret file, listeners of four kinds and a process whose environment holds the secret.
+    """A host with a world-readable secret file, listeners of four kinds and a process whose
+    environment holds the secret.
 
-    Everything is readable by everybody on purpose: file permissions and different users must not be what protects it.
+    Everything is readable by everybody on purpose: file permissions and different users must not be
+    what protects it.
     """
     made = Host()
     # Not pytest's tmp_path: its parents are closed to other users, and a sandbox may well be one.
@@ -126,7 +143,9 @@ def host() -> Iterator[Host]:
     abstract = listener(socket.AF_UNIX, socket.SOCK_STREAM, f"\0{made.nonce}")
     (directory / "docker.sock").chmod(0o777)
     made.listeners = {"tcp": tcp, "udp": udp, "path": path, "abstract": abstract}
-    made.victim = subprocess.Popen(["sleep", "600"], env={"SECRET": made.secret, "PATH": os.environ["PATH"]})
+    made.victim = subprocess.Popen(
+        ["sleep", "600"], env={"SECRET": made.secret, "PATH": os.environ["PATH"]}
+    )
     made.facts = {
         "directory": made.directory,
         "nonce": made.nonce,
@@ -156,7 +175,9 @@ def open_box(backend: str) -> Iterator[Open]:
     with ExitStack() as stack:
 
         def make(limits: Limits = SMALL, **settings: Any) -> Sandbox:
-            return stack.enter_context(open_sandbox(Spec(limits=limits, **settings), backend=backend))
+            return stack.enter_context(
+                open_sandbox(Spec(limits=limits, **settings), backend=backend)
+            )
 
         yield make
 
@@ -171,13 +192,17 @@ Attack = Callable[..., Result]
 
 @pytest.fixture
 def attempt(box: Sandbox, host: Host) -> Attack:
-    """Runs an attack in an interpreter session of the sandbox; it must come to its end, and must not escape."""
+    """Runs an attack in an interpreter session of the sandbox; it must come to its end, and must
+    not escape.
+    """
 
     def run(attack: str, timeout: float = 60.0) -> Result:
         with box.session() as session:
             started = time.monotonic()
             result = session.run(host.program(attack), timeout)
-            assert time.monotonic() - started < timeout + 30, "the call was not bounded by its limit"
+            assert time.monotonic() - started < timeout + 30, (
+                "the call was not bounded by its limit"
+            )
         assert "ESCAPED" not in result.stdout, result
         assert "TRIED" in result.stdout, f"the attack itself did not run: {result}"
         return result

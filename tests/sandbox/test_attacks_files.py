@@ -34,7 +34,9 @@ for path in {paths}:
 
 
 def test_the_host_s_files_cannot_be_read(attempt: Any, host: Any) -> None:
-    attack = READ.format(paths="[W['directory'] + '/plain', W['directory'] + '/.ssh/id_ed25519']", sign="'secret'")
+    attack = READ.format(
+        paths="[W['directory'] + '/plain', W['directory'] + '/.ssh/id_ed25519']", sign="'secret'"
+    )
     assert "ESCAPED" in host.outside(attack)
     attempt(attack)
 
@@ -54,7 +56,8 @@ def test_the_host_s_files_cannot_be_listed(attempt: Any, host: Any) -> None:
 
 def test_passwords_cannot_be_read(attempt: Any, host: Any) -> None:
     attack = READ.format(
-        paths="['/etc/shadow', '/etc/gshadow', '/proc/1/root/etc/shadow', '/proc/self/root/etc/shadow']", sign="'root:'"
+        paths="['/etc/shadow', '/etc/gshadow', '/proc/1/root/etc/shadow', '/proc/self/root/etc/shadow']",
+        sign="'root:'",
     )
     if os.geteuid() == 0:
         assert "ESCAPED" in host.outside(attack)
@@ -63,7 +66,11 @@ def test_passwords_cannot_be_read(attempt: Any, host: Any) -> None:
 
 def test_homes_cannot_be_listed(attempt: Any, host: Any) -> None:
     homes = sorted({str(Path.home()), "/root", "/home"})
-    present = [home for home in homes if os.path.isdir(home) and os.access(home, os.R_OK) and os.listdir(home)]
+    present = [
+        home
+        for home in homes
+        if os.path.isdir(home) and os.access(home, os.R_OK) and os.listdir(home)
+    ]
     hidden = {home: set(os.listdir(home)) for home in present}
     attack = f"""
     import os
@@ -82,7 +89,16 @@ def test_homes_cannot_be_listed(attempt: Any, host: Any) -> None:
 def test_nothing_is_written_outside_the_workspace(attempt: Any, host: Any) -> None:
     names = [
         f"{directory}/{host.nonce}"
-        for directory in (host.directory, "/etc", "/usr", "/usr/bin", "/", "/var/tmp", "/tmp", "/dev/shm")
+        for directory in (
+            host.directory,
+            "/etc",
+            "/usr",
+            "/usr/bin",
+            "/",
+            "/var/tmp",
+            "/tmp",
+            "/dev/shm",
+        )
     ]
     attack = WRITE_FILES.format(paths=[*names, f"{host.directory}/plain"])
     attempt(attack)
@@ -122,7 +138,9 @@ def test_a_link_out_of_the_workspace_is_not_followed_by_the_host(box: Sandbox, h
             box.write(path, "overwritten")
     with pytest.raises(SandboxError):
         box.write("tree/new", "made")
-    assert "link" not in box.files() and not [path for path in box.files() if path.startswith("tree")]
+    assert "link" not in box.files() and not [
+        path for path in box.files() if path.startswith("tree")
+    ]
     assert Path(host.directory, "plain").read_text() == host.secret
     assert not Path(host.directory, "new").exists()
 
@@ -294,7 +312,19 @@ open("f", "w").close()
 
 
 @pytest.mark.parametrize(
-    "path", ["../out", "/etc/out", "a/../../out", "/work/../out", "..", "", "/", "/work", "a\0b", "a/../../../etc/passwd"]
+    "path",
+    [
+        "../out",
+        "/etc/out",
+        "a/../../out",
+        "/work/../out",
+        "..",
+        "",
+        "/",
+        "/work",
+        "a\0b",
+        "a/../../../etc/passwd",
+    ],
 )
 def test_a_path_cannot_leave_the_workspace(box: Sandbox, path: str) -> None:
     with pytest.raises(SandboxError):
@@ -304,7 +334,9 @@ def test_a_path_cannot_leave_the_workspace(box: Sandbox, path: str) -> None:
 
 
 def test_a_directory_swapped_for_a_link_while_the_host_reads(box: Sandbox, host: Any) -> None:
-    """The path is checked and used at once, not checked and then used: a race must find nothing to win."""
+    """The path is checked and used at once, not checked and then used: a race must find nothing to
+    win.
+    """
     swap = f"""
 import os, threading
 os.makedirs("real", exist_ok=True)

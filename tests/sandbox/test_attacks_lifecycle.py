@@ -1,4 +1,6 @@
-"""Attacks on ends: whatever is started ends with its sandbox, however it hides, and however the sandbox ends."""
+"""Attacks on ends: whatever is started ends with its sandbox, however it hides, and however the
+sandbox ends.
+"""
 
 from __future__ import annotations
 
@@ -40,14 +42,22 @@ print("STARTED", flush=True)
 
 
 @pytest.mark.parametrize("closed", ["()", "(0, 1, 2)"])
-def test_a_daemon_ends_with_its_program(box: Sandbox, host: Any, eventually: Callable[..., bool], closed: str) -> None:
-    """`run` waits until everything a program started is gone: also what left its session and holds no descriptor."""
-    result = box.run(["python3", "-c", DAEMON.format(nonce=host.nonce, closed=closed, then="")], 30.0)
+def test_a_daemon_ends_with_its_program(
+    box: Sandbox, host: Any, eventually: Callable[..., bool], closed: str
+) -> None:
+    """`run` waits until everything a program started is gone: also what left its session and holds
+    no descriptor.
+    """
+    result = box.run(
+        ["python3", "-c", DAEMON.format(nonce=host.nonce, closed=closed, then="")], 30.0
+    )
     assert "STARTED" in result.stdout and result.error in ("none", "timeout"), result
     assert host.survivors() == []
 
 
-def test_a_daemon_of_a_session_ends_with_it(box: Sandbox, host: Any, eventually: Callable[..., bool]) -> None:
+def test_a_daemon_of_a_session_ends_with_it(
+    box: Sandbox, host: Any, eventually: Callable[..., bool]
+) -> None:
     session = box.session()
     result = session.run(DAEMON.format(nonce=host.nonce, closed="()", then=""), 30.0)
     assert "STARTED" in result.stdout, result
@@ -56,15 +66,25 @@ def test_a_daemon_of_a_session_ends_with_it(box: Sandbox, host: Any, eventually:
     assert eventually(lambda: not host.survivors())
 
 
-def test_a_daemon_ends_when_its_program_is_killed(box: Sandbox, host: Any, eventually: Callable[..., bool]) -> None:
-    result = box.run(["python3", "-c", DAEMON.format(nonce=host.nonce, closed="()", then="while True: pass")], 5.0)
+def test_a_daemon_ends_when_its_program_is_killed(
+    box: Sandbox, host: Any, eventually: Callable[..., bool]
+) -> None:
+    result = box.run(
+        ["python3", "-c", DAEMON.format(nonce=host.nonce, closed="()", then="while True: pass")],
+        5.0,
+    )
     assert result.error == "timeout" and "STARTED" in result.stdout
     assert eventually(lambda: not host.survivors())
 
 
-def test_a_daemon_ends_when_the_sandbox_closes(box: Sandbox, host: Any, eventually: Callable[..., bool]) -> None:
+def test_a_daemon_ends_when_the_sandbox_closes(
+    box: Sandbox, host: Any, eventually: Callable[..., bool]
+) -> None:
     shell = box.shell()
-    assert shell.run(f"(setsid bash -c 'exec -a {host.nonce} sleep 300' >/dev/null 2>&1 &)").exit_code == 0
+    assert (
+        shell.run(f"(setsid bash -c 'exec -a {host.nonce} sleep 300' >/dev/null 2>&1 &)").exit_code
+        == 0
+    )
     assert eventually(lambda: len(host.survivors()) == 1)
     box.close()
     assert eventually(lambda: not host.survivors())
@@ -78,7 +98,8 @@ def test_a_child_that_holds_the_output_hangs_nobody(box: Sandbox, host: Any) -> 
     assert host.survivors() == []
     with box.session() as session:
         result = session.run(
-            f"import subprocess; p = subprocess.Popen([{host.nonce!r}, '300'], executable='/bin/sleep'); print('done')", 4.0
+            f"import subprocess; p = subprocess.Popen([{host.nonce!r}, '300'], executable='/bin/sleep'); print('done')",
+            4.0,
         )
         assert result.error == "none" and result.stdout == "done\n"
 
@@ -138,7 +159,14 @@ def test_closing_twice_and_using_afterwards(box: Sandbox) -> None:
         shell.close()
         box.close()
     assert session.run("1").error == "died"
-    for use in (lambda: box.write("f", "x"), lambda: box.read("f"), box.files, box.session, box.shell, lambda: box.run("true")):
+    for use in (
+        lambda: box.write("f", "x"),
+        lambda: box.read("f"),
+        box.files,
+        box.session,
+        box.shell,
+        lambda: box.run("true"),
+    ):
         try:
             result = use()
         except SandboxError:
@@ -161,10 +189,16 @@ box.run("exec -a {nonce} sleep 300")
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_trainer_leaves_nothing(backend: str, host: Any, eventually: Callable[..., bool], how: int) -> None:
-    """What cannot clean up after itself is cleaned up by the kernel; what the kernel does not, by the next start's janitor."""
+def test_a_killed_trainer_leaves_nothing(
+    backend: str, host: Any, eventually: Callable[..., bool], how: int
+) -> None:
+    """What cannot clean up after itself is cleaned up by the kernel; what the kernel does not, by
+    the next start's janitor.
+    """
     program = textwrap.dedent(TRAINER).format(backend=backend, nonce=host.nonce)
-    trainer = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, start_new_session=True)
+    trainer = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, start_new_session=True
+    )
     assert trainer.stdout is not None
     assert trainer.stdout.readline() == b"UP\n"
     assert eventually(lambda: len(host.survivors()) >= 2)
@@ -297,7 +331,9 @@ def test_nothing_is_left_on_the_host(backend: str, host: Any) -> None:
 
     def use() -> None:
         with open_sandbox(Spec(limits=Limits(memory_mb=128)), backend=backend) as box:
-            box.session().run("import tempfile; open('f', 'w').write('x'); open(tempfile.gettempdir() + '/f', 'w').write('x')")
+            box.session().run(
+                "import tempfile; open('f', 'w').write('x'); open(tempfile.gettempdir() + '/f', 'w').write('x')"
+            )
             box.run("echo x > g")
 
     use()  # what a backend keeps for all of its sandboxes

@@ -135,7 +135,9 @@ FAMILIES = {
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_of_sockets_that_no_namespace_holds(attempt: Any, host: Any, family: str) -> None:
-    """Such sockets reach the machine's own firmware, its sound, its hypervisor: only a filter of system calls keeps them away."""
+    """Such sockets reach the machine's own firmware, its sound, its hypervisor: only a filter of
+    system calls keeps them away.
+    """
     attack = f"""
     import socket
     try:
@@ -163,5 +165,7 @@ def test_the_hypervisor_is_not_reached(attempt: Any, host: Any) -> None:
 def test_work_inside_still_has_pipes_and_pairs(box: Sandbox) -> None:
     """What programs need among themselves is left to them."""
     with box.session() as session:
-        result = session.run("import socket; a, b = socket.socketpair(); a.send(b'held'); print(b.recv(9))")
+        result = session.run(
+            "import socket; a, b = socket.socketpair(); a.send(b'held'); print(b.recv(9))"
+        )
     assert "held" in result.stdout, result

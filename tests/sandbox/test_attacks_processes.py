@@ -1,4 +1,6 @@
-"""Attacks on processes and on the kernel: other processes are neither seen nor touched, and no new power is got."""
+"""Attacks on processes and on the kernel: other processes are neither seen nor touched, and no new
+power is got.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def test_the_environment_of_others_is_not_read(attempt: Any, host: Any) -> None:
     attempt(attack)
 
 
-def test_the_own_environment_holds_nothing_of_ours(attempt: Any, host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_own_environment_holds_nothing_of_ours(
+    attempt: Any, host: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     attack = """
     import os
     if extra := set(os.environ) & {"SSH_AUTH_SOCK", "HF_TOKEN", "OPENAI_API_KEY", "DOCKER_HOST", "USERSECRET"}:
@@ -178,7 +182,9 @@ def test_descriptors_of_others_are_not_taken(attempt: Any, host: Any) -> None:
 
 
 def test_no_inherited_descriptor_leads_out(box: Sandbox, host: Any) -> None:
-    """Descriptors of the trainer that can be inherited are not; nor do those that are there lead to host files."""
+    """Descriptors of the trainer that can be inherited are not; nor do those that are there lead to
+    host files.
+    """
     with open(f"{host.directory}/plain") as file:
         os.set_inheritable(file.fileno(), True)
         attack = """
@@ -195,7 +201,13 @@ def test_no_inherited_descriptor_leads_out(box: Sandbox, host: Any) -> None:
                 pass
         """
         program = host.program(attack)
-        done = subprocess.run(["python3", "-c", program], capture_output=True, text=True, pass_fds=(file.fileno(),), check=False)
+        done = subprocess.run(
+            ["python3", "-c", program],
+            capture_output=True,
+            text=True,
+            pass_fds=(file.fileno(),),
+            check=False,
+        )
         assert "ESCAPED" in done.stdout
         for result in (box.run(["python3", "-c", program]), box.session().run(program)):
             assert "ESCAPED" not in result.stdout and "TRIED" in result.stdout, result
@@ -233,12 +245,14 @@ CALLS = {  # name: (number on x86-64, number on arm64, arguments)
     "vhangup": (153, 58, ()),
 }
 REFUSED = {1, 13, 38}
-"""EPERM, EACCES, ENOSYS: the answers of a filter. Anything else means that the kernel looked at the request (EINVAL, for a user
-number that does not exist inside)."""
+"""EPERM, EACCES, ENOSYS: the answers of a filter. Anything else means that the kernel looked at the
+request (EINVAL, for a user number that does not exist inside)."""
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_a_dangerous_system_call_is_refused(attempt: Any, box: Sandbox, host: Any, name: str) -> None:
+def test_a_dangerous_system_call_is_refused(
+    attempt: Any, box: Sandbox, host: Any, name: str
+) -> None:
     attack = f"""
     import ctypes, errno, os, platform
     libc = ctypes.CDLL(None, use_errno=True)
@@ -248,7 +262,9 @@ def test_a_dangerous_system_call_is_refused(attempt: Any, box: Sandbox, host: An
     if answer >= 0 or ctypes.get_errno() not in {REFUSED | ({22} if name == "setuid 0" else set())!r}:
         print("ESCAPED:", answer, errno.errorcode.get(ctypes.get_errno()))
     """
-    if name == "chroot" and box.capabilities.fork:  # left to interpreters, see below; to programs it is not
+    if (
+        name == "chroot" and box.capabilities.fork
+    ):  # left to interpreters, see below; to programs it is not
         result = box.run(["python3", "-c", host.program(attack)])
         assert "ESCAPED" not in result.stdout and "TRIED" in result.stdout, result
         return
@@ -327,7 +343,9 @@ def test_control_groups_are_not_changed(attempt: Any, host: Any) -> None:
 
 
 def test_nobody_inside_is_the_host_s_root(attempt: Any, box: Sandbox, host: Any) -> None:
-    """The user inside is, for the host, not its root, and has no power left. The host's own root would own the host."""
+    """The user inside is, for the host, not its root, and has no power left. The host's own root
+    would own the host.
+    """
     attack = """
     import os
     me = open("/proc/self/status").read()
@@ -349,7 +367,8 @@ def test_nobody_inside_is_the_host_s_root(attempt: Any, box: Sandbox, host: Any)
         assert "ESCAPED" in host.outside(attack)
     result = box.run(["python3", "-c", host.program(attack)])
     assert "ESCAPED" not in result.stdout and "TRIED" in result.stdout, result
-    # An interpreter that can be forked keeps one power, to enter the copy of its root; the next two tests are about it.
+    # An interpreter that can be forked keeps one power, to enter the copy of its root; the next two
+    # tests are about it.
     host.facts["allowed"] = 1 << 18 if box.capabilities.fork else 0
     attempt(attack)
 
@@ -383,7 +402,9 @@ for place in (W["directory"], "/boot", "/var"):  # a Python may well lie below /
 
 
 def test_commands_do_not_reach_the_files_of_forks(open_box: Any, host: Any) -> None:
-    """An interpreter that has been forked can: it shares with its copy whatever it opened or mapped before (docs/sandbox.md)."""
+    """An interpreter that has been forked can: it shares with its copy whatever it opened or mapped
+    before (docs/sandbox.md).
+    """
     box = open_box()
     if not box.capabilities.fork:
         pytest.skip("no forks")
@@ -404,8 +425,12 @@ for above, _, names in os.walk("/b"):
         assert copy.read("mine") == b"untouched"
 
 
-def test_no_process_is_the_host_s_root_seen_from_outside(box: Sandbox, host: Any, eventually: Callable[..., bool]) -> None:
-    box.session().run(f"import subprocess; subprocess.Popen([{host.nonce!r}, '300'], executable='/bin/sleep')")
+def test_no_process_is_the_host_s_root_seen_from_outside(
+    box: Sandbox, host: Any, eventually: Callable[..., bool]
+) -> None:
+    box.session().run(
+        f"import subprocess; subprocess.Popen([{host.nonce!r}, '300'], executable='/bin/sleep')"
+    )
     box.shell().run(f"(exec -a {host.nonce} sleep 300 &)")
     assert eventually(lambda: len(host.survivors()) == 2)
     for line in host.survivors():

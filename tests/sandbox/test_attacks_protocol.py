@@ -15,7 +15,16 @@ from turnwise.sandbox.contract import Sandbox
 
 def test_a_marker_in_the_output_is_only_output(box: Sandbox) -> None:
     """Nothing that is printed can end a cell, or answer in its place."""
-    lines = ["__TURNWISE_DONE__", "\x00\x00\x00\x10", '{"exit_code": 0, "error": "none"}', "\x04", ">>> ", "$ ", "\x1b[0m", "EOF"]
+    lines = [
+        "__TURNWISE_DONE__",
+        "\x00\x00\x00\x10",
+        '{"exit_code": 0, "error": "none"}',
+        "\x04",
+        ">>> ",
+        "$ ",
+        "\x1b[0m",
+        "EOF",
+    ]
     program = f"""
 import os
 for line in {lines!r}:
@@ -26,12 +35,16 @@ raise ValueError("real")
 """
     with box.session() as session:
         result = session.run(program)
-        assert result.error == "exception" and "real" in result.stderr and "the end" in result.stdout
+        assert (
+            result.error == "exception" and "real" in result.stderr and "the end" in result.stdout
+        )
         assert session.run("print('next')").stdout == "next\n"
 
 
 def test_junk_on_every_descriptor_forges_nothing(box: Sandbox) -> None:
-    """The worst that a program can do to its own channel is to end itself; the sandbox and the other interpreters go on."""
+    """The worst that a program can do to its own channel is to end itself; the sandbox and the
+    other interpreters go on.
+    """
     program = """
 import os
 for number in range(3, 256):
@@ -57,7 +70,9 @@ raise ValueError("real")
 
 
 def test_reading_every_descriptor_tells_nothing_of_other_calls(box: Sandbox) -> None:
-    """A thread of one interpreter listens on every descriptor it has while another interpreter is told a secret."""
+    """A thread of one interpreter listens on every descriptor it has while another interpreter is
+    told a secret.
+    """
     secret = "answer" + secrets.token_hex(8)
     listen = """
 import os, threading, time
@@ -85,7 +100,9 @@ threading.Thread(target=listen, daemon=True).start()
 
 
 def test_late_output_does_not_pass_for_another_cell_s(box: Sandbox) -> None:
-    """A thread that goes on printing disturbs no later answer's exit, and cannot speak after its interpreter is gone."""
+    """A thread that goes on printing disturbs no later answer's exit, and cannot speak after its
+    interpreter is gone.
+    """
     program = """
 import threading, time
 def late():
@@ -195,14 +212,20 @@ for root in (".", above, "/work", "/tmp", "/dev/shm", "/run", "/var/tmp", "/home
 
 
 def scan(secret: str) -> str:
-    """A program that finds the secret without holding it: its beginning, and a checksum of the rest."""
+    """A program that finds the secret without holding it: its beginning, and a checksum of the
+    rest.
+    """
     start, rest = secret[:9].encode(), secret[9:].encode()
     return SCAN.format(start=start, rest=zlib.crc32(rest), length=len(secret))
 
 
 @pytest.mark.parametrize("where", ["environment", "memory", "file"])
-def test_a_secret_of_the_trainer_is_nowhere_inside(open_box: Any, host: Any, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    """Neither a variable of the trainer nor a reference answer in its memory comes along, also not by a copy of the process."""
+def test_a_secret_of_the_trainer_is_nowhere_inside(
+    open_box: Any, host: Any, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Neither a variable of the trainer nor a reference answer in its memory comes along, also not
+    by a copy of the process.
+    """
     secret = "canary" + secrets.token_hex(20)
     kept = [secret * 3, secret.encode()]  # as a reference answer would be
     if where == "environment":
@@ -210,7 +233,10 @@ def test_a_secret_of_the_trainer_is_nowhere_inside(open_box: Any, host: Any, mon
     if where == "file":
         Path(host.directory, "answers.jsonl").write_text(secret)
     box = open_box()
-    for run in (lambda code: box.run(["python3", "-c", code], 200.0), lambda code: box.session().run(code, 200.0)):
+    for run in (
+        lambda code: box.run(["python3", "-c", code], 200.0),
+        lambda code: box.session().run(code, 200.0),
+    ):
         result = run(host.program(scan(secret)))
         assert "TRIED" in result.stdout and "ESCAPED" not in result.stdout, result
     if where == "memory":  # the same scan finds it in a plain copy of this process
@@ -226,7 +252,9 @@ def _forked(program: str) -> str:
     pid = os.fork()
     if pid == 0:
         os.dup2(writer, 1)
-        program = program.replace("in pids()", "in [str(os.getpid())]").replace("for root in (", "for root in () and (")
+        program = program.replace("in pids()", "in [str(os.getpid())]").replace(
+            "for root in (", "for root in () and ("
+        )
         try:
             exec(program, {"print": lambda *words, **_: os.write(1, f"{words}\n".encode())})
         finally:

@@ -1,4 +1,6 @@
-"""Attacks on what the machine has: memory, processes, time, output, descriptors. Each call ends, says why, and leaves nothing."""
+"""Attacks on what the machine has: memory, processes, time, output, descriptors. Each call ends,
+says why, and leaves nothing.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,10 @@ print("MADE", made, flush=True)
 """
     with box.session() as session:
         result = session.run(program, 60.0)
-        assert "MADE" not in result.stdout or int(result.stdout.split("MADE")[1].split()[0]) <= box.spec.limits.processes, result
+        assert (
+            "MADE" not in result.stdout
+            or int(result.stdout.split("MADE")[1].split()[0]) <= box.spec.limits.processes
+        ), result
         assert len(host.survivors()) <= box.spec.limits.processes
     box.close()
     assert host.survivors() == []
@@ -84,9 +89,7 @@ print("MADE", made, flush=True)
 
 def test_a_bomb_that_doubles(box: Sandbox, host: Any, eventually: Callable[..., bool]) -> None:
     """The classic: every process makes two, none waits."""
-    program = (
-        f"import os, sys\nos.execv('/bin/bash', ['bash', '-c', 'bomb() {{ bomb | bomb & }}; bomb; exec -a {host.nonce} sleep 60'])"
-    )
+    program = f"import os, sys\nos.execv('/bin/bash', ['bash', '-c', 'bomb() {{ bomb | bomb & }}; bomb; exec -a {host.nonce} sleep 60'])"
     result, seconds = timed(box.run, ["python3", "-c", program], 3.0)
     assert seconds < 60 and result.error in ("timeout", "died", "none", "memory"), result
     box.close()
@@ -153,7 +156,11 @@ def test_output_below_the_flood_keeps_beginning_and_end(open_box: Any) -> None:
     box = open_box(replace(box_limits(), output_chars=1000))
     result = box.run("echo begin; yes | head -c 20000; echo end")
     assert result.ok and result.truncated
-    assert result.stdout.startswith("begin") and result.stdout.rstrip().endswith("end") and len(result.stdout) <= 1200
+    assert (
+        result.stdout.startswith("begin")
+        and result.stdout.rstrip().endswith("end")
+        and len(result.stdout) <= 1200
+    )
 
 
 def box_limits():
@@ -201,7 +208,9 @@ def test_a_core_is_not_dumped(box: Sandbox) -> None:
 
 def test_priority_is_not_raised(box: Sandbox) -> None:
     assert not box.run(["python3", "-c", "import os; os.nice(-5)"]).ok
-    result = box.run(["python3", "-c", "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (10 ** 6, 10 ** 6))"])
+    result = box.run(
+        ["python3", "-c", "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (10 ** 6, 10 ** 6))"]
+    )
     assert not result.ok
 
 

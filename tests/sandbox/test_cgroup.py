@@ -33,10 +33,14 @@ def left(group: Cgroup) -> list[str]:
     return [folder for folder in (*FOLDERS[id(group)],) if os.path.exists(folder)]
 
 
-def run_in(group: Cgroup, code: str, until: Callable[[], bool] = lambda: False) -> subprocess.CompletedProcess[bytes]:
+def run_in(
+    group: Cgroup, code: str, until: Callable[[], bool] = lambda: False
+) -> subprocess.CompletedProcess[bytes]:
     """Run Python that is in the group before its code begins, to its end or until something is so."""
     argv = [sys.executable, "-c", f"input()\n{code}"]
-    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     group.add(process.pid)
     assert process.stdin is not None
     process.stdin.write(b"go\n")
@@ -52,7 +56,8 @@ def run_in(group: Cgroup, code: str, until: Callable[[], bool] = lambda: False) 
 def test_memory_is_counted_over_all_processes_and_kills_are_told(group: Cgroup) -> None:
     assert run_in(group, "x = bytearray(8 << 20)").returncode == 0
     assert group.kills() == 0
-    # four processes, fewer than the limit of ten, hold 24 MiB each: none ends before the others have theirs
+    # four processes, fewer than the limit of ten, hold 24 MiB each: none ends before the others
+    # have theirs
     fill = "x = bytearray(24 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1"
     hungry = f"import os, time\nfor _ in range(2): os.fork()\n{fill}\ntime.sleep(60)"
     run_in(group, hungry, until=lambda: group.kills() > 0)
@@ -73,10 +78,16 @@ def test_limits_grow_and_shrink(group: Cgroup) -> None:
 def test_what_a_dead_process_left_is_swept() -> None:
     code = "from turnwise.sandbox.cgroup import Cgroup; import os; print(Cgroup(8, 8).memory, os.getpid())"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
-    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    child = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
     made, _, maker = child.stdout.strip().partition(" ")
     if made != "True":
         pytest.skip("this process may not make control groups")
     sweep = "from turnwise.sandbox.cgroup import Cgroup; Cgroup(8, 8).remove()"
     subprocess.run([sys.executable, "-c", sweep], check=True, env=environment)
-    assert [path for kind in ("memory", "pids", ".") for path in Path(ROOT, kind).glob(f"{PREFIX}{maker}-*")] == []
+    assert [
+        path
+        for kind in ("memory", "pids", ".")
+        for path in Path(ROOT, kind).glob(f"{PREFIX}{maker}-*")
+    ] == []

@@ -1,4 +1,6 @@
-"""The parent trusts no guest: whatever one answers, or does not, every call ends in time with a record."""
+"""The parent trusts no guest: whatever one answers, or does not, every call ends in time with a
+record.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,15 @@ def sandbox(answer: Answer) -> tuple[GuestSandbox, Cell]:
     return GuestSandbox(spec, Channel(mine, mine), cell, plan(spec, "plain")), cell
 
 
-RESULT = {"error": "none", "exit": 0, "truncated": False, "out": 0, "err": 0, "late": 0, "alive": True}
+RESULT = {
+    "error": "none",
+    "exit": 0,
+    "truncated": False,
+    "out": 0,
+    "err": 0,
+    "late": 0,
+    "alive": True,
+}
 
 
 def test_a_guest_that_says_nothing_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +89,12 @@ def test_a_guest_that_obeys_a_stop_lives_on() -> None:
 
     box, cell = sandbox(answer)
     result = box.run("true")
-    assert (result.error, result.stdout, result.exit_code, cell.kills) == ("timeout", "early", None, 0)
+    assert (result.error, result.stdout, result.exit_code, cell.kills) == (
+        "timeout",
+        "early",
+        None,
+        0,
+    )
     assert box.stands
     box.close()
 
@@ -120,7 +135,13 @@ def test_no_lie_becomes_anything_but_a_record(lie: Header) -> None:
 
 def test_what_the_guest_refuses_is_an_error_with_its_sentence() -> None:
     box, _ = sandbox(lambda channel, header, body: channel.send({"failed": "no room"}))
-    for act in (lambda: box.write("a", "b"), lambda: box.read("a"), box.files, box.session, lambda: box.run("true")):
+    for act in (
+        lambda: box.write("a", "b"),
+        lambda: box.read("a"),
+        box.files,
+        box.session,
+        lambda: box.run("true"),
+    ):
         with pytest.raises(SandboxError, match="no room"):
             act()
     box.close()

@@ -1,4 +1,6 @@
-"""Every backend that runs here does what the contract says, and the kit that says so notices when one does not."""
+"""Every backend that runs here does what the contract says, and the kit that says so notices when
+one does not.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,10 @@ class Wrong:
 
 FAULTS: dict[str, tuple[str, Callable[[Any], Callable[..., Any]]]] = {
     "hides exit codes": ("run", lambda box: lambda *a, **k: replace(box.run(*a, **k), exit_code=0)),
-    "merges streams": ("run", lambda box: lambda *a, **k: replace(r := box.run(*a, **k), stdout=r.stdout + r.stderr)),
+    "merges streams": (
+        "run",
+        lambda box: lambda *a, **k: replace(r := box.run(*a, **k), stdout=r.stdout + r.stderr),
+    ),
     "forgets state": ("session", lambda box: lambda: _Forgetful(box)),
     "reads anything": ("read", lambda box: lambda *a, **k: b""),
     "writes nothing": ("write", lambda box: lambda *a, **k: None),

@@ -39,12 +39,17 @@ def mine(daemon: Any) -> list[Any]:
 
 def test_files_are_copied_and_apart(daemon: Any) -> None:
     with open_sandbox(Spec(limits=LIMITS), backend="docker") as box:
-        box.run("mkdir -p d && echo one > d/f && ln -s /usr/bin/env link && chmod 700 d/f && echo t > /tmp/t")
+        box.run(
+            "mkdir -p d && echo one > d/f && ln -s /usr/bin/env link && chmod 700 d/f && echo t > /tmp/t"
+        )
         kept = box.snapshot()
         box.write("d/f", "changed")
         with kept.open() as one, kept.open() as two:
             assert one.read("d/f") == two.read("d/f") == b"one\n" and box.read("d/f") == b"changed"
-            assert one.run("readlink link; stat -c %a d/f; cat /tmp/t").stdout == "/usr/bin/env\n700\nt\n"
+            assert (
+                one.run("readlink link; stat -c %a d/f; cat /tmp/t").stdout
+                == "/usr/bin/env\n700\nt\n"
+            )
             one.run("rm -r d")
             assert two.files() == ["d/f"]
         kept.close()
@@ -66,8 +71,12 @@ def test_an_interpreter_is_not_copied(daemon: Any) -> None:
 
 @pytest.fixture(scope="module")
 def image(daemon: Any) -> Iterator[str]:
-    """An image of the machine's own Python: enough of a system for an image of its own, without any registry."""
-    if "/usr/bin/python3" not in (found := [path for path in ("/usr/bin/python3",) if _new_enough(path)]):
+    """An image of the machine's own Python: enough of a system for an image of its own, without any
+    registry.
+    """
+    if "/usr/bin/python3" not in (
+        found := [path for path in ("/usr/bin/python3",) if _new_enough(path)]
+    ):
         pytest.skip("no system Python of 3.11 or later to make an image of")
     blob = io.BytesIO()
     with tarfile.open(fileobj=blob, mode="w", dereference=True) as archive:
@@ -80,7 +89,11 @@ def image(daemon: Any) -> Iterator[str]:
             folder.type, folder.mode = tarfile.DIRTYPE, 0o777
             archive.addfile(folder)
         for path in (*found, *_needed()):
-            archive.add(path, recursive=True, filter=lambda member: None if "__pycache__" in member.name else member)
+            archive.add(
+                path,
+                recursive=True,
+                filter=lambda member: None if "__pycache__" in member.name else member,
+            )
     client = daemon.client()
     client.api.import_image_from_data(blob.getvalue(), repository="turnwise-test", tag="1")
     yield "turnwise-test:1"
@@ -89,19 +102,28 @@ def image(daemon: Any) -> Iterator[str]:
 
 def _new_enough(path: str) -> bool:
     done = subprocess.run(
-        [path, "-c", "import sys; print(sys.version_info >= (3, 11))"], capture_output=True, text=True, check=False
+        [path, "-c", "import sys; print(sys.version_info >= (3, 11))"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return done.stdout == "True\n"
 
 
 def _needed() -> list[str]:
-    """The library of the system's Python, its program, a shell, and the shared objects of all of them."""
+    """The library of the system's Python, its program, a shell, and the shared objects of all of
+    them.
+    """
     code = "import os, sys, sysconfig; print(os.path.realpath(sys.executable)); print(sysconfig.get_path('stdlib'))"
-    program, library = subprocess.run(["/usr/bin/python3", "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    program, library = subprocess.run(
+        ["/usr/bin/python3", "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
     tools = ["/usr/bin/bash", "/usr/bin/tar", "/usr/bin/cat", "/usr/bin/ls"]
     objects = set()
     for path in (program, *tools, *map(str, Path(library, "lib-dynload").glob("_ctypes.*.so"))):
-        for word in subprocess.run(["ldd", path], capture_output=True, text=True, check=True).stdout.split():
+        for word in subprocess.run(
+            ["ldd", path], capture_output=True, text=True, check=True
+        ).stdout.split():
             if word.startswith("/"):
                 objects.add(word if word.startswith("/usr") else "/usr" + word)
     return [program, library, *tools, *sorted(objects)]
@@ -109,7 +131,12 @@ def _needed() -> list[str]:
 
 def images(daemon: Any) -> set[str]:
     """This process's images: other tests make theirs at the same time."""
-    return {each.id for each in daemon.client().images.list(filters={"label": f"{daemon.LABEL}={janitor.tag()}"})}
+    return {
+        each.id
+        for each in daemon.client().images.list(
+            filters={"label": f"{daemon.LABEL}={janitor.tag()}"}
+        )
+    }
 
 
 def test_an_image_has_its_own_files_and_they_are_copied_too(daemon: Any, image: str) -> None:
@@ -140,23 +167,44 @@ def test_the_container_is_confined(daemon: Any) -> None:
     with open_sandbox(Spec(limits=LIMITS), backend="docker"):
         (container,) = mine(daemon)
         settings = daemon.client().api.inspect_container(container.id)["HostConfig"]
-        assert settings["NetworkMode"] == "none" and settings["CapDrop"] == ["ALL"] and settings["ReadonlyRootfs"]
-        assert settings["PidsLimit"] <= 20 and 0 < settings["Memory"] <= 256 << 20 and settings["MemorySwap"] == settings["Memory"]
+        assert (
+            settings["NetworkMode"] == "none"
+            and settings["CapDrop"] == ["ALL"]
+            and settings["ReadonlyRootfs"]
+        )
+        assert (
+            settings["PidsLimit"] <= 20
+            and 0 < settings["Memory"] <= 256 << 20
+            and settings["MemorySwap"] == settings["Memory"]
+        )
         assert any(option.startswith("no-new-privileges") for option in settings["SecurityOpt"])
         assert not container.attrs["Config"]["User"].startswith("0")
 
 
-def test_the_janitor_removes_what_a_dead_owner_left(daemon: Any, eventually: Callable[..., bool]) -> None:
+def test_the_janitor_removes_what_a_dead_owner_left(
+    daemon: Any, eventually: Callable[..., bool]
+) -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     owner = janitor.tag(process.pid)
     api = daemon.client().api
     settings = {"host_config": api.create_host_config(binds=["/usr:/usr:ro"], network_mode="none")}
-    left = api.create_container(daemon.skeleton(), ["/usr/bin/sleep", "300"], labels={daemon.LABEL: owner}, **settings)["Id"]
+    left = api.create_container(
+        daemon.skeleton(), ["/usr/bin/sleep", "300"], labels={daemon.LABEL: owner}, **settings
+    )["Id"]
     api.start(left)
     daemon.swept.cache_clear()
     daemon.swept()
-    assert left in [each.id for each in daemon.client().containers.list(ignore_removed=True)]  # its owner lives
+    assert left in [
+        each.id for each in daemon.client().containers.list(ignore_removed=True)
+    ]  # its owner lives
     process.communicate()
     daemon.swept.cache_clear()
     assert daemon.swept() == 1
-    assert eventually(lambda: left not in [each.id for each in daemon.client().containers.list(all=True, ignore_removed=True)])
+    assert eventually(
+        lambda: (
+            left
+            not in [
+                each.id for each in daemon.client().containers.list(all=True, ignore_removed=True)
+            ]
+        )
+    )

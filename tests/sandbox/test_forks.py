@@ -1,4 +1,6 @@
-"""A fork has its origin's files and interpreters and nothing else in common with it, as deep and as often as one likes."""
+"""A fork has its origin's files and interpreters and nothing else in common with it, as deep and as
+often as one likes.
+"""
 
 from __future__ import annotations
 
@@ -32,21 +34,35 @@ def test_a_fork_is_equal_to_running_the_same_cells_again(box: Sandbox) -> None:
         replayed = again.session()
         for cell in cells[:2]:
             replayed.run(cell)
-        ends = [[one.run(cell).stdout for cell in cells[2:]] for one in (session, child.sessions[0], replayed)]
+        ends = [
+            [one.run(cell).stdout for cell in cells[2:]]
+            for one in (session, child.sessions[0], replayed)
+        ]
     assert ends[0] == ends[1] == ends[2]
 
 
 def test_files_of_a_fork_are_its_own_by_every_path(box: Sandbox) -> None:
     session = box.session()
-    session.run("import os; os.makedirs('d'); os.chdir('d'); open('f', 'w').write('old'); open('/tmp/t', 'w').write('old')")
+    session.run(
+        "import os; os.makedirs('d'); os.chdir('d'); open('f', 'w').write('old'); open('/tmp/t', 'w').write('old')"
+    )
     with box.fork() as child:
         copy = child.sessions[0]
         assert copy.run("print(os.getcwd(), open('f').read())").stdout == "/work/d old\n"
-        copy.run("open('f', 'w').write('new'); open('/work/d/g', 'w').write('new'); open('/tmp/t', 'w').write('new')")
-        assert session.run("print(open('/work/d/f').read(), os.listdir(), open('/tmp/t').read())").stdout == "old ['f'] old\n"
+        copy.run(
+            "open('f', 'w').write('new'); open('/work/d/g', 'w').write('new'); open('/tmp/t', 'w').write('new')"
+        )
+        assert (
+            session.run(
+                "print(open('/work/d/f').read(), os.listdir(), open('/tmp/t').read())"
+            ).stdout
+            == "old ['f'] old\n"
+        )
         session.run("open('f', 'w').write('own'); open('h', 'w')")
         assert (
-            copy.run("print(open('/work/d/f').read(), sorted(os.listdir()), open('/tmp/t').read())").stdout
+            copy.run(
+                "print(open('/work/d/f').read(), sorted(os.listdir()), open('/tmp/t').read())"
+            ).stdout
             == "new ['f', 'g'] new\n"
         )
         assert child.read("d/f") == b"new" and box.read("d/f") == b"own"
@@ -96,7 +112,9 @@ def test_forks_of_forks_and_many_of_them(box: Sandbox) -> None:
     assert line.sessions[0].run("print(x)").stdout == "40\n"
     wide = [line.fork() for _ in range(24)]
     assert [one.sessions[0].run("x += 1; print(x)").stdout for one in wide] == ["41\n"] * 24
-    assert all(one.run("(sleep 0.1 & sleep 0.1 & wait); echo on").stdout == "on\n" for one in wide[:3]), "each has its processes"
+    assert all(
+        one.run("(sleep 0.1 & sleep 0.1 & wait); echo on").stdout == "on\n" for one in wide[:3]
+    ), "each has its processes"
     for one in (*wide, line):
         one.close()
 
@@ -110,7 +128,10 @@ def test_a_snapshot_stays_as_it_was(box: Sandbox) -> None:
     box.write("f", "2")
     for _ in range(3):
         with snapshot.open() as opened:
-            assert opened.sessions[0].run("x.append(3); print(x)").stdout == "[1, 3]\n" and opened.read("f") == b"1"
+            assert (
+                opened.sessions[0].run("x.append(3); print(x)").stdout == "[1, 3]\n"
+                and opened.read("f") == b"1"
+            )
             opened.write("f", "3")
     snapshot.close()
     snapshot.close()
@@ -128,7 +149,12 @@ def test_threads_do_not_go_along_but_the_interpreter_does(box: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    "patch", ["os.fork = lambda: 1 / 0", "os.fork = lambda: time.sleep(99)", "os.fchdir = os.chroot = lambda _: None"]
+    "patch",
+    [
+        "os.fork = lambda: 1 / 0",
+        "os.fork = lambda: time.sleep(99)",
+        "os.fchdir = os.chroot = lambda _: None",
+    ],
 )
 def test_an_interpreter_that_does_not_copy_itself_harms_nobody(box: Sandbox, patch: str) -> None:
     session = box.session()

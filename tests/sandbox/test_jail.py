@@ -1,4 +1,6 @@
-"""The jail: what is peculiar to it. What every backend must hold is in the tests of attacks and of the contract."""
+"""The jail: what is peculiar to it. What every backend must hold is in the tests of attacks and of
+the contract.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,13 @@ def test_nobody_in_it_is_root_of_the_host(box: Sandbox) -> None:
     box.session()
     jailed = [pid for pid in descendants(os.getpid()) if pid_level(pid) > pid_level(os.getpid())]
     assert len(jailed) >= 2, "process 1 and the session are seen from outside"
-    users = {number for pid in jailed for line in status(pid) if line.startswith("Uid:") for number in line.split()[1:]}
+    users = {
+        number
+        for pid in jailed
+        for line in status(pid)
+        if line.startswith("Uid:")
+        for number in line.split()[1:]
+    }
     assert users and "0" not in users
 
 
@@ -74,7 +82,9 @@ def test_commands_have_no_capability_and_sessions_only_that_of_changing_root(box
     ).stdout.split()
     assert seen[1:8:2] == ["0" * 16] * 4
     assert seen[9] == "1" and seen[11] == "2"
-    effective = said(box, "print([l.split()[1] for l in open('/proc/self/status') if l.startswith('CapEff')][0])")
+    effective = said(
+        box, "print([l.split()[1] for l in open('/proc/self/status') if l.startswith('CapEff')][0])"
+    )
     assert int(effective, 16) == 1 << 18
 
 
@@ -89,13 +99,23 @@ def test_a_session_leads_nowhere_with_its_capability(box: Sandbox) -> None:
         os.chroot('.')
         print(sorted(os.listdir('/')))
     """
-    assert set(said(box, code).strip("[]\n").replace("'", "").split(", ")) <= {"b", "base", "dev", "lower", "proc"}
+    assert set(said(box, code).strip("[]\n").replace("'", "").split(", ")) <= {
+        "b",
+        "base",
+        "dev",
+        "lower",
+        "proc",
+    }
 
 
 def test_only_what_was_given_is_to_be_seen(box: Sandbox) -> None:
     top = set(box.run("ls /").stdout.split())
     prefix = {Path(path).parts[1] for path in layout(Spec())[0]}
-    assert top <= {"bin", "dev", "etc", "lib", "lib32", "lib64", "proc", "sbin", "tmp", "usr", "work"} | prefix
+    assert (
+        top
+        <= {"bin", "dev", "etc", "lib", "lib32", "lib64", "proc", "sbin", "tmp", "usr", "work"}
+        | prefix
+    )
     assert box.run("cat /etc/shadow").exit_code == 1
     assert box.run("hostname; echo $HOME; whoami; pwd").stdout == "sandbox\n/work\nagent\n/work\n"
     assert set(box.run("ls /dev").stdout.split()) == {
@@ -113,19 +133,29 @@ def test_only_what_was_given_is_to_be_seen(box: Sandbox) -> None:
 
 
 def test_devices_work(box: Sandbox) -> None:
-    assert box.run("echo x > /dev/null && head -c 3 /dev/zero | wc -c && head -c 3 /dev/urandom | wc -c").stdout.split() == [
+    assert box.run(
+        "echo x > /dev/null && head -c 3 /dev/zero | wc -c && head -c 3 /dev/urandom | wc -c"
+    ).stdout.split() == [
         "3",
         "3",
     ]
 
 
-@pytest.mark.parametrize("path", ["/x", "/usr/x", "/etc/x", "/dev/x", "/proc/sys/kernel/core_pattern", "/opt/x"])
+@pytest.mark.parametrize(
+    "path", ["/x", "/usr/x", "/etc/x", "/dev/x", "/proc/sys/kernel/core_pattern", "/opt/x"]
+)
 def test_nothing_else_is_writable(box: Sandbox, path: str) -> None:
     assert not box.run(f"echo x > {path}").ok
 
 
 def test_the_first_process_cannot_be_looked_into_or_killed(box: Sandbox) -> None:
-    for act in ("cat /proc/1/environ", "ls /proc/1/fd", "head -c 1 /proc/1/mem", "ls /proc/1/root", "readlink /proc/1/ns/mnt"):
+    for act in (
+        "cat /proc/1/environ",
+        "ls /proc/1/fd",
+        "head -c 1 /proc/1/mem",
+        "ls /proc/1/root",
+        "readlink /proc/1/ns/mnt",
+    ):
         assert not box.run(act).ok, act
     box.run("kill -9 1; kill -STOP 1; kill -TERM 1; kill -INT 1")
     assert box.run("echo on").stdout == "on\n"
@@ -133,8 +163,16 @@ def test_the_first_process_cannot_be_looked_into_or_killed(box: Sandbox) -> None
 
 def test_packages_are_found_by_sessions_and_by_programs() -> None:
     with open_sandbox(Spec(limits=LIMITS, preload=("numpy",)), "jail") as sandbox:
-        assert said(sandbox, "import sys, numpy; print('numpy' in sys.modules, numpy.arange(3).sum())") == "True 3\n"
-        assert sandbox.run(["python3", "-c", "import numpy; print(numpy.arange(3).sum())"], timeout=60).stdout == "3\n"
+        assert (
+            said(sandbox, "import sys, numpy; print('numpy' in sys.modules, numpy.arange(3).sum())")
+            == "True 3\n"
+        )
+        assert (
+            sandbox.run(
+                ["python3", "-c", "import numpy; print(numpy.arange(3).sum())"], timeout=60
+            ).stdout
+            == "3\n"
+        )
     assert sites()
 
 
@@ -148,8 +186,16 @@ def test_a_tree_that_only_its_owner_can_enter_is_shown_all_the_same(tmp_path: Pa
     (closed / "library").mkdir(parents=True)
     (closed / "library" / "module.py").write_text("VALUE = 5\n")
     closed.chmod(0o700)
-    with open_sandbox(Spec(limits=LIMITS, readonly={"/opt/given": str(closed / "library")}), "jail") as sandbox:
-        assert said(sandbox, "import sys; sys.path.append('/opt/given'); import module; print(module.VALUE)") == "5\n"
+    with open_sandbox(
+        Spec(limits=LIMITS, readonly={"/opt/given": str(closed / "library")}), "jail"
+    ) as sandbox:
+        assert (
+            said(
+                sandbox,
+                "import sys; sys.path.append('/opt/given'); import module; print(module.VALUE)",
+            )
+            == "5\n"
+        )
         assert not sandbox.run("touch /opt/given/x").ok
     with pytest.raises(SandboxError, match="does not exist"):
         open_sandbox(Spec(readonly={"/opt/given": str(tmp_path / "absent")}), "jail")
@@ -165,7 +211,9 @@ def test_the_zygote_was_executed_clean(monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         pid = source._process.pid
         assert b"canary" not in Path(f"/proc/{pid}/environ").read_bytes()
-        assert b"turnwise" not in b"".join(Path(f"/proc/{pid}/environ").read_bytes().split(b"=")[:1])
+        assert b"turnwise" not in b"".join(
+            Path(f"/proc/{pid}/environ").read_bytes().split(b"=")[:1]
+        )
         assert len(os.listdir(f"/proc/{pid}/fd")) <= 8
         assert secret.encode() not in memory_of(pid)
     finally:
@@ -215,7 +263,9 @@ time.sleep(600)
 
 def test_nothing_survives_a_trainer_that_was_killed() -> None:
     trainer = subprocess.Popen(
-        [sys.executable, "-c", TRAINER], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}
+        [sys.executable, "-c", TRAINER],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
     )
     assert trainer.stdout is not None and trainer.stdout.readline() == b"ready\n"
     inside = descendants(trainer.pid)
@@ -236,7 +286,9 @@ def alive(pid: int) -> bool:
 def test_closing_leaves_no_process_and_no_descriptor(box: Sandbox) -> None:
     before, open_files = set(descendants(os.getpid())), len(os.listdir("/proc/self/fd"))
     with open_sandbox(Spec(limits=LIMITS), "jail") as another:
-        another.session().run("import subprocess; subprocess.Popen(['sleep', '100'], start_new_session=True)")
+        another.session().run(
+            "import subprocess; subprocess.Popen(['sleep', '100'], start_new_session=True)"
+        )
         with another.fork():
             pass
         # What the zygote keeps at hand for the next jail is not in a namespace of its own.
@@ -253,7 +305,9 @@ def test_many_at_once_do_not_meet() -> None:
         with open_sandbox(Spec(limits=LIMITS), "jail") as sandbox:
             session = sandbox.session()
             session.run(f"open('mine', 'w').write('{number}')")
-            said_by.append(session.run("import os; print(open('mine').read(), os.listdir('.'))").stdout)
+            said_by.append(
+                session.run("import os; print(open('mine').read(), os.listdir('.'))").stdout
+            )
 
     threads = [threading.Thread(target=one, args=(number,)) for number in range(64)]
     for thread in threads:
@@ -282,7 +336,15 @@ with open_sandbox(Spec(limits=Limits(memory_mb=64)), "jail") as box:
     print(box.session().run(hungry + "\\nimport time; time.sleep(15)", timeout=14).error)
 """
     done = subprocess.run(
-        [python, "-c", code], user=65534, group=65534, extra_groups=[], cwd="/", capture_output=True, text=True, timeout=120, env={}
+        [python, "-c", code],
+        user=65534,
+        group=65534,
+        extra_groups=[],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={},
     )
     if "ModuleNotFoundError" in done.stderr or "Permission denied" in done.stderr:
         pytest.skip("the repository cannot be read by other users")
@@ -297,7 +359,11 @@ def test_open_jail_is_what_the_name_means(box: Sandbox) -> None:
 
 def test_jails_made_in_a_burst_leave_no_control_groups() -> None:
     def groups() -> set[Path]:
-        return {path for kind in ("memory", "pids", ".") for path in Path(ROOT, kind).glob(f"{PREFIX}{os.getpid()}-*")}
+        return {
+            path
+            for kind in ("memory", "pids", ".")
+            for path in Path(ROOT, kind).glob(f"{PREFIX}{os.getpid()}-*")
+        }
 
     before = groups()  # environments of other tests may keep sandboxes of this process
     with ThreadPoolExecutor(6) as pool:

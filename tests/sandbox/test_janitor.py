@@ -45,7 +45,14 @@ def test_a_zombie_owns_nothing() -> None:
 
 
 def test_a_sweep_takes_the_dead_and_leaves_the_rest(tmp_path: Path) -> None:
-    names = [f"box-{dead()}_x", f"box-{dead()}", f"box-{janitor.tag()}_x", "box-other", f"other-{dead()}_x", "plain"]
+    names = [
+        f"box-{dead()}_x",
+        f"box-{dead()}",
+        f"box-{janitor.tag()}_x",
+        "box-other",
+        f"other-{dead()}_x",
+        "plain",
+    ]
     for name in names:
         (tmp_path / name).mkdir()
         (tmp_path / name / "f").write_text("x")

@@ -1,4 +1,6 @@
-"""The probe says what it chose and what that leaves open, once, and never takes less than the best without being told to."""
+"""The probe says what it chose and what that leaves open, once, and never takes less than the best
+without being told to.
+"""
 
 from __future__ import annotations
 
@@ -48,15 +50,22 @@ def test_with_none_it_refuses_and_gives_every_reason(tried: dict[str, Capabiliti
     assert "allow_unsafe" in str(refused.value)
 
 
-def test_unsafe_is_taken_only_when_said(tried: dict[str, Capabilities | str], caplog: pytest.LogCaptureFixture) -> None:
+def test_unsafe_is_taken_only_when_said(
+    tried: dict[str, Capabilities | str], caplog: pytest.LogCaptureFixture
+) -> None:
     tried["unsafe"] = Capabilities(False, False, False, True, False, False)
     assert probe.choose(Spec(), allow_unsafe=True) == "unsafe"
-    assert "files of this machine can be read" in caplog.text and "the network can be reached" in caplog.text
+    assert (
+        "files of this machine can be read" in caplog.text
+        and "the network can be reached" in caplog.text
+    )
     tried["landlock"] = ALL
     assert probe.choose(Spec(), allow_unsafe=True) == "landlock"
 
 
-def test_what_is_chosen_is_said_once(tried: dict[str, Capabilities | str], caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_chosen_is_said_once(
+    tried: dict[str, Capabilities | str], caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     tried["landlock"] = Capabilities(True, True, False, True, False, False)
     for _ in range(3):
@@ -94,8 +103,16 @@ def test_docker_without_a_daemon_says_so(monkeypatch: pytest.MonkeyPatch, tmp_pa
     pytest.importorskip("docker")
     program = "from turnwise.sandbox import open_sandbox\nopen_sandbox(backend='docker')"
     environment = {**os.environ, "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
-    assert "SandboxError: the docker backend cannot run here: no Docker daemon answers" in done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (
+        "SandboxError: the docker backend cannot run here: no Docker daemon answers" in done.stderr
+    )
 
 
 def test_an_unknown_backend_is_named() -> None:
@@ -106,7 +123,11 @@ def test_an_unknown_backend_is_named() -> None:
 def test_unsafe_still_drops_root_and_hides_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "x")
     with open_sandbox(backend="unsafe") as box:
-        said = box.session().run("import os; print(os.geteuid(), 'HF_TOKEN' in os.environ)").stdout.split()
+        said = (
+            box.session()
+            .run("import os; print(os.geteuid(), 'HF_TOKEN' in os.environ)")
+            .stdout.split()
+        )
         assert said[0] != "0" and said[1] == "False"
         assert box.run(["python3", "-c", "import os; os.setuid(0)"]).exit_code != 0
         assert box.capabilities.filesystem is False

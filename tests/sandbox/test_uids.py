@@ -29,7 +29,13 @@ def test_another_process_has_another_block() -> None:
     ours = supply.take()
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     others = [
-        subprocess.Popen([sys.executable, "-c", CODE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        subprocess.Popen(
+            [sys.executable, "-c", CODE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
         for _ in range(2)
     ]
     taken = [int(other.stdout.readline()) for other in others if other.stdout]

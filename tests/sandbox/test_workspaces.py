@@ -34,7 +34,9 @@ def given() -> Iterator[Path]:
 
 
 def tree(root: Path) -> dict[str, str]:
-    return {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()
+    }
 
 
 CHANGES = "echo more >> text && rm -r gone && mkdir gone && echo y > many/f3 && rm many/f4 && mkdir new && mv many/f5 new/"
@@ -47,9 +49,17 @@ def test_changes_deletions_and_renames_stay_in_the_sandbox(given: Path) -> None:
             pytest.skip("this kernel lays no overlay for a user, and a copy does not fit")
         assert len(box.files()) == 402
         assert box.run(CHANGES).ok
-        assert box.read("text") == b"given\nmore\n" and box.read("many/f3") == b"y\n" and "new/f5" in box.files()
+        assert (
+            box.read("text") == b"given\nmore\n"
+            and box.read("many/f3") == b"y\n"
+            and "new/f5" in box.files()
+        )
         with box.fork() as child:
-            assert child.files() == box.files() and "gone/inside" not in child.files() and "many/f4" not in child.files()
+            assert (
+                child.files() == box.files()
+                and "gone/inside" not in child.files()
+                and "many/f4" not in child.files()
+            )
             assert child.read("text") == b"given\nmore\n"
             child.run("echo child > text; rm -r new")
             assert box.read("text") == b"given\nmore\n" and "new/f5" in box.files()

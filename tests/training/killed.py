@@ -2,7 +2,8 @@
 
     python killed.py CONFIG.json POINT NUMBER
 
-At the NUMBERth time that POINT is reached the process sends itself SIGKILL, so that nothing of it can tidy up.
+At the NUMBERth time that POINT is reached the process sends itself SIGKILL, so that nothing of it
+can tidy up.
 """
 
 from __future__ import annotations
@@ -33,12 +34,17 @@ def deadly(function: Callable[..., Any], number: int, afterwards: bool) -> Calla
 
 
 def main() -> None:
-    from turnwise.training import checkpoint, loop, warm_start
+    from turnwise.training import checkpoint, loop
+    from turnwise.training import sft as warm_start
     from turnwise.training.config import parse_config
     from turnwise.training.learner import Learner
     from turnwise.training.run_folder import RunFolder
 
-    config, point, number = parse_config(json.loads(Path(sys.argv[1]).read_text())), sys.argv[2], int(sys.argv[3])
+    config, point, number = (
+        parse_config(json.loads(Path(sys.argv[1]).read_text())),
+        sys.argv[2],
+        int(sys.argv[3]),
+    )
     owner, name, afterwards = {
         "warm start": (warm_start, "_weighted", False),
         "rollouts": (loop, "collect", True),

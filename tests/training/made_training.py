@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, MistralConfig, MistralForCausalLM, Qwen3Config, Qwen3ForCausalLM
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    MistralConfig,
+    MistralForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 from turnwise.records import Row
 from turnwise.training.config import Config, parse_config
@@ -37,11 +44,17 @@ def mistral(window: int) -> MistralForCausalLM:
 
 def gpt2() -> GPT2LMHeadModel:
     torch.manual_seed(0)
-    return GPT2LMHeadModel(GPT2Config(vocab_size=VOCAB, n_embd=24, n_layer=2, n_head=2, n_positions=256)).eval()
+    return GPT2LMHeadModel(
+        GPT2Config(vocab_size=VOCAB, n_embd=24, n_layer=2, n_head=2, n_positions=256)
+    ).eval()
 
 
-def row(length: int, uid: str = "a", seed: int = 0, turns: int = 2, weight: float = 1.0, **streams: Any) -> Row:
-    """A prompt of a third, then turns of equal length with a token of observation before each but the first."""
+def row(
+    length: int, uid: str = "a", seed: int = 0, turns: int = 2, weight: float = 1.0, **streams: Any
+) -> Row:
+    """A prompt of a third, then turns of equal length with a token of observation before each but
+    the first.
+    """
     rng = np.random.default_rng([seed, length])
     mask = np.zeros(length, dtype=np.bool_)
     turn = np.full(length, -1)
@@ -80,7 +93,8 @@ def small_config(directory: Path, **sections: dict[str, Any]) -> Config:
         "warm_start": {"episodes": 12, "observation_weight": 0.3, "noise": 0.2},
         "rollout": {"tasks": 2, "group_size": 3, "max_tokens": 6, "max_turns": 3},
         "optimiser": {"lr": 0.003},
-        # An entropy bonus moves the weights also where no reward was earned, so that steps differ from one another.
+        # An entropy bonus moves the weights also where no reward was earned, so that steps differ
+        # from one another.
         "algorithm": {"name": "grpo", "options": {"entropy_bonus": 0.01}},
         "train": {"steps": 4, "checkpoint_every": 2, "trajectories_every": 2},
         "eval": {"tasks": 4},

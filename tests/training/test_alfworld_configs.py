@@ -1,4 +1,6 @@
-"""The shipped ALFWorld configs: what they say is known to the environment, the prompt and the recipe, and is the protocol."""
+"""The shipped ALFWorld configs: what they say is known to the environment, the prompt and the
+recipe, and is the protocol.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from turnwise.agents.prompt import prompt
 from turnwise.algorithms import recipe
 from turnwise.envs.alfworld import ALFWorldEnv
-from turnwise.envs.registration import card
+from turnwise.envs.prompt import prompt
+from turnwise.envs.registry import env_spec
 from turnwise.training.config import Config, load_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -24,7 +26,7 @@ def shipped(name: str) -> Config:
 @pytest.mark.parametrize("name", [*PUBLISHED, "alfworld_tiny"])
 def test_every_part_is_known(name: str) -> None:
     config = shipped(name)
-    assert card(config.env.name).id == "turnwise/ALFWorld-v0"
+    assert env_spec(config.env.name).id == "turnwise/ALFWorld-v0"
     assert set(config.env.options) <= set(inspect.signature(ALFWorldEnv).parameters)
     assert prompt(config.prompt.name).name == config.prompt.name
     assert recipe(config.algorithm.name, **config.algorithm.options).name == config.algorithm.name
@@ -33,12 +35,29 @@ def test_every_part_is_known(name: str) -> None:
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_published_protocol(name: str) -> None:
     config = shipped(name)
-    assert (config.rollout.tasks, config.rollout.group_size, config.train.steps, config.train.eval_every) == (16, 8, 150, 5)
-    assert (config.rollout.max_turns, config.rollout.max_tokens, config.rollout.temperature) == (50, 512, 1.0)
+    assert (
+        config.rollout.tasks,
+        config.rollout.group_size,
+        config.train.steps,
+        config.train.eval_every,
+    ) == (16, 8, 150, 5)
+    assert (config.rollout.max_turns, config.rollout.max_tokens, config.rollout.temperature) == (
+        50,
+        512,
+        1.0,
+    )
     assert config.prompt.name == "alfworld/verl-agent@1" and config.env.options["wording"] == "0.4"
     assert config.algorithm.name == "grpo" and config.algorithm.options["kl"] == 0.01
-    assert {"success_reward": 10.0, "invalid_penalty": 0.1, "invalid_rule": "malformed"}.items() <= config.algorithm.options.items()
-    assert (config.eval.split, config.eval.tasks, config.eval.temperature) == ("valid_seen", 128, 0.4)
+    assert {
+        "success_reward": 10.0,
+        "invalid_penalty": 0.1,
+        "invalid_rule": "malformed",
+    }.items() <= config.algorithm.options.items()
+    assert (config.eval.split, config.eval.tasks, config.eval.temperature) == (
+        "valid_seen",
+        128,
+        0.4,
+    )
     assert config.optimiser.lr == (1e-6 if config.model.lora is None else 1e-5)
 
 
@@ -55,6 +74,9 @@ def test_the_tiny_one_needs_nothing_but_a_cpu() -> None:
     assert "data" not in config.env.options and config.env.options["expert"] == "partial"
     splits = (config.rollout.split, config.eval.dev_split, config.eval.split)
     assert splits == ("train", "valid_seen", "valid_unseen")
-    assert len(env.tasks("train")) >= config.warm_start.episodes and len(env.tasks("valid_unseen")) >= config.eval.tasks
+    assert (
+        len(env.tasks("train")) >= config.warm_start.episodes
+        and len(env.tasks("valid_unseen")) >= config.eval.tasks
+    )
     env.reset(options={"task": env.tasks("valid_unseen")[0]})
     assert env.expert_action() is not None

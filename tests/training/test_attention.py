@@ -1,4 +1,6 @@
-"""Attention inside rows against the plainest formula there is, for any rows, heads, windows and blocks."""
+"""Attention inside rows against the plainest formula there is, for any rows, heads, windows and
+blocks.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +10,21 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_training import qwen
 
+from tests.training.made_training import qwen
 from turnwise.errors import ConfigError
 from turnwise.training import attention
 from turnwise.training.attention import attend, row_attention
 
 
-def dense(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, lengths: list[int], scale: float, window: int | None) -> torch.Tensor:
+def dense(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    lengths: list[int],
+    scale: float,
+    window: int | None,
+) -> torch.Tensor:
     """softmax(q k') v with every forbidden score at minus infinity. Shapes as `attend`'s."""
     shared = q.shape[1] // k.shape[1]
     k, v = k.repeat_interleave(shared, 1), v.repeat_interleave(shared, 1)
@@ -41,11 +50,17 @@ def test_any_rows(
     lengths: list[int], heads: tuple[int, int], window: int | None, block: int, long: int, scale: float | None
 ) -> None:  # fmt: skip
     drawn = torch.Generator().manual_seed(sum(lengths))
-    q, k, v = (torch.randn(1, h, sum(lengths), 4, generator=drawn) for h in (heads[0], heads[1], heads[1]))
+    q, k, v = (
+        torch.randn(1, h, sum(lengths), 4, generator=drawn) for h in (heads[0], heads[1], heads[1])
+    )
     with patch.object(attention, "BLOCK", block), patch.object(attention, "LONG", long):
-        found, nothing = attend(torch.nn.Module(), q, k, v, row_lengths=lengths, scaling=scale, sliding_window=window)
+        found, nothing = attend(
+            torch.nn.Module(), q, k, v, row_lengths=lengths, scaling=scale, sliding_window=window
+        )
     assert nothing is None and found.shape == (1, sum(lengths), heads[0], 4)
-    assert torch.allclose(found, dense(q, k, v, lengths, 0.5 if scale is None else scale, window), atol=1e-5)
+    assert torch.allclose(
+        found, dense(q, k, v, lengths, 0.5 if scale is None else scale, window), atol=1e-5
+    )
 
 
 def test_dropout_is_refused() -> None:
@@ -60,5 +75,7 @@ def test_it_may_be_opened_within_itself() -> None:
     with row_attention(model):
         with row_attention(model):
             pass
-        assert model.config._attn_implementation == attention.NAME, "the inner one closed the outer one"
+        assert model.config._attn_implementation == attention.NAME, (
+            "the inner one closed the outer one"
+        )
     assert model.config._attn_implementation == before

@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.training.charts import BOTTOM, HEIGHT, TOP, Curve, axis_ticks, interval_bar, line_chart, number, smoothed
+from turnwise.training.charts import (
+    BOTTOM,
+    HEIGHT,
+    TOP,
+    Curve,
+    axis_ticks,
+    interval_bar,
+    line_chart,
+    number,
+    smoothed,
+)
 
 SUFFIX = {"k": 1e3, "M": 1e6}
 
@@ -28,10 +38,15 @@ def test_a_short_number_reads_back(value: float, sign: int) -> None:
 @given(value=st.floats(0, 1))
 def test_a_percentage_reads_back(value: float) -> None:
     text = number(value, percent=True)
-    assert text.endswith(" %") and float(text[:-2]) / 100 == pytest.approx(value, rel=0.06, abs=1e-9)
+    assert text.endswith(" %") and float(text[:-2]) / 100 == pytest.approx(
+        value, rel=0.06, abs=1e-9
+    )
 
 
-@pytest.mark.parametrize(("value", "text"), [(999.4, "999"), (999.7, "1k"), (999_499, "999k"), (999_700, "1M"), (-1500, "-1.5k")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(999.4, "999"), (999.7, "1k"), (999_499, "999k"), (999_700, "1M"), (-1500, "-1.5k")],
+)
 def test_numbers_at_the_edge_of_a_suffix(value: float, text: str) -> None:
     assert number(value) == text
 
@@ -60,7 +75,10 @@ def test_a_value_outside_the_axis_is_drawn_at_its_edge_and_named_as_it_is() -> N
 
 
 def test_gaps_are_left_out_and_a_faint_curve_lies_behind() -> None:
-    curves = [Curve("trend", [1, 2, 3], [1.0, 2.0, 3.0]), Curve("raw", [1, 2, 3], [1.0, math.inf, 3.0], faint=True)]
+    curves = [
+        Curve("trend", [1, 2, 3], [1.0, 2.0, 3.0]),
+        Curve("raw", [1, 2, 3], [1.0, math.inf, 3.0], faint=True),
+    ]
     drawn = line_chart(curves)
     paths = re.findall(r'<path class="([^"]*)" d="([^"]*)"', drawn)
     assert [name for name, _ in paths] == ["line series-0 faint", "line series-0"]
@@ -69,7 +87,9 @@ def test_gaps_are_left_out_and_a_faint_curve_lies_behind() -> None:
 
 def test_a_single_point_is_seen() -> None:
     assert 'class="dot series-0"' in line_chart([Curve("a", [5], [0.5])])
-    assert "nothing recorded" in line_chart([]) and "nothing recorded" in line_chart([Curve("a", [], [])])
+    assert "nothing recorded" in line_chart([]) and "nothing recorded" in line_chart(
+        [Curve("a", [], [])]
+    )
 
 
 @given(mean=st.floats(-2, 2), spread=st.floats(0, 2))

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from made_training import batch_of_rows, qwen
 
+from tests.training.made_training import batch_of_rows, qwen
 from turnwise.algorithms import recipe
 from turnwise.errors import DataError
 from turnwise.training import checkpoint
@@ -34,12 +34,18 @@ def test_round_trip_of_weights_optimiser_and_random_states(tmp_path: Path) -> No
     assert (torch.rand(3).tolist(), np.random.rand(3).tolist(), random.random()) == drawn
     for one in (learner, other):
         one.update(batch_of_rows([20, 8]), recipe("grpo"))
-    assert all(torch.equal(a, b) for a, b in zip(learner.model.parameters(), other.model.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(learner.model.parameters(), other.model.parameters(), strict=True)
+    )
 
 
 def test_what_a_controller_and_a_sampler_remember_is_kept(tmp_path: Path) -> None:
     progress = Progress(2, {"task": (8.2, 0.56)}, {"epo_sum:0": 1.5, "epo_count:0": 3.0})
-    assert checkpoint.load(checkpoint.save(tmp_path, trained(), progress, keep=1), trained(1)) == progress
+    assert (
+        checkpoint.load(checkpoint.save(tmp_path, trained(), progress, keep=1), trained(1))
+        == progress
+    )
 
 
 def test_only_the_newest_are_kept(tmp_path: Path) -> None:
@@ -91,7 +97,11 @@ def test_any_damage_is_one_sentence(tmp_path: Path, name: str, damage: str) -> N
     if damage == "absent":
         file.unlink()
     else:
-        cut = {"garbage": b"garbage bytes", "cut": whole[: len(whole) // 3], "overwritten": b"\xff" * 400 + whole[400:]}
+        cut = {
+            "garbage": b"garbage bytes",
+            "cut": whole[: len(whole) // 3],
+            "overwritten": b"\xff" * 400 + whole[400:],
+        }
         file.write_bytes(cut[damage])
     with pytest.raises(DataError, match="is damaged") as found:
         checkpoint.load(file.parent, learner)
@@ -115,7 +125,9 @@ def test_frozen_weights_are_neither_saved_nor_asked_for(tmp_path: Path) -> None:
     own = other.model.layers[0].mlp.up_proj.weight.clone()
     checkpoint.load(saved, Learner(other))
     assert torch.equal(other.model.layers[0].mlp.up_proj.weight, own)
-    assert torch.equal(other.model.layers[1].mlp.up_proj.weight, model.model.layers[1].mlp.up_proj.weight)
+    assert torch.equal(
+        other.model.layers[1].mlp.up_proj.weight, model.model.layers[1].mlp.up_proj.weight
+    )
     with pytest.raises(DataError, match="another model"):
         checkpoint.load(saved, Learner(qwen()))
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_training import batch_of_rows, gpt2, mistral, qwen
 
+from tests.training.made_training import batch_of_rows, gpt2, mistral, qwen
 from turnwise.errors import ConfigError
 from turnwise.records import Row
 from turnwise.training import attention, forward
@@ -22,8 +22,12 @@ LENGTHS = [5, 31, 12, 50, 7]
 MODEL = qwen()
 
 
-def alone(model: Any, rows: list[Row], temperature: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-probabilities and entropies by the plainest way there is: one row, transformers' own attention."""
+def alone(
+    model: Any, rows: list[Row], temperature: float = 1.0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-probabilities and entropies by the plainest way there is: one row, transformers' own
+    attention.
+    """
     logps, entropies = [], []
     for row in rows:
         ids = torch.as_tensor(row.ids)[None]
@@ -41,7 +45,11 @@ def gradients(model: Any) -> dict[str, torch.Tensor]:
     return found
 
 
-@pytest.mark.parametrize("model", [qwen(), mistral(window=6), mistral(window=500), gpt2()], ids=["qwen", "window", "wide", "gpt2"])
+@pytest.mark.parametrize(
+    "model",
+    [qwen(), mistral(window=6), mistral(window=500), gpt2()],
+    ids=["qwen", "window", "wide", "gpt2"],
+)
 @pytest.mark.parametrize("temperature", [1.0, 0.6])
 def test_packed_equals_one_by_one(model: Any, temperature: float) -> None:
     rows = batch_of_rows(LENGTHS)
@@ -54,7 +62,9 @@ def test_packed_equals_one_by_one(model: Any, temperature: float) -> None:
     found = gradients(model)
     assert found.keys() == wanted.keys()
     for name, value in wanted.items():
-        assert torch.allclose(found[name], value, atol=1e-5 * max(1.0, float(value.abs().max()))), name
+        assert torch.allclose(found[name], value, atol=1e-5 * max(1.0, float(value.abs().max()))), (
+            name
+        )
 
 
 def test_queries_in_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +90,11 @@ def test_logits_in_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @settings(deadline=None)
-@given(logits=st.lists(st.lists(st.floats(-30, 30, width=32), min_size=4, max_size=4), min_size=1, max_size=5))
+@given(
+    logits=st.lists(
+        st.lists(st.floats(-30, 30, width=32), min_size=4, max_size=4), min_size=1, max_size=5
+    )
+)
 def test_entropy_is_that_of_the_distribution(logits: list[list[float]]) -> None:
     found = forward.entropy(torch.tensor(logits))
     wanted = torch.distributions.Categorical(logits=torch.tensor(logits)).entropy()

@@ -9,33 +9,39 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from made_training import batch_of_rows, qwen, row
 
+from tests.training.made_training import batch_of_rows, qwen, row
 from turnwise.algorithms import Batch, recipe
 from turnwise.errors import ConfigError
 from turnwise.training.config import Optimiser
-from turnwise.training.learner import Learner, Timeline
-from turnwise.training.optimiser import Mover, schedule
+from turnwise.training.learner import Learner, StepProgress
+from turnwise.training.optimiser import OptimizerGroup, schedule
 from turnwise.training.packing import pack
 
 LENGTHS = [9, 31, 12, 50, 7, 22]
 
 
-def moved(settings: Optimiser, lengths: list[int] = LENGTHS, name: str = "grpo", **changes: Any) -> tuple[Any, dict[str, float]]:
+def moved(
+    settings: Optimiser, lengths: list[int] = LENGTHS, name: str = "grpo", **changes: Any
+) -> tuple[Any, dict[str, float]]:
     """The model after an update, and the metrics."""
     model = qwen()
     learner = Learner(model, settings, seed=3)
-    metrics = learner.update(batch_of_rows(lengths), recipe(name, **changes), Timeline(0, 10))
+    metrics = learner.update(batch_of_rows(lengths), recipe(name, **changes), StepProgress(0, 10))
     return model, metrics
 
 
 def same(one: Any, two: Any, tolerance: float = 0.0) -> bool:
-    return all(torch.allclose(a, b, rtol=0, atol=tolerance) for a, b in zip(one.parameters(), two.parameters(), strict=True))
+    return all(
+        torch.allclose(a, b, rtol=0, atol=tolerance)
+        for a, b in zip(one.parameters(), two.parameters(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("changes", [{}, {"entropy_bonus": 0.1}], ids=["plain", "entropy"])
 def test_micro_batches_do_not_matter(changes: dict[str, float]) -> None:
-    # The rate is small against the weights: Adam's first step is the sign of the gradient, whatever its size.
+    # The rate is small against the weights: Adam's first step is the sign of the gradient, whatever
+    # its size.
     settings = [Optimiser(name="muon", lr=1e-6, micro_tokens=tokens) for tokens in (1, 60, 10_000)]
     results = [moved(s, **changes) for s in settings]
     for model, metrics in results[1:]:
@@ -56,7 +62,12 @@ def test_the_gradient_is_that_of_the_plain_sum() -> None:
         ids = torch.as_tensor(r.ids)[None]
         every = torch.log_softmax(model(input_ids=ids).logits[0, :-1], -1)
         logp = every.gather(1, ids[0, 1:, None])[:, 0]
-        total = total - (logp * torch.as_tensor(r.streams["weight"] * r.streams["advantage"])[1:].float()).sum()
+        total = (
+            total
+            - (
+                logp * torch.as_tensor(r.streams["weight"] * r.streams["advantage"])[1:].float()
+            ).sum()
+        )
     total.backward()
     wanted = torch.sqrt(sum((p.grad**2).sum() for p in model.parameters()))  # type: ignore[operator, misc]
     assert norm == pytest.approx(float(wanted), rel=1e-4)
@@ -83,7 +94,9 @@ def test_more_mini_batches_than_trajectories_are_as_many_as_there_are_trajectori
 
 def test_mini_batches_weigh_what_the_whole_batch_does() -> None:
     """The metrics of several mini-batches are means over all of them, as those of one are."""
-    one, four = (moved(Optimiser(lr=1e-9, mini_batches=n, epochs=e))[1] for n, e in ((1, 1), (4, 2)))
+    one, four = (
+        moved(Optimiser(lr=1e-9, mini_batches=n, epochs=e))[1] for n, e in ((1, 1), (4, 2))
+    )
     for name in ("advantage", "policy_loss", "ratio"):
         assert four[name] == pytest.approx(one[name], abs=1e-4), name
 
@@ -99,7 +112,7 @@ def test_a_controller_s_factor_and_scalars_reach_the_step() -> None:
     seen: list[dict[str, float]] = []
 
     class Spy:
-        requires, regularisers, critic, rounds = frozenset[str](), (), None, 0
+        requirements, regularisers, critic, rounds = frozenset[str](), (), None, 0
 
         def pace(self, scalars: object) -> None:
             return None
@@ -121,7 +134,11 @@ def test_dropout_of_a_model_is_switched_off() -> None:
     learner = Learner(model)
     rows = batch_of_rows([9, 12])
     model.train()
-    assert all(module.attention_dropout == 0.0 for module in model.modules() if hasattr(module, "attention_dropout"))
+    assert all(
+        module.attention_dropout == 0.0
+        for module in model.modules()
+        if hasattr(module, "attention_dropout")
+    )
     one, two = (learner.policy(pack(rows, [0, 1]))[0] for _ in range(2))
     assert torch.equal(one, two)
 
@@ -134,7 +151,11 @@ def test_entropies_lie_on_the_policy_tokens() -> None:
     rows = batch_of_rows([9, 30])
     _, wide = Learner(qwen(), Optimiser(micro_tokens=10)).logprobs(rows, entropies=True)
     for values, r in zip(wide, rows, strict=True):
-        assert (values[r.mask] > 0).all() and (values <= np.log(40) + 1e-6).all() and not values[~r.mask].any()
+        assert (
+            (values[r.mask] > 0).all()
+            and (values <= np.log(40) + 1e-6).all()
+            and not values[~r.mask].any()
+        )
 
 
 def test_mini_batches_never_cut_a_trajectory() -> None:
@@ -156,7 +177,7 @@ def test_old_logprobs_are_the_learners_own_unless_told() -> None:
     watched = recipe("grpo")
 
     class Spy:
-        requires, regularisers, critic = watched.requires, (), None
+        requirements, regularisers, critic = watched.requirements, (), None
         rounds = 0
 
         def pace(self, scalars: object) -> None:
@@ -172,7 +193,9 @@ def test_old_logprobs_are_the_learners_own_unless_told() -> None:
         before, _ = learner.logprobs(rows)
         learner.update(rows, Spy())  # type: ignore[arg-type]
         wanted = np.concatenate([v[r.mask] for v, r in zip(before, rows, strict=True)])
-        assert np.allclose(seen[-1].old_logp.numpy(), wanted, atol=1e-5) is (settings.old_logprobs == "learner")
+        assert np.allclose(seen[-1].old_logp.numpy(), wanted, atol=1e-5) is (
+            settings.old_logprobs == "learner"
+        )
         assert np.allclose(seen[-1].rollout_logp.numpy(), -1.0)
 
 
@@ -180,7 +203,10 @@ def test_engine_gap_is_the_mean_difference() -> None:
     rows = batch_of_rows([9, 12])
     learner = Learner(qwen(), Optimiser(lr=1e-9))
     now, _ = learner.logprobs(rows)
-    shifted = [replace(r, streams={**r.streams, "logprob": v + 0.25 * r.mask}) for r, v in zip(rows, now, strict=True)]
+    shifted = [
+        replace(r, streams={**r.streams, "logprob": v + 0.25 * r.mask})
+        for r, v in zip(rows, now, strict=True)
+    ]
     assert learner.update(shifted, recipe("grpo"))["engine_gap"] == pytest.approx(0.25, abs=1e-5)
 
 
@@ -244,7 +270,7 @@ def test_a_batch_without_any_advantage_takes_no_step() -> None:
 
 def test_without_a_critic_a_recipe_that_wants_one_is_refused() -> None:
     class Wants:
-        name, requires = "wants", frozenset({"value"})
+        name, requirements = "wants", frozenset({"value"})
 
     with pytest.raises(ConfigError, match="critic"):
         Learner(qwen()).update(batch_of_rows([9]), Wants())  # type: ignore[arg-type]
@@ -256,7 +282,9 @@ def test_gradient_checkpointing_changes_nothing() -> None:
     rows = batch_of_rows(LENGTHS)
     models = [qwen(), qwen()]
     for model, on in zip(models, (False, True), strict=True):
-        Learner(model, Optimiser(name="muon", lr=1e-6), gradient_checkpointing=on).update(rows, recipe("grpo"))
+        Learner(model, Optimiser(name="muon", lr=1e-6), gradient_checkpointing=on).update(
+            rows, recipe("grpo")
+        )
         assert not model.training
     assert same(*models, tolerance=1e-4)
 
@@ -285,14 +313,14 @@ def test_state_goes_on_exactly() -> None:
 
 
 def test_muon_moves_hidden_matrices_and_adamw_the_rest() -> None:
-    mover = Mover(qwen(), Optimiser(name="muon"))
+    mover = OptimizerGroup(qwen(), Optimiser(name="muon"))
     adam, muon = mover.optimisers
     shapes = [tuple(p.shape) for group in muon.param_groups for p in group["params"]]
     assert all(len(shape) == 2 for shape in shapes) and (40, 24) not in shapes
     assert (40, 24) in [tuple(p.shape) for group in adam.param_groups for p in group["params"]]
     frozen = qwen().requires_grad_(False)
     with pytest.raises(ConfigError, match="no weight"):
-        Mover(frozen, Optimiser())
+        OptimizerGroup(frozen, Optimiser())
 
 
 def test_schedules() -> None:
@@ -301,27 +329,40 @@ def test_schedules() -> None:
     assert schedule(Optimiser(schedule="cosine"), 5, 10) == pytest.approx(0.5)
     assert schedule(Optimiser(), 9, 10) == 1.0
     model = qwen()
-    metrics = Learner(model, Optimiser(schedule="linear", lr=0.1)).update(batch_of_rows([9]), recipe("grpo"), Timeline(5, 10), 0.5)
+    metrics = Learner(model, Optimiser(schedule="linear", lr=0.1)).update(
+        batch_of_rows([9]), recipe("grpo"), StepProgress(5, 10), 0.5
+    )
     assert metrics["learning_rate"] == pytest.approx(0.025)
 
 
 def test_a_recipe_paces_its_own_learning_rate() -> None:
-    """VCPO: what the engine recorded is far from the model, so few trajectories carry the weights and the step is shorter."""
+    """VCPO: what the engine recorded is far from the model, so few trajectories carry the weights
+    and the step is shorter.
+    """
     made = recipe("vcpo")
     results = []
     for tokens in (60, 10_000):
         model = qwen()
         before = copy.deepcopy(model)
-        metrics = Learner(model, Optimiser(name="muon", lr=1e-3, micro_tokens=tokens)).update(batch_of_rows(LENGTHS), made)
+        metrics = Learner(model, Optimiser(name="muon", lr=1e-3, micro_tokens=tokens)).update(
+            batch_of_rows(LENGTHS), made
+        )
         pairs = zip(model.parameters(), before.parameters(), strict=True)
         results.append((metrics, sum(float((a - b).abs().sum()) for a, b in pairs)))
     (metrics, length), (whole, other) = results
-    assert 0 < metrics["pace"] < 1 and metrics["pace"] == pytest.approx(metrics["ess"] ** 0.5, rel=1e-4)
-    assert whole["pace"] == pytest.approx(metrics["pace"], rel=1e-4) and length == pytest.approx(other, rel=1e-2)
+    assert 0 < metrics["pace"] < 1 and metrics["pace"] == pytest.approx(
+        metrics["ess"] ** 0.5, rel=1e-4
+    )
+    assert whole["pace"] == pytest.approx(metrics["pace"], rel=1e-4) and length == pytest.approx(
+        other, rel=1e-2
+    )
     unpaced = replace(made, mismatch=replace(made.mismatch, base=1e-12))  # type: ignore[type-var]
     model = qwen()
     before = copy.deepcopy(model)
     full = Learner(model, Optimiser(name="muon", lr=1e-3)).update(batch_of_rows(LENGTHS), unpaced)
-    moved_by = sum(float((a - b).abs().sum()) for a, b in zip(model.parameters(), before.parameters(), strict=True))
+    moved_by = sum(
+        float((a - b).abs().sum())
+        for a, b in zip(model.parameters(), before.parameters(), strict=True)
+    )
     assert full["pace"] == 1.0 and length / moved_by == pytest.approx(metrics["pace"], rel=0.02)
     assert "pace" not in moved(Optimiser())[1]

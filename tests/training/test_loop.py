@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 import torch
-from made_training import small_config
 from rich.console import Console
 
-from turnwise.agents.transformers_engine import TransformersEngine
+from tests.training.made_training import small_config
+from turnwise.agents.engines.transformers.engine import TransformersEngine
 from turnwise.errors import ConfigError, TaskError
 from turnwise.evaluation import score as scores
 from turnwise.records import read_jsonl
+from turnwise.training.console import Terminal
 from turnwise.training.loop import train
 from turnwise.training.run_folder import read_json, read_metrics
-from turnwise.training.terminal import Terminal
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     optimiser = {"lr": 0.003, "mini_batches": 2}
     recipe = {"name": "grpo", "options": {"kl": 0.01, "entropy_bonus": 0.01}}
     folder = train(
-        small_config(tmp_path_factory.mktemp("run"), optimiser=optimiser, algorithm=recipe, train={"eval_every": 2}), terminal
+        small_config(
+            tmp_path_factory.mktemp("run"),
+            optimiser=optimiser,
+            algorithm=recipe,
+            train={"eval_every": 2},
+        ),
+        terminal,
     )
     return folder, said.getvalue()
 
@@ -35,7 +41,16 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_the_folder_holds_everything(run: tuple[Path, str]) -> None:
     folder, _ = run
     names = {path.name for path in folder.iterdir()}
-    assert {"config.json", "facts.json", "metrics.jsonl", "trajectories", "checkpoints", "start", "model", "report.html"} <= names
+    assert {
+        "config.json",
+        "facts.json",
+        "metrics.jsonl",
+        "trajectories",
+        "checkpoints",
+        "start",
+        "model",
+        "report.html",
+    } <= names
     assert {path.name for path in (folder / "trajectories").iterdir()} == {
         "before.jsonl", "after.jsonl", "step-000001.jsonl", "step-000002.jsonl", "step-000004.jsonl",
     }  # fmt: skip
@@ -48,11 +63,23 @@ def test_the_folder_holds_everything(run: tuple[Path, str]) -> None:
 def test_metrics_of_every_step(run: tuple[Path, str]) -> None:
     lines = list(read_metrics(run[0]))
     assert [line["step"] for line in lines] == [1, 2, 3, 4]
-    wanted = {"success", "reward", "entropy", "clip_share", "kl_old", "kl_ref", "turn_tokens", "generated_per_second", "grad_norm"}
+    wanted = {
+        "success",
+        "reward",
+        "entropy",
+        "clip_share",
+        "kl_old",
+        "kl_ref",
+        "turn_tokens",
+        "generated_per_second",
+        "grad_norm",
+    }
     assert all(wanted <= line.keys() for line in lines)
     assert all(line["episodes"] == 6 and line["errors"] == 0 for line in lines)
     assert [("dev_success" in line) for line in lines] == [False, True, False, True]
-    assert all(line["engine_gap"] < 1e-4 for line in lines), "the engine and the learner are not the same model"
+    assert all(line["engine_gap"] < 1e-4 for line in lines), (
+        "the engine and the learner are not the same model"
+    )
     assert lines[0]["kl_ref"] == pytest.approx(0.0, abs=1e-3) and lines[-1]["kl_ref"] > 0
 
 
@@ -72,8 +99,12 @@ def test_the_terminal_says_what_happens(run: tuple[Path, str]) -> None:
 def test_the_saved_model_is_the_trained_one(run: tuple[Path, str]) -> None:
     from transformers import AutoModelForCausalLM
 
-    start, end = (AutoModelForCausalLM.from_pretrained(run[0] / name) for name in ("start", "model"))
-    assert any(not torch.equal(a, b) for a, b in zip(start.parameters(), end.parameters(), strict=True))
+    start, end = (
+        AutoModelForCausalLM.from_pretrained(run[0] / name) for name in ("start", "model")
+    )
+    assert any(
+        not torch.equal(a, b) for a, b in zip(start.parameters(), end.parameters(), strict=True)
+    )
     assert TransformersEngine(end).vocabulary <= 400
 
 
@@ -89,7 +120,12 @@ def test_the_saved_model_is_the_trained_one(run: tuple[Path, str]) -> None:
         ({"run": {"trackers": ["trackio"]}}, ConfigError, "pip install trackio"),
     ],
 )
-def test_mistakes_are_one_sentence(tmp_path: Path, sections: dict[str, Any], error: type[Exception], says: str) -> None:
+def test_mistakes_are_one_sentence(
+    tmp_path: Path, sections: dict[str, Any], error: type[Exception], says: str
+) -> None:
     with pytest.raises(error, match=says) as found:
-        train(small_config(tmp_path, warm_start={"episodes": 0}, **sections), Terminal(Console(quiet=True)))
+        train(
+            small_config(tmp_path, warm_start={"episodes": 0}, **sections),
+            Terminal(Console(quiet=True)),
+        )
     assert "\n" not in str(found.value)

@@ -9,10 +9,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from made_training import gpt2, qwen
 
+from tests.training.made_training import gpt2, qwen
 from turnwise.training.config import Optimiser
-from turnwise.training.optimiser import Mover, schedule
+from turnwise.training.optimiser import OptimizerGroup, schedule
 
 SETTINGS = st.builds(
     Optimiser,
@@ -44,25 +44,34 @@ def test_rates_end_at_the_final_one(settings: Optimiser, steps: int, beyond: int
 def test_every_trainable_weight_has_one_optimiser(name: str, tied: bool) -> None:
     model = qwen(tie_word_embeddings=tied)
     model.model.layers[0].requires_grad_(False)
-    mover = Mover(model, Optimiser(name=name))
-    held = [id(p) for optimiser in mover.optimisers for group in optimiser.param_groups for p in group["params"]]
+    mover = OptimizerGroup(model, Optimiser(name=name))
+    held = [
+        id(p)
+        for optimiser in mover.optimisers
+        for group in optimiser.param_groups
+        for p in group["params"]
+    ]
     assert len(held) == len(set(held))
     assert set(held) == {id(p) for p in model.parameters() if p.requires_grad}
 
 
 def test_muon_leaves_an_untied_head_and_position_embeddings_to_adamw() -> None:
     for model in (qwen(tie_word_embeddings=False), gpt2()):
-        mover = Mover(model, Optimiser(name="muon"))
+        mover = OptimizerGroup(model, Optimiser(name="muon"))
         muon = {id(p) for group in mover.optimisers[-1].param_groups for p in group["params"]}
         names = {name for name, p in model.named_parameters() if id(p) in muon}
-        assert names and not [name for name in names if "embed" in name or "head" in name or "wte" in name or "wpe" in name]
+        assert names and not [
+            name
+            for name in names
+            if "embed" in name or "head" in name or "wte" in name or "wpe" in name
+        ]
         assert not [name for name in names if "norm" in name or name.endswith("bias")]
 
 
 def test_muon_with_nothing_but_matrices_needs_no_adamw() -> None:
     model = qwen().requires_grad_(False)
     model.model.layers[0].mlp.up_proj.weight.requires_grad_(True)
-    (only,) = Mover(model, Optimiser(name="muon")).optimisers
+    (only,) = OptimizerGroup(model, Optimiser(name="muon")).optimisers
     assert isinstance(only, torch.optim.Muon)
 
 
@@ -76,24 +85,28 @@ def linear(gradient: float) -> tuple[torch.nn.Linear, torch.Tensor]:
 
 def test_the_norm_is_that_before_clipping_and_gradients_are_forgotten() -> None:
     model, _ = linear(2.0)
-    assert Mover(model, Optimiser(max_grad_norm=0.1)).step(1.0) == pytest.approx(2.0 * math.sqrt(6))
+    assert OptimizerGroup(model, Optimiser(max_grad_norm=0.1)).step(1.0) == pytest.approx(
+        2.0 * math.sqrt(6)
+    )
     assert model.weight.grad is None
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_gradient_that_is_not_finite_leaves_weights_and_moments(bad: float) -> None:
     model, before = linear(bad)
-    mover = Mover(model, Optimiser(lr=0.1))
+    mover = OptimizerGroup(model, Optimiser(lr=0.1))
     assert not math.isfinite(mover.step(1.0))
     assert torch.equal(model.weight, before) and not mover.state()[0]["state"]
     model.weight.grad = torch.ones_like(before)
     mover.step(1.0)
-    assert torch.allclose(model.weight, before - 0.1, atol=1e-5), "the step after it is Adam's first"
+    assert torch.allclose(model.weight, before - 0.1, atol=1e-5), (
+        "the step after it is Adam's first"
+    )
 
 
 def test_factors_scale_the_configured_rate_and_do_not_compound() -> None:
     model, before = linear(1.0)
-    mover = Mover(model, Optimiser(lr=0.1, betas=(0.0, 0.0)))
+    mover = OptimizerGroup(model, Optimiser(lr=0.1, betas=(0.0, 0.0)))
     for factor in (0.5, 0.5):
         model.weight.grad = torch.ones_like(before)
         mover.step(factor)
@@ -102,5 +115,5 @@ def test_factors_scale_the_configured_rate_and_do_not_compound() -> None:
 
 def test_without_a_rate_nothing_moves() -> None:
     model, before = linear(1.0)
-    Mover(model, Optimiser(lr=0.1, weight_decay=0.1)).step(0.0)
+    OptimizerGroup(model, Optimiser(lr=0.1, weight_decay=0.1)).step(0.0)
     assert torch.equal(model.weight, before)

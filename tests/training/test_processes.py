@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import torch
-from made_training import qwen
 
+from tests.training.made_training import qwen
 from turnwise.algorithms import recipe_names
 
 HERE = Path(__file__).parent
@@ -21,7 +21,11 @@ ATOL = 1e-5
 
 
 def update(out: Path, processes: int, what: str) -> dict[str, Any]:
-    launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"] if processes > 1 else []
+    launch = (
+        ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+        if processes > 1
+        else []
+    )
     command = [sys.executable, *launch, str(HERE / "two_processes.py"), str(out), what]
     environment = {
         **os.environ,
@@ -29,7 +33,9 @@ def update(out: Path, processes: int, what: str) -> dict[str, Any]:
         "ACCELERATE_USE_CPU": "true",
         "OMP_NUM_THREADS": "1",
     }
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=600, check=False
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return torch.load(out, weights_only=True)
 
@@ -64,11 +70,17 @@ def updates(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], d
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*recipe_names(), "dr_mas, a model of each role"])
-def test_every_recipe_makes_the_same_step(updates: tuple[dict[str, Any], dict[str, Any]], name: str) -> None:
+def test_every_recipe_makes_the_same_step(
+    updates: tuple[dict[str, Any], dict[str, Any]], name: str
+) -> None:
     one, two = (each[name] for each in updates)
     assert one["trajectories"] == two["trajectories"]
     same_step(one, two, ATOL)
-    start = qwen().state_dict() if "," not in name else {f"solver.{key}": value for key, value in qwen(1).state_dict().items()}
+    start = (
+        qwen().state_dict()
+        if "," not in name
+        else {f"solver.{key}": value for key, value in qwen(1).state_dict().items()}
+    )
     moved = max(float((one["weights"][key] - value).abs().max()) for key, value in start.items())
     assert moved > 10 * ATOL, "nothing was learned, so nothing was compared"
 
@@ -76,5 +88,9 @@ def test_every_recipe_makes_the_same_step(updates: tuple[dict[str, Any], dict[st
 @pytest.mark.slow
 def test_every_recipe_is_there(updates: tuple[dict[str, Any], dict[str, Any]]) -> None:
     assert set(updates[0]) == set(updates[1]) == {*recipe_names(), "dr_mas, a model of each role"}
-    values = {name for name, made in updates[0].items() if any(key.startswith("critic.") for key in made["weights"])}
+    values = {
+        name
+        for name, made in updates[0].items()
+        if any(key.startswith("critic.") for key in made["weights"])
+    }
     assert {"ppo", "turn_ppo", "s_ppo", "st_ppo"} <= values

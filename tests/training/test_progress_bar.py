@@ -24,7 +24,9 @@ def test_without_a_terminal_it_only_counts(capsys: pytest.CaptureFixture[str]) -
     assert bar.done == 3 and capsys.readouterr() == ("", "")
 
 
-def test_on_a_terminal_it_shows_label_count_and_text(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_on_a_terminal_it_shows_label_count_and_text(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     seen = Watched()
     monkeypatch.setattr(sys, "stderr", seen)
     monkeypatch.setenv("COLUMNS", "120")

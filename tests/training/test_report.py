@@ -1,4 +1,6 @@
-"""The report is one static file, escapes what models and environments say, and survives a run that is not finished."""
+"""The report is one static file, escapes what models and environments say, and survives a run that
+is not finished.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_training import small_config
 
+from tests.training.made_training import small_config
 from turnwise.errors import DataError
 from turnwise.evaluation import score as scores
 from turnwise.evaluation.metrics import measure
@@ -54,11 +56,23 @@ def score(played: list[Trajectory]) -> Score:
 def made_run(directory: Path, steps: int = 40) -> Path:
     """A run folder as a run leaves it, without the run."""
     folder = RunFolder(directory / "run", small_config(directory))
-    facts = {"environment": "turnwise/WebShop-v0", "prompt": "webshop/act@1", "data_hash": "a" * 32, "versions": {"torch": EVIL}}
+    facts = {
+        "environment": "turnwise/WebShop-v0",
+        "prompt": "webshop/act@1",
+        "data_hash": "a" * 32,
+        "versions": {"torch": EVIL},
+    }
     (folder.path / "facts.json").write_text(json.dumps(facts))
     (folder.path / "start").mkdir()
     curve = [[k, 6 * math.exp(-k / 30) + 0.4] for k in range(5, 125, 5)]
-    warm = {"demonstrations": 4000, "tokens": 1_405_903, "seconds": 269.0, "loss": 0.35, "held_out_turn": 0.69, "curve": curve}
+    warm = {
+        "demonstrations": 4000,
+        "tokens": 1_405_903,
+        "seconds": 269.0,
+        "loss": 0.35,
+        "held_out_turn": 0.69,
+        "curve": curve,
+    }
     (folder.path / "start" / "warm_start.json").write_text(json.dumps(warm))
     for step in range(1, steps + 1):
         wave = math.sin(step * 1.7) * 0.06
@@ -82,7 +96,9 @@ def made_run(directory: Path, steps: int = 40) -> Path:
 def finished_run(directory: Path) -> Path:
     folder = made_run(directory)
     for name, rate in (("before", 3), ("after", 1)):
-        played = [episode(k, k % 4 >= rate, EVIL if k == 1 else "click[buy now]") for k in range(48)]
+        played = [
+            episode(k, k % 4 >= rate, EVIL if k == 1 else "click[buy now]") for k in range(48)
+        ]
         write_jsonl(folder / "trajectories" / f"{name}.jsonl", played)
         scores.write(folder / f"{name}.json", score(played))
     return folder
@@ -117,7 +133,9 @@ def test_a_finished_run(tmp_path: Path) -> None:
     tags = Checked(page).tags
     assert tags.count("svg") >= 17 and "script" not in tags and "img" not in tags
     assert "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;" in page
-    assert not re.search(r"""(src|href)\s*=|url\(|@import""", page.replace("src=x onerror", "")), "the report asks a network"
+    assert not re.search(r"""(src|href)\s*=|url\(|@import""", page.replace("src=x onerror", "")), (
+        "the report asks a network"
+    )
     for part in (
         "success on test, before",
         "difference, in points",
@@ -172,7 +190,13 @@ def test_ticks_cover_the_range(low: float, span: float) -> None:
 
 
 def test_numbers_and_bars() -> None:
-    assert [number(v) for v in (0, 0.5, 0.00004, 1234, 2_500_000)] == ["0", "0.5", "4e-05", "1.23k", "2.5M"]
+    assert [number(v) for v in (0, 0.5, 0.00004, 1234, 2_500_000)] == [
+        "0",
+        "0.5",
+        "4e-05",
+        "1.23k",
+        "2.5M",
+    ]
     assert number(0.456, percent=True) == "46 %"
     assert smoothed([1, 3, 5], 2) == [1, 2, 4]
     bar = ElementTree.fromstring(interval_bar(0.5, 0.4, 0.6, 0))

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 import torch
-from made_training import small_config
 from safetensors.torch import load_file
 
+from tests.training.made_training import small_config
 from turnwise.errors import TurnwiseError
 from turnwise.records import read_jsonl
 from turnwise.training import loop
@@ -33,7 +33,9 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def steps_of(folder: Path) -> list[dict[str, float]]:
     """The metrics, without what the clock says."""
-    return [{k: v for k, v in line.items() if not k.endswith(TIMED)} for line in read_metrics(folder)]
+    return [
+        {k: v for k, v in line.items() if not k.endswith(TIMED)} for line in read_metrics(folder)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,9 @@ def check(folder: Path, whole: Path) -> None:
     assert steps_of(folder) == steps_of(whole)
     for name in ("before", "after", "step-000004"):
         one, two = (list(read_jsonl(f / "trajectories" / f"{name}.jsonl")) for f in (folder, whole))
-        assert [[t.completion_ids for t in e.turns] for e in one] == [[t.completion_ids for t in e.turns] for e in two]
+        assert [[t.completion_ids for t in e.turns] for e in one] == [
+            [t.completion_ids for t in e.turns] for e in two
+        ]
 
 
 def killed(config: Config, directory: Path, point: str, number: int) -> None:
@@ -58,8 +62,12 @@ def killed(config: Config, directory: Path, point: str, number: int) -> None:
     path.write_text(json.dumps(config.model_dump(mode="json")), encoding="utf8")
     command = [sys.executable, str(HERE / "killed.py"), str(path), point, str(number)]
     environment = {**os.environ, "PYTHONPATH": f"{HERE.parents[1]}{os.pathsep}{HERE}"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == -signal.SIGKILL, f"{point} {number}: {done.stdout[-500:]} {done.stderr[-2000:]}"
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == -signal.SIGKILL, (
+        f"{point} {number}: {done.stdout[-500:]} {done.stderr[-2000:]}"
+    )
 
 
 @pytest.mark.slow
@@ -83,8 +91,12 @@ def test_sigkill_anywhere(tmp_path: Path, whole: Path, point: str, number: int) 
     check(train(config), whole)
 
 
-def test_ctrl_c_in_the_middle_of_a_step(tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twice, once in the rollouts and once in an update: each leaves a whole folder and says how to go on."""
+def test_ctrl_c_in_the_middle_of_a_step(
+    tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice, once in the rollouts and once in an update: each leaves a whole folder and says how to
+    go on.
+    """
     config = small_config(tmp_path)
     for owner, name, number in ((loop, "collect", 2), (Learner, "_loss", 2)):
         with monkeypatch.context() as patch:

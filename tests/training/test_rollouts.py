@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_given import turn
 
+from tests.training.test_precomputed import turn
 from turnwise.agents.agent import Episode
 from turnwise.algorithms import recipe
 from turnwise.errors import DataError
@@ -54,7 +54,10 @@ def test_a_batch_in_which_everything_broke() -> None:
 
 
 def test_groups_hold_their_trajectories_in_order() -> None:
-    assert [(g.uid, [t.uid for t in g.trajectories]) for g in grouped(PLAYED)] == [("g", ["a", "b"]), ("h", ["c", "d", "e"])]
+    assert [(g.uid, [t.uid for t in g.trajectories]) for g in grouped(PLAYED)] == [
+        ("g", ["a", "b"]),
+        ("h", ["c", "d", "e"]),
+    ]
 
 
 def test_the_history_is_a_running_mean_without_what_broke() -> None:
@@ -65,11 +68,13 @@ def test_the_history_is_a_running_mean_without_what_broke() -> None:
 
 @dataclass
 class Asks:
-    """A sampler that goes on until it has `number` groups with both success and failure, as dynamic sampling does."""
+    """A sampler that goes on until it has `number` groups with both success and failure, as dynamic
+    sampling does.
+    """
 
     mixed_only: bool = True
     asked: list[int] = field(default_factory=list)
-    requires = frozenset[str]()
+    requirements = frozenset[str]()
 
     def choose(self, tasks: Any, number: int, rng: np.random.Generator, history: Any) -> list[Any]:
         self.asked.append(number)
@@ -81,9 +86,13 @@ class Asks:
 
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A stage on which an episode succeeds by the parity of its seed and number, without an environment or a model."""
+    """A stage on which an episode succeeds by the parity of its seed and number, without an
+    environment or a model.
+    """
 
-    def played(episodes: Sequence[Episode], make_env: Any, agent: Any, **settings: Any) -> list[Trajectory]:
+    def played(
+        episodes: Sequence[Episode], make_env: Any, agent: Any, **settings: Any
+    ) -> list[Trajectory]:
         made = []
         for e in episodes:
             reward = float(e.seed % 2 == 0 and e.uid.endswith("1"))
@@ -91,7 +100,9 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Any:
         return made
 
     monkeypatch.setattr(rollouts, "play", played)
-    rollout = SimpleNamespace(tasks=3, group_size=2, temperature=0.5, top_p=0.9, split="train", concurrency=1, timeout=1.0)
+    rollout = SimpleNamespace(
+        tasks=3, group_size=2, temperature=0.5, top_p=0.9, split="train", concurrency=1, timeout=1.0
+    )
     config = SimpleNamespace(rollout=rollout, run=SimpleNamespace(seed=0))
     agents: list[Any] = []
 
@@ -104,13 +115,19 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_sampler_is_asked_again_for_what_is_missing(stage: Any) -> None:
     asks = Asks()
     groups, seen = collect(stage, replace(recipe("grpo"), sampler=asks), range(50), 0, {})
-    assert len(asks.asked) > 1 and asks.asked[0] == 3, "the first round happened to be enough: take another seed"
+    assert len(asks.asked) > 1 and asks.asked[0] == 3, (
+        "the first round happened to be enough: take another seed"
+    )
     mixed = [g for g in groups if len({t.success for t in g.trajectories}) > 1]
-    assert len(mixed) == 3 and len(groups) == sum(asks.asked) and seen["episodes"] == 2 * len(groups)
+    assert (
+        len(mixed) == 3 and len(groups) == sum(asks.asked) and seen["episodes"] == 2 * len(groups)
+    )
     for before, after in zip(asks.asked, asks.asked[1:], strict=False):
         assert after <= before
     uids = [t.uid for g in groups for t in g.trajectories]
-    assert len(set(uids)) == len(uids), "rounds of a step must not share uids: credit is handed out by them"
+    assert len(set(uids)) == len(uids), (
+        "rounds of a step must not share uids: credit is handed out by them"
+    )
 
 
 def test_one_agent_plays_all_rounds_of_a_step_with_its_weights_version(stage: Any) -> None:
@@ -151,7 +168,10 @@ def test_the_history_is_the_mean_of_everything_it_was_told(
     history: dict[Any, tuple[int, float]] = {"t": start}
     told = [start[1]] * start[0]
     for step, several in enumerate(rewards):
-        members = [episode(f"{step}-{k}", "g", r, error="broke" if bad else None) for k, (r, bad) in enumerate(several)]
+        members = [
+            episode(f"{step}-{k}", "g", r, error="broke" if bad else None)
+            for k, (r, bad) in enumerate(several)
+        ]
         history = remember(history, [Group("t", f"{step}", tuple(members))])
         told += [r for r, bad in several if not bad]
     n, mean = history["t"]
@@ -160,11 +180,16 @@ def test_the_history_is_the_mean_of_everything_it_was_told(
 
 def test_an_episode_without_a_turn_has_numbers_too() -> None:
     found = measured([replace(PLAYED[0], turns=())], seconds=1.0)
-    assert found["episodes"] == 1 and found["context_tokens"] == found["turn_tokens"] == found["invalid"] == 0.0
+    assert (
+        found["episodes"] == 1
+        and found["context_tokens"] == found["turn_tokens"] == found["invalid"] == 0.0
+    )
 
 
 def test_entropies_by_turn_are_those_of_all_processes() -> None:
-    """Turns before the last have (0.1, 0.3) and the last (0.5, 0.7); the broken one does not count, nor do turns too late."""
+    """Turns before the last have (0.1, 0.3) and the last (0.5, 0.7); the broken one does not count,
+    nor do turns too late.
+    """
     found = turn_entropies(grouped(PLAYED), lambda table: table * 2, 3)
     assert found == pytest.approx(
         {"entropy_sum:0": 4 * 2 * 0.2, "entropy_count:0": 8, "entropy_sum:1": 2 * (3 * 0.6 + 0.2), "entropy_count:1": 8,
@@ -175,11 +200,17 @@ def test_entropies_by_turn_are_those_of_all_processes() -> None:
 def test_the_history_is_kept_as_the_sampler_keeps_it() -> None:
     sampler = recipe("spo", rho=0.5, strength=2.0).sampler
     known = remember({}, grouped(PLAYED), None, sampler.track)  # type: ignore[attr-defined]
-    assert known["g"] == pytest.approx((2.0, (0.5 * 2 * 0.75 + 0) / 2)) and known["h"] == pytest.approx((2.0, 0.875))
+    assert known["g"] == pytest.approx((2.0, (0.5 * 2 * 0.75 + 0) / 2)) and known[
+        "h"
+    ] == pytest.approx((2.0, 0.875))
 
 
 def test_a_step_without_one_whole_episode_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rollouts, "play", lambda episodes, *_, **__: [episode("a", "g", 0.0, error="turn 0: no engine")])
+    monkeypatch.setattr(
+        rollouts,
+        "play",
+        lambda episodes, *_, **__: [episode("a", "g", 0.0, error="turn 0: no engine")],
+    )
     rollout = SimpleNamespace(
         tasks=1, group_size=1, temperature=1.0, top_p=1.0, split="train", concurrency=1, timeout=1.0,
     )  # fmt: skip

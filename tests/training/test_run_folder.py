@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from made_training import small_config
 
+from tests.training.made_training import small_config
 from turnwise.errors import ConfigError, DataError
 from turnwise.training import run_folder
 from turnwise.training.run_folder import RunFolder, read_json, write_whole, write_whole_directory
@@ -31,19 +31,25 @@ def test_metrics_come_back_and_a_torn_line_is_dropped(tmp_path: Path) -> None:
 
 def test_a_damaged_line_in_the_middle_is_an_error(tmp_path: Path) -> None:
     folder = opened(tmp_path)
-    (folder.path / "metrics.jsonl").write_text('{"step": 1}\nbroken\n{"step": 3}\n', encoding="utf8")
+    (folder.path / "metrics.jsonl").write_text(
+        '{"step": 1}\nbroken\n{"step": 3}\n', encoding="utf8"
+    )
     with pytest.raises(DataError, match="line 2"):
         folder.metrics()
 
 
 def test_another_config_is_refused_by_the_key_that_differs(tmp_path: Path) -> None:
     opened(tmp_path).close()
-    folder = opened(tmp_path, optimiser={"lr": 0.25})  # nothing was made yet: the mistake is put right
+    folder = opened(
+        tmp_path, optimiser={"lr": 0.25}
+    )  # nothing was made yet: the mistake is put right
     folder.log(1, {"success": 0.0})
     folder.close()
     with pytest.raises(ConfigError, match=r"optimiser\.lr"):
         opened(tmp_path, optimiser={"lr": 0.5})
-    opened(tmp_path, optimiser={"lr": 0.25}, run={"name": "renamed", "directory": "elsewhere"}).close()
+    opened(
+        tmp_path, optimiser={"lr": 0.25}, run={"name": "renamed", "directory": "elsewhere"}
+    ).close()
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
@@ -122,7 +128,9 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
         RunFolder(tmp_path / "file" / "run", small_config(tmp_path))
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_replaced_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "facts.json"
     write_whole(path, json.dumps({"a": 1}))
 
@@ -144,7 +152,9 @@ def test_a_directory_appears_whole(tmp_path: Path) -> None:
         write_whole_directory(tmp_path / "model", broken)
     assert not (tmp_path / "model").exists()
     for text in ("one", "two"):
-        write_whole_directory(tmp_path / "model", lambda beside, text=text: (beside / "text").write_text(text))  # type: ignore[misc]
+        write_whole_directory(
+            tmp_path / "model", lambda beside, text=text: (beside / "text").write_text(text)
+        )  # type: ignore[misc]
         assert [p.name for p in (tmp_path / "model").iterdir()] == ["text"]
         assert (tmp_path / "model" / "text").read_text() == text
     with pytest.raises(DataError, match="cannot be read"):

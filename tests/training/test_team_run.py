@@ -1,4 +1,6 @@
-"""A tiny run of a team, with a shared model and with one of each role: whole, or broken off and gone on with, it is the same."""
+"""A tiny run of a team, with a shared model and with one of each role: whole, or broken off and
+gone on with, it is the same.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +10,10 @@ from typing import Any
 
 import pytest
 import torch
-from made_training import small_config
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
+from tests.training.made_training import small_config
 from turnwise.cli.app import app
 from turnwise.errors import ConfigError
 from turnwise.records import read_jsonl
@@ -25,8 +27,21 @@ CONFIG = Path(__file__).resolve().parents[2] / "configs" / "dr_mas.toml"
 
 
 def config_of(directory: Path, shared: bool, **sections: dict[str, Any]) -> Config:
-    options = {"style": "compact", "worlds": 6, "entities": 12, "per_world": 4, "hops": [1], "kinds": ["chain"], "k": 1}
-    team = {"name": "searcher_verifier_answerer", "style": "act", "shared": shared, "options": {"searches": 2}}
+    options = {
+        "style": "compact",
+        "worlds": 6,
+        "entities": 12,
+        "per_world": 4,
+        "hops": [1],
+        "kinds": ["chain"],
+        "k": 1,
+    }
+    team = {
+        "name": "searcher_verifier_answerer",
+        "style": "act",
+        "shared": shared,
+        "options": {"searches": 2},
+    }
     return small_config(
         directory, **{
             "env": {"name": "search", "options": options}, "prompt": {"name": ""}, "team": team,
@@ -66,19 +81,39 @@ def test_a_team_s_run_broken_off_ends_with_the_same_weights(
             train(config)
     broken = train(config)
     wanted, found = weights(whole), weights(broken)
-    assert wanted.keys() == found.keys() and all(torch.equal(found[name], wanted[name]) for name in wanted)
+    assert wanted.keys() == found.keys() and all(
+        torch.equal(found[name], wanted[name]) for name in wanted
+    )
     where = {path.parent.name for path in (whole / "model").rglob("model.safetensors")}
     assert where == ({"model"} if shared else set(ROLES))
-    assert all((path.parent / "tokenizer.json").is_file() for path in (whole / "model").rglob("model.safetensors"))
+    assert all(
+        (path.parent / "tokenizer.json").is_file()
+        for path in (whole / "model").rglob("model.safetensors")
+    )
     played = list(read_jsonl(whole / "trajectories" / "step-000001.jsonl"))
-    assert {turn.agent for t in played for turn in t.turns} >= {"verifier"} and all(t.error is None for t in played)
+    assert {turn.agent for t in played for turn in t.turns} >= {"verifier"} and all(
+        t.error is None for t in played
+    )
     metrics = list(read_metrics(whole))
     assert ("verifier/policy_loss" in metrics[0]) is not shared
     facts = json.loads((whole / "facts.json").read_text())
     assert facts["prompt"] == "searcher_verifier_answerer/act@1" and len(facts["prompt_hash"]) == 32
     again = tmp_path / "again.json"
-    told = ["--split", "test", "--tasks", "2", "--temperature", "0.7", "--max-tokens", "8", "--max-turns", "4"]
-    done = CliRunner().invoke(app, ["eval", "search", "--agent", str(whole / "model"), *told, "--json", str(again)])
+    told = [
+        "--split",
+        "test",
+        "--tasks",
+        "2",
+        "--temperature",
+        "0.7",
+        "--max-tokens",
+        "8",
+        "--max-turns",
+        "4",
+    ]
+    done = CliRunner().invoke(
+        app, ["eval", "search", "--agent", str(whole / "model"), *told, "--json", str(again)]
+    )
     assert done.exit_code == 0, done.output
     one, other = (json.loads(path.read_text()) for path in (whole / "after.json", again))
     assert one["task_ids"] == other["task_ids"] and one["data_hash"] == other["data_hash"]
@@ -96,6 +131,10 @@ def test_a_team_has_prompts_of_its_own(tmp_path: Path) -> None:
 
 def test_the_shipped_config_is_read() -> None:
     config = load_config(CONFIG, ["team.shared=false"])
-    assert config.algorithm.name == "dr_mas" and config.team.name == "searcher_verifier_answerer" and not config.team.shared
+    assert (
+        config.algorithm.name == "dr_mas"
+        and config.team.name == "searcher_verifier_answerer"
+        and not config.team.shared
+    )
     with pytest.raises(ConfigError, match="did you mean 'shared'"):
         load_config(CONFIG, ["team.share=true"])

@@ -1,4 +1,6 @@
-"""A tiny model is an ordinary Hugging Face directory, and its tokenizer gives a word one token wherever it stands."""
+"""A tiny model is an ordinary Hugging Face directory, and its tokenizer gives a word one token
+wherever it stands.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ SHOP = [
     "click[blue] click[kt47] search[oval table] $15.0 [SEP] KT47 [SEP] oval table", "user\n", "assistant\n",
 ] * 30  # fmt: skip
 SMALL = Tiny(vocab=500, hidden=32, layers=1, heads=2, head_dim=16, intermediate=64, context=128)
-CASED, UNCASED = tiny_tokenizer(SHOP, SMALL), tiny_tokenizer(SHOP, SMALL.model_copy(update={"lowercase": True}))
+CASED, UNCASED = (
+    tiny_tokenizer(SHOP, SMALL),
+    tiny_tokenizer(SHOP, SMALL.model_copy(update={"lowercase": True})),
+)
 
 
 def pieces(tokenizer: object, text: str) -> list[str]:
@@ -32,7 +37,13 @@ def test_any_text_comes_back(text: str) -> None:
     assert CASED.decode(CASED.encode(text, add_special_tokens=False)) == text
 
 
-@given(words=st.lists(st.sampled_from(["[SEP]", "click[blue]", "KT47", "$15.0", "90.00", "a", "-", "oval", "\n", "«é»"])))
+@given(
+    words=st.lists(
+        st.sampled_from(
+            ["[SEP]", "click[blue]", "KT47", "$15.0", "90.00", "a", "-", "oval", "\n", "«é»"]
+        )
+    )
+)
 def test_shop_text_comes_back_uncased(words: list[str]) -> None:
     text = " ".join(words)
     assert UNCASED.decode(UNCASED.encode(text, add_special_tokens=False)) == text.lower()
@@ -45,7 +56,13 @@ def test_a_word_has_one_token_wherever_it_stands() -> None:
 
 
 def test_letters_and_digits_are_never_merged() -> None:
-    assert [p.strip(" ") for p in pieces(UNCASED, " KT47 90.00")] == ["kt", "47", "90", "." + JOINER, "00"]
+    assert [p.strip(" ") for p in pieces(UNCASED, " KT47 90.00")] == [
+        "kt",
+        "47",
+        "90",
+        "." + JOINER,
+        "00",
+    ]
     assert UNCASED.encode(" KT47") == UNCASED.encode(" kt47")
     assert pieces(UNCASED, "x [SEP] y").count(" [sep]") == 1
 
@@ -62,8 +79,13 @@ def test_the_same_texts_give_the_same_tokenizer_and_the_same_weights() -> None:
 
 def test_it_is_saved_as_any_model_is(tmp_path: Path) -> None:
     save_tiny(tmp_path / "tiny", SHOP, SMALL)
-    model, tokenizer = AutoModelForCausalLM.from_pretrained(tmp_path / "tiny"), AutoTokenizer.from_pretrained(tmp_path / "tiny")
-    assert model.config.tie_word_embeddings and model.get_input_embeddings().weight.shape[0] == len(tokenizer)
+    model, tokenizer = (
+        AutoModelForCausalLM.from_pretrained(tmp_path / "tiny"),
+        AutoTokenizer.from_pretrained(tmp_path / "tiny"),
+    )
+    assert model.config.tie_word_embeddings and model.get_input_embeddings().weight.shape[0] == len(
+        tokenizer
+    )
     text = "".join(random.Random(0).sample(SHOP, 3))
     assert tokenizer.encode(text) == CASED.encode(text)
     assert tokenizer.chat_template == CASED.chat_template
@@ -77,7 +99,11 @@ def test_its_template_grows_by_appending(tokenizer: object) -> None:
     first = dialogue.prompt([{"role": "user", "content": "Search"}])
     reply = dialogue.add(renderer.completion("click[blue]"))
     assert reply == "click[blue]"
-    messages = [{"role": "user", "content": "Search"}, {"role": "assistant", "content": reply}, {"role": "user", "content": "oval"}]
+    messages = [
+        {"role": "user", "content": "Search"},
+        {"role": "assistant", "content": reply},
+        {"role": "user", "content": "oval"},
+    ]
     second = dialogue.prompt(messages)  # type: ignore[arg-type]
     assert second[: len(first)] == first
     whole = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)  # type: ignore[attr-defined]

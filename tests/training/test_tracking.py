@@ -8,13 +8,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from made_training import small_config
 from rich.console import Console
 
+from tests.training.made_training import small_config
 from turnwise.errors import ConfigError
 from turnwise.training import tracking
+from turnwise.training.console import Terminal
 from turnwise.training.loop import train
-from turnwise.training.terminal import Terminal
 from turnwise.training.tracking import TensorBoard, trackers
 
 
@@ -31,20 +31,30 @@ def test_tensorboard_writes_what_can_be_read_back(tmp_path: Path) -> None:
     second.close()
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
-    assert [(e.step, round(e.value, 3)) for e in events.Scalars("success")] == [(1, 0.1), (2, 0.2), (3, 0.9)]
+    assert [(e.step, round(e.value, 3)) for e in events.Scalars("success")] == [
+        (1, 0.1),
+        (2, 0.2),
+        (3, 0.9),
+    ]
 
 
-def test_a_hosted_tracker_is_only_used_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hosted_tracker_is_only_used_when_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls: list[tuple[str, Any]] = []
     module = ModuleType("wandb")
     for name in ("init", "log", "finish"):
-        setattr(module, name, lambda *args, _name=name, **kwargs: calls.append((_name, args or kwargs)))
+        setattr(
+            module, name, lambda *args, _name=name, **kwargs: calls.append((_name, args or kwargs))
+        )
     monkeypatch.setitem(sys.modules, "wandb", module)
     found = tracking.importlib.util.find_spec
     monkeypatch.setattr(
         tracking.importlib.util,
         "find_spec",
-        lambda name: object() if name == "wandb" else None if name == "tensorboard" else found(name),
+        lambda name: (
+            object() if name == "wandb" else None if name == "tensorboard" else found(name)
+        ),
     )
     assert trackers([], tmp_path, {}, 0) == []
     (one,) = trackers(["wandb"], tmp_path, {"a": 1}, 0)
@@ -70,7 +80,10 @@ def test_a_run_that_names_one_makes_no_model_first(tmp_path: Path) -> None:
     config = small_config(tmp_path, run={"trackers": ["trackio"]})
     with pytest.raises(ConfigError, match="pip install trackio"):
         train(config, Terminal(Console(quiet=True)))
-    assert not (tmp_path / "small" / "tiny").exists() and not (tmp_path / "small" / "facts.json").exists()
+    assert (
+        not (tmp_path / "small" / "tiny").exists()
+        and not (tmp_path / "small" / "facts.json").exists()
+    )
     assert (tmp_path / "small" / "config.json").is_file()
 
 
@@ -79,4 +92,6 @@ def test_trackio_is_begun_without_what_only_the_other_knows(tmp_path: Path) -> N
     module = ModuleType("trackio")
     module.init = lambda **settings: calls.append(settings)  # type: ignore[attr-defined]
     tracking.Hosted(module, tmp_path / "run7", {"a": {"b": 1}})
-    assert calls == [{"project": "turnwise", "name": "run7", "config": {"a": {"b": 1}}, "resume": "allow"}]
+    assert calls == [
+        {"project": "turnwise", "name": "run7", "config": {"a": {"b": 1}}, "resume": "allow"}
+    ]

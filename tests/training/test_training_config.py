@@ -23,7 +23,15 @@ def good(tmp_path: Path) -> Path:
 
 
 def test_defaults_and_overrides(good: Path) -> None:
-    config = load_config(good, ["train.steps=7", "run.name=a b", "optimiser.betas=[0.8, 0.9]", "env.options={products=50}"])
+    config = load_config(
+        good,
+        [
+            "train.steps=7",
+            "run.name=a b",
+            "optimiser.betas=[0.8, 0.9]",
+            "env.options={products=50}",
+        ],
+    )
     assert (config.train.steps, config.run.name, config.optimiser.betas) == (7, "a b", (0.8, 0.9))
     assert config.env.options == {"products": 50}
     assert config.model.tiny is not None and config.model.tiny.vocab == 400
@@ -71,12 +79,19 @@ def test_an_override_reads_toml_first_and_words_else(good: Path) -> None:
 
 
 def test_a_section_that_is_set_in_part_keeps_its_other_defaults(good: Path) -> None:
-    assert load_config(good, ["warm_start.optimiser.lr=1e-4"]).warm_start.optimiser.schedule == "constant"
+    assert (
+        load_config(good, ["warm_start.optimiser.lr=1e-4"]).warm_start.optimiser.schedule
+        == "constant"
+    )
     assert load_config(good).warm_start.optimiser.name == "muon"
 
 
 def test_a_config_survives_its_own_json(good: Path) -> None:
-    overrides = ["env.options={products=50, list=[1, 2]}", "model.lora={rank=2, targets=['q', 'v']}", "run.trackers=['wandb']"]
+    overrides = [
+        "env.options={products=50, list=[1, 2]}",
+        "model.lora={rank=2, targets=['q', 'v']}",
+        "run.trackers=['wandb']",
+    ]
     config = load_config(good, overrides)
     assert parse_config(json.loads(json.dumps(config.model_dump(mode="json")))) == config
 
@@ -99,6 +114,10 @@ def test_missing_and_malformed_files(tmp_path: Path) -> None:
         load_config(empty)
 
 
-@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "configs").glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    sorted((Path(__file__).parents[2] / "configs").glob("*.toml")),
+    ids=lambda path: path.stem,
+)
 def test_shipped_configs_load(path: Path) -> None:
     assert load_config(path).env.name

@@ -1,7 +1,9 @@
-"""Who acts. An `Agent` begins an `Actor` for each episode; an actor answers one observation at a time.
+"""Who acts. An `Agent` begins an `Actor` for each episode; an actor answers one observation at a
+time.
 
-The rollout driver knows nothing else about agents, so a model, an expert, a random agent and a recording are played by
-the same loop. A `ModelAgent` is a prompt, a renderer and an engine; everything it does is recorded as tokens.
+The rollout driver knows nothing else about agents, so a model, an expert, a random agent and a
+recording are played by the same loop. A `ModelAgent` is a prompt, a renderer and an engine;
+everything it does is recorded as tokens.
 """
 
 from __future__ import annotations
@@ -15,16 +17,18 @@ from typing import Any, Protocol, runtime_checkable
 
 import gymnasium
 
-from turnwise.agents.engine import Completion, Engine, Sampling
-from turnwise.agents.prompt import Prompt, SelfEnding, Step
+from turnwise.agents.engines.base import Completion, Engine, Sampling
 from turnwise.agents.renderer import Renderer, Thinking
+from turnwise.envs.prompt import Prompt, SelfEnding, Step
 from turnwise.errors import EngineError
 from turnwise.records import TaskId, Turn
 
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """One episode to play. `seed` is the environment's: the same for all of a group, so that they start alike."""
+    """One episode to play. `seed` is the environment's: the same for all of a group, so that they
+    start alike.
+    """
 
     task: TaskId
     split: str
@@ -52,7 +56,9 @@ class Act:
 
 
 class Finished(Exception):
-    """Raised by an actor that ends its episode without an act; not an error. `stop_reason` as in `Trajectory`."""
+    """Raised by an actor that ends its episode without an act; not an error. `stop_reason` as in
+    `Trajectory`.
+    """
 
     def __init__(self, stop_reason: str) -> None:
         super().__init__(stop_reason)
@@ -64,7 +70,9 @@ class Actor(Protocol):
     """One agent in one episode."""
 
     async def act(self, history: Sequence[Step], env: gymnasium.Env[str, str]) -> Act:
-        """Answer the last step of `history`, which has no reply yet. Raises `Finished` to end the episode."""
+        """Answer the last step of `history`, which has no reply yet. Raises `Finished` to end the
+        episode.
+        """
         ...
 
     async def end(self) -> None:
@@ -81,8 +89,12 @@ class Agent(Protocol):
         """Recorded with each turn."""
         ...
 
-    def begin(self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()) -> Actor:
-        """An actor for `episode`. A forked episode gives the turns its parent played, and their steps."""
+    def begin(
+        self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()
+    ) -> Actor:
+        """An actor for `episode`. A forked episode gives the turns its parent played, and their
+        steps.
+        """
         ...
 
 
@@ -96,9 +108,11 @@ class ModelAgent:
     """A model that acts through a prompt.
 
     Args:
-        sampling: how replies are drawn; its `stop_ids` are the renderer's unless given, its `seed` (or 0) is mixed with the
-            episode and the turn, so that a reply does not depend on what else is played.
-        max_context: most tokens a prompt and its reply may have together; an episode that reaches it ends with `length`.
+        sampling: how replies are drawn; its `stop_ids` are the renderer's unless given, its `seed`
+            (or 0) is mixed with the episode and the turn, so that a reply does not depend on what
+            else is played.
+        max_context: most tokens a prompt and its reply may have together; an episode that reaches
+        it ends with `length`.
         thinking: what becomes of thoughts in earlier replies (see `turnwise.agents.renderer`).
         renderer: a renderer of one's own, in place of `Renderer.of(tokenizer, prompt, thinking)`.
     """
@@ -117,17 +131,27 @@ class ModelAgent:
         self.name = name
         self.engine = engine
         self.prompt = prompt
-        self.renderer = renderer if renderer is not None else Renderer.of(tokenizer, prompt, thinking)
+        self.renderer = (
+            renderer if renderer is not None else Renderer.of(tokenizer, prompt, thinking)
+        )
         given = sampling if sampling is not None else Sampling()
         self.sampling = given if given.stop_ids else replace(given, stop_ids=self.renderer.stop_ids)
         self.max_context = max_context
-        self.stop_when = partial(self.renderer.ends, prompt) if isinstance(prompt, SelfEnding) else None
+        self.stop_when = (
+            partial(self.renderer.ends, prompt) if isinstance(prompt, SelfEnding) else None
+        )
         self._sessions = itertools.count()
 
-    def begin(self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()) -> Actor:
+    def begin(
+        self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()
+    ) -> Actor:
         actor = _ModelActor(self, episode, f"{self.name}:{episode.uid}:{next(self._sessions)}")
         if turns:
-            actor.dialogue.resume(self.prompt.messages(asked(history, turns)), turns[-1].prompt_ids, turns[-1].completion_ids)
+            actor.dialogue.resume(
+                self.prompt.messages(asked(history, turns)),
+                turns[-1].prompt_ids,
+                turns[-1].completion_ids,
+            )
         return actor
 
 
@@ -147,7 +171,9 @@ class _ModelActor:
     async def act(self, history: Sequence[Step], env: gymnasium.Env[str, str]) -> Act:
         agent, episode = self.agent, self.episode
         ids = self.dialogue.prompt(agent.prompt.messages(history))
-        room = agent.sampling.max_tokens if agent.max_context is None else agent.max_context - len(ids)
+        room = (
+            agent.sampling.max_tokens if agent.max_context is None else agent.max_context - len(ids)
+        )
         if room < 1:
             raise Finished("length")
         sampling = replace(
@@ -158,7 +184,9 @@ class _ModelActor:
         )
         made = self._heard(await agent.engine.generate(ids, sampling, self.session))
         if made.stop_reason == "abort":
-            raise EngineError("the engine broke the reply off before it was whole: play the episode again")
+            raise EngineError(
+                "the engine broke the reply off before it was whole: play the episode again"
+            )
         if not made.ids:
             raise Finished("length")
         text = self.dialogue.add(made.ids)
@@ -175,7 +203,13 @@ class _ModelActor:
         if k == len(made.ids):
             return made
         entropies = made.entropies[:k] if made.entropies is not None else None
-        return replace(made, ids=made.ids[:k], logprobs=made.logprobs[:k], entropies=entropies, stop_reason="stop")
+        return replace(
+            made,
+            ids=made.ids[:k],
+            logprobs=made.logprobs[:k],
+            entropies=entropies,
+            stop_reason="stop",
+        )
 
     async def end(self) -> None:
         await self.agent.engine.release(self.session)

@@ -1,17 +1,22 @@
 """Messages to token ids, incrementally: what the model produced is never tokenised again.
 
-A chat template is written for whole conversations. Rendering the whole conversation each turn would tokenise the model's
-own words anew, and the learner would then train on tokens the engine never sampled. A `Dialogue` therefore keeps the ids it
-has. When the messages extend the earlier ones it puts a mark where the last reply stands, renders, and tokenises only the
-text after the mark: the end of the model's turn, the new messages, and the beginning of its next turn. Default system
-prompts, trimmed contents and templates that render a message differently once another follows it do not matter then.
-When the messages do not extend the earlier ones (a windowed prompt), all of it is rendered, and that begins a new row.
+A chat template is written for whole conversations. Rendering the whole conversation each turn would
+tokenise the model's own words anew, and the learner would then train on tokens the engine never
+sampled. A `Dialogue` therefore keeps the ids it has. When the messages extend the earlier ones it
+puts a mark where the last reply stands, renders, and tokenises only the text after the mark: the
+end of the model's turn, the new messages, and the beginning of its next turn. Default system
+prompts, trimmed contents and templates that render a message differently once another follows it do
+not matter then. When the messages do not extend the earlier ones (a windowed prompt), all of it is
+rendered, and that begins a new row.
 
 What becomes of thinking in earlier turns is an explicit choice:
 
-* `keep`: earlier replies stay as they were sampled, whatever the template would do; an append-only prompt is one row.
-* `strip`: `<think>…</think>` is cut out of earlier replies; a turn after a thought begins a new row.
-* `template`: the template decides; where it changes anything that was already there, a new row begins.
+* `keep`: earlier replies stay as they were sampled, whatever the template would do; an append-only
+  prompt is one row.
+* `strip`: `<think>…</think>` is cut out of earlier replies; a turn after a thought begins a new
+  row.
+* `template`: the template decides; where it changes anything that was already there, a new row
+  begins.
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-from turnwise.agents.prompt import Message, Prompt, SelfEnding, Templated
+from turnwise.envs.prompt import Message, Prompt, SelfEnding, Templated
 from turnwise.errors import ConfigError
 
 Thinking: TypeAlias = Literal["keep", "strip", "template"]
@@ -35,12 +40,14 @@ class Renderer:
     Args:
         tokenizer: a transformers tokenizer.
         thinking: what becomes of thoughts in earlier replies, see above.
-        template: a Jinja chat template, or the path of a file with one, in place of the tokenizer's own.
+        template: a Jinja chat template, or the path of a file with one, in place of the tokenizer's
+        own.
         template_options: further variables of the template, such as `{"enable_thinking": False}`.
         stop_ids: tokens that end a turn; found from the template and the tokenizer when not given.
 
     Raises:
-        ConfigError: without a chat template, for an unknown `thinking`, or when nothing could end a turn.
+        ConfigError: without a chat template, for an unknown `thinking`, or when nothing could end a
+            turn.
     """
 
     def __init__(
@@ -52,7 +59,9 @@ class Renderer:
         stop_ids: Sequence[int] | None = None,
     ) -> None:
         if thinking not in get_args(Thinking):
-            raise ConfigError(f"thinking={thinking!r} is not a choice: use one of {', '.join(get_args(Thinking))}")
+            raise ConfigError(
+                f"thinking={thinking!r} is not a choice: use one of {', '.join(get_args(Thinking))}"
+            )
         self.tokenizer = tokenizer
         self.thinking: Thinking = thinking
         self._name = str(getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__)
@@ -69,7 +78,8 @@ class Renderer:
     def of(
         cls, tokenizer: Any, prompt: Prompt, thinking: Thinking = "keep", template: str | Path | None = None
     ) -> Renderer:  # fmt: skip
-        """A renderer for `prompt`: with the template it is written for, where it is written for one.
+        """A renderer for `prompt`: with the template it is written for, where it is written for
+        one.
 
         Raises:
             ConfigError: where such a prompt is given another `template`; and as for `Renderer`.
@@ -77,7 +87,9 @@ class Renderer:
         if not isinstance(prompt, Templated):
             return cls(tokenizer, thinking, template)
         if template is not None:
-            raise ConfigError(f"the prompt {prompt.name} is written for a template of its own: leave chat_template out")
+            raise ConfigError(
+                f"the prompt {prompt.name} is written for a template of its own: leave chat_template out"
+            )
         return cls(tokenizer, thinking, prompt.template)
 
     def dialogue(self) -> Dialogue:
@@ -85,11 +97,16 @@ class Renderer:
         return Dialogue(self)
 
     def prepare(self, messages: Sequence[Message]) -> list[Message]:
-        """The messages as they are rendered: thoughts stripped, a system message folded in where the template has none."""
+        """The messages as they are rendered: thoughts stripped, a system message folded in where
+        the template has none.
+        """
         prepared = list(messages)
         if self.thinking == "strip":
             prepared = [
-                {"role": m["role"], "content": THOUGHT.sub("", m["content"])} if m["role"] == "assistant" else m for m in prepared
+                {"role": m["role"], "content": THOUGHT.sub("", m["content"])}
+                if m["role"] == "assistant"
+                else m
+                for m in prepared
             ]
         if self._fold_system and len(prepared) > 1 and prepared[0]["role"] == "system":
             joined = f"{prepared[0]['content']}\n\n{prepared[1]['content']}"
@@ -97,11 +114,17 @@ class Renderer:
         return prepared
 
     def text(self, messages: Sequence[Message], ask: bool = True) -> str:
-        """The template's text; with `ask`, up to where the next reply begins. Raises `ConfigError` when it refuses."""
+        """The template's text; with `ask`, up to where the next reply begins. Raises `ConfigError`
+        when it refuses.
+        """
         try:
             return str(
                 self.tokenizer.apply_chat_template(
-                    list(messages), chat_template=self._template, tokenize=False, add_generation_prompt=ask, **self._options
+                    list(messages),
+                    chat_template=self._template,
+                    tokenize=False,
+                    add_generation_prompt=ask,
+                    **self._options,
                 )
             )
         except Exception as problem:
@@ -120,23 +143,33 @@ class Renderer:
         """The text of a completion, without special tokens."""
         if self._backend is not None:
             return str(self._backend.decode(list(ids), skip_special_tokens=True))
-        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        return str(
+            self.tokenizer.decode(
+                list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
+        )
 
     def completion(self, reply: str) -> tuple[int, ...]:
         """The tokens with which a model would say `reply` and end its turn. For demonstrations."""
         return (*self.encode(reply), self.end_of_turn)
 
     def ends(self, prompt: SelfEnding, ids: Sequence[int]) -> bool:
-        """Whether a reply of `ids` ended by itself at its last token. Cheap at tokens that cannot be the last."""
+        """Whether a reply of `ids` ended by itself at its last token. Cheap at tokens that cannot
+        be the last.
+        """
         last = ids[-1]
         if last not in self._pieces:
             self._pieces[last] = self.decode([last])
-        return any(sign in self._pieces[last] for sign in prompt.endings) and prompt.ended(self.decode(ids))
+        return any(sign in self._pieces[last] for sign in prompt.endings) and prompt.ended(
+            self.decode(ids)
+        )
 
     def heard(self, prompt: Prompt, ids: Sequence[int]) -> int:
-        """How many of `ids` belong to the reply: up to the first at which it ended by itself, else all of them.
+        """How many of `ids` belong to the reply: up to the first at which it ended by itself, else
+        all of them.
 
-        What an engine that stopped there would have produced. Nothing is tokenised again: the rest is dropped.
+        What an engine that stopped there would have produced. Nothing is tokenised again: the rest
+        is dropped.
         """
         if not isinstance(prompt, SelfEnding):
             return len(ids)
@@ -147,7 +180,9 @@ class Renderer:
         mark = MARK
         while any(mark in message["content"] for message in messages):
             mark += "X"
-        text = self.text([*messages[:place], {"role": "assistant", "content": mark}, *messages[place + 1 :]])
+        text = self.text(
+            [*messages[:place], {"role": "assistant", "content": mark}, *messages[place + 1 :]]
+        )
         _, found, after = text.partition(mark)
         if not found or mark in after:
             raise ConfigError(
@@ -157,7 +192,9 @@ class Renderer:
         return after
 
     def tail(self, completion_ids: Sequence[int], text: str) -> list[int]:
-        """Token ids of what follows a completion; an end of turn the model already produced is not repeated."""
+        """Token ids of what follows a completion; an end of turn the model already produced is not
+        repeated.
+        """
         ids = self.encode(text)
         if ids and completion_ids and completion_ids[-1] == ids[0] and ids[0] in self._stops:
             del ids[0]
@@ -173,9 +210,14 @@ class Renderer:
         return False
 
     def _ends(self, given: Sequence[int] | None) -> tuple[int, tuple[int, ...]]:
-        talk: list[Message] = [{"role": "user", "content": "u"}, {"role": "assistant", "content": MARK}]
+        talk: list[Message] = [
+            {"role": "user", "content": "u"},
+            {"role": "assistant", "content": MARK},
+        ]
         after = self.encode(self.text(talk, ask=False).rpartition(MARK)[2])
-        special = set(self.tokenizer.all_special_ids) | set(getattr(self.tokenizer, "added_tokens_decoder", {}))
+        special = set(self.tokenizer.all_special_ids) | set(
+            getattr(self.tokenizer, "added_tokens_decoder", {})
+        )
         found = [after[0]] if after and after[0] in special else []
         eos = self.tokenizer.eos_token_id
         if eos is not None and eos not in found:
@@ -219,7 +261,9 @@ class Dialogue:
         self._reply = self._renderer.decode(self._completion)
         return self._reply
 
-    def resume(self, messages: Sequence[Message], prompt_ids: Sequence[int], completion_ids: Sequence[int]) -> None:
+    def resume(
+        self, messages: Sequence[Message], prompt_ids: Sequence[int], completion_ids: Sequence[int]
+    ) -> None:
         """Stand where another dialogue stood after it answered `messages`."""
         self._messages, self._ids = self._renderer.prepare(messages), tuple(prompt_ids)
         self.add(completion_ids)
@@ -233,7 +277,11 @@ class Dialogue:
             return None
         if self._renderer.thinking != "template":
             return self._renderer.after_reply(messages, place)
-        was, now, reply = self._renderer.text(self._messages), self._renderer.text(messages), self._reply.strip()
+        was, now, reply = (
+            self._renderer.text(self._messages),
+            self._renderer.text(messages),
+            self._reply.strip(),
+        )
         rest = now[len(was) :].lstrip() if reply else now[len(was) :]
         return rest[len(reply) :] if now.startswith(was) and rest.startswith(reply) else None
 
@@ -242,7 +290,9 @@ def _template(tokenizer: Any, given: str | Path | None, name: str) -> str | None
     if given is not None and (isinstance(given, Path) or "{" not in given):
         file = Path(given)
         if not file.is_file():
-            raise ConfigError(f"the chat template file {file} does not exist: give the path of a Jinja file")
+            raise ConfigError(
+                f"the chat template file {file} does not exist: give the path of a Jinja file"
+            )
         return file.read_text(encoding="utf8")
     if given is None and not getattr(tokenizer, "chat_template", None):
         raise ConfigError(

@@ -1,6 +1,8 @@
-"""Agents without a model: random, expert, recorded, always the same; the demonstrator, an expert that speaks in tokens.
+"""Agents without a model: random, expert, recorded, always the same; the demonstrator, an expert
+that speaks in tokens.
 
-They decide from the episode alone (its seed, its uid, the turn), so what they do does not depend on what else is played.
+They decide from the episode alone (its seed, its uid, the turn), so what they do does not depend on
+what else is played.
 """
 
 from __future__ import annotations
@@ -13,8 +15,8 @@ from typing import Any
 import gymnasium
 
 from turnwise.agents.agent import Act, Actor, Agent, Episode, Finished, asked, seed_of
-from turnwise.agents.prompt import Prompt, Step
 from turnwise.agents.renderer import Renderer, Thinking
+from turnwise.envs.prompt import Prompt, Step
 from turnwise.errors import ConfigError, DataError
 from turnwise.records import Trajectory, Turn
 
@@ -23,14 +25,17 @@ WORD = re.compile(r"\w+")
 
 
 def random_action(step: Step, rng: random.Random) -> str:
-    """An admissible action, uniformly; blanks such as `<your query>` are filled with one to four words of the instruction.
+    """An admissible action, uniformly; blanks such as `<your query>` are filled with one to four
+    words of the instruction.
 
     Raises:
         DataError: when the environment lists no admissible action.
     """
     admissible = step.info.get("admissible") or []
     if not admissible:
-        raise DataError("the environment lists no admissible action here: a random agent needs info['admissible']")
+        raise DataError(
+            "the environment lists no admissible action here: a random agent needs info['admissible']"
+        )
     words = WORD.findall(str(step.info.get("instruction", ""))) or ["something"]
 
     def fill(_: re.Match[str]) -> str:
@@ -73,9 +78,13 @@ class RandomAgent:
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
 
-    def begin(self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()) -> Actor:
+    def begin(
+        self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()
+    ) -> Actor:
         def decide(steps: Sequence[Step], env: gymnasium.Env[str, str]) -> str:
-            return random_action(steps[-1], random.Random(seed_of(self.seed, episode.seed, episode.uid, len(steps))))
+            return random_action(
+                steps[-1], random.Random(seed_of(self.seed, episode.seed, episode.uid, len(steps)))
+            )
 
         return _Scripted(decide)
 
@@ -85,7 +94,9 @@ class ExpertAgent:
 
     name = "expert"
 
-    def begin(self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()) -> Actor:
+    def begin(
+        self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()
+    ) -> Actor:
         return _Scripted(lambda steps, env: expert_action(env))
 
 
@@ -97,7 +108,9 @@ class AlwaysAgent:
     def __init__(self, action: str) -> None:
         self.action = action
 
-    def begin(self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()) -> Actor:
+    def begin(
+        self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()
+    ) -> Actor:
         return _Scripted(lambda steps, env: self.action)
 
 
@@ -111,12 +124,18 @@ class ReplayAgent:
 
     def episodes(self) -> list[Episode]:
         """The episodes that were recorded, in their order."""
-        return [Episode(t.task, t.split, t.seed or 0, t.group, t.uid) for t in self._recorded.values()]
+        return [
+            Episode(t.task, t.split, t.seed or 0, t.group, t.uid) for t in self._recorded.values()
+        ]
 
-    def begin(self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()) -> Actor:
+    def begin(
+        self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()
+    ) -> Actor:
         recorded = self._recorded.get(episode.uid)
         if recorded is None:
-            raise ConfigError(f"no trajectory {episode.uid!r} was recorded: play the episodes that ReplayAgent.episodes() lists")
+            raise ConfigError(
+                f"no trajectory {episode.uid!r} was recorded: play the episodes that ReplayAgent.episodes() lists"
+            )
 
         def decide(steps: Sequence[Step], env: gymnasium.Env[str, str]) -> str:
             done = len(steps) - 1
@@ -128,10 +147,12 @@ class ReplayAgent:
 
 
 class Demonstrator:
-    """An agent without a model, written through a prompt and a tokenizer: its turns carry tokens as a model's would.
+    """An agent without a model, written through a prompt and a tokenizer: its turns carry tokens as
+    a model's would.
 
-    The data of a warm start. Log-probabilities are 0.0. A turn that was drawn at random instead of demonstrated has the tag
-    `noise`: it takes the expert where a learner's mistakes would, and is not itself to be imitated.
+    The data of a warm start. Log-probabilities are 0.0. A turn that was drawn at random instead of
+    demonstrated has the tag `noise`: it takes the expert where a learner's mistakes would, and is
+    not itself to be imitated.
 
     Args:
         agent: who decides; the environment's expert when not given.
@@ -159,12 +180,20 @@ class Demonstrator:
         self.seed = seed
         self.agent: Agent = agent if agent is not None else ExpertAgent()
         self.thought = thought
-        self.renderer = renderer if renderer is not None else Renderer.of(tokenizer, prompt, thinking)
+        self.renderer = (
+            renderer if renderer is not None else Renderer.of(tokenizer, prompt, thinking)
+        )
 
-    def begin(self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()) -> Actor:
+    def begin(
+        self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()
+    ) -> Actor:
         actor = _Demonstration(self, episode, self.agent.begin(episode, history, turns))
         if turns:
-            actor.dialogue.resume(self.prompt.messages(asked(history, turns)), turns[-1].prompt_ids, turns[-1].completion_ids)
+            actor.dialogue.resume(
+                self.prompt.messages(asked(history, turns)),
+                turns[-1].prompt_ids,
+                turns[-1].completion_ids,
+            )
         return actor
 
 
@@ -177,12 +206,22 @@ class _Demonstration:
 
     async def act(self, history: Sequence[Step], env: gymnasium.Env[str, str]) -> Act:
         by = self.by
-        rng = random.Random(seed_of("noise", by.seed, self.episode.seed, self.episode.uid, len(history)))
+        rng = random.Random(
+            seed_of("noise", by.seed, self.episode.seed, self.episode.uid, len(history))
+        )
         noisy = rng.random() < by.noise
-        action = random_action(history[-1], rng) if noisy else (await self.inner.act(history, env)).action
+        action = (
+            random_action(history[-1], rng)
+            if noisy
+            else (await self.inner.act(history, env)).action
+        )
         ids = self.dialogue.prompt(by.prompt.messages(history))
-        made = by.renderer.completion(by.prompt.reply(action, by.thought(history, action) if by.thought else ""))
-        made = made[: by.renderer.heard(by.prompt, made)]  # a reply that ends by itself has no end of turn
+        made = by.renderer.completion(
+            by.prompt.reply(action, by.thought(history, action) if by.thought else "")
+        )
+        made = made[
+            : by.renderer.heard(by.prompt, made)
+        ]  # a reply that ends by itself has no end of turn
         text = self.dialogue.add(made)
         parsed = by.prompt.parse(text)
         return Act(

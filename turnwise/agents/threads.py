@@ -1,4 +1,6 @@
-"""A blocking call awaited with a limit. The thread is a daemon: one that hangs can delay neither the others nor the exit."""
+"""A blocking call awaited with a limit. The thread is a daemon: one that hangs can delay neither
+the others nor the exit.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ Result = TypeVar("Result")
 
 
 async def in_thread(call: Callable[[], Result], limit: float, what: str) -> Result:
-    """The result of `call`, made in a thread of its own. Raises `TimeoutError` naming `what` after `limit` seconds."""
+    """The result of `call`, made in a thread of its own. Raises `TimeoutError` naming `what` after
+    `limit` seconds.
+    """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Result] = loop.create_future()
 

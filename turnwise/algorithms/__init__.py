@@ -3,7 +3,7 @@
 `recipe("grpo", clip=0.2)` is the way in. Importing this package does not import torch.
 """
 
-from turnwise.algorithms.recipe import Recipe
+from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.registry import recipe, recipe_names, settings
 from turnwise.algorithms.streams import Batch, Streams
 

@@ -18,18 +18,24 @@ import typing
 from collections.abc import Callable, Collection
 from typing import Any, Literal, TypeAlias
 
-from turnwise.algorithms.filters import DropEqualGroups
-from turnwise.algorithms.ledger import CreditPart
-from turnwise.algorithms.mismatch import Mismatch
-from turnwise.algorithms.recipe import LossPart, Recipe
-from turnwise.algorithms.regularisers import KL, EntropyBonus
-from turnwise.algorithms.shapers import InvalidPenalty
+from turnwise.algorithms.credit_batch import CreditPart
+from turnwise.algorithms.parts.filters import DropEqualGroups
+from turnwise.algorithms.parts.mismatch import Mismatch
+from turnwise.algorithms.parts.regularisers import KL, EntropyBonus
+from turnwise.algorithms.parts.shapers import InvalidPenalty
+from turnwise.algorithms.recipes import LossPart, Recipe
 from turnwise.errors import ConfigError
 from turnwise.records import SUCCESS
 
 InvalidRule: TypeAlias = Literal["invalid", "malformed"]
 MismatchRule: TypeAlias = Literal[
-    "token_truncate", "turn_truncate", "trajectory_truncate", "token_mask", "turn_mask", "trajectory_mask", "geometric_veto"
+    "token_truncate",
+    "turn_truncate",
+    "trajectory_truncate",
+    "token_mask",
+    "turn_mask",
+    "trajectory_mask",
+    "geometric_veto",
 ]
 
 MISMATCHES: dict[str, Mismatch] = {
@@ -41,11 +47,14 @@ MISMATCHES: dict[str, Mismatch] = {
     "trajectory_mask": Mismatch("mask", 2.0, 0.5, level="trajectory"),
     "geometric_veto": Mismatch("reject", 1.001, 0.999, level="trajectory", veto=1e-4),
 }
-"""Corrections by name. The last is KernelGYM's (arXiv 2602.05885): a trajectory is learned from, with weight 1, only where the
-geometric mean of its ratios is within 0.1 % of 1 and none of them is below 1e-4."""
+"""Corrections by name. The last is KernelGYM's (arXiv 2602.05885): a trajectory is learned from,
+with weight 1, only where the geometric mean of its ratios is within 0.1 % of 1 and none of them is
+below 1e-4."""
 
 
-def penalties(kl: float, estimator: Literal["k1", "k2", "k3"], entropy_bonus: float) -> tuple[LossPart, ...]:
+def penalties(
+    kl: float, estimator: Literal["k1", "k2", "k3"], entropy_bonus: float
+) -> tuple[LossPart, ...]:
     """Regularisers whose coefficient is not 0."""
     divergence: tuple[LossPart, ...] = (KL(kl, estimator),) if kl else ()
     return divergence + ((EntropyBonus(entropy_bonus),) if entropy_bonus else ())
@@ -57,13 +66,17 @@ def invalid(amount: float, rule: InvalidRule = "invalid") -> tuple[CreditPart, .
 
 
 def reward_weights(invalid_penalty: float, success_reward: float | None = None) -> dict[str, float]:
-    """The environment's reward or that of a success, and the penalty's component where there is a penalty."""
+    """The environment's reward or that of a success, and the penalty's component where there is a
+    penalty.
+    """
     earned = {"env": 1.0} if success_reward is None else {SUCCESS: success_reward}
     return {**earned, "invalid": 1.0} if invalid_penalty else earned
 
 
 def solved_or_env(success_reward: float | None) -> Literal["env", "success"]:
-    """The component that carries the return, for samplers that compare returns before any credit is given."""
+    """The component that carries the return, for samplers that compare returns before any credit is
+    given.
+    """
     return "env" if success_reward is None else "success"
 
 
@@ -81,12 +94,17 @@ def correction(cap: float | None, name: MismatchRule | None = None) -> Mismatch 
     if name is None:
         return None if cap is None else Mismatch("truncate", high=cap)
     if cap is not None:
-        raise ConfigError(f"truncate_mismatch = {cap} and mismatch = {name!r} are two corrections of one ratio: give one of them")
+        raise ConfigError(
+            f"truncate_mismatch = {cap} and mismatch = {name!r} are two corrections of one ratio: give one of them"
+        )
     return MISMATCHES[name]
 
 
-def extends(base: Callable[..., Recipe], without: Collection[str] = ()) -> Callable[[Callable[..., Recipe]], Callable[..., Recipe]]:
-    """For a function `recipe(own settings, **shared)`: its further settings are those of `base`, with their types and defaults.
+def extends(
+    base: Callable[..., Recipe], without: Collection[str] = ()
+) -> Callable[[Callable[..., Recipe]], Callable[..., Recipe]]:
+    """For a function `recipe(own settings, **shared)`: its further settings are those of `base`,
+    with their types and defaults.
 
     Args:
         base: the function that `shared` is handed to.
@@ -98,7 +116,11 @@ def extends(base: Callable[..., Recipe], without: Collection[str] = ()) -> Calla
         def made(*own: Any, **settings: Any) -> Recipe:
             return make(*own, **settings)
 
-        mine = [p for p in inspect.signature(make).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        mine = [
+            p
+            for p in inspect.signature(make).parameters.values()
+            if p.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
         taken = {p.name for p in mine} | set(without)
         theirs = [p for name, p in inspect.signature(base).parameters.items() if name not in taken]
         theirs = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in theirs]

@@ -1,8 +1,9 @@
 """Recipes by name.
 
-A name is one of the built-in ones, one that an installed package announces in the entry-point group `turnwise.algorithms`,
-or an import path `package.module:function`. Behind each is a function that takes typed keyword settings and returns a
-`Recipe`; its signature is the list of settings, so a misspelt or mistyped one is an error that names the nearest.
+A name is one of the built-in ones, one that an installed package announces in the entry-point group
+`turnwise.algorithms`, or an import path `package.module:function`. Behind each is a function that
+takes typed keyword settings and returns a `Recipe`; its signature is the list of settings, so a
+misspelt or mistyped one is an error that names the nearest.
 """
 
 from __future__ import annotations
@@ -15,51 +16,51 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Any, Literal, TypeAlias
 
-from turnwise.algorithms.recipe import Recipe
+from turnwise.algorithms.recipes import Recipe
 from turnwise.errors import ConfigError, unknown
 
 GROUP = "turnwise.algorithms"
 Maker: TypeAlias = Callable[..., Recipe]
 
 BUILT_IN = {
-    "aepo": "turnwise.algorithms.aepo:recipe",
-    "arpo": "turnwise.algorithms.arpo:recipe",
-    "bapo": "turnwise.algorithms.bapo:recipe",
-    "duration": "turnwise.algorithms.duration:recipe",
-    "epo": "turnwise.algorithms.epo:recipe",
-    "gdpo": "turnwise.algorithms.gdpo:recipe",
-    "gmpo": "turnwise.algorithms.gmpo:recipe",
-    "grpo_s": "turnwise.algorithms.gtpo:grpo_s",
-    "gtpo": "turnwise.algorithms.gtpo:recipe",
-    "high_entropy": "turnwise.algorithms.high_entropy:recipe",
-    "min_pro": "turnwise.algorithms.min_pro:recipe",
-    "pvpo": "turnwise.algorithms.pvpo:recipe",
-    "rlvmr": "turnwise.algorithms.rlvmr:recipe",
-    "sapo": "turnwise.algorithms.sapo:recipe",
-    "spo": "turnwise.algorithms.spo:recipe",
-    "stratified": "turnwise.algorithms.stratified:recipe",
-    "vcpo": "turnwise.algorithms.vcpo:recipe",
-    "clip_cov": "turnwise.algorithms.covariance:clip_cov",
-    "kl_cov": "turnwise.algorithms.covariance:kl_cov",
-    "cispo": "turnwise.algorithms.cispo:recipe",
-    "dapo": "turnwise.algorithms.dapo:recipe",
-    "dr_grpo": "turnwise.algorithms.dr_grpo:recipe",
-    "dr_mas": "turnwise.algorithms.dr_mas:recipe",
-    "empg": "turnwise.algorithms.empg:recipe",
-    "gigpo": "turnwise.algorithms.gigpo:recipe",
-    "grpo": "turnwise.algorithms.grpo:recipe",
-    "gspo": "turnwise.algorithms.gspo:recipe",
-    "ppo": "turnwise.algorithms.ppo:recipe",
-    "reinforce": "turnwise.algorithms.reinforce:recipe",
-    "reinforce_pp": "turnwise.algorithms.reinforce_pp:recipe",
-    "rloo": "turnwise.algorithms.rloo:recipe",
-    "salt": "turnwise.algorithms.salt:recipe",
-    "sft": "turnwise.algorithms.sft:recipe",
-    "simpletir": "turnwise.algorithms.simpletir:recipe",
-    "st_ppo": "turnwise.algorithms.st_ppo:recipe",
-    "turn_rloo": "turnwise.algorithms.turn_rloo:recipe",
-    "s_ppo": "turnwise.algorithms.st_ppo:s_ppo",
-    "turn_ppo": "turnwise.algorithms.st_ppo:turn_ppo",
+    "aepo": "turnwise.algorithms.papers.aepo:recipe",
+    "arpo": "turnwise.algorithms.papers.arpo:recipe",
+    "bapo": "turnwise.algorithms.papers.bapo:recipe",
+    "duration": "turnwise.algorithms.papers.duration:recipe",
+    "epo": "turnwise.algorithms.papers.epo:recipe",
+    "gdpo": "turnwise.algorithms.papers.gdpo:recipe",
+    "gmpo": "turnwise.algorithms.papers.gmpo:recipe",
+    "grpo_s": "turnwise.algorithms.papers.gtpo:grpo_s",
+    "gtpo": "turnwise.algorithms.papers.gtpo:recipe",
+    "high_entropy": "turnwise.algorithms.papers.high_entropy:recipe",
+    "min_pro": "turnwise.algorithms.papers.min_pro:recipe",
+    "pvpo": "turnwise.algorithms.papers.pvpo:recipe",
+    "rlvmr": "turnwise.algorithms.papers.rlvmr:recipe",
+    "sapo": "turnwise.algorithms.papers.sapo:recipe",
+    "spo": "turnwise.algorithms.papers.spo:recipe",
+    "stratified": "turnwise.algorithms.papers.stratified:recipe",
+    "vcpo": "turnwise.algorithms.papers.vcpo:recipe",
+    "clip_cov": "turnwise.algorithms.papers.covariance:clip_cov",
+    "kl_cov": "turnwise.algorithms.papers.covariance:kl_cov",
+    "cispo": "turnwise.algorithms.papers.cispo:recipe",
+    "dapo": "turnwise.algorithms.papers.dapo:recipe",
+    "dr_grpo": "turnwise.algorithms.papers.dr_grpo:recipe",
+    "dr_mas": "turnwise.algorithms.papers.dr_mas:recipe",
+    "empg": "turnwise.algorithms.papers.empg:recipe",
+    "gigpo": "turnwise.algorithms.papers.gigpo:recipe",
+    "grpo": "turnwise.algorithms.papers.grpo:recipe",
+    "gspo": "turnwise.algorithms.papers.gspo:recipe",
+    "ppo": "turnwise.algorithms.papers.ppo:recipe",
+    "reinforce": "turnwise.algorithms.papers.reinforce:recipe",
+    "reinforce_pp": "turnwise.algorithms.papers.reinforce_pp:recipe",
+    "rloo": "turnwise.algorithms.papers.rloo:recipe",
+    "salt": "turnwise.algorithms.papers.salt:recipe",
+    "sft": "turnwise.algorithms.papers.sft:recipe",
+    "simpletir": "turnwise.algorithms.papers.simpletir:recipe",
+    "st_ppo": "turnwise.algorithms.papers.st_ppo:recipe",
+    "turn_rloo": "turnwise.algorithms.papers.turn_rloo:recipe",
+    "s_ppo": "turnwise.algorithms.papers.st_ppo:s_ppo",
+    "turn_ppo": "turnwise.algorithms.papers.st_ppo:turn_ppo",
 }
 
 
@@ -72,13 +73,16 @@ def recipe(name: str, /, **settings: Any) -> Recipe:
     """The recipe called `name`, with its settings changed.
 
     Raises:
-        ConfigError: for an unknown name or setting, a setting of the wrong type, or a combination that cannot work.
+        ConfigError: for an unknown name or setting, a setting of the wrong type, or a combination
+            that cannot work.
     """
     make = _maker(name)
     _check(name, make, settings)
     made = make(**settings)
     if not isinstance(made, Recipe):
-        raise ConfigError(f"{name!r} made {type(made).__name__!r}, not a Recipe: return turnwise.algorithms.Recipe(...) from it")
+        raise ConfigError(
+            f"{name!r} made {type(made).__name__!r}, not a Recipe: return turnwise.algorithms.Recipe(...) from it"
+        )
     return made
 
 
@@ -103,7 +107,9 @@ def _load(path: str) -> Maker:
     try:
         return typing.cast(Maker, getattr(importlib.import_module(module), function))
     except (ImportError, AttributeError) as problem:
-        raise ConfigError(f"recipe {path!r} cannot be imported ({problem}): give 'package.module:function'") from problem
+        raise ConfigError(
+            f"recipe {path!r} cannot be imported ({problem}): give 'package.module:function'"
+        ) from problem
 
 
 def _check(name: str, make: Maker, given: dict[str, Any]) -> None:
@@ -120,7 +126,9 @@ def _check(name: str, make: Maker, given: dict[str, Any]) -> None:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value from a config file is of a hinted type; hints that are not plain are left to the recipe."""
+    """Whether a value from a config file is of a hinted type; hints that are not plain are left to
+    the recipe.
+    """
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
         return value in arguments

@@ -1,8 +1,9 @@
 """Small random batches and a small exact policy, to try recipes on.
 
-The groups have what real ones have: episodes of different lengths, turns of one token, a turn without a model, invalid
-acts, a broken episode, a group of equal returns and a group of one. The policy is a table of logits looked up by (trajectory,
-turn, position), so its log-probabilities do not depend on how a trajectory is laid out in rows, and its gradient is exact.
+The groups have what real ones have: episodes of different lengths, turns of one token, a turn
+without a model, invalid acts, a broken episode, a group of equal returns and a group of one. The
+policy is a table of logits looked up by (trajectory, turn, position), so its log-probabilities do
+not depend on how a trajectory is laid out in rows, and its gradient is exact.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from turnwise.algorithms.recipe import Recipe
+from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.streams import Batch, Streams
 from turnwise.records import Group, Row, Trajectory, Turn, rows
 
@@ -25,9 +26,14 @@ VOCABULARY, CONTEXTS = 7, 48
 
 
 def groups(seed: int = 0, number: int = 5, size: int = 4) -> list[Group]:
-    """Random groups: the first has equal returns, the second a broken trajectory, and one trajectory stands alone."""
+    """Random groups: the first has equal returns, the second a broken trajectory, and one
+    trajectory stands alone.
+    """
     rng = np.random.default_rng(seed)
-    made = [Group(g, f"g{g}", tuple(_trajectory(rng, g, i, g == 0) for i in range(size))) for g in range(number)]
+    made = [
+        Group(g, f"g{g}", tuple(_trajectory(rng, g, i, g == 0) for i in range(size)))
+        for g in range(number)
+    ]
     broken = replace(made[1].trajectories[0], error="the engine went away", stop_reason="error")
     made[1] = replace(made[1], trajectories=(broken, *made[1].trajectories[1:]))
     return [*made, Group("lone", "lone", (_trajectory(rng, number, 0, False),))]
@@ -38,7 +44,9 @@ def _trajectory(rng: np.random.Generator, group: int, i: int, equal: bool) -> Tr
     score = 0.3 if equal else float(rng.choice([0.0, 0.25, 1.0]))
     acts = [_turn(rng, group, k, score if k == turns - 1 else 0.0) for k in range(turns)]
     if turns > 3:
-        acts[1] = replace(acts[1], agent="script", completion_ids=(), logprobs=(), entropies=(), prompt_ids=())
+        acts[1] = replace(
+            acts[1], agent="script", completion_ids=(), logprobs=(), entropies=(), prompt_ids=()
+        )
     uid = f"g{group}t{i}" if group < 5 else f"lone{i}"
     return Trajectory(group, f"g{group}", uid, tuple(acts), score == 1.0, score, "terminated")
 
@@ -59,8 +67,18 @@ def _turn(rng: np.random.Generator, group: int, k: int, reward: float) -> Turn:
 
 
 def laid_out(given: Sequence[Group], append_only: bool) -> list[Group]:
-    """The same acts with prompts that extend each other (one row for each run of an agent) or never do (one row a turn)."""
-    return [replace(g, trajectories=tuple(replace(t, turns=_prompts(t.turns, append_only)) for t in g.trajectories)) for g in given]
+    """The same acts with prompts that extend each other (one row for each run of an agent) or never
+    do (one row a turn).
+    """
+    return [
+        replace(
+            g,
+            trajectories=tuple(
+                replace(t, turns=_prompts(t.turns, append_only)) for t in g.trajectories
+            ),
+        )
+        for g in given
+    ]
 
 
 def _prompts(turns: Sequence[Turn], append_only: bool) -> tuple[Turn, ...]:
@@ -77,7 +95,9 @@ def _prompts(turns: Sequence[Turn], append_only: bool) -> tuple[Turn, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Policy:
-    """Tables of logits, one row a context: the policy that is trained, the old one, the reference, and a table of values."""
+    """Tables of logits, one row a context: the policy that is trained, the old one, the reference,
+    and a table of values.
+    """
 
     current: torch.Tensor
     old: torch.Tensor
@@ -86,12 +106,16 @@ class Policy:
 
     @staticmethod
     def random(seed: int = 0, step: float = 0.5) -> Policy:
-        """Float64 tables; `step` is how far the current policy has moved from the old one (0: not at all)."""
+        """Float64 tables; `step` is how far the current policy has moved from the old one (0: not
+        at all).
+        """
         import torch
 
         rng = torch.Generator().manual_seed(seed)
         shape = (CONTEXTS, VOCABULARY)
-        old, moved, reference = (torch.randn(shape, generator=rng, dtype=torch.float64) for _ in range(3))
+        old, moved, reference = (
+            torch.randn(shape, generator=rng, dtype=torch.float64) for _ in range(3)
+        )
         value = torch.randn(CONTEXTS, generator=rng, dtype=torch.float64)
         return Policy((old + step * moved).requires_grad_(), old, reference, value.requires_grad_())
 
@@ -106,30 +130,47 @@ def contexts(row: Row) -> list[int]:
     return out
 
 
-def given_streams(recipe: Recipe, given: Sequence[Group], policy: Policy) -> Streams:
+def precomputed_streams(recipe: Recipe, given: Sequence[Group], policy: Policy) -> Streams:
     """What the recipe wants to be known before the credit plane runs."""
     out: Streams = {}
-    names = [need.removeprefix("given:") for need in recipe.requires if need.startswith("given:")]
+    names = [
+        need.removeprefix("precomputed:")
+        for need in recipe.requirements
+        if need.startswith("precomputed:")
+    ]
     for trajectory in (t for g in given for t in g.trajectories if names):
         own: dict[str, list[list[float]]] = {name: [[] for _ in trajectory.turns] for name in names}
         for row in rows(trajectory):
             batch = batch_of(recipe, [row], policy)
-            known = {"old_logp": batch.old_logp, "ref_logp": policy.reference.log_softmax(-1)[contexts(row), row.ids[row.mask]]}
+            known = {
+                "old_logp": batch.old_logp,
+                "ref_logp": policy.reference.log_softmax(-1)[contexts(row), row.ids[row.mask]],
+            }
             known["value"] = policy.value[contexts(row)]
-            known["task_mean"] = batch.old_logp * 0.0 + (zlib.crc32(str(trajectory.task).encode()) % 4 / 4 or float("nan"))
+            known["task_mean"] = batch.old_logp * 0.0 + (
+                zlib.crc32(str(trajectory.task).encode()) % 4 / 4 or float("nan")
+            )
             for name in names:
-                for turn, number in zip(row.turn[row.mask].tolist(), known[name].tolist(), strict=True):
+                for turn, number in zip(
+                    row.turn[row.mask].tolist(), known[name].tolist(), strict=True
+                ):
                     own[name][turn].append(number)
         out[trajectory.uid] = dict(own)
     return out
 
 
-def batch_of(recipe: Recipe, chosen: Sequence[Row], policy: Policy, on_policy: bool = False) -> Batch:
-    """The batch of some rows, with exactly the optional tensors that the recipe requires and no others."""
+def batch_of(
+    recipe: Recipe, chosen: Sequence[Row], policy: Policy, on_policy: bool = False
+) -> Batch:
+    """The batch of some rows, with exactly the optional tensors that the recipe requires and no
+    others.
+    """
     import torch
 
     where = torch.tensor([c for row in chosen for c in contexts(row)], dtype=torch.int64)
-    token = torch.tensor([i for row in chosen for i in row.ids[row.mask].tolist()], dtype=torch.int64)
+    token = torch.tensor(
+        [i for row in chosen for i in row.ids[row.mask].tolist()], dtype=torch.int64
+    )
     uids = [row.trajectory for row in chosen for _ in range(int(row.mask.sum()))]
     acts = [(row.trajectory, k) for row in chosen for k in row.turn[row.mask].tolist()]
     numbers = {uid: n for n, uid in enumerate(dict.fromkeys(uids))}
@@ -137,17 +178,27 @@ def batch_of(recipe: Recipe, chosen: Sequence[Row], policy: Policy, on_policy: b
     names = set[str]().union(*(row.streams for row in chosen)) - {"logprob", "entropy"}
     logs = policy.current.log_softmax(-1)[where]
     logp = logs.gather(1, token[:, None])[:, 0]
-    rollout = torch.tensor([x for row in chosen for x in row.streams["logprob"][row.mask].tolist()], dtype=torch.float64)
+    rollout = torch.tensor(
+        [x for row in chosen for x in row.streams["logprob"][row.mask].tolist()],
+        dtype=torch.float64,
+    )
     return Batch(
         logp=logp,
         old_logp=logp.detach() if on_policy else policy.old.log_softmax(-1)[where, token],
         rollout_logp=logp.detach() if on_policy else rollout,
         turn=torch.tensor([turns[act] for act in acts], dtype=torch.int64),
         trajectory=torch.tensor([numbers[uid] for uid in uids], dtype=torch.int64),
-        streams={n: torch.tensor([x for row in chosen for x in row.streams[n][row.mask].tolist()]).double() for n in names},
-        ref_logp=policy.reference.log_softmax(-1)[where, token] if "ref_logp" in recipe.requires else None,
-        entropy=-(logs.exp() * logs).sum(-1) if "entropy" in recipe.requires else None,
-        value=policy.value[where] if "value" in recipe.requires else None,
+        streams={
+            n: torch.tensor(
+                [x for row in chosen for x in row.streams[n][row.mask].tolist()]
+            ).double()
+            for n in names
+        },
+        ref_logp=policy.reference.log_softmax(-1)[where, token]
+        if "ref_logp" in recipe.requirements
+        else None,
+        entropy=-(logs.exp() * logs).sum(-1) if "entropy" in recipe.requirements else None,
+        value=policy.value[where] if "value" in recipe.requirements else None,
     )
 
 

@@ -1,10 +1,12 @@
 """The two planes of an algorithm, as data.
 
-The credit plane reads groups of trajectories and writes `Streams`: for each trajectory, turn and completion token a
-number. It has no gradients and no micro-batches; its statistics are those of the whole batch it is given. The loss plane
-reads a `Batch`: the policy tokens of some rows laid end to end, with the current log-probabilities. Weights are final
-when they leave the credit plane (they sum to one over the global batch), so a loss is a plain weighted sum and does not
-depend on how tokens were cut into rows, micro-batches or processes.
+The credit plane reads groups of trajectories and writes `Streams`: for each trajectory, turn and
+completion token a number. It has no gradients and no micro-batches; its statistics are those of the
+whole batch it is given. The loss plane
+reads a `Batch`: the policy tokens of some rows laid end to end, with the current log-probabilities.
+Weights are final when they leave the credit plane (they sum to one over the global batch), so a
+loss is a plain weighted sum and does not depend on how tokens were cut into rows, micro-batches or
+processes.
 """
 
 from __future__ import annotations
@@ -21,14 +23,16 @@ if TYPE_CHECKING:
 Streams: TypeAlias = dict[str, dict[str, PerTurn]]
 """trajectory uid -> stream name -> turn -> one value per completion token.
 
-Every recipe writes `advantage` and `weight`. Trajectories that a filter dropped are absent. The values fit
-`turnwise.records.rows(trajectory, streams[trajectory.uid])`.
+Every recipe writes `advantage` and `weight`. Trajectories that a filter dropped are absent. The
+values fit `turnwise.records.rows(trajectory, streams[trajectory.uid])`.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """N policy tokens of a micro-batch, end to end. All tensors have shape [N]; padding and prompt tokens are not here."""
+    """N policy tokens of a micro-batch, end to end. All tensors have shape [N]; padding and prompt
+    tokens are not here.
+    """
 
     logp: torch.Tensor
     """Current log-probability (nats), with gradient."""
@@ -45,8 +49,12 @@ class Batch:
     ref_logp: torch.Tensor | None = None
     """Log-probability under the reference weights, when a part of the recipe requires it."""
     entropy: torch.Tensor | None = None
-    """Full-vocabulary entropy (nats) of the current distribution, with gradient, when a part requires it."""
+    """Full-vocabulary entropy (nats) of the current distribution, with gradient, when a part
+    requires it.
+    """
     value: torch.Tensor | None = None
     """The critic's current value of each token, with gradient, when a part requires it."""
     scalars: Mapping[str, float] = field(default_factory=dict)
-    """Numbers that hold for the whole mini-batch: a controller's coefficients, and what `Recipe.measure` summed."""
+    """Numbers that hold for the whole mini-batch: a controller's coefficients, and what
+    `Recipe.measure` summed.
+    """

@@ -1,4 +1,6 @@
-"""The command `turnwise`. Its start-up stays light: no torch until a command that needs a model runs."""
+"""The command `turnwise`. Its start-up stays light: no torch until a command that needs a model
+runs.
+"""
 
 import sys
 
@@ -12,6 +14,8 @@ def main() -> None:
         from turnwise.cli.app import app
 
         app(prog_name="turnwise")
-    except KeyboardInterrupt:  # while Python was still reading modules; later ones are the commands' own
+    except (
+        KeyboardInterrupt
+    ):  # while Python was still reading modules; later ones are the commands' own
         print("interrupted", file=sys.stderr)
         sys.exit(130)

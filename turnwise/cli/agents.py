@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from turnwise.agents.agent import Agent, ModelAgent
-from turnwise.agents.engine import Engine, Sampling
-from turnwise.agents.openai_engine import ChatAgent, OpenAIEngine
-from turnwise.agents.pretrained import load, tokenizer_of
-from turnwise.agents.prompt import Prompt
-from turnwise.agents.prompt import prompt as prompt_named
+from turnwise.agents.engines.base import Engine, Sampling
+from turnwise.agents.engines.openai import ChatAgent, OpenAIEngine
+from turnwise.agents.engines.transformers.pretrained import load, tokenizer_of
 from turnwise.agents.renderer import Renderer
 from turnwise.agents.scripted import AlwaysAgent, ExpertAgent, RandomAgent, ReplayAgent
-from turnwise.agents.team import Team, TeamAgent
+from turnwise.agents.teams.team import Team, TeamAgent
+from turnwise.envs.prompt import Prompt
+from turnwise.envs.prompt import prompt as prompt_named
 from turnwise.errors import ConfigError, DataError, unknown
 from turnwise.records import Trajectory, read_jsonl
 
@@ -40,7 +40,9 @@ class Request:
     prompt: str
     sampling: Sampling
     tokenizer: str = ""
-    """Directory or hub id of an endpoint's tokenizer: it is then sent token ids. Without one it is sent chat messages."""
+    """Directory or hub id of an endpoint's tokenizer: it is then sent token ids. Without one it is
+    sent chat messages.
+    """
     chat_template: str = ""
     device: str = "auto"
     dtype: str = "auto"
@@ -71,10 +73,15 @@ async def opened(request: Request) -> AsyncIterator[Agent]:
         async with _closing(_team(request, request.team)) as agent:
             yield agent
     else:
-        if difflib.get_close_matches(request.spec, SCRIPTED, n=1, cutoff=0.7) and not Path(request.spec).exists():
+        if (
+            difflib.get_close_matches(request.spec, SCRIPTED, n=1, cutoff=0.7)
+            and not Path(request.spec).exists()
+        ):
             raise unknown("agent", request.spec, SCRIPTED)
         chosen = prompt_named(request.prompt)  # before anything heavy is loaded
-        async with _closing(_endpoint(rest, request, chosen) if kind == "openai" else _local(request, chosen)) as agent:
+        async with _closing(
+            _endpoint(rest, request, chosen) if kind == "openai" else _local(request, chosen)
+        ) as agent:
             yield agent
 
 
@@ -93,12 +100,16 @@ def _whole(path: str) -> list[Trajectory]:
     """The recordings that did not break off: repeating half an episode would score it as a failure."""
     recorded = [trajectory for trajectory in read_jsonl(path) if trajectory.error is None]
     if not recorded:
-        raise DataError(f"{path} holds no episode that was played to its end, so there is nothing to replay")
+        raise DataError(
+            f"{path} holds no episode that was played to its end, so there is nothing to replay"
+        )
     return recorded
 
 
 def _endpoint(spec: str, request: Request, prompt: Prompt) -> ModelAgent | ChatAgent:
-    """Token ids in and out where a tokenizer is named, else chat completions, which any such server speaks."""
+    """Token ids in and out where a tokenizer is named, else chat completions, which any such server
+    speaks.
+    """
     model, at, url = spec.rpartition("@")
     if not at or not model:
         raise ConfigError(
@@ -111,7 +122,7 @@ def _endpoint(spec: str, request: Request, prompt: Prompt) -> ModelAgent | ChatA
 
 def _local(request: Request, prompt: Prompt) -> ModelAgent:
     model, tokenizer = load(request.spec, request.device, request.dtype)
-    from turnwise.agents.transformers_engine import TransformersEngine
+    from turnwise.agents.engines.transformers.engine import TransformersEngine
 
     engine = TransformersEngine(model, slots=request.slots, max_context=request.max_context)
     return _acting(engine, tokenizer, request, prompt)
@@ -127,11 +138,20 @@ def _team(request: Request, cast: Team) -> TeamAgent:
         if spec not in agents:
             agents[spec] = _local(replace(request, spec=spec), prompt)
         known = agents[spec]
-        return ModelAgent(known.engine, known.renderer.tokenizer, prompt, request.sampling, request.max_context, role)
+        return ModelAgent(
+            known.engine,
+            known.renderer.tokenizer,
+            prompt,
+            request.sampling,
+            request.max_context,
+            role,
+        )
 
     return cast.agent(member)
 
 
 def _acting(engine: Engine, tokenizer: Any, request: Request, prompt: Prompt) -> ModelAgent:
     renderer = Renderer.of(tokenizer, prompt, template=request.chat_template or None)
-    return ModelAgent(engine, tokenizer, prompt, request.sampling, request.max_context, renderer=renderer)
+    return ModelAgent(
+        engine, tokenizer, prompt, request.sampling, request.max_context, renderer=renderer
+    )

@@ -1,7 +1,8 @@
-"""The commands, and how they fail: one sentence on standard error, never a traceback unless it is asked for.
+"""The commands, and how they fail: one sentence on standard error, never a traceback unless it is
+asked for.
 
-Exit status: 0 done, 2 something that was asked for or given is wrong, 130 interrupted; anything else is a bug of turnwise
-and keeps its traceback.
+Exit status: 0 done, 2 something that was asked for or given is wrong, 130 interrupted; anything
+else is a bug of turnwise and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ Status: 0 done, 2 something asked for or given is wrong (one sentence says what)
 
 
 class Commands(TyperGroup):
-    """Turns expected failures into a sentence and an exit status, for the program and for tests alike."""
+    """Turns expected failures into a sentence and an exit status, for the program and for tests
+    alike.
+    """
 
     def make_context(self, *given: Any, **more: Any) -> Any:
         try:
@@ -57,7 +60,8 @@ class Commands(TyperGroup):
 
 
 def _say(sentence: str) -> None:
-    # Sentences hold brackets (actions, types) and long paths: neither markup nor wrapping is wanted.
+    # Sentences hold brackets (actions, types) and long paths: neither markup nor wrapping is
+    # wanted.
     Console(stderr=True).print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -83,7 +87,9 @@ app = typer.Typer(
 @app.callback()
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     """Options that hold for every command."""
 

@@ -15,12 +15,18 @@ _WORDS: dict[str, bool] = {"true": True, "false": False}
 
 EnvArgs = Annotated[
     list[str],
-    typer.Option("--env-arg", "-e", metavar="KEY=VALUE", help="A setting of the environment; may be given several times."),
+    typer.Option(
+        "--env-arg",
+        "-e",
+        metavar="KEY=VALUE",
+        help="A setting of the environment; may be given several times.",
+    ),
 ]
 
 
 def settings(given: Sequence[str]) -> dict[str, Value]:
-    """`["reward=fixed", "n=1000"]` as `{"reward": "fixed", "n": 1000}`; tables and lists are written as in TOML.
+    """`["reward=fixed", "n=1000"]` as `{"reward": "fixed", "n": 1000}`; tables and lists are
+    written as in TOML.
 
     Raises:
         ConfigError: for text without `=`, or a table that is not TOML.
@@ -29,7 +35,9 @@ def settings(given: Sequence[str]) -> dict[str, Value]:
     for text in given:
         key, equals, value = text.partition("=")
         if not equals or not key.isidentifier():
-            raise ConfigError(f"{text!r} is not a setting of an environment: write key=value, such as reward=fixed")
+            raise ConfigError(
+                f"{text!r} is not a setting of an environment: write key=value, such as reward=fixed"
+            )
         found[key] = _table(key, value) if value[:1] in ("{", "[") else _value(value)
     return found
 

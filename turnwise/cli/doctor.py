@@ -43,31 +43,50 @@ PARTS = (
     Part("docker", "docker", "the docker sandbox", "pip install 'turnwise[docker]'"),
     Part("wandb", "wandb", "curves on Weights & Biases", "pip install wandb"),
     Part("trackio", "trackio", "curves on trackio", "pip install trackio"),
-    Part("spacy", "spacy", "WebShop: the original noun tagger", "pip install spacy && python -m spacy download en_core_web_sm"),
+    Part(
+        "spacy",
+        "spacy",
+        "WebShop: the original noun tagger",
+        "pip install spacy && python -m spacy download en_core_web_sm",
+    ),
 )
 
 
 def doctor() -> None:
-    """What is installed, what is missing and the command that installs it; devices and threads; which sandboxes hold what.
+    """What is installed, what is missing and the command that installs it; devices and threads;
+    which sandboxes hold what.
 
     Always ends with status 0: a missing part is a fact, not a failure.
     """
     console = Console()
     console.print(_table("this machine", ("", ""), _machine()))
     console.print(_table("parts", ("part", "version", "for"), [_line(part) for part in PARTS]))
-    missing = dict.fromkeys(part.install for part in PARTS if importlib.util.find_spec(part.module) is None)
+    missing = dict.fromkeys(
+        part.install for part in PARTS if importlib.util.find_spec(part.module) is None
+    )
     if missing:
         console.print("[bold]to install what is missing[/]")
         for command in missing:  # unwrapped, to be copied
             console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
-    console.print(_table("sandboxes, in the order in which they are tried", ("backend", "here"), _sandboxes()))
+    console.print(
+        _table("sandboxes, in the order in which they are tried", ("backend", "here"), _sandboxes())
+    )
     console.print(_table("runtime settings", ("variable", "value"), _settings()))
 
 
 def _table(title: str, columns: tuple[str, ...], lines: list[tuple[str, ...]]) -> Table:
-    grid = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False, show_header=any(columns))
+    grid = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE,
+        pad_edge=False,
+        show_header=any(columns),
+    )
     for number, name in enumerate(columns):
-        grid.add_column(name, style="cyan" if not number else None, overflow="fold", no_wrap=not number)
+        grid.add_column(
+            name, style="cyan" if not number else None, overflow="fold", no_wrap=not number
+        )
     for line in lines:
         grid.add_row(*line)
     return grid
@@ -102,13 +121,20 @@ def _memory() -> tuple[float, float] | None:
     source = Path("/proc/meminfo")
     if not source.is_file():
         return None
-    sizes = {line.split(":")[0]: int(line.split()[1]) for line in source.read_text().splitlines() if line.endswith("kB")}
+    sizes = {
+        line.split(":")[0]: int(line.split()[1])
+        for line in source.read_text().splitlines()
+        if line.endswith("kB")
+    }
     return sizes["MemTotal"] / 2**20, sizes.get("MemAvailable", 0) / 2**20
 
 
 def _torch() -> Iterator[tuple[str, ...]]:
     if importlib.util.find_spec("torch") is None:
-        yield "devices", "torch is missing: environments, scripted agents and endpoints work; models of your own do not"
+        yield (
+            "devices",
+            "torch is missing: environments, scripted agents and endpoints work; models of your own do not",
+        )
         return
     try:
         import torch
@@ -116,7 +142,10 @@ def _torch() -> Iterator[tuple[str, ...]]:
         yield "devices", f"[red]torch is installed and cannot be loaded[/]: {problem}"
         return
     threads = torch.get_num_threads()
-    yield "threads", f"{threads} for torch (OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'not set')})"
+    yield (
+        "threads",
+        f"{threads} for torch (OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'not set')})",
+    )
     found = [f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         found.append("mps")
@@ -135,7 +164,14 @@ def _sandboxes() -> list[tuple[str, ...]]:
             lines.append((name, f"[yellow]no[/]: {escape(why)}"))
         else:
             gaps = probe.missing(name)
-            lines.append((name, f"runs; what it does not hold: {'; '.join(gaps)}" if gaps else "runs, and holds all that is asked"))
+            lines.append(
+                (
+                    name,
+                    f"runs; what it does not hold: {'; '.join(gaps)}"
+                    if gaps
+                    else "runs, and holds all that is asked",
+                )
+            )
     return lines
 
 

@@ -15,9 +15,16 @@ from turnwise.errors import ConfigError
 
 
 def envs(
-    environment: Annotated[str | None, typer.Argument(help="Show one environment: splits with sizes, data, a first page.")] = None,
-    prompts: Annotated[bool, typer.Option("--prompts", help="List the prompts by name and version.")] = False,
-    recipes: Annotated[bool, typer.Option("--recipes", help="List the algorithms a training config can name.")] = False,
+    environment: Annotated[
+        str | None,
+        typer.Argument(help="Show one environment: splits with sizes, data, a first page."),
+    ] = None,
+    prompts: Annotated[
+        bool, typer.Option("--prompts", help="List the prompts by name and version.")
+    ] = False,
+    recipes: Annotated[
+        bool, typer.Option("--recipes", help="List the algorithms a training config can name.")
+    ] = False,
     env_arg: EnvArgs = [],  # noqa: B006  (typer copies it)
 ) -> None:
     """List the environments, or show one of them.
@@ -28,7 +35,7 @@ def envs(
     """
     console = Console(highlight=False)
     if prompts:
-        from turnwise.agents.prompt import prompt_names
+        from turnwise.envs.prompt import prompt_names
 
         _names(console, "prompts", prompt_names())
     if recipes:
@@ -52,11 +59,17 @@ def _splits(env: Any) -> str:
 
 
 def _all(console: Console) -> None:
-    from turnwise.agents.prompt import prompt_names
-    from turnwise.envs.registration import cards, make
+    from turnwise.envs.prompt import prompt_names
+    from turnwise.envs.registry import env_specs, make
 
-    for card in cards():
-        grid = Table(title=f"{card.name}  [dim]{card.id}[/]", title_justify="left", title_style="bold", box=None, show_header=False)
+    for card in env_specs():
+        grid = Table(
+            title=f"{card.name}  [dim]{card.id}[/]",
+            title_justify="left",
+            title_style="bold",
+            box=None,
+            show_header=False,
+        )
         grid.add_column(style="cyan", no_wrap=True)
         grid.add_column(overflow="fold")
         grid.add_row("what it is", escape(card.summary))
@@ -65,17 +78,30 @@ def _all(console: Console) -> None:
         except ConfigError as missing:  # one environment that lacks a package hides no other
             grid.add_row("not here", escape(str(missing)))
         grid.add_row("turn limit", str(card.max_turns))
-        others = [name for name in prompt_names() if name.startswith(f"{card.name}/") and name != card.prompt]
+        others = [
+            name
+            for name in prompt_names()
+            if name.startswith(f"{card.name}/") and name != card.prompt
+        ]
         grid.add_row("prompts", escape(", ".join([f"{card.prompt} (the usual one)", *others])))
         console.print(grid)
-    console.print("\nMore of one: [bold]turnwise envs NAME[/]; settings go with [bold]-e KEY=VALUE[/].")
+    console.print(
+        "\nMore of one: [bold]turnwise envs NAME[/]; settings go with [bold]-e KEY=VALUE[/]."
+    )
 
 
 def _one(console: Console, environment: str, given: dict[str, Any]) -> None:
-    from turnwise.envs.registration import card, make
+    from turnwise.envs.registry import env_spec, make
 
-    chosen, env = card(environment), make(environment, **given)
-    grid = Table(title=chosen.id, title_justify="left", title_style="bold", box=box.SIMPLE, show_header=False, pad_edge=False)
+    chosen, env = env_spec(environment), make(environment, **given)
+    grid = Table(
+        title=chosen.id,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE,
+        show_header=False,
+        pad_edge=False,
+    )
     grid.add_column(style="cyan", no_wrap=True)
     grid.add_column(overflow="fold")
     grid.add_row("what it is", escape(chosen.summary))

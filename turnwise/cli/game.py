@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from turnwise.envs.core import Snapshot, TurnEnv
+from turnwise.envs.base import Snapshot, TurnEnv
 from turnwise.records import TaskId, Trajectory, Turn
 
 _HOLE = re.compile(r"<[^<>]*>")
@@ -30,7 +30,9 @@ class Game:
     """`terminated` or `truncated` once the episode is over."""
 
     @classmethod
-    def start(cls, env: TurnEnv[Any], max_turns: int | None, options: Mapping[str, Any], seed: int | None) -> Game:
+    def start(
+        cls, env: TurnEnv[Any], max_turns: int | None, options: Mapping[str, Any], seed: int | None
+    ) -> Game:
         """Begin an episode. Raises `TaskError` for an unknown task or split."""
         observation, info = env.reset(seed=seed, options=dict(options))
         return cls(env, max_turns, observation, info)
@@ -84,9 +86,11 @@ class Game:
 
 
 def action_of(line: str, admissible: Sequence[str]) -> tuple[str, str | None]:
-    """The action a typed line means, and the blank that is still to be filled in (None when there is none).
+    """The action a typed line means, and the blank that is still to be filled in (None when there
+    is none).
 
-    `2` is the second admissible action, `1 red shoes` the first with its blank filled in; other text is the action itself.
+    `2` is the second admissible action, `1 red shoes` the first with its blank filled in; other
+    text is the action itself.
     """
     number, _, rest = line.partition(" ")
     if not number.isdecimal() or not 1 <= int(number) <= len(admissible):
@@ -95,7 +99,11 @@ def action_of(line: str, admissible: Sequence[str]) -> tuple[str, str | None]:
     hole = _HOLE.search(chosen)
     if hole is None:
         return chosen, None
-    return (_HOLE.sub(lambda _: rest.strip(), chosen, count=1), None) if rest.strip() else (chosen, hole.group()[1:-1])
+    return (
+        (_HOLE.sub(lambda _: rest.strip(), chosen, count=1), None)
+        if rest.strip()
+        else (chosen, hole.group()[1:-1])
+    )
 
 
 def fill(template: str, text: str) -> str:

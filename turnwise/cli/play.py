@@ -17,7 +17,7 @@ from rich.panel import Panel
 
 from turnwise.cli.arguments import EnvArgs, settings
 from turnwise.cli.game import Game, action_of, fill
-from turnwise.envs.core import TurnEnv
+from turnwise.envs.base import TurnEnv
 from turnwise.records import TaskId, write_jsonl
 
 _SEPARATOR = re.compile(r"\s*\[SEP\]\s*")
@@ -44,14 +44,28 @@ def _lines(console: Console, ask: str = "> ") -> Iterator[str]:
 def _show(console: Console, game: Game) -> None:
     limit = f" of {game.max_turns}" if game.max_turns is not None else ""
     title = f"turn {len(game.turns) + 1}{limit}"
-    console.print(Panel(escape(str(game.info["instruction"])), title="your task", title_align="left", border_style="cyan"))
-    console.print(Panel(escape(_SEPARATOR.sub("\n", game.observation)), title=title, title_align="left"))
-    numbered = [f"[bold]{n:>2}[/] {escape(action)}" for n, action in enumerate(game.info["admissible"], start=1)]
+    console.print(
+        Panel(
+            escape(str(game.info["instruction"])),
+            title="your task",
+            title_align="left",
+            border_style="cyan",
+        )
+    )
+    console.print(
+        Panel(escape(_SEPARATOR.sub("\n", game.observation)), title=title, title_align="left")
+    )
+    numbered = [
+        f"[bold]{n:>2}[/] {escape(action)}"
+        for n, action in enumerate(game.info["admissible"], start=1)
+    ]
     console.print(Columns(numbered, padding=(0, 3)))
 
 
 def _ended(console: Console, game: Game) -> None:
-    console.print(Panel(escape(_SEPARATOR.sub("\n", game.observation)), title="the end", title_align="left"))
+    console.print(
+        Panel(escape(_SEPARATOR.sub("\n", game.observation)), title="the end", title_align="left")
+    )
     verdict = "[green]success[/]" if game.info["success"] else "[red]no success[/]"
     reason = " (turn limit)" if game.ended == "truncated" else ""
     console.print(f"{verdict}{reason}, score {game.info['score']:.3f} in {len(game.turns)} turns")
@@ -66,7 +80,11 @@ def _command(console: Console, game: Game, word: str) -> bool:
         console.print(_HELP)
     elif word == "hint":
         hint = game.env.expert_action()
-        console.print(f"the expert would do: [bold]{escape(hint)}[/]" if hint else "there is no expert here, or nothing left to do")
+        console.print(
+            f"the expert would do: [bold]{escape(hint)}[/]"
+            if hint
+            else "there is no expert here, or nothing left to do"
+        )
     elif word == "undo":
         if game.undo():
             _show(console, game)
@@ -93,7 +111,9 @@ def converse(console: Console, game: Game) -> None:
         if not line or (plain and _command(console, game, word)):
             continue
         if line.isdecimal() and not 1 <= int(line) <= len(game.info["admissible"]) and plain:
-            console.print(f"there is no action {line} here: the last one is {len(game.info['admissible'])}")
+            console.print(
+                f"there is no action {line} here: the last one is {len(game.info['admissible'])}"
+            )
             continue
         action, blank = action_of(line, game.info["admissible"])
         if blank is not None:
@@ -104,18 +124,28 @@ def converse(console: Console, game: Game) -> None:
             action = fill(action, text)
         game.act(action, time.monotonic() - began)
         if not game.info["valid"]:
-            console.print(f"[yellow]{escape(action)} did nothing but cost a turn: it is no action here (undo takes it back)[/]")
+            console.print(
+                f"[yellow]{escape(action)} did nothing but cost a turn: it is no action here (undo takes it back)[/]"
+            )
         if not game.ended:
             _show(console, game)
     _ended(console, game)
 
 
 def play(
-    environment: Annotated[str, typer.Argument(help="Its name, such as webshop; `turnwise envs` lists them.")],
+    environment: Annotated[
+        str, typer.Argument(help="Its name, such as webshop; `turnwise envs` lists them.")
+    ],
     task: Annotated[str | None, typer.Option(help="Task id; one is drawn when left out.")] = None,
-    split: Annotated[str | None, typer.Option(help="Where to draw the task from; the first split when left out.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seeds the draw of the task and the episode.")] = None,
-    save: Annotated[Path | None, typer.Option(help="Add the trajectory to this file (JSON lines).")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="Where to draw the task from; the first split when left out.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seeds the draw of the task and the episode.")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Add the trajectory to this file (JSON lines).")
+    ] = None,
     env_arg: EnvArgs = [],  # noqa: B006  (typer copies it)
 ) -> None:
     """Play an episode yourself.
@@ -124,9 +154,9 @@ def play(
     [bold]turnwise play webshop --task 3 --split test --save mine.jsonl[/]
     [bold]printf '1 red shoes\\n2\\nquit\\n' | turnwise play webshop --task 0[/]
     """
-    from turnwise.envs.registration import card, make
+    from turnwise.envs.registry import env_spec, make
 
-    chosen = card(environment)
+    chosen = env_spec(environment)
     env = make(environment, **settings(env_arg))
     options: dict[str, Any] = {"split": split or env.splits[0]}
     if task is not None:

@@ -1,10 +1,12 @@
 """Defaults of the process that are only taken before torch is loaded.
 
-A small model on shared cores is slowed down by its runtime more than by its arithmetic: OpenMP threads that spin at
-barriers while another process wants the core, and allocator arenas and oneDNN primitives kept for every length of
-sequence that ever came by. A variable the user has set is left as it is. libgomp and oneDNN read theirs when torch loads
-them, so setting them here is early enough; glibc reads MALLOC_ARENA_MAX when the process starts, so its arenas are
-limited by a call instead, and nothing needs to be executed anew. The variable is set all the same for child processes.
+A small model on shared cores is slowed down by its runtime more than by its arithmetic: OpenMP
+threads that spin at barriers while another process wants the core, and allocator arenas and oneDNN
+primitives kept for every length of sequence that ever came by. A variable the user has set is left
+as it is. libgomp and oneDNN read theirs when torch loads them, so setting them here is early
+enough; glibc reads MALLOC_ARENA_MAX when the process starts, so its arenas are limited by a call
+instead, and nothing needs to be executed anew. The variable is set all the same for child
+processes.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ _M_ARENA_MAX = -8
 
 
 def prepare() -> dict[str, str]:
-    """Set what the user has not set; returns what was set. Does nothing when torch is loaded already."""
+    """Set what the user has not set; returns what was set. Does nothing when torch is loaded
+    already.
+    """
     if "torch" in sys.modules:
         return {}
     chosen = {name: value for name, value in DEFAULTS.items() if name not in os.environ}

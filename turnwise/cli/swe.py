@@ -1,4 +1,6 @@
-"""`turnwise swe`: `generate` makes repair tasks from a package or a local repository, `check` says whether they can be trusted."""
+"""`turnwise swe`: `generate` makes repair tasks from a package or a local repository, `check` says
+whether they can be trusted.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from turnwise.envs.swe.task import SweTask
 
 swe = typer.Typer(
-    help="Repair tasks: generate them from a package with tests, and check them.", no_args_is_help=True, rich_markup_mode="rich"
+    help="Repair tasks: generate them from a package with tests, and check them.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
 )
 
 
@@ -35,28 +39,55 @@ def _group() -> None:
 @swe.command("generate")
 def generate_command(
     source: Annotated[
-        str, typer.Argument(metavar="PACKAGE==VERSION|DIRECTORY", help="A package, a source archive, or a directory.")
+        str,
+        typer.Argument(
+            metavar="PACKAGE==VERSION|DIRECTORY",
+            help="A package, a source archive, or a directory.",
+        ),
     ],
     number: Annotated[int, typer.Option("--number", "-n", min=1, help="Tasks wanted.")] = 20,
-    seed: Annotated[int, typer.Option(help="Chooses the bugs, their order and the words of the issues.")] = 0,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The file of recipes; else NAME-VERSION.swe.jsonl.")] = None,
-    backend: Annotated[str, typer.Option(help="Of the sandbox: auto, jail, bubblewrap, docker.")] = "auto",
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Bugs judged at once.")] = max(1, (os.cpu_count() or 2) // 2),
-    combined: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of tasks with bugs in several related functions.")] = 0.2,
-    whole_suite: Annotated[bool, typer.Option("--whole-suite", help="Run every test for every bug, for comparison.")] = False,
+    seed: Annotated[
+        int, typer.Option(help="Chooses the bugs, their order and the words of the issues.")
+    ] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The file of recipes; else NAME-VERSION.swe.jsonl."),
+    ] = None,
+    backend: Annotated[
+        str, typer.Option(help="Of the sandbox: auto, jail, bubblewrap, docker.")
+    ] = "auto",
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Bugs judged at once.")] = max(
+        1, (os.cpu_count() or 2) // 2
+    ),
+    combined: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=1.0, help="Share of tasks with bugs in several related functions."
+        ),
+    ] = 0.2,
+    whole_suite: Annotated[
+        bool, typer.Option("--whole-suite", help="Run every test for every bug, for comparison.")
+    ] = False,
     requires: Annotated[
-        str, typer.Option("--requires", help="What its tests need beside what the package declares: 'hypothesis, attrs==25.1.0'.")
+        str,
+        typer.Option(
+            "--requires",
+            help="What its tests need beside what the package declares: 'hypothesis, attrs==25.1.0'.",
+        ),
     ] = "",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write what was tried and found here.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write what was tried and found here.")
+    ] = None,
 ) -> None:
     """Put bugs into a package that has tests, and keep those that its tests know.
 
     [bold]turnwise swe generate inflection==0.5.1[/]
     [bold]turnwise swe generate ./my-repository --number 100 --out tasks.jsonl --jobs 8[/]
 
-    A package's source distribution is downloaded by pip; its tests run in a sandbox, without a network. What is written are
-    recipes: the package's name, version and SHA-256, and where it was changed and how. Interrupted, it keeps what was found;
-    the same command again goes on from there.
+    A package's source distribution is downloaded by pip; its tests run in a sandbox, without a
+    network. What is written are recipes: the package's name, version and SHA-256, and where it was
+    changed and how. Interrupted, it keeps what was found; the same command again goes on from
+    there.
     """
     from turnwise.envs.swe.generate import Settings, generation
     from turnwise.envs.swe.requires import split
@@ -84,25 +115,46 @@ def generate_command(
             ) from stop
         finally:
             Console(highlight=False).print(_table(made, repository))
-        report = _report(made, repository, found, time.monotonic() - began) | {"settings": asdict(settings), "file": str(target)}
+        report = _report(made, repository, found, time.monotonic() - began) | {
+            "settings": asdict(settings),
+            "file": str(target),
+        }
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(json.dumps(report, indent=2) + "\n", encoding="utf8")
     typer.echo(f"{len(found)} tasks written to {target}")
     if len(found) < number:
-        console.print(f"{repository.name} has no more: {len(found)} of the {number} tasks asked for", markup=False)
+        console.print(
+            f"{repository.name} has no more: {len(found)} of the {number} tasks asked for",
+            markup=False,
+        )
 
 
 @swe.command("check")
 def check_command(
     tasks: Annotated[
-        str, typer.Argument(metavar="[TASKS.jsonl]", help="A file of recipes; the shipped ones where it is left out.")
+        str,
+        typer.Argument(
+            metavar="[TASKS.jsonl]",
+            help="A file of recipes; the shipped ones where it is left out.",
+        ),
     ] = "",
-    source: Annotated[str, typer.Option(help="The directory or archive they were made from, or a directory of several.")] = "",
+    source: Annotated[
+        str,
+        typer.Option(
+            help="The directory or archive they were made from, or a directory of several."
+        ),
+    ] = "",
     runs: Annotated[int, typer.Option("--runs", min=1, help="How often each is graded.")] = 2,
-    backend: Annotated[str, typer.Option(help="Of the sandbox: auto, jail, bubblewrap, docker.")] = "auto",
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Tasks graded at once.")] = max(1, (os.cpu_count() or 2) // 2),
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write what came of every task here.")] = None,
+    backend: Annotated[
+        str, typer.Option(help="Of the sandbox: auto, jail, bubblewrap, docker.")
+    ] = "auto",
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Tasks graded at once.")] = max(
+        1, (os.cpu_count() or 2) // 2
+    ),
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write what came of every task here.")
+    ] = None,
 ) -> None:
     """Grade the repair of every task, and doing nothing, by the grader that rewards agents.
 
@@ -127,11 +179,21 @@ def check_command(
         for problem in done.wrong:
             console.print(f"{done.task.id}: {problem}", markup=False)
         right = sum(not row["wrong"] for row in rows)
-        told = {"tasks": len(rows), "right": right, "runs": runs, "wall_seconds": round(time.monotonic() - began, 2), "rows": rows}
-        if json_file is not None:  # after every task: what was found stays where this is interrupted
+        told = {
+            "tasks": len(rows),
+            "right": right,
+            "runs": runs,
+            "wall_seconds": round(time.monotonic() - began, 2),
+            "rows": rows,
+        }
+        if (
+            json_file is not None
+        ):  # after every task: what was found stays where this is interrupted
             json_file.parent.mkdir(parents=True, exist_ok=True)
             json_file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf8")
-    typer.echo(f"{right} of {len(rows)} tasks: the repair is worth 1 and doing nothing 0, {runs} times each")
+    typer.echo(
+        f"{right} of {len(rows)} tasks: the repair is worth 1 and doing nothing 0, {runs} times each"
+    )
     if right < len(rows):
         raise typer.Exit(1)
 
@@ -166,12 +228,19 @@ def _kept(tasks: Iterator[SweTask], target: Path) -> Iterator[SweTask]:
 def _bar(console: Console, number: int) -> Iterator[Any]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         line = progress.add_task("tasks", total=number)
 
         def advance(found: int, made: Generation) -> None:
-            progress.update(line, completed=found, description=f"tasks ({made.tally.tried} bugs tried)")
+            progress.update(
+                line, completed=found, description=f"tasks ({made.tally.tried} bugs tried)"
+            )
 
         yield advance
 
@@ -191,11 +260,15 @@ def _table(made: Generation, repository: Repository) -> Table:
         table.add_row(operator, str(sum(row)), *(str(n or "") for n in row))
     if reasons:
         table.add_section()
-        table.add_row("all", str(made.tally.tried), *(str(made.tally.count(reason)) for reason in shown))
+        table.add_row(
+            "all", str(made.tally.tried), *(str(made.tally.count(reason)) for reason in shown)
+        )
     return table
 
 
-def _report(made: Generation, repository: Repository, found: list[SweTask], seconds: float) -> dict[str, Any]:
+def _report(
+    made: Generation, repository: Repository, found: list[SweTask], seconds: float
+) -> dict[str, Any]:
     tally = made.tally
     single = sum(n for (operator, _), n in tally.reasons.items() if operator != "combined")
     return {
@@ -208,8 +281,12 @@ def _report(made: Generation, repository: Repository, found: list[SweTask], seco
         "tried": tally.tried,
         "single_site_tried": single,
         "single_site_valid": tally.count("valid", combined=False),
-        "reasons": {f"{operator}:{reason}": n for (operator, reason), n in sorted(tally.reasons.items())},
-        "difficulty": {level: sum(task.difficulty == level for task in found) for level in range(1, 6)},
+        "reasons": {
+            f"{operator}:{reason}": n for (operator, reason), n in sorted(tally.reasons.items())
+        },
+        "difficulty": {
+            level: sum(task.difficulty == level for task in found) for level in range(1, 6)
+        },
         "box_seconds": round(tally.seconds, 2),
         "box_cpu_seconds": round(tally.cpu, 2),
         "wall_seconds": round(seconds, 2),

@@ -1,4 +1,6 @@
-"""`turnwise train`: run an experiment, or the same one with several seeds and what they say together."""
+"""`turnwise train`: run an experiment, or the same one with several seeds and what they say
+together.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +17,30 @@ from turnwise.errors import ConfigError
 from turnwise.evaluation import score as scores
 from turnwise.evaluation.intervals import Interval, pooled
 from turnwise.evaluation.score import Score
-from turnwise.evaluation.table import percent, signed
+from turnwise.evaluation.tables import percent, signed
 
 
 def train(
     config: Annotated[Path, typer.Argument(help="A TOML file, such as configs/quickstart.toml.")],
     set_: Annotated[
-        list[str], typer.Option("--set", "-s", metavar="SECTION.KEY=VALUE", help="Change a key; may be given several times.")
+        list[str],
+        typer.Option(
+            "--set",
+            "-s",
+            metavar="SECTION.KEY=VALUE",
+            help="Change a key; may be given several times.",
+        ),
     ] = [],  # noqa: B006  (typer copies it)
-    resume: Annotated[bool, typer.Option("--resume", help="Only go on: refuse to begin a run that has no folder yet.")] = False,
-    seeds: Annotated[str, typer.Option(metavar="0,1,2", help="One run for each of these seeds, and what they say together.")] = "",
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Only go on: refuse to begin a run that has no folder yet."),
+    ] = False,
+    seeds: Annotated[
+        str,
+        typer.Option(
+            metavar="0,1,2", help="One run for each of these seeds, and what they say together."
+        ),
+    ] = "",
 ) -> None:
     """Train an agent, or go on where a run was broken off.
 
@@ -32,8 +48,9 @@ def train(
     [bold]turnwise train configs/quickstart.toml --set train.steps=10 --set run.name=short[/]
     [bold]turnwise train configs/quickstart.toml --seeds 0,1,2[/]
 
-    The same command again goes on after the last checkpoint, and ends with the same weights as if it had never stopped.
-    Ctrl-C is safe at any moment. The run folder holds the curves (report.html), the two evaluations and the model.
+    The same command again goes on after the last checkpoint, and ends with the same weights as if
+    it had never stopped. Ctrl-C is safe at any moment. The run folder holds the curves
+    (report.html), the two evaluations and the model.
     """
     from turnwise.training.config import load_config
 
@@ -43,7 +60,10 @@ def train(
         return
     numbers = _seeds(seeds)
     # All of them are read before the first begins: a mistake shows now and not after an hour.
-    runs = [load_config(config, [*set_, f"run.seed={n}", f'run.name="{first.run.name}-seed{n}"']) for n in numbers]
+    runs = [
+        load_config(config, [*set_, f"run.seed={n}", f'run.name="{first.run.name}-seed{n}"'])
+        for n in numbers
+    ]
     folders = []
     for number, run in zip(numbers, runs, strict=True):
         typer.echo(f"seed {number}")
@@ -54,14 +74,18 @@ def train(
 def _seeds(text: str) -> list[int]:
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isdecimal() for part in parts) or len(set(parts)) != len(parts):
-        raise ConfigError(f"--seeds {text} is not a list of different whole numbers: write it like 0,1,2")
+        raise ConfigError(
+            f"--seeds {text} is not a list of different whole numbers: write it like 0,1,2"
+        )
     return [int(part) for part in parts]
 
 
 def _one(config: Any, resume: bool) -> Path:
     folder = Path(config.run.directory) / config.run.name
     if resume and not (folder / "config.json").is_file():
-        raise ConfigError(f"there is no run in {folder} to go on with: leave --resume out to begin it")
+        raise ConfigError(
+            f"there is no run in {folder} to go on with: leave --resume out to begin it"
+        )
     _libraries(quiet=not config.model.path)
     from turnwise.training.loop import Interrupted
     from turnwise.training.loop import train as run
@@ -73,22 +97,30 @@ def _one(config: Any, resume: bool) -> Path:
 
 
 def _libraries(quiet: bool) -> None:
-    """Check that they are there. `quiet` takes transformers' progress bars away, which are for models of gigabytes."""
+    """Check that they are there. `quiet` takes transformers' progress bars away, which are for
+    models of gigabytes.
+    """
     try:
         import accelerate  # noqa: F401
         import torch  # noqa: F401
         import transformers
     except ImportError as problem:
-        raise ConfigError(f"training needs {problem.name}: install it with pip install 'turnwise[train]'") from problem
+        raise ConfigError(
+            f"training needs {problem.name}: install it with pip install 'turnwise[train]'"
+        ) from problem
     if quiet:
         transformers.utils.logging.disable_progress_bar()
 
 
-# Several seeds --------------------------------------------------------------------------------------------------------
+# Several seeds
+# --------------------------------------------------------------------------------------------------------
 
 
 def _together(console: Console, seeds: Sequence[int], folders: Sequence[Path]) -> None:
-    pairs = [(scores.read(folder / "before.json"), scores.read(folder / "after.json")) for folder in folders]
+    pairs = [
+        (scores.read(folder / "before.json"), scores.read(folder / "after.json"))
+        for folder in folders
+    ]
     for what in ("success", "score"):
         console.print(_summary(what, seeds, pairs))
 
@@ -107,10 +139,16 @@ def _summary(what: str, seeds: Sequence[int], pairs: Sequence[tuple[Score, Score
     total = pooled([(before.by_task(what), after.by_task(what)) for before, after in pairs])
     grid.add_column("seed", footer="all", no_wrap=True)
     grid.add_column(
-        "before", justify="right", no_wrap=True, footer=f"{100 * _mean(before for before, _ in _means(what, pairs)):.1f} %"
+        "before",
+        justify="right",
+        no_wrap=True,
+        footer=f"{100 * _mean(before for before, _ in _means(what, pairs)):.1f} %",
     )
     grid.add_column(
-        "after", justify="right", no_wrap=True, footer=f"{100 * _mean(after for _, after in _means(what, pairs)):.1f} %"
+        "after",
+        justify="right",
+        no_wrap=True,
+        footer=f"{100 * _mean(after for _, after in _means(what, pairs)):.1f} %",
     )
     grid.add_column("difference", justify="right", no_wrap=True, footer=signed(total))
     grid.add_column("not 0", footer=_yes(total))
@@ -122,7 +160,10 @@ def _summary(what: str, seeds: Sequence[int], pairs: Sequence[tuple[Score, Score
 
 
 def _means(what: str, pairs: Sequence[tuple[Score, Score]]) -> list[tuple[float, float]]:
-    return [(getattr(before.metrics, what).mean, getattr(after.metrics, what).mean) for before, after in pairs]
+    return [
+        (getattr(before.metrics, what).mean, getattr(after.metrics, what).mean)
+        for before, after in pairs
+    ]
 
 
 def _mean(values: Any) -> float:

@@ -1,5 +1,7 @@
-"""Where agents act: environments under one contract (`turnwise.envs.core`), and the list of them (`registration`)."""
+"""Where agents act: environments under one contract (`turnwise.envs.base`), and the list of them
+(`registration`).
+"""
 
-from turnwise.envs.core import TurnEnv, fork
+from turnwise.envs.base import TurnEnv, fork
 
 __all__ = ["TurnEnv", "fork"]

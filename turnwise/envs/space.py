@@ -1,7 +1,8 @@
 """Text as a Gymnasium space: every Python string belongs to it.
 
-Gymnasium's own `Text` rejects blanks, newlines and Unicode by default, and `AsyncVectorEnv` with its default
-`shared_memory=True` returns garbage for it; a space of our own makes that constructor ask for `shared_memory=False`.
+Gymnasium's own `Text` rejects blanks, newlines and Unicode by default, and `AsyncVectorEnv` with
+its default `shared_memory=True` returns garbage for it; a space of our own makes that constructor
+ask for `shared_memory=False`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ class TextSpace(Space[str]):
 
     def sample(self, mask: None = None, probability: None = None) -> str:
         length = int(self.np_random.integers(1, 24))
-        return "".join(_ALPHABET[int(i)] for i in self.np_random.integers(len(_ALPHABET), size=length))
+        return "".join(
+            _ALPHABET[int(i)] for i in self.np_random.integers(len(_ALPHABET), size=length)
+        )
 
     def to_jsonable(self, sample_n: Iterable[str]) -> list[str]:
         return list(sample_n)

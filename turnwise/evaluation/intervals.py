@@ -1,10 +1,12 @@
 """How sure one can be of a mean over tasks, and of a difference between two.
 
-The task is the unit of chance: attempts at one task are alike, so every interval resamples tasks (with all their attempts)
-and never single episodes. All of it is vectorised, seeded, and bounded in memory.
+The task is the unit of chance: attempts at one task are alike, so every interval resamples tasks
+(with all their attempts) and never single episodes. All of it is vectorised, seeded, and bounded in
+memory.
 
-Sources: percentile bootstrap, Efron & Tibshirani 1993 section 13.3; the limit where every task agrees, Clopper & Pearson
-1934 (for values within [0, 1] and not only for 0 and 1, since P(X > 0) is at least the mean).
+Sources: percentile bootstrap, Efron & Tibshirani 1993 section 13.3; the limit where every task
+agrees, Clopper & Pearson 1934 (for values within [0, 1] and not only for 0 and 1, since P(X > 0) is
+at least the mean).
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from turnwise.records import Floats, TaskId
 LEVEL = 0.95
 RESAMPLES = 10_000
 _CELLS = 2_000_000
-"""Resampled values held at once, so that 10,000 resamples of 10,000 tasks fit in a few megabytes."""
+"""Resampled values held at once, so that 10,000 resamples of 10,000 tasks fit in a few megabytes.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +48,26 @@ def interval(values: Sequence[float] | Floats, seed: int = 0, bounded: bool = Fa
     """Mean of `values` (one for each task, shape [n]) with its percentile bootstrap interval.
 
     Args:
-        bounded: values lie in [0, 1]. Where all of them are 0 or all are 1 the bootstrap would claim certainty; the
-            exact binomial limit stands in its place: 20 successes of 20 give [0.832, 1], not [1, 1].
+        bounded: values lie in [0, 1]. Where all of them are 0 or all are 1 the bootstrap would
+            claim certainty; the exact binomial limit stands in its place: 20 successes of 20 give
+            [0.832, 1], not [1, 1].
 
     Raises:
         TaskError: when there are no values.
     """
     array = np.asarray(values, dtype=np.float64)
     if not array.size:
-        raise TaskError("there is no episode to measure: every one of them broke off, or none was played")
+        raise TaskError(
+            "there is no episode to measure: every one of them broke off, or none was played"
+        )
     n, mean = int(array.size), float(array.mean())
     if bounded and (array == array[0]).all() and array[0] in (0.0, 1.0):
         limit = float(((1 - LEVEL) / 2) ** (1 / n))
-        return Interval(mean, limit, 1.0, n) if array[0] == 1.0 else Interval(mean, 0.0, 1.0 - limit, n)
+        return (
+            Interval(mean, limit, 1.0, n)
+            if array[0] == 1.0
+            else Interval(mean, 0.0, 1.0 - limit, n)
+        )
     low, high = _percentiles(_resampled_means(array, seed))
     return Interval(mean, low, high, n)
 
@@ -68,7 +78,9 @@ def _resampled_means(values: Floats, seed: int) -> Floats:
     means, block = np.empty(RESAMPLES), max(1, _CELLS // n)
     for start in range(0, RESAMPLES, block):
         stop = min(start + block, RESAMPLES)
-        means[start:stop] = values[rng.integers(n, size=(stop - start, n), dtype=np.int32)].mean(axis=1)
+        means[start:stop] = values[rng.integers(n, size=(stop - start, n), dtype=np.int32)].mean(
+            axis=1
+        )
     return means
 
 
@@ -78,22 +90,32 @@ def _percentiles(draws: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-# Comparisons ----------------------------------------------------------------------------------------------------------
+# Comparisons
+# ----------------------------------------------------------------------------------------------------------
 
 
-def pooled(runs: Sequence[tuple[Mapping[TaskId, float], Mapping[TaskId, float]]], seed: int = 0) -> Interval:
-    """Paired difference over several runs, from their values by task before and after, such as `Score.by_task`.
+def pooled(
+    runs: Sequence[tuple[Mapping[TaskId, float], Mapping[TaskId, float]]], seed: int = 0
+) -> Interval:
+    """Paired difference over several runs, from their values by task before and after, such as
+    `Score.by_task`.
 
-    Runs are resampled and so are tasks, so that the interval says what another seed on other tasks would give. Where all
-    runs played the same tasks the two are crossed (a task that is easy is easy in every run); where they did not, tasks are
-    resampled within each run. With one run it is the paired bootstrap over tasks. `n` counts the different tasks.
+    Runs are resampled and so are tasks, so that the interval says what another seed on other tasks
+    would give. Where all runs played the same tasks the two are crossed (a task that is easy is
+    easy in every run); where they did not, tasks are resampled within each run. With one run it is
+    the paired bootstrap over tasks. `n` counts the different tasks.
 
     Raises:
         TaskError: without runs, or when a run played no task both before and after.
     """
-    gains = [{task: after[task] - value for task, value in before.items() if task in after} for before, after in runs]
+    gains = [
+        {task: after[task] - value for task, value in before.items() if task in after}
+        for before, after in runs
+    ]
     if not gains or not all(gains):
-        raise TaskError("there is nothing to compare: no task was played to its end both before and after")
+        raise TaskError(
+            "there is nothing to compare: no task was played to its end both before and after"
+        )
     if len(gains) == 1:
         return interval(list(gains[0].values()), seed)
     crossed = all(gain.keys() == gains[0].keys() for gain in gains)
@@ -118,7 +140,12 @@ def _crossed_means(gains: Sequence[Mapping[TaskId, float]], rng: np.random.Gener
 
 def _nested_means(gains: Sequence[Mapping[TaskId, float]], rng: np.random.Generator) -> Floats:
     draws, lines = np.zeros(RESAMPLES), np.arange(RESAMPLES)
-    for _ in gains:  # each draw takes as many runs as there are, with replacement, each with tasks of its own
-        means = [_resampled_means(np.array(list(gain.values())), int(rng.integers(2**63))) for gain in gains]
+    for _ in (
+        gains
+    ):  # each draw takes as many runs as there are, with replacement, each with tasks of its own
+        means = [
+            _resampled_means(np.array(list(gain.values())), int(rng.integers(2**63)))
+            for gain in gains
+        ]
         draws += np.array(means)[rng.integers(len(gains), size=RESAMPLES), lines]
     return draws / len(gains)

@@ -1,7 +1,7 @@
 """What a set of episodes says about an agent, and how sure one can be of it.
 
-Each task counts the same, however many attempts it had. A trajectory that broke off with an error earned and lost nothing:
-it is counted as an error, reported apart, and no mean contains it.
+Each task counts the same, however many attempts it had. A trajectory that broke off with an error
+earned and lost nothing: it is counted as an error, reported apart, and no mean contains it.
 
 Source: pass@k, Chen et al. 2021 (arXiv:2107.03374) equation 1.
 """
@@ -34,7 +34,9 @@ class TypeScore:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Everything measured on a set of episodes. Means are over tasks of the task's mean; errors are in none of them."""
+    """Everything measured on a set of episodes. Means are over tasks of the task's mean; errors are
+    in none of them.
+    """
 
     tasks: int
     """Tasks with at least one episode that was played to its end."""
@@ -46,7 +48,9 @@ class Metrics:
     """With k attempts a task this is avg@k."""
     score: Interval
     pass_at_k: dict[int, Interval]
-    """Chance that at least one of k attempts succeeds, for k = 1, 2, 4, … and the number of attempts."""
+    """Chance that at least one of k attempts succeeds, for k = 1, 2, 4, … and the number of
+    attempts.
+    """
     types: dict[str, TypeScore]
     turns: float
     """Mean turns of an episode."""
@@ -62,7 +66,8 @@ class Metrics:
     """The most frequent errors and how often each came up."""
 
 
-# Episodes to tasks ----------------------------------------------------------------------------------------------------
+# Episodes to tasks
+# ----------------------------------------------------------------------------------------------------
 
 
 def by_task(trajectories: Sequence[Trajectory]) -> ByTask:
@@ -76,7 +81,9 @@ def by_task(trajectories: Sequence[Trajectory]) -> ByTask:
 
 def task_means(tasks: ByTask, value: Callable[[Trajectory], float]) -> Floats:
     """[tasks] mean of `value` over each task's episodes."""
-    return np.array([np.mean([value(t) for t in played]) for played in tasks.values()], dtype=np.float64)
+    return np.array(
+        [np.mean([value(t) for t in played]) for played in tasks.values()], dtype=np.float64
+    )
 
 
 def success_of(trajectory: Trajectory) -> float:
@@ -90,7 +97,9 @@ def score_of(trajectory: Trajectory) -> float:
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
-    """Unbiased estimate, from n attempts of which c succeeded, that at least one of k succeeds: 1 - C(n-c,k)/C(n,k)."""
+    """Unbiased estimate, from n attempts of which c succeeded, that at least one of k succeeds: 1 -
+    C(n-c,k)/C(n,k).
+    """
     if not 0 < k <= n or not 0 <= c <= n:
         raise ValueError(f"pass@k needs 0 < k <= n and 0 <= c <= n, not n={n} c={c} k={k}")
     return 1.0 if n - c < k else float(1.0 - np.prod(1.0 - k / np.arange(n - c + 1, n + 1)))
@@ -101,7 +110,11 @@ def _pass_table(tasks: ByTask, seed: int) -> dict[int, Interval]:
     most = max(n for n, _ in counts)
     wanted = sorted({2**i for i in range(most.bit_length())} | {most})
     # A task that lost attempts to errors cannot say anything about k beyond the ones it has.
-    return {k: interval([pass_at_k(n, c, k) for n, c in counts if n >= k], seed, bounded=True) for k in wanted if k <= most}
+    return {
+        k: interval([pass_at_k(n, c, k) for n, c in counts if n >= k], seed, bounded=True)
+        for k in wanted
+        if k <= most
+    }
 
 
 def _type_table(tasks: ByTask, seed: int) -> dict[str, TypeScore]:
@@ -122,13 +135,17 @@ def _type_table(tasks: ByTask, seed: int) -> dict[str, TypeScore]:
 
 
 def measure(trajectories: Sequence[Trajectory], seed: int = 0) -> Metrics:
-    """Every figure of `trajectories`; `seed` is that of the bootstrap. Raises `TaskError` where all of them broke off."""
+    """Every figure of `trajectories`; `seed` is that of the bootstrap. Raises `TaskError` where all
+    of them broke off.
+    """
     tasks = by_task(trajectories)
     played = [t for group in tasks.values() for t in group]
     broken = [t.error for t in trajectories if t.error is not None]
     if not played:
         why = f"; the first error was: {broken[0]}" if broken else ""
-        raise TaskError(f"there is nothing to measure: {len(broken)} of {len(trajectories)} episodes broke off{why}")
+        raise TaskError(
+            f"there is nothing to measure: {len(broken)} of {len(trajectories)} episodes broke off{why}"
+        )
     turns = [turn for t in played for turn in t.turns]
     return Metrics(
         tasks=len(tasks),
@@ -148,14 +165,20 @@ def measure(trajectories: Sequence[Trajectory], seed: int = 0) -> Metrics:
 
 
 def _longest(trajectory: Trajectory) -> int:
-    return max((len(turn.prompt_ids) + len(turn.completion_ids) for turn in trajectory.turns), default=0)
+    return max(
+        (len(turn.prompt_ids) + len(turn.completion_ids) for turn in trajectory.turns), default=0
+    )
 
 
-# Comparisons ----------------------------------------------------------------------------------------------------------
+# Comparisons
+# ----------------------------------------------------------------------------------------------------------
 
 
 def difference(
-    before: Sequence[Trajectory], after: Sequence[Trajectory], value: Callable[[Trajectory], float] = success_of, seed: int = 0
+    before: Sequence[Trajectory],
+    after: Sequence[Trajectory],
+    value: Callable[[Trajectory], float] = success_of,
+    seed: int = 0,
 ) -> Interval:
     """Mean of after minus before, paired by task. Raises `TaskError` when they share no task."""
     return pooled_difference([(before, after)], value, seed)
@@ -170,6 +193,8 @@ def pooled_difference(
     return pooled([(_values(before, value), _values(after, value)) for before, after in runs], seed)
 
 
-def _values(trajectories: Sequence[Trajectory], value: Callable[[Trajectory], float]) -> dict[TaskId, float]:
+def _values(
+    trajectories: Sequence[Trajectory], value: Callable[[Trajectory], float]
+) -> dict[TaskId, float]:
     tasks = by_task(trajectories)
     return dict(zip(tasks, task_means(tasks, value).tolist(), strict=True))

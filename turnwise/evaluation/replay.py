@@ -26,7 +26,9 @@ class Comparison:
 
 
 def compare_replays(recorded: Iterable[Trajectory], played: Sequence[Trajectory]) -> Comparison:
-    """Observation, action, state and reward of every turn, and the outcome. A recording that broke off is compared by its turns."""
+    """Observation, action, state and reward of every turn, and the outcome. A recording that broke
+    off is compared by its turns.
+    """
     again = {trajectory.uid: trajectory for trajectory in played}
     found = [_difference(before, again[before.uid]) for before in recorded if before.uid in again]
     different = [place for place in found if place]
@@ -39,6 +41,12 @@ def _difference(before: Trajectory, after: Trajectory) -> str:
             if getattr(a, what) != getattr(b, what):
                 return f"in the {what} of turn {number} of {before.uid}"
     if len(before.turns) != len(after.turns):
-        return f"in the number of turns of {before.uid} ({len(before.turns)} and {len(after.turns)})"
+        return (
+            f"in the number of turns of {before.uid} ({len(before.turns)} and {len(after.turns)})"
+        )
     whole = before.error is None
-    return f"in the outcome of {before.uid}" if whole and (before.success, before.score) != (after.success, after.score) else ""
+    return (
+        f"in the outcome of {before.uid}"
+        if whole and (before.success, before.score) != (after.success, after.score)
+        else ""
+    )

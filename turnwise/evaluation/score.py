@@ -1,8 +1,10 @@
-"""A score is a claim: it holds everything that somebody else needs to make the same measurement again.
+"""A score is a claim: it holds everything that somebody else needs to make the same measurement
+again.
 
-Environment and data, split and the very tasks, prompt, agent and its sampling, seeds, versions of the software, and what
-was measured. Per-task means are kept too, so that two scores over the same tasks can be compared in pairs without their
-trajectories. Written as JSON that names its format and version.
+Environment and data, split and the very tasks, prompt, agent and its sampling, seeds, versions of
+the software, and what was measured. Per-task means are kept too, so that two scores over the same
+tasks can be compared in pairs without their trajectories. Written as JSON that names its format and
+version.
 """
 
 from __future__ import annotations
@@ -59,14 +61,19 @@ class Score:
     def by_task(self, name: str = "success") -> dict[TaskId, float]:
         """Mean `success` or `score` by task, tasks without a whole episode left out."""
         values = {"success": self.task_success, "score": self.task_score}[name]
-        return {task: value for task, value in zip(self.task_ids, values, strict=True) if value is not None}
+        return {
+            task: value
+            for task, value in zip(self.task_ids, values, strict=True)
+            if value is not None
+        }
 
 
 def compare(before: Score, after: Score, name: str = "success") -> Interval:
     """Paired difference of `success` or `score` over the tasks both played.
 
     Raises:
-        DataError: when the two were not measured on the same data, so that equal task ids mean different tasks.
+        DataError: when the two were not measured on the same data, so that equal task ids mean
+        different tasks.
         TaskError: when they share no task.
     """
     check_comparable(before, after.environment, after.data_hash, after.split)
@@ -79,7 +86,9 @@ def check_comparable(before: Score, environment: str, data_hash: str, split: str
     for what, theirs in now.items():
         ours = getattr(before, what)
         if ours != theirs:
-            raise DataError(f"the two scores cannot be compared: their {what.replace('_', ' ')} differs ({ours!r} and {theirs!r})")
+            raise DataError(
+                f"the two scores cannot be compared: their {what.replace('_', ' ')} differs ({ours!r} and {theirs!r})"
+            )
 
 
 def software_versions() -> dict[str, str]:
@@ -94,7 +103,8 @@ def software_versions() -> dict[str, str]:
     return found
 
 
-# Files ----------------------------------------------------------------------------------------------------------------
+# Files
+# ----------------------------------------------------------------------------------------------------------------
 
 
 def to_json(score: Score) -> dict[str, Any]:
@@ -103,11 +113,15 @@ def to_json(score: Score) -> dict[str, Any]:
 
 
 def from_json(data: Mapping[str, Any], where: str = "the score") -> Score:
-    """The score that `to_json` wrote. Raises `DataError` for another format or version, or for missing fields."""
+    """The score that `to_json` wrote. Raises `DataError` for another format or version, or for
+    missing fields.
+    """
     if data.get("format") != FORMAT:
         raise DataError(f"{where} is not a turnwise score: it should name the format {FORMAT!r}")
     if data.get("version") != VERSION:
-        raise DataError(f"{where} has version {data.get('version')!r} and this turnwise reads version {VERSION}")
+        raise DataError(
+            f"{where} has version {data.get('version')!r} and this turnwise reads version {VERSION}"
+        )
     try:
         values = {f.name: data[f.name] for f in fields(Score)}
         for name in ("task_ids", "task_success", "task_score"):
@@ -124,7 +138,9 @@ def _metrics(data: Mapping[str, Any]) -> Metrics:
     values["success"], values["score"] = Interval(**data["success"]), Interval(**data["score"])
     values["pass_at_k"] = {int(k): Interval(**value) for k, value in data["pass_at_k"].items()}
     values["types"] = {
-        tag: TypeScore(**{**line, "success": Interval(**line["success"]), "score": Interval(**line["score"])})
+        tag: TypeScore(
+            **{**line, "success": Interval(**line["success"]), "score": Interval(**line["score"])}
+        )
         for tag, line in data["types"].items()
     }
     return Metrics(**values)
@@ -135,7 +151,9 @@ def write(path: str | Path, score: Score) -> None:
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(json.dumps(to_json(score), indent=1, ensure_ascii=False) + "\n", encoding="utf8")
+        target.write_text(
+            json.dumps(to_json(score), indent=1, ensure_ascii=False) + "\n", encoding="utf8"
+        )
     except OSError as problem:
         raise DataError(f"cannot write the score to {target}: {problem.strerror}") from problem
 

@@ -10,18 +10,31 @@ with open_sandbox(Spec(preload=("sympy",))) as sandbox:
 from __future__ import annotations
 
 from turnwise.errors import unknown
-from turnwise.sandbox.contract import Capabilities, Limits, Result, Sandbox, SandboxError, Session, Shell, Snapshot, Spec
+from turnwise.sandbox.contract import (
+    Capabilities,
+    Limits,
+    Result,
+    Sandbox,
+    SandboxError,
+    Session,
+    Shell,
+    Snapshot,
+    Spec,
+)
 
 BACKENDS = ("jail", "bubblewrap", "landlock", "docker")
 """In the order in which `auto` tries them."""
 
 
-def open_sandbox(spec: Spec | None = None, backend: str = "auto", allow_unsafe: bool = False) -> Sandbox:
+def open_sandbox(
+    spec: Spec | None = None, backend: str = "auto", allow_unsafe: bool = False
+) -> Sandbox:
     """A new sandbox.
 
     Args:
         spec: what it is made of; None for the defaults.
-        backend: one of `BACKENDS`, or `auto`: the first that works here, said once with what it does not protect.
+        backend: one of `BACKENDS`, or `auto`: the first that works here, said once with what it
+        does not protect.
         allow_unsafe: whether `auto` may fall back on no confinement at all.
 
     Raises:

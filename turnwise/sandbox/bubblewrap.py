@@ -1,8 +1,10 @@
-"""Bubblewrap: the same namespaces as the jail, made by a small program that a distribution may have allowed to make them.
+"""Bubblewrap: the same namespaces as the jail, made by a small program that a distribution may have
+allowed to make them.
 
-Worth having where an ordinary program may not make user namespaces but `bwrap` may (an AppArmor profile). Its payload never is the
-host's root: a root trainer gives every sandbox a user of its own before bwrap starts. Its memory file systems are limited in
-size; in the number of files they are not.
+Worth having where an ordinary program may not make user namespaces but `bwrap` may (an AppArmor
+profile). Its payload never is the host's root: a root trainer gives every sandbox a user of its own
+before bwrap starts. Its memory file systems are limited in size; in the number of files they are
+not.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ def reason() -> str:
     if program is None:
         return "bwrap is not installed (Debian, Ubuntu: apt-get install bubblewrap)"
     try:
-        said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=30, check=False).stdout
+        said = subprocess.run(
+            [program, "--version"], capture_output=True, text=True, timeout=30, check=False
+        ).stdout
         version = tuple(int(part) for part in said.split()[-1].split("."))
     except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as problem:
         return f"{program} does not say its version: {problem}"
@@ -54,7 +58,9 @@ def _system() -> Iterator[str]:
             yield from ("--ro-bind", path, path)
 
 
-def arguments(spec: Spec, binds: dict[str, str], information: int, texts: dict[str, int]) -> list[str]:
+def arguments(
+    spec: Spec, binds: dict[str, str], information: int, texts: dict[str, int]
+) -> list[str]:
     """The command line of bwrap, up to the program to be confined.
 
     Args:
@@ -62,10 +68,32 @@ def arguments(spec: Spec, binds: dict[str, str], information: int, texts: dict[s
         information: the descriptor it writes `child-pid` to.
         texts: guest path -> a descriptor to read the file's content from.
     """
-    words = ["--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
-    words += ["--uid", INSIDE, "--gid", INSIDE, "--hostname", "sandbox", "--cap-drop", "ALL", "--new-session", "--as-pid-1"]
+    words = [
+        "--unshare-user",
+        "--unshare-pid",
+        "--unshare-net",
+        "--unshare-ipc",
+        "--unshare-uts",
+        "--unshare-cgroup-try",
+    ]
+    words += [
+        "--uid",
+        INSIDE,
+        "--gid",
+        INSIDE,
+        "--hostname",
+        "sandbox",
+        "--cap-drop",
+        "ALL",
+        "--new-session",
+        "--as-pid-1",
+    ]
     words += ["--info-fd", str(information), *_system(), "--proc", "/proc", "--dev", "/dev"]
-    for place in ("/work", "/tmp", "/dev/shm"):  # /dev itself becomes read-only, what is mounted below it does not
+    for place in (
+        "/work",
+        "/tmp",
+        "/dev/shm",
+    ):  # /dev itself becomes read-only, what is mounted below it does not
         words += ["--size", str(spec.limits.disk_mb << 20), "--tmpfs", place]
     for path, descriptor in texts.items():
         words += ["--ro-bind-data", str(descriptor), path]
@@ -85,7 +113,8 @@ def open_sandbox(spec: Spec) -> GuestSandbox:
     """A sandbox in bubblewrap.
 
     Raises:
-        SandboxError: where bwrap is absent, too old or may not make namespaces; the sentence says which.
+        SandboxError: where bwrap is absent, too old or may not make namespaces; the sentence says
+            which.
     """
     if why := reason():
         raise SandboxError(f"the bubblewrap backend cannot run here: {why}")
@@ -99,18 +128,32 @@ def open_sandbox(spec: Spec) -> GuestSandbox:
         outer = [program, *arguments(spec, shown, information, texts), *inner]
         if user is None:
             return outer
-        return command(interpreter(), str(HERE), {"show": list(shown.values()), "user": [user, user], "become": outer}, channel)
+        return command(
+            interpreter(),
+            str(HERE),
+            {"show": list(shown.values()), "user": [user, user], "become": outer},
+            channel,
+        )
 
     try:
         started = start(line, "bubblewrap", tuple(texts.values()))
     finally:
         for descriptor in texts.values():
             os.close(descriptor)
-    held = Capabilities(filesystem=True, network=True, processes=True, total_memory=True, disk_quota=False, fork=False)
+    held = Capabilities(
+        filesystem=True,
+        network=True,
+        processes=True,
+        total_memory=True,
+        disk_quota=False,
+        fork=False,
+    )
     cgroup = budget(spec)
     environment = {
         "PATH": f"{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin",
         "PYTHONPATH": ":".join(guest for guest, host in binds.items() if host in sites()),
     }
-    more = plan(spec, "plain", work="/work", environment=environment, watch_memory=not cgroup.memory)
+    more = plan(
+        spec, "plain", work="/work", environment=environment, watch_memory=not cgroup.memory
+    )
     return GuestSandbox(spec, started.channel, Confined("bubblewrap", held, started, cgroup), more)

@@ -1,7 +1,8 @@
-"""Limits on memory and processes of a whole sandbox, where this process may make cgroups (version 1 or 2).
+"""Limits on memory and processes of a whole sandbox, where this process may make cgroups (version 1
+or 2).
 
-Only this side knows of them: a sandbox sees no cgroup file. They are named by the process that made them, and those whose maker is
-gone are swept when the next one is made.
+Only this side knows of them: a sandbox sees no cgroup file. They are named by the process that made
+them, and those whose maker is gone are swept when the next one is made.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ _swept: list[int] = []
 
 
 def _home(controller: str) -> Path | None:
-    """The directory in which this process may make cgroups with `memory` or `pids`; None where it may not."""
+    """The directory in which this process may make cgroups with `memory` or `pids`; None where it
+    may not.
+    """
     first = ROOT / controller
     if first.is_dir() and os.access(first, os.W_OK):
         return first
@@ -81,7 +84,9 @@ class Cgroup:
         return self._memory is not None
 
     def resize(self, memory_mb: int, processes: int) -> None:
-        """Set the limits anew. A limit below what is in use may be refused by the kernel and then stays as it was."""
+        """Set the limits anew. A limit below what is in use may be refused by the kernel and then
+        stays as it was.
+        """
         if self._pids is not None:
             (self._pids / "pids.max").write_text(str(processes))
         if self._memory is None:
@@ -92,7 +97,9 @@ class Cgroup:
             with contextlib.suppress(OSError):
                 (self._memory / "memory.swap.max").write_text("0")
             return
-        with contextlib.suppress(OSError):  # with swap counted: never below the limit without it, so first where it grows
+        with contextlib.suppress(
+            OSError
+        ):  # with swap counted: never below the limit without it, so first where it grows
             (self._memory / "memory.memsw.limit_in_bytes").write_text(size)
         (self._memory / "memory.limit_in_bytes").write_text(size)
         with contextlib.suppress(OSError):
@@ -104,13 +111,18 @@ class Cgroup:
             (folder / "cgroup.procs").write_text(str(pid))
 
     def doors(self) -> list[str]:
-        """Files to which a process without threads writes "0" to be under the limits from then on, with all it starts.
+        """Files to which a process without threads writes "0" to be under the limits from then on,
+        with all it starts.
 
-        Moving another process (`add`) makes the kernel wait until every processor has passed a quiet state, 10 ms and more;
-        a thread that moves itself waits for nobody (version 1; version 2 has no such file).
+        Moving another process (`add`) makes the kernel wait until every processor has passed a
+        quiet state, 10 ms and more; a thread that moves itself waits for nobody (version 1; version
+        2 has no such file).
         """
         names = ("tasks", "cgroup.procs")
-        return [str(next(folder / name for name in names if (folder / name).exists())) for folder in sorted(self._folders)]
+        return [
+            str(next(folder / name for name in names if (folder / name).exists()))
+            for folder in sorted(self._folders)
+        ]
 
     def kills(self) -> int:
         """How many processes the kernel has killed for memory."""

@@ -1,7 +1,8 @@
-"""The parent's side of the guest: a `Sandbox` whose every promise is kept by asking the program inside and never trusting it.
+"""The parent's side of the guest: a `Sandbox` whose every promise is kept by asking the program
+inside and never trusting it.
 
-Each backend launches the guest in its own way and hands over a channel and a `Confinement`, the means to kill it. All lengths and
-all waits are bounded here.
+Each backend launches the guest in its own way and hands over a channel and a `Confinement`, the
+means to kill it. All lengths and all waits are bounded here.
 """
 
 from __future__ import annotations
@@ -16,7 +17,16 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from turnwise.sandbox.contract import Capabilities, Result, Sandbox, SandboxError, Session, Shell, Snapshot, Spec
+from turnwise.sandbox.contract import (
+    Capabilities,
+    Result,
+    Sandbox,
+    SandboxError,
+    Session,
+    Shell,
+    Snapshot,
+    Spec,
+)
 from turnwise.sandbox.guest.frames import Channel, Header
 
 GRACE = 20.0
@@ -57,7 +67,9 @@ class GuestSandbox(Sandbox):
         plan: the guest's configuration; None where it is configured (a fork).
     """
 
-    def __init__(self, spec: Spec, channel: Channel, confinement: Confinement, plan: Header | None) -> None:
+    def __init__(
+        self, spec: Spec, channel: Channel, confinement: Confinement, plan: Header | None
+    ) -> None:
         self.spec = spec
         self._channel, self._confinement = channel, confinement
         self._lock = threading.RLock()
@@ -106,7 +118,9 @@ class GuestSandbox(Sandbox):
             self._end()
         return answer
 
-    def _ask(self, header: Header, body: bytes = b"", descriptors: tuple[int, ...] = ()) -> tuple[Header, bytes]:
+    def _ask(
+        self, header: Header, body: bytes = b"", descriptors: tuple[int, ...] = ()
+    ) -> tuple[Header, bytes]:
         """A request that is ours; `SandboxError` where it cannot be met."""
         with self._lock:
             answer = self._exchange(header, body, SETUP, descriptors)
@@ -132,20 +146,41 @@ class GuestSandbox(Sandbox):
             elapsed = time.monotonic() - start
             if answer is None:
                 memory = self._kills_at_end > kills if self._dead else False
-                return Result("", "", None, "timeout" if timed_out else "memory" if memory else "died", False, elapsed), False
+                return Result(
+                    "",
+                    "",
+                    None,
+                    "timeout" if timed_out else "memory" if memory else "died",
+                    False,
+                    elapsed,
+                ), False
             if "failed" in answer[0]:
                 raise SandboxError(str(answer[0]["failed"]))
             result = self._result(*answer, elapsed)
             if result.error == "died" or result.exit_code == 137:
                 kills = self._confinement.memory_kills() - kills
                 if kills > 0:
-                    result = Result(result.stdout, result.stderr, None, "memory", result.truncated, elapsed, result.late)
+                    result = Result(
+                        result.stdout,
+                        result.stderr,
+                        None,
+                        "memory",
+                        result.truncated,
+                        elapsed,
+                        result.late,
+                    )
             return result, bool(answer[0].get("alive"))
 
     def _result(self, header: Header, body: bytes, elapsed: float) -> Result:
         most = 2 * self.spec.limits.output_chars + 1000
-        first, second, third = (min(max(int(header.get(name) or 0), 0), most) for name in ("out", "err", "late"))
-        texts = [body[:first], body[first : first + second], body[first + second : first + second + third]]
+        first, second, third = (
+            min(max(int(header.get(name) or 0), 0), most) for name in ("out", "err", "late")
+        )
+        texts = [
+            body[:first],
+            body[first : first + second],
+            body[first + second : first + second + third],
+        ]
         out, err, late = (text.decode("utf-8", "replace") for text in texts)
         code = header.get("exit")
         error = header.get("error")
@@ -170,11 +205,19 @@ class GuestSandbox(Sandbox):
 
     # The contract.
 
-    def run(self, command: Sequence[str] | str, timeout: float | None = None, stdin: str | bytes = "") -> Result:
-        argv = ["bash", "-c", command] if isinstance(command, str) else [str(word) for word in command]
+    def run(
+        self, command: Sequence[str] | str, timeout: float | None = None, stdin: str | bytes = ""
+    ) -> Result:
+        argv = (
+            ["bash", "-c", command] if isinstance(command, str) else [str(word) for word in command]
+        )
         if not argv or any("\0" in word for word in argv):
             raise SandboxError("a command is at least one word, and no word holds a NUL character")
-        return self.call({"ask": "run", "argv": argv}, stdin.encode() if isinstance(stdin, str) else stdin, timeout)[0]
+        return self.call(
+            {"ask": "run", "argv": argv},
+            stdin.encode() if isinstance(stdin, str) else stdin,
+            timeout,
+        )[0]
 
     def session(self) -> Session:
         session = GuestSession(self, int(self._ask({"ask": "session"})[0]["session"]))
@@ -207,7 +250,9 @@ class GuestSandbox(Sandbox):
 
     def fork(self) -> GuestSandbox:
         if not self.capabilities.fork:
-            raise SandboxError(f"the {self.backend} backend cannot fork a running sandbox: use the jail")
+            raise SandboxError(
+                f"the {self.backend} backend cannot fork a running sandbox: use the jail"
+            )
         ours, theirs = socket.socketpair()
         try:
             with self._lock:
@@ -247,7 +292,9 @@ class GuestSession(Session):
         if not self.alive:
             return Result("", "", None, "died")
         request = {"ask": "cell", "session": self._number}
-        result, self._alive = self._sandbox.call(request, code.encode("utf-8", "surrogatepass"), timeout)
+        result, self._alive = self._sandbox.call(
+            request, code.encode("utf-8", "surrogatepass"), timeout
+        )
         return result
 
     @property
@@ -270,7 +317,11 @@ class GuestShell(Shell):
     def run(self, command: str, timeout: float | None = None) -> Result:
         if not self._open or not self._sandbox.stands:
             return Result("", "", None, "died")
-        return self._sandbox.call({"ask": "command", "shell": self._number}, command.encode("utf-8", "surrogateescape"), timeout)[0]
+        return self._sandbox.call(
+            {"ask": "command", "shell": self._number},
+            command.encode("utf-8", "surrogateescape"),
+            timeout,
+        )[0]
 
     def close(self) -> None:
         if self._open:
@@ -292,7 +343,9 @@ class GuestSnapshot(Snapshot):
 
 
 def archive(folder: str) -> bytes:
-    """A directory's regular files, directories and links as a tar, whatever it is called and whoever owns it."""
+    """A directory's regular files, directories and links as a tar, whatever it is called and
+    whoever owns it.
+    """
     if not os.path.isdir(folder):
         raise SandboxError(f"the workspace {folder!r} is not a directory")
 
@@ -313,9 +366,27 @@ def plan(spec: Spec, mode: str, **more: Any) -> Header:
 
     Args:
         mode: `jail` or `plain`.
-        more: such as `environment` (overridden by the spec's), `watch_memory`, `covered`, `overlay`, `work`.
+        more: such as `environment` (overridden by the spec's), `watch_memory`, `covered`,
+            `overlay`, `work`.
     """
     limits = {name: getattr(spec.limits, name) for name in spec.limits.__slots__}
-    environment = {"HOME": "/work", "TMPDIR": "/tmp", "LANG": "C.UTF-8", "TZ": "UTC", "OPENBLAS_NUM_THREADS": "1"}
-    environment |= {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0", **more.pop("environment", {}), **spec.environment}
-    return {"mode": mode, "limits": limits, "environment": environment, "preload": list(spec.preload), **more}
+    environment = {
+        "HOME": "/work",
+        "TMPDIR": "/tmp",
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    environment |= {
+        "OMP_NUM_THREADS": "1",
+        "PYTHONHASHSEED": "0",
+        **more.pop("environment", {}),
+        **spec.environment,
+    }
+    return {
+        "mode": mode,
+        "limits": limits,
+        "environment": environment,
+        "preload": list(spec.preload),
+        **more,
+    }

@@ -1,8 +1,10 @@
-"""Containers by the docker SDK: one is made, its program is spoken with over the attached socket, and it goes when that closes.
+"""Containers by the docker SDK: one is made, its program is spoken with over the attached socket,
+and it goes when that closes.
 
-Process 1 of the container is the guest, its channel the container's own standard input and output. The daemon closes that
-input when we are gone, however we went, and the guest ends when it closes; so a killed trainer leaves no container. What a
-daemon forgets all the same has a label with its owner, which the janitor reads, and a time after which it ends by itself.
+Process 1 of the container is the guest, its channel the container's own standard input and output.
+The daemon closes that input when we are gone, however we went, and the guest ends when it closes;
+so a killed trainer leaves no container. What a daemon forgets all the same has a label with its
+owner, which the janitor reads, and a time after which it ends by itself.
 """
 
 from __future__ import annotations
@@ -23,12 +25,16 @@ from turnwise.sandbox.guest.frames import BODY, Channel
 
 LABEL = "turnwise.owner"
 SKELETON = "turnwise-skeleton:1"
-"""An image with nothing in it but the names under which /usr is also known; the host's /usr is shown in it read-only."""
+"""An image with nothing in it but the names under which /usr is also known; the host's /usr is
+shown in it read-only.
+"""
 LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
 HOURS = 12
 """After which a container ends by itself."""
 USERS = range(0x71000000, 0x71100000)
-"""User numbers inside; each container has its own, since the kernel counts the processes of a user over all containers."""
+"""User numbers inside; each container has its own, since the kernel counts the processes of a user
+over all containers.
+"""
 GUEST_MB = 48
 """What the guest itself may hold beside the code it runs."""
 
@@ -45,11 +51,15 @@ def client() -> Any:
     except ImportError:
         raise SandboxError("the docker SDK is missing: pip install 'turnwise[docker]'") from None
     try:
-        made = docker.from_env(timeout=120)  # it keeps up to 25 idle connections, one for each of the last addresses asked
+        made = docker.from_env(
+            timeout=120
+        )  # it keeps up to 25 idle connections, one for each of the last addresses asked
         made.ping()
     except Exception as problem:  # the SDK lets through whatever its transports raise
         text = str(problem).split("\n")[0][:200]
-        raise SandboxError(f"no Docker daemon answers ({text}); start one, or set DOCKER_HOST") from None
+        raise SandboxError(
+            f"no Docker daemon answers ({text}); start one, or set DOCKER_HOST"
+        ) from None
     return made
 
 
@@ -57,7 +67,9 @@ def client() -> Any:
 def swept() -> int:
     """Remove containers and images whose owner is gone; once per process. Returns how many."""
     removed = 0
-    for container in client().containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
+    for container in client().containers.list(
+        all=True, filters={"label": LABEL}, ignore_removed=True
+    ):
         if janitor.orphaned(container.labels.get(LABEL, "")):
             with suppress(Exception):
                 container.remove(force=True, v=True)
@@ -87,7 +99,9 @@ def skeleton() -> str:
 
 
 class Attached(Channel):
-    """Frames over an attached container: the daemon puts 8 bytes before every piece, which say the stream and the length."""
+    """Frames over an attached container: the daemon puts 8 bytes before every piece, which say the
+    stream and the length.
+    """
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(descriptor, descriptor, longest=BODY)
@@ -124,7 +138,9 @@ class Container:
         SandboxError: where the daemon cannot make or start it, with its words.
     """
 
-    def __init__(self, spec: Spec, image: str, command: list[str], shown: dict[str, str], runtime: str = "") -> None:
+    def __init__(
+        self, spec: Spec, image: str, command: list[str], shown: dict[str, str], runtime: str = ""
+    ) -> None:
         self.api = client().api
         number = USERS[uuid.uuid4().int % len(USERS)]
         self.user = f"{number}:{number}"
@@ -134,14 +150,20 @@ class Container:
             made = self.api.create_container(image, command, **self._settings(spec, shown, runtime))
             self.id: str = made["Id"]
         except Exception as problem:
-            raise SandboxError(f"the Docker daemon cannot make a container of {image}: {_words(problem)}") from None
+            raise SandboxError(
+                f"the Docker daemon cannot make a container of {image}: {_words(problem)}"
+            ) from None
         try:
-            attached = self.api.attach_socket(self.id, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+            attached = self.api.attach_socket(
+                self.id, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+            )
             self.channel = Attached(_take(attached))
             self.api.start(self.id)
         except Exception as problem:
             self.remove()
-            raise SandboxError(f"the Docker daemon cannot start a container of {image}: {_words(problem)}") from None
+            raise SandboxError(
+                f"the Docker daemon cannot start a container of {image}: {_words(problem)}"
+            ) from None
 
     def _settings(self, spec: Spec, shown: dict[str, str], runtime: str) -> dict[str, Any]:
         limits = spec.limits
@@ -180,7 +202,9 @@ class Container:
         try:
             return str(self.api.commit(self.id, changes=[f"LABEL {LABEL}={janitor.tag()}"])["Id"])
         except Exception as problem:
-            raise SandboxError(f"the Docker daemon cannot keep a copy of the container: {_words(problem)}") from None
+            raise SandboxError(
+                f"the Docker daemon cannot keep a copy of the container: {_words(problem)}"
+            ) from None
 
     def remove(self) -> None:
         """Kill everything in it and forget it. Doing it again changes nothing."""
@@ -193,7 +217,9 @@ class Container:
             self.api.kill(self.id)
 
     def memory_kills(self) -> int:
-        """How often the kernel has killed something in it for memory, where its control group can be read; else 0."""
+        """How often the kernel has killed something in it for memory, where its control group can
+        be read; else 0.
+        """
         if not self._events:
             with suppress(Exception):
                 self._events = _events(int(self.api.inspect_container(self.id)["State"]["Pid"]))
@@ -204,14 +230,23 @@ class Container:
 
     def pack(self, folder: str) -> bytes:
         """A directory as a tar, links and modes included."""
-        code, output = client().containers.get(self.id).exec_run(["tar", "-C", folder, "-c", "."], demux=True)
+        code, output = (
+            client().containers.get(self.id).exec_run(["tar", "-C", folder, "-c", "."], demux=True)
+        )
         if code != 0:
-            raise SandboxError(f"{folder} of a container cannot be read: {(output[1] or b'').decode(errors='replace')[:300]}")
+            raise SandboxError(
+                f"{folder} of a container cannot be read: {(output[1] or b'').decode(errors='replace')[:300]}"
+            )
         return bytes(output[0] or b"")
 
     def unpack(self, folder: str, data: bytes) -> None:
         """Fill a directory from a tar, as the user inside."""
-        made = self.api.exec_create(self.id, ["tar", "-C", folder, "-x", "--no-same-owner", "-m"], stdin=True, user=self.user)
+        made = self.api.exec_create(
+            self.id,
+            ["tar", "-C", folder, "-x", "--no-same-owner", "-m"],
+            stdin=True,
+            user=self.user,
+        )
         attached = self.api.exec_start(made["Id"], socket=True)
         try:
             attached._sock.sendall(data)
@@ -224,11 +259,15 @@ class Container:
         finally:
             os.close(_take(attached))
         if self.api.exec_inspect(made["Id"])["ExitCode"] != 0:
-            raise SandboxError(f"{folder} of a container cannot be filled: there is no room, or the image has no tar")
+            raise SandboxError(
+                f"{folder} of a container cannot be filled: there is no room, or the image has no tar"
+            )
 
 
 def _take(attached: Any) -> int:
-    """The descriptor of a hijacked connection, out of the hands of the SDK, whose objects would keep it open in a circle."""
+    """The descriptor of a hijacked connection, out of the hands of the SDK, whose objects would
+    keep it open in a circle.
+    """
     response, attached._response = getattr(attached, "_response", None), None
     descriptor = int(attached._sock.detach())
     for each in (each for each in (response, attached) if each is not None):

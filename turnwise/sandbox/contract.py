@@ -1,8 +1,10 @@
-"""What a sandbox is: a place where untrusted code runs, described by what it may use, what it promises and what it answers.
+"""What a sandbox is: a place where untrusted code runs, described by what it may use, what it
+promises and what it answers.
 
-A backend makes a `Sandbox`; whoever uses one sees only this page. Every call is bounded in time by the parent, who kills and
-never asks; every answer is a `Result`, whose `error` says whose fault an ending was. `infrastructure` alone means that nothing
-can be said about the code: it is never a wrong answer and never a reward of zero.
+A backend makes a `Sandbox`; whoever uses one sees only this page. Every call is bounded in time by
+the parent, who kills and never asks; every answer is a `Result`, whose `error` says whose fault an
+ending was. `infrastructure` alone means that nothing can be said about the code: it is never a
+wrong answer and never a reward of zero.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ class SandboxError(TurnwiseError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What code may use. Memory, processes, disk and files are of the whole sandbox where the backend can (`Capabilities`)."""
+    """What code may use. Memory, processes, disk and files are of the whole sandbox where the
+    backend can (`Capabilities`).
+    """
 
     seconds: float = 10.0
     """Wall clock of one call, unless the call says otherwise."""
@@ -53,14 +57,20 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a backend really enforces here. What is False is said once when the backend is chosen, never passed over."""
+    """What a backend really enforces here. What is False is said once when the backend is chosen,
+    never passed over.
+    """
 
     filesystem: bool
-    """Nothing of the host is readable but what was given, and nothing writable outside the workspace."""
+    """Nothing of the host is readable but what was given, and nothing writable outside the
+    workspace.
+    """
     network: bool
     """No network, no abstract or host unix sockets."""
     processes: bool
-    """Own process numbers: other processes can be neither seen nor signalled, and all die with the sandbox."""
+    """Own process numbers: other processes can be neither seen nor signalled, and all die with the
+    sandbox.
+    """
     total_memory: bool
     """The memory limit holds for all processes together."""
     disk_quota: bool
@@ -82,7 +92,9 @@ class Result:
     """Output was dropped; the beginning and the end were kept."""
     seconds: float = 0.0
     late: str = ""
-    """Written by threads or background processes since the call before, when nothing was being answered."""
+    """Written by threads or background processes since the call before, when nothing was being
+    answered.
+    """
 
     @property
     def ok(self) -> bool:
@@ -96,11 +108,13 @@ class Spec:
 
     Args:
         limits: what code may use.
-        workspace: a host directory whose tree is the beginning of the workspace `/work`; never written to (copied, or the lower
-            layer of an overlay). Empty: an empty workspace.
-        readonly: guest path -> host path, bound read-only beside the system's own `/usr`, `/bin`, `/lib`.
+        workspace: a host directory whose tree is the beginning of the workspace `/work`; never
+            written to (copied, or the lower layer of an overlay). Empty: an empty workspace.
+        readonly: guest path -> host path, bound read-only beside the system's own `/usr`, `/bin`,
+        `/lib`.
         environment: variables of the guest; nothing of ours is ever passed.
-        preload: modules that interpreter sessions find imported already (from the warm zygote where the backend has one).
+        preload: modules that interpreter sessions find imported already (from the warm zygote where
+        the backend has one).
         image: of the docker backend.
     """
 
@@ -117,8 +131,9 @@ class Session(ABC):
 
     @abstractmethod
     def run(self, code: str, timeout: float | None = None) -> Result:
-        """Run one cell. A bare last expression is not printed. After `timeout`, `output` or `died`, or killed for `memory`, the
-        session is gone and every later call answers `died`; one that was only refused memory (MemoryError) stays `alive`."""
+        """Run one cell. A bare last expression is not printed. After `timeout`, `output` or `died`,
+        or killed for `memory`, the session is gone and every later call answers `died`; one that
+        was only refused memory (MemoryError) stays `alive`."""
 
     @property
     @abstractmethod
@@ -141,8 +156,8 @@ class Shell(ABC):
 
     @abstractmethod
     def run(self, command: str, timeout: float | None = None) -> Result:
-        """Run one command line; `exit_code` is its status. After a `timeout` everything it started is killed, and the next
-        command finds a new bash in the workspace."""
+        """Run one command line; `exit_code` is its status. After a `timeout` everything it started
+        is killed, and the next command finds a new bash in the workspace."""
 
     @abstractmethod
     def close(self) -> None:
@@ -164,8 +179,12 @@ class Sandbox(ABC):
     def capabilities(self) -> Capabilities: ...
 
     @abstractmethod
-    def run(self, command: Sequence[str] | str, timeout: float | None = None, stdin: str | bytes = "") -> Result:
-        """Run a program (a string is given to `bash -c`) in `/work`, and wait until it and all it started are gone."""
+    def run(
+        self, command: Sequence[str] | str, timeout: float | None = None, stdin: str | bytes = ""
+    ) -> Result:
+        """Run a program (a string is given to `bash -c`) in `/work`, and wait until it and all it
+        started are gone.
+        """
 
     @abstractmethod
     def session(self) -> Session:
@@ -174,7 +193,9 @@ class Sandbox(ABC):
     @property
     @abstractmethod
     def sessions(self) -> tuple[Session, ...]:
-        """The interpreters that stand, in the order they were made; in a fork, the copies of those of its origin."""
+        """The interpreters that stand, in the order they were made; in a fork, the copies of those
+        of its origin.
+        """
 
     @abstractmethod
     def shell(self) -> Shell:
@@ -182,10 +203,12 @@ class Sandbox(ABC):
 
     @abstractmethod
     def write(self, path: str, data: str | bytes) -> None:
-        """Write a file of the workspace; directories are made. `path` is relative to `/work` or under it.
+        """Write a file of the workspace; directories are made. `path` is relative to `/work` or
+        under it.
 
         Raises:
-            SandboxError: for a path that leaves the workspace (also through a link), or where there is no room.
+            SandboxError: for a path that leaves the workspace (also through a link), or where there
+                is no room.
         """
 
     @abstractmethod
@@ -193,12 +216,15 @@ class Sandbox(ABC):
         """The bytes of a regular file of the workspace.
 
         Raises:
-            SandboxError: where it is absent, not a regular file, larger than `limit`, or outside the workspace.
+            SandboxError: where it is absent, not a regular file, larger than `limit`, or outside
+                the workspace.
         """
 
     @abstractmethod
     def files(self) -> list[str]:
-        """Paths of the regular files of the workspace, sorted, relative to it. Links are not followed."""
+        """Paths of the regular files of the workspace, sorted, relative to it. Links are not
+        followed.
+        """
 
     @abstractmethod
     def snapshot(self) -> Snapshot:
@@ -210,7 +236,9 @@ class Sandbox(ABC):
 
     @abstractmethod
     def fork(self) -> Sandbox:
-        """A second sandbox that continues from here, independent of this one: `snapshot().open()` without keeping it."""
+        """A second sandbox that continues from here, independent of this one: `snapshot().open()`
+        without keeping it.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -1,11 +1,14 @@
-"""Docker: a container per sandbox, for machines with a daemon and for tasks that come as images. gVisor as its runtime, if wished.
+"""Docker: a container per sandbox, for machines with a daemon and for tasks that come as images.
+gVisor as its runtime, if wished.
 
-Without an image the container has nothing of its own: the host's /usr and Python are shown read-only, `/work` and `/tmp` are
-memory with a limit, and everything else cannot be written. With an image (`Spec.image`; it needs Python 3.11 or later as
-`python3`) its other directories can be written too, without a limit on the disk.
+Without an image the container has nothing of its own: the host's /usr and Python are shown
+read-only, `/work` and `/tmp` are memory with a limit, and everything else cannot be written. With
+an image (`Spec.image`; it needs Python 3.11 or later as `python3`) its other directories can be
+written too, without a limit on the disk.
 
-A copy is made of files alone (`commit` and an archive of /work): containers do not fork interpreters. Set `TURNWISE_DOCKER_RUNTIME`
-(such as `runsc`) to run containers under another runtime that the daemon has.
+A copy is made of files alone (`commit` and an archive of /work): containers do not fork
+interpreters. Set `TURNWISE_DOCKER_RUNTIME` (such as `runsc`) to run containers under another
+runtime that the daemon has.
 """
 
 from __future__ import annotations
@@ -52,7 +55,12 @@ class Boxed:
     def __init__(self, spec: Spec, container: Container) -> None:
         self.container = container
         self.capabilities = Capabilities(
-            filesystem=True, network=True, processes=True, total_memory=True, disk_quota=not spec.image, fork=False
+            filesystem=True,
+            network=True,
+            processes=True,
+            total_memory=True,
+            disk_quota=not spec.image,
+            fork=False,
         )
         self._lock = threading.Lock()
         self._left = False
@@ -82,14 +90,21 @@ class DockerSandbox(GuestSandbox):
 
     def _no_interpreters(self) -> None:
         if self.sessions:
-            raise SandboxError("docker cannot copy a sandbox in which an interpreter stands, only files: close it, or use the jail")
+            raise SandboxError(
+                "docker cannot copy a sandbox in which an interpreter stands, only files: close it, or use the jail"
+            )
 
     def snapshot(self) -> Copy:
         with self._lock:
             self._no_interpreters()
             self.files()  # it stands, and nothing is being answered
             container = self._confinement.container
-            return Copy(self.spec, container.commit() if self.spec.image else "", container.pack("/work"), container.pack("/tmp"))
+            return Copy(
+                self.spec,
+                container.commit() if self.spec.image else "",
+                container.pack("/work"),
+                container.pack("/tmp"),
+            )
 
     def fork(self) -> GuestSandbox:
         kept = self.snapshot()
@@ -155,7 +170,8 @@ def open_sandbox(spec: Spec) -> DockerSandbox:
     """A sandbox in a container.
 
     Raises:
-        SandboxError: where there is no SDK, no daemon, or it cannot make the container; the sentence says which.
+        SandboxError: where there is no SDK, no daemon, or it cannot make the container; the
+            sentence says which.
     """
     if why := reason(spec):
         raise SandboxError(f"the docker backend cannot run here: {why}")

@@ -1,8 +1,9 @@
-"""The default backend: user, process, network, IPC, name and mount namespaces around a fork of a warm interpreter. No daemon.
+"""The default backend: user, process, network, IPC, name and mount namespaces around a fork of a
+warm interpreter. No daemon.
 
-The trainer starts one zygote per set of preloaded modules and asks it for jails; the zygote forks one in milliseconds. Nothing in
-a jail is ever the host's root: a root trainer gives every jail a user number of its own first, and the jail refuses to start
-otherwise.
+The trainer starts one zygote per set of preloaded modules and asks it for jails; the zygote forks
+one in milliseconds. Nothing in a jail is ever the host's root: a root trainer gives every jail a
+user number of its own first, and the jail refuses to start otherwise.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def python() -> str:
 def sites() -> list[str]:
     """Directories of installed packages, as this process finds them."""
     return [
-        path for path in dict.fromkeys(sys.path) if Path(path).name in ("site-packages", "dist-packages") and os.path.isdir(path)
+        path
+        for path in dict.fromkeys(sys.path)
+        if Path(path).name in ("site-packages", "dist-packages") and os.path.isdir(path)
     ]
 
 
@@ -54,7 +57,11 @@ def layout(spec: Spec) -> tuple[dict[str, str], list[str]]:
         if not os.path.exists(host):
             raise SandboxError(f"readonly {guest!r}: {host!r} does not exist on this machine")
         binds[guest] = os.path.abspath(host)
-    library = [path for path in sys.path if path.startswith((sys.base_prefix, prefix)) and path not in sites()]
+    library = [
+        path
+        for path in sys.path
+        if path.startswith((sys.base_prefix, prefix)) and path not in sites()
+    ]
     return binds, [*library, *(f"{SITES}/{number}" for number in range(len(sites())))]
 
 
@@ -70,7 +77,9 @@ class Zygote:
         self._lock = threading.Lock()
         self.owner = os.getpid()
         ours, theirs = socket.socketpair()
-        start = f"import sys; sys.path.insert(0, {str(HERE)!r}); from guest.zygote import main; main()"
+        start = (
+            f"import sys; sys.path.insert(0, {str(HERE)!r}); from guest.zygote import main; main()"
+        )
         clean = {
             "PYTHONHASHSEED": "0",
             "OPENBLAS_NUM_THREADS": "1",
@@ -104,13 +113,17 @@ class Zygote:
         answer = self._channel.wait(SETUP)
         if answer is None:
             self.stop()
-            raise SandboxError("the jail's zygote ended or did not answer: see whether this machine is out of memory")
+            raise SandboxError(
+                "the jail's zygote ended or did not answer: see whether this machine is out of memory"
+            )
         if "failed" in answer[0]:
             raise SandboxError(f"no jail can be made here: {answer[0]['failed']}")
         return answer[0]
 
     def open(self, request: Header, channel: socket.socket) -> tuple[bool, int]:
-        """A new jail on a channel: whether it is in the control groups it was to enter, and a pidfd of its first process."""
+        """A new jail on a channel: whether it is in the control groups it was to enter, and a pidfd
+        of its first process.
+        """
         with self._lock:
             answer = self._ask(request, (channel.fileno(),))
             return bool(answer["entered"]), self._channel.passed.pop(0)
@@ -186,7 +199,9 @@ class Jail:
 
 
 def budget(spec: Spec, members: int) -> tuple[int, int]:
-    """Megabytes and processes of a jail with so many sandboxes in it: forks share one pot, which grows with each."""
+    """Megabytes and processes of a jail with so many sandboxes in it: forks share one pot, which
+    grows with each.
+    """
     memory = (spec.limits.memory_mb + spec.limits.disk_mb) * members + SPARE_MB
     return memory, spec.limits.processes * members + SPARE_PROCESSES
 
@@ -205,7 +220,11 @@ def open_jail(spec: Spec) -> GuestSandbox:
     uid = UIDS.take() if os.geteuid() == 0 else None
     cgroup = Cgroup(*budget(spec, 1))
     ours, theirs = socket.socketpair()
-    request: Header = {"cgroups": cgroup.doors()} if uid is None else {"cgroups": cgroup.doors(), "uid": uid, "gid": uid}
+    request: Header = (
+        {"cgroups": cgroup.doors()}
+        if uid is None
+        else {"cgroups": cgroup.doors(), "uid": uid, "gid": uid}
+    )
     if spec.workspace:
         request["lower"] = os.path.abspath(spec.workspace)
     try:
@@ -220,6 +239,12 @@ def open_jail(spec: Spec) -> GuestSandbox:
         theirs.close()
     jail = Jail(spec, pidfd, uid, cgroup)
     watch = not (entered and cgroup.memory)
-    more = {"environment": source.environment, "covered": source.covered, "overlay": bool(spec.workspace)}
+    more = {
+        "environment": source.environment,
+        "covered": source.covered,
+        "overlay": bool(spec.workspace),
+    }
     number = ours.detach()
-    return GuestSandbox(spec, Channel(number, number), jail, plan(spec, "jail", watch_memory=watch, **more))
+    return GuestSandbox(
+        spec, Channel(number, number), jail, plan(spec, "jail", watch_memory=watch, **more)
+    )

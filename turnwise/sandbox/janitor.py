@@ -1,7 +1,9 @@
-"""What a killed trainer left behind: found by the name of its owner, and removed when the next one starts.
+"""What a killed trainer left behind: found by the name of its owner, and removed when the next one
+starts.
 
-Whatever outlives a process (a container, an image, a directory, a control group) carries a tag of the process that made it:
-machine, process number and start time. A tag whose process is gone is nobody's.
+Whatever outlives a process (a container, an image, a directory, a control group) carries a tag of
+the process that made it: machine, process number and start time. A tag whose process is gone is
+nobody's.
 """
 
 from __future__ import annotations
@@ -16,9 +18,16 @@ from pathlib import Path
 
 @cache
 def machine() -> str:
-    """This boot of this machine; process numbers mean nothing elsewhere. In a container it is the container's."""
+    """This boot of this machine; process numbers mean nothing elsewhere. In a container it is the
+    container's.
+    """
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip().replace("-", "")[:12]
+        boot = (
+            Path("/proc/sys/kernel/random/boot_id")
+            .read_text(encoding="ascii")
+            .strip()
+            .replace("-", "")[:12]
+        )
     except OSError:
         boot = "unknown"
     try:
@@ -45,7 +54,9 @@ def tag(process: int | None = None) -> str:
 
 
 def orphaned(text: str) -> bool:
-    """Whether a tag's owner is known to be gone. Of another machine nothing is known; what is no tag is nobody's business."""
+    """Whether a tag's owner is known to be gone. Of another machine nothing is known; what is no
+    tag is nobody's business.
+    """
     parts = text.split("-")
     if len(parts) != 3 or not parts[1].isdigit() or parts[0] != machine():
         return False
@@ -53,14 +64,17 @@ def orphaned(text: str) -> bool:
 
 
 def stale(names: Iterable[str], prefix: str) -> Iterator[str]:
-    """Those of `names` that are `prefix`, the tag of an owner who is gone, and perhaps an underscore and anything."""
+    """Those of `names` that are `prefix`, the tag of an owner who is gone, and perhaps an
+    underscore and anything.
+    """
     for name in names:
         if name.startswith(prefix) and orphaned(name[len(prefix) :].partition("_")[0]):
             yield name
 
 
 def sweep(root: str | Path, prefix: str, remove: Callable[[Path], None] | None = None) -> int:
-    """Remove the stale entries of a directory; returns how many. What cannot be removed (another user's) is left.
+    """Remove the stale entries of a directory; returns how many. What cannot be removed (another
+    user's) is left.
 
     Args:
         root: the directory.
@@ -81,7 +95,9 @@ def sweep(root: str | Path, prefix: str, remove: Callable[[Path], None] | None =
 
 
 def tree(path: Path) -> None:
-    """Remove a tree that somebody hostile filled: directories closed to us are opened, and its depth is no recursion of ours."""
+    """Remove a tree that somebody hostile filled: directories closed to us are opened, and its
+    depth is no recursion of ours.
+    """
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
@@ -101,7 +117,9 @@ def _open_up(act: Callable[..., object], path: str, _: object) -> None:
 
 
 def _flatten(root: Path) -> None:
-    """Remove a tree deeper than a path may be long, by lifting inner directories to the top until none is left."""
+    """Remove a tree deeper than a path may be long, by lifting inner directories to the top until
+    none is left.
+    """
     number = 0
     while True:
         inner = [entry for entry in os.scandir(root) if entry.is_dir(follow_symlinks=False)]

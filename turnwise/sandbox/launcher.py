@@ -1,7 +1,8 @@
-"""Starting the guest without a zygote, for backends that confine it in their own way: one clean process per sandbox.
+"""Starting the guest without a zygote, for backends that confine it in their own way: one clean
+process per sandbox.
 
-The process has an empty environment and the channel; nothing of the trainer is in its memory. As root it is another user, one per
-sandbox, before anything else happens.
+The process has an empty environment and the channel; nothing of the trainer is in its memory. As
+root it is another user, one per sandbox, before anything else happens.
 """
 
 from __future__ import annotations
@@ -28,13 +29,33 @@ from turnwise.sandbox.jail import SPARE_MB, SPARE_PROCESSES, python
 from turnwise.sandbox.uids import UIDS
 
 HERE = Path(__file__).resolve().parent
-CLEAN = {"PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+CLEAN = {
+    "PYTHONHASHSEED": "0",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "LC_ALL": "C.UTF-8",
+    "PATH": "/usr/bin:/bin",
+}
 
 
-def command(interpreter: str, guest: str, plan: dict[str, Any], reader: int, writer: int | None = None) -> list[str]:
-    """The command line that runs `guest.launch`; `guest` is the directory that the package `guest` lies in."""
+def command(
+    interpreter: str, guest: str, plan: dict[str, Any], reader: int, writer: int | None = None
+) -> list[str]:
+    """The command line that runs `guest.launch`; `guest` is the directory that the package `guest`
+    lies in.
+    """
     start = f"import sys; sys.path.insert(0, {guest!r}); from guest.launch import main; main()"
-    return [interpreter, "-P", "-s", "-S", "-c", start, json.dumps(plan), str(reader), str(reader if writer is None else writer)]
+    return [
+        interpreter,
+        "-P",
+        "-s",
+        "-S",
+        "-c",
+        start,
+        json.dumps(plan),
+        str(reader),
+        str(reader if writer is None else writer),
+    ]
 
 
 @dataclass(slots=True)
@@ -49,12 +70,14 @@ class Started:
     """The user number of a root trainer's sandbox."""
 
 
-def start(arguments: Callable[[int, int, int | None], list[str]], who: str, passed: tuple[int, ...] = ()) -> Started:
+def start(
+    arguments: Callable[[int, int, int | None], list[str]], who: str, passed: tuple[int, ...] = ()
+) -> Started:
     """Start a guest.
 
     Args:
-        arguments: (channel, information, user) -> the command line; to the descriptor `information` it writes a JSON object with
-            `child-pid`, the process to be killed.
+        arguments: (channel, information, user) -> the command line; to the descriptor `information`
+            it writes a JSON object with `child-pid`, the process to be killed.
         who: the backend, for what is said when it fails.
         passed: further descriptors that the command line names.
 
@@ -123,7 +146,9 @@ def _last_words(process: subprocess.Popen[bytes]) -> str:
 
 @dataclass(slots=True)
 class Confined:
-    """The confinement of one sandbox that cannot be forked: killed by its one process, its directories removed."""
+    """The confinement of one sandbox that cannot be forked: killed by its one process, its
+    directories removed.
+    """
 
     backend: str
     capabilities: Capabilities
@@ -131,7 +156,9 @@ class Confined:
     cgroup: Cgroup
     folders: tuple[Path, ...] = ()
     gently: bool = False
-    """Whether the process kills the others itself and is therefore asked first; else the kernel does, when it dies."""
+    """Whether the process kills the others itself and is therefore asked first; else the kernel
+    does, when it dies.
+    """
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _pidfd: int = -1
     _left: bool = False
@@ -166,7 +193,9 @@ class Confined:
         return self.cgroup.kills()
 
     def join(self) -> None:
-        raise SandboxError(f"the {self.backend} backend cannot fork a running sandbox: use the jail")
+        raise SandboxError(
+            f"the {self.backend} backend cannot fork a running sandbox: use the jail"
+        )
 
     def leave(self) -> None:
         self.kill()
@@ -207,5 +236,7 @@ def interpreter() -> str:
     """
     found = python()
     if not os.path.isabs(found):
-        raise SandboxError("Python does not know where its own program is: call it by an absolute path")
+        raise SandboxError(
+            "Python does not know where its own program is: call it by an absolute path"
+        )
     return found

@@ -1,8 +1,10 @@
-"""Which backend runs here: tried once, in the order of what they protect, and said aloud with what the chosen one does not.
+"""Which backend runs here: tried once, in the order of what they protect, and said aloud with what
+the chosen one does not.
 
-A trial is a real sandbox, opened and closed: no list of kernel settings is as true. Nothing is ever chosen silently in place of
-something better: where no backend runs, the answer is an error with every reason, unless the caller has said that no protection
-will do.
+A trial is a real sandbox, opened and closed: no list of kernel settings is as true. Nothing is ever
+chosen silently in place of
+something better: where no backend runs, the answer is an error with every reason, unless the caller
+has said that no protection will do.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from importlib import import_module
 from turnwise.sandbox.contract import Capabilities, Sandbox, SandboxError, Spec
 
 BACKENDS = ("jail", "bubblewrap", "landlock", "docker")
-"""In the order of preference: those without a daemon first, and of them those that give processes a world of their own."""
+"""In the order of preference: those without a daemon first, and of them those that give processes a
+world of their own.
+"""
 UNSAFE = "unsafe"
 """The backend that protects next to nothing; never chosen unless the caller says so."""
 
@@ -42,14 +46,18 @@ def opener(name: str) -> Callable[[Spec], Sandbox]:
         SandboxError: for an unknown name.
     """
     if name not in (*BACKENDS, UNSAFE):
-        raise SandboxError(f"unknown sandbox backend {name!r}: known are {', '.join(BACKENDS)} and {UNSAFE}")
+        raise SandboxError(
+            f"unknown sandbox backend {name!r}: known are {', '.join(BACKENDS)} and {UNSAFE}"
+        )
     module = import_module(f"turnwise.sandbox.{name}")
     found: Callable[[Spec], Sandbox] = module.open_jail if name == "jail" else module.open_sandbox
     return found
 
 
 def trial(name: str) -> Capabilities | str:
-    """What a backend really enforces here, or why it cannot run, in one sentence. Tried once per process."""
+    """What a backend really enforces here, or why it cannot run, in one sentence. Tried once per
+    process.
+    """
     with _lock:
         if name not in _tried:
             try:
@@ -73,13 +81,19 @@ def missing(name: str) -> list[str]:
 
 
 def announce(name: str) -> None:
-    """Say once per process which backend is used and what it leaves open: a warning, so that it is seen without any setting."""
+    """Say once per process which backend is used and what it leaves open: a warning, so that it is
+    seen without any setting.
+    """
     with _lock:
         if name in _said:
             return
         _said.add(name)
     gaps = "; ".join(missing(name))
-    _log.warning("sandbox: %s; %s", name, f"what it does not hold: {gaps}" if gaps else "it holds all that is asked of a sandbox")
+    _log.warning(
+        "sandbox: %s; %s",
+        name,
+        f"what it does not hold: {gaps}" if gaps else "it holds all that is asked of a sandbox",
+    )
 
 
 def choose(spec: Spec, allow_unsafe: bool = False) -> str:
@@ -101,4 +115,6 @@ def choose(spec: Spec, allow_unsafe: bool = False) -> str:
         announce(UNSAFE)
         return UNSAFE
     reasons = " | ".join(f"{name}: {reason(name)}" for name in able)
-    raise SandboxError(f"no sandbox runs here ({reasons}); make one of them run, or say allow_unsafe=True to go without protection")
+    raise SandboxError(
+        f"no sandbox runs here ({reasons}); make one of them run, or say allow_unsafe=True to go without protection"
+    )

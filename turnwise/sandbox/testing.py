@@ -1,7 +1,8 @@
 """What every sandbox must do, as checks that anybody's backend can be held to.
 
-`check_sandbox(open)` opens sandboxes with `open(spec)` and compares what they do with the contract's words. It asks for
-behaviour only; whether a backend holds is the affair of the attacks in this project's own tests.
+`check_sandbox(open)` opens sandboxes with `open(spec)` and compares what they do with the
+contract's words. It asks for behaviour only; whether a backend holds is the affair of the attacks
+in this project's own tests.
 """
 
 from __future__ import annotations
@@ -38,16 +39,34 @@ def check_programs(open: Open) -> None:
     with open(Spec(limits=LIMITS)) as box:
         said = box.run("echo out; echo err >&2; exit 3")
         expect(
-            (said.stdout, said.stderr, said.exit_code) == ("out\n", "err\n", 3), "streams and the exit code are kept apart", said
+            (said.stdout, said.stderr, said.exit_code) == ("out\n", "err\n", 3),
+            "streams and the exit code are kept apart",
+            said,
         )
-        expect(said.error == "none" and not said.ok, "an exit code other than 0 is no error of the sandbox, and not ok", said)
-        expect(box.run(["echo", "a b", "$HOME"]).stdout == "a b $HOME\n", "a list is not given to a shell")
+        expect(
+            said.error == "none" and not said.ok,
+            "an exit code other than 0 is no error of the sandbox, and not ok",
+            said,
+        )
+        expect(
+            box.run(["echo", "a b", "$HOME"]).stdout == "a b $HOME\n",
+            "a list is not given to a shell",
+        )
         expect(box.run(["cat"], stdin="text ü").stdout == "text ü", "text is given as input")
-        expect(box.run(["wc", "-c"], stdin=b"\xff\x00\xfe").stdout.strip() == "3", "bytes are given as input")
+        expect(
+            box.run(["wc", "-c"], stdin=b"\xff\x00\xfe").stdout.strip() == "3",
+            "bytes are given as input",
+        )
         expect(box.run(["cat"]).stdout == "", "without input there is nothing to read")
-        expect(box.run("printf '\\377x'").stdout.endswith("x"), "output that is no text is not lost")
+        expect(
+            box.run("printf '\\377x'").stdout.endswith("x"), "output that is no text is not lost"
+        )
         absent = box.run(["no-such-program"])
-        expect(absent.exit_code == 127 and absent.error == "none", "a program that is absent ends with 127", absent)
+        expect(
+            absent.exit_code == 127 and absent.error == "none",
+            "a program that is absent ends with 127",
+            absent,
+        )
         box.write("here", "x")
         expect(box.run("ls").stdout == "here\n", "a program starts in the workspace")
 
@@ -58,10 +77,18 @@ def check_program_limits(open: Open) -> None:
         started = time.monotonic()
         late = box.run("echo early; sleep 60", timeout=4.0)
         expect(time.monotonic() - started < 40, "a call ends at its limit")
-        expect(late.error == "timeout" and late.exit_code is None, "it says `timeout`, without an exit code", late)
+        expect(
+            late.error == "timeout" and late.exit_code is None,
+            "it says `timeout`, without an exit code",
+            late,
+        )
         expect(late.stdout == "early\n", "what was said before the end is kept", late)
         killed = box.run("kill -9 $$")
-        expect(killed.error == "died" or killed.exit_code == 137, "a program that a signal ended has died", killed)
+        expect(
+            killed.error == "died" or killed.exit_code == 137,
+            "a program that a signal ended has died",
+            killed,
+        )
         expect(box.run("echo on").ok, "the sandbox goes on after a call that failed")
 
 
@@ -71,8 +98,16 @@ def check_output(open: Open) -> None:
     with open(Spec(limits=limits)) as box:
         long = box.run("echo begin; head -c 50000 /dev/zero | tr '\\0' x; echo end")
         expect(long.ok and long.truncated, "long output is clipped and says so", long.error)
-        expect(long.stdout.startswith("begin") and long.stdout.rstrip().endswith("end"), "beginning and end are kept", long.stdout)
-        expect(len(long.stdout) < 1500, "no more than the limit is kept, but for the mark of what is missing", len(long.stdout))
+        expect(
+            long.stdout.startswith("begin") and long.stdout.rstrip().endswith("end"),
+            "beginning and end are kept",
+            long.stdout,
+        )
+        expect(
+            len(long.stdout) < 1500,
+            "no more than the limit is kept, but for the mark of what is missing",
+            len(long.stdout),
+        )
         flood = box.run("yes")
         expect(flood.error == "output" and flood.truncated, "a flood is killed", flood)
         short = box.run("echo short")
@@ -84,17 +119,37 @@ def check_sessions(open: Open) -> None:
     with open(Spec(limits=LIMITS)) as box:
         one = box.session()
         first = one.run("x = 40\ndef f(): return x + 2\nx")
-        expect(first.ok and first.stdout == "" and first.exit_code is None, "a bare last expression is not printed", first)
+        expect(
+            first.ok and first.stdout == "" and first.exit_code is None,
+            "a bare last expression is not printed",
+            first,
+        )
         expect(one.run("print(f())").stdout == "42\n", "state lasts from cell to cell")
         raised = one.run("print('before')\n1 / 0")
-        expect(raised.error == "exception" and "ZeroDivisionError" in raised.stderr, "a traceback is on stderr", raised)
-        expect(raised.stdout == "before\n" and one.alive, "what was printed is kept and the interpreter lives on", raised)
+        expect(
+            raised.error == "exception" and "ZeroDivisionError" in raised.stderr,
+            "a traceback is on stderr",
+            raised,
+        )
+        expect(
+            raised.stdout == "before\n" and one.alive,
+            "what was printed is kept and the interpreter lives on",
+            raised,
+        )
         wrong = one.run("def")
-        expect(wrong.error == "exception" and "SyntaxError" in wrong.stderr, "a cell that is no Python says so", wrong)
+        expect(
+            wrong.error == "exception" and "SyntaxError" in wrong.stderr,
+            "a cell that is no Python says so",
+            wrong,
+        )
         expect(one.run("print(x)").stdout == "40\n", "state lasts beyond exceptions")
         two = box.session()
         expect(two.run("print('x' in globals())").stdout == "False\n", "interpreters are apart")
-        expect(list(box.sessions) == [one, two], "sessions are listed in the order they were made", box.sessions)
+        expect(
+            list(box.sessions) == [one, two],
+            "sessions are listed in the order they were made",
+            box.sessions,
+        )
         expect(two.run("input()").error == "exception", "there is nothing to read from")
         one.close()
         one.close()
@@ -106,26 +161,40 @@ def check_sessions(open: Open) -> None:
 def check_session_endings(open: Open) -> None:
     """After a limit or its own end an interpreter is gone, and a new one can be had."""
     with open(Spec(limits=LIMITS)) as box:
-        for cell, errors in (("while True: pass", {"timeout"}), ("import os; os._exit(1)", {"died"})):
+        for cell, errors in (
+            ("while True: pass", {"timeout"}),
+            ("import os; os._exit(1)", {"died"}),
+        ):
             session = box.session()
             ended = session.run(cell, timeout=1.0)
             expect(ended.error in errors, f"{cell!r} ends as {sorted(errors)}", ended)
-            expect(not session.alive and session.run("1").error == "died", "and the interpreter is gone")
+            expect(
+                not session.alive and session.run("1").error == "died",
+                "and the interpreter is gone",
+            )
         expect(box.session().run("print(1)").stdout == "1\n", "a new one can be had")
 
 
 def check_shells(open: Open) -> None:
-    """A shell keeps its directory and variables; after a timeout there is a new one in the workspace."""
+    """A shell keeps its directory and variables; after a timeout there is a new one in the
+    workspace.
+    """
     with open(Spec(limits=LIMITS)) as box:
         shell = box.shell()
         expect(shell.run("mkdir -p d && cd d && x=5").exit_code == 0, "a command line runs")
-        expect(shell.run("basename $PWD; echo $x").stdout == "d\n5\n", "directory and variables last")
+        expect(
+            shell.run("basename $PWD; echo $x").stdout == "d\n5\n", "directory and variables last"
+        )
         expect(shell.run("false").exit_code == 1, "the exit code is the command's")
         expect(shell.run("echo out; echo err >&2").stderr == "err\n", "streams are kept apart")
         late = shell.run("sleep 60", timeout=1.0)
         expect(late.error == "timeout", "a command ends at its limit", late)
         again = shell.run("ls -d d; echo ${x:-unset}")
-        expect(again.stdout == "d\nunset\n", "the next command finds a new bash in the workspace", again)
+        expect(
+            again.stdout == "d\nunset\n",
+            "the next command finds a new bash in the workspace",
+            again,
+        )
         shell.close()
         shell.close()
 
@@ -136,12 +205,19 @@ def check_files(open: Open) -> None:
         blob = bytes(range(256)) * 400
         box.write("a/b/blob", blob)
         box.write("/work/text", "Zeile\n")
-        expect(box.read("/work/a/b/blob") == blob and box.read("a/b/blob") == blob, "bytes come back, by either name")
+        expect(
+            box.read("/work/a/b/blob") == blob and box.read("a/b/blob") == blob,
+            "bytes come back, by either name",
+        )
         expect(box.run("cat text").stdout == "Zeile\n", "programs see what was written")
         box.write("text", "new")
         expect(box.read("text") == b"new", "writing again replaces")
         box.run("mkdir e; echo x > e/f; ln -s text link; mkfifo pipe")
-        expect(box.files() == ["a/b/blob", "e/f", "text"], "regular files are listed, sorted, links not followed", box.files())
+        expect(
+            box.files() == ["a/b/blob", "e/f", "text"],
+            "regular files are listed, sorted, links not followed",
+            box.files(),
+        )
         refuses(lambda: box.read("absent"), "an absent file is an error")
         refuses(lambda: box.read("e"), "a directory is no file")
         refuses(lambda: box.read("a/b/blob", limit=10), "a file beyond the limit is an error")
@@ -149,7 +225,9 @@ def check_files(open: Open) -> None:
 
 
 def check_spec(open: Open) -> None:
-    """The workspace given is the beginning and stays as it is; variables and read-only trees are there."""
+    """The workspace given is the beginning and stays as it is; variables and read-only trees are
+    there.
+    """
     with tempfile.TemporaryDirectory(dir="/var/tmp") as root:
         given, library = Path(root, "given"), Path(root, "library")
         for directory in (Path(root), given, library):
@@ -160,23 +238,48 @@ def check_spec(open: Open) -> None:
         (given / "run.sh").write_text("echo ran")
         (given / "run.sh").chmod(0o755)
         (library / "read").write_text("readonly")
-        spec = Spec(limits=LIMITS, workspace=str(given), readonly={str(library): str(library)}, environment={"GIVEN": "yes"})
+        spec = Spec(
+            limits=LIMITS,
+            workspace=str(given),
+            readonly={str(library): str(library)},
+            environment={"GIVEN": "yes"},
+        )
         with open(spec) as box:
             expect(box.spec == spec, "the sandbox knows what it was made of", box.spec)
-            expect(box.files() == ["run.sh", "sub/file"], "the workspace begins as the tree given", box.files())
-            expect(box.run("./run.sh && bash run.sh").stdout == "ran\nran\n" or box.run("bash run.sh").ok, "files keep their mode")
+            expect(
+                box.files() == ["run.sh", "sub/file"],
+                "the workspace begins as the tree given",
+                box.files(),
+            )
+            expect(
+                box.run("./run.sh && bash run.sh").stdout == "ran\nran\n"
+                or box.run("bash run.sh").ok,
+                "files keep their mode",
+            )
             box.run("echo changed > sub/file; echo x > new; rm run.sh")
-            expect(box.files() == ["new", "sub/file"] and box.read("sub/file") == b"changed\n", "it can be changed", box.files())
+            expect(
+                box.files() == ["new", "sub/file"] and box.read("sub/file") == b"changed\n",
+                "it can be changed",
+                box.files(),
+            )
             expect(box.run("echo $GIVEN").stdout == "yes\n", "variables are given")
             kept = box.run(["cat", f"{library}/read"])
             expect(kept.stdout == "readonly", "a read-only tree is there", kept)
             expect(not box.run(f"echo x > {library}/read").ok, "and cannot be written")
-        expect((given / "sub" / "file").read_text() == "given" and (given / "run.sh").exists(), "the tree given is never written")
-        expect(not (given / "new").exists() and (library / "read").read_text() == "readonly", "neither is another")
+        expect(
+            (given / "sub" / "file").read_text() == "given" and (given / "run.sh").exists(),
+            "the tree given is never written",
+        )
+        expect(
+            not (given / "new").exists() and (library / "read").read_text() == "readonly",
+            "neither is another",
+        )
 
 
 def check_forks(open: Open) -> None:
-    """A fork continues with files and interpreters and is independent; without the capability it is refused."""
+    """A fork continues with files and interpreters and is independent; without the capability it is
+    refused.
+    """
     with open(Spec(limits=LIMITS)) as box:
         box.write("f", "1")
         session = box.session()
@@ -189,13 +292,26 @@ def check_forks(open: Open) -> None:
             session.run("x.append(2)")
             box.write("f", "2")
             with kept.open() as one, kept.open() as two:
-                expect([child.read("f") for child in (one, two, box)] == [b"1", b"1", b"2"], "files continue from the snapshot")
+                expect(
+                    [child.read("f") for child in (one, two, box)] == [b"1", b"1", b"2"],
+                    "files continue from the snapshot",
+                )
                 expect(len(one.sessions) == 1, "interpreters are copied", one.sessions)
-                said = [child.sessions[0].run("x.append(9); print(x)").stdout for child in (one, two, box)]
-                expect(said == ["[1, 9]\n", "[1, 9]\n", "[1, 2, 9]\n"], "and so is their state, each its own", said)
+                said = [
+                    child.sessions[0].run("x.append(9); print(x)").stdout
+                    for child in (one, two, box)
+                ]
+                expect(
+                    said == ["[1, 9]\n", "[1, 9]\n", "[1, 2, 9]\n"],
+                    "and so is their state, each its own",
+                    said,
+                )
         with box.fork() as child:
             box.close()
-            expect(child.read("f") == b"2" and child.sessions[0].run("print(len(x))").stdout == "3\n", "a fork outlives its origin")
+            expect(
+                child.read("f") == b"2" and child.sessions[0].run("print(len(x))").stdout == "3\n",
+                "a fork outlives its origin",
+            )
 
 
 def check_close(open: Open) -> None:
@@ -206,7 +322,9 @@ def check_close(open: Open) -> None:
     expect(isinstance(box.backend, str) and box.backend != "", "a backend has a name", box.backend)
     box.close()
     box.close()
-    expect(not session.alive and session.run("1").error == "died", "interpreters end with the sandbox")
+    expect(
+        not session.alive and session.run("1").error == "died", "interpreters end with the sandbox"
+    )
 
     def use() -> Result:
         result = box.run("true")
@@ -238,7 +356,8 @@ def check_sandbox(open: Open) -> None:
         open: makes a sandbox from a `Spec`.
 
     Raises:
-        AssertionError: with the sentence of the contract that does not hold, and what was seen instead.
+        AssertionError: with the sentence of the contract that does not hold, and what was seen
+            instead.
     """
     for check in CHECKS:
         check(open)

@@ -31,12 +31,16 @@ class Uids:
             SandboxError: where every block is held, or all numbers of ours are in use.
         """
         with self._lock:
-            if self._owner != os.getpid():  # a fork holds the lock of its parent's block, not the block
+            if (
+                self._owner != os.getpid()
+            ):  # a fork holds the lock of its parent's block, not the block
                 self._claim()
             if self._free:
                 return self._free.pop(0)
             if self._used == BLOCK:
-                raise SandboxError(f"{BLOCK} sandboxes are open in this process: close some before opening more")
+                raise SandboxError(
+                    f"{BLOCK} sandboxes are open in this process: close some before opening more"
+                )
             self._used += 1
             return self._first + self._used - 1
 
@@ -62,7 +66,9 @@ class Uids:
             self._owner, self._file, self._free, self._used = os.getpid(), file, [], 0
             self._first = FIRST + number * BLOCK
             return
-        raise SandboxError(f"all {BLOCKS} blocks of user numbers under {folder} are held by other processes")
+        raise SandboxError(
+            f"all {BLOCKS} blocks of user numbers under {folder} are held by other processes"
+        )
 
 
 UIDS = Uids()

@@ -1,10 +1,11 @@
 """Attention that stays inside each row of a pack.
 
-Registered with transformers under one name and chosen for the length of a forward only, so that an engine that shares
-the model keeps its own. No mask is ever built: on a GPU torch's variable-length kernel takes the row boundaries; elsewhere
-the rows are visited one by one. On a CPU a row's queries are taken in blocks against the keys before them, as plain
-matrix products: at the head sizes of small models that costs half of what the fused CPU kernel does, most of it in the
-backward pass (`benchmarks/learner.py`). Long rows go to the fused kernel, which does not keep the probabilities.
+Registered with transformers under one name and chosen for the length of a forward only, so that an
+engine that shares the model keeps its own. No mask is ever built: on a GPU torch's variable-length
+kernel takes the row boundaries; elsewhere the rows are visited one by one. On a CPU a row's queries
+are taken in blocks against the keys before them, as plain matrix products: at the head sizes of
+small models that costs half of what the fused CPU kernel does, most of it in the backward pass
+(`benchmarks/learner.py`). Long rows go to the fused kernel, which does not keep the probabilities.
 """
 
 from __future__ import annotations
@@ -25,12 +26,15 @@ NAME = "turnwise_rows"
 BLOCK = 192
 """Queries taken at once on a CPU."""
 LONG = 2048
-"""Rows longer than this use the fused kernel, whose memory does not grow with the square of the length."""
+"""Rows longer than this use the fused kernel, whose memory does not grow with the square of the
+length.
+"""
 
 
 @contextmanager
 def row_attention(model: nn.Module) -> Iterator[None]:
-    """While this is open, `model(..., row_lengths=…)` attends within rows. May be opened within itself.
+    """While this is open, `model(..., row_lengths=…)` attends within rows. May be opened within
+    itself.
 
     Whoever computes activations again in the backward pass keeps it open until that is done.
     """
@@ -48,19 +52,26 @@ def attend(
     row_lengths: Sequence[int], scaling: float | None = None, dropout: float = 0.0, sliding_window: int | None = None,
     softcap: float | None = None, **_: Any,
 ) -> tuple[torch.Tensor, None]:  # fmt: skip
-    """Causal attention within rows. query [1, H, T, D], key and value [1, Hkv, T, D]; returns [1, T, H, D].
+    """Causal attention within rows. query [1, H, T, D], key and value [1, Hkv, T, D]; returns [1,
+    T, H, D].
 
     Raises:
         ConfigError: for soft-capped scores, which no kernel here has.
     """
     if softcap is not None or dropout:
-        raise ConfigError("rows cannot be packed for a model with soft-capped scores or attention dropout")
+        raise ConfigError(
+            "rows cannot be packed for a model with soft-capped scores or attention dropout"
+        )
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
-    window = sliding_window if sliding_window is not None and sliding_window < max(row_lengths) else None
+    window = (
+        sliding_window if sliding_window is not None and sliding_window < max(row_lengths) else None
+    )
     if query.is_cuda and query.dtype in (torch.float16, torch.bfloat16):
         return _varlen(query, key, value, row_lengths, scale, window), None
     lengths = list(row_lengths)
-    parts = zip(query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True)
+    parts = zip(
+        query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True
+    )
     outs = [_row(q, k, v, scale, window) for q, k, v in parts]
     return torch.cat(outs, 2).transpose(1, 2), None
 
@@ -68,13 +79,19 @@ def attend(
 AttentionInterface.register(NAME, attend)
 
 
-def _row(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, window: int | None) -> torch.Tensor:
+def _row(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, window: int | None
+) -> torch.Tensor:
     if window is None and (query.is_cuda or query.shape[2] > LONG):
-        return F.scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale, enable_gqa=True)
+        return F.scaled_dot_product_attention(
+            query, key, value, is_causal=True, scale=scale, enable_gqa=True
+        )
     return _blocked(query, key, value, scale, window)
 
 
-def _blocked(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, window: int | None) -> torch.Tensor:
+def _blocked(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, window: int | None
+) -> torch.Tensor:
     """One row, its queries in blocks. The heads that share a key are one tall matrix."""
     _, heads, length, size = query.shape
     shared = key.shape[1]
@@ -85,7 +102,9 @@ def _blocked(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale:
         end = min(length, start + BLOCK)
         first = 0 if window is None else max(0, start - window + 1)
         scores = query[:, :, start:end].reshape(shared, -1, size) @ key[:, :, first:end]
-        scores = scores.view(shared, heads // shared, end - start, end - first) + _bias(start, end, first, window, scores)
+        scores = scores.view(shared, heads // shared, end - start, end - first) + _bias(
+            start, end, first, window, scores
+        )
         chances = torch.softmax(scores, -1).view(shared, -1, end - first)
         outs.append((chances @ value[:, first:end]).view(heads, end - start, size))
     return torch.cat(outs, 1)[None]
@@ -96,18 +115,28 @@ def _bias(start: int, end: int, first: int, window: int | None, like: torch.Tens
     q = torch.arange(start, end, device=like.device)[:, None]
     k = torch.arange(first, end, device=like.device)[None]
     hidden = k > q if window is None else (k > q) | (k <= q - window)
-    return torch.zeros(hidden.shape, dtype=like.dtype, device=like.device).masked_fill_(hidden, float("-inf"))
+    return torch.zeros(hidden.shape, dtype=like.dtype, device=like.device).masked_fill_(
+        hidden, float("-inf")
+    )
 
 
 def _varlen(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: Sequence[int], scale: float, window: int | None
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    lengths: Sequence[int],
+    scale: float,
+    window: int | None,
 ) -> torch.Tensor:
     from torch.nn.attention.varlen import varlen_attn
 
     q, k, v = (t[0].transpose(0, 1) for t in (query, key, value))
     known = inspect.signature(varlen_attn).parameters
-    # The name of the causal switch changed between torch 2.10 and 2.13, and grouped heads came with it.
-    how: dict[str, Any] = {"window_size": ((window or 0) - 1, 0)} if "window_size" in known else {"is_causal": True}
+    # The name of the causal switch changed between torch 2.10 and 2.13, and grouped heads came with
+    # it.
+    how: dict[str, Any] = (
+        {"window_size": ((window or 0) - 1, 0)} if "window_size" in known else {"is_causal": True}
+    )
     if "window_size" not in known and window is not None:
         raise ConfigError("this torch packs no sliding window: install torch 2.13")
     if "enable_gqa" in known:

@@ -1,4 +1,6 @@
-"""Line charts and interval bars as inline SVG: no script, no network, colours from the page's style sheet."""
+"""Line charts and interval bars as inline SVG: no script, no network, colours from the page's style
+sheet.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,12 @@ class Curve:
     """Draw it in the colour of the first series and behind it: what a trend is the trend of."""
 
 
-def line_chart(curves: Sequence[Curve], low: float | None = None, high: float | None = None, percent: bool = False) -> str:
+def line_chart(
+    curves: Sequence[Curve],
+    low: float | None = None,
+    high: float | None = None,
+    percent: bool = False,
+) -> str:
     """An SVG of some curves over the step; values that are not finite are gaps.
 
     Args:
@@ -39,16 +46,26 @@ def line_chart(curves: Sequence[Curve], low: float | None = None, high: float | 
 
     def at(x: float, y: float) -> tuple[float, float]:
         across = LEFT + (x - x0) / (x1 - x0) * (WIDTH - LEFT - RIGHT)
-        return across, HEIGHT - BOTTOM - (min(max(y, y0), y1) - y0) / (y1 - y0) * (HEIGHT - TOP - BOTTOM)
+        return across, HEIGHT - BOTTOM - (min(max(y, y0), y1) - y0) / (y1 - y0) * (
+            HEIGHT - TOP - BOTTOM
+        )
 
-    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(", ".join(c.name for c in curves))} by step">']
+    parts = [
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(", ".join(c.name for c in curves))} by step">'
+    ]
     for tick in ticks:
         _, y = at(x0, tick)
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{number(tick, percent)}</text>')
+        parts.append(
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        )
+        parts.append(
+            f'<text class="tick" x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{number(tick, percent)}</text>'
+        )
     for x in sorted({x0, round((x0 + x1) / 2), x1}):
         across, _ = at(x, y0)
-        parts.append(f'<text class="tick" x="{across:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{x:g}</text>')
+        parts.append(
+            f'<text class="tick" x="{across:.1f}" y="{HEIGHT - 8}" text-anchor="middle">{x:g}</text>'
+        )
     for place, curve in sorted(enumerate(curves), key=lambda item: (not item[1].faint, -item[0])):
         parts += _drawn(curve, 0 if curve.faint else place, at, percent)
     return "".join([*parts, "</svg>"])
@@ -56,10 +73,14 @@ def line_chart(curves: Sequence[Curve], low: float | None = None, high: float | 
 
 def _drawn(curve: Curve, place: int, at: object, percent: bool) -> list[str]:
     assert callable(at)
-    points = [(x, y, *at(x, y)) for x, y in zip(curve.xs, curve.ys, strict=True) if math.isfinite(y)]
+    points = [
+        (x, y, *at(x, y)) for x, y in zip(curve.xs, curve.ys, strict=True) if math.isfinite(y)
+    ]
     if not points:
         return []
-    path = " ".join(f"{'M' if k == 0 else 'L'}{px:.1f} {py:.1f}" for k, (_, _, px, py) in enumerate(points))
+    path = " ".join(
+        f"{'M' if k == 0 else 'L'}{px:.1f} {py:.1f}" for k, (_, _, px, py) in enumerate(points)
+    )
     faint = " faint" if curve.faint else ""
     drawn = [f'<path class="line series-{place}{faint}" d="{path}"/>']
     radius = 3 if curve.dots or len(points) == 1 else 5
@@ -117,4 +138,7 @@ def number(value: float, percent: bool = False) -> str:
 
 def smoothed(values: Sequence[float], window: int = 5) -> list[float]:
     """The mean of the last `window` values at each place."""
-    return [sum(values[max(0, k - window + 1) : k + 1]) / (k + 1 - max(0, k - window + 1)) for k in range(len(values))]
+    return [
+        sum(values[max(0, k - window + 1) : k + 1]) / (k + 1 - max(0, k - window + 1))
+        for k in range(len(values))
+    ]

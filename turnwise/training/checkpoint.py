@@ -1,8 +1,9 @@
 """Checkpoints: a directory for each, which is there whole or not at all.
 
-`weights.safetensors`, `optimiser.pt` (the learner's state and the random states of torch, numpy and Python) and
-`progress.json` (the step, what the sampler has learnt, what model this is). Everything else that a step depends on is
-derived from the run's seed and the step's number, so a run that goes on from here makes the same steps again.
+`weights.safetensors`, `optimiser.pt` (the learner's state and the random states of torch, numpy and
+Python) and `progress.json` (the step, what the sampler has learnt, what model this is). Everything
+else that a step depends on is derived from the run's seed and the step's number, so a run that goes
+on from here makes the same steps again.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from torch import nn
 
 from turnwise.errors import DataError
 from turnwise.records import TaskId
+from turnwise.training.learner_team import AnyLearner
 from turnwise.training.run_folder import read_json, write_whole_directory
-from turnwise.training.team import AnyLearner
 
 VERSION = 1
 
@@ -76,9 +77,13 @@ def load(path: Path, learner: AnyLearner) -> Progress:
     """
     facts = read_json(path / "progress.json")
     if not isinstance(facts, dict):
-        raise DataError(f"{path} is damaged (its progress is no table): delete it, and the run goes on from the one before")
+        raise DataError(
+            f"{path} is damaged (its progress is no table): delete it, and the run goes on from the one before"
+        )
     if facts.get("version") != VERSION:
-        raise DataError(f"{path} has version {facts.get('version')!r} and this turnwise reads version {VERSION}")
+        raise DataError(
+            f"{path} has version {facts.get('version')!r} and this turnwise reads version {VERSION}"
+        )
     if facts["model"] != shape(learner.model):
         raise DataError(
             f"{path} is a checkpoint of another model ({_say(facts['model'])}, and this one has {_say(shape(learner.model))}): "
@@ -87,27 +92,48 @@ def load(path: Path, learner: AnyLearner) -> Progress:
     try:
         saved = load_file(path / "weights.safetensors")
         state = torch.load(path / "optimiser.pt", map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError, RuntimeError, EOFError, ValueError, UnpicklingError) as problem:
+    except (
+        OSError,
+        SafetensorError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        UnpicklingError,
+    ) as problem:
         why = str(problem).partition("\n")[0][:120]  # torch explains at length
-        raise DataError(f"{path} is damaged ({why}): delete it, and the run goes on from the one before") from problem
+        raise DataError(
+            f"{path} is damaged ({why}): delete it, and the run goes on from the one before"
+        ) from problem
     with torch.no_grad():
         for name, weight in weights(learner.model, shared=True).items():
             weight.copy_(saved[name])
     learner.load(state["learner"])
     _restore_random(state["random"])
-    return Progress(int(facts["step"]), {task: (n, float(mean)) for task, (n, mean) in facts["history"]}, facts.get("memory", {}))
+    return Progress(
+        int(facts["step"]),
+        {task: (n, float(mean)) for task, (n, mean) in facts["history"]},
+        facts.get("memory", {}),
+    )
 
 
 def weights(model: nn.Module, shared: bool = False) -> dict[str, torch.Tensor]:
-    """The weights that training may change, each once by its first name; the model's own tensors when `shared`."""
+    """The weights that training may change, each once by its first name; the model's own tensors
+    when `shared`.
+    """
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    return {name: p.data if shared else p.detach().cpu().contiguous().clone() for name, p in named.items()}
+    return {
+        name: p.data if shared else p.detach().cpu().contiguous().clone()
+        for name, p in named.items()
+    }
 
 
 def shape(model: nn.Module) -> dict[str, Any]:
     """What tells one model from another: its kind, and the shapes of its trainable weights."""
     kind = type(getattr(model, "get_base_model", lambda: model)()).__name__
-    return {"kind": kind, "weights": {name: list(p.shape) for name, p in model.named_parameters() if p.requires_grad}}
+    return {
+        "kind": kind,
+        "weights": {name: list(p.shape) for name, p in model.named_parameters() if p.requires_grad},
+    }
 
 
 def _say(shape: dict[str, Any]) -> str:

@@ -1,8 +1,8 @@
 """One TOML file describes one experiment; this is every key it may have.
 
-Pydantic stands here and only here, where text enters. Unknown keys are errors that name the nearest known key, values
-out of range are errors that name the key. `options` tables are handed on to the environment, the prompt or the recipe,
-which check them themselves.
+Pydantic stands here and only here, where text enters. Unknown keys are errors that name the nearest
+known key, values out of range are errors that name the key. `options` tables are handed on to the
+environment, the prompt or the recipe, which check them themselves.
 """
 
 from __future__ import annotations
@@ -44,13 +44,17 @@ class EnvSection(Section):
 
 
 class PromptSection(Section):
-    """`[prompt]`: how the environment is told to the model. Empty: the environment's own default prompt."""
+    """`[prompt]`: how the environment is told to the model. Empty: the environment's own default
+    prompt.
+    """
 
     name: str = ""
 
 
 class TeamSection(Section):
-    """`[team]`: several roles act in turn, each told what to do in its own way; empty for a single agent."""
+    """`[team]`: several roles act in turn, each told what to do in its own way; empty for a single
+    agent.
+    """
 
     name: str = ""
     """Of a team, such as `solver_verifier`."""
@@ -63,7 +67,9 @@ class TeamSection(Section):
 
 
 class Tiny(Section):
-    """`[model.tiny]`: a Qwen3-architecture model with random weights and a tokenizer made from the environment's text."""
+    """`[model.tiny]`: a Qwen3-architecture model with random weights and a tokenizer made from the
+    environment's text.
+    """
 
     vocab: int = Field(default=1024, ge=300, le=65536)
     hidden: int = Field(default=192, ge=8)
@@ -74,7 +80,9 @@ class Tiny(Section):
     intermediate: int = Field(default=512, ge=8)
     context: int = Field(default=2048, ge=64)
     lowercase: bool = False
-    """An uncased tokenizer: every letter it reads is lower-cased first, so that a word has one spelling."""
+    """An uncased tokenizer: every letter it reads is lower-cased first, so that a word has one
+    spelling.
+    """
     texts: int = Field(default=200, ge=1)
     """Training tasks whose episodes the tokenizer is trained on."""
 
@@ -126,9 +134,13 @@ class Optimiser(Section):
     micro_tokens: int = Field(default=2048, ge=1)
     """Tokens of one forward and backward pass."""
     skip_zero_advantage: bool = True
-    """Spare the trajectories whose advantages are all 0 the forward and backward that could not move a weight."""
+    """Spare the trajectories whose advantages are all 0 the forward and backward that could not
+    move a weight.
+    """
     old_logprobs: Literal["learner", "rollout"] = "learner"
-    """Whose log-probabilities ratios are taken against: the learner's at the start of the update, or the engine's."""
+    """Whose log-probabilities ratios are taken against: the learner's at the start of the update,
+    or the engine's.
+    """
 
 
 class CriticSection(Section):
@@ -151,7 +163,9 @@ class WarmStart(Section):
     batch: int = Field(default=8, ge=1)
     """Demonstrations in one optimiser step."""
     noise: float = Field(default=0.0, ge=0, le=1)
-    """Chance that a random admissible act replaces the expert's, so that the model sees how mistakes are mended."""
+    """Chance that a random admissible act replaces the expert's, so that the model sees how
+    mistakes are mended.
+    """
     observation_weight: float = Field(default=0.0, ge=0)
     """Weight of the environment's tokens in the loss; the agent's own count 1."""
     optimiser: Optimiser = Optimiser(name="muon", lr=3e-3, schedule="linear")
@@ -207,7 +221,9 @@ class Eval(Section):
     dev_tasks: int = Field(default=50, ge=1)
     attempts: int = Field(default=1, ge=1)
     seed: int = 0
-    """Chooses the tasks and seeds their sampling: one for all values of `run.seed`, so that runs compare task by task."""
+    """Chooses the tasks and seeds their sampling: one for all values of `run.seed`, so that runs
+    compare task by task.
+    """
     temperature: float = Field(default=0.0, ge=0)
     samples: int = Field(default=4, ge=0)
     """Episodes of each evaluation that the report shows."""
@@ -242,7 +258,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """
     source = Path(path)
     if not source.is_file():
-        raise ConfigError(f"there is no config {source}: give the path of a TOML file, such as configs/quickstart.toml")
+        raise ConfigError(
+            f"there is no config {source}: give the path of a TOML file, such as configs/quickstart.toml"
+        )
     try:
         data = tomllib.loads(source.read_text(encoding="utf8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
@@ -259,7 +277,9 @@ def parse_config(data: dict[str, Any], where: str = "the config") -> Config:
     except ValidationError as problem:
         raise _sentence(problem, where) from problem
     if (config.model.tiny is None) == (not config.model.path):
-        raise ConfigError(f"[model] in {where} wants either a [model.tiny] table or a path, and exactly one of them")
+        raise ConfigError(
+            f"[model] in {where} wants either a [model.tiny] table or a path, and exactly one of them"
+        )
     return config
 
 
@@ -267,7 +287,9 @@ def _override(data: dict[str, Any], text: str) -> None:
     key, equals, value = text.partition("=")
     names = key.strip().split(".")
     if not equals or not all(names):
-        raise ConfigError(f"{text!r} is not an override: write section.key=value, such as train.steps=20")
+        raise ConfigError(
+            f"{text!r} is not an override: write section.key=value, such as train.steps=20"
+        )
     try:
         parsed = tomllib.loads(f"value = {value.strip()}")["value"]
     except tomllib.TOMLDecodeError:
@@ -286,7 +308,9 @@ def _sentence(problem: ValidationError, where: str) -> ConfigError:
     path = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":
         section = _section(path[:-1])
-        return unknown("key", path[-1], section.model_fields, where=f"{_table(path[:-1])} of {where}")
+        return unknown(
+            "key", path[-1], section.model_fields, where=f"{_table(path[:-1])} of {where}"
+        )
     if first["type"] == "missing":
         return ConfigError(f"{_table(path[:-1])} of {where} lacks {path[-1]!r}: add it")
     return ConfigError(f"{'.'.join(path)} in {where} is {first.get('input')!r}: {first['msg']}")

@@ -1,8 +1,9 @@
 """Log-probabilities of the policy tokens of a pack, and their entropies when somebody asks.
 
-The hidden states of all tokens are computed, the logits only of those that predict a policy token, and of at most `chunk`
-of them at once: with a large vocabulary the logits, not the model, would fill the memory. Chunks are computed again in
-the backward pass. Logits are divided by the sampling temperature, as the engine's log-probabilities are.
+The hidden states of all tokens are computed, the logits only of those that predict a policy token,
+and of at most `chunk` of them at once: with a large vocabulary the logits, not the model, would
+fill the memory. Chunks are computed again in the backward pass. Logits are divided by the sampling
+temperature, as the engine's log-probabilities are.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ class Scored(NamedTuple):
 
 
 class Policy(nn.Module):
-    """A causal language model as a function from a pack to log-probabilities. The module that a learner wraps.
+    """A causal language model as a function from a pack to log-probabilities. The module that a
+    learner wraps.
 
     Args:
         model: a transformers causal language model, peft adapters included.
@@ -60,12 +62,22 @@ class Policy(nn.Module):
             hidden = hidden_states(self.base, pack)[pack.at]
             value = None
             if values:
-                assert self.critic is not None, "the learner makes a critic for every recipe that wants values"
+                assert self.critic is not None, (
+                    "the learner makes a critic for every recipe that wants values"
+                )
                 value = self.critic(pack, hidden)
             return Scored(*self._scores(hidden, pack, entropies), value)
 
-    def _scores(self, hidden: torch.Tensor, pack: Pack, entropies: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
-        return scored(self._logits, hidden, pack.target, entropies, self.base.get_output_embeddings().weight.shape[0])
+    def _scores(
+        self, hidden: torch.Tensor, pack: Pack, entropies: bool
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        return scored(
+            self._logits,
+            hidden,
+            pack.target,
+            entropies,
+            self.base.get_output_embeddings().weight.shape[0],
+        )
 
     def _logits(self, hidden: torch.Tensor) -> torch.Tensor:
         logits = finished(self.base.config, self.base.get_output_embeddings()(hidden).float())
@@ -73,7 +85,9 @@ class Policy(nn.Module):
 
     @property
     def base(self) -> Any:
-        """The transformers model itself, without an adapter's wrapping (the adapters stay in its layers)."""
+        """The transformers model itself, without an adapter's wrapping (the adapters stay in its
+        layers).
+        """
         unwrap = getattr(self.model, "get_base_model", None)
         return unwrap() if unwrap is not None else self.model
 
@@ -82,7 +96,8 @@ def scored(
     logits_of: Callable[[torch.Tensor], torch.Tensor], hidden: torch.Tensor, target: torch.Tensor, entropies: bool,
     vocabulary: int | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:  # fmt: skip
-    """Log-probabilities [N] of `target`, and entropies [N] when asked, holding at most `CHUNK` logits at once.
+    """Log-probabilities [N] of `target`, and entropies [N] when asked, holding at most `CHUNK`
+    logits at once.
 
     Args:
         logits_of: from hidden states [n, hidden] to logits [n, vocabulary], a `Linear` for one.
@@ -100,7 +115,10 @@ def scored(
 
 
 def _score(
-    logits_of: Callable[[torch.Tensor], torch.Tensor], hidden: torch.Tensor, target: torch.Tensor, entropies: bool
+    logits_of: Callable[[torch.Tensor], torch.Tensor],
+    hidden: torch.Tensor,
+    target: torch.Tensor,
+    entropies: bool,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     logits = logits_of(hidden).float()
     logp = -F.cross_entropy(logits, target, reduction="none")
@@ -108,7 +126,9 @@ def _score(
 
 
 def finished(config: Any, logits: torch.Tensor) -> torch.Tensor:
-    """What some architectures do to their logits after the head: Granite and Cohere scale them, Gemma 2 caps them."""
+    """What some architectures do to their logits after the head: Granite and Cohere scale them,
+    Gemma 2 caps them.
+    """
     text = config.get_text_config(decoder=True)
     if getattr(text, "logits_scaling", None):
         logits = logits / text.logits_scaling
@@ -127,13 +147,24 @@ def entropy(logits: torch.Tensor) -> torch.Tensor:
 def hidden_states(model: Any, pack: Pack) -> torch.Tensor:
     """[T, hidden] after the last layer.
 
-    A model that does not take transformers' attention interface gets its rows one by one, which is slower and the same.
+    A model that does not take transformers' attention interface gets its rows one by one, which is
+    slower and the same.
     """
     backbone = getattr(model, model.base_model_prefix)
     if getattr(model, "_supports_attention_backend", False):
         with row_attention(model):
-            out = backbone(input_ids=pack.ids[None], position_ids=pack.positions[None], use_cache=False, row_lengths=pack.lengths)
+            out = backbone(
+                input_ids=pack.ids[None],
+                position_ids=pack.positions[None],
+                use_cache=False,
+                row_lengths=pack.lengths,
+            )
         return torch.as_tensor(out.last_hidden_state[0])
     lengths = list(pack.lengths)
     pairs = zip(pack.ids.split(lengths), pack.positions.split(lengths), strict=True)
-    return torch.cat([backbone(input_ids=i[None], position_ids=p[None], use_cache=False).last_hidden_state[0] for i, p in pairs])
+    return torch.cat(
+        [
+            backbone(input_ids=i[None], position_ids=p[None], use_cache=False).last_hidden_state[0]
+            for i, p in pairs
+        ]
+    )

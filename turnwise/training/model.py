@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from turnwise.agents.agent import Agent
-from turnwise.agents.pretrained import load
-from turnwise.agents.prompt import Prompt, Step
-from turnwise.agents.rollout import MakeEnv, episodes_for, play
+from turnwise.agents.driver import MakeEnv, episodes_for, play
+from turnwise.agents.engines.transformers.pretrained import load
 from turnwise.agents.scripted import ExpertAgent, RandomAgent
-from turnwise.agents.team import Team
+from turnwise.agents.teams.team import Team
+from turnwise.envs.prompt import Prompt, Step
 from turnwise.errors import ConfigError, DataError
 from turnwise.records import TaskId, Trajectory
 from turnwise.training.config import Lora, Model, Tiny
@@ -25,7 +25,9 @@ def device_of(name: str) -> torch.device:
     """`auto` is a GPU where there is one. Raises `ConfigError` for a GPU that is not there."""
     present = torch.cuda.is_available()
     if name == "cuda" and not present:
-        raise ConfigError("model.device is 'cuda' and this machine shows no GPU to torch: use 'auto' or 'cpu'")
+        raise ConfigError(
+            "model.device is 'cuda' and this machine shows no GPU to torch: use 'auto' or 'cpu'"
+        )
     return torch.device("cuda" if name == "cuda" or (name == "auto" and present) else "cpu")
 
 
@@ -41,7 +43,9 @@ def autocasts(settings: Model, device: torch.device) -> bool:
 def texts_of(
     make_env: MakeEnv, prompt: Prompt | Team, tasks: Sequence[TaskId], split: str, max_turns: int | None
 ) -> list[str]:  # fmt: skip
-    """What an agent, or a team, reads and writes on these tasks, the expert playing half of them (or none) and chance the rest."""
+    """What an agent, or a team, reads and writes on these tasks, the expert playing half of them
+    (or none) and chance the rest.
+    """
     half = len(tasks) // 2
     prompts: Mapping[str, Prompt] = prompt.prompts if isinstance(prompt, Team) else {"": prompt}
     only = next(iter(prompts.values()))
@@ -55,13 +59,23 @@ def texts_of(
     texts: list[str] = []
     for trajectory in [*experts, *by_chance]:
         for turn in trajectory.turns:
-            texts += ["user\n", turn.observation, "assistant\n", prompts.get(turn.agent, only).reply(turn.action)]
+            texts += [
+                "user\n",
+                turn.observation,
+                "assistant\n",
+                prompts.get(turn.agent, only).reply(turn.action),
+            ]
     first = next((turn for trajectory in by_chance for turn in trajectory.turns), None)
     if first is None:
         why = by_chance[0].error if by_chance else "there is no task"
         raise DataError(f"no episode could be played to make a tokenizer from: {why}")
     step = Step(first.observation, {"admissible": [], "instruction": first.observation})
-    rules = [m["content"] for own in prompts.values() for m in own.messages([step]) if m["role"] == "system"]
+    rules = [
+        m["content"]
+        for own in prompts.values()
+        for m in own.messages([step])
+        if m["role"] == "system"
+    ]
     cues = [f"\n{role}:" for role in prompts if role]
     return [*texts, *(["system\n", *rules, *cues] * len(by_chance))]
 
@@ -78,7 +92,9 @@ def make_tiny(
     directory: Path, settings: Tiny, make_env: MakeEnv, prompt: Prompt | Team, tasks: Sequence[TaskId], split: str,
     max_turns: int | None, seed: int,
 ) -> None:  # fmt: skip
-    """Write a tiny model and its tokenizer, trained on `settings.texts` tasks evenly spread over those given."""
+    """Write a tiny model and its tokenizer, trained on `settings.texts` tasks evenly spread over
+    those given.
+    """
     spread = tasks[:: max(1, len(tasks) // settings.texts)][: settings.texts]
     save_tiny(directory, texts_of(make_env, prompt, spread, split, max_turns), settings, seed)
 
@@ -94,10 +110,14 @@ def load_model(path: str | Path, settings: Model, seed: int = 0) -> tuple[nn.Mod
     if settings.chat_template:
         template = Path(settings.chat_template)
         if not template.is_file():
-            raise ConfigError(f"there is no chat template {template}: give the path of a Jinja file as model.chat_template")
+            raise ConfigError(
+                f"there is no chat template {template}: give the path of a Jinja file as model.chat_template"
+            )
         tokenizer.chat_template = template.read_text(encoding="utf8")
     if not tokenizer.chat_template:
-        raise ConfigError(f"the tokenizer of {path} has no chat template: give a Jinja file as model.chat_template")
+        raise ConfigError(
+            f"the tokenizer of {path} has no chat template: give a Jinja file as model.chat_template"
+        )
     with torch.random.fork_rng():
         torch.manual_seed(seed)  # of the adapters
         return (adapted(model, settings.lora) if settings.lora is not None else model), tokenizer
@@ -108,10 +128,16 @@ def adapted(model: nn.Module, settings: Lora) -> nn.Module:
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError as problem:
-        raise ConfigError("[model.lora] needs peft: install it with pip install 'turnwise[train]'") from problem
+        raise ConfigError(
+            "[model.lora] needs peft: install it with pip install 'turnwise[train]'"
+        ) from problem
     targets = settings.targets if isinstance(settings.targets, str) else list(settings.targets)
     config = LoraConfig(
-        r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout, target_modules=targets, task_type="CAUSAL_LM"
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=targets,
+        task_type="CAUSAL_LM",
     )
     made: nn.Module = get_peft_model(model, config)
     return made

@@ -1,7 +1,9 @@
-"""How weights move: AdamW, or Muon on the hidden matrices with AdamW on the rest, and the schedule of their rates.
+"""How weights move: AdamW, or Muon on the hidden matrices with AdamW on the rest, and the schedule
+of their rates.
 
-Muon (K. Jordan et al. 2024, https://kellerjordan.github.io/posts/muon) orthogonalises the momentum of a matrix; torch
-ships it. Embeddings, heads, norms and biases go to AdamW, as its author recommends.
+Muon (K. Jordan et al. 2024, https://kellerjordan.github.io/posts/muon) orthogonalises the momentum
+of a matrix; torch ships it. Embeddings, heads, norms and biases go to AdamW, as its author
+recommends.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from turnwise.errors import ConfigError
 from turnwise.training.config import Optimiser
 
 
-class Mover:
+class OptimizerGroup:
     """The optimisers of a model, and one number that scales all their rates.
 
     Raises:
@@ -33,18 +35,30 @@ class Mover:
         rest = [p for p in self.weights if id(p) not in chosen]
         self.optimisers: list[torch.optim.Optimizer] = []
         if rest:
-            # The fused kernel is three to four times as fast as the default on a CPU too (runtime measurements, 2M weights).
+            # The fused kernel is three to four times as fast as the default on a CPU too (runtime
+            # measurements, 2M weights).
             self.optimisers.append(
-                torch.optim.AdamW(rest, lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay, fused=True)
+                torch.optim.AdamW(
+                    rest,
+                    lr=settings.lr,
+                    betas=settings.betas,
+                    weight_decay=settings.weight_decay,
+                    fused=True,
+                )
             )
         if matrices:
             self.optimisers.append(
-                torch.optim.Muon(matrices, lr=settings.muon_lr, momentum=0.95, weight_decay=settings.weight_decay)
+                torch.optim.Muon(
+                    matrices, lr=settings.muon_lr, momentum=0.95, weight_decay=settings.weight_decay
+                )
             )
-        self._full = [[group["lr"] for group in optimiser.param_groups] for optimiser in self.optimisers]
+        self._full = [
+            [group["lr"] for group in optimiser.param_groups] for optimiser in self.optimisers
+        ]
 
     def step(self, factor: float) -> float:
-        """Clip, move, clear. Returns the norm of the gradient; when that is not finite, or `factor` is 0, nothing moves.
+        """Clip, move, clear. Returns the norm of the gradient; when that is not finite, or `factor`
+        is 0, nothing moves.
 
         Args:
             factor: multiplies every learning rate.
@@ -91,8 +105,15 @@ def schedule(settings: Optimiser, step: int, steps: int) -> float:
 
 
 def _hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
-    """Trainable matrices that are neither embeddings nor the head (which may share its weight with them)."""
-    outer = {id(p) for module in model.modules() if isinstance(module, nn.Embedding) for p in module.parameters(recurse=False)}
+    """Trainable matrices that are neither embeddings nor the head (which may share its weight with
+    them).
+    """
+    outer = {
+        id(p)
+        for module in model.modules()
+        if isinstance(module, nn.Embedding)
+        for p in module.parameters(recurse=False)
+    }
     head = getattr(model, "get_output_embeddings", lambda: None)()
     if head is not None:
         outer |= {id(p) for p in head.parameters()}

@@ -1,6 +1,7 @@
 """`report.html`: what a run did, in one file that needs nothing else.
 
-It is made from the run folder alone, so it can be made again at any time, also of a run that was broken off.
+It is made from the run folder alone, so it can be made again at any time, also of a run that was
+broken off.
 """
 
 from __future__ import annotations
@@ -54,11 +55,32 @@ CHARTS = (
         True,
         True,
     ),
-    Chart("Reward", "mean and spread of the return", (("reward", "mean"), ("reward_std", "standard deviation")), trend=True),
-    Chart("Score", "the benchmark's own score", (("score", "rollouts"), ("dev_score", "dev split")), 0, 1, True, True),
+    Chart(
+        "Reward",
+        "mean and spread of the return",
+        (("reward", "mean"), ("reward_std", "standard deviation")),
+        trend=True,
+    ),
+    Chart(
+        "Score",
+        "the benchmark's own score",
+        (("score", "rollouts"), ("dev_score", "dev split")),
+        0,
+        1,
+        True,
+        True,
+    ),
     Chart("Entropy", "nats a token, of the policy that sampled", (("entropy", "entropy"),), 0),
-    Chart("Clip share", "share of tokens whose gradient the clip removed", (("clip_share", "clipped"),), 0, percent=True),
-    Chart("KL", "nats a token", (("kl_old", "to the old policy"), ("kl_ref", "to the reference")), 0),
+    Chart(
+        "Clip share",
+        "share of tokens whose gradient the clip removed",
+        (("clip_share", "clipped"),),
+        0,
+        percent=True,
+    ),
+    Chart(
+        "KL", "nats a token", (("kl_old", "to the old policy"), ("kl_ref", "to the reference")), 0
+    ),
     Chart("Length of a reply", "tokens", (("turn_tokens", "tokens a turn"),), 0),
     Chart("Length of an episode", "turns", (("turns", "turns"),), 0),
     Chart("Context", "tokens at the end of an episode", (("context_tokens", "tokens"),), 0),
@@ -69,31 +91,62 @@ CHARTS = (
         0,
         percent=True,
     ),
-    Chart("Groups that teach", "groups with both success and failure", (("mixed_groups", "mixed groups"),), 0, 1, True),
-    Chart("Engine and learner", "mean difference of log-probabilities", (("engine_gap", "nats"),), 0),
+    Chart(
+        "Groups that teach",
+        "groups with both success and failure",
+        (("mixed_groups", "mixed groups"),),
+        0,
+        1,
+        True,
+    ),
+    Chart(
+        "Engine and learner", "mean difference of log-probabilities", (("engine_gap", "nats"),), 0
+    ),
     Chart("Gradient", "norm before clipping", (("grad_norm", "norm"),), 0),
     Chart("Learning rate", "of AdamW", (("learning_rate", "rate"),), 0),
-    Chart("Speed", "tokens a second", (("generated_per_second", "generated"), ("trained_per_second", "trained")), 0),
-    Chart("Time", "seconds of a step", (("rollout_seconds", "rollouts"), ("update_seconds", "update")), 0),
+    Chart(
+        "Speed",
+        "tokens a second",
+        (("generated_per_second", "generated"), ("trained_per_second", "trained")),
+        0,
+    ),
+    Chart(
+        "Time",
+        "seconds of a step",
+        (("rollout_seconds", "rollouts"), ("update_seconds", "update")),
+        0,
+    ),
 )
 
 
 def write_report(folder: Path) -> Path:
-    """Write `report.html` into a run folder; returns its path. Raises `DataError` for a folder that is not whole."""
+    """Write `report.html` into a run folder; returns its path. Raises `DataError` for a folder that
+    is not whole.
+    """
     config, facts = read_json(folder / "config.json"), read_json(folder / "facts.json")
     metrics = list(read_metrics(folder))
-    before, after = (scores.read(path) if (path := folder / f"{name}.json").is_file() else None for name in ("before", "after"))
+    before, after = (
+        scores.read(path) if (path := folder / f"{name}.json").is_file() else None
+        for name in ("before", "after")
+    )
     title = f"{config['run']['name']} · {config['algorithm']['name']} on {facts['environment']}"
     body = [
         _head(title, config, facts, metrics), _tiles(before, after, metrics, config), _table(before, after), _warm(folder),
         _curves(metrics), _episodes(folder, config), _conditions(config, facts),
     ]  # fmt: skip
-    page = PAGE.format(title=escape(title), style=STYLE.read_text(encoding="utf8"), body="".join(body))
+    page = PAGE.format(
+        title=escape(title), style=STYLE.read_text(encoding="utf8"), body="".join(body)
+    )
     write_whole(folder / "report.html", page)
     return folder / "report.html"
 
 
-def _head(title: str, config: Mapping[str, Any], facts: Mapping[str, Any], metrics: Sequence[Mapping[str, float]]) -> str:
+def _head(
+    title: str,
+    config: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    metrics: Sequence[Mapping[str, float]],
+) -> str:
     tiny = config["model"]["tiny"]
     model = config["model"]["path"] or f"tiny, {tiny['layers']} layers of {tiny['hidden']}"
     chips = {
@@ -101,19 +154,29 @@ def _head(title: str, config: Mapping[str, Any], facts: Mapping[str, Any], metri
         "seed": config["run"]["seed"], "steps": f"{len(metrics)} of {config['train']['steps']}", "data": facts["data_hash"][:12],
     }  # fmt: skip
     shown = "".join(
-        f'<span class="chip"><span class="soft">{escape(k)}</span> <b>{escape(str(v))}</b></span>' for k, v in chips.items()
+        f'<span class="chip"><span class="soft">{escape(k)}</span> <b>{escape(str(v))}</b></span>'
+        for k, v in chips.items()
     )
     return f'<h1>{escape(title)}</h1><p class="soft">A run of turnwise</p><div class="chips">{shown}</div>'
 
 
-def _tiles(before: Score | None, after: Score | None, metrics: Sequence[Mapping[str, float]], config: Mapping[str, Any]) -> str:
+def _tiles(
+    before: Score | None,
+    after: Score | None,
+    metrics: Sequence[Mapping[str, float]],
+    config: Mapping[str, Any],
+) -> str:
     tiles: list[str] = []
     split = config["eval"]["split"]
     for name, made in (("before", before), ("after", after)):
         if made is not None:
             s = made.metrics.success
             tiles.append(
-                _tile(f"success on {split}, {name}", f"{100 * s.mean:.1f} %", f"95 %: {100 * s.low:.1f} to {100 * s.high:.1f}")
+                _tile(
+                    f"success on {split}, {name}",
+                    f"{100 * s.mean:.1f} %",
+                    f"95 %: {100 * s.low:.1f} to {100 * s.high:.1f}",
+                )
             )
     if before is not None and after is not None:
         d = compare(before, after)
@@ -123,7 +186,13 @@ def _tiles(before: Score | None, after: Score | None, metrics: Sequence[Mapping[
     if metrics:
         seconds = sum(m.get("seconds", 0.0) for m in metrics)
         episodes = sum(m.get("episodes", 0.0) for m in metrics)
-        tiles.append(_tile("reinforcement", f"{seconds / 60:.1f} min", f"{episodes:,.0f} episodes in {len(metrics)} steps"))
+        tiles.append(
+            _tile(
+                "reinforcement",
+                f"{seconds / 60:.1f} min",
+                f"{episodes:,.0f} episodes in {len(metrics)} steps",
+            )
+        )
     return f'<section class="hero">{"".join(tiles)}</section>'
 
 
@@ -135,7 +204,9 @@ def _tile(what: str, big: str, small: str, mood: str = "") -> str:
 
 
 def _table(before: Score | None, after: Score | None) -> str:
-    made = [(name, score) for name, score in (("before", before), ("after", after)) if score is not None]
+    made = [
+        (name, score) for name, score in (("before", before), ("after", after)) if score is not None
+    ]
     if not made:
         return ""
     lines = []
@@ -145,12 +216,19 @@ def _table(before: Score | None, after: Score | None) -> str:
             text = f"{100 * value.mean:.1f} %</td><td class='soft'>{100 * value.low:.1f} to {100 * value.high:.1f}"
             bar = interval_bar(value.mean, value.low, value.high, place)
             lines.append(f"<tr><td>{what}</td><td>{name}</td><td>{bar}</td><td>{text}</td></tr>")
-    for label, key, form in (("turns an episode", "turns", ".1f"), ("tokens an episode", "generated_tokens", ".0f")):
+    for label, key, form in (
+        ("turns an episode", "turns", ".1f"),
+        ("tokens an episode", "generated_tokens", ".0f"),
+    ):
         for name, score in made:
-            lines.append(f"<tr><td>{label}</td><td>{name}</td><td></td><td>{getattr(score.metrics, key):{form}}</td><td></td></tr>")
+            lines.append(
+                f"<tr><td>{label}</td><td>{name}</td><td></td><td>{getattr(score.metrics, key):{form}}</td><td></td></tr>"
+            )
     for name, score in made:
         share = f"{100 * score.metrics.invalid_actions:.1f} %"
-        lines.append(f"<tr><td>invalid turns</td><td>{name}</td><td></td><td>{share}</td><td></td></tr>")
+        lines.append(
+            f"<tr><td>invalid turns</td><td>{name}</td><td></td><td>{share}</td><td></td></tr>"
+        )
     one = made[0][1]
     about = f"{len(one.task_ids)} of the {one.split_tasks} tasks in {one.split}, temperature {one.sampling.get('temperature', 0)}"
     head = "<tr><th></th><th></th><th></th><th>mean</th><th>95 % interval over tasks</th></tr>"
@@ -187,7 +265,14 @@ def _panel(chart: Chart, metrics: Sequence[Mapping[str, float]]) -> str:
     for key, label in chart.series:
         points = [(m["step"], m[key]) for m in metrics if key in m]
         if points:
-            curves.append(Curve(label, [x for x, _ in points], [y for _, y in points], dots=len(points) < len(metrics)))
+            curves.append(
+                Curve(
+                    label,
+                    [x for x, _ in points],
+                    [y for _, y in points],
+                    dots=len(points) < len(metrics),
+                )
+            )
     if not curves:
         return ""
     if chart.trend and len(curves[0].ys) > 5:
@@ -195,7 +280,9 @@ def _panel(chart: Chart, metrics: Sequence[Mapping[str, float]]) -> str:
         trend = Curve(f"{first.name}, mean of 5 steps", first.xs, smoothed(first.ys))
         curves = [trend, *curves[1:], Curve(first.name, first.xs, first.ys, faint=True)]
     named = [(k, c) for k, c in enumerate(curves) if not c.faint]
-    names = "".join(f'<span><i style="background:var(--s{k})"></i>{escape(c.name)}</span>' for k, c in named)
+    names = "".join(
+        f'<span><i style="background:var(--s{k})"></i>{escape(c.name)}</span>' for k, c in named
+    )
     legend = f'<div class="legend">{names}</div>' if len(curves) > 1 else ""
     drawn = line_chart(curves, chart.low, chart.high, chart.percent)
     return f'<div class="card"><h3>{escape(chart.title)}</h3><p class="soft">{escape(chart.about)}</p>{legend}{drawn}</div>'
@@ -209,12 +296,18 @@ def _episodes(folder: Path, config: Mapping[str, Any]) -> str:
     }
     if not played or not config["eval"]["samples"]:
         return ""
-    shared = [task for task in reversed(list(next(iter(played.values())))) if all(task in found for found in played.values())]
+    shared = [
+        task
+        for task in reversed(list(next(iter(played.values()))))
+        if all(task in found for found in played.values())
+    ]
     # Tasks that reinforcement changed say most, so they come first.
     shared.sort(key=lambda task: len({found[task].success for found in played.values()}) == 1)
     pairs = []
     for task in shared[: config["eval"]["samples"]]:
-        cards = "".join(_episode(f"task {task}, {name}", found[task]) for name, found in played.items())
+        cards = "".join(
+            _episode(f"task {task}, {name}", found[task]) for name, found in played.items()
+        )
         pairs.append(f'<div class="pair">{cards}</div>')
     about = "Tasks whose outcome changed come first."
     return f'<h2>Episodes</h2><p class="soft">{about}</p>{"".join(pairs)}'
@@ -224,9 +317,15 @@ def _episode(title: str, trajectory: Trajectory) -> str:
     end = "success" if trajectory.success else trajectory.error or trajectory.stop_reason
     said = []
     for turn in trajectory.turns:
-        seen = turn.observation if len(turn.observation) <= LONGEST else f"{turn.observation[:LONGEST]} …"
+        seen = (
+            turn.observation
+            if len(turn.observation) <= LONGEST
+            else f"{turn.observation[:LONGEST]} …"
+        )
         said.append(f'<div class="said user">{escape(seen)}</div>')
-        said.append(f'<div class="said agent{"" if turn.valid else " invalid"}">{escape(turn.completion)}</div>')
+        said.append(
+            f'<div class="said agent{"" if turn.valid else " invalid"}">{escape(turn.completion)}</div>'
+        )
     mood = "good" if trajectory.success else "bad"
     head = f'<h3><span>{escape(title)}</span><span class="{mood}">{escape(end)}, score {trajectory.score:.2f}</span></h3>'
     return f'<div class="card">{head}<details open><summary>{len(trajectory.turns)} turns</summary>{"".join(said)}</details></div>'
@@ -235,6 +334,7 @@ def _episode(title: str, trajectory: Trajectory) -> str:
 def _conditions(config: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     parts = (("config", config), ("versions and hashes", facts))
     shown = "".join(
-        f"<details><summary>{name}</summary><pre>{escape(json.dumps(data, indent=2))}</pre></details>" for name, data in parts
+        f"<details><summary>{name}</summary><pre>{escape(json.dumps(data, indent=2))}</pre></details>"
+        for name, data in parts
     )
     return f'<h2>Conditions</h2><div class="card">{shown}</div>'

@@ -13,14 +13,14 @@ import torch
 from torch import nn
 
 from turnwise.agents.agent import Agent, ModelAgent, seed_of
-from turnwise.agents.engine import Sampling
-from turnwise.agents.prompt import Prompt
-from turnwise.agents.rollout import MakeEnv, episodes_for, play
-from turnwise.agents.team import Team
-from turnwise.agents.transformers_engine import TransformersEngine
+from turnwise.agents.driver import MakeEnv, episodes_for, play
+from turnwise.agents.engines.base import Sampling
+from turnwise.agents.engines.transformers.engine import TransformersEngine
+from turnwise.agents.teams.team import Team
 from turnwise.algorithms import Recipe
-from turnwise.algorithms.sampler import History, running
-from turnwise.algorithms.totals import AllSum
+from turnwise.algorithms.parts.sampler import History, running
+from turnwise.algorithms.reducer import AllSum
+from turnwise.envs.prompt import Prompt
 from turnwise.errors import DataError
 from turnwise.records import Group, TaskId, Trajectory
 from turnwise.training.config import Config
@@ -31,7 +31,7 @@ ROUNDS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class RolloutContext:
     """What every episode of a run is played with."""
 
     make_env: MakeEnv
@@ -42,35 +42,55 @@ class Stage:
     config: Config
     max_turns: int
 
-    def agent(self, temperature: float, version: int, top_p: float = 1.0, entropies: bool = False) -> Agent:
-        """The model as an agent, or as every member of the team, on an engine of its own; each model of a team has one.
+    def agent(
+        self, temperature: float, version: int, top_p: float = 1.0, entropies: bool = False
+    ) -> Agent:
+        """The model as an agent, or as every member of the team, on an engine of its own; each
+        model of a team has one.
 
-        A new engine for every batch of episodes: what it computes then depends on these episodes alone and not on what was
-        played before, down to the last bit, and that is what makes a resumed run equal to one that never stopped.
+        A new engine for every batch of episodes: what it computes then depends on these episodes
+        alone and not on what was played before, down to the last bit, and that is what makes a
+        resumed run equal to one that never stopped.
         """
-        sampling = Sampling(temperature=temperature, top_p=top_p, max_tokens=self.config.rollout.max_tokens, entropies=entropies)
-        models = dict(self.model.items()) if isinstance(self.model, nn.ModuleDict) else {"": self.model}
+        sampling = Sampling(
+            temperature=temperature,
+            top_p=top_p,
+            max_tokens=self.config.rollout.max_tokens,
+            entropies=entropies,
+        )
+        models = (
+            dict(self.model.items()) if isinstance(self.model, nn.ModuleDict) else {"": self.model}
+        )
         engines = {role: self._engine(model, version) for role, model in models.items()}
 
         def member(role: str, prompt: Prompt) -> ModelAgent:
             engine = engines[role if role in engines else ""]
-            return ModelAgent(engine, self.tokenizer, prompt, sampling, max_context=engine.max_context, name=role)
+            return ModelAgent(
+                engine, self.tokenizer, prompt, sampling, max_context=engine.max_context, name=role
+            )
 
-        return self.prompt.agent(member) if isinstance(self.prompt, Team) else member("policy", self.prompt)
+        return (
+            self.prompt.agent(member)
+            if isinstance(self.prompt, Team)
+            else member("policy", self.prompt)
+        )
 
     def _engine(self, model: nn.Module, version: int) -> TransformersEngine:
         asked = self.config.rollout.dtype
         dtype = None if asked == "model" else getattr(torch, asked)
-        engine = TransformersEngine(model, slots=self.config.rollout.concurrency, dtype=dtype, seed=0)
+        engine = TransformersEngine(
+            model, slots=self.config.rollout.concurrency, dtype=dtype, seed=0
+        )
         engine.weights_version = version
         return engine
 
 
 def collect(
-    stage: Stage, recipe: Recipe, tasks: Sequence[TaskId], step: int, history: History,
+    stage: RolloutContext, recipe: Recipe, tasks: Sequence[TaskId], step: int, history: History,
     on_trajectory: Callable[[Trajectory], None] | None = None,
 ) -> tuple[list[Group], dict[str, float]]:  # fmt: skip
-    """Play the episodes of step `step` (from 0); they depend on the run's seed, the step, the weights and `history` alone.
+    """Play the episodes of step `step` (from 0); they depend on the run's seed, the step, the
+    weights and `history` alone.
 
     Raises:
         DataError: when not one episode could be played to its end.
@@ -83,7 +103,9 @@ def collect(
     wanted, began = settings.tasks, time.perf_counter()
     for again in range(ROUNDS):
         chosen = recipe.sampler.choose(tasks, wanted, rng, history)
-        episodes = episodes_for(chosen, recipe.strategy or settings.group_size, settings.split, seed + again)
+        episodes = episodes_for(
+            chosen, recipe.strategy or settings.group_size, settings.split, seed + again
+        )
         new = play(
             episodes, stage.make_env, agent, max_turns=stage.max_turns, concurrency=settings.concurrency,
             turn_timeout=settings.timeout, strategy=recipe.strategy, progress=True, on_trajectory=on_trajectory,
@@ -94,7 +116,9 @@ def collect(
         if not wanted:
             break
     if all(trajectory.error is not None for trajectory in played):
-        raise DataError(f"every episode of step {step + 1} broke off, the first with: {played[0].error}")
+        raise DataError(
+            f"every episode of step {step + 1} broke off, the first with: {played[0].error}"
+        )
     return groups, measured(played, time.perf_counter() - began)
 
 
@@ -109,7 +133,9 @@ def grouped(trajectories: Sequence[Trajectory]) -> list[Group]:
 def remember(
     history: History, groups: Sequence[Group], weights: Any = None, track: Track = running
 ) -> dict[TaskId, tuple[float, float]]:  # fmt: skip
-    """`history` with these groups added: rollouts and mean return by task, as the sampler keeps them."""
+    """`history` with these groups added: rollouts and mean return by task, as the sampler keeps
+    them.
+    """
     known = dict(history)
     for group in groups:
         for trajectory in group.trajectories:
@@ -119,9 +145,11 @@ def remember(
 
 
 def turn_entropies(groups: Sequence[Group], all_sum: AllSum, turns: int) -> dict[str, float]:
-    """Over all processes and for each turn index K below `turns`: `entropy_sum:K` and `entropy_count:K`.
+    """Over all processes and for each turn index K below `turns`: `entropy_sum:K` and
+    `entropy_count:K`.
 
-    Each turn with tokens counts once, with the mean of its recorded entropies; indices that nobody reached are absent.
+    Each turn with tokens counts once, with the mean of its recorded entropies; indices that nobody
+    reached are absent.
     """
     table = np.zeros((2, turns))
     for trajectory in (t for group in groups for t in group.trajectories if t.error is None):
@@ -130,7 +158,9 @@ def turn_entropies(groups: Sequence[Group], all_sum: AllSum, turns: int) -> dict
                 table[:, k] += np.array([np.mean(turn.entropies), 1.0])
     sums, counts = all_sum(table)
     reached = [k for k in range(turns) if counts[k]]
-    return {f"entropy_sum:{k}": float(sums[k]) for k in reached} | {f"entropy_count:{k}": float(counts[k]) for k in reached}
+    return {f"entropy_sum:{k}": float(sums[k]) for k in reached} | {
+        f"entropy_count:{k}": float(counts[k]) for k in reached
+    }
 
 
 def measured(played: Sequence[Trajectory], seconds: float) -> dict[str, float]:
@@ -158,7 +188,9 @@ def measured(played: Sequence[Trajectory], seconds: float) -> dict[str, float]:
 
 
 def _context(trajectory: Trajectory) -> int:
-    return max((len(turn.prompt_ids) + len(turn.completion_ids) for turn in trajectory.turns), default=0)
+    return max(
+        (len(turn.prompt_ids) + len(turn.completion_ids) for turn in trajectory.turns), default=0
+    )
 
 
 def _mean(values: Any) -> float:

@@ -5,8 +5,9 @@
     start/ model/      the model before and after    checkpoints/      where a killed run goes on
     before.json after.json   the two evaluations     report.html       the curves
 
-Files appear whole or not at all: they are written beside their place and renamed into it. A line of `metrics.jsonl` that a
-kill cut in half is dropped when the folder is opened again. One process at a time holds the folder.
+Files appear whole or not at all: they are written beside their place and renamed into it. A line of
+`metrics.jsonl` that a kill cut in half is dropped when the folder is opened again. One process at a
+time holds the folder.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def write_whole_directory(path: Path, fill: Callable[[Path], None]) -> None:
-    """Let `fill` write a directory beside `path`, then rename it there; a directory of that name is replaced."""
+    """Let `fill` write a directory beside `path`, then rename it there; a directory of that name is
+    replaced.
+    """
     beside = path.with_name(f".{path.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
@@ -94,9 +97,13 @@ class RunFolder:
     def _agree(self, path: Path, config: Config) -> None:
         """Write the config, or check that it is the one the folder was begun with."""
         # A run that failed before it made anything may begin again with its mistake put right.
-        self.fresh = not any((path / name).exists() for name in ("tiny", "start", "before.json", "metrics.jsonl"))
+        self.fresh = not any(
+            (path / name).exists() for name in ("tiny", "start", "before.json", "metrics.jsonl")
+        )
         if self.fresh:
-            write_whole(path / "config.json", json.dumps(config.model_dump(mode="json"), indent=1) + "\n")
+            write_whole(
+                path / "config.json", json.dumps(config.model_dump(mode="json"), indent=1) + "\n"
+            )
         else:
             # Read as a config: keys that a newer turnwise added have their defaults.
             was = parse_config(read_json(path / "config.json"), where=str(path / "config.json"))
@@ -116,7 +123,8 @@ class RunFolder:
         """Where the episodes called `name` are written."""
         return self.path / "trajectories" / f"{name}.jsonl"
 
-    # Metrics ------------------------------------------------------------------------------------------------------
+    # Metrics
+    # ------------------------------------------------------------------------------------------------------
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Add a line for a step."""
@@ -131,11 +139,15 @@ class RunFolder:
         """Drop the lines of later steps, which are about to be made again."""
         kept = [line for line in self.metrics() if line["step"] <= step]
         if (self.path / "metrics.jsonl").exists():
-            write_whole(self.path / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in kept))
+            write_whole(
+                self.path / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in kept)
+            )
 
 
 def read_metrics(folder: Path) -> Iterator[dict[str, float]]:
-    """The lines of `metrics.jsonl`. Raises `DataError` for one that is not JSON, unless it is the last."""
+    """The lines of `metrics.jsonl`. Raises `DataError` for one that is not JSON, unless it is the
+    last.
+    """
     path = folder / "metrics.jsonl"
     lines = path.read_text(encoding="utf8").splitlines() if path.is_file() else []
     for number, line in enumerate(lines, start=1):
@@ -143,7 +155,9 @@ def read_metrics(folder: Path) -> Iterator[dict[str, float]]:
             yield json.loads(line)
         except json.JSONDecodeError as problem:
             if number < len(lines):
-                raise DataError(f"{path} line {number} is not JSON: the file was edited; delete that line") from problem
+                raise DataError(
+                    f"{path} line {number} is not JSON: the file was edited; delete that line"
+                ) from problem
 
 
 def read_json(path: Path) -> Any:
@@ -151,17 +165,27 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf8"))
     except (OSError, json.JSONDecodeError) as problem:
-        raise DataError(f"{path} cannot be read ({problem}): this is not a whole run folder") from problem
+        raise DataError(
+            f"{path} cannot be read ({problem}): this is not a whole run folder"
+        ) from problem
 
 
 def _begin(path: Path) -> None:
-    if path.is_dir() and not (path / "config.json").is_file() and any(not p.name.startswith(".") for p in path.iterdir()):
-        raise ConfigError(f"{path} is there and is no run folder: choose another run.name or run.directory")
+    if (
+        path.is_dir()
+        and not (path / "config.json").is_file()
+        and any(not p.name.startswith(".") for p in path.iterdir())
+    ):
+        raise ConfigError(
+            f"{path} is there and is no run folder: choose another run.name or run.directory"
+        )
     try:
         for name in ("trajectories", "checkpoints"):
             (path / name).mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise ConfigError(f"cannot make the run folder {path}: {problem.strerror}; choose another run.directory") from problem
+        raise ConfigError(
+            f"cannot make the run folder {path}: {problem.strerror}; choose another run.directory"
+        ) from problem
 
 
 def _hold(path: Path) -> Any:
@@ -194,5 +218,9 @@ def _same(path: Path, was: Any, now: dict[str, Any]) -> None:
 def _different(was: Any, now: Any, at: str = "") -> list[str]:
     if isinstance(was, dict) and isinstance(now, dict):
         names = [*now, *(name for name in was if name not in now)]
-        return [d for name in names for d in _different(was.get(name), now.get(name), f"{at}.{name}" if at else str(name))]
+        return [
+            d
+            for name in names
+            for d in _different(was.get(name), now.get(name), f"{at}.{name}" if at else str(name))
+        ]
     return [] if was == now else [at]

@@ -1,11 +1,13 @@
-"""A model small enough to learn on a CPU in minutes, with a tokenizer made for the text it will read.
+"""A model small enough to learn on a CPU in minutes, with a tokenizer made for the text it will
+read.
 
-The architecture is Qwen3's, the weights are random, and what is saved is an ordinary Hugging Face directory, so nothing
-downstream knows that it is tiny. The tokenizer is a byte-level BPE trained on episodes of the environment (training tasks
-only). It is made for copying, which is most of what an agent does: a word has one token wherever it stands. Letters and
-digits are never merged (`KT47` is two pieces), digits go two by two, and where a word touches a sign before it, as in
-`click[blue]`, a joiner and a space are put between, which decoding takes out again; so `[blue` and ` blue` share a token.
-With `lowercase` the tokenizer is uncased.
+The architecture is Qwen3's, the weights are random, and what is saved is an ordinary Hugging Face
+directory, so nothing downstream knows that it is tiny. The tokenizer is a byte-level BPE trained on
+episodes of the environment (training tasks only). It is made for copying, which is most of what an
+agent does: a word has one token wherever it stands. Letters and digits are never merged (`KT47` is
+two pieces), digits go two by two, and where a word touches a sign before it, as in `click[blue]`, a
+joiner and a space are put between, which decoding takes out again; so `[blue` and ` blue` share a
+token. With `lowercase` the tokenizer is uncased.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ TEMPLATE = (
     "{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] + '<|im_end|>' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
-"""One token before a message and one after: with ChatML's five a tenth of a tiny model's time would go to brackets."""
+"""One token before a message and one after: with ChatML's five a tenth of a tiny model's time would
+go to brackets.
+"""
 JOINER = "\x1f"
 TOUCHING = r"(?<=[^\s\p{L}\p{N}])(?<!(?:^|\s)\[)(?=[\p{L}\p{N}])"
 """Where a word begins right after a sign, other than in a marker such as ` [SEP]`."""
@@ -38,9 +42,14 @@ def tiny_tokenizer(texts: Iterable[str], settings: Tiny) -> PreTrainedTokenizerF
     """A tokenizer with a chat template, trained on `texts`. The same texts give the same tokenizer."""
     lower = [normalizers.Lowercase()] if settings.lowercase else []
     made = Tokenizer(models.BPE())
-    made.normalizer = normalizers.Sequence([*lower, normalizers.Replace(Regex(TOUCHING), JOINER + " ")])
+    made.normalizer = normalizers.Sequence(
+        [*lower, normalizers.Replace(Regex(TOUCHING), JOINER + " ")]
+    )
     made.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(PIECES), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+        [
+            pre_tokenizers.Split(Regex(PIECES), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
     )
     made.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Replace(JOINER + " ", "")])
     trainer = trainers.BpeTrainer(

@@ -1,4 +1,6 @@
-"""Curves for other programs: TensorBoard whenever it is installed, Weights & Biases and trackio when asked for."""
+"""Curves for other programs: TensorBoard whenever it is installed, Weights & Biases and trackio
+when asked for.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ class Tracker(Protocol):
 
 
 class TensorBoard:
-    """Event files in `folder/tensorboard`. Steps after `start` that an earlier process wrote are hidden."""
+    """Event files in `folder/tensorboard`. Steps after `start` that an earlier process wrote are
+    hidden.
+    """
 
     def __init__(self, folder: Path, start: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
@@ -36,12 +40,16 @@ class TensorBoard:
 
 
 class Hosted:
-    """Weights & Biases, or trackio, which has the same interface. A run that goes on keeps its identity."""
+    """Weights & Biases, or trackio, which has the same interface. A run that goes on keeps its
+    identity.
+    """
 
     def __init__(self, module: Any, folder: Path, config: Mapping[str, Any]) -> None:
         self._module = module
         extra = {"dir": str(folder), "id": folder.name} if module.__name__ == "wandb" else {}
-        module.init(project="turnwise", name=folder.name, config=dict(config), resume="allow", **extra)
+        module.init(
+            project="turnwise", name=folder.name, config=dict(config), resume="allow", **extra
+        )
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         self._module.log(dict(metrics), step=step)
@@ -51,14 +59,22 @@ class Hosted:
 
 
 def check_installed(names: Sequence[str]) -> None:
-    """Raises `ConfigError` for a tracker that is not installed; to be asked before anything was computed."""
+    """Raises `ConfigError` for a tracker that is not installed; to be asked before anything was
+    computed.
+    """
     for name in names:
         if importlib.util.find_spec(name) is None:
-            raise ConfigError(f"run.trackers names {name!r}, which is not installed: pip install {name}")
+            raise ConfigError(
+                f"run.trackers names {name!r}, which is not installed: pip install {name}"
+            )
 
 
-def trackers(names: Sequence[str], folder: Path, config: Mapping[str, Any], start: int) -> list[Tracker]:
-    """Those that are there and those that were asked for. Raises `ConfigError` for one that is not installed."""
+def trackers(
+    names: Sequence[str], folder: Path, config: Mapping[str, Any], start: int
+) -> list[Tracker]:
+    """Those that are there and those that were asked for. Raises `ConfigError` for one that is not
+    installed.
+    """
     check_installed(names)
     made: list[Tracker] = []
     if importlib.util.find_spec("tensorboard") is not None:

@@ -1,4 +1,6 @@
-"""Where the official ALFWorld games are on this machine, and an invented household in the same format."""
+"""Where the official ALFWorld games are on this machine, and an invented household in the same
+format.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,17 @@ import pytest
 
 BESIDE = Path(__file__).parents[4] / "shared" / "data" / "alfworld"
 
-PUT_211 = 'action PutObject {{ template :: "put {{o}} in/on {{r}}"; }} "rhs": "Your task is to: {task}"'
-PUT_04 = 'action PutObject {{ template :: "move {{o}} to {{r}}"; }} "rhs": "Your task is to: {task}"'
-FRIDGE, SINK, STOVE = "Fridge_bar__plus_01", "Sink_bar__plus_01_bar_SinkBasin", "Microwave_bar__plus_02"
+PUT_211 = (
+    'action PutObject {{ template :: "put {{o}} in/on {{r}}"; }} "rhs": "Your task is to: {task}"'
+)
+PUT_04 = (
+    'action PutObject {{ template :: "move {{o}} to {{r}}"; }} "rhs": "Your task is to: {task}"'
+)
+FRIDGE, SINK, STOVE = (
+    "Fridge_bar__plus_01",
+    "Sink_bar__plus_01_bar_SinkBasin",
+    "Microwave_bar__plus_02",
+)
 TABLE, DESK, TABLE_2 = "Table_bar__plus_03", "Desk_bar__plus_04", "Table_bar__plus_05"
 APPLE, APPLE_2, KNIFE = "Apple_bar__plus_01", "Apple_bar__plus_02", "Knife_bar__plus_03"
 LAMP, PAN = "DeskLamp_bar__plus_04", "Pan_bar__plus_05"
@@ -41,30 +51,52 @@ def _kind(one: str) -> str:
 
 
 def household(
-    kind: str = "pick_and_place_simple", grammar: str = PUT_211, extra: Iterable[str] = (), goal: str = ""
+    kind: str = "pick_and_place_simple",
+    grammar: str = PUT_211,
+    extra: Iterable[str] = (),
+    goal: str = "",
 ) -> dict[str, Any]:
     """The content of a game file: two apples, a knife, a pan and a lamp about a small kitchen."""
-    facts = ["(atLocation agent1 loc_bar_0)", f"(openable {FRIDGE})", f"(openable {STOVE})", f"(toggleable {LAMP})"]
+    facts = [
+        "(atLocation agent1 loc_bar_0)",
+        f"(openable {FRIDGE})",
+        f"(openable {STOVE})",
+        f"(toggleable {LAMP})",
+    ]
     for place, spot in PLACES.items():
-        facts += [f"(receptacleType {place} {_kind(place)})", f"(receptacleAtLocation {place} loc_bar_{spot})"]
+        facts += [
+            f"(receptacleType {place} {_kind(place)})",
+            f"(receptacleAtLocation {place} loc_bar_{spot})",
+        ]
     for one, place in INSIDE.items():
         facts += [
             f"(objectType {one} {_kind(one)})",
             f"(inReceptacle {one} {place})",
             f"(objectAtLocation {one} loc_bar_{PLACES[place]})",
         ]
-        facts += [f"(canContain {holder} {_kind(one)})" for holder in sorted({_kind(place) for place in PLACES})]
+        facts += [
+            f"(canContain {holder} {_kind(one)})"
+            for holder in sorted({_kind(place) for place in PLACES})
+        ]
         facts += [f"(pickupable {one})"] * (one != LAMP)
     for apple in (APPLE, APPLE_2):
-        facts += [f"({able} {apple})" for able in ("cleanable", "heatable", "coolable", "sliceable")]
+        facts += [
+            f"({able} {apple})" for able in ("cleanable", "heatable", "coolable", "sliceable")
+        ]
     facts += [f"(isReceptacleObject {PAN})", *extra]
     wanted = f"(and (exists (?r - receptacle) {GOALS[kind]}) {goal})"
     pddl = f"(define (problem p) (:init {' '.join(facts)} (= (totalCost) 0)) (:goal {wanted}))"
-    return {"pddl_problem": pddl, "grammar": grammar.format(task=f"{kind} of an apple."), "solvable": True}
+    return {
+        "pddl_problem": pddl,
+        "grammar": grammar.format(task=f"{kind} of an apple."),
+        "solvable": True,
+    }
 
 
 def official_directory() -> Path:
-    """The directory of the official games and recorded transcripts; skips the test where it is absent."""
+    """The directory of the official games and recorded transcripts; skips the test where it is
+    absent.
+    """
     directory = Path(os.environ.get("TURNWISE_ALFWORLD_DATA", BESIDE))
     if not (directory / "golden" / "real_engine_valid_seen.jsonl.gz").is_file():
         pytest.skip(
@@ -83,11 +115,19 @@ def recorded(directory: Path) -> list[dict[str, Any]]:
 
 
 def unpacked(directory: Path, target: Path) -> Path:
-    """The official games as files: unpacked beside the archive already, or unpacked here into `target`."""
+    """The official games as files: unpacked beside the archive already, or unpacked here into
+    `target`.
+    """
     if (directory / "json_2.1.1").is_dir():
         return directory / "json_2.1.1"
     if not (directory / "games.tar.xz").is_file():
-        pytest.skip("games.tar.xz of the ALFWorld data is absent: set TURNWISE_ALFWORLD_DATA to its directory")
+        pytest.skip(
+            "games.tar.xz of the ALFWorld data is absent: set TURNWISE_ALFWORLD_DATA to its directory"
+        )
     with tarfile.open(directory / "games.tar.xz") as archive:
-        archive.extractall(target, [member for member in archive if member.name.endswith("game.tw-pddl")], filter="data")
+        archive.extractall(
+            target,
+            [member for member in archive if member.name.endswith("game.tw-pddl")],
+            filter="data",
+        )
     return target / "json_2.1.1"

@@ -1,12 +1,23 @@
-"""The rules and the text, oddities included, on an invented household (what the original does was recorded on real ones)."""
+"""The rules and the text, oddities included, on an invented household (what the original does was
+recorded on real ones).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import pytest
-from official_games import APPLE, DESK, FRIDGE, LAMP, PAN, PUT_04, TABLE, household
 
+from tests.envs.alfworld.official_games import (
+    APPLE,
+    DESK,
+    FRIDGE,
+    LAMP,
+    PAN,
+    PUT_04,
+    TABLE,
+    household,
+)
 from turnwise.envs.alfworld import Game
 from turnwise.envs.alfworld.engine import act, commands
 from turnwise.envs.alfworld.expert import expert_plan
@@ -38,18 +49,31 @@ def test_the_opening_lists_the_room_and_the_task() -> None:
 
 
 def test_lists_end_in_a_comma_and_and() -> None:
-    assert [listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["nothing", "a", "a, and b", "a, b, and c"]
+    assert [listed(names) for names in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == [
+        "nothing",
+        "a",
+        "a, and b",
+        "a, b, and c",
+    ]
 
 
 def test_looking_again_from_nowhere_shows_nothing() -> None:
-    assert play("look")[1] == "You are in the middle of a room. Looking quickly around you, you see nothing."
+    assert (
+        play("look")[1]
+        == "You are in the middle of a room. Looking quickly around you, you see nothing."
+    )
 
 
 def test_arriving() -> None:
     assert play("go to fridge 1")[1] == "You arrive at loc 5. The fridge 1 is closed."
-    assert play("go to table 2")[1] == "You arrive at loc 2. On the table 2, you see a apple 1, a knife 1, and a pan 1."
+    assert (
+        play("go to table 2")[1]
+        == "You arrive at loc 2. On the table 2, you see a apple 1, a knife 1, and a pan 1."
+    )
     modern = Game.of(household(grammar=PUT_04))
-    assert play("go to fridge 1", game=modern)[1] == "You arrive at fridge 1. The fridge 1 is closed."
+    assert (
+        play("go to fridge 1", game=modern)[1] == "You arrive at fridge 1. The fridge 1 is closed."
+    )
 
 
 def test_what_stands_here_cannot_be_gone_to() -> None:
@@ -59,11 +83,16 @@ def test_what_stands_here_cannot_be_gone_to() -> None:
 
 
 def test_two_receptacles_at_one_place() -> None:
-    assert play("go to table 1", "look")[1] == "You are facing the table 2, and table 1. Next to it, you see nothing."
+    assert (
+        play("go to table 1", "look")[1]
+        == "You are facing the table 2, and table 1. Next to it, you see nothing."
+    )
     moved, _ = play(*APPLE_1, "put apple 1 in/on table 1")
     assert play("look", state=moved)[1].endswith("Next to it, you see a apple 1.")
     back, _ = play("take apple 1 from table 1", "put apple 1 in/on table 2", state=moved)
-    assert play("look", state=back)[1].endswith("Next to it, you see a apple 1."), "now it is beside the other one"
+    assert play("look", state=back)[1].endswith("Next to it, you see a apple 1."), (
+        "now it is beside the other one"
+    )
 
 
 def test_doors() -> None:
@@ -80,16 +109,23 @@ def test_appliances_work_with_the_door_shut() -> None:
     assert answer == "You heat the apple 1 using the microwave 1."
     assert "put apple 1 in/on microwave 1" not in commands(GAME, state)
     assert play("examine apple 1", state=state)[1] == "This is a hot apple 1."
-    state, answer = play("go to fridge 1", "cool apple 1 with fridge 1", "examine apple 1", state=state)
+    state, answer = play(
+        "go to fridge 1", "cool apple 1 with fridge 1", "examine apple 1", state=state
+    )
     assert answer == "This is a cold apple 1."
-    state, answer = play("go to sinkbasin 1", "clean apple 1 with sinkbasin 1", "examine apple 1", state=state)
+    state, answer = play(
+        "go to sinkbasin 1", "clean apple 1 with sinkbasin 1", "examine apple 1", state=state
+    )
     assert answer == "This is a cool and clean apple 1."
 
 
 def test_only_what_is_held_can_be_examined() -> None:
     assert "examine apple 1" not in after(["go to table 2"])
     assert play(*APPLE_1, "examine apple 1")[1] == "There's nothing special about apple 1."
-    assert play("go to table 2", "take pan 1 from table 2", "examine pan 1")[1] == "This is a normal pan 1. In it, you see nothing."
+    assert (
+        play("go to table 2", "take pan 1 from table 2", "examine pan 1")[1]
+        == "This is a normal pan 1. In it, you see nothing."
+    )
     full = Game.of(household(extra=[f"(inReceptacleObject {APPLE} {PAN})"]))
     answer = play("go to table 2", "take pan 1 from table 2", "examine pan 1", game=full)[1]
     assert answer == "This is a normal pan 1. In it, you see a apple 2."
@@ -106,18 +142,25 @@ def test_slicing_needs_the_knife_and_shows() -> None:
     with_knife = ["go to table 2", "take knife 1 from table 2"]
     state, answer = play(*with_knife, "slice apple 1 with knife 1")
     assert answer == "You sliced the apple 1 with the knife 1."
-    state, answer = play("put knife 1 in/on table 2", "take apple 1 from table 2", "examine apple 1", state=state)
+    state, answer = play(
+        "put knife 1 in/on table 2", "take apple 1 from table 2", "examine apple 1", state=state
+    )
     assert answer == "This is a sliced apple 1."
     state, _ = play("go to sinkbasin 1", "clean apple 1 with sinkbasin 1", state=state)
     assert play("examine apple 1", state=state)[1] == "This is a clean sliced apple 1."
     for place, verb, said in (("microwave 1", "heat", "hot"), ("fridge 1", "cool", "cool")):
-        end = play(f"go to {place}", f"{verb} apple 1 with {place}", "examine apple 1", state=state)[1]
+        end = play(
+            f"go to {place}", f"{verb} apple 1 with {place}", "examine apple 1", state=state
+        )[1]
         assert end == f"This is a {said} and clean sliced apple 1."
 
 
 def test_a_lamp_can_only_be_turned_on() -> None:
     state, answer = play("go to desk 1", "use desklamp 1")
-    assert answer == "You turn on the desklamp 1." and play("use desklamp 1", state=state) == (state, answer)
+    assert answer == "You turn on the desklamp 1." and play("use desklamp 1", state=state) == (
+        state,
+        answer,
+    )
     assert "take desklamp 1 from desk 1" not in commands(GAME, state)
 
 
@@ -131,7 +174,11 @@ def test_help_is_of_the_newer_wording() -> None:
     modern = Game.of(household(grammar=PUT_04))
     assert "help" not in commands(GAME, GAME.start)
     state, answer = play("help", game=modern)
-    assert state is modern.start and answer.startswith("Available commands:\n  look:") and answer.endswith("sharp object\n")
+    assert (
+        state is modern.start
+        and answer.startswith("Available commands:\n  look:")
+        and answer.endswith("sharp object\n")
+    )
     state, answer = play(*APPLE_1, "move apple 1 to table 1", game=modern)
     assert answer == "You move the apple 1 to the table 1."
 
@@ -146,7 +193,11 @@ def test_two_objects_must_be_in_the_same_receptacle() -> None:
 
 
 def test_a_goal_may_ask_that_everything_be_closed() -> None:
-    game = Game.of(household("pick_cool_then_place_in_recep", goal="(forall (?re - receptacle) (not (opened ?re)))"))
+    game = Game.of(
+        household(
+            "pick_cool_then_place_in_recep", goal="(forall (?re - receptacle) (not (opened ?re)))"
+        )
+    )
     state, _ = play("go to fridge 1", "open fridge 1", game=game)
     plan = expert_plan(game, state)
     assert plan is not None and plan[-1] == "close fridge 1"
@@ -166,7 +217,9 @@ def test_the_expert_knows_a_dead_end() -> None:
     content = household()
     content["pddl_problem"] = content["pddl_problem"].replace("KnifeType)", "NothingType)", 1)
     for place in ("Fridge", "Microwave", "Table", "Desk", "SinkBasin"):
-        content["pddl_problem"] = content["pddl_problem"].replace(f"(canContain {place}Type KnifeType)", "")
+        content["pddl_problem"] = content["pddl_problem"].replace(
+            f"(canContain {place}Type KnifeType)", ""
+        )
     game = Game.of(content)
     state, _ = play("go to table 2", "take knife 1 from table 2", game=game)
     assert expert_plan(game, game.start) and expert_plan(game, state) is None
@@ -184,7 +237,11 @@ def test_a_lamp_in_the_hand_is_put_back_first() -> None:
 def test_what_is_open_at_the_start(one: str) -> None:
     game = Game.of(household(extra=[f"(opened {one})", f"(isCool {APPLE})"]))
     assert ("close fridge 1" in after(["go to fridge 1"], game)) is (one == FRIDGE)
-    fetched = ["go to fridge 1", *(["open fridge 1"] if one == DESK else []), "take apple 2 from fridge 1"]
+    fetched = [
+        "go to fridge 1",
+        *(["open fridge 1"] if one == DESK else []),
+        "take apple 2 from fridge 1",
+    ]
     assert play(*fetched, "examine apple 2", game=game)[1] == "This is a cold apple 2."
 
 

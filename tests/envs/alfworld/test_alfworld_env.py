@@ -12,14 +12,14 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
-from official_games import GOALS, PUT_04, household
 
 import turnwise  # noqa: F401 (registers)
+from tests.envs.alfworld.official_games import GOALS, PUT_04, household
 from turnwise.envs.alfworld import ALFWorldEnv, Game, generate
 from turnwise.envs.alfworld.data import KEPT
 from turnwise.envs.alfworld.expert import expert_plan
-from turnwise.envs.registration import make as make_env
-from turnwise.envs.testing import check_turn_env
+from turnwise.envs.checks import check_turn_env
+from turnwise.envs.registry import make as make_env
 from turnwise.errors import ConfigError, TaskError
 
 GAMES = [Game.of(household(kind)) for kind in GOALS]
@@ -41,22 +41,37 @@ def test_an_episode() -> None:
     observation, info = env.reset(options={"task": KINDS.index("pick_and_place_simple")})
     assert observation.endswith("Your task is to: pick_and_place_simple of an apple.")
     assert info["instruction"] == "pick_and_place_simple of an apple." and info["split"] == "all"
-    assert info["tags"] == ["task_type=pick_and_place_simple"] and info["rewards"] == {"goal_progress": 0.0}
+    assert info["tags"] == ["task_type=pick_and_place_simple"] and info["rewards"] == {
+        "goal_progress": 0.0
+    }
     for action in ("go to table 2", "take apple 1 from table 2", "go to desk 1"):
         _, reward, terminated, _, info = env.step(action)
         assert (reward, terminated, info["score"], info["valid"]) == (0.0, False, 0.0, True)
     observation, reward, terminated, truncated, info = env.step("put apple 1 in/on desk 1")
     assert observation == "You put the apple 1 in/on the desk 1."
-    assert (reward, terminated, truncated, info["success"], info["score"]) == (1.0, True, False, True, 1.0)
+    assert (reward, terminated, truncated, info["success"], info["score"]) == (
+        1.0,
+        True,
+        False,
+        True,
+        1.0,
+    )
     assert info["rewards"] == {"goal_progress": 1.0} and env.expert_action() is None
 
 
-@pytest.mark.parametrize("action", ["", "xyzzy", "go to table", "Look", "go to desk 1\nlook", "help"])
+@pytest.mark.parametrize(
+    "action", ["", "xyzzy", "go to table", "Look", "go to desk 1\nlook", "help"]
+)
 def test_what_means_nothing_changes_nothing(action: str) -> None:
     env = ALFWorldEnv(GAMES)
     _, before = env.reset(options={"task": 0})
     observation, reward, terminated, _, info = env.step(action)
-    assert (observation, reward, terminated, info["valid"]) == ("Nothing happens.", 0.0, False, False)
+    assert (observation, reward, terminated, info["valid"]) == (
+        "Nothing happens.",
+        0.0,
+        False,
+        False,
+    )
     assert (info["state"], info["admissible"]) == (before["state"], before["admissible"])
 
 
@@ -83,7 +98,13 @@ def test_progress_grows_along_the_experts_plan(task: int) -> None:
 def test_states_differ_where_behaviour_does() -> None:
     env = ALFWorldEnv(GAMES)
     states = [env.reset(options={"task": 0})[1]["state"]]
-    for action in ("go to table 2", "take apple 1 from table 2", "go to fridge 1", "open fridge 1", "cool apple 1 with fridge 1"):
+    for action in (
+        "go to table 2",
+        "take apple 1 from table 2",
+        "go to fridge 1",
+        "open fridge 1",
+        "cool apple 1 with fridge 1",
+    ):
         states.append(env.step(action)[-1]["state"])
     assert len(set(states)) == 6
     assert env.step("examine apple 1")[-1]["state"] == states[-1], "looking changes nothing"
@@ -119,7 +140,10 @@ def test_games_may_be_paths_and_take_a_wording(tmp_path: Path) -> None:
     env = ALFWorldEnv([path, str(path)])
     assert "help" in env.reset(options={"task": 1})[1]["admissible"]
     older = ALFWorldEnv([path], wording="2.1.1")
-    assert "help" not in older.reset(options={"task": 0})[1]["admissible"] and older.data_hash != env.data_hash
+    assert (
+        "help" not in older.reset(options={"task": 0})[1]["admissible"]
+        and older.data_hash != env.data_hash
+    )
 
 
 def test_tasks_are_indices_of_the_games_given() -> None:
@@ -186,10 +210,16 @@ def test_the_contract_in_every_mode(difficulty: str, expert: str) -> None:
 
 def test_tasks_of_generated_games_are_named_and_stay_what_they_are() -> None:
     env, larger = (ALFWorldEnv(train_games=size, valid_games=12) for size in (60, 600))
-    assert env.splits == ("train", "valid_seen", "valid_unseen") and env.tasks("valid_seen")[11] == "valid_seen/11"
+    assert (
+        env.splits == ("train", "valid_seen", "valid_unseen")
+        and env.tasks("valid_seen")[11] == "valid_seen/11"
+    )
     for task in ("train/7", "valid_seen/3", "valid_unseen/5"):
         shown = env.reset(options={"task": task})
-        assert shown == larger.reset(options={"task": task}) and shown[1]["split"] == task.split("/")[0]
+        assert (
+            shown == larger.reset(options={"task": task})
+            and shown[1]["split"] == task.split("/")[0]
+        )
     assert env.data_hash != larger.data_hash
     types = ALFWorldEnv(train_games=60, valid_games=12, split_rule="types")
     assert [len(types.tasks(split)) for split in types.splits] == [40, 8, 8, 4]
@@ -198,7 +228,9 @@ def test_tasks_of_generated_games_are_named_and_stay_what_they_are() -> None:
 
 def test_a_generated_task_is_the_generated_game() -> None:
     env = ALFWorldEnv(games_seed=5, train_games=12, valid_games=1)
-    assert [env.games.game(task).digest for task in env.tasks("train")] == [game.digest for game in generate(12, 5)]
+    assert [env.games.game(task).digest for task in env.tasks("train")] == [
+        game.digest for game in generate(12, 5)
+    ]
     (heated,) = generate(1, 5, "pick_heat_then_place_in_recep")
     assert env.games.game("train/3").digest == heated.digest and env.games.path("train/3") is None
 
@@ -228,9 +260,14 @@ def test_gymnasium_makes_it_and_stops_at_fifty() -> None:
 
 
 def test_vectors_of_environments() -> None:
-    envs = gymnasium.make_vec("turnwise/ALFWorld-v0", num_envs=3, vectorization_mode="sync", difficulty="easy")
+    envs = gymnasium.make_vec(
+        "turnwise/ALFWorld-v0", num_envs=3, vectorization_mode="sync", difficulty="easy"
+    )
     observations, infos = envs.reset(seed=1)
-    assert all("Your task is to" in observation for observation in observations) and len(infos["task"]) == 3
+    assert (
+        all("Your task is to" in observation for observation in observations)
+        and len(infos["task"]) == 3
+    )
     assert list(envs.step(["inventory"] * 3)[0]) == ["You are not carrying anything."] * 3
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from official_games import GOALS, household
 
+from tests.envs.alfworld.official_games import GOALS, household
 from turnwise.envs.alfworld import Game, generate
 from turnwise.envs.alfworld.engine import act, commands
 from turnwise.envs.alfworld.expert import expert_distance, expert_plan
@@ -30,7 +30,9 @@ def test_following_the_plan_brings_the_goal_nearer_by_one_each_turn(game: Game) 
 
 
 @given(number=st.integers(0, len(GAMES) - 1), choices=st.lists(st.integers(0, 99), max_size=12))
-def test_the_distance_is_zero_exactly_where_the_game_is_won(number: int, choices: list[int]) -> None:
+def test_the_distance_is_zero_exactly_where_the_game_is_won(
+    number: int, choices: list[int]
+) -> None:
     """Also where chance has led."""
     game = GAMES[number]
     state = game.start

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from official_games import official_directory, unpacked
 
+from tests.envs.alfworld.official_games import official_directory, unpacked
 from turnwise.envs.alfworld import ALFWorldEnv, Game, generate
 from turnwise.envs.alfworld.explorer import errand, next_command
 from turnwise.envs.alfworld.goals import TASK_TYPES, conditions
@@ -46,7 +46,9 @@ def test_it_does_every_type_of_task(difficulty: str, wording: str) -> None:
 
 @pytest.mark.slow
 def test_it_does_official_tasks(tmp_path: Path) -> None:
-    files = sorted((unpacked(official_directory(), tmp_path) / "valid_seen").glob("*/*/game.tw-pddl"))
+    files = sorted(
+        (unpacked(official_directory(), tmp_path) / "valid_seen").glob("*/*/game.tw-pddl")
+    )
     env = ALFWorldEnv(files, expert="partial")
     turns = []
     for task in env.tasks("all"):
@@ -79,26 +81,49 @@ def shuffled(game: Game, unseen: list[int], rng: random.Random) -> Game:
     lying: list[set[int]] = [set() for _ in game.start.lying]
     for place, inside in enumerate(contents):
         lying[spots[place]] |= set(inside)
-    start = game.start._replace(contents=tuple(contents), lying=tuple(tuple(sorted(ones)) for ones in lying))
+    start = game.start._replace(
+        contents=tuple(contents), lying=tuple(tuple(sorted(ones)) for ones in lying)
+    )
     return replace(game, start=start, digest="shuffled")
 
 
 @settings(max_examples=150)
-@given(task=st.integers(0, 59), seed=st.integers(0, 2**32), turns=st.integers(0, 12), hard=st.booleans())
-def test_what_it_has_not_seen_does_not_move_it(task: int, seed: int, turns: int, hard: bool) -> None:
+@given(
+    task=st.integers(0, 59),
+    seed=st.integers(0, 2**32),
+    turns=st.integers(0, 12),
+    hard=st.booleans(),
+)
+def test_what_it_has_not_seen_does_not_move_it(
+    task: int, seed: int, turns: int, hard: bool
+) -> None:
     game, rng = GAMES["normal" if hard else "easy"][task], random.Random(seed)
     done: list[str] = []
     now = recall(game, done)
     for _ in range(turns):
         action = next_command(now.memory, now.offered)
-        seen_takes = {f"take {one} from {place}" for place, ones in now.memory.contents.items() for one in ones}
+        seen_takes = {
+            f"take {one} from {place}"
+            for place, ones in now.memory.contents.items()
+            for one in ones
+        }
         if rng.random() < 0.3:  # astray, but not by taking from where it has not looked
-            action = rng.choice(sorted(one for one in now.offered if not one.startswith(("take", "use")) or one in seen_takes))
+            action = rng.choice(
+                sorted(
+                    one
+                    for one in now.offered
+                    if not one.startswith(("take", "use")) or one in seen_takes
+                )
+            )
         if action is None or all(conditions(game, now.state)):
             break
         done.append(action)
         now = recall(game, done, now)
-    unseen = [place for place, name in enumerate(game.receptacles) if not now.memory.inside(name) and name not in now.memory.looked]
+    unseen = [
+        place
+        for place, name in enumerate(game.receptacles)
+        if not now.memory.inside(name) and name not in now.memory.looked
+    ]
     other = recall(shuffled(game, unseen, rng), done)
     assert other.memory == now.memory
     assert next_command(other.memory, other.offered) == next_command(now.memory, now.offered)
@@ -143,7 +168,10 @@ def test_every_official_wording_of_a_task_is_understood() -> None:
     for game in games:
         asked = errand(game.task)
         assert asked is not None
-        assert (asked.thing + "type", asked.place + "type") == (game.goal.object_type, game.goal.place_type)
+        assert (asked.thing + "type", asked.place + "type") == (
+            game.goal.object_type,
+            game.goal.place_type,
+        )
     assert {game.goal.kind for game in games} == set(TASK_TYPES)
     assert errand("tidy up.") is None
 

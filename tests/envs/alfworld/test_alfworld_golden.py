@@ -1,4 +1,6 @@
-"""Every recorded episode of the original engine is reproduced, and the expert solves every official game."""
+"""Every recorded episode of the original engine is reproduced, and the expert solves every official
+game.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from official_games import official_directory, recorded, unpacked
 
+from tests.envs.alfworld.official_games import official_directory, recorded, unpacked
 from turnwise.envs.alfworld import ALFWorldEnv, Game
 
 TURNS = 40
@@ -19,7 +21,9 @@ TURNS = 40
 @pytest.fixture(scope="module")
 def games() -> Iterator[Path]:
     directory = official_directory()
-    with tempfile.TemporaryDirectory() as target:  # not tmp_path, which would keep a third of a gigabyte
+    with (
+        tempfile.TemporaryDirectory() as target
+    ):  # not tmp_path, which would keep a third of a gigabyte
         yield unpacked(directory, Path(target))
 
 
@@ -30,20 +34,29 @@ def test_recorded_episodes_are_reproduced(games: Path) -> None:
     env = ALFWorldEnv([games / episode["game"] for episode in episodes])
     for task, episode in enumerate(episodes):
         observation, info = env.reset(options={"task": task})
-        assert (observation, info["admissible"]) == (episode["reset"], episode["admissible"]), episode["game"]
+        assert (observation, info["admissible"]) == (episode["reset"], episode["admissible"]), (
+            episode["game"]
+        )
         for turn, step in enumerate(episode["steps"]):
             observation, reward, terminated, _, info = env.step(step["action"])
             played = (observation, info["admissible"], reward, terminated, info["success"])
             wanted = (step["obs"], step["admissible"], step["reward"], step["done"], step["won"])
-            assert played == wanted, f"{episode['game']}, turn {turn} ({step['action']}) differs from the original"
+            assert played == wanted, (
+                f"{episode['game']}, turn {turn} ({step['action']}) differs from the original"
+            )
             steps += 1
     assert steps >= 1600
 
 
 def stuck(env: ALFWorldEnv) -> bool:
-    """Whether what is held fits in nothing in the room, so that nobody can go on: some teddy bears and paper towels."""
+    """Whether what is held fits in nothing in the room, so that nobody can go on: some teddy bears
+    and paper towels.
+    """
     game, held = env._game, env._state.held
-    return held >= 0 and not any((game.receptacle_types[place], game.object_types[held]) in game.fits for place, _ in game.tour)
+    return held >= 0 and not any(
+        (game.receptacle_types[place], game.object_types[held]) in game.fits
+        for place, _ in game.tour
+    )
 
 
 @pytest.mark.slow

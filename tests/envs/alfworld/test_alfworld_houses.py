@@ -59,7 +59,10 @@ def test_generated_games_never_change_by_accident() -> None:
 def test_difficulty_is_how_much_there_is_and_how_much_is_to_be_done() -> None:
     def size(difficulty: str) -> tuple[float, ...]:
         games = generate(120, 3, difficulty=difficulty)
-        sizes = [(len(game.receptacles), len(game.objects), len(expert_plan(game, game.start) or ())) for game in games]
+        sizes = [
+            (len(game.receptacles), len(game.objects), len(expert_plan(game, game.start) or ()))
+            for game in games
+        ]
         return tuple(sum(column) / len(games) for column in zip(*sizes, strict=True))
 
     easy, normal, hard = (size(difficulty) for difficulty in DIFFICULTIES)
@@ -72,7 +75,10 @@ def test_one_may_set_the_difficulty_oneself() -> None:
     for game in generate(24, 0, difficulty=own):
         assert len(game.objects) == (2 if game.goal.kind in (LOOK, TWO) else 1)
         assert win(game) >= 5
-    assert generate(6, 0, difficulty=DIFFICULTIES["hard"])[5].digest == generate(6, 0, difficulty="hard")[5].digest
+    assert (
+        generate(6, 0, difficulty=DIFFICULTIES["hard"])[5].digest
+        == generate(6, 0, difficulty="hard")[5].digest
+    )
     with pytest.raises(ConfigError, match="too little choice"):
         generate(60, 0, difficulty=Difficulty((1, 1), (0.0, 0.0), (0, 0), 0.0), split=UNSEEN)
 
@@ -86,7 +92,11 @@ def test_layouts_are_shared_or_kept_apart(difficulty: str) -> None:
     assert train == seen, "valid_seen is played in the rooms of the training games"
     assert len(set(train)) < len(train), "rooms come up again"
     assert not set(train) & set(unseen)
-    digests = [game.digest for split in SPLITS for game in generate(90, 0, difficulty=difficulty, split=split)]
+    digests = [
+        game.digest
+        for split in SPLITS
+        for game in generate(90, 0, difficulty=difficulty, split=split)
+    ]
     assert len(set(digests)) == 270, "no game is in two splits"
 
 
@@ -95,25 +105,34 @@ def test_there_is_furniture_for_training_and_for_valid_unseen(difficulty: str) -
     chosen = DIFFICULTIES[difficulty]
     for count in range(chosen.rooms[0], chosen.rooms[1] + 1):
         for rooms in combinations(ROOMS, count):
-            assert {len(layout(0, chosen, rooms, unseen, 0).places) > 5 for unseen in (True, False)} == {True}
+            assert {
+                len(layout(0, chosen, rooms, unseen, 0).places) > 5 for unseen in (True, False)
+            } == {True}
 
 
 def test_some_furniture_stands_together() -> None:
     alone = [sum(len(places) > 1 for places in game.standing) for game in generate(30, 0)]
     assert sum(alone) > 30
     for game in generate(30, 0):
-        assert not game.here(game.start.location), "one starts away from furniture, and is shown the whole room"
+        assert not game.here(game.start.location), (
+            "one starts away from furniture, and is shown the whole room"
+        )
 
 
 def test_what_is_taken_can_always_be_put_back() -> None:
     for game in generate(60, 5, difficulty="hard"):
         for one in game.pickupable:
             places = [place for place, inside in enumerate(game.start.contents) if one in inside]
-            assert len(places) == 1 and (game.receptacle_types[places[0]], game.object_types[one]) in game.fits
+            assert (
+                len(places) == 1
+                and (game.receptacle_types[places[0]], game.object_types[one]) in game.fits
+            )
 
 
 def test_furniture_is_known() -> None:
-    assert {place for room in ROOMS.values() for place in room} == set(FITS) and set(LAMP_STANDS) <= set(FITS)
+    assert {place for room in ROOMS.values() for place in room} == set(FITS) and set(
+        LAMP_STANDS
+    ) <= set(FITS)
 
 
 def test_only_what_can_be_made_is_asked_for() -> None:

@@ -1,4 +1,6 @@
-"""The official download as data: what is collected, how it is divided, what is remembered, what is said where it is not there."""
+"""The official download as data: what is collected, how it is divided, what is remembered, what is
+said where it is not there.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from official_games import GOALS, household, official_directory, unpacked
 
+from tests.envs.alfworld.official_games import GOALS, household, official_directory, unpacked
 from turnwise.envs.alfworld import ALFWorldEnv
 from turnwise.envs.alfworld import index as indexing
 from turnwise.envs.alfworld.data import KEPT
 from turnwise.envs.alfworld.official import official
 from turnwise.envs.alfworld.splits import HELD_OUT, SPLITS
-from turnwise.envs.testing import check_turn_env
+from turnwise.envs.checks import check_turn_env
 from turnwise.errors import ConfigError, DataError, TaskError
 
 Run = Callable[..., Any]
@@ -54,7 +56,9 @@ def download(tmp_path: Path) -> Path:
         "pick_and_place_simple-AppleSliced-None-Desk-1": household(),
         "pick_and_place_with_movable_recep-Apple-Pan-Desk-1": household(),
         "look_at_obj_in_light-Apple-None-DeskLamp-2": household() | {"solvable": False},
-        "look_at_obj_in_light-Apple-None-DeskLamp-3": {name: text for name, text in household().items() if name != "solvable"},
+        "look_at_obj_in_light-Apple-None-DeskLamp-3": {
+            name: text for name, text in household().items() if name != "solvable"
+        },
         "make_coffee-Mug-None-Table-1": household(),
     }
     for task, content in left_out.items():
@@ -67,20 +71,29 @@ def test_games_are_collected_as_the_original_does(download: Path) -> None:
     env = ALFWorldEnv(data=download)
     assert env.splits == SPLITS and env.split == "train"
     for split in SPLITS:
-        assert list(env.tasks(split)) == [f"{split}/{kind}-Apple-None-Desk-1/trial_{split}" for kind in sorted(GOALS)]
+        assert list(env.tasks(split)) == [
+            f"{split}/{kind}-Apple-None-Desk-1/trial_{split}" for kind in sorted(GOALS)
+        ]
     _, info = env.reset(options={"task": env.tasks("valid_unseen")[2]})
-    assert info["split"] == "valid_unseen", "a task is in the split it is in, whichever reset would draw from"
+    assert info["split"] == "valid_unseen", (
+        "a task is in the split it is in, whichever reset would draw from"
+    )
     path = env.games.path(info["task"])
     assert path == download / "json_2.1.1" / info["task"] / FILE and path.is_file()
 
 
 def test_the_contract(download: Path) -> None:
-    check_turn_env(lambda: ALFWorldEnv(data=download, split_rule="types"), tasks=2, turns=8, resets=1000)
+    check_turn_env(
+        lambda: ALFWorldEnv(data=download, split_rule="types"), tasks=2, turns=8, resets=1000
+    )
 
 
 def test_types_of_task_are_held_out(download: Path) -> None:
     env = ALFWorldEnv(data=str(download / "json_2.1.1"), split_rule="types")
-    kinds = {split: {task.split("/")[1].partition("-")[0] for task in env.tasks(split)} for split in env.splits}
+    kinds = {
+        split: {task.split("/")[1].partition("-")[0] for task in env.tasks(split)}
+        for split in env.splits
+    }
     assert kinds == {split: set(GOALS) - HELD_OUT for split in SPLITS} | {"unseen_types": HELD_OUT}
     assert all(task.startswith("valid_unseen/") for task in env.tasks("unseen_types"))
     with pytest.raises(TaskError, match="no ALFWorld task"):
@@ -91,7 +104,10 @@ def test_types_of_task_are_held_out(download: Path) -> None:
 
 def test_an_integer_counts_in_the_split(download: Path) -> None:
     env = ALFWorldEnv(data=download)
-    assert env.reset(options={"task": 2, "split": "valid_seen"})[1]["task"] == env.tasks("valid_seen")[2]
+    assert (
+        env.reset(options={"task": 2, "split": "valid_seen"})[1]["task"]
+        == env.tasks("valid_seen")[2]
+    )
     for task in (6, -1, "valid_seen/nothing/trial"):
         with pytest.raises(TaskError, match=r"no task|no ALFWorld task"):
             env.reset(options={"task": task})
@@ -102,20 +118,28 @@ def test_a_split_that_is_not_there_is_named(download: Path) -> None:
 
     shutil.rmtree(download / "json_2.1.1" / "valid_unseen")
     assert ALFWorldEnv(data=download).splits == ("train", "valid_seen")
-    with pytest.raises(TaskError, match="no split 'valid_unseen' here: choose one of train, valid_seen"):
+    with pytest.raises(
+        TaskError, match="no split 'valid_unseen' here: choose one of train, valid_seen"
+    ):
         ALFWorldEnv(data=download, split="valid_unseen")
 
 
 def test_the_newest_release_is_taken(download: Path) -> None:
-    newer = download / "json_2.1.10" / "train" / "pick_and_place_simple-Apple-None-Desk-9" / "trial_new"
+    newer = (
+        download / "json_2.1.10" / "train" / "pick_and_place_simple-Apple-None-Desk-9" / "trial_new"
+    )
     add(newer.parents[2], "train", newer.parent.name, newer.name, household())
     assert ALFWorldEnv(data=download).tasks("train") == (f"train/{newer.parent.name}/trial_new",)
     assert len(ALFWorldEnv(data=download / "json_2.1.1").tasks("train")) == 6
 
 
-def test_official_is_where_the_variable_says(download: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_official_is_where_the_variable_says(
+    download: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("ALFWORLD_DATA", str(download))
-    assert ALFWorldEnv(data="official").games is ALFWorldEnv(data=download).games, "environments share their data"
+    assert ALFWorldEnv(data="official").games is ALFWorldEnv(data=download).games, (
+        "environments share their data"
+    )
     monkeypatch.delenv("ALFWORLD_DATA")
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(DataError, match="ALFWORLD_DATA is not set"):
@@ -133,15 +157,21 @@ def test_games_or_data(download: Path) -> None:
 def test_the_wording_is_of_the_games_or_asked_for(download: Path) -> None:
     older, newer = ALFWorldEnv(data=download), ALFWorldEnv(data=download, wording="0.4")
     assert older.data_hash != newer.data_hash
-    assert "help" not in older.reset(seed=0)[1]["admissible"] and "help" in newer.reset(seed=0)[1]["admissible"]
+    assert (
+        "help" not in older.reset(seed=0)[1]["admissible"]
+        and "help" in newer.reset(seed=0)[1]["admissible"]
+    )
     with pytest.raises(ConfigError, match="wording"):
         ALFWorldEnv(data=download, wording="0.5")
 
 
-# What is remembered ---------------------------------------------------------------------------------------------------
+# What is remembered
+# ---------------------------------------------------------------------------------------------------
 
 
-def test_the_index_is_kept_and_used(download: Path, caches: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_index_is_kept_and_used(
+    download: Path, caches: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = download / "json_2.1.1"
     first = indexing.index(root)
     assert len(first.names) == 18 and len(list(caches.iterdir())) == 1
@@ -160,7 +190,9 @@ def test_a_change_is_noticed(change: str, download: Path) -> None:
         path.unlink()
     else:
         later = path.stat().st_mtime_ns + 1
-        path.write_text(path.read_text(encoding="utf8").replace("apple.", "lemon."), encoding="utf8")
+        path.write_text(
+            path.read_text(encoding="utf8").replace("apple.", "lemon."), encoding="utf8"
+        )
         os.utime(path, ns=(later, later))
     after = indexing.index(root)
     assert len(after.names) - len(before.names) == {"another": 1, "gone": -1, "changed": 0}[change]
@@ -182,7 +214,9 @@ def test_a_spoilt_index_is_made_again(download: Path, caches: Path) -> None:
         assert indexing.index(root) == first
 
 
-def test_where_nothing_can_be_kept_it_says_so_once(download: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_nothing_can_be_kept_it_says_so_once(
+    download: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("", encoding="utf8")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.warns(UserWarning, match="cannot be kept"):
@@ -194,7 +228,13 @@ def test_where_nothing_can_be_kept_it_says_so_once(download: Path, tmp_path: Pat
 
 def test_games_that_nobody_plays_are_let_go(tmp_path: Path) -> None:
     for number in range(KEPT + 40):
-        add(tmp_path / "many", "train", "pick_and_place_simple-Apple-None-Desk-1", f"trial_{number:03d}", household())
+        add(
+            tmp_path / "many",
+            "train",
+            "pick_and_place_simple-Apple-None-Desk-1",
+            f"trial_{number:03d}",
+            household(),
+        )
     env, games = ALFWorldEnv(data=tmp_path / "many"), official(tmp_path / "many", "official", None)
     env.reset(options={"task": 0})
     other = ALFWorldEnv(data=tmp_path / "many")
@@ -213,7 +253,8 @@ def test_a_pickle_holds_no_games(download: Path) -> None:
     assert again.games is env.games and again.step("go to fridge 1") == env.step("go to fridge 1")
 
 
-# What is said where it is not there -----------------------------------------------------------------------------------
+# What is said where it is not there
+# -----------------------------------------------------------------------------------
 
 
 def wrong(kind: str, root: Path) -> Path:
@@ -227,9 +268,17 @@ def wrong(kind: str, root: Path) -> Path:
         (root / "seq2seq_data").mkdir(parents=True)
     elif kind != "missing":
         task.mkdir(parents=True)
-        files = {"json only": "traj_data.json", "pddl only": "initial_state.pddl", "empty": "", "unsolvable": FILE, "cut off": FILE}
+        files = {
+            "json only": "traj_data.json",
+            "pddl only": "initial_state.pddl",
+            "empty": "",
+            "unsolvable": FILE,
+            "cut off": FILE,
+        }
         if files[kind]:
-            (task / files[kind]).write_text('{"solvable": false}'[: -1 if kind == "cut off" else None], encoding="utf8")
+            (task / files[kind]).write_text(
+                '{"solvable": false}'[: -1 if kind == "cut off" else None], encoding="utf8"
+            )
     return root
 
 
@@ -249,13 +298,22 @@ def test_what_is_amiss_is_said_in_one_sentence(kind: str, tmp_path: Path) -> Non
 
 
 def test_a_malformed_game_is_named_when_it_is_played(download: Path) -> None:
-    path = add(download / "json_2.1.1", "valid_seen", "look_at_obj_in_light-A-None-B-1", "trial_0", '{"x": {"solvable": true}}')
+    path = add(
+        download / "json_2.1.1",
+        "valid_seen",
+        "look_at_obj_in_light-A-None-B-1",
+        "trial_0",
+        '{"x": {"solvable": true}}',
+    )
     with pytest.raises(DataError, match="cannot be played") as caught:
-        ALFWorldEnv(data=download).reset(options={"task": f"valid_seen/{path.parent.parent.name}/trial_0"})
+        ALFWorldEnv(data=download).reset(
+            options={"task": f"valid_seen/{path.parent.parent.name}/trial_0"}
+        )
     assert str(path) in str(caught.value)
 
 
-# The download itself --------------------------------------------------------------------------------------------------
+# The download itself
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
@@ -266,11 +324,19 @@ def test_the_official_games() -> None:
         began = time.perf_counter()
         env = ALFWorldEnv(data=root)
         print(f"indexed in {time.perf_counter() - began:.2f} s")
-        counts = {split: Counter(task.split("/")[1].partition("-")[0] for task in env.tasks(split)) for split in env.splits}
+        counts = {
+            split: Counter(task.split("/")[1].partition("-")[0] for task in env.tasks(split))
+            for split in env.splits
+        }
         assert counts["train"] == {
             "pick_and_place_simple": 790, "look_at_obj_in_light": 308, "pick_clean_then_place_in_recep": 650,
             "pick_heat_then_place_in_recep": 459, "pick_cool_then_place_in_recep": 533, "pick_two_obj_and_place": 813,
         }  # fmt: skip
         assert sum(counts["valid_seen"].values()) == 140
         check_turn_env(lambda: ALFWorldEnv(data=root), tasks=10, turns=12, resets=1000)
-        check_turn_env(lambda: ALFWorldEnv(data=root, wording="0.4", split_rule="types"), tasks=5, turns=12, resets=200)
+        check_turn_env(
+            lambda: ALFWorldEnv(data=root, wording="0.4", split_rule="types"),
+            tasks=5,
+            turns=12,
+            resets=200,
+        )

@@ -1,4 +1,6 @@
-"""The environment over the original engine, with a stand-in for the engine: what is taken from it, forks, pickles, errors."""
+"""The environment over the original engine, with a stand-in for the engine: what is taken from it,
+forks, pickles, errors.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from official_games import household
 
+from tests.envs.alfworld.official_games import household
 from turnwise.envs.alfworld import ALFWorldEnv, Game, generate, real
 from turnwise.envs.alfworld.expert import expert_plan
 from turnwise.envs.alfworld.real import RealALFWorldEnv, RealEngine
@@ -20,7 +22,9 @@ from turnwise.errors import ConfigError, EngineError
 
 
 class StandIn:
-    """Behaves like `alfworld`'s wrapper about `PddlEnv`: plays natively, and says in `loaded` what it was given."""
+    """Behaves like `alfworld`'s wrapper about `PddlEnv`: plays natively, and says in `loaded` what
+    it was given.
+    """
 
     made = 0
     loaded: Any = None
@@ -44,12 +48,20 @@ class StandIn:
         return self._said(observation, info), int(reward), done
 
     def _said(self, observation: str, info: dict[str, Any]) -> dict[str, Any]:
-        return {"feedback": "REAL " + observation, "admissible_commands": info["admissible"], "won": info["success"]}
+        return {
+            "feedback": "REAL " + observation,
+            "admissible_commands": info["admissible"],
+            "won": info["success"],
+        }
 
 
 @pytest.fixture(autouse=True)
 def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    packages = SimpleNamespace(EnvInfos=lambda **_: None), SimpleNamespace(PddlEnv=lambda _: None), StandIn
+    packages = (
+        SimpleNamespace(EnvInfos=lambda **_: None),
+        SimpleNamespace(PddlEnv=lambda _: None),
+        StandIn,
+    )
     monkeypatch.setattr(real, "_packages", lambda: packages)
     monkeypatch.setattr(real, "_IDLE", [])
     monkeypatch.setattr(StandIn, "made", 0)
@@ -64,11 +76,17 @@ def test_what_is_shown_is_the_engines() -> None:
     env, native = RealALFWorldEnv(GAMES), ALFWorldEnv(GAMES)
     assert env.blocking and not native.blocking
     observation, info = env.reset(options={"task": 0})
-    assert observation == "REAL " + native.reset(options={"task": 0})[0] and info["state"] == native._known.state
+    assert (
+        observation == "REAL " + native.reset(options={"task": 0})[0]
+        and info["state"] == native._known.state
+    )
     for action in (*WAY[:2], "xyzzy", *WAY[2:]):
         observation, reward, done, truncated, info = env.step(action)
         expected = native.step(action)
-        assert (observation, reward, done, truncated, info) == ("REAL " + expected[0], *expected[1:])
+        assert (observation, reward, done, truncated, info) == (
+            "REAL " + expected[0],
+            *expected[1:],
+        )
     assert info["success"] and done and reward == 1.0 and env.expert_action() is None
 
 
@@ -136,11 +154,15 @@ def test_the_arguments_of_the_process_stay() -> None:
 
 
 def test_a_game_that_crashes_the_engine_is_said_so() -> None:
-    with pytest.raises(EngineError, match=r"the original engine cannot load this game: KeyError\('val1'\)"):
+    with pytest.raises(
+        EngineError, match=r"the original engine cannot load this game: KeyError\('val1'\)"
+    ):
         RealEngine(household() | {"crash": True})
 
 
-def test_without_the_packages_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_packages_one_sentence_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.undo()
     for name in ("textworld", "alfworld"):
         monkeypatch.setitem(sys.modules, name, None)

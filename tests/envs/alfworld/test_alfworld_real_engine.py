@@ -13,21 +13,25 @@ from typing import Any
 import pytest
 
 # The full name: a directory of tests is called alfworld too.
-pytest.importorskip("alfworld.agents.environment.alfred_tw_env", reason='alfworld is not installed: pip install ".[alfworld]"')
+pytest.importorskip(
+    "alfworld.agents.environment.alfred_tw_env",
+    reason='alfworld is not installed: pip install ".[alfworld]"',
+)
 
-from official_games import official_directory, unpacked
-
+from tests.envs.alfworld.official_games import official_directory, unpacked
 from turnwise.envs.alfworld import ALFWorldEnv, Game, generate
 from turnwise.envs.alfworld.houses import TASK_TYPES
 from turnwise.envs.alfworld.real import RealALFWorldEnv
 from turnwise.envs.alfworld.wording import WORDINGS
-from turnwise.envs.testing import check_turn_env
+from turnwise.envs.checks import check_turn_env
 
 ROOT = Path(__file__).parents[3]
 
 
 def play_both(games: Sequence[Game | str | Path], turns: int, memoise: bool = True) -> int:
-    """Play every game in both engines, at random and then by the expert; returns how many commands were compared."""
+    """Play every game in both engines, at random and then by the expert; returns how many commands
+    were compared.
+    """
     native, real, compared = ALFWorldEnv(games), RealALFWorldEnv(games, memoise=memoise), 0
     for task in range(len(games)):
         rng = random.Random(task)
@@ -60,7 +64,9 @@ def test_generated_games(release: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", TASK_TYPES)
 def test_generated_games_of_every_type(kind: str) -> None:
-    games = generate(1, 12, kind, "hard") + [game.reworded("2.1.1") for game in generate(1, 13, kind)]
+    games = generate(1, 12, kind, "hard") + [
+        game.reworded("2.1.1") for game in generate(1, 13, kind)
+    ]
     play_both(games, turns=30, memoise=False)
 
 
@@ -106,9 +112,22 @@ def test_the_contract_over_the_original() -> None:
 @pytest.mark.slow
 def test_the_differential_counts_what_it_played(tmp_path: Path) -> None:
     script, figures = ROOT / "benchmarks" / "alfworld_differential.py", tmp_path / "figures.json"
-    call = [sys.executable, str(script), "--games", "8", "--steps", "12", "--memoise", "--json", str(figures)]
+    call = [
+        sys.executable,
+        str(script),
+        "--games",
+        "8",
+        "--steps",
+        "12",
+        "--memoise",
+        "--json",
+        str(figures),
+    ]
     done = subprocess.run(call, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(figures.read_text())
-    assert sum(kind["games"] for kind in found["kinds"].values()) == 8 and sum(found["verbs"].values()) > 50
+    assert (
+        sum(kind["games"] for kind in found["kinds"].values()) == 8
+        and sum(found["verbs"].values()) > 50
+    )
     assert not any(kind["differences"] for kind in found["kinds"].values())

@@ -1,4 +1,6 @@
-"""Games written in the official layout: the same game comes back, and what is written hangs together."""
+"""Games written in the official layout: the same game comes back, and what is written hangs
+together.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,19 @@ import re
 from pathlib import Path
 
 import pytest
-from official_games import APPLE, DESK, GOALS, PAN, PUT_04, PUT_211, TABLE, household, official_directory, unpacked
 
+from tests.envs.alfworld.official_games import (
+    APPLE,
+    DESK,
+    GOALS,
+    PAN,
+    PUT_04,
+    PUT_211,
+    TABLE,
+    household,
+    official_directory,
+    unpacked,
+)
 from turnwise.envs.alfworld import Game, generate
 from turnwise.envs.alfworld.engine import act, commands
 from turnwise.envs.alfworld.goals import conditions
@@ -35,7 +48,10 @@ ODDITIES = {
     "an open door and a cool apple": ["(opened Fridge_bar__plus_01)", f"(isCool {APPLE})"],
     "a receptacle at two places": [f"(receptacleAtLocation {DESK} loc_bar_9)"],
     "an id that only counts": ["(pickupable Apple_bar__plus_01_dot_50)"],
-    "an id without a position": ["(objectType Soap_dot_Bar SoapType)", f"(inReceptacle Soap_dot_Bar {TABLE})"],
+    "an id without a position": [
+        "(objectType Soap_dot_Bar SoapType)",
+        f"(inReceptacle Soap_dot_Bar {TABLE})",
+    ],
 }
 
 
@@ -54,7 +70,11 @@ def test_oddities_survive(extra: list[str]) -> None:
 
 
 def test_a_goal_that_asks_for_closed_doors_survives() -> None:
-    game = Game.of(household("pick_cool_then_place_in_recep", goal="(forall (?re - receptacle) (not (opened ?re)))"))
+    game = Game.of(
+        household(
+            "pick_cool_then_place_in_recep", goal="(forall (?re - receptacle) (not (opened ?re)))"
+        )
+    )
     assert Game.of(content(game)).goal == game.goal and game.goal.all_closed
 
 
@@ -74,7 +94,9 @@ def test_a_reworded_game_is_the_one_that_was_written_so(release: str) -> None:
 @pytest.mark.slow
 def test_official_games_come_back(tmp_path: Path) -> None:
     paths = sorted(unpacked(official_directory(), tmp_path).rglob("game.tw-pddl"))[::20]
-    assert [path for path in paths if Game.of(content(game := Game.load(path))).digest != game.digest] == []
+    assert [
+        path for path in paths if Game.of(content(game := Game.load(path))).digest != game.digest
+    ] == []
 
 
 def test_the_layout(tmp_path: Path) -> None:
@@ -82,13 +104,29 @@ def test_the_layout(tmp_path: Path) -> None:
     path = game.save(str(tmp_path))
     said = json.loads((path.parent / "traj_data.json").read_text())
     scene, names = said["scene"]["scene_num"], said["pddl_params"]
-    assert path.parent.name == trial(game) == said["task_id"] and path.parent.name.startswith("trial_T")
-    assert path.parent.parent.name == f"{game.goal.kind}-{names['object_target']}-None-{names['parent_target']}-{scene}"
+    assert path.parent.name == trial(game) == said["task_id"] and path.parent.name.startswith(
+        "trial_T"
+    )
+    assert (
+        path.parent.parent.name
+        == f"{game.goal.kind}-{names['object_target']}-None-{names['parent_target']}-{scene}"
+    )
     assert path.parent.parent.parent == tmp_path and 0 <= scene < 1000
-    assert {one.name for one in path.parent.iterdir()} == {"game.tw-pddl", "initial_state.pddl", "traj_data.json"}
-    assert (path.parent / "initial_state.pddl").read_text() == json.loads(path.read_text())["pddl_problem"]
-    assert said["turk_annotations"]["anns"][0]["task_desc"] == game.task and said["task_type"] == game.goal.kind
-    assert game.save(tmp_path) == path and len(list(tmp_path.iterdir())) == 1, "the same game goes to the same place"
+    assert {one.name for one in path.parent.iterdir()} == {
+        "game.tw-pddl",
+        "initial_state.pddl",
+        "traj_data.json",
+    }
+    assert (path.parent / "initial_state.pddl").read_text() == json.loads(path.read_text())[
+        "pddl_problem"
+    ]
+    assert (
+        said["turk_annotations"]["anns"][0]["task_desc"] == game.task
+        and said["task_type"] == game.goal.kind
+    )
+    assert game.save(tmp_path) == path and len(list(tmp_path.iterdir())) == 1, (
+        "the same game goes to the same place"
+    )
 
 
 @pytest.mark.parametrize("kind", TASK_TYPES)
@@ -101,7 +139,11 @@ def test_the_walkthrough_wins(kind: str) -> None:
         state, _ = act(game, state, commands(game, state)[command])
     assert all(conditions(game, state))
     params = trajectory(game)["pddl_params"]
-    assert (params["toggle_target"] == "DeskLamp") is (params["parent_target"] == "") is (kind == "look_at_obj_in_light")
+    assert (
+        (params["toggle_target"] == "DeskLamp")
+        is (params["parent_target"] == "")
+        is (kind == "look_at_obj_in_light")
+    )
 
 
 def test_a_game_without_a_way_is_not_called_solvable() -> None:
@@ -119,7 +161,9 @@ def test_a_task_that_the_grammar_cannot_say(character: str) -> None:
 
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match=r"cannot write the ALFWorld game .*Not a directory; give another directory"):
+    with pytest.raises(
+        DataError, match=r"cannot write the ALFWorld game .*Not a directory; give another directory"
+    ):
         generate(1, 0)[0].save(tmp_path / "file")
 
 
@@ -138,10 +182,24 @@ def test_the_domain_declares_what_it_uses() -> None:
 def test_the_grammar_says_all_that_it_refers_to(release: str) -> None:
     text = grammar("put a mug in sink.", WORDINGS[release])
     symbols = json.loads(text.split('"""')[1])
-    referred = {name for rules in symbols.values() for rule in rules for name in re.findall(r"#(\w+)#", rule["rhs"])}
-    assert referred <= set(symbols) and {"intro", "list_empty", "list_separator", "list_last_separator"} <= set(symbols)
-    answered = dict(re.findall(r'action (\w+) \{\n    template :: "[^"]+";\n    feedback :: "#(\w+)#"', text))
-    assert set(answered) - {"help"} == {action.name for action in ACTIONS} and set(answered.values()) <= set(symbols)
+    referred = {
+        name
+        for rules in symbols.values()
+        for rule in rules
+        for name in re.findall(r"#(\w+)#", rule["rhs"])
+    }
+    assert referred <= set(symbols) and {
+        "intro",
+        "list_empty",
+        "list_separator",
+        "list_last_separator",
+    } <= set(symbols)
+    answered = dict(
+        re.findall(r'action (\w+) \{\n    template :: "[^"]+";\n    feedback :: "#(\w+)#"', text)
+    )
+    assert set(answered) - {"help"} == {action.name for action in ACTIONS} and set(
+        answered.values()
+    ) <= set(symbols)
     for rules in symbols.values():
         assert all("condition" in rule for rule in rules[:-1]) and "condition" not in rules[-1]
 
@@ -149,10 +207,19 @@ def test_the_grammar_says_all_that_it_refers_to(release: str) -> None:
 def test_a_problem_declares_every_id() -> None:
     text = problem(Game.of(household(extra=ODDITIES["an id that only counts"])), "here")
     declared = set(re.findall(r"^    (\S+) - \w+$", text, re.MULTILINE))
-    used = {one for fact in re.findall(r"^    \(\w+ (.*)\)$", text, re.MULTILINE) for one in fact.split()}
+    used = {
+        one
+        for fact in re.findall(r"^    \(\w+ (.*)\)$", text, re.MULTILINE)
+        for one in fact.split()
+    }
     assert used <= declared and {"SinkBasinType", "ButterKnifeType", "agent1"} <= declared
 
 
 def test_spelling() -> None:
-    assert [spelled(kind) for kind in ("soapbottle", "tvstandtype", "cd", "thing")] == ["SoapBottle", "TVStandType", "CD", "thing"]
+    assert [spelled(kind) for kind in ("soapbottle", "tvstandtype", "cd", "thing")] == [
+        "SoapBottle",
+        "TVStandType",
+        "CD",
+        "thing",
+    ]
     assert len({kind.lower() for kind in TYPES.split()}) == len(TYPES.split())

@@ -1,4 +1,6 @@
-"""Answers questions of the compact wording from its passages alone: a second opinion that knows nothing of the generator."""
+"""Answers questions of the compact wording from its passages alone: a second opinion that knows
+nothing of the generator.
+"""
 
 from __future__ import annotations
 
@@ -44,12 +46,18 @@ def answers(question: str, known: Known) -> set[str]:
 
 
 def meant(phrase: str, known: Known) -> set[str]:
-    """What a noun phrase stands for: a name, `RELATION of PHRASE`, or `KIND with RELATION NAME and RELATION NAME`."""
+    """What a noun phrase stands for: a name, `RELATION of PHRASE`, or `KIND with RELATION NAME and
+    RELATION NAME`.
+    """
     if phrase in known:
         return {phrase}
     both = re.fullmatch(r"(\w+) with (\w+) (.+) and (\w+) (.+)", phrase)
     if both:
         kind, first, one, second, other = both.groups()
-        return {n for n, facts in known.items() if (facts["kind"], facts.get(first), facts.get(second)) == (kind, one, other)}
+        return {
+            n
+            for n, facts in known.items()
+            if (facts["kind"], facts.get(first), facts.get(second)) == (kind, one, other)
+        }
     relation, _, inner = phrase.partition(" of ")
     return {known[name][relation] for name in meant(inner, known)}

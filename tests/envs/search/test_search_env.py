@@ -1,4 +1,6 @@
-"""The environment: what actions do, what is paid, what the state says, and that it keeps every promise of `TurnEnv`."""
+"""The environment: what actions do, what is paid, what the state says, and that it keeps every
+promise of `TurnEnv`.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +11,28 @@ import gymnasium
 import pytest
 
 import turnwise  # noqa: F401 (registers)
+from turnwise.envs.checks import check_turn_env
 from turnwise.envs.search import Corpus, Passage, Question, SearchEnv
 from turnwise.envs.search.actions import HELP
 from turnwise.envs.search.env import NOTHING
-from turnwise.envs.testing import check_turn_env
 from turnwise.errors import ConfigError, DataError, TaskError
 
 SMALL: dict[str, Any] = {"worlds": 5, "style": "compact", "entities": 16, "per_world": 6}
 PASSAGES = [
     Passage("a", "Ada Lovelace", "Ada Lovelace was taught by Mary Somerville."),
-    Passage("b", "Mary Somerville", "The astronomer was born in Jedburgh, a town on the Jed Water."),
+    Passage(
+        "b", "Mary Somerville", "The astronomer was born in Jedburgh, a town on the Jed Water."
+    ),
     Passage("c", "", "Jedburgh has an abbey."),
 ]
 QUESTIONS = {
     "train": [
-        Question("q1", "Where was the teacher of Ada Lovelace born?", ("Jedburgh", "The town of Jedburgh"), tags=("hops=2",))
+        Question(
+            "q1",
+            "Where was the teacher of Ada Lovelace born?",
+            ("Jedburgh", "The town of Jedburgh"),
+            tags=("hops=2",),
+        )
     ],
     "test": [Question("q2", "What does Jedburgh have?", ("an abbey",))],
 }
@@ -43,23 +52,44 @@ def test_searches_show_the_best_passages_a_line_each() -> None:
     env = given(k=2)
     observation, info = env.reset(seed=0)
     assert observation == info["instruction"] == "Where was the teacher of Ada Lovelace born?"
-    assert (info["admissible"], info["tags"], info["searches"]) == (["search[<query>]", "answer[<text>]"], ["hops=2"], 0)
+    assert (info["admissible"], info["tags"], info["searches"]) == (
+        ["search[<query>]", "answer[<text>]"],
+        ["hops=2"],
+        0,
+    )
     observation, reward, done, _, info = env.step("search[astronomer Mary Somerville]")
     assert observation.split("\n") == [
         "Mary Somerville: The astronomer was born in Jedburgh, a town on the Jed Water.",
         "Ada Lovelace: Ada Lovelace was taught by Mary Somerville.",
     ]
-    assert (reward, done, info["passages"], info["searches"], info["valid"]) == (0.0, False, ["b", "a"], 1, True)
+    assert (reward, done, info["passages"], info["searches"], info["valid"]) == (
+        0.0,
+        False,
+        ["b", "a"],
+        1,
+        True,
+    )
     assert env.step("search[abbey]")[0] == "Jedburgh has an abbey."  # no title, no colon
     assert begun(k=1).step("search[Jedburgh]")[0].count("\n") == 0
 
 
 def test_an_answer_ends_the_episode_and_is_paid_for_an_exact_match() -> None:
     observation, reward, done, truncated, info = begun().step("answer[the Jedburgh!]")
-    assert (reward, done, truncated, info["success"], info["score"]) == (1.0, True, False, True, 1.0)
+    assert (reward, done, truncated, info["success"], info["score"]) == (
+        1.0,
+        True,
+        False,
+        True,
+        1.0,
+    )
     assert info["rewards"] == {"em": 1.0, "f1": 1.0} and observation == "The answer is right."
     observation, reward, done, _, info = begun().step("answer[in Jedburgh]")
-    assert (reward, done, info["success"], info["rewards"]) == (0.0, True, False, {"em": 0.0, "f1": pytest.approx(2 / 3)})
+    assert (reward, done, info["success"], info["rewards"]) == (
+        0.0,
+        True,
+        False,
+        {"em": 0.0, "f1": pytest.approx(2 / 3)},
+    )
     assert observation == "The answer is not right." and info["valid"]
 
 
@@ -68,20 +98,41 @@ def test_or_for_words_in_common() -> None:
     _, reward, _, _, info = env.step("answer[in Jedburgh]")
     assert reward == info["score"] == pytest.approx(2 / 3) and not info["success"]
     _, reward, done, _, info = env.step("answer[Jedburgh]")
-    assert (reward, done, info["valid"]) == (0.0, True, False) and info["score"] == pytest.approx(2 / 3) and not info["rewards"]
+    assert (
+        (reward, done, info["valid"]) == (0.0, True, False)
+        and info["score"] == pytest.approx(2 / 3)
+        and not info["rewards"]
+    )
 
 
 def test_a_right_answer_stays_right_after_the_end() -> None:
     env = begun()
     env.step("answer[Jedburgh]")
     _, reward, done, _, info = env.step("search[abbey]")
-    assert (reward, done, info["success"], info["score"], info["searches"]) == (0.0, True, True, 1.0, 0)
+    assert (reward, done, info["success"], info["score"], info["searches"]) == (
+        0.0,
+        True,
+        True,
+        1.0,
+        0,
+    )
     _, info = env.reset(options={"task": "q2"})
     assert not info["success"] and info["split"] == "test"
 
 
 @pytest.mark.parametrize(
-    "action", ["", "Jedburgh", "search[]", "search[ \n ]", "answer[ ]", "look[x]", "search(x)", "I search[x]", "search[x"]
+    "action",
+    [
+        "",
+        "Jedburgh",
+        "search[]",
+        "search[ \n ]",
+        "answer[ ]",
+        "look[x]",
+        "search(x)",
+        "I search[x]",
+        "search[x",
+    ],
 )
 def test_anything_else_does_nothing_and_says_what_can_be_done(action: str) -> None:
     env = begun()
@@ -135,7 +186,9 @@ def test_the_expert_of_a_question_without_a_plan_searches_it_and_answers() -> No
     assert given().expert_action() is None
 
 
-@pytest.mark.parametrize("settings", [SMALL, {**SMALL, "style": "full", "worlds": 3}], ids=["compact", "full"])
+@pytest.mark.parametrize(
+    "settings", [SMALL, {**SMALL, "style": "full", "worlds": 3}], ids=["compact", "full"]
+)
 def test_the_expert_answers_every_generated_question(settings: dict[str, Any]) -> None:
     for seed in (0, 1, 2):
         env = SearchEnv(**settings, world_seed=seed, k=1)
@@ -151,7 +204,9 @@ def test_the_expert_answers_every_generated_question(settings: dict[str, Any]) -
                 assert turns == info["searches"] + 1
 
 
-@pytest.mark.parametrize("settings", [SMALL, {"worlds": 3, "entities": 30, "per_world": 5}], ids=["compact", "full"])
+@pytest.mark.parametrize(
+    "settings", [SMALL, {"worlds": 3, "entities": 30, "per_world": 5}], ids=["compact", "full"]
+)
 def test_it_keeps_every_promise(settings: dict[str, Any]) -> None:
     check_turn_env(lambda: SearchEnv(**settings), resets=400)
 
@@ -192,7 +247,11 @@ def test_the_data_hash_is_that_of_everything_shown_and_paid() -> None:
 def test_splits_are_worlds_of_their_own() -> None:
     env = SearchEnv(**{**SMALL, "worlds": 20})
     assert [len(env.tasks(split)) for split in env.splits] == [96, 12, 12]
-    assert env.tasks("train")[0] == "0/0" and env.tasks("dev")[0] == "16/0" and env.tasks("test")[-1] == "19/5"
+    assert (
+        env.tasks("train")[0] == "0/0"
+        and env.tasks("dev")[0] == "16/0"
+        and env.tasks("test")[-1] == "19/5"
+    )
     for task in ("5", "0/6", "20/0", "0/00", "-1/0", 3, "a/b", "²/0"):
         with pytest.raises(TaskError):
             env.reset(options={"task": task})
@@ -222,7 +281,9 @@ def test_questions_without_splits_are_one() -> None:
         (("passages.jsonl", "questions.jsonl"), {"fields": "nq"}, "are a table"),
     ],
 )
-def test_wrong_settings_are_named(arguments: tuple[Any, ...], settings: dict[str, Any], words: str) -> None:
+def test_wrong_settings_are_named(
+    arguments: tuple[Any, ...], settings: dict[str, Any], words: str
+) -> None:
     with pytest.raises(ConfigError, match=words):
         SearchEnv(*arguments, **settings)
 

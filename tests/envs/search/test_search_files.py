@@ -1,4 +1,6 @@
-"""Corpora and questions from files: the usual names, other names, and one sentence for whatever is wrong."""
+"""Corpora and questions from files: the usual names, other names, and one sentence for whatever is
+wrong.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +33,21 @@ def lines(path: Path, rows: list[Any]) -> Path:
 
 def test_the_usual_names(tmp_path: Path) -> None:
     passages = load_corpus(lines(tmp_path / "c.jsonl", PASSAGES))
-    assert passages == (Passage("p1", "Ada Lovelace", "taught by Mary Somerville"), Passage("2", "", "Jedburgh has an abbey."))
+    assert passages == (
+        Passage("p1", "Ada Lovelace", "taught by Mary Somerville"),
+        Passage("2", "", "Jedburgh has an abbey."),
+    )
     rows = [
         {"id": 5, "question": "Who?", "answer": "Ada"},
         {"question": "When?", "answer": [" 1843 ", 1844, ""]},
         {"question": "x", "answers": ["y"]},
     ]
     questions = load_questions(lines(tmp_path / "q.jsonl", rows))
-    assert questions == (Question("5", "Who?", ("Ada",)), Question("2", "When?", ("1843", "1844")), Question("3", "x", ("y",)))
+    assert questions == (
+        Question("5", "Who?", ("Ada",)),
+        Question("2", "When?", ("1843", "1844")),
+        Question("3", "x", ("y",)),
+    )
     assert load_questions(_json(tmp_path / "q.json", rows)) == questions
 
 
@@ -49,12 +58,24 @@ def _json(path: Path, rows: Any) -> Path:
 
 def test_other_names(tmp_path: Path) -> None:
     path = lines(tmp_path / "c.jsonl", [{"docid": 7, "body": "b", "head": "h"}])
-    assert load_corpus(path, {"passage_id": "docid", "text": "body", "title": "head"}) == (Passage("7", "h", "b"),)
-    path = lines(
-        tmp_path / "r1.jsonl", [{"id": "0", "contents": '"Ada"\nTaught by Mary.\nWrote.'}, {"id": "1", "contents": "alone"}]
+    assert load_corpus(path, {"passage_id": "docid", "text": "body", "title": "head"}) == (
+        Passage("7", "h", "b"),
     )
-    assert load_corpus(path) == (Passage("0", "Ada", "Taught by Mary. Wrote."), Passage("1", "", "alone"))
-    path = lines(tmp_path / "q.jsonl", [{"id": "t0", "question": "Who?", "golden_answers": ["Ada", "Lovelace"]}])
+    path = lines(
+        tmp_path / "r1.jsonl",
+        [
+            {"id": "0", "contents": '"Ada"\nTaught by Mary.\nWrote.'},
+            {"id": "1", "contents": "alone"},
+        ],
+    )
+    assert load_corpus(path) == (
+        Passage("0", "Ada", "Taught by Mary. Wrote."),
+        Passage("1", "", "alone"),
+    )
+    path = lines(
+        tmp_path / "q.jsonl",
+        [{"id": "t0", "question": "Who?", "golden_answers": ["Ada", "Lovelace"]}],
+    )
     assert load_questions(path, {"preset": "search_r1"})[0].answers == ("Ada", "Lovelace")
 
 
@@ -66,8 +87,18 @@ def test_passages_that_stand_with_their_questions(tmp_path: Path) -> None:
     env = SearchEnv(questions={"dev": path}, fields={"preset": "hotpotqa"}, split="dev")
     assert env.splits == ("dev",) and env.tasks("dev") == ("h1", "h2")
     env.reset(options={"task": "h1"})
-    assert env.step("search[Mary]")[4]["passages"] == ["1", "0"] and env.step("answer[jedburgh]")[1] == 1.0
-    hub = [{"id": "a", "question": "q", "answer": "a", "context": {"title": ["T", "U"], "sentences": [["x", "y"], ["z"]]}}]
+    assert (
+        env.step("search[Mary]")[4]["passages"] == ["1", "0"]
+        and env.step("answer[jedburgh]")[1] == 1.0
+    )
+    hub = [
+        {
+            "id": "a",
+            "question": "q",
+            "answer": "a",
+            "context": {"title": ["T", "U"], "sentences": [["x", "y"], ["z"]]},
+        }
+    ]
     assert [p.text for p in passages_of([lines(tmp_path / "hub.jsonl", hub)])] == ["x y", "z"]
     objects = [{"context": [{"title": "T", "text": "x"}]}]
     assert passages_of([lines(tmp_path / "objects.jsonl", objects)]) == (Passage("0", "T", "x"),)
@@ -75,7 +106,9 @@ def test_passages_that_stand_with_their_questions(tmp_path: Path) -> None:
 
 def test_an_environment_over_files(tmp_path: Path) -> None:
     corpus = lines(tmp_path / "c.jsonl", PASSAGES)
-    questions = lines(tmp_path / "q.jsonl", [{"question": "What has Jedburgh?", "answer": "an abbey"}])
+    questions = lines(
+        tmp_path / "q.jsonl", [{"question": "What has Jedburgh?", "answer": "an abbey"}]
+    )
     env = SearchEnv(corpus, questions)
     env.reset(seed=0)
     assert env.step(env.expert_action() or "")[0] == "Jedburgh has an abbey."

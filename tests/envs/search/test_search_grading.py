@@ -54,4 +54,8 @@ def test_any_text_can_stand_between_the_brackets(text: str) -> None:
 
 
 def test_what_is_no_action() -> None:
-    assert parse("answer[a][b]") == Call("answer", "a][b") and parse("finish[x]") is None and parse("search[x] now") is None
+    assert (
+        parse("answer[a][b]") == Call("answer", "a][b")
+        and parse("finish[x]") is None
+        and parse("search[x] now") is None
+    )

@@ -1,17 +1,19 @@
-"""Wordings: every relation can be stated, meant and asked after, distractors state nothing, and words are as they should be."""
+"""Wordings: every relation can be stated, meant and asked after, distractors state nothing, and
+words are as they should be.
+"""
 
 from __future__ import annotations
 
 import pytest
 
-from turnwise.envs.draw import Draw
 from turnwise.envs.search import phrases
 from turnwise.envs.search.compact import CompactWording, FactsWording
 from turnwise.envs.search.full import FullWording
 from turnwise.envs.search.names import SHORT, VOWELS, Words
 from turnwise.envs.search.relations import KINDS, RELATIONS, YEAR, Entity, Relation
 from turnwise.envs.search.wording import Wording
-from turnwise.envs.webshop.analyzer import analyze
+from turnwise.envs.seeding import Draw
+from turnwise.retrieval.analyzer import analyze
 
 WORDINGS: list[Wording] = [CompactWording(), FactsWording(), FullWording()]
 STYLES = ["compact", "facts", "full"]
@@ -26,7 +28,9 @@ def test_every_relation_has_words(wording: Wording, relation: Relation) -> None:
     for _ in range(8):
         (stated,) = wording.passages(draw, subject, {relation.name: value})
         text = stated.text
-        assert ("1850" if value == 1850 else "Teli") in text and "{" not in text and text.endswith(".")
+        assert (
+            ("1850" if value == 1850 else "Teli") in text and "{" not in text and text.endswith(".")
+        )
         assert stated.relations == (relation.name,) and stated.title.split()[0] == "Bako"
         assert set(wording.query(relation, "Bako").split()) <= set(stated.title.split())
         asked = wording.ask(draw, relation, "Bako")
@@ -36,7 +40,9 @@ def test_every_relation_has_words(wording: Wording, relation: Relation) -> None:
             assert question.index("Bako") < question.index("Teli")
         else:
             assert "Bako" in wording.phrase(draw, relation, "Bako")
-            described = wording.which(wording.both(relation.subject, (relation, other), (relation, other)))
+            described = wording.which(
+                wording.both(relation.subject, (relation, other), (relation, other))
+            )
             assert described.count("Teli") == 2 and described.endswith("?")
 
 
@@ -46,7 +52,9 @@ def test_distractors_name_two_and_state_nothing(wording: Wording) -> None:
     for number in range(20):
         title, text = wording.distractor(Draw("notes", number), number, entities)
         assert str(number) in title and sum(entity.name in text for entity in entities) >= 2
-        assert not any(word in text for word in ("born", "wrote", "married", "mayor", "capital", "founded"))
+        assert not any(
+            word in text for word in ("born", "wrote", "married", "mayor", "capital", "founded")
+        )
 
 
 @pytest.mark.parametrize("wording", WORDINGS, ids=STYLES)
@@ -64,22 +72,37 @@ def test_short_words_are_a_syllable_and_a_number_without_inflection() -> None:
     made = [words.new() for _ in range(150)]
     assert len(set(made)) == 150 and "ba17" not in made
     for word in made:
-        assert word[0] in SHORT and word[1] in VOWELS and len(word) == 4 and word[2:].isdecimal() and analyze(word) == [word]
+        assert (
+            word[0] in SHORT
+            and word[1] in VOWELS
+            and len(word) == 4
+            and word[2:].isdecimal()
+            and analyze(word) == [word]
+        )
 
 
 def test_every_fact_has_a_passage_of_its_own_and_is_told_once() -> None:
     town, mayor = Entity("town", "ba17", "town"), Entity("person", "te04", "person")
     values = {"country": Entity("land", "mu30", "land"), "mayor": mayor}
     made = FactsWording().passages(Draw("facts"), town, values)
-    assert [(stated.title, stated.text) for stated in made] == [("ba17 country", "mu30."), ("ba17 mayor", "te04.")]
+    assert [(stated.title, stated.text) for stated in made] == [
+        ("ba17 country", "mu30."),
+        ("ba17 mayor", "te04."),
+    ]
     assert [stated.relations for stated in made] == [("country",), ("mayor",)]
     (whole,) = CompactWording().passages(Draw("facts"), town, values)
     assert whole.title == "ba17" and set(whole.relations) == set(values)
-    assert sorted(whole.text.removesuffix(".").split(". ")) == ["country mu30", "mayor te04", "town"]
+    assert sorted(whole.text.removesuffix(".").split(". ")) == [
+        "country mu30",
+        "mayor te04",
+        "town",
+    ]
 
 
 def test_the_tables_cover_the_relations() -> None:
     names = {relation.name for relation in RELATIONS}
     years = {relation.name for relation in RELATIONS if relation.object == YEAR}
     assert set(phrases.STATED) == set(phrases.ASKED) == names
-    assert set(phrases.MEANT) == set(phrases.HAVING) == names - years and set(phrases.EARLIER) == years
+    assert (
+        set(phrases.MEANT) == set(phrases.HAVING) == names - years and set(phrases.EARLIER) == years
+    )

@@ -1,4 +1,6 @@
-"""A repository of a few functions whose tests rest on each other's work in every way that a map of tests must know of."""
+"""A repository of a few functions whose tests rest on each other's work in every way that a map of
+tests must know of.
+"""
 
 from __future__ import annotations
 

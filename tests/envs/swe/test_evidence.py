@@ -1,4 +1,6 @@
-"""Evidence: what a failed line evaluated, expected and got, read from the line and from where it stands."""
+"""Evidence: what a failed line evaluated, expected and got, read from the line and from where it
+stands.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def endless(x):
 
 @pytest.fixture
 def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Runs the lines of a test over a package `parcel`, and answers with the evidence of its failure."""
+    """Runs the lines of a test over a package `parcel`, and answers with the evidence of its
+    failure.
+    """
     (tmp_path / "parcel.py").write_text(PACKAGE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -41,9 +45,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def whole(lines: str) -> dict[str, Any]:
         path = tmp_path / "test_parcel.py"
-        head = (
-            "import unittest\nimport pytest\nimport parcel\nLIMITS = [1, 2]\ncase = unittest.TestCase()\n\ndef test_it(number=4):\n"
-        )
+        head = "import unittest\nimport pytest\nimport parcel\nLIMITS = [1, 2]\ncase = unittest.TestCase()\n\ndef test_it(number=4):\n"
         path.write_text(head + textwrap.indent(textwrap.dedent(lines), "    "))
         spec = importlib.util.spec_from_file_location("test_parcel", path)
         assert spec is not None and spec.loader is not None
@@ -97,16 +99,27 @@ def test_methods_tell_the_type_of_their_object(told: Any) -> None:
 
 
 def test_errors(told: Any) -> None:
-    assert told("assert parcel.broken(3) == 8") == {"call": "parcel.broken(3)", "expected": "8", "error": ["KeyError", "3"]}
+    assert told("assert parcel.broken(3) == 8") == {
+        "call": "parcel.broken(3)",
+        "expected": "8",
+        "error": ["KeyError", "3"],
+    }
     assert told("parcel.broken(3)") == {"call": "parcel.broken(3)", "error": ["KeyError", "3"]}
-    assert told("bag = parcel.broken(3)") == {"call": "parcel.broken(3)", "error": ["KeyError", "3"]}
+    assert told("bag = parcel.broken(3)") == {
+        "call": "parcel.broken(3)",
+        "error": ["KeyError", "3"],
+    }
 
 
 def test_exceptions_that_should_have_come(told: Any) -> None:
     quiet = "with pytest.raises(ValueError):\n    parcel.double(number)"
     assert told(quiet) == {"missing": "ValueError", "call": "parcel.double(4)"}
     other = "with pytest.raises(ValueError):\n    parcel.broken(number)"
-    assert told(other) == {"missing": "ValueError", "error": ["KeyError", "4"], "call": "parcel.broken(4)"}
+    assert told(other) == {
+        "missing": "ValueError",
+        "error": ["KeyError", "4"],
+        "call": "parcel.broken(4)",
+    }
 
 
 def test_truth(told: Any) -> None:
@@ -116,7 +129,13 @@ def test_truth(told: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "lines", ["assert 1 == 2", "assert str(1) == '2'", "assert number.bit_length() == 0", "raise ValueError('x' * 500)"]
+    "lines",
+    [
+        "assert 1 == 2",
+        "assert str(1) == '2'",
+        "assert number.bit_length() == 0",
+        "raise ValueError('x' * 500)",
+    ],
 )
 def test_what_calls_nothing_of_the_package_tells_no_call(told: Any, lines: str) -> None:
     assert "call" not in told(lines)
@@ -127,7 +146,9 @@ def test_values_with_addresses_and_long_ones_are_not_told(told: Any) -> None:
     assert told("assert parcel.double('ab' * 50) == 2") == {"call": "parcel.double('ab' * 50)"}
 
 
-def test_what_does_not_end_a_second_time_is_given_up(told: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_does_not_end_a_second_time_is_given_up(
+    told: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("turnwise.envs.swe.evidence.EVALUATING", 0.2)
     found = told("seen = []\nassert parcel.endless(seen) == 2")
     assert "got" not in found and found["call"].startswith("parcel.endless(")

@@ -53,12 +53,19 @@ def cut(*tests: str) -> str:
 
 def test_a_function_goes_with_its_decorators_and_parameters() -> None:
     found = cut("tests/test_x.py::test_a[1]", "tests/test_x.py::test_a[odd::id[x]]")
-    assert found == SUITE.decode().replace('@pytest.mark.parametrize("x", [1, 2])\ndef test_a(x):\n    assert x\n', "")
+    assert found == SUITE.decode().replace(
+        '@pytest.mark.parametrize("x", [1, 2])\ndef test_a(x):\n    assert x\n', ""
+    )
 
 
 def test_a_method_leaves_a_class_that_is_still_python() -> None:
     found = cut("tests/test_x.py::TestC::test_d", "tests/test_x.py::TestC::Inner::test_e")
-    assert "test_d" not in found and "test_e" not in found and "def helper" in found and "test_b" in found
+    assert (
+        "test_d" not in found
+        and "test_e" not in found
+        and "def helper" in found
+        and "test_b" in found
+    )
 
 
 def test_what_is_inherited_goes_where_it_is_defined() -> None:

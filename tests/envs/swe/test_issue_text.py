@@ -22,14 +22,26 @@ def issue(*evidence: dict[str, Any], seed: int = 0) -> str:
 def test_a_wrong_value_is_told_with_call_result_and_expectation() -> None:
     text = issue(WRONG)
     assert text.startswith("`numbers.from_roman('IV')` gives a wrong result\n")
-    assert ">>> numbers.from_roman('IV')\n6\n```" in text and "I expected `4`." in text and "pocketkit 1.0" in text
+    assert (
+        ">>> numbers.from_roman('IV')\n6\n```" in text
+        and "I expected `4`." in text
+        and "pocketkit 1.0" in text
+    )
 
 
 def test_an_error_and_an_error_that_did_not_come() -> None:
-    assert "TypeError: bad operand" in issue(ERROR) and "There should be no error here." in issue(ERROR)
-    assert "should raise `ValueError`" in issue(MISSING) and "does not raise ValueError" in issue(MISSING)
+    assert "TypeError: bad operand" in issue(ERROR) and "There should be no error here." in issue(
+        ERROR
+    )
+    assert "should raise `ValueError`" in issue(MISSING) and "does not raise ValueError" in issue(
+        MISSING
+    )
     other = issue({**MISSING, "error": ["TypeError", "x"]})
-    assert "raises TypeError" in other and "should raise `ValueError`" in other and "no error" not in other
+    assert (
+        "raises TypeError" in other
+        and "should raise `ValueError`" in other
+        and "no error" not in other
+    )
 
 
 def test_an_error_where_a_value_was_expected_names_the_value() -> None:
@@ -38,16 +50,27 @@ def test_an_error_where_a_value_was_expected_names_the_value() -> None:
 
 
 def test_the_object_of_a_call_is_explained() -> None:
-    text = issue({"call": "cache.keys()", "on": ["cache", "RecentCache"], "expected": "[]", "got": "[1]"})
+    text = issue(
+        {"call": "cache.keys()", "on": ["cache", "RecentCache"], "expected": "[]", "got": "[1]"}
+    )
     assert "Here `cache` is of type `RecentCache`." in text
     assert "Here" not in issue({"call": "cache.keys()", "on": ["cache", "module"]})
 
 
 def test_the_most_telling_comes_first_and_each_function_once() -> None:
-    text = issue(ERROR, {**WRONG, "call": "numbers.from_roman('MMMCMXCIX')"}, WRONG, MISSING, {"call": "a.b()"}, {"call": "c.d()"})
+    text = issue(
+        ERROR,
+        {**WRONG, "call": "numbers.from_roman('MMMCMXCIX')"},
+        WRONG,
+        MISSING,
+        {"call": "a.b()"},
+        {"call": "c.d()"},
+    )
     assert text.startswith("`numbers.from_roman('IV')`")
     assert text.count(">>>") == MOST and text.count("from_roman(") == 2
-    twice = issue(*({"call": f"'{n}' + numbers.suffix({n})", "function": "numbers.suffix"} for n in range(5)))
+    twice = issue(
+        *({"call": f"'{n}' + numbers.suffix({n})", "function": "numbers.suffix"} for n in range(5))
+    )
     assert twice.count(">>>") == 1
 
 
@@ -66,7 +89,9 @@ def test_the_most_telling_comes_first_and_each_function_once() -> None:
 )
 def test_what_tells_too_little_or_too_much_becomes_a_vague_report(evidence: dict[str, Any]) -> None:
     text = issue(evidence)
-    assert text.startswith("`pocketkit.numbers` does not behave as documented\n") and not leaks(text, HIDDEN)
+    assert text.startswith("`pocketkit.numbers` does not behave as documented\n") and not leaks(
+        text, HIDDEN
+    )
     assert "several" not in text
 
 
@@ -81,14 +106,29 @@ def test_the_words_depend_on_the_seed_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["see test_from_roman", "class TestRoman fails", "in test_numbers.py", "tests/x", "run pytest", "test_other"]
+    "text",
+    [
+        "see test_from_roman",
+        "class TestRoman fails",
+        "in test_numbers.py",
+        "tests/x",
+        "run pytest",
+        "test_other",
+    ],
 )
 def test_names_of_tests_are_leaks(text: str) -> None:
     assert leaks(text, HIDDEN)
 
 
 @pytest.mark.parametrize(
-    "text", ["the latest roman", "numbers.from_roman('IV')", "contest_name", "attests to it", "a test of time"]
+    "text",
+    [
+        "the latest roman",
+        "numbers.from_roman('IV')",
+        "contest_name",
+        "attests to it",
+        "a test of time",
+    ],
 )
 def test_ordinary_words_are_not(text: str) -> None:
     assert not leaks(text, HIDDEN)

@@ -18,7 +18,11 @@ def test_answers_are_there_again(tmp_path: Path) -> None:
     first.put("a", {"fails": ["t::é"]})
     first.put("b", None)
     second = Journal(path, ABOUT)
-    assert second.get("a") == {"fails": ["t::é"]} and second.get("b") is None and second.get("c") is None
+    assert (
+        second.get("a") == {"fails": ["t::é"]}
+        and second.get("b") is None
+        and second.get("c") is None
+    )
     second.put("c", 3)
     assert Journal(path, ABOUT).get("c") == 3
 
@@ -48,7 +52,10 @@ def test_one_of_another_source_is_refused(tmp_path: Path) -> None:
         Journal(path, ABOUT | {"sha256": "cd"})
 
 
-@pytest.mark.parametrize("text", ["something else\n", '{"journal": 1, "sha256": "ab", "python": "3.11.7"}\nxx\n["a", 1]\n'])
+@pytest.mark.parametrize(
+    "text",
+    ["something else\n", '{"journal": 1, "sha256": "ab", "python": "3.11.7"}\nxx\n["a", 1]\n'],
+)
 def test_what_is_no_journal_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "x.journal"
     path.write_text(text)

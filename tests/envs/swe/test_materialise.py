@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import small_repository
 
+from tests.envs.swe import small_repository
 from turnwise.envs.swe import SweTask
 from turnwise.envs.swe.materialise import materialise
 from turnwise.envs.swe.mutate import edits, record
@@ -24,8 +24,16 @@ def repository(tmp_path: Path) -> Repository:
 
 def task_of(repository: Repository, *operators: str, function: str = "total") -> SweTask:
     data = repository.tree["sums.py"]
-    found = [e for name in operators for e in edits(data) if e.operator == name and e.function.name == function]
-    chosen = tuple(record("sums.py", data, edit) for edit in sorted(found[: len(operators)], key=lambda e: e.start))
+    found = [
+        e
+        for name in operators
+        for e in edits(data)
+        if e.operator == name and e.function.name == function
+    ]
+    chosen = tuple(
+        record("sums.py", data, edit)
+        for edit in sorted(found[: len(operators)], key=lambda e: e.start)
+    )
     return SweTask(
         "id", "directory", "sums", "1.2", repository.sha256, chosen, "issue", ("tests/test_sums.py::test_total",),
         ("tests/test_sums.py::test_heavy_first",), repository.test_files, 1, 0,
@@ -36,9 +44,15 @@ def test_the_trees_of_a_task(repository: Repository, tmp_path: Path) -> None:
     task = task_of(repository, "return_none")
     trees = materialise(task, tmp_path / "sums-1.2")
     assert trees.pristine == repository.tree
-    assert trees.broken["sums.py"] == repository.tree["sums.py"].replace(b"return result", b"return None")
-    assert {path for path in trees.broken if trees.broken[path] != trees.pristine[path]} == {"sums.py"}
-    assert {path for path in trees.visible if trees.visible[path] != trees.broken[path]} == {"tests/test_sums.py"}
+    assert trees.broken["sums.py"] == repository.tree["sums.py"].replace(
+        b"return result", b"return None"
+    )
+    assert {path for path in trees.broken if trees.broken[path] != trees.pristine[path]} == {
+        "sums.py"
+    }
+    assert {path for path in trees.visible if trees.visible[path] != trees.broken[path]} == {
+        "tests/test_sums.py"
+    }
     assert (
         b"def test_total()" not in trees.visible["tests/test_sums.py"]
         and b"test_heavy_first" in trees.visible["tests/test_sums.py"]
@@ -51,7 +65,9 @@ def test_the_trees_of_a_task(repository: Repository, tmp_path: Path) -> None:
 def test_the_gold_patch_repairs_what_the_agent_finds(tmp_path: Path, ending: bytes) -> None:
     small_repository.make(tmp_path)
     place = tmp_path / "sums-1.2" / "sums.py"
-    place.write_bytes(place.read_bytes().rstrip(b"\n").replace(b"The sum", "The s\u2028m\x85".encode()) + ending)
+    place.write_bytes(
+        place.read_bytes().rstrip(b"\n").replace(b"The sum", "The s\u2028m\x85".encode()) + ending
+    )
     repository = from_directory(tmp_path / "sums-1.2")
     unused = task_of(repository, "arithmetic_swap", function="unused").mutations
     task = task_of(repository, "return_none")
@@ -62,14 +78,18 @@ def test_the_gold_patch_repairs_what_the_agent_finds(tmp_path: Path, ending: byt
     for path, data in trees.visible.items():
         (work / path).parent.mkdir(exist_ok=True)
         (work / path).write_bytes(data)
-    done = subprocess.run(["patch", "-p1"], cwd=work, input=trees.patch.encode(), capture_output=True, check=False)
+    done = subprocess.run(
+        ["patch", "-p1"], cwd=work, input=trees.patch.encode(), capture_output=True, check=False
+    )
     assert done.returncode == 0, done
     assert (work / "sums.py").read_bytes() == trees.pristine["sums.py"]
 
 
 def test_copies_of_the_repaired_file_are_not_shown(tmp_path: Path) -> None:
     small_repository.make(tmp_path)
-    (tmp_path / "sums-1.2" / "vendored.py").write_bytes((tmp_path / "sums-1.2" / "sums.py").read_bytes())
+    (tmp_path / "sums-1.2" / "vendored.py").write_bytes(
+        (tmp_path / "sums-1.2" / "sums.py").read_bytes()
+    )
     repository = from_directory(tmp_path / "sums-1.2")
     trees = materialise(task_of(repository, "return_none"), repository)
     assert "vendored.py" in trees.pristine and "vendored.py" not in trees.visible

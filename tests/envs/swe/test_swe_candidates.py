@@ -47,18 +47,25 @@ def test_those_that_meet_cannot_both_be_made(one: Candidate, two: Candidate, mee
 
 def test_a_summary_is_one_line_with_both_sides() -> None:
     assert made(2, 3, "  TWO\n  THREE\n").summary == "a.py:2 two / three => TWO / THREE"
-    assert made(2, 2, "").summary == "a.py:2 two => nothing" and made(2, 1, "new\n").summary == "a.py:2 nothing => new"
+    assert (
+        made(2, 2, "").summary == "a.py:2 two => nothing"
+        and made(2, 1, "new\n").summary == "a.py:2 nothing => new"
+    )
 
 
 def test_what_is_looked_at_is_the_function_and_no_more_than_so_many_lines() -> None:
     text = (
-        "".join(f"x{number} = {number}\n" for number in range(10)) + "def f():\n" + "".join(f"    y{n} = {n}\n" for n in range(40))
+        "".join(f"x{number} = {number}\n" for number in range(10))
+        + "def f():\n"
+        + "".join(f"    y{n} = {n}\n" for n in range(40))
     )
     tree = {"a.py": text.encode()}
     place = Candidate("a.py", 15, 15, "", "", False)
     assert around(tree, place, 100) == (11, 51) and around(tree, place, 8) == (11, 19)
     assert around(tree, Candidate("a.py", 3, 3, "", "", False), 4) == (1, 5)
-    assert around({"a.py": b"def (:\n" * 9}, Candidate("a.py", 5, 5, "", "", False), 4) == (3, 7), "no Python: lines alone"
+    assert around({"a.py": b"def (:\n" * 9}, Candidate("a.py", 5, 5, "", "", False), 4) == (3, 7), (
+        "no Python: lines alone"
+    )
 
 
 TASKS = load((), "")
@@ -78,4 +85,6 @@ def test_a_task_offers_as_many_as_are_asked_for_and_always_its_repair(count: int
         places = {(one.path, one.first, one.last, one.new) for one in offered}
         assert len(places) == len(offered), "none is offered twice"
         for one in offered:
-            assert one.old == "".join(trees.broken[one.path].decode().splitlines(keepends=True)[one.first - 1 : one.last])
+            assert one.old == "".join(
+                trees.broken[one.path].decode().splitlines(keepends=True)[one.first - 1 : one.last]
+            )

@@ -44,7 +44,9 @@ def test_what_is_not_as_it_must_be(gold: list[Verdict], nothing: list[Verdict], 
 def test_every_task_is_graded_so_often_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[str, bool]] = []
 
-    def grade(task: SweTask, pristine: Mapping[str, bytes], handed_in: Mapping[str, bytes], _: Any) -> Verdict:
+    def grade(
+        task: SweTask, pristine: Mapping[str, bytes], handed_in: Mapping[str, bytes], _: Any
+    ) -> Verdict:
         whole = all(handed_in.get(m.path) == pristine[m.path] for m in task.mutations)
         seen.append((task.id, whole))
         return RIGHT if whole else NOTHING
@@ -52,7 +54,9 @@ def test_every_task_is_graded_so_often_in_its_place(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "grade", grade)
     done = list(check(TOY[:3], Library("", TOY), opener("jail"), runs=3, jobs=2))
     assert [one.task for one in done] == TOY[:3] and not any(one.wrong for one in done)
-    assert sorted(seen) == sorted((task.id, whole) for task in TOY[:3] for whole in (True, False) for _ in range(3))
+    assert sorted(seen) == sorted(
+        (task.id, whole) for task in TOY[:3] for whole in (True, False) for _ in range(3)
+    )
 
 
 @pytest.mark.slow
@@ -62,8 +66,18 @@ def test_tasks_of_ours_and_one_that_is_none() -> None:
     except SandboxError as problem:
         pytest.skip(f"no jail here: {problem}")
     never = replace(TOY[0], id="never", fail_to_pass=("tests/test_text.py::test_absent",))
-    none = replace(TOY[1], id="none", fail_to_pass=TOY[1].pass_to_pass[:1], pass_to_pass=TOY[1].pass_to_pass[1:])
+    none = replace(
+        TOY[1],
+        id="none",
+        fail_to_pass=TOY[1].pass_to_pass[:1],
+        pass_to_pass=TOY[1].pass_to_pass[1:],
+    )
     first, second, third = check([TOY[0], never, none], Library("", TOY), opener("jail"), runs=1)
     assert first.wrong == ()
-    assert "the reference itself does not pass tests/test_text.py::test_absent" in " ".join(second.wrong)
-    assert any(problem.startswith("the tests say otherwise of the broken repository") for problem in third.wrong)
+    assert "the reference itself does not pass tests/test_text.py::test_absent" in " ".join(
+        second.wrong
+    )
+    assert any(
+        problem.startswith("the tests say otherwise of the broken repository")
+        for problem in third.wrong
+    )

@@ -30,9 +30,15 @@ def test_the_right_candidates_are_the_repair_and_the_others_are_not(task: str) -
     right = [c for c in desk.offered if c.right]
     assert apply(trees.broken, right) == dict(trees.gold)
     for wrong in (c for c in desk.offered if not c.right):
-        assert trees.broken[wrong.path] != apply(trees.broken, [wrong])[wrong.path] != trees.gold[wrong.path]
+        assert (
+            trees.broken[wrong.path]
+            != apply(trees.broken, [wrong])[wrong.path]
+            != trees.gold[wrong.path]
+        )
     assert len(desk.offered) >= 4
-    assert candidates(recipe, trees, 4) == desk.offered, "which candidates there are depends on the task alone"
+    assert candidates(recipe, trees, 4) == desk.offered, (
+        "which candidates there are depends on the task alone"
+    )
 
 
 @pytest.mark.parametrize("task", [*EVERY[::9], *SEVERAL[:3]])
@@ -72,7 +78,9 @@ def test_who_has_tried_everything_submits() -> None:
 
 
 def test_the_right_candidate_has_no_place_of_its_own() -> None:
-    places = {next(n for n, c in enumerate(ready(task)[2].offered) if c.right) for task in EVERY[::5]}
+    places = {
+        next(n for n, c in enumerate(ready(task)[2].offered) if c.right) for task in EVERY[::5]
+    }
     assert len(places) > 2
 
 
@@ -86,7 +94,10 @@ def test_candidates_that_meet_are_not_made_together() -> None:
 
 def test_edits_of_one_file_are_made_together() -> None:
     tree = {"a.py": b"a\nb\nc\nd\n"}
-    chosen = [Candidate("a.py", 1, 1, "a\n", "x\ny\n", True), Candidate("a.py", 3, 4, "c\nd\n", "", True)]
+    chosen = [
+        Candidate("a.py", 1, 1, "a\n", "x\ny\n", True),
+        Candidate("a.py", 3, 4, "c\nd\n", "", True),
+    ]
     assert apply(tree, chosen) == {"a.py": b"x\ny\nb\n"}
 
 
@@ -101,7 +112,11 @@ DESK = Desk(
 
 
 def test_actions_do_what_they_say() -> None:
-    assert DESK.admissible(frozenset()) == [*("view 1", "view 2", "view 3", "apply 1", "apply 2", "apply 3"), "test", "submit"]
+    assert DESK.admissible(frozenset()) == [
+        *("view 1", "view 2", "view 3", "apply 1", "apply 2", "apply 3"),
+        "test",
+        "submit",
+    ]
     seen, made = DESK.act("apply 1", frozenset(), 100, lambda: "")
     assert (seen.text, made) == ("made 1", frozenset({1}))
     assert "apply 2" not in DESK.admissible(made) and "undo 1" in DESK.admissible(made)
@@ -111,7 +126,9 @@ def test_actions_do_what_they_say() -> None:
     assert DESK.act("undo 1", made, 100, lambda: "")[1] == frozenset()
 
 
-@pytest.mark.parametrize("action", ["", "apply 4", "apply 0", "apply 01", "undo 1", "apply", "submit now", "view -1"])
+@pytest.mark.parametrize(
+    "action", ["", "apply 4", "apply 0", "apply 01", "undo 1", "apply", "submit now", "view -1"]
+)
 def test_other_actions_do_nothing(action: str) -> None:
     seen, made = DESK.act(action, frozenset({2}), 100, lambda: "")
     assert not seen.valid and made == frozenset({2})

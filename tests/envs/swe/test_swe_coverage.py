@@ -1,4 +1,6 @@
-"""Runs of a suite in the sandbox, and the map from functions to the tests that a bug in them can reach."""
+"""Runs of a suite in the sandbox, and the map from functions to the tests that a bug in them can
+reach.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import small_repository
 
+from tests.envs.swe import small_repository
 from turnwise.envs.swe import python
 from turnwise.envs.swe.coverage import Box, Reach, Run, boxed, remembering
 from turnwise.envs.swe.mutate import Function, functions
@@ -47,11 +49,22 @@ def test_which_tests_a_bug_can_reach(traced: Run) -> None:
     assert traced.coverage is not None
     reach = Reach(traced.coverage, suite)
     where = {f.name: f for f, _ in functions(ast.parse(small_repository.CODE))}
-    found = {name: {test.removeprefix(HEAD) for test in reach.tests("sums.py", f)} for name, f in where.items()}
+    found = {
+        name: {test.removeprefix(HEAD) for test in reach.tests("sums.py", f)}
+        for name, f in where.items()
+    }
     everything = {test.removeprefix(HEAD) for test in suite}
     elsewhere = {"test_elsewhere"}  # another process: nobody knows what it calls
-    assert found["clamp"] == elsewhere | {"test_clamp[5-5]", "test_clamp[-1-0]", "test_clamp[11-10]"}
-    assert found["total"] == elsewhere | {"test_total", "test_bag_counts", "TestOld::test_total_of_none"}
+    assert found["clamp"] == elsewhere | {
+        "test_clamp[5-5]",
+        "test_clamp[-1-0]",
+        "test_clamp[11-10]",
+    }
+    assert found["total"] == elsewhere | {
+        "test_total",
+        "test_bag_counts",
+        "TestOld::test_total_of_none",
+    }
     assert found["unused"] == elsewhere
     assert found["heavy"] == everything  # it keeps its answers: the second test never enters it
     assert found["weight"] == everything  # and what it calls is called once
@@ -80,10 +93,18 @@ def test_which_lines_run(traced: Run) -> None:
     where = {f.name: f for f, _ in functions(ast.parse(small_repository.CODE))}
 
     def runs(function: str, text: str) -> bool:
-        line = next(n for n, found in enumerate(lines, start=1) if text in found and n >= where[function].first)
+        line = next(
+            n
+            for n, found in enumerate(lines, start=1)
+            if text in found and n >= where[function].first
+        )
         return reach.runs("sums.py", where[function], line, line)
 
-    assert runs("total", "result += number") and runs("clamp", "return low") and runs("clamp", "return high if")
+    assert (
+        runs("total", "result += number")
+        and runs("clamp", "return low")
+        and runs("clamp", "return high if")
+    )
     assert not runs("unused", "return a - b") and not runs("total", '"""The sum')
     assert runs("heavy", "return weight")  # it keeps its answers, and was not followed
     assert not reach.runs("other.py", where["total"], 1, 9)
@@ -92,9 +113,14 @@ def test_which_lines_run(traced: Run) -> None:
 def test_lines_of_which_not_all_was_seen_may_run() -> None:
     told = {"tests": [], "always": [], "functions": [], "lines": {"f.py": [-10, 3, 4, 11]}}
     reach, short, long = Reach(told, []), Function("short", 2, 6), Function("long", 10, 30)
-    assert [reach.runs("f.py", short, line, line) for line in (3, 5)] == [True, False] and reach.runs("f.py", short, 4, 6)
+    assert [reach.runs("f.py", short, line, line) for line in (3, 5)] == [
+        True,
+        False,
+    ] and reach.runs("f.py", short, 4, 6)
     assert reach.runs("f.py", long, 25, 25)
-    assert Reach({**told, "lines": {}}, []).runs("f.py", short, 5, 5)  # of a suite that works in other processes
+    assert Reach({**told, "lines": {}}, []).runs(
+        "f.py", short, 5, 5
+    )  # of a suite that works in other processes
 
 
 def test_chosen_tests_of_a_broken_repository(box: Box) -> None:
@@ -102,7 +128,14 @@ def test_chosen_tests_of_a_broken_repository(box: Box) -> None:
     chosen = [HEAD + "test_clamp[-1-0]", HEAD + "test_clamp[5-5]"]
     run = box.run(TESTS, changed, chosen)
     assert run.outcomes == {chosen[0]: "failed", chosen[1]: "passed"}
-    assert run.failures == {chosen[0]: {"call": "sums.clamp(-1, 0, 10)", "function": "sums.clamp", "expected": "0", "got": "10"}}
+    assert run.failures == {
+        chosen[0]: {
+            "call": "sums.clamp(-1, 0, 10)",
+            "function": "sums.clamp",
+            "expected": "0",
+            "got": "10",
+        }
+    }
     assert box.run(TESTS, chosen=chosen).of("passed") == set(chosen)
 
 
@@ -112,9 +145,13 @@ def test_a_file_that_cannot_be_imported_is_named(box: Box) -> None:
 
 
 def test_endless_and_dying_code_have_an_ending(box: Box) -> None:
-    busy = small_repository.CODE.replace("result += number", "number = iter(int, 1)\n        while True: pass").encode()
+    busy = small_repository.CODE.replace(
+        "result += number", "number = iter(int, 1)\n        while True: pass"
+    ).encode()
     assert box.run(TESTS, {"sums.py": busy}, [HEAD + "test_total"], cpu=1).ending == "timeout"
-    asleep = small_repository.CODE.replace("result += number", "__import__('time').sleep(99)").encode()
+    asleep = small_repository.CODE.replace(
+        "result += number", "__import__('time').sleep(99)"
+    ).encode()
     assert box.run(TESTS, {"sums.py": asleep}, [HEAD + "test_total"], seconds=3).ending == "timeout"
     gone = small_repository.CODE.replace("result += number", "__import__('os')._exit(0)").encode()
     assert box.run(TESTS, {"sums.py": gone}, [HEAD + "test_total"]).ending == "died"
@@ -124,12 +161,16 @@ def test_printing_and_closing_do_not_hide_the_outcomes(box: Box) -> None:
     loud = small_repository.CODE.replace(
         "result = 0", "result = 0; print('x' * 99, flush=True); import os; os.write(1, b'{')"
     ).encode()
-    assert box.run(TESTS, {"sums.py": loud}, [HEAD + "test_total"]).of("passed") == {HEAD + "test_total"}
+    assert box.run(TESTS, {"sums.py": loud}, [HEAD + "test_total"]).of("passed") == {
+        HEAD + "test_total"
+    }
 
 
 def test_the_hosts_tree_is_never_written(box: Box) -> None:
     box.run(TESTS, {"sums.py": b"open('made', 'w').close()\n"})
-    assert {str(p.relative_to(box.folder)) for p in Path(box.folder).rglob("*") if p.is_file()} == set(box.repository.tree)
+    assert {
+        str(p.relative_to(box.folder)) for p in Path(box.folder).rglob("*") if p.is_file()
+    } == set(box.repository.tree)
 
 
 def test_functions_that_keep_answers_are_known_by_their_decorators(tmp_path: Path) -> None:
@@ -139,5 +180,8 @@ def test_functions_that_keep_answers_are_known_by_their_decorators(tmp_path: Pat
 
 
 def test_a_sandbox_that_shows_what_is_installed_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="shows the packages installed here"), boxed(small_repository.make(tmp_path), "landlock"):
+    with (
+        pytest.raises(DataError, match="shows the packages installed here"),
+        boxed(small_repository.make(tmp_path), "landlock"),
+    ):
         pass

@@ -66,12 +66,17 @@ def test_every_place_is_read(path: str, text: str, expected: Declared) -> None:
 
 
 def test_the_first_place_is_believed() -> None:
-    tree = {"PKG-INFO": b"Requires-Dist: A.B>=2\n", "setup.cfg": b"[options]\ninstall_requires =\n    a_b>=1\n    c\n"}
+    tree = {
+        "PKG-INFO": b"Requires-Dist: A.B>=2\n",
+        "setup.cfg": b"[options]\ninstall_requires =\n    a_b>=1\n    c\n",
+    }
     assert declared(tree).runtime == ("A.B>=2", "c")
 
 
 def test_names_are_compared_as_an_index_does() -> None:
-    assert plain("A_b.c") == "a-b-c" and named(" Foo_Bar[x] >= 2") == "foo-bar" and named("-e .") == ""
+    assert (
+        plain("A_b.c") == "a-b-c" and named(" Foo_Bar[x] >= 2") == "foo-bar" and named("-e .") == ""
+    )
 
 
 TESTS = b"""
@@ -95,13 +100,27 @@ def test_what_a_file_imports_in_any_case() -> None:
     assert imported(b"def f(:") == set()
 
 
-def want(tests: tuple[str, ...], runtime: tuple[str, ...] = (), others: tuple[str, ...] = ()) -> tuple[str, ...]:
+def want(
+    tests: tuple[str, ...], runtime: tuple[str, ...] = (), others: tuple[str, ...] = ()
+) -> tuple[str, ...]:
     tree = {"tests/test_a.py": TESTS, "sums/fast.py": b"import ujson\n"}
-    return wanted(tree, Declared(runtime, tests, others), ["sums"], ["tests/test_a.py"], ["sums/fast.py"])
+    return wanted(
+        tree, Declared(runtime, tests, others), ["sums"], ["tests/test_a.py"], ["sums/fast.py"]
+    )
 
 
 def test_only_what_is_imported_and_plugins_are_wanted() -> None:
-    given = ("pytest", "PyYAML>=6", "hypothesis", "numpy", "pytest-mock", "pytest-cov", "mypy", "sphinx-rtd-theme", "types-PyYAML")
+    given = (
+        "pytest",
+        "PyYAML>=6",
+        "hypothesis",
+        "numpy",
+        "pytest-mock",
+        "pytest-cov",
+        "mypy",
+        "sphinx-rtd-theme",
+        "types-PyYAML",
+    )
     assert want(given) == ("PyYAML>=6", "hypothesis", "pytest-mock")
 
 
@@ -121,6 +140,19 @@ def test_an_import_that_nothing_is_named_after_may_be_brought_by_any() -> None:
 
 def test_distributions_of_one_namespace_are_taken_from_what_is_for_tests() -> None:
     tree = {"tests/test_a.py": b"import jaraco.itertools\nfrom jaraco import functools\n"}
-    told = Declared((), ("jaraco.itertools", "jaraco.functools>=4", "jaraco.test", "big-O"), ("jaraco.packaging",))
-    assert wanted(tree, told, ["sums"], ["tests/test_a.py"], []) == ("jaraco.itertools", "jaraco.functools>=4", "jaraco.test")
-    assert imported(b"import a.b.c\nfrom a.d import e\nfrom f import g, h", parts=2) == {"a_b", "a_d", "f_g", "f_h"}
+    told = Declared(
+        (),
+        ("jaraco.itertools", "jaraco.functools>=4", "jaraco.test", "big-O"),
+        ("jaraco.packaging",),
+    )
+    assert wanted(tree, told, ["sums"], ["tests/test_a.py"], []) == (
+        "jaraco.itertools",
+        "jaraco.functools>=4",
+        "jaraco.test",
+    )
+    assert imported(b"import a.b.c\nfrom a.d import e\nfrom f import g, h", parts=2) == {
+        "a_b",
+        "a_d",
+        "f_g",
+        "f_h",
+    }

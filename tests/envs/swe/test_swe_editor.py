@@ -19,7 +19,9 @@ def test_a_piece_is_replaced_where_it_stands_once() -> None:
     assert replace_once("a\nb\nc\n", "b\n", "x\n") == "a\nx\nc\n"
 
 
-@pytest.mark.parametrize(("old", "why"), [("z", "does not stand"), ("", "does not stand"), ("a", "2 times")])
+@pytest.mark.parametrize(
+    ("old", "why"), [("z", "does not stand"), ("", "does not stand"), ("a", "2 times")]
+)
 def test_other_pieces_are_refused(old: str, why: str) -> None:
     with pytest.raises(EditError, match=why):
         replace_once("a a", old, "x")
@@ -44,7 +46,10 @@ def test_a_hunk_takes_lines_around_it_until_it_is_the_only_one() -> None:
 
 def test_a_line_that_is_only_put_in_has_one_beside_it() -> None:
     (hunk,) = hunks("a\nb\nc\n", "a\nb\nnew\nc\n")
-    assert hunk.old in ("b\nc\n", "b\n", "c\n") and applied("a\nb\nc\n", "a\nb\nnew\nc\n") == "a\nb\nnew\nc\n"
+    assert (
+        hunk.old in ("b\nc\n", "b\n", "c\n")
+        and applied("a\nb\nc\n", "a\nb\nnew\nc\n") == "a\nb\nnew\nc\n"
+    )
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -54,7 +59,9 @@ def test_hunks_made_in_turn_give_the_other_text(seed: int) -> None:
     after = list(before)
     for _ in range(rng.randint(1, 4)):
         place = rng.randrange(len(after) + 1)
-        after[place : place + rng.randint(0, 2)] = [rng.choice("axy") + "\n" for _ in range(rng.randint(0, 2))]
+        after[place : place + rng.randint(0, 2)] = [
+            rng.choice("axy") + "\n" for _ in range(rng.randint(0, 2))
+        ]
     assert applied("".join(before), "".join(after)) == "".join(after)
 
 

@@ -11,15 +11,15 @@ import gymnasium
 import pytest
 
 import turnwise  # noqa: F401  (registers the environments)
-from turnwise.agents.rollout import episodes_for, play
+from turnwise.agents.driver import episodes_for, play
 from turnwise.agents.scripted import ExpertAgent
-from turnwise.envs.core import fork
+from turnwise.envs.base import fork
+from turnwise.envs.checks import check_turn_env
 from turnwise.envs.swe import verdicts
 from turnwise.envs.swe.env import SUBMIT, SweEnv
 from turnwise.envs.swe.grade import Rules, Verdict
 from turnwise.envs.swe.task import SweTask
 from turnwise.envs.swe.warm import opener
-from turnwise.envs.testing import check_turn_env
 from turnwise.errors import ConfigError, TaskError
 from turnwise.sandbox import SandboxError, Spec
 
@@ -39,9 +39,19 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, bytes]]:
     """A grader that only compares the files that count; what it was handed."""
     handed: list[Mapping[str, bytes]] = []
 
-    def grade(task: SweTask, pristine: Mapping[str, bytes], submitted: Mapping[str, bytes], box: object, rules: Rules) -> Verdict:
+    def grade(
+        task: SweTask,
+        pristine: Mapping[str, bytes],
+        submitted: Mapping[str, bytes],
+        box: object,
+        rules: Rules,
+    ) -> Verdict:
         handed.append(submitted)
-        right = all(submitted.get(path) == data for path, data in pristine.items() if path.startswith("pocketkit/"))
+        right = all(
+            submitted.get(path) == data
+            for path, data in pristine.items()
+            if path.startswith("pocketkit/")
+        )
         return Verdict(right, f2p_rate=1.0 if right else 0.5, p2p_rate=1.0)
 
     answer(monkeypatch, grade)
@@ -86,7 +96,8 @@ def call(name: str, **arguments: Any) -> str:
     return json.dumps({"name": name, "arguments": arguments})
 
 
-# The grader -----------------------------------------------------------------------------------------------------------
+# The grader
+# -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
@@ -107,11 +118,14 @@ def test_the_repair_is_paid_and_nothing_else() -> None:
     assert reward == 0.0 and info["rewards"]["p2p_rate"] < 1.0
 
 
-# Episodes -------------------------------------------------------------------------------------------------------------
+# Episodes
+# -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("actions", WAYS)
-def test_the_expert_repairs_in_every_way_of_acting(actions: str, quick: list[Mapping[str, bytes]]) -> None:
+def test_the_expert_repairs_in_every_way_of_acting(
+    actions: str, quick: list[Mapping[str, bytes]]
+) -> None:
     env = made(actions)
     for task in env.tasks("dev")[:4]:
         env.reset(options={"task": task, "split": "dev"})
@@ -124,7 +138,12 @@ def test_the_expert_repairs_in_every_way_of_acting(actions: str, quick: list[Map
 def test_the_expert_mends_what_others_did(actions: str, quick: list[Mapping[str, bytes]]) -> None:
     env = begun(actions)
     path = next(iter(env._given.trees.gold))
-    for harm in (f"rm {path}", f": > {path}", f"echo x >> {path}; sed -i 3d {path}", f"printf '\\377' > {path}"):
+    for harm in (
+        f"rm {path}",
+        f": > {path}",
+        f"echo x >> {path}; sed -i 3d {path}",
+        f"printf '\\377' > {path}",
+    ):
         env.reset(options={"task": env.tasks("test")[0]})
         env.step(harm if actions == "bash" else call("bash", command=harm))
         assert to_the_end(env)[1] == 1.0, harm
@@ -133,8 +152,15 @@ def test_the_expert_mends_what_others_did(actions: str, quick: list[Mapping[str,
 def test_observations_and_info(quick: list[Mapping[str, bytes]]) -> None:
     env = made()
     first, info = env.reset(options={"task": env.tasks("test")[0]})
-    assert first.startswith(info["instruction"].strip()) and first.endswith("The repository pocketkit is in /work.")
-    assert (info["admissible"], info["output"], info["exit_code"], info["rewards"]) == (["<command>", "submit"], "", None, {})
+    assert first.startswith(info["instruction"].strip()) and first.endswith(
+        "The repository pocketkit is in /work."
+    )
+    assert (info["admissible"], info["output"], info["exit_code"], info["rewards"]) == (
+        ["<command>", "submit"],
+        "",
+        None,
+        {},
+    )
     shown, reward, done, _, info = env.step("echo out; echo err >&2; false")
     assert (shown, reward, done) == ("exit code 1\nout\nerr", 0.0, False)
     assert (info["output"], info["exit_code"], info["valid"]) == ("out\nerr", 1, True)
@@ -142,18 +168,34 @@ def test_observations_and_info(quick: list[Mapping[str, bytes]]) -> None:
     env.close()
 
 
-def test_long_output_is_clipped_and_late_commands_are_stopped(quick: list[Mapping[str, bytes]]) -> None:
+def test_long_output_is_clipped_and_late_commands_are_stopped(
+    quick: list[Mapping[str, bytes]],
+) -> None:
     env = begun(seconds=2.0, output_chars=100)
     shown, _, done, _, info = env.step("echo begin; seq 1 10000; echo end")
-    assert "begin" in shown and shown.endswith("end") and len(shown) < 200 and "clipped" in info["tags"]
+    assert (
+        "begin" in shown
+        and shown.endswith("end")
+        and len(shown) < 200
+        and "clipped" in info["tags"]
+    )
     shown, _, done, _, info = env.step("echo so far; sleep 60")
-    assert shown.startswith("stopped after 2 s") and shown.endswith("so far") and "ended=timeout" in info["tags"] and not done
+    assert (
+        shown.startswith("stopped after 2 s")
+        and shown.endswith("so far")
+        and "ended=timeout" in info["tags"]
+        and not done
+    )
     assert env.step("echo on")[0] == "exit code 0\non"
     env.close()
 
 
 def test_a_line_of_output_submits(quick: list[Mapping[str, bytes]]) -> None:
-    for command, submits in ((f"echo {SUBMIT}", True), (f"echo {SUBMIT}; false", False), (f"echo no; echo {SUBMIT}", False)):
+    for command, submits in (
+        (f"echo {SUBMIT}", True),
+        (f"echo {SUBMIT}; false", False),
+        (f"echo no; echo {SUBMIT}", False),
+    ):
         env = begun()
         assert env.step(command)[2] is submits, command
         env.close()
@@ -162,7 +204,9 @@ def test_a_line_of_output_submits(quick: list[Mapping[str, bytes]]) -> None:
 
 def test_what_is_handed_in_is_what_stands_there(quick: list[Mapping[str, bytes]]) -> None:
     env = begun()
-    env.step("echo 'x = 1' > new.py; rm README.md; (while true; do date > pocketkit/late.txt; done) &")
+    env.step(
+        "echo 'x = 1' > new.py; rm README.md; (while true; do date > pocketkit/late.txt; done) &"
+    )
     env.step("submit")
     assert quick[-1]["new.py"] == b"x = 1\n" and "README.md" not in quick[-1]
     tools = begun("tools")
@@ -174,13 +218,19 @@ def test_what_is_handed_in_is_what_stands_there(quick: list[Mapping[str, bytes]]
 def test_the_time_of_all_commands_is_limited(quick: list[Mapping[str, bytes]]) -> None:
     env = begun(episode_seconds=0.4)
     _, reward, done, _, info = env.step("sleep 0.5")
-    assert (reward, done) == (0.0, True) and "wall_limit" in info["tags"] and info["rewards"]["resolved"] == 0.0
+    assert (
+        (reward, done) == (0.0, True)
+        and "wall_limit" in info["tags"]
+        and info["rewards"]["resolved"] == 0.0
+    )
     assert quick == []
     after = env.step("submit")
     assert after[2] and not after[4]["valid"] and after[1] == 0.0 and quick == []
 
 
-def test_a_failing_sandbox_or_grader_is_an_error_and_no_reward(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_sandbox_or_grader_is_an_error_and_no_reward(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     env = begun()
     env.step("true")
     env._workplace._held[0].close()
@@ -191,7 +241,9 @@ def test_a_failing_sandbox_or_grader_is_an_error_and_no_reward(monkeypatch: pyte
     with pytest.raises(SandboxError, match="could not be graded: the grader's box"):
         env.reset(options={"task": env.tasks("test")[0]})
         env.step("submit")
-    (trajectory,) = play(episodes_for(env.tasks("test")[:1], 1, "test"), env.spawn, ExpertAgent(), max_turns=5)
+    (trajectory,) = play(
+        episodes_for(env.tasks("test")[:1], 1, "test"), env.spawn, ExpertAgent(), max_turns=5
+    )
     assert trajectory.error is not None and "could not be graded" in str(trajectory.error)
 
 
@@ -212,7 +264,8 @@ def test_equal_submissions_are_graded_once(quick: list[Mapping[str, bytes]]) -> 
     assert len(quick) == 2
 
 
-# States, forks, pickles -----------------------------------------------------------------------------------------------
+# States, forks, pickles
+# -----------------------------------------------------------------------------------------------
 
 
 def test_states_are_equal_where_files_are(quick: list[Mapping[str, bytes]]) -> None:
@@ -228,7 +281,9 @@ def test_states_are_equal_where_files_are(quick: list[Mapping[str, bytes]]) -> N
     other = begun("tools")
     other.step(call("edit", path="b.txt", old="", new="b"))
     assert other.step(call("edit", path="a.txt", old="", new="a"))[4]["state"] == changed != start
-    assert other.step(call("bash", command="true"))[4]["state"] != changed, "a command may have done anything"
+    assert other.step(call("bash", command="true"))[4]["state"] != changed, (
+        "a command may have done anything"
+    )
     tools.close()
     other.close()
 
@@ -278,7 +333,8 @@ def test_the_environment_keeps_the_contract(actions: str, quick: list[Mapping[st
     check_turn_env(made(actions), tasks=1, turns=3, resets=30)
 
 
-# Settings -------------------------------------------------------------------------------------------------------------
+# Settings
+# -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -302,7 +358,13 @@ def test_settings_that_make_no_sense(settings: dict[str, Any], why: str) -> None
 def test_an_unknown_split_and_settings_in_the_hash() -> None:
     with pytest.raises(TaskError):
         SweEnv(split="none")
-    several: list[dict[str, Any]] = [{}, {"actions": "tools"}, {"hidden": False}, {"rules": {"static": "off"}}, {}]
+    several: list[dict[str, Any]] = [
+        {},
+        {"actions": "tools"},
+        {"hidden": False},
+        {"rules": {"static": "off"}},
+        {},
+    ]
     assert len({SweEnv(**settings).data_hash for settings in several}) == 4
 
 

@@ -26,7 +26,10 @@ FOUND: dict[str, bytes] = {
 
 
 def test_nothing_is_left_to_do_for_who_has_done_it() -> None:
-    assert list(repairs(GOLD, GOLD.get)) == [] and as_command(GOLD, GOLD.get) == as_command({}, FOUND.get) == "submit"
+    assert (
+        list(repairs(GOLD, GOLD.get)) == []
+        and as_command(GOLD, GOLD.get) == as_command({}, FOUND.get) == "submit"
+    )
     assert as_call(GOLD, GOLD.get) == '{"name": "submit", "arguments": {}}'
 
 
@@ -40,10 +43,17 @@ def test_commands_repair_a_directory(tmp_path: Path) -> None:
 
     steps = 0
     while (command := as_command(GOLD, read)) != "submit" and steps < 20:
-        done = subprocess.run(["bash", "-c", command.replace("/work", str(tmp_path))], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["bash", "-c", command.replace("/work", str(tmp_path))],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         steps += 1
-    assert {path: read(path) for path in GOLD} == GOLD and steps == 5, "two pieces of the long file, one of each other"
+    assert {path: read(path) for path in GOLD} == GOLD and steps == 5, (
+        "two pieces of the long file, one of each other"
+    )
 
 
 def test_calls_repair_a_tree_and_write_whole_what_cannot_be_replaced() -> None:
@@ -64,4 +74,6 @@ def test_a_file_without_text_is_written_whole(now: bytes | None) -> None:
     step = next(repairs({"a.py": b"x = 1\n"}, lambda path: now))
     assert (step.path, step.old, step.new) == ("a.py", None, "x = 1\n")
     call = as_call({"a.py": b"x = 1\n"}, lambda path: now)
-    assert ("write_bytes" in call) is (now is not None), "an empty or unreadable file has no piece that an edit could replace"
+    assert ("write_bytes" in call) is (now is not None), (
+        "an empty or unreadable file has no piece that an edit could replace"
+    )

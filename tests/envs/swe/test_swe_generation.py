@@ -1,4 +1,6 @@
-"""Generation: what is kept fails some tests and not most, gold repairs it, and the map of tests changes no verdict."""
+"""Generation: what is kept fails some tests and not most, gold repairs it, and the map of tests
+changes no verdict.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import small_repository
 
+from tests.envs.swe import small_repository
 from turnwise.envs.swe import generate, python
 from turnwise.envs.swe.check import check
 from turnwise.envs.swe.coverage import Box, boxed
@@ -67,7 +69,16 @@ def tasks(repository: Repository, journal: Path) -> list[SweTask]:
 
 def bug(repository: Repository, operator: str, function: str) -> Bug:
     data = repository.tree["sums.py"]
-    return Bug((("sums.py", next(e for e in edits(data) if e.operator == operator and e.function.name == function)),))
+    return Bug(
+        (
+            (
+                "sums.py",
+                next(
+                    e for e in edits(data) if e.operator == operator and e.function.name == function
+                ),
+            ),
+        )
+    )
 
 
 def test_the_baseline_leaves_out_what_does_not_pass(judge: Judge) -> None:
@@ -77,9 +88,15 @@ def test_the_baseline_leaves_out_what_does_not_pass(judge: Judge) -> None:
 
 @pytest.mark.parametrize(
     ("operator", "function", "reason"),
-    [("compare_flip", "clamp", "survived"), ("arithmetic_swap", "unused", "survived"), ("return_none", "heavy", "valid")],
+    [
+        ("compare_flip", "clamp", "survived"),
+        ("arithmetic_swap", "unused", "survived"),
+        ("return_none", "heavy", "valid"),
+    ],
 )
-def test_judgements(repository: Repository, judge: Judge, operator: str, function: str, reason: str) -> None:
+def test_judgements(
+    repository: Repository, judge: Judge, operator: str, function: str, reason: str
+) -> None:
     judged = judge.judge(bug(repository, operator, function))
     assert judged.reason == reason
     if reason == "valid":
@@ -87,7 +104,9 @@ def test_judgements(repository: Repository, judge: Judge, operator: str, functio
         assert judged.evidence[0]["call"] == "sums.heavy(3)"
 
 
-def test_a_judgement_is_remembered(repository: Repository, judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_judgement_is_remembered(
+    repository: Repository, judge: Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = bug(repository, "return_none", "heavy")
     first = judge.judge(one)
     monkeypatch.setattr(judge.box, "run", None)
@@ -104,9 +123,14 @@ def test_the_kept_tasks(tasks: list[SweTask], repository: Repository, box: Box) 
         trees = materialise(task, repository)
         changed = {path: trees.broken[path] for path in trees.gold}
         run = box.run(["tests/test_sums.py"], changed)
-        assert set(task.pass_to_pass) <= run.of("passed") and not set(task.fail_to_pass) & run.of("passed")
+        assert set(task.pass_to_pass) <= run.of("passed") and not set(task.fail_to_pass) & run.of(
+            "passed"
+        )
         assert {**trees.broken, **trees.gold} == dict(repository.tree)
-        left = box.run(["tests/test_sums.py"], {**changed, "tests/test_sums.py": trees.visible["tests/test_sums.py"]})
+        left = box.run(
+            ["tests/test_sums.py"],
+            {**changed, "tests/test_sums.py": trees.visible["tests/test_sums.py"]},
+        )
         assert left.errors == () and not set(task.fail_to_pass) & left.outcomes.keys()
 
 
@@ -123,14 +147,18 @@ def test_a_second_generation_asks_nothing_again(
         assert next(made.tasks()) == tasks[0]
 
 
-def test_another_seed_makes_other_tasks_in_other_words(tasks: list[SweTask], repository: Repository, journal: Path) -> None:
+def test_another_seed_makes_other_tasks_in_other_words(
+    tasks: list[SweTask], repository: Repository, journal: Path
+) -> None:
     with generation(repository, dataclasses.replace(SETTINGS, seed=6, number=1), journal) as made:
         (other,) = made.tasks()
     assert other not in tasks and other.seed == 6
 
 
 @pytest.mark.slow
-def test_the_map_of_tests_changes_no_verdict(repository: Repository, box: Box, judge: Judge) -> None:
+def test_the_map_of_tests_changes_no_verdict(
+    repository: Repository, box: Box, judge: Judge
+) -> None:
     whole = Judge(box, judge.journal, whole_suite=True)
     data = repository.tree["sums.py"]
     for edit in (e for e in edits(data) if sound(data, e)):
@@ -164,15 +192,26 @@ def test_far(): assert m.far(1) == 6
 @pytest.mark.slow
 def test_related_bugs_are_combined_where_none_hides_another(tmp_path: Path) -> None:
     (tmp_path / "m.py").write_text(CHAIN)
-    (tmp_path / "test_m.py").write_text(CHAIN_TESTS + "".join(f"def test_{n}(): pass\n" for n in range(6)))
-    with generation(from_directory(tmp_path), Settings(number=9, combined=0.34, backend="jail")) as made:
+    (tmp_path / "test_m.py").write_text(
+        CHAIN_TESTS + "".join(f"def test_{n}(): pass\n" for n in range(6))
+    )
+    with generation(
+        from_directory(tmp_path), Settings(number=9, combined=0.34, backend="jail")
+    ) as made:
         found = list(made.tasks())
-        alone = {mutation: task.fail_to_pass for task in found if len(task.mutations) == 1 for mutation in task.mutations}
+        alone = {
+            mutation: task.fail_to_pass
+            for task in found
+            if len(task.mutations) == 1
+            for mutation in task.mutations
+        }
     several = [task for task in found if len(task.mutations) > 1]
     assert several and len(found) == 9 and len({task.id for task in found}) == 9
     for task in several:
         assert {mutation.path for mutation in task.mutations} == {"m.py"} and task.difficulty >= 3
-        assert {"test_m.py::test_one", "test_m.py::test_two"} <= set(task.fail_to_pass)  # of related functions, never of `far`
+        assert {"test_m.py::test_one", "test_m.py::test_two"} <= set(
+            task.fail_to_pass
+        )  # of related functions, never of `far`
         assert "test_m.py::test_far" in task.pass_to_pass
         assert all(set(alone[mutation]) & set(task.fail_to_pass) for mutation in task.mutations)
 
@@ -180,7 +219,10 @@ def test_related_bugs_are_combined_where_none_hides_another(tmp_path: Path) -> N
 def test_a_repository_that_cannot_be_tested_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m.py").write_text("def f(): return g()\n")
     (tmp_path / "test_m.py").write_text("import absent_package\n")
-    with pytest.raises(DataError, match=r"no test of .* passes here"), generation(from_directory(tmp_path), SETTINGS):
+    with (
+        pytest.raises(DataError, match=r"no test of .* passes here"),
+        generation(from_directory(tmp_path), SETTINGS),
+    ):
         pass
 
 
@@ -191,15 +233,33 @@ def test_settings_that_make_no_sense_are_refused() -> None:
 
 
 def test_difficulty_grows_with_sites_and_falls_with_failing_tests(repository: Repository) -> None:
-    one, other = bug(repository, "return_none", "heavy").parts[0], bug(repository, "body_removed", "clamp").parts[0]
-    assert [difficulty(Bug((one,)), 9), difficulty(Bug((one,)), 1), difficulty(Bug((other,)), 9)] == [1, 2, 3]
-    assert [difficulty(Bug((one, one)), 9), difficulty(Bug((one, other)), 9), difficulty(Bug((one, one, other)), 1)] == [3, 4, 5]
+    one, other = (
+        bug(repository, "return_none", "heavy").parts[0],
+        bug(repository, "body_removed", "clamp").parts[0],
+    )
+    assert [
+        difficulty(Bug((one,)), 9),
+        difficulty(Bug((one,)), 1),
+        difficulty(Bug((other,)), 9),
+    ] == [1, 2, 3]
+    assert [
+        difficulty(Bug((one, one)), 9),
+        difficulty(Bug((one, other)), 9),
+        difficulty(Bug((one, one, other)), 1),
+    ] == [3, 4, 5]
 
 
 def test_tallies() -> None:
     tally = Tally()
-    tally.reasons.update({("combined", "valid"): 2, ("return_none", "valid"): 3, ("return_none", "broad"): 1})
-    assert (tally.tried, tally.count("valid"), tally.count("valid", combined=True), tally.count("valid", combined=False)) == (
+    tally.reasons.update(
+        {("combined", "valid"): 2, ("return_none", "valid"): 3, ("return_none", "broad"): 1}
+    )
+    assert (
+        tally.tried,
+        tally.count("valid"),
+        tally.count("valid", combined=True),
+        tally.count("valid", combined=False),
+    ) == (
         6,
         5,
         2,
@@ -208,7 +268,14 @@ def test_tallies() -> None:
 
 
 def test_which_files_hold_tests() -> None:
-    files = ["tests/test_a.py", "tests/b_test.py", "tests/conftest.py", "tests/data.json", "tests/helper.py", "pkg/tests.py"]
+    files = [
+        "tests/test_a.py",
+        "tests/b_test.py",
+        "tests/conftest.py",
+        "tests/data.json",
+        "tests/helper.py",
+        "pkg/tests.py",
+    ]
     assert suite_files(files) == ["tests/test_a.py", "tests/b_test.py", "pkg/tests.py"]
 
 
@@ -259,10 +326,14 @@ def test_two():
 """
 
 
-def test_tests_that_take_for_ever_are_no_part_of_the_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tests_that_take_for_ever_are_no_part_of_the_suite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "sums.py").write_text(small_repository.CODE)
     (tmp_path / "test_stress.py").write_text(STRESS)
-    (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\naddopts = \"-m 'not stress'\"\n")
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.pytest.ini_options]\naddopts = \"-m 'not stress'\"\n"
+    )
     repository = from_directory(tmp_path)
     monkeypatch.setattr(Box, "run", functools.partialmethod(Box.run, longest=1.0))
     with generation(repository, Settings(number=2, backend="jail", combined=0.0)) as made:
@@ -270,5 +341,7 @@ def test_tests_that_take_for_ever_are_no_part_of_the_suite(tmp_path: Path, monke
         assert made.baseline.unstable == 2
         tasks = list(made.tasks())
     assert len(tasks) == 2
-    for checked in check(tasks, lambda task: repository, lambda spec: open_sandbox(spec, "jail"), runs=1):
+    for checked in check(
+        tasks, lambda task: repository, lambda spec: open_sandbox(spec, "jail"), runs=1
+    ):
         assert checked.wrong == ()  # the grader does not run them either

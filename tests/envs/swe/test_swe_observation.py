@@ -10,7 +10,12 @@ from turnwise.sandbox.contract import Result
 
 def test_exit_code_and_output() -> None:
     seen = shown(Result("out\n", "", 3), 100, 5)
-    assert (seen.text, seen.output, seen.exit_code, seen.clipped) == ("exit code 3\nout", "out", 3, False)
+    assert (seen.text, seen.output, seen.exit_code, seen.clipped) == (
+        "exit code 3\nout",
+        "out",
+        3,
+        False,
+    )
     assert shown(Result("", "", 0), 100, 5).text == "exit code 0"
 
 
@@ -19,7 +24,13 @@ def test_what_was_written_meanwhile_comes_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "words"), [("timeout", "stopped after 5 s"), ("memory", "memory"), ("output", "wrote more"), ("died", "shell ended")]
+    ("error", "words"),
+    [
+        ("timeout", "stopped after 5 s"),
+        ("memory", "memory"),
+        ("output", "wrote more"),
+        ("died", "shell ended"),
+    ],
 )
 def test_other_endings_are_said(error: str, words: str) -> None:
     seen = shown(Result("so far\n", "", None, error), 100, 5)  # type: ignore[arg-type]

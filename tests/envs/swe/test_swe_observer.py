@@ -1,4 +1,6 @@
-"""What the generator's box notes of a suite: outcomes, the functions each test runs, and work that is shared."""
+"""What the generator's box notes of a suite: outcomes, the functions each test runs, and work that
+is shared.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,10 @@ def traced(tracer: Tracer, test: str, *calls: Any) -> None:
 def users(tracer: Tracer) -> dict[int, list[str]]:
     """First line of a function -> the tests that run it; `shared` for work of nobody's."""
     told = tracer.told()
-    return {line: ["shared" if number < 0 else told["tests"][number] for number in tests] for _, line, tests in told["functions"]}
+    return {
+        line: ["shared" if number < 0 else told["tests"][number] for number in tests]
+        for _, line, tests in told["functions"]
+    }
 
 
 def test_each_test_has_the_functions_it_runs(tracer: Tracer, lib: dict[str, Any]) -> None:
@@ -69,9 +74,13 @@ def test_each_test_has_the_functions_it_runs(tracer: Tracer, lib: dict[str, Any]
     assert users(tracer) == {1: ["a"], 5: ["a", "b"]} and tracer.told()["always"] == []
 
 
-def test_what_remembers_its_answers_is_shared_with_all_it_calls(tracer: Tracer, lib: dict[str, Any]) -> None:
+def test_what_remembers_its_answers_is_shared_with_all_it_calls(
+    tracer: Tracer, lib: dict[str, Any]
+) -> None:
     traced(tracer, "a", lib["remembered"], lib["two"])
-    assert users(tracer) == {9: ["shared"], 13: ["shared", "a"], 5: ["a"]} or set(users(tracer)[13]) >= {"shared"}
+    assert users(tracer) == {9: ["shared"], 13: ["shared", "a"], 5: ["a"]} or set(
+        users(tracer)[13]
+    ) >= {"shared"}
 
 
 def test_fixtures_of_several_tests_are_shared(tracer: Tracer, lib: dict[str, Any]) -> None:
@@ -90,14 +99,21 @@ def test_a_test_that_starts_a_process_is_always_run(tracer: Tracer) -> None:
     assert tracer.told()["always"] == ["a"]
 
 
-def test_a_test_that_traces_on_its_own_account_is_always_run(tracer: Tracer, lib: dict[str, Any]) -> None:
+def test_a_test_that_traces_on_its_own_account_is_always_run(
+    tracer: Tracer, lib: dict[str, Any]
+) -> None:
     traced(tracer, "a", lambda: sys.settrace(None))
     assert tracer.told()["always"] == ["a"]
 
 
 def observer(**request: Any) -> Observer:
-    known = {"runner": {"judged": judged}, "evidence": {"evidence": lambda error, files: str(error)}}
-    return Observer({**known, "tests": ["t.py"], "chosen": None, "remembering": [], "trace": False, **request})
+    known = {
+        "runner": {"judged": judged},
+        "evidence": {"evidence": lambda error, files: str(error)},
+    }
+    return Observer(
+        {**known, "tests": ["t.py"], "chosen": None, "remembering": [], "trace": False, **request}
+    )
 
 
 def ran(seen: Observer, name: str, *outcomes: str) -> None:
@@ -113,8 +129,12 @@ def test_outcomes_are_the_graders_words() -> None:
     ran(seen, "b", "passed", "failed", "passed")
     ran(seen, "c", "skipped", "passed")
     ran(seen, "b", "passed", "passed", "passed")
-    seen.pytest_collectreport(SimpleNamespace(failed=True, nodeid="bad.py", longrepr="No module named 'absent'"))
-    assert seen.outcomes == {"a": "passed", "b": "twice", "c": "skipped"} and seen.errors == ["bad.py"]
+    seen.pytest_collectreport(
+        SimpleNamespace(failed=True, nodeid="bad.py", longrepr="No module named 'absent'")
+    )
+    assert seen.outcomes == {"a": "passed", "b": "twice", "c": "skipped"} and seen.errors == [
+        "bad.py"
+    ]
 
 
 def test_only_the_chosen_are_run() -> None:

@@ -27,13 +27,13 @@ def run(box: Sandbox, program: str) -> str:
 
 
 def test_pytest_is_there_in_our_version(box: Sandbox) -> None:
-    assert run(box, "import pytest; print(pytest.__version__)") == importlib.metadata.version("pytest")
+    assert run(box, "import pytest; print(pytest.__version__)") == importlib.metadata.version(
+        "pytest"
+    )
 
 
 def test_nothing_else_is(box: Sandbox) -> None:
-    program = (
-        "import importlib.util as u; print([n for n in ('numpy', 'gymnasium', 'pip', 'setuptools', 'turnwise') if u.find_spec(n)])"
-    )
+    program = "import importlib.util as u; print([n for n in ('numpy', 'gymnasium', 'pip', 'setuptools', 'turnwise') if u.find_spec(n)])"
     assert run(box, program) == "[]"
 
 
@@ -46,7 +46,9 @@ def test_no_vendored_copy_lies_in_the_python_that_runs(box: Sandbox) -> None:
     assert run(box, program) == "[]"
 
 
-def test_the_copy_of_pytest_is_made_once_and_readable_by_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_copy_of_pytest_is_made_once_and_readable_by_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TURNWISE_CACHE", str(tmp_path))
     first = python.library()
     stamp = first.stat().st_mtime_ns

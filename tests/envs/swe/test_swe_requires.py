@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import wheelhouse
 
+from tests.envs.swe import wheelhouse
 from turnwise.envs.swe import python, requires, wheels
 from turnwise.envs.swe.coverage import boxed
 from turnwise.envs.swe.declared import Declared
@@ -58,12 +58,28 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(wheels, "unpack", wheelhouse.Unpacker(house))
     monkeypatch.setenv("TURNWISE_CACHE", str(tmp_path / "cache"))
     wheelhouse.wheel(
-        house, "far", "2.0", {"far.py": "from further import hundred\ndef away(x): return x + hundred\n"}, ("further>=1",)
+        house,
+        "far",
+        "2.0",
+        {"far.py": "from further import hundred\ndef away(x): return x + hundred\n"},
+        ("further>=1",),
     )
     wheelhouse.wheel(house, "further", "1.5", {"further.py": "hundred = 100\n"})
-    wheelhouse.wheel(house, "helping", "0.1", {"helping.py": "def same(a, b): return a == b\n", "evil.pth": "import far\n"})
+    wheelhouse.wheel(
+        house,
+        "helping",
+        "0.1",
+        {"helping.py": "def same(a, b): return a == b\n", "evil.pth": "import far\n"},
+    )
     fixture = "import pytest\n@pytest.fixture\ndef doubled(): return 8\n"
-    wheelhouse.wheel(house, "pytest-doubled", "3.0", {"pytest_doubled.py": fixture}, ("pytest",), "pytest_doubled")
+    wheelhouse.wheel(
+        house,
+        "pytest-doubled",
+        "3.0",
+        {"pytest_doubled.py": fixture},
+        ("pytest",),
+        "pytest_doubled",
+    )
     return house
 
 
@@ -92,12 +108,16 @@ def test_what_is_declared_is_found_with_all_it_needs(home: Path, repository: Rep
     pins, said = found(repository)
     assert pins == PINS and any("helping==0.1" in line for line in said)
     shown = python.library(pins)
-    assert {"far.py", "further.py", "helping.py", "pytest_doubled.py", "pytest"} <= {path.name for path in shown.iterdir()}
+    assert {"far.py", "further.py", "helping.py", "pytest_doubled.py", "pytest"} <= {
+        path.name for path in shown.iterdir()
+    }
     assert not list(shown.rglob("*.pth")) and python.plugins(pins) == ("pytest_doubled",)
     assert shown != python.library() and not (python.library() / "far.py").exists()
 
 
-def test_it_is_looked_for_once(home: Path, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_looked_for_once(
+    home: Path, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     journal = Journal(tmp_path / "journal", {})
     first = completed(repository, (), journal, lambda _: None)
     monkeypatch.setattr(wheels, "unpack", None)
@@ -105,7 +125,9 @@ def test_it_is_looked_for_once(home: Path, repository: Repository, tmp_path: Pat
     assert python.library(first.requires).is_dir()
 
 
-def test_pinned_ones_are_had_again_elsewhere(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pinned_ones_are_had_again_elsewhere(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TURNWISE_CACHE", str(tmp_path / "other"))
     assert (python.library(("further==1.5",)) / "further.py").is_file()
     with pytest.raises(DataError, match=r"pip cannot get wheels of further==9\.0"):
@@ -122,7 +144,10 @@ def test_pip_unpacks_wheels_with_all_they_need_in_versions_that_fit(
     assert {path.name for path in wheels.files(tmp_path / "all", "far")} >= {"far.py", "METADATA"}
     UNPACK(["far==2.0"], tmp_path / "one", {}, whole=False)
     assert wheels.versions(tmp_path / "one") == {"far": "2.0"}
-    with pytest.raises(DataError, match=r"pip cannot get wheels of absent; it says: No matching distribution found for absent"):
+    with pytest.raises(
+        DataError,
+        match=r"pip cannot get wheels of absent; it says: No matching distribution found for absent",
+    ):
         UNPACK(["absent"], tmp_path / "none", {})
 
 
@@ -134,7 +159,9 @@ def test_a_bare_repository_needs_nothing(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_what_must_be_had_and_cannot_is_one_sentence(home: Path, repository: Repository) -> None:
-    with pytest.raises(DataError, match=r"^sums needs what cannot be had here: pip cannot get wheels of .*absent"):
+    with pytest.raises(
+        DataError, match=r"^sums needs what cannot be had here: pip cannot get wheels of .*absent"
+    ):
         found(repository, "absent>=1")
     lacking = replace(repository, declared=replace(repository.declared, runtime=("far", "nowhere")))
     with pytest.raises(DataError, match=r"^sums needs what cannot be had here: .*nowhere"):
@@ -145,11 +172,19 @@ def test_tests_go_without_what_cannot_be_had(home: Path, repository: Repository)
     (home / "helping-0.1-py3-none-any.whl").unlink()
     pins, said = found(repository)
     assert pins == ("far==2.0", "further==1.5", "pytest-doubled==3.0")
-    assert any(line.startswith("the tests go without helping: pip cannot get wheels") for line in said)
+    assert any(
+        line.startswith("the tests go without helping: pip cannot get wheels") for line in said
+    )
 
 
 def test_the_package_itself_is_never_among_them(home: Path, repository: Repository) -> None:
-    wheelhouse.wheel(home, "helping", "0.2", {"helping.py": "import sums\nsame = lambda a, b: a == b\n"}, ("sums",))
+    wheelhouse.wheel(
+        home,
+        "helping",
+        "0.2",
+        {"helping.py": "import sums\nsame = lambda a, b: a == b\n"},
+        ("sums",),
+    )
     wheelhouse.wheel(home, "sums", "9", {"sums.py": CODE})
     pins, _ = found(repository)
     assert "helping==0.2" in pins and not any(pin.startswith("sums") for pin in pins)
@@ -157,14 +192,24 @@ def test_the_package_itself_is_never_among_them(home: Path, repository: Reposito
 
 
 def test_nor_is_what_carries_a_copy_of_it(home: Path, repository: Repository) -> None:
-    wheelhouse.wheel(home, "helping", "0.3", {"helping/__init__.py": "", "helping/_vendor/sums.py": CODE + "def five(): pass\n"})
+    wheelhouse.wheel(
+        home,
+        "helping",
+        "0.3",
+        {"helping/__init__.py": "", "helping/_vendor/sums.py": CODE + "def five(): pass\n"},
+    )
     pins, said = found(repository)
     assert not any(pin.startswith("helping") for pin in pins)
-    assert "the tests go without helping: its helping/_vendor/sums.py looks like a copy of what is to be repaired" in said
+    assert (
+        "the tests go without helping: its helping/_vendor/sums.py looks like a copy of what is to be repaired"
+        in said
+    )
     assert not list(python.library(pins).rglob("sums.py"))
 
 
-def test_a_file_of_the_same_name_is_no_copy(home: Path, repository: Repository, tmp_path: Path) -> None:
+def test_a_file_of_the_same_name_is_no_copy(
+    home: Path, repository: Repository, tmp_path: Path
+) -> None:
     wheelhouse.wheel(home, "other", "1", {"other/sums.py": "def one(): pass\ndef far(): pass\n"})
     wheels.unpack(["other"], tmp_path / "there", {})
     assert carriers(tmp_path / "there", repository) == {}
@@ -190,14 +235,19 @@ def jail() -> None:
 
 
 @pytest.mark.slow
-def test_tasks_of_a_package_with_requirements(home: Path, repository: Repository, jail: None) -> None:
+def test_tasks_of_a_package_with_requirements(
+    home: Path, repository: Repository, jail: None
+) -> None:
     from turnwise.envs.swe.check import check
 
     with generation(repository, Settings(number=2, combined=0.0, backend="jail")) as made:
         assert len(made.baseline.suite) == 4 and made.baseline.missing == ""
         tasks = list(made.tasks())
     assert len(tasks) == 2 and all(task.requires == PINS for task in tasks)
-    assert [done.wrong for done in check(tasks, lambda _: repository, opener("jail"), runs=1)] == [(), ()]
+    assert [done.wrong for done in check(tasks, lambda _: repository, opener("jail"), runs=1)] == [
+        (),
+        (),
+    ]
     trees = materialise(tasks[0], repository)
     pool = Pool(opener("jail"), python.LIMITS)
     box, *_ = pool.take(Repo.of(trees.pristine, tasks[0].roots, tasks[0].requires))
@@ -221,8 +271,14 @@ def test_what_tests_lack_is_told(home: Path, repository: Repository, jail: None)
 
 def test_what_is_asked_for_by_hand_is_had(home: Path, repository: Repository) -> None:
     bare = replace(repository, declared=Declared())
-    assert found(bare, "helping==0.1") == (("helping==0.1",), ["looking for helping", "beside pytest the tests have helping==0.1"])
+    assert found(bare, "helping==0.1") == (
+        ("helping==0.1",),
+        ["looking for helping", "beside pytest the tests have helping==0.1"],
+    )
 
 
 def test_what_a_file_defines() -> None:
-    assert requires.names(b"class A:\n    def f(self): pass\n") == {"A", "f"} and requires.names(b"def (") == frozenset()
+    assert (
+        requires.names(b"class A:\n    def f(self): pass\n") == {"A", "f"}
+        and requires.names(b"def (") == frozenset()
+    )

@@ -1,4 +1,6 @@
-"""Rows of every family are graded in containers of images made here: the published path but for the registry."""
+"""Rows of every family are graded in containers of images made here: the published path but for the
+registry.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from swe_rows import BROKEN, FIXED, GOLD, R2E_GYM, SWE_BENCH, SWE_REBENCH, SWE_SMITH, TESTS, diff
 
+from tests.envs.swe.swe_rows import (
+    BROKEN,
+    FIXED,
+    GOLD,
+    R2E_GYM,
+    SWE_BENCH,
+    SWE_REBENCH,
+    SWE_SMITH,
+    TESTS,
+    diff,
+)
 from turnwise.envs.swe import python
 from turnwise.envs.swe.grade import Rules, Verdict
 from turnwise.envs.swe.row_grade import admissible, grade_row, judged, parts, script
@@ -28,7 +40,9 @@ NOTHING = ""
 
 
 def archive(files: dict[str, str], tmp: Path) -> bytes:
-    """The tree of an image: the names under which /usr is known, a repository with one commit, what activates its Python."""
+    """The tree of an image: the names under which /usr is known, a repository with one commit, what
+    activates its Python.
+    """
     repository = tmp / "testbed"
     for path, text in files.items():
         (repository / path).parent.mkdir(parents=True, exist_ok=True)
@@ -70,11 +84,16 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     if absent := reason("docker"):
         pytest.skip(f"docker: {absent}")
     names = {}
-    for name, files in {"broken": BROKEN, "whole": {**BROKEN, "tally/words.py": FIXED, "tests/test_words.py": TESTS}}.items():
+    for name, files in {
+        "broken": BROKEN,
+        "whole": {**BROKEN, "tally/words.py": FIXED, "tests/test_words.py": TESTS},
+    }.items():
         data = archive(files, tmp_path_factory.mktemp(name))
         names[name] = f"turnwise-test-{name}:1"
         repository, version = names[name].split(":")
-        client().api.import_image_from_data(data, repository=repository, tag=version, changes=[f"LABEL {LABEL}={tag()}"])
+        client().api.import_image_from_data(
+            data, repository=repository, tag=version, changes=[f"LABEL {LABEL}={tag()}"]
+        )
     yield names
     for name in names.values():
         client().images.remove(prepared(name, "/testbed"), force=True)
@@ -87,10 +106,22 @@ def opened(spec: Spec) -> Sandbox:
 
 def graded(known: Row, submission: str | dict[str, bytes | None], rules: Rules) -> Verdict:
     """In a container whose programs and Python are this machine's."""
-    return grade_row(known, submission, opened, rules, shown={"/usr": "/usr", "/opt/python/0": str(python.library())})
+    return grade_row(
+        known,
+        submission,
+        opened,
+        rules,
+        shown={"/usr": "/usr", "/opt/python/0": str(python.library())},
+    )
 
 
-FAMILIES = {"swe_bench": SWE_BENCH, "swe_gym": SWE_BENCH, "swe_smith": SWE_SMITH, "r2e_gym": R2E_GYM, "swe_rebench": SWE_REBENCH}
+FAMILIES = {
+    "swe_bench": SWE_BENCH,
+    "swe_gym": SWE_BENCH,
+    "swe_smith": SWE_SMITH,
+    "r2e_gym": R2E_GYM,
+    "swe_rebench": SWE_REBENCH,
+}
 LIMIT = Rules(static="flag", seconds=300.0)
 
 
@@ -101,10 +132,20 @@ def test_gold_is_resolved_and_nothing_is_not(family: str, images: dict[str, str]
     known = replace(known, image=images["whole" if family == "swe_smith" else "broken"])
     repair = diff("tally/words.py", BROKEN["tally/words.py"], FIXED)
     gold = graded(known, repair, LIMIT)
-    assert (gold.error, gold.resolved, gold.f2p_rate, gold.p2p_rate, gold.tampered) == ("", True, 1.0, 1.0, False), gold
+    assert (gold.error, gold.resolved, gold.f2p_rate, gold.p2p_rate, gold.tampered) == (
+        "",
+        True,
+        1.0,
+        1.0,
+        False,
+    ), gold
     idle = graded(known, NOTHING, LIMIT)
     assert idle.error == "" and not idle.resolved and idle.f2p_rate < 1.0, idle
-    files = graded(known, {"tally/words.py": FIXED.encode(), "tests/test_words.py": b"", "conftest.py": b"x"}, LIMIT)
+    files = graded(
+        known,
+        {"tally/words.py": FIXED.encode(), "tests/test_words.py": b"", "conftest.py": b"x"},
+        LIMIT,
+    )
     assert files.resolved and len(files.reasons) == 2, files
 
 
@@ -124,16 +165,23 @@ def test_what_goes_wrong_on_the_way_says_whose_fault_it_is(images: dict[str, str
 
 @pytest.mark.slow
 def test_the_preflight_counts_what_is_there_and_what_is_not(images: dict[str, str]) -> None:
-    rows = [replace(row(SWE_BENCH), image=images["broken"]), replace(row(SWE_BENCH), parser="maven"), row(SWE_REBENCH)]
+    rows = [
+        replace(row(SWE_BENCH), image=images["broken"]),
+        replace(row(SWE_BENCH), parser="maven"),
+        row(SWE_REBENCH),
+    ]
     found = preflight(rows)
     assert found.present == (images["broken"],) and len(found.missing) == 2 and not found.ready
-    assert found.needed == 2 * found.held and found.parsers == ("maven",) and "2 are not" in str(found)
+    assert (
+        found.needed == 2 * found.held and found.parsers == ("maven",) and "2 are not" in str(found)
+    )
     fetch(images["broken"])
     with pytest.raises(SandboxError, match="cannot be pulled"):
         fetch("turnwise-test-absent.invalid/x:1")
 
 
-# Without a daemon ---------------------------------------------------------------------------------------------------------
+# Without a daemon
+# ---------------------------------------------------------------------------------------------------------
 
 KNOWN = row(SWE_BENCH)
 LOG = "m begin\nPASSED tests/test_words.py::test_title\nPASSED tests/test_words.py::test_total\n{more}\nm end 0\n"
@@ -144,7 +192,13 @@ def test_a_log_is_judged_by_the_rules_of_the_field() -> None:
     assert whole.resolved and whole.p2p_rate == 1.0
     half = judged(KNOWN, LOG.format(more=""), "m")
     assert not half.resolved and half.p2p_rate == 0.5
-    skipped = judged(KNOWN, LOG.replace("PASSED tests/test_words.py::test_title", "SKIPPED tests/test_words.py::test_title"), "m")
+    skipped = judged(
+        KNOWN,
+        LOG.replace(
+            "PASSED tests/test_words.py::test_title", "SKIPPED tests/test_words.py::test_title"
+        ),
+        "m",
+    )
     assert skipped.f2p_rate == 0.0
 
 
@@ -160,30 +214,63 @@ def test_a_log_is_judged_by_the_rules_of_the_field() -> None:
 )
 def test_a_log_that_ends_early_is_never_a_repair(text: str, error: bool, word: str) -> None:
     verdict = judged(KNOWN, text, "m")
-    assert not verdict.resolved and bool(verdict.error) is error and word in (verdict.error or verdict.reasons[0])
+    assert (
+        not verdict.resolved
+        and bool(verdict.error) is error
+        and word in (verdict.error or verdict.reasons[0])
+    )
 
 
 def test_an_unknown_parser_is_no_grade() -> None:
-    assert "unknown log parser" in judged(replace(KNOWN, parser="maven"), "m begin\nm end 1\n", "m").error
+    assert (
+        "unknown log parser"
+        in judged(replace(KNOWN, parser="maven"), "m begin\nm end 1\n", "m").error
+    )
 
 
 def test_a_diff_is_taken_apart_and_only_what_may_be_changed_is_kept() -> None:
-    text = GOLD + diff("conftest.py", "", "x\n") + diff("tests/test_words.py", "a\n", "b\n") + diff("pkg/new.py", "", "y = 1\n")
+    text = (
+        GOLD
+        + diff("conftest.py", "", "x\n")
+        + diff("tests/test_words.py", "a\n", "b\n")
+        + diff("pkg/new.py", "", "y = 1\n")
+    )
     found = parts(text)
-    assert [part.path for part in found] == ["tally/words.py", "conftest.py", "tests/test_words.py", "pkg/new.py"]
+    assert [part.path for part in found] == [
+        "tally/words.py",
+        "conftest.py",
+        "tests/test_words.py",
+        "pkg/new.py",
+    ]
     assert "".join(part.text for part in found) == text
     plain = "--- a/tally/words.py\n+++ b/tally/words.py\n@@ -1 +1 @@\n-x\n+y\n--- a/z.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-z\n"
     assert [part.path for part in parts(plain)] == ["tally/words.py", "z.py"]
 
 
 @pytest.mark.parametrize(
-    "path", ["../x.py", "/etc/x", "tests/test_words.py", "conftest.py", "a/.git/config", "a/x.pth", "a\nb.py", "tox.ini"]
+    "path",
+    [
+        "../x.py",
+        "/etc/x",
+        "tests/test_words.py",
+        "conftest.py",
+        "a/.git/config",
+        "a/x.pth",
+        "a\nb.py",
+        "tox.ini",
+    ],
 )
 def test_paths_that_a_repair_may_not_change(path: str) -> None:
-    assert not admissible(path, frozenset(KNOWN.test_files)) and admissible("tally/words.py", frozenset())
+    assert not admissible(path, frozenset(KNOWN.test_files)) and admissible(
+        "tally/words.py", frozenset()
+    )
 
 
 def test_the_script_quotes_what_rows_say() -> None:
     text = script(replace(KNOWN, workdir="/a b", base_commit="$(touch x)"), "m")
-    assert "cd '/a b'" in text and "git checkout '$(touch x)' --" in text and text.index("m begin") < text.index("pytest -rA")
+    assert (
+        "cd '/a b'" in text
+        and "git checkout '$(touch x)' --" in text
+        and text.index("m begin") < text.index("pytest -rA")
+    )
     assert "bash /work/row.sh" in script(replace(KNOWN, script=json.dumps("x")), "m")

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from swe_rows import SWE_BENCH
 
+from tests.envs.swe.swe_rows import SWE_BENCH
 from turnwise.envs.swe import row_images
 from turnwise.envs.swe.row_images import IMAGE_BYTES, Preflight, fetch, preflight, prepared
 from turnwise.envs.swe.rows import row
@@ -79,11 +79,19 @@ ROW = row(SWE_BENCH)
 
 
 def test_the_disk_that_is_wanting_is_counted_by_the_images_that_are_here(daemon: Daemon) -> None:
-    rows = [replace(ROW, image=name) for name in ("here:1", "also:1", "absent:1", "here:1", "absent:2")]
+    rows = [
+        replace(ROW, image=name) for name in ("here:1", "also:1", "absent:1", "here:1", "absent:2")
+    ]
     found = preflight(rows)
-    assert found.present == ("here:1", "also:1") and found.missing == ("absent:1", "absent:2") and not found.ready
+    assert (
+        found.present == ("here:1", "also:1")
+        and found.missing == ("absent:1", "absent:2")
+        and not found.ready
+    )
     assert found.held == 4_000_000_000 and found.needed == 2 * 2_000_000_000 and found.free > 0
-    assert "2 images are here (4.0 GB)" in str(found) and "2 are not, and need about 4.0 GB of" in str(found)
+    assert "2 images are here (4.0 GB)" in str(
+        found
+    ) and "2 are not, and need about 4.0 GB of" in str(found)
 
 
 def test_without_any_image_the_fields_own_figure_stands_in(daemon: Daemon) -> None:
@@ -94,7 +102,11 @@ def test_without_any_image_the_fields_own_figure_stands_in(daemon: Daemon) -> No
 def test_a_row_is_ready_with_its_image_and_its_parser(daemon: Daemon) -> None:
     assert preflight([replace(ROW, image="here:1")]).ready and preflight([]).ready
     found = preflight([replace(ROW, image="here:1", parser="maven")])
-    assert not found.ready and found.parsers == ("maven",) and "no parser for the logs of maven" in str(found)
+    assert (
+        not found.ready
+        and found.parsers == ("maven",)
+        and "no parser for the logs of maven" in str(found)
+    )
 
 
 def test_room_that_cannot_be_seen_is_said_to_be_unknown() -> None:
@@ -106,15 +118,23 @@ def test_an_image_is_prepared_once_and_takes_no_network(daemon: Daemon) -> None:
     assert prepared("here:1", "/test bed") == name and len(daemon.made) == 2
     image, command, words = daemon.made[0]
     assert image == "here:1" and "chmod -R a+rwX '/test bed'" in command
-    assert words["host_config"]["network_mode"] == "none" and words["labels"] and daemon.made[1] == "removed"
+    assert (
+        words["host_config"]["network_mode"] == "none"
+        and words["labels"]
+        and daemon.made[1] == "removed"
+    )
     assert prepared("also:1", "/test bed") != name != prepared("here:1", "/elsewhere")
 
 
-def test_an_image_that_is_missing_or_cannot_be_opened_is_an_error_of_the_machine(daemon: Daemon) -> None:
+def test_an_image_that_is_missing_or_cannot_be_opened_is_an_error_of_the_machine(
+    daemon: Daemon,
+) -> None:
     with pytest.raises(SandboxError, match="absent:1 is not here: pull or load it"):
         prepared("absent:1", "/testbed")
     daemon.code = 1
-    with pytest.raises(SandboxError, match="could not be opened to others: chmod: no such directory"):
+    with pytest.raises(
+        SandboxError, match="could not be opened to others: chmod: no such directory"
+    ):
         prepared("here:1", "/testbed")
     assert daemon.made[-1] == "removed", "whatever came of it"
 
@@ -124,5 +144,7 @@ def test_what_is_here_is_not_pulled_and_what_is_not_is(daemon: Daemon) -> None:
     fetch("new")
     fetch("registry:5000/some/new")
     assert {"new:latest", "registry:5000/some/new:latest"} <= daemon.sizes.keys()
-    with pytest.raises(SandboxError, match=r"refused:1 is not here and cannot be pulled \(pull rate limit\)"):
+    with pytest.raises(
+        SandboxError, match=r"refused:1 is not here and cannot be pulled \(pull rate limit\)"
+    ):
         fetch("refused:1")

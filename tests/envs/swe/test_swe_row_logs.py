@@ -46,10 +46,20 @@ ERROR r2e_tests/test_2.py
 
 def test_pytest_logs() -> None:
     log = parse("pytest", PYTEST_LOG)
-    assert log["tests/test_a.py::test_one"] == "PASSED" and log["tests/test_a.py::test_verbose"] == "PASSED"
-    assert log["tests/test_a.py::test_par[a b]"] == "FAILED" and log["tests/test_a.py::test_three"] == "FAILED"
+    assert (
+        log["tests/test_a.py::test_one"] == "PASSED"
+        and log["tests/test_a.py::test_verbose"] == "PASSED"
+    )
+    assert (
+        log["tests/test_a.py::test_par[a b]"] == "FAILED"
+        and log["tests/test_a.py::test_three"] == "FAILED"
+    )
     assert log["tests/test_b.py"] == "ERROR" and log["tests/test_a.py::test_four"] == "XFAIL"
-    assert log["tests/test_a.py::test_two[x - y]"] == "PASSED" and log["tests/test_a.py::test_two[x"] == "PASSED" and len(log) == 9
+    assert (
+        log["tests/test_a.py::test_two[x - y]"] == "PASSED"
+        and log["tests/test_a.py::test_two[x"] == "PASSED"
+        and len(log) == 9
+    )
 
 
 def test_of_two_statuses_the_worse_one_counts() -> None:
@@ -67,14 +77,26 @@ def test_parameters_that_are_paths_lose_their_folders() -> None:
 def test_django_logs() -> None:
     log = parse("django", DJANGO_LOG)
     place = "(auth.tests.FormTests)"
-    wanted = {"one": "PASSED", "three": "FAILED", "four": "SKIPPED", "five": "PASSED", "six": "XFAIL", "seven": "ERROR"}
+    wanted = {
+        "one": "PASSED",
+        "three": "FAILED",
+        "four": "SKIPPED",
+        "five": "PASSED",
+        "six": "XFAIL",
+        "seven": "ERROR",
+    }
     assert {name: log[f"test_{name} {place}"] for name in wanted} == wanted
     assert log["Words about the second."] == "PASSED"
 
 
 def test_sympy_logs() -> None:
     log = parse("sympy", SYMPY_LOG)
-    assert log == {"test_structure": "PASSED", "test_equality": "FAILED", "test_old": "XFAIL", "test_late": "FAILED"}
+    assert log == {
+        "test_structure": "PASSED",
+        "test_equality": "FAILED",
+        "test_old": "XFAIL",
+        "test_late": "FAILED",
+    }
 
 
 def test_r2e_logs() -> None:

@@ -7,22 +7,39 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from swe_rows import F2P, P2P, R2E_GYM, SWE_BENCH, SWE_REBENCH, SWE_SMITH
 
+from tests.envs.swe.swe_rows import F2P, P2P, R2E_GYM, SWE_BENCH, SWE_REBENCH, SWE_SMITH
 from turnwise.envs.swe.rows import PYTEST, read_rows, row, seen
 from turnwise.errors import ConfigError, DataError
 
 
 def test_a_swe_bench_row_has_the_published_image_and_its_lists_from_text() -> None:
     made = row(SWE_BENCH)
-    assert made.family == "swe_bench" and made.image == "swebench/sweb.eval.x86_64.own_1776_tally-7:latest"
+    assert (
+        made.family == "swe_bench"
+        and made.image == "swebench/sweb.eval.x86_64.own_1776_tally-7:latest"
+    )
     assert made.fail_to_pass == tuple(F2P) and made.pass_to_pass == tuple(P2P)
-    assert made.test_files == ("tests/test_words.py",) and made.command == f"{PYTEST} tests/test_words.py"
-    assert made.workdir == "/testbed" and "conda activate testbed" in made.setup and made.parser == "pytest"
+    assert (
+        made.test_files == ("tests/test_words.py",)
+        and made.command == f"{PYTEST} tests/test_words.py"
+    )
+    assert (
+        made.workdir == "/testbed"
+        and "conda activate testbed" in made.setup
+        and made.parser == "pytest"
+    )
 
 
 def test_a_row_of_swe_bench_5_says_image_script_and_parser_itself() -> None:
-    made = row({**SWE_BENCH, "image": "x/y:1", "eval_script": "pytest", "log_parser": "parse_log_pytest_options"})
+    made = row(
+        {
+            **SWE_BENCH,
+            "image": "x/y:1",
+            "eval_script": "pytest",
+            "log_parser": "parse_log_pytest_options",
+        }
+    )
     assert (made.image, made.script, made.parser) == ("x/y:1", "pytest", "pytest_options")
 
 
@@ -46,21 +63,42 @@ def test_a_swe_smith_patch_is_the_bug() -> None:
 
 def test_an_r2e_row_expects_a_status_of_every_test() -> None:
     made = row(R2E_GYM)
-    assert made.family == "r2e_gym" and made.image == "own/tally_final:1234abcd" and made.command == "bash /root/run_tests.sh"
-    assert made.expected["test_title"] == "PASSED" and made.parser == "r2e" and made.id == "tally_final_1234abcd"
+    assert (
+        made.family == "r2e_gym"
+        and made.image == "own/tally_final:1234abcd"
+        and made.command == "bash /root/run_tests.sh"
+    )
+    assert (
+        made.expected["test_title"] == "PASSED"
+        and made.parser == "r2e"
+        and made.id == "tally_final_1234abcd"
+    )
 
 
 def test_a_rebench_row_brings_command_and_parser() -> None:
     made = row(SWE_REBENCH)
-    assert made.family == "swe_rebench" and made.command == "pytest --no-header -rA --tb=line tests/test_words.py"
-    second = row({**SWE_REBENCH, "language": "python", "install_config": json.dumps({"test_cmd": ["a", "b"], "log_parser": "x"})})
+    assert (
+        made.family == "swe_rebench"
+        and made.command == "pytest --no-header -rA --tb=line tests/test_words.py"
+    )
+    second = row(
+        {
+            **SWE_REBENCH,
+            "language": "python",
+            "install_config": json.dumps({"test_cmd": ["a", "b"], "log_parser": "x"}),
+        }
+    )
     assert second.workdir == "/tally" and second.test_command == "a && b" and second.parser == "x"
 
 
 @pytest.mark.parametrize("name", ["all.jsonl", "all.json"])
 def test_files_of_rows_are_read(name: str, tmp_path: Path) -> None:
     records = [SWE_BENCH, SWE_SMITH]
-    text = json.dumps(records) if name.endswith(".json") else "\n".join(map(json.dumps, records)) + "\n\n"
+    text = (
+        json.dumps(records)
+        if name.endswith(".json")
+        else "\n".join(map(json.dumps, records)) + "\n\n"
+    )
     (tmp_path / name).write_text(text)
     assert [made.family for made in read_rows(tmp_path / name)] == ["swe_bench", "swe_smith"]
 
@@ -82,7 +120,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize("record, words", WRONG, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    "record, words", WRONG, ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_a_row_without_what_it_needs_says_so(record: dict[str, Any], words: str) -> None:
     with pytest.raises(DataError, match=words):
         row(record)

@@ -1,4 +1,6 @@
-"""Marked tests that a project leaves out by its own settings are left out of the suite; whatever cannot be read says nothing."""
+"""Marked tests that a project leaves out by its own settings are left out of the suite; whatever
+cannot be read says nothing.
+"""
 
 from __future__ import annotations
 
@@ -26,5 +28,12 @@ def test_the_expression_is_found(path: str, text: str, expected: str) -> None:
 
 
 def test_the_first_file_with_options_is_heard() -> None:
-    tree = {"tox.ini": b"[pytest]\naddopts = -m tox", "pytest.ini": b"[pytest]\naddopts = -q", "setup.cfg": b"[tool:pytest]"}
-    assert marks(tree) == "" and marks({"tox.ini": tree["tox.ini"], "setup.cfg": tree["setup.cfg"]}) == "tox"
+    tree = {
+        "tox.ini": b"[pytest]\naddopts = -m tox",
+        "pytest.ini": b"[pytest]\naddopts = -q",
+        "setup.cfg": b"[tool:pytest]",
+    }
+    assert (
+        marks(tree) == ""
+        and marks({"tox.ini": tree["tox.ini"], "setup.cfg": tree["setup.cfg"]}) == "tox"
+    )

@@ -10,17 +10,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-import small_repository
 
+from tests.envs.swe import small_repository
 from turnwise.envs.swe import source
 from turnwise.envs.swe.source import from_archive, from_directory, is_test, open_source
 from turnwise.envs.swe.task import digest, tree_digest
 from turnwise.errors import DataError
 
-FILES = {"sums-1.2/src/sums/__init__.py": b"def f(): return 1\n", "sums-1.2/tests/test_f.py": b"def test_f(): pass\n"}
+FILES = {
+    "sums-1.2/src/sums/__init__.py": b"def f(): return 1\n",
+    "sums-1.2/tests/test_f.py": b"def test_f(): pass\n",
+}
 
 
-def archive(folder: Path, files: Mapping[str, bytes], *more: tarfile.TarInfo, name: str = "sums-1.2.tar.gz") -> Path:
+def archive(
+    folder: Path, files: Mapping[str, bytes], *more: tarfile.TarInfo, name: str = "sums-1.2.tar.gz"
+) -> Path:
     path = folder / name
     with tarfile.open(path, "w:gz") as tar:
         for member, data in files.items():
@@ -79,7 +84,9 @@ def test_what_may_hold_the_answer_is_left_out(tmp_path: Path, path: str) -> None
 
 
 def test_a_directory_named_build_further_down_is_code(tmp_path: Path) -> None:
-    found = from_archive(archive(tmp_path, {**FILES, "sums-1.2/src/sums/build/x.py": b"def g(): return 2\n"}))
+    found = from_archive(
+        archive(tmp_path, {**FILES, "sums-1.2/src/sums/build/x.py": b"def g(): return 2\n"})
+    )
     assert "src/sums/build/x.py" in found.code_files
 
 
@@ -112,7 +119,10 @@ def test_what_belongs_to_the_suite(path: str, expected: bool) -> None:
 
 
 def test_setup_scripts_docs_and_examples_are_not_the_package(tmp_path: Path) -> None:
-    more = {f"sums-1.2/{path}": b"def g(): return 2\n" for path in ("setup.py", "docs/conf.py", "examples/a.py", "sums.py")}
+    more = {
+        f"sums-1.2/{path}": b"def g(): return 2\n"
+        for path in ("setup.py", "docs/conf.py", "examples/a.py", "sums.py")
+    }
     found = from_archive(archive(tmp_path, {"sums-1.2/tests/test_f.py": b"", **more}))
     assert found.code_files == ("sums.py",)
 
@@ -125,7 +135,9 @@ def test_setup_scripts_docs_and_examples_are_not_the_package(tmp_path: Path) -> 
         ({"sums-1.2/sums.py": b"", "sums-1.2/tests/data.txt": b""}, "has no tests"),
     ],
 )
-def test_sources_without_code_or_tests_are_refused(tmp_path: Path, files: dict[str, bytes], says: str) -> None:
+def test_sources_without_code_or_tests_are_refused(
+    tmp_path: Path, files: dict[str, bytes], says: str
+) -> None:
     with pytest.raises(DataError, match=says):
         from_archive(archive(tmp_path, files))
 
@@ -149,7 +161,9 @@ def test_what_is_no_source_is_refused(tmp_path: Path) -> None:
             open_source(given)
 
 
-def test_pip_is_asked_for_the_source_alone_and_its_failure_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pip_is_asked_for_the_source_alone_and_its_failure_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[list[str]] = []
 
     def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
@@ -173,24 +187,42 @@ META = b"Metadata-Version: 2.1\nName: sums\nVersion: 1.2\nRequires-Dist: attrs\n
 def test_a_package_can_ask_for_its_own_version(tmp_path: Path, path: str) -> None:
     found = from_archive(archive(tmp_path, {**FILES, f"sums-1.2/{path}": META}))
     assert found.tree["sums-1.2.dist-info/METADATA"] == META
-    assert sorted(other for other in found.tree if "info" in other and other != "PKG-INFO") == ["sums-1.2.dist-info/METADATA"]
+    assert sorted(other for other in found.tree if "info" in other and other != "PKG-INFO") == [
+        "sums-1.2.dist-info/METADATA"
+    ]
 
 
 def test_a_package_can_ask_for_its_own_entry_points(tmp_path: Path) -> None:
     told = b'[project]\nname = "sums"\n[project.scripts]\nsums = "sums:f"\n[project.entry-points."sums.plugins"]\na = "sums.a:A"\n'
-    found = from_archive(archive(tmp_path, {**FILES, "sums-1.2/PKG-INFO": META, "sums-1.2/pyproject.toml": told}))
+    found = from_archive(
+        archive(tmp_path, {**FILES, "sums-1.2/PKG-INFO": META, "sums-1.2/pyproject.toml": told})
+    )
     path = "sums-1.2.dist-info/entry_points.txt"
     assert found.tree[path] == b"[console_scripts]\nsums = sums:f\n\n[sums.plugins]\na = sums.a:A\n"
-    egg = {"sums-1.2/sums.egg-info/PKG-INFO": META, "sums-1.2/sums.egg-info/entry_points.txt": b"[x]\ny = z\n"}
+    egg = {
+        "sums-1.2/sums.egg-info/PKG-INFO": META,
+        "sums-1.2/sums.egg-info/entry_points.txt": b"[x]\ny = z\n",
+    }
     assert from_archive(archive(tmp_path, {**FILES, **egg})).tree[path] == b"[x]\ny = z\n"
-    bad = from_archive(archive(tmp_path, {**FILES, "sums-1.2/PKG-INFO": META, "sums-1.2/pyproject.toml": b"not [ toml"}))
+    bad = from_archive(
+        archive(
+            tmp_path, {**FILES, "sums-1.2/PKG-INFO": META, "sums-1.2/pyproject.toml": b"not [ toml"}
+        )
+    )
     assert path not in bad.tree
 
 
 def test_what_a_source_says_it_needs_is_kept_though_its_egg_info_is_not(tmp_path: Path) -> None:
-    more = {"sums-1.2/src/sums.egg-info/requires.txt": b"six\n[test]\nmock\n", "sums-1.2/tox.ini": b"[testenv]\ndeps = ruff\n"}
+    more = {
+        "sums-1.2/src/sums.egg-info/requires.txt": b"six\n[test]\nmock\n",
+        "sums-1.2/tox.ini": b"[testenv]\ndeps = ruff\n",
+    }
     found = from_archive(archive(tmp_path, {**FILES, **more, "sums-1.2/PKG-INFO": META}))
-    assert found.declared.runtime == ("attrs", "six") and found.declared.tests == ("mock", "ruff") and found.requires == ()
+    assert (
+        found.declared.runtime == ("attrs", "six")
+        and found.declared.tests == ("mock", "ruff")
+        and found.requires == ()
+    )
 
 
 @pytest.mark.parametrize(
@@ -201,7 +233,10 @@ def test_what_a_source_says_it_needs_is_kept_though_its_egg_info_is_not(tmp_path
     ],
 )  # fmt: skip
 def test_where_the_packages_stand(tmp_path: Path, path: str, roots: tuple[str, ...]) -> None:
-    code = {f"sums-1.2/{path}": b"def f(): return 1\n", "sums-1.2/tests/test_f.py": b"def test_f(): pass\n"}
+    code = {
+        f"sums-1.2/{path}": b"def f(): return 1\n",
+        "sums-1.2/tests/test_f.py": b"def test_f(): pass\n",
+    }
     code |= {"sums-1.2/more.py": b"def g(): return 1\n"} if roots == ("",) else {}
     found = from_archive(archive(tmp_path, code))
     assert found.roots == roots

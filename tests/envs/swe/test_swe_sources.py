@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from turnwise.envs.swe.source import from_directory
-from turnwise.envs.swe.sources import SPLITS, Library, Tasks, broken_functions, by_function, load, toy_folder, toy_tasks
+from turnwise.envs.swe.sources import (
+    SPLITS,
+    Library,
+    Tasks,
+    broken_functions,
+    by_function,
+    load,
+    toy_folder,
+    toy_tasks,
+)
 from turnwise.envs.swe.task import SweTask, read_tasks, write_tasks
 from turnwise.errors import ConfigError, DataError, TaskError
 
@@ -19,7 +28,9 @@ LIBRARY = Library("", TOY)
 
 def test_the_toy_has_tasks_in_every_split_and_all_fit_their_source() -> None:
     tasks = load((), "")
-    assert tasks.splits == SPLITS and sum(len(tasks.of(split)) for split in SPLITS) == len(TOY) >= 50
+    assert (
+        tasks.splits == SPLITS and sum(len(tasks.of(split)) for split in SPLITS) == len(TOY) >= 50
+    )
     for split in SPLITS:
         for task in tasks.of(split):
             recipe = tasks.task(task)[1]
@@ -29,7 +40,10 @@ def test_the_toy_has_tasks_in_every_split_and_all_fit_their_source() -> None:
 
 def test_no_function_is_in_two_splits() -> None:
     split = by_function(TOY, LIBRARY)
-    functions = {name: {f for task in tasks for f in broken_functions(task, LIBRARY(task))} for name, tasks in split.items()}
+    functions = {
+        name: {f for task in tasks for f in broken_functions(task, LIBRARY(task))}
+        for name, tasks in split.items()
+    }
     for name in split:
         assert all(not functions[name] & functions[other] for other in split if other != name)
         assert functions[name]
@@ -46,7 +60,9 @@ def test_a_task_with_several_bugs_ties_functions_together() -> None:
 
 def test_a_function_is_named_by_package_file_and_place() -> None:
     assert all(
-        name.startswith("pocketkit pocketkit/") and not name.endswith("::") for t in TOY for name in broken_functions(t, LIBRARY(t))
+        name.startswith("pocketkit pocketkit/") and not name.endswith("::")
+        for t in TOY
+        for name in broken_functions(t, LIBRARY(t))
     )
 
 

@@ -13,7 +13,9 @@ from turnwise.envs.swe.syntax import parse
 def test_threads_get_what_one_gets() -> None:
     sources = [f"def f{k}(x):\n    return [x, {{{k}: (x, *range({k}))}}]\n" * 20 for k in range(40)]
     with ThreadPoolExecutor(8) as pool:
-        assert [ast.dump(tree) for tree in pool.map(parse, sources)] == [ast.dump(ast.parse(source)) for source in sources]
+        assert [ast.dump(tree) for tree in pool.map(parse, sources)] == [
+            ast.dump(ast.parse(source)) for source in sources
+        ]
 
 
 def test_what_is_not_python_is_told_and_the_next_is_parsed() -> None:

@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from turnwise.envs.swe.task import Mutation, SweTask, digest, read_tasks, task_from_json, tree_digest, write_tasks
+from turnwise.envs.swe.task import (
+    Mutation,
+    SweTask,
+    digest,
+    read_tasks,
+    task_from_json,
+    tree_digest,
+    write_tasks,
+)
 from turnwise.errors import DataError
 
 TASK = SweTask(
@@ -40,12 +48,19 @@ def test_tasks_come_back_as_they_were_written(tmp_path: Path) -> None:
     write_tasks(file, [dataclasses.replace(TASK, id="second")], append=True)
     assert list(read_tasks(file)) == [TASK, dataclasses.replace(TASK, id="second")]
     lines = [json.loads(line) for line in file.read_text("utf8").splitlines()]
-    assert len(lines) == 4 and lines[2]["suite"] == lines[3]["suite"] == lines[1]["suite"]  # told once
-    assert lines[1]["tests"] == {"tests/test_sums.py": ["test_a[é::1]", "test_b"]} and "pass_to_pass" not in lines[2]
+    assert (
+        len(lines) == 4 and lines[2]["suite"] == lines[3]["suite"] == lines[1]["suite"]
+    )  # told once
+    assert (
+        lines[1]["tests"] == {"tests/test_sums.py": ["test_a[é::1]", "test_b"]}
+        and "pass_to_pass" not in lines[2]
+    )
 
 
 def test_suites_that_are_not_the_same_are_kept_apart(tmp_path: Path) -> None:
-    other = dataclasses.replace(TASK, id="other", pass_to_pass=("tests/test_b.py", "tests/test_sums.py::test_b"))
+    other = dataclasses.replace(
+        TASK, id="other", pass_to_pass=("tests/test_b.py", "tests/test_sums.py::test_b")
+    )
     unsorted = dataclasses.replace(TASK, id="unsorted", pass_to_pass=("z.py::b", "a.py::b"))
     write_tasks(tmp_path / "tasks.jsonl", [TASK, other, unsorted, TASK])
     assert list(read_tasks(tmp_path / "tasks.jsonl")) == [TASK, other, unsorted, TASK]
@@ -53,15 +68,21 @@ def test_suites_that_are_not_the_same_are_kept_apart(tmp_path: Path) -> None:
 
 def test_the_first_version_is_read_still(tmp_path: Path) -> None:
     old = {name: value for name, value in as_json().items() if name != "requires"}
-    (tmp_path / "old.jsonl").write_text(f'{{"format": "turnwise-swe-tasks", "version": 1}}\n{json.dumps(old)}\n', "utf8")
+    (tmp_path / "old.jsonl").write_text(
+        f'{{"format": "turnwise-swe-tasks", "version": 1}}\n{json.dumps(old)}\n', "utf8"
+    )
     assert list(read_tasks(tmp_path / "old.jsonl")) == [TASK]
 
 
-@pytest.mark.parametrize("suite", ["", '{"suite":"x","tests":3,"test_files":[]}\n', '{"suite":"x","tests":{}}\n'])
+@pytest.mark.parametrize(
+    "suite", ["", '{"suite":"x","tests":3,"test_files":[]}\n', '{"suite":"x","tests":{}}\n']
+)
 def test_a_recipe_whose_suite_is_not_told_is_refused(tmp_path: Path, suite: str) -> None:
     data = as_json(suite="x")
     del data["pass_to_pass"], data["test_files"]
-    (tmp_path / "cut.jsonl").write_text(f'{{"format": "turnwise-swe-tasks", "version": 2}}\n{suite}{json.dumps(data)}\n', "utf8")
+    (tmp_path / "cut.jsonl").write_text(
+        f'{{"format": "turnwise-swe-tasks", "version": 2}}\n{suite}{json.dumps(data)}\n', "utf8"
+    )
     with pytest.raises(DataError, match="test suite that no line before it tells"):
         list(read_tasks(tmp_path / "cut.jsonl"))
 
@@ -80,7 +101,10 @@ def test_appending_to_nothing_writes_the_head_too(tmp_path: Path) -> None:
         ('{"format": "other"}\n', "not a file of repair tasks"),
         ('{"format": "turnwise-swe-tasks", "version": 99}\n', "version 99"),
         ('{"format": "turnwise-swe-tasks", "version": 1}\n{"id": \n', "line 2 is not whole JSON"),
-        ('{"format": "turnwise-swe-tasks", "version": 1}\n{"id": "x"}\n', "line 2 is not a repair task"),
+        (
+            '{"format": "turnwise-swe-tasks", "version": 1}\n{"id": "x"}\n',
+            "line 2 is not a repair task",
+        ),
     ],
 )
 def test_other_files_are_refused_with_a_sentence(tmp_path: Path, text: str, says: str) -> None:

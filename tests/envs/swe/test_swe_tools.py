@@ -6,13 +6,18 @@ import json
 from typing import Any, cast
 
 import pytest
-from pretend_workplace import PretendWorkplace
 
+from tests.envs.swe.pretend_workplace import PretendWorkplace
 from turnwise.envs.swe.tools import TOOLS, Call, Seen, Toolbox, read_call, templates, write_call
 from turnwise.envs.swe.workplace import Command, Workplace, Written
 from turnwise.sandbox.contract import Result
 
-FILES = {"kit/a.py": b"one\ntwo\nthree\n", "kit/b.py": b"two\n", "README.md": b"", "bin": b"\xff\xfe"}
+FILES = {
+    "kit/a.py": b"one\ntwo\nthree\n",
+    "kit/b.py": b"two\n",
+    "README.md": b"",
+    "bin": b"\xff\xfe",
+}
 
 
 @pytest.fixture
@@ -36,7 +41,10 @@ def use(place: PretendWorkplace, name: str, **arguments: Any) -> Seen:
         ('{"name": "fly", "arguments": {}}', "there is no tool 'fly'"),
         ('{"name": "view", "arguments": "a"}', "are an object"),
         ('{"name": "view", "arguments": {"path": 3}}', "'path' of view is a string"),
-        ('{"name": "view", "arguments": {"path": "a", "first": true}}', "'first' of view is a integer"),
+        (
+            '{"name": "view", "arguments": {"path": "a", "first": true}}',
+            "'first' of view is a integer",
+        ),
         ('{"name": "view", "arguments": {"paths": "a"}}', "no argument 'paths'"),
         ('{"name": "edit", "arguments": {"path": "a", "old": "b"}}', "needs the argument 'new'"),
     ],
@@ -47,7 +55,9 @@ def test_calls_that_are_none_are_explained(text: str, why: str) -> None:
 
 
 def test_every_template_is_a_call() -> None:
-    assert [cast(Call, read_call(text)).name for text in templates()] == [tool.name for tool in TOOLS]
+    assert [cast(Call, read_call(text)).name for text in templates()] == [
+        tool.name for tool in TOOLS
+    ]
     assert read_call('{"name": "submit"}') == Call("submit", {})
 
 
@@ -69,7 +79,9 @@ def test_view_lists_directories(place: PretendWorkplace) -> None:
 def test_search_asks_grep_about_the_files_in_order(place: PretendWorkplace) -> None:
     place.found = Result("kit/a.py:2:two\nkit/b.py:1:two\n", "", 0)
     assert use(place, "search", pattern="-two", path="kit").text == "kit/a.py:2:two\nkit/b.py:1:two"
-    assert place.ran == [(["xargs", "-0", "grep", "-nHIE", "-e", "-two", "--"], "kit/a.py\0kit/b.py")]
+    assert place.ran == [
+        (["xargs", "-0", "grep", "-nHIE", "-e", "-two", "--"], "kit/a.py\0kit/b.py")
+    ]
 
 
 def test_search_without_a_match_or_with_a_bad_pattern(place: PretendWorkplace) -> None:
@@ -97,9 +109,16 @@ def test_edit_makes_a_file_but_never_over_another(place: PretendWorkplace) -> No
 
 @pytest.mark.parametrize(
     ("path", "old", "why"),
-    [("none", "a", "no file"), ("kit/a.py", "four", "does not stand"), ("kit/a.py", "e", "3 times"), ("bin", "a", "not UTF-8")],
+    [
+        ("none", "a", "no file"),
+        ("kit/a.py", "four", "does not stand"),
+        ("kit/a.py", "e", "3 times"),
+        ("bin", "a", "not UTF-8"),
+    ],
 )
-def test_edits_that_cannot_be_made_change_nothing(place: PretendWorkplace, path: str, old: str, why: str) -> None:
+def test_edits_that_cannot_be_made_change_nothing(
+    place: PretendWorkplace, path: str, old: str, why: str
+) -> None:
     seen = use(place, "edit", path=path, old=old, new="z")
     assert not seen.valid and why in seen.text and seen.effect is None
     assert place.tree == FILES
@@ -114,7 +133,11 @@ def test_an_edit_for_which_there_is_no_room_is_refused(place: PretendWorkplace) 
 def test_bash_runs_and_is_an_effect(place: PretendWorkplace) -> None:
     place.answer = Result("hello\n", "", 0, seconds=0.5)
     seen = use(place, "bash", command="echo hello")
-    assert (seen.text, seen.effect, seen.seconds) == ("exit code 0\nhello", Command("echo hello"), 0.5)
+    assert (seen.text, seen.effect, seen.seconds) == (
+        "exit code 0\nhello",
+        Command("echo hello"),
+        0.5,
+    )
     place.answer = Result("", "", None, "timeout")
     assert use(place, "bash", command="sleep 9").tags == ("ended=timeout",)
 
@@ -130,4 +153,7 @@ def test_submit_only_says_so(place: PretendWorkplace) -> None:
 
 
 def test_tools_are_written_as_json(place: PretendWorkplace) -> None:
-    assert json.loads(write_call("bash", command="echo ü")) == {"name": "bash", "arguments": {"command": "echo ü"}}
+    assert json.loads(write_call("bash", command="echo ü")) == {
+        "name": "bash",
+        "arguments": {"command": "echo ü"},
+    }

@@ -19,9 +19,15 @@ TASK = TASKS.task(next(iter(TASKS.of("train"))))[1]
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     seen: list[object] = []
 
-    def grade(task: object, pristine: object, submitted: dict[str, bytes], open_box: object, rules: Rules) -> Verdict:
+    def grade(
+        task: object, pristine: object, submitted: dict[str, bytes], open_box: object, rules: Rules
+    ) -> Verdict:
         seen.append((submitted, rules))
-        return Verdict(False, error="no memory") if b"error" in submitted.values() else Verdict(True, 1.0, 1.0)
+        return (
+            Verdict(False, error="no memory")
+            if b"error" in submitted.values()
+            else Verdict(True, 1.0, 1.0)
+        )
 
     monkeypatch.setattr(verdicts, "grade", grade)
     return seen
@@ -50,7 +56,9 @@ def test_what_could_not_be_graded_is_an_error_and_asked_again(asked: list[object
     assert len(asked) == 2
 
 
-def test_those_graded_longest_ago_are_forgotten(asked: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_those_graded_longest_ago_are_forgotten(
+    asked: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(verdicts, "KEPT", 2)
     known = made()
     for text in (b"1", b"2", b"1", b"3", b"1", b"2"):

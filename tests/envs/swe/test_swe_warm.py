@@ -1,4 +1,6 @@
-"""Sandboxes that wait: who shares one, what is closed, what stays on disk. The sandboxes only pretend."""
+"""Sandboxes that wait: who shares one, what is closed, what stays on disk. The sandboxes only
+pretend.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,11 @@ class Boxes:
 
 @pytest.fixture
 def boxes(monkeypatch: pytest.MonkeyPatch) -> Boxes:
-    monkeypatch.setattr(warm.python, "spec", lambda workspace, limits, requires=(): Spec(workspace=workspace, limits=limits))
+    monkeypatch.setattr(
+        warm.python,
+        "spec",
+        lambda workspace, limits, requires=(): Spec(workspace=workspace, limits=limits),
+    )
     return Boxes()
 
 
@@ -69,7 +75,12 @@ def test_an_episode_works_in_a_copy_and_the_next_one_too(boxes: Boxes) -> None:
     shared, one = pool(boxes), repo("1")
     shared.lease(one)
     copy, origin = shared.take(one)
-    assert len(boxes.made) == 2 and copy is not origin and "git init" in boxes.made[0].commands[0] and boxes.made[1].commands == []
+    assert (
+        len(boxes.made) == 2
+        and copy is not origin
+        and "git init" in boxes.made[0].commands[0]
+        and boxes.made[1].commands == []
+    )
     shared.put_back(one, origin)
     assert shared.take(repo("1"))[1] is origin, "an equal tree is the same repository"
     assert shared.take(one)[1] is not origin, "two at the same time never share one"

@@ -103,7 +103,11 @@ def test_a_fork_knows_what_the_shell_knew(place: Workplace, pool: Pool) -> None:
     replay.begin(REPO)
     out = [run(each, before, ASK)[0] for each in (place, fork, replay)]
     assert out[0] == out[1] == out[2]
-    assert out[0].startswith("/work/kit\nin f 5\n5 x  y b c v 3\n") and "hello z" in out[0] and "/tmp\n" in out[0]
+    assert (
+        out[0].startswith("/work/kit\nin f 5\n5 x  y b c v 3\n")
+        and "hello z" in out[0]
+        and "/tmp\n" in out[0]
+    )
     assert "readonly variable" in out[0]
     fork.close()
     replay.close()
@@ -120,7 +124,9 @@ def test_a_fork_goes_its_own_way(place: Workplace, boxes: Counting) -> None:
     assert boxes.opened == 1
 
 
-def test_a_shell_that_does_not_say_what_it_knows_is_replayed(place: Workplace, boxes: Counting) -> None:
+def test_a_shell_that_does_not_say_what_it_knows_is_replayed(
+    place: Workplace, boxes: Counting
+) -> None:
     _, before = run(place, (), "x=1; exec 1>/dev/null")
     fork = place.fork()
     result = fork.run(before, "echo lost; echo $x >&2")
@@ -137,7 +143,9 @@ def test_a_fork_before_anything_has_run(place: Workplace) -> None:
 
 def test_a_shell_that_ended_is_followed_by_a_new_one(place: Workplace, pool: Pool) -> None:
     assert place.run((), "cd kit; exit 4").exit_code == 4
-    out, _ = run(place, (Command("cd kit; exit 4"),), "pwd; python3 -c 'import kit.a; print(kit.a.X)'")
+    out, _ = run(
+        place, (Command("cd kit; exit 4"),), "pwd; python3 -c 'import kit.a; print(kit.a.X)'"
+    )
     assert out == "/work\n1\n"
     short = Workplace(pool, 0.5)
     short.begin(REPO)
@@ -146,10 +154,16 @@ def test_a_shell_that_ended_is_followed_by_a_new_one(place: Workplace, pool: Poo
 
 
 def test_nothing_of_an_episode_is_left_for_the_next(place: Workplace, boxes: Counting) -> None:
-    run(place, (), "echo x > left; echo y > /tmp/left; echo z > /dev/shm/left; git commit -q --allow-empty -m mine; (sleep 300 &)")
+    run(
+        place,
+        (),
+        "echo x > left; echo y > /tmp/left; echo z > /dev/shm/left; git commit -q --allow-empty -m mine; (sleep 300 &)",
+    )
     place.close()
     out, _ = run(
-        place, (), "ls . /tmp /dev/shm; git log --oneline | wc -l; cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c '[s]leep 300'"
+        place,
+        (),
+        "ls . /tmp /dev/shm; git log --oneline | wc -l; cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c '[s]leep 300'",
     )
     assert out.split() == [".:", "kit", "note.txt", "/dev/shm:", "/tmp:", "1", "0"]
     assert boxes.opened == 1
@@ -159,7 +173,11 @@ def test_the_repository_has_one_commit_that_tells_nothing(place: Workplace) -> N
     if place.run((), "command -v git").exit_code:
         pytest.skip("there is no git on this machine")
     place.close()
-    out, _ = run(place, (), "git status --short; git log --all --format='%an %ae %aI %s'; git stash list; ls .git")
+    out, _ = run(
+        place,
+        (),
+        "git status --short; git log --all --format='%an %ae %aI %s'; git stash list; ls .git",
+    )
     lines = out.splitlines()
     assert lines[0] == "agent agent 2000-01-01T00:00:00+00:00 Initial commit"
     assert "HEAD" in lines and "hooks" not in lines and "packed-refs" not in lines
@@ -171,11 +189,18 @@ def test_what_is_installed_here_is_not_shown(place: Workplace) -> None:
     assert out.splitlines()[0] == "/work/kit/__init__.py"
     assert out.count("ModuleNotFoundError") == 2
     place.close()
-    assert run(place, (), "find / -path /proc -prune -o -name '*turnwise*' -print 2>/dev/null")[0] == "/opt/turnwise\n"
+    assert (
+        run(place, (), "find / -path /proc -prune -o -name '*turnwise*' -print 2>/dev/null")[0]
+        == "/opt/turnwise\n"
+    )
 
 
 def test_submissions_are_taken_when_everything_has_ended(place: Workplace) -> None:
-    before: Effects = (Command("(while true; do echo changed > kit/a.py; done &) ; sleep 0.2; ln -s /etc/passwd kit/link.py"),)
+    before: Effects = (
+        Command(
+            "(while true; do echo changed > kit/a.py; done &) ; sleep 0.2; ln -s /etc/passwd kit/link.py"
+        ),
+    )
     taken = place.submission(before)
     assert set(taken.files) >= {"kit/a.py", "kit/__init__.py"} and "kit/link.py" not in taken.files
     assert not any(path.startswith(".git/") for path in taken.files)
@@ -195,7 +220,9 @@ def test_directories_and_sandboxes_are_kept_within_bounds(pool: Pool) -> None:
     held = played(3)
     for number in range(6, 9):
         played(number).close()
-    assert run(held, (Command("cat a.py"),), "cat a.py")[0] == "x = 3\n", "what somebody works over stays"
+    assert run(held, (Command("cat a.py"),), "cat a.py")[0] == "x = 3\n", (
+        "what somebody works over stays"
+    )
     held.close()
 
 

@@ -1,4 +1,6 @@
-"""Small wheels made by hand, and who unpacks them: pip, told to look nowhere else, or a few lines that are quicker."""
+"""Small wheels made by hand, and who unpacks them: pip, told to look nowhere else, or a few lines
+that are quicker.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +15,31 @@ from turnwise.envs.swe.declared import named, plain
 from turnwise.errors import DataError
 
 
-def wheel(folder: Path, name: str, version: str, files: Mapping[str, str], needs: tuple[str, ...] = (), plugin: str = "") -> None:
+def wheel(
+    folder: Path,
+    name: str,
+    version: str,
+    files: Mapping[str, str],
+    needs: tuple[str, ...] = (),
+    plugin: str = "",
+) -> None:
     """Write a wheel with these modules."""
     info = f"{name.replace('-', '_')}-{version}.dist-info"
-    meta = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + "".join(f"Requires-Dist: {one}\n" for one in needs)
-    inside = {**files, f"{info}/METADATA": meta, f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"}
+    meta = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" + "".join(
+        f"Requires-Dist: {one}\n" for one in needs
+    )
+    inside = {
+        **files,
+        f"{info}/METADATA": meta,
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
     if plugin:
         inside[f"{info}/entry_points.txt"] = f"[pytest11]\n{plugin} = {plugin}\n"
     inside[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in (*inside, f"{info}/RECORD"))
     folder.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(folder / f"{name.replace('-', '_')}-{version}-py3-none-any.whl", "w") as out:
+    with zipfile.ZipFile(
+        folder / f"{name.replace('-', '_')}-{version}-py3-none-any.whl", "w"
+    ) as out:
         for path, text in inside.items():
             out.writestr(path, text)
 
@@ -42,7 +59,9 @@ class Unpacker:
     def __init__(self, house: Path) -> None:
         self.house, self.asked = house, list[tuple[str, ...]]()
 
-    def __call__(self, requirements: Sequence[str], into: Path, limits: Mapping[str, str], whole: bool = True) -> None:
+    def __call__(
+        self, requirements: Sequence[str], into: Path, limits: Mapping[str, str], whole: bool = True
+    ) -> None:
         self.asked.append(tuple(requirements))
         waiting, seen = list(requirements), set(limits)
         while waiting:
@@ -51,12 +70,22 @@ class Unpacker:
                 continue
             seen.add(named(one))
             version = one.partition("==")[2]
-            found = [path for path in sorted(self.house.glob("*.whl")) if plain(path.name.split("-")[0]) == named(one)]
+            found = [
+                path
+                for path in sorted(self.house.glob("*.whl"))
+                if plain(path.name.split("-")[0]) == named(one)
+            ]
             found = [path for path in found if not version or path.name.split("-")[1] == version]
             if not found:
-                raise DataError(f"pip cannot get wheels of {', '.join(requirements)}; it says: No matching distribution for {one}")
+                raise DataError(
+                    f"pip cannot get wheels of {', '.join(requirements)}; it says: No matching distribution for {one}"
+                )
             with zipfile.ZipFile(found[-1]) as archive:
                 archive.extractall(into)
                 meta = next(name for name in archive.namelist() if name.endswith("/METADATA"))
-                needs = HeaderParser().parsestr(archive.read(meta).decode()).get_all("Requires-Dist", [])
+                needs = (
+                    HeaderParser()
+                    .parsestr(archive.read(meta).decode())
+                    .get_all("Requires-Dist", [])
+                )
                 waiting += needs if whole else []

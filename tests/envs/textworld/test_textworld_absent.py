@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from turnwise.envs.registration import card, make
+from turnwise.envs.registry import env_spec, make
 from turnwise.envs.textworld import TextWorldEnv, package
 from turnwise.errors import ConfigError
 
@@ -21,7 +21,7 @@ def absent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_environment_is_known_and_its_tasks_can_be_listed() -> None:
-    assert card("textworld").id == "turnwise/TextWorld-v0"
+    assert env_spec("textworld").id == "turnwise/TextWorld-v0"
     env = make("textworld", preset="cooking", games={"train": 3})
     assert list(env.tasks("train")) == ["train-0", "train-1", "train-2"]
     assert len(env.data_hash) == 32

@@ -34,7 +34,8 @@ def test_where_games_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 def test_versions_of_textworld_do_not_share_games(tmp_path: Path) -> None:
     homes = {
-        cache.place(tmp_path, SPEC, versions) for versions in ("textworld 1.7.0, jericho 3.3.1", "textworld 1.6.0, jericho 3.3.1")
+        cache.place(tmp_path, SPEC, versions)
+        for versions in ("textworld 1.7.0, jericho 3.3.1", "textworld 1.6.0, jericho 3.3.1")
     }
     assert len(homes) == 2
     assert all(" " not in str(home.relative_to(tmp_path)) for home in homes)

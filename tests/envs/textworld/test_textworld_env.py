@@ -1,4 +1,6 @@
-"""The environment over the real package: its contract, and the same text as TextWorld's own environment."""
+"""The environment over the real package: its contract, and the same text as TextWorld's own
+environment.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +15,21 @@ from weakref import WeakSet
 
 import pytest
 
-from turnwise.envs.core import fork
-from turnwise.envs.testing import check_turn_env
+from turnwise.envs.base import fork
+from turnwise.envs.checks import check_turn_env
 from turnwise.envs.textworld import TextWorldEnv, interpreter, story
 from turnwise.envs.textworld.env import OVER
 from turnwise.envs.textworld.text import REFUSED
 from turnwise.envs.textworld.waiting import game_of
 from turnwise.errors import ConfigError, TaskError
 
-textworld = pytest.importorskip("textworld", reason="the package textworld is not installed: pip install 'turnwise[alfworld]'")
+textworld = pytest.importorskip(
+    "textworld", reason="the package textworld is not installed: pip install 'turnwise[alfworld]'"
+)
 
-pytestmark = pytest.mark.filterwarnings("ignore:Game .* is not fully supported")  # said of every game that is not a classic
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Game .* is not fully supported"
+)  # said of every game that is not a classic
 
 FEW = {"train": 2, "dev": 1, "test": 1}
 PRESETS = ["w2-o3-q4", "cooking", "treasure", "coin", "simple"]
@@ -74,7 +80,9 @@ def test_rewards() -> None:
 
 @pytest.mark.parametrize("preset", ["coin", "simple"])
 def test_same_text_as_textworld_itself(preset: str) -> None:
-    """Random, expert and meaningless commands, side by side: text, admissible commands, score and end."""
+    """Random, expert and meaningless commands, side by side: text, admissible commands, score and
+    end.
+    """
     ours = env_of(preset, observation="raw", reward="raw")
     rng = random.Random(preset)
     for episode in range(6):
@@ -86,7 +94,13 @@ def test_same_text_as_textworld_itself(preset: str) -> None:
             assert observation == state.feedback
             assert info["admissible"] == state.admissible_commands
             draw = rng.random()
-            action = rng.choice(info["admissible"]) if draw < 0.6 else "take it" if draw < 0.7 else "xyzzy. look"
+            action = (
+                rng.choice(info["admissible"])
+                if draw < 0.6
+                else "take it"
+                if draw < 0.7
+                else "xyzzy. look"
+            )
             if draw > 0.85 or episode == 0:
                 action = ours.expert_action() or action
             observation, reward, terminated, _, info = ours.step(action)
@@ -123,7 +137,12 @@ def test_equal_states_are_equal_whatever_led_there() -> None:
     env = env_of()
     _, start = env.reset(options={"task": "train-0"})
     there = next(action for action in start["admissible"] if action.startswith("go"))
-    back = {"go north": "go south", "go south": "go north", "go east": "go west", "go west": "go east"}[there]
+    back = {
+        "go north": "go south",
+        "go south": "go north",
+        "go east": "go west",
+        "go west": "go east",
+    }[there]
     _, _, _, _, away = env.step(there)
     assert away["state"] != start["state"]
     _, _, _, _, again = env.step(back)
@@ -155,7 +174,11 @@ def test_the_expert_finds_another_way() -> None:
         rng = random.Random(1)
         _, info = env.reset(options={"task": "train-1"})
         for _ in range(3):
-            harmless = [action for action in info["admissible"] if action.split()[0] in ("go", "open", "close", "examine", "look")]
+            harmless = [
+                action
+                for action in info["admissible"]
+                if action.split()[0] in ("go", "open", "close", "examine", "look")
+            ]
             *_, info = env.step(rng.choice(harmless))
         for _ in range(60):
             action = env.expert_action()
@@ -220,7 +243,9 @@ def test_close_releases_and_can_be_opened_again() -> None:
     assert env.reset(options={"task": "train-0"}) == shown
 
 
-def test_an_episode_that_closes_leaves_the_others_their_games(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_episode_that_closes_leaves_the_others_their_games(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(story, "_players", WeakSet())
     one, other = env_of(), env_of()
     for env in (one, other):
@@ -232,7 +257,9 @@ def test_an_episode_that_closes_leaves_the_others_their_games(monkeypatch: pytes
     assert not interpreter._live and not story._story.cache_info().currsize
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory of a process is read from /proc")
+@pytest.mark.skipif(
+    not Path("/proc/self/statm").exists(), reason="memory of a process is read from /proc"
+)
 def test_resets_do_not_leak() -> None:
     env = env_of()
 

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.envs.textworld.games import DEFAULT_GAMES, SPLITS, GameSpec, content_hash, index_of, sizes, split_of
+from turnwise.envs.textworld.games import (
+    DEFAULT_GAMES,
+    SPLITS,
+    GameSpec,
+    content_hash,
+    index_of,
+    sizes,
+    split_of,
+)
 from turnwise.envs.textworld.settings import game_settings
 from turnwise.errors import ConfigError, TaskError
 

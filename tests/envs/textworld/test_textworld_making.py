@@ -19,7 +19,9 @@ from turnwise.envs.textworld.package import versions
 from turnwise.envs.textworld.settings import game_settings
 from turnwise.errors import DataError
 
-pytest.importorskip("textworld", reason="the package textworld is not installed: pip install 'turnwise[alfworld]'")
+pytest.importorskip(
+    "textworld", reason="the package textworld is not installed: pip install 'turnwise[alfworld]'"
+)
 
 PLAY = """
 import sys
@@ -33,10 +35,14 @@ while env.expert_action():
 
 
 def played(preset: str, root: Path, hash_seed: str) -> str:
-    """The transcript of the expert in a new process with this hash seed, which makes the game itself."""
+    """The transcript of the expert in a new process with this hash seed, which makes the game
+    itself.
+    """
     command = [sys.executable, "-c", PLAY, preset, str(root)]
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+    return subprocess.run(
+        command, capture_output=True, text=True, check=True, env=environment
+    ).stdout
 
 
 @pytest.mark.slow
@@ -78,7 +84,11 @@ def test_what_cannot_be_made_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("turnwise.envs.textworld.maker._generate", give_up)
     spec = GameSpec(game_settings("treasure"), "train", 0, 0)
     said = answer(request(spec, tmp_path))["error"]
-    assert "none of 200 seeds" in said and "no quest of that length" in said and "choose other settings" in said
+    assert (
+        "none of 200 seeds" in said
+        and "no quest of that length" in said
+        and "choose other settings" in said
+    )
     assert tried == [spec.candidate(k) for k in range(200)]
     assert list(tmp_path.iterdir()) == []
 
@@ -94,10 +104,13 @@ def test_a_maker_that_ended_is_a_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_ctrl_c_leaves_a_cache_that_can_be_used(tmp_path: Path) -> None:
-    # A shell that runs the tests in the background has them ignore the signal, and children inherit that.
+    # A shell that runs the tests in the background has them ignore the signal, and children inherit
+    # that.
     code = "import sys, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     code += "from turnwise.envs.textworld import TextWorldEnv; TextWorldEnv('treasure', cache=sys.argv[1], prepare=True)"
-    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE, text=True
+    )
     until = time.monotonic() + 120
     while len(list(tmp_path.rglob(cache.RECORD))) < 2 and time.monotonic() < until:
         time.sleep(0.1)

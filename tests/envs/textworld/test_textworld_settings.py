@@ -13,7 +13,9 @@ def test_every_preset_is_a_full_set_of_settings(preset: str) -> None:
     found = game_settings(preset)
     assert found.preset == preset
     assert set(found.values()) == set(KINDS[found.kind])
-    assert {name: type(value) for name, value in found.options} == {name: type(value) for name, value in KINDS[found.kind].items()}
+    assert {name: type(value) for name, value in found.options} == {
+        name: type(value) for name, value in KINDS[found.kind].items()
+    }
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -22,9 +24,17 @@ def test_every_kind_has_defaults(kind: str) -> None:
 
 
 def test_the_guides_sizes() -> None:
-    for name, rooms, objects, length in (("w2-o3-q4", 2, 3, 4), ("w8-o12-q4", 8, 12, 4), ("w4-o6-q8", 4, 6, 8)):
+    for name, rooms, objects, length in (
+        ("w2-o3-q4", 2, 3, 4),
+        ("w8-o12-q4", 8, 12, 4),
+        ("w4-o6-q8", 4, 6, 8),
+    ):
         values = game_settings(name).values()
-        assert (values["rooms"], values["objects"], values["quest_length"]) == (rooms, objects, length)
+        assert (values["rooms"], values["objects"], values["quest_length"]) == (
+            rooms,
+            objects,
+            length,
+        )
 
 
 def test_any_size_is_a_preset() -> None:
@@ -43,7 +53,9 @@ def test_settings_change_a_preset_and_its_name() -> None:
 
 def test_the_key_does_not_depend_on_names() -> None:
     assert (
-        game_settings("coin").key() == game_settings(kind="coin_collector", settings={"level": 5}).key() == "coin_collector level=5"
+        game_settings("coin").key()
+        == game_settings(kind="coin_collector", settings={"level": 5}).key()
+        == "coin_collector level=5"
     )
     assert game_settings("coin").key() != game_settings("coin-distractors").key()
 
@@ -66,7 +78,9 @@ def test_the_key_does_not_depend_on_names() -> None:
         ({"kind": "treasure_hunter", "settings": {"level": 31}}, "from 1 to 30"),
     ],
 )
-def test_what_cannot_be_made_is_said_in_a_sentence(given: dict[str, object], sentence: str | None) -> None:
+def test_what_cannot_be_made_is_said_in_a_sentence(
+    given: dict[str, object], sentence: str | None
+) -> None:
     if sentence is None:
         sentence = "from 1 to 100"
     with pytest.raises(ConfigError, match=sentence):

@@ -11,7 +11,8 @@ from turnwise.envs.textworld.text import command_of, read, refused, tidy
 STATUS = ">" + " " * 60 + "-= Studio =-0/3"
 TAKEN = (
     "\n[removing the key from the mantle]\n[(1) taking the key]\nYou take the key.\n[(1) taking the key - succeeded]\n\n"
-    "[removing the key from the mantle - succeeded]\n\n<score>\n2\n</score><moves>\n7\n</moves>\n" + STATUS
+    "[removing the key from the mantle - succeeded]\n\n<score>\n2\n</score><moves>\n7\n</moves>\n"
+    + STATUS
 )
 
 
@@ -37,34 +38,57 @@ def test_a_misunderstood_command_has_no_score() -> None:
     assert read("\nThat's not a verb I recognise.\n\n" + STATUS).score is None
 
 
-@pytest.mark.parametrize(("line", "won", "lost"), [("*** The End ***", True, False), ("*** You lost! ***", False, True)])
+@pytest.mark.parametrize(
+    ("line", "won", "lost"), [("*** The End ***", True, False), ("*** You lost! ***", False, True)]
+)
 def test_the_end_is_seen_and_its_menu_left_out(line: str, won: bool, lost: bool) -> None:
     menu = (
-        "\n\n\nWould you like to RESTART, RESTORE a saved game, QUIT or UNDO the last command?\n> " + " " * 30 + "-= Studio =-0/4"
+        "\n\n\nWould you like to RESTART, RESTORE a saved game, QUIT or UNDO the last command?\n> "
+        + " " * 30
+        + "-= Studio =-0/4"
     )
-    answer = read(f"\nDone.\n\n\n{' ' * 40}{line}\n\n\nYou scored 1 out of a possible 1, in 5 turns.{menu}")
+    answer = read(
+        f"\nDone.\n\n\n{' ' * 40}{line}\n\n\nYou scored 1 out of a possible 1, in 5 turns.{menu}"
+    )
     assert (answer.won, answer.lost) == (won, lost)
     assert tidy(answer.raw) == f"Done.\n\n{line}\n\nYou scored 1 out of a possible 1, in 5 turns."
 
 
 def test_the_title_is_left_out_and_indents_are_kept() -> None:
     title = "\n\n\n      ________  ________ \n     |        \\|        \\\n      \\$$$$$$$$| $$$$$$$$>\n \n"
-    assert tidy(f"{title}Welcome!\n\n\n\nRecipe\n  one egg\n\n{STATUS}") == "Welcome!\n\nRecipe\n  one egg"
+    assert (
+        tidy(f"{title}Welcome!\n\n\n\nRecipe\n  one egg\n\n{STATUS}")
+        == "Welcome!\n\nRecipe\n  one egg"
+    )
 
 
 def test_a_question_keeps_its_words() -> None:
-    assert tidy("\nAre you sure you want to quit? " + " " * 40 + "-= Studio =-0/1") == "Are you sure you want to quit?"
+    assert (
+        tidy("\nAre you sure you want to quit? " + " " * 40 + "-= Studio =-0/1")
+        == "Are you sure you want to quit?"
+    )
 
 
 @pytest.mark.parametrize(
     "command",
-    ["save", "Restore", "look. save", "take key then quit", "tw-trace-actions off", "tw-print max_score", "version", "SCRIPT"],
+    [
+        "save",
+        "Restore",
+        "look. save",
+        "take key then quit",
+        "tw-trace-actions off",
+        "tw-print max_score",
+        "version",
+        "SCRIPT",
+    ],
 )
 def test_words_for_the_machine_are_refused(command: str) -> None:
     assert refused(command)
 
 
-@pytest.mark.parametrize("command", ["look", "take quilt", "open safe", "examine transcripts", "take it", "again", ""])
+@pytest.mark.parametrize(
+    "command", ["look", "take quilt", "open safe", "examine transcripts", "take it", "again", ""]
+)
 def test_words_of_the_game_are_not(command: str) -> None:
     assert not refused(command)
 

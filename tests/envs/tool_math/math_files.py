@@ -1,4 +1,6 @@
-"""Where official math data may stand: beside the repository, or where TURNWISE_MATH_DATA says. None of it is part of turnwise."""
+"""Where official math data may stand: beside the repository, or where TURNWISE_MATH_DATA says. None
+of it is part of turnwise.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,10 @@ from typing import Any
 
 import pytest
 
-FOLDER = Path(os.environ.get("TURNWISE_MATH_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data" / "math")
+FOLDER = Path(
+    os.environ.get("TURNWISE_MATH_DATA")
+    or Path(__file__).resolve().parents[4] / "shared" / "data" / "math"
+)
 
 
 def path(name: str) -> Path:

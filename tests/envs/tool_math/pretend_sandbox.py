@@ -1,4 +1,6 @@
-"""A sandbox that only pretends: cells are run in this process. For tests of what is around it, with code the tests wrote."""
+"""A sandbox that only pretends: cells are run in this process. For tests of what is around it, with
+code the tests wrote.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ ONE = threading.Lock()
 
 
 class PretendSession(Session):
-    """Understands `#timeout`, `#memory`, `#output`, `#died`, `#infrastructure`: a cell that begins so ends so."""
+    """Understands `#timeout`, `#memory`, `#output`, `#died`, `#infrastructure`: a cell that begins
+    so ends so.
+    """
 
     def __init__(self, names: dict[str, Any]) -> None:
         self.names, self.stands = names, True
@@ -94,7 +98,9 @@ class PretendSandbox(Sandbox):
         for session in self._sessions:
             session.close()
 
-    def run(self, command: Sequence[str] | str, timeout: float | None = None, stdin: str | bytes = "") -> Result:
+    def run(
+        self, command: Sequence[str] | str, timeout: float | None = None, stdin: str | bytes = ""
+    ) -> Result:
         raise AssertionError("nothing here runs programs")
 
     def shell(self) -> Shell:

@@ -24,7 +24,10 @@ from turnwise.envs.tool_math.boxed import gsm8k_answer, last_boxed, solution_ans
         (r"an { open one, \boxed{2}", "2"),
         (r"\\boxed{5}", "5"),
         (r"\\\boxed{5}", "5"),
-        (r"\boxed{\begin{pmatrix} 1 \\ {2} \end{pmatrix}}", r"\begin{pmatrix} 1 \\ {2} \end{pmatrix}"),
+        (
+            r"\boxed{\begin{pmatrix} 1 \\ {2} \end{pmatrix}}",
+            r"\begin{pmatrix} 1 \\ {2} \end{pmatrix}",
+        ),
         (r"\boxed{3} and then \boxed{5 cut off", "3"),
         (r"\boxed{3 never closed, \boxed{5}", "5"),
         (r"\boxed{}", ""),

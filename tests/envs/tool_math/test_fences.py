@@ -1,4 +1,6 @@
-"""Fences read line by line: kinds of fence, nesting, line endings, and that what is written can be read."""
+"""Fences read line by line: kinds of fence, nesting, line endings, and that what is written can be
+read.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,9 @@ def test_prose_may_stand_before_a_fence_that_says_python() -> None:
 
 
 def test_the_indentation_of_a_fence_is_taken_off_its_code() -> None:
-    block = first_code("1. Compute\n   ```python\n   for k in range(2):\n       print(k)\n \n   ```")
+    block = first_code(
+        "1. Compute\n   ```python\n   for k in range(2):\n       print(k)\n \n   ```"
+    )
     assert block is not None and block.code == "for k in range(2):\n    print(k)\n"
 
 
@@ -74,7 +78,10 @@ def test_an_empty_block_is_a_block() -> None:
     assert block is not None and block.code == ""
 
 
-@given(st.text(st.characters(exclude_characters="\r"), max_size=60), st.sampled_from(["", "Prose.\n", "```output\n3\n```\n"]))
+@given(
+    st.text(st.characters(exclude_characters="\r"), max_size=60),
+    st.sampled_from(["", "Prose.\n", "```output\n3\n```\n"]),
+)
 def test_what_is_fenced_is_read_back(code: str, before: str) -> None:
     block = first_code(before + fenced(code) + "\nafter")
     assert block is not None and block.code == code

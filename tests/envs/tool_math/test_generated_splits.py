@@ -1,4 +1,6 @@
-"""Generated splits as an environment asks for them: every default is there, whatever small families run out of."""
+"""Generated splits as an environment asks for them: every default is there, whatever small families
+run out of.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from turnwise.errors import ConfigError
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_a_family_without_problems_in_a_split_leaves_them_to_the_others(split: str) -> None:
-    made = generate(60, split, families=["probability/collector", "arithmetic/integers"], levels=[1])
+    made = generate(
+        60, split, families=["probability/collector", "arithmetic/integers"], levels=[1]
+    )
     assert len({one.code for one in made}) == 60
 
 

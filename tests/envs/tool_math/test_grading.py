@@ -1,19 +1,23 @@
-r"""Answers against references. The traps of math-verify that the grader is built around are one test each (`TRAPS`)."""
+r"""Answers against references. The traps of math-verify that the grader is built around are one
+test each (`TRAPS`).
+"""
 
 from __future__ import annotations
 
 import importlib.util
 import threading
 
-import math_files
 import pytest
 
+from tests.envs.tool_math import math_files
 from turnwise.envs.tool_math import grade, grading_pool
 from turnwise.envs.tool_math.grading import LENGTH_CAP, Grade, _decide, graded, reference_answer
 from turnwise.envs.tool_math.grading_pool import GraderError, shared_pool
 from turnwise.envs.tool_math.spelling import latex
 
-needs_math = pytest.mark.skipif(importlib.util.find_spec("math_verify") is None, reason="math-verify is not installed: [math]")
+needs_math = pytest.mark.skipif(
+    importlib.util.find_spec("math_verify") is None, reason="math-verify is not installed: [math]"
+)
 
 TRAPS = [
     # A gold that is not wrapped is read in part.
@@ -103,7 +107,9 @@ TRAPS = [
 @pytest.mark.parametrize(("gold", "answer", "right"), TRAPS)
 def test_traps(gold: str, answer: str, right: bool) -> None:
     assert grade(gold, f"so \\boxed{{{answer}}}") is right
-    assert grade(f"\\boxed{{{gold}}}", f"\\boxed{{{answer}}}") is right, "a gold may come in its box"
+    assert grade(f"\\boxed{{{gold}}}", f"\\boxed{{{answer}}}") is right, (
+        "a gold may come in its box"
+    )
 
 
 def test_the_last_box_counts_and_boxes_do_not_merge() -> None:
@@ -119,14 +125,19 @@ def test_what_text_gives_an_answer() -> None:
     assert graded("5", "first\nsecond 5").status == "no_answer"
     assert graded("5", " 5 ") == Grade(True, "5", "graded", "text")
     assert graded("1080", "long\n#### 1,080") == Grade(True, "1,080", "graded", "text")
-    assert grade(r"\begin{pmatrix} 1 \\" + "\n" + r"2 \end{pmatrix}", r"\begin{pmatrix} 1 \\" + "\n" + r"2 \end{pmatrix}")
+    assert grade(
+        r"\begin{pmatrix} 1 \\" + "\n" + r"2 \end{pmatrix}",
+        r"\begin{pmatrix} 1 \\" + "\n" + r"2 \end{pmatrix}",
+    )
 
 
 def test_long_and_deep_answers_are_wrong_unread() -> None:
     assert graded("5", "\\boxed{" + "1+" * LENGTH_CAP + "1}").status == "too_long"
     assert graded("5", "\\boxed{" + "(" * 60 + "5" + ")" * 60 + "}").status == "too_long"
     gold = "+".join(["x"] * LENGTH_CAP)
-    assert graded(gold, f"\\boxed{{{gold}}}").correct, "a gold that is long may be answered at length"
+    assert graded(gold, f"\\boxed{{{gold}}}").correct, (
+        "a gold that is long may be answered at length"
+    )
 
 
 @pytest.mark.parametrize("gold", ["", "  ", r"\boxed{}", "$$"])
@@ -140,19 +151,29 @@ def test_golds_are_unwrapped() -> None:
     assert reference_answer(r"So $\boxed{7}$") == "7"
 
 
-def test_without_algebra_other_spellings_are_wrong_and_no_worker_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_algebra_other_spellings_are_wrong_and_no_worker_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def refuse() -> None:
         raise AssertionError("a pool was asked for")
 
     monkeypatch.setattr("turnwise.envs.tool_math.grading.shared_pool", refuse)
-    assert graded(r"\sqrt{12}", r"\boxed{2\sqrt{3}}", algebra=False) == Grade(False, r"2\sqrt{3}", "graded", "spelling")
+    assert graded(r"\sqrt{12}", r"\boxed{2\sqrt{3}}", algebra=False) == Grade(
+        False, r"2\sqrt{3}", "graded", "spelling"
+    )
     assert graded(r"\frac{1}{2}", r"\boxed{0.5}", algebra=False).correct
     assert graded(r"\text{Sunday}", r"\boxed{Sunday}", algebra=False).correct
     # Numbers, words and equal text need no algebra in the first place.
-    assert grade("1080", r"\boxed{1,080.0}") and grade(r"\pi", r"\boxed{\pi}") and not grade("7", r"\boxed{8}")
+    assert (
+        grade("1080", r"\boxed{1,080.0}")
+        and grade(r"\pi", r"\boxed{\pi}")
+        and not grade("7", r"\boxed{8}")
+    )
 
 
-def test_without_the_extra_algebra_is_an_error_and_not_a_wrong_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_algebra_is_an_error_and_not_a_wrong_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     pool = grading_pool.GradingPool(size=1)
     monkeypatch.setattr("turnwise.envs.tool_math.grading.shared_pool", lambda: pool)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
@@ -176,7 +197,8 @@ def test_grading_works_in_threads() -> None:
     assert found == [True] * 6
 
 
-# Official golds ---------------------------------------------------------------------------------------------------------
+# Official golds
+# ---------------------------------------------------------------------------------------------------------
 
 
 def test_gsm8k_golds_against_themselves_and_their_solutions() -> None:
@@ -189,8 +211,14 @@ def test_gsm8k_golds_against_themselves_and_their_solutions() -> None:
 
 def test_shifted_gsm8k_golds_are_wrong_unless_equal() -> None:
     golds = [row["answer"] for row in math_files.rows("gsm8k_test.jsonl")]
-    accepted = [(a, b) for a, b in zip(golds, golds[1:] + golds[:1], strict=True) if grade(a, f"\\boxed{{{b}}}")]
-    assert [pair for pair in accepted if int(pair[0].replace(",", "")) != int(pair[1].replace(",", ""))] == []
+    accepted = [
+        (a, b)
+        for a, b in zip(golds, golds[1:] + golds[:1], strict=True)
+        if grade(a, f"\\boxed{{{b}}}")
+    ]
+    assert [
+        pair for pair in accepted if int(pair[0].replace(",", "")) != int(pair[1].replace(",", ""))
+    ] == []
 
 
 def test_math_golds_against_themselves() -> None:
@@ -210,5 +238,9 @@ def test_math_golds_against_themselves_by_algebra_alone() -> None:
 @pytest.mark.slow
 def test_shifted_math_golds_are_wrong() -> None:
     golds = [row["answer"] for row in math_files.rows("math_train_sample.jsonl")]
-    pairs = [(a, b) for a, b in zip(golds, golds[1:] + golds[:1], strict=True) if _decide(a, b) != (True, "text")]
+    pairs = [
+        (a, b)
+        for a, b in zip(golds, golds[1:] + golds[:1], strict=True)
+        if _decide(a, b) != (True, "text")
+    ]
     assert [pair for pair in pairs if grade(pair[0], f"\\boxed{{{pair[1]}}}")] == []

@@ -1,4 +1,6 @@
-"""The pool: what a costly or deadly answer does, and what a broken machine does, are different things."""
+"""The pool: what a costly or deadly answer does, and what a broken machine does, are different
+things.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,17 @@ import pytest
 
 from turnwise.envs.tool_math.grading_pool import GraderError, GradingPool, Limits, _Worker
 
-pytestmark = pytest.mark.skipif(importlib.util.find_spec("math_verify") is None, reason="math-verify is not installed: [math]")
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("math_verify") is None, reason="math-verify is not installed: [math]"
+)
 ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[GradingPool]:
-    """One worker with little processor time, so that an attack costs little; a real answer takes a tenth of it."""
+    """One worker with little processor time, so that an attack costs little; a real answer takes a
+    tenth of it.
+    """
     made = GradingPool(size=1, limits=Limits(cpu_seconds=0.7, wall_seconds=120.0))
     yield made
     made.close()
@@ -42,7 +48,9 @@ def test_it_compares_with_the_gold_first(pool: GradingPool) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("answer", ["9^{9^{9^9}}", "(10^9)!", "2^{10^{10}}"])
-def test_an_answer_that_costs_too_much_is_a_timeout_and_the_worker_is_replaced(pool: GradingPool, answer: str) -> None:
+def test_an_answer_that_costs_too_much_is_a_timeout_and_the_worker_is_replaced(
+    pool: GradingPool, answer: str
+) -> None:
     pool.compare("1", "2/2")
     before = pool.processes
     assert pool.compare("7", answer) == "timeout"
@@ -75,13 +83,17 @@ def deadly(monkeypatch: pytest.MonkeyPatch, when: str) -> None:
     monkeypatch.setattr(_Worker, "ask", die)
 
 
-def test_an_answer_that_kills_workers_is_wrong(pool: GradingPool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_kills_workers_is_wrong(
+    pool: GradingPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deadly(monkeypatch, "666")
     assert pool.compare("7", "666") == "died"
     assert pool.compare("7", "x+1") == "different"
 
 
-def test_workers_that_die_on_everything_are_an_error(pool: GradingPool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_that_die_on_everything_are_an_error(
+    pool: GradingPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     deadly(monkeypatch, "*")
     with pytest.raises(GraderError, match="known to be good"):
         pool.compare("7", "x+1")
@@ -101,7 +113,10 @@ def test_a_worker_that_stalls_is_killed(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_more_threads_than_workers_wait_their_turn(pool: GradingPool) -> None:
     found: list[str] = []
-    threads = [threading.Thread(target=lambda k=k: found.append(pool.compare(f"{k}+x", f"x+{k}"))) for k in range(6)]
+    threads = [
+        threading.Thread(target=lambda k=k: found.append(pool.compare(f"{k}+x", f"x+{k}")))
+        for k in range(6)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -143,7 +158,12 @@ assert grade("\\\\sqrt{48}", "\\\\boxed{4\\\\sqrt{3}}") and shared_pool().proces
 def test_a_program_grades_without_a_main_guard_forks_and_leaves_nothing() -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CANARY": "secret"}
     done = subprocess.run(
-        [sys.executable, "-P", "-c", SCRIPT], capture_output=True, text=True, env=environment, timeout=300, check=False
+        [sys.executable, "-P", "-c", SCRIPT],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=300,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     pid, leaked = done.stdout.split()

@@ -20,14 +20,20 @@ def test_head_and_tail_are_kept(text: str, limit: int) -> None:
         assert seen.text == text
         return
     head, tail = limit - limit // 2, limit // 2
-    assert seen.text == f"{text[:head]}\n[{len(text) - limit} characters left out]\n{text[len(text) - tail :]}"
+    assert (
+        seen.text
+        == f"{text[:head]}\n[{len(text) - limit} characters left out]\n{text[len(text) - tail :]}"
+    )
 
 
 def test_output_and_the_last_line_of_a_traceback() -> None:
     assert shown(Result("7\n", "", None), 512, 5, True).text == "7"
     seen = shown(Result("7\n", TRACEBACK, None, "exception"), 512, 5, True)
     assert seen.text == "7\nZeroDivisionError: division by zero" and not seen.clipped
-    assert shown(Result("", "E: " + "x" * 900, None, "exception"), 512, 5, True).text == "E: " + "x" * 197
+    assert (
+        shown(Result("", "E: " + "x" * 900, None, "exception"), 512, 5, True).text
+        == "E: " + "x" * 197
+    )
     assert shown(Result("", "", None, "exception"), 512, 5, True).text == "Exception"
 
 
@@ -40,7 +46,13 @@ def test_what_the_sandbox_dropped_counts_as_clipped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"), [("timeout", "longer than 2.5 s"), ("memory", "more memory"), ("output", "more output"), ("died", "ended")]
+    ("error", "said"),
+    [
+        ("timeout", "longer than 2.5 s"),
+        ("memory", "more memory"),
+        ("output", "more output"),
+        ("died", "ended"),
+    ],
 )
 def test_how_an_interpreter_was_lost_is_said(error: str, said: str) -> None:
     kept = shown(Result("so far", "", None, error), 512, 2.5, True).text  # type: ignore[arg-type]

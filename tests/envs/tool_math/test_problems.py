@@ -1,4 +1,6 @@
-"""Generated problems: pure functions of their arguments, splits without overlap, and answers that a second method confirms."""
+"""Generated problems: pure functions of their arguments, splits without overlap, and answers that a
+second method confirms.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def printed(code: str) -> str:
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_program_finds_the_answer_that_the_problem_was_made_with(family: str, level: int) -> None:
+def test_the_program_finds_the_answer_that_the_problem_was_made_with(
+    family: str, level: int
+) -> None:
     for index in range(4):
         made = problem(family, level, index)
         assert graded(made.answer, f"\\boxed{{{printed(made.code)}}}", algebra=False).correct, made
@@ -57,7 +61,12 @@ def test_a_problem_is_a_function_of_its_arguments() -> None:
     code = "from turnwise.envs.tool_math import generate\nprint(0, [(p.id, p.question, p.answer) for p in generate(60, seed=3)])"
     runs = {
         subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True, env={"PYTHONHASHSEED": seed}
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=True,
+            env={"PYTHONHASHSEED": seed},
         ).stdout
         for seed in ("1", "2")
     }
@@ -78,14 +87,26 @@ def test_a_recorded_problem_has_not_changed() -> None:
 def test_splits_share_no_problem_in_any_words() -> None:
     held = {split: {made.code for made in generate(150, split, levels=(1, 2))} for split in SPLITS}
     assert all(len(codes) == 150 for codes in held.values())
-    assert not held["train"] & held["dev"] and not held["train"] & held["test"] and not held["dev"] & held["test"]
+    assert (
+        not held["train"] & held["dev"]
+        and not held["train"] & held["test"]
+        and not held["dev"] & held["test"]
+    )
     for split, codes in held.items():
         assert all(part_of(code) in SPLITS[split] for code in codes)
 
 
 def test_levels_grow() -> None:
-    for family in ("arithmetic/integers", "algebra/linear_system", "probability/dice", "everyday/shopping"):
-        sizes = [sum(len(problem(family, level, index).question) for index in range(40)) for level in (1, 3, 5)]
+    for family in (
+        "arithmetic/integers",
+        "algebra/linear_system",
+        "probability/dice",
+        "everyday/shopping",
+    ):
+        sizes = [
+            sum(len(problem(family, level, index).question) for index in range(40))
+            for level in (1, 3, 5)
+        ]
         assert sizes[0] < sizes[1] < sizes[2], family
 
 
@@ -123,7 +144,9 @@ def test_polynomials_are_written_as_in_books() -> None:
     assert term(1, "") == " + 1" and term(0, "x") == ""
 
 
-needs_gym = pytest.mark.skipif(importlib.util.find_spec("reasoning_gym") is None, reason="reasoning-gym is not installed")
+needs_gym = pytest.mark.skipif(
+    importlib.util.find_spec("reasoning_gym") is None, reason="reasoning-gym is not installed"
+)
 
 
 @needs_gym
@@ -133,8 +156,15 @@ def test_families_of_reasoning_gym_have_numbers_for_answers(family: str) -> None
     for level in (1, 5):
         made = problem(family, level, 0)
         assert made == problem(family, level, 0)
-        assert made.source == "reasoning-gym" and made.question and rational.number(made.answer) is not None
-    train, test = ({made.question for made in generate(6, split, families=(family,))} for split in ("train", "test"))
+        assert (
+            made.source == "reasoning-gym"
+            and made.question
+            and rational.number(made.answer) is not None
+        )
+    train, test = (
+        {made.question for made in generate(6, split, families=(family,))}
+        for split in ("train", "test")
+    )
     assert not train & test
 
 
@@ -146,10 +176,14 @@ def test_the_grader_decides_as_reasoning_gym_does() -> None:
     data = reasoning_gym.create_dataset("chain_sum", size=5, seed=1)
     for item in data:
         for given in (item["answer"], str(int(item["answer"]) + 1)):
-            assert graded(item["answer"], f"\\boxed{{{given}}}").correct == (data.score_answer(given, item) == 1.0)
+            assert graded(item["answer"], f"\\boxed{{{given}}}").correct == (
+                data.score_answer(given, item) == 1.0
+            )
 
 
-def test_without_reasoning_gym_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_reasoning_gym_the_error_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"turnwise\[reasoning-gym\]"):
         generate(1, families=("reasoning_gym/gcd",))

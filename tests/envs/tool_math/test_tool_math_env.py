@@ -1,4 +1,6 @@
-"""The environment around a pretended sandbox: turns, tags, grading, snapshots, and what becomes of interpreters."""
+"""The environment around a pretended sandbox: turns, tags, grading, snapshots, and what becomes of
+interpreters.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,11 @@ import pickle
 from typing import Any
 
 import pytest
-from pretend_sandbox import PretendSandbox, Unforkable
 
-from turnwise.agents.rollout import episodes_for, play
+from tests.envs.tool_math.pretend_sandbox import PretendSandbox, Unforkable
+from turnwise.agents.driver import episodes_for, play
 from turnwise.agents.scripted import ExpertAgent, ReplayAgent
-from turnwise.envs.testing import check_turn_env
+from turnwise.envs.checks import check_turn_env
 from turnwise.envs.tool_math.env import ToolMathEnv
 from turnwise.envs.tool_math.fences import fenced
 from turnwise.envs.tool_math.interpreter import Pool
@@ -20,7 +22,18 @@ from turnwise.errors import ConfigError, TaskError
 from turnwise.sandbox.contract import SandboxError, Spec
 
 PROBLEMS = {
-    "train": [Problem(f"sum-{n}", f"What is {n} + 1?", str(n + 1), 1, "sum", f"print({n} + 1)", ("family=sum",)) for n in range(3)],
+    "train": [
+        Problem(
+            f"sum-{n}",
+            f"What is {n} + 1?",
+            str(n + 1),
+            1,
+            "sum",
+            f"print({n} + 1)",
+            ("family=sum",),
+        )
+        for n in range(3)
+    ],
     "test": [Problem("half", "What is half of 1?", "\\frac{1}{2}")],
 }
 
@@ -50,9 +63,15 @@ def tags(info: dict[str, Any]) -> set[str]:
 
 def test_code_then_an_answer() -> None:
     env = begun()
-    observation, reward, done, _, info = env.step("Let me add.\n```python\nx = 2 + 1\nprint(x)\n```")
+    observation, reward, done, _, info = env.step(
+        "Let me add.\n```python\nx = 2 + 1\nprint(x)\n```"
+    )
     assert (observation, reward, done) == ("\nCode execution result: 3\n", 0.0, False)
-    assert tags(info) == {"code"} and (info["output"], info["tool_calls"], info["valid"]) == ("3", 1, True)
+    assert tags(info) == {"code"} and (info["output"], info["tool_calls"], info["valid"]) == (
+        "3",
+        1,
+        True,
+    )
     observation, reward, done, _, info = env.step("So it is \\boxed{3}.")
     assert (reward, done, info["success"], info["score"]) == (1.0, True, True, 1.0)
     assert tags(info) == {"answer"} and info["grader"] == "graded" and info["output"] == ""
@@ -60,7 +79,13 @@ def test_code_then_an_answer() -> None:
 
 def test_a_wrong_answer_ends_the_episode_without_a_reward() -> None:
     _, reward, done, _, info = begun().step("\\boxed{4}")
-    assert (reward, done, info["success"], info["score"], info["valid"]) == (0.0, True, False, 0.0, True)
+    assert (reward, done, info["success"], info["score"], info["valid"]) == (
+        0.0,
+        True,
+        False,
+        0.0,
+        True,
+    )
 
 
 def test_an_answer_that_is_cut_off_is_an_answer_and_not_right() -> None:
@@ -91,7 +116,10 @@ def test_variables_last_in_one_setting_and_not_in_the_other() -> None:
         env.step(fenced("x = 5"))
         _, _, _, _, info = env.step(fenced("print(x)"))
         assert info["output"] == shown and ("code_error" in info["tags"]) == (not stateful)
-        assert len(PretendSandbox.episodes()) == int(stateful) and len(PretendSandbox.opened) == 1 + stateful
+        assert (
+            len(PretendSandbox.episodes()) == int(stateful)
+            and len(PretendSandbox.opened) == 1 + stateful
+        )
         env.close()
 
 
@@ -108,8 +136,12 @@ def test_a_lost_interpreter_is_made_anew(error: str) -> None:
     env = begun()
     env.step(fenced("x = 5"))
     _, _, done, _, info = env.step(fenced(f"#{error}"))
-    assert not done and tags(info) == {"code", "code_error"} and "variables are lost" in info["output"]
-    assert not PretendSandbox.opened  # what it was a copy of may have suffered, and is not used again
+    assert (
+        not done and tags(info) == {"code", "code_error"} and "variables are lost" in info["output"]
+    )
+    assert (
+        not PretendSandbox.opened
+    )  # what it was a copy of may have suffered, and is not used again
     assert env.step(fenced("print(x)"))[4]["output"] == "NameError: name 'x' is not defined"
     # What is run again in a restored episode are the cells of the new interpreter alone.
     assert pickle.loads(pickle.dumps(env)).step(fenced("print(1)"))[4]["output"] == "1"
@@ -122,10 +154,19 @@ def test_a_failing_sandbox_is_an_error_and_never_a_reward_of_zero() -> None:
     assert not PretendSandbox.opened
     assert env.step(fenced("print(3)"))[4]["output"] == "3"  # the turn did not happen
     recorded = play(episodes_for(["sum-2"], 1, "train"), env_with, ExpertAgent())
-    broken = [type(recorded[0].turns[0])(**{**as_dict(recorded[0].turns[0]), "action": fenced("#infrastructure")})]
+    broken = [
+        type(recorded[0].turns[0])(
+            **{**as_dict(recorded[0].turns[0]), "action": fenced("#infrastructure")}
+        )
+    ]
     replay = ReplayAgent([type(recorded[0])(**{**as_dict(recorded[0]), "turns": tuple(broken)})])
     (failed,) = play(replay.episodes(), env_with, replay)
-    assert failed.error is not None and "SandboxError" in failed.error and failed.stop_reason == "error" and not failed.turns
+    assert (
+        failed.error is not None
+        and "SandboxError" in failed.error
+        and failed.stop_reason == "error"
+        and not failed.turns
+    )
 
 
 def as_dict(record: Any) -> dict[str, Any]:
@@ -135,7 +176,10 @@ def as_dict(record: Any) -> dict[str, Any]:
 def test_long_output_is_clipped_and_text_after_the_block_is_not_heard() -> None:
     env = begun(output_chars=10)
     _, _, _, _, info = env.step(fenced("print('a' * 8 + 'b' * 8)"))
-    assert info["output"] == "aaaaa\n[6 characters left out]\nbbbbb" and tags(info) == {"code", "truncated"}
+    assert info["output"] == "aaaaa\n[6 characters left out]\nbbbbb" and tags(info) == {
+        "code",
+        "truncated",
+    }
     _, _, done, _, info = env.step(fenced("print(3)") + "\nHence \\boxed{3}.")
     assert not done and tags(info) == {"code", "truncated"}
 
@@ -149,7 +193,10 @@ def test_printed_answers_count_unless_told_otherwise() -> None:
 
 
 def test_final_answer_prints_a_box() -> None:
-    assert begun(final_answer=True, printed_answers=False).step(fenced("final_answer(3)"))[1:3] == (1.0, True)
+    assert begun(final_answer=True, printed_answers=False).step(fenced("final_answer(3)"))[1:3] == (
+        1.0,
+        True,
+    )
     sympy = pytest.importorskip("sympy")
     env = env_with(final_answer=True)
     env.reset(options={"task": "half"})
@@ -177,7 +224,9 @@ def test_states_are_equal_where_the_same_code_ran_whatever_was_said_about_it() -
 
 
 @pytest.mark.parametrize("sandbox", [PretendSandbox, Unforkable])
-def test_a_fork_has_an_interpreter_of_its_own_that_knows_the_past(sandbox: type[PretendSandbox]) -> None:
+def test_a_fork_has_an_interpreter_of_its_own_that_knows_the_past(
+    sandbox: type[PretendSandbox],
+) -> None:
     env = begun(sandbox=sandbox)
     env.step(fenced("x = [1]"))
     made = sandbox.made
@@ -210,7 +259,11 @@ def test_no_interpreter_outlives_its_episode_or_its_environment() -> None:
     assert not PretendSandbox.episodes()
     (pristine,) = PretendSandbox.opened
     env.step(fenced("print('x' in globals())"))
-    assert env._output == "False" and pristine in PretendSandbox.opened and len(PretendSandbox.opened) == 2
+    assert (
+        env._output == "False"
+        and pristine in PretendSandbox.opened
+        and len(PretendSandbox.opened) == 2
+    )
     env.step("\\boxed{1}")
     assert PretendSandbox.opened == [pristine]
     other = env.spawn()
@@ -238,7 +291,9 @@ def test_episodes_at_the_same_time_share_no_sandbox() -> None:
         other.step(fenced("x = 1"))
     assert len(PretendSandbox.episodes()) == 4 and len(PretendSandbox.opened) == 8
     fork = env.fork()
-    assert len(PretendSandbox.opened) == 8  # what a fork lives beside is given up with it, and for no other episode
+    assert (
+        len(PretendSandbox.opened) == 8
+    )  # what a fork lives beside is given up with it, and for no other episode
     for other in (env, fork, *others):
         other.close()
     assert len(PretendSandbox.opened) == 3 and not PretendSandbox.episodes()
@@ -284,7 +339,9 @@ def test_replaying_a_cell_that_no_longer_runs_is_an_error_of_the_sandbox() -> No
         def session(self) -> Any:
             session = super().session()
             run = session.run
-            session.run = lambda code, timeout=None: run("#timeout" if "x = random" in code else code)  # type: ignore[method-assign]
+            session.run = lambda code, timeout=None: run(
+                "#timeout" if "x = random" in code else code
+            )  # type: ignore[method-assign]
             return session
 
     other.sandbox = Failing
@@ -294,17 +351,26 @@ def test_replaying_a_cell_that_no_longer_runs_is_an_error_of_the_sandbox() -> No
 
 
 def test_the_expert_runs_the_program_and_answers() -> None:
-    trajectories = play(episodes_for([p.id for p in PROBLEMS["train"]], 2, "train"), env_with, ExpertAgent())
-    assert all(t.success and [turn.action[:3] for turn in t.turns] == ["```", "\\bo"] for t in trajectories)
+    trajectories = play(
+        episodes_for([p.id for p in PROBLEMS["train"]], 2, "train"), env_with, ExpertAgent()
+    )
+    assert all(
+        t.success and [turn.action[:3] for turn in t.turns] == ["```", "\\bo"] for t in trajectories
+    )
     assert [turn.tags for turn in trajectories[0].turns] == [("code",), ("answer",)]
     env = env_with()
     env.reset(options={"task": "half"})
-    assert env.expert_action() == "\\boxed{\\frac{1}{2}}" and env.step(env.expert_action() or "")[1] == 1.0
+    assert (
+        env.expert_action() == "\\boxed{\\frac{1}{2}}"
+        and env.step(env.expert_action() or "")[1] == 1.0
+    )
     assert env.expert_action() is None and env_with().expert_action() is None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [{}, {"stateful": False}, {"sandbox": Unforkable}, {"stop_at_void": False}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"stateful": False}, {"sandbox": Unforkable}, {"stop_at_void": False}]
+)
 def test_the_contract_is_kept(settings: dict[str, Any]) -> None:
     check_turn_env(lambda: env_with(**settings), resets=200)
 
@@ -314,7 +380,9 @@ def test_splits_and_tasks() -> None:
     assert env.splits == ("train", "test") and env.tasks("train") == ("sum-0", "sum-1", "sum-2")
     alone = ToolMathEnv(PROBLEMS["train"], sandbox=PretendSandbox)
     assert alone.splits == ("all",) and alone.split == "all"
-    assert env.data_hash != alone.data_hash != ToolMathEnv(PROBLEMS["train"], stateful=False).data_hash
+    assert (
+        env.data_hash != alone.data_hash != ToolMathEnv(PROBLEMS["train"], stateful=False).data_hash
+    )
     with pytest.raises(TaskError, match="train, test"):
         env_with(split="dev")
     with pytest.raises(TaskError, match="no task"):

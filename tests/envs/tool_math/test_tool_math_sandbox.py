@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from turnwise.agents.rollout import episodes_for, play
+from turnwise.agents.driver import episodes_for, play
 from turnwise.agents.scripted import ExpertAgent, RandomAgent
-from turnwise.envs.registration import make
-from turnwise.envs.testing import check_turn_env
+from turnwise.envs.checks import check_turn_env
+from turnwise.envs.registry import make
 from turnwise.envs.tool_math.env import ToolMathEnv
 from turnwise.envs.tool_math.fences import fenced
 from turnwise.envs.tool_math.problems import Problem
@@ -59,7 +59,9 @@ def test_code_that_does_not_end_costs_its_time_and_its_variables() -> None:
     env.step(fenced("x = 1"))
     _, _, done, _, info = env.step(fenced("print('so far', flush=True)\nwhile True: pass"))
     assert not done and "code_error" in info["tags"]
-    assert info["output"].endswith("TimeoutError: the code ran longer than 1 s and was stopped; variables are lost")
+    assert info["output"].endswith(
+        "TimeoutError: the code ran longer than 1 s and was stopped; variables are lost"
+    )
     assert output(env, "print(x)") == "NameError: name 'x' is not defined"
     env.close()
 
@@ -76,7 +78,9 @@ def test_blocks_share_files_only_where_they_share_an_interpreter(stateful: bool)
 DRAWS = "import random, sys\nprint(random.random(), random.Random(1).random(), hash('a'), list({'x', 'y', 'z'}))"
 
 
-def test_chance_falls_the_same_in_every_interpreter_in_a_fork_and_in_a_replay(env: ToolMathEnv) -> None:
+def test_chance_falls_the_same_in_every_interpreter_in_a_fork_and_in_a_replay(
+    env: ToolMathEnv,
+) -> None:
     first = output(env, DRAWS)
     snapshot, fork = env.snapshot(), env.fork()
     second = output(env, DRAWS)
@@ -100,7 +104,10 @@ def test_numpy_draws_the_same_too(env: ToolMathEnv) -> None:
 
 
 def test_a_fork_copies_variables_files_and_whatever_cannot_be_pickled(env: ToolMathEnv) -> None:
-    output(env, "def numbers():\n    yield from range(9)\ng = numbers()\nnext(g)\nopen('note', 'w').write('1')")
+    output(
+        env,
+        "def numbers():\n    yield from range(9)\ng = numbers()\nnext(g)\nopen('note', 'w').write('1')",
+    )
     fork = env.fork()
     assert output(env, "print(next(g), next(g))") == "1 2"
     assert output(fork, "print(next(g), open('note').read())") == "1 1"
@@ -109,16 +116,27 @@ def test_a_fork_copies_variables_files_and_whatever_cannot_be_pickled(env: ToolM
 
 def test_exact_values_are_boxed_in_latex() -> None:
     pytest.importorskip("sympy")
-    env = ToolMathEnv([Problem("half", "Half of one?", "\\frac{1}{2}")], seconds=20.0, final_answer=True)
+    env = ToolMathEnv(
+        [Problem("half", "Half of one?", "\\frac{1}{2}")], seconds=20.0, final_answer=True
+    )
     env.reset(seed=0)
-    _, reward, done, _, info = env.step(fenced("from sympy import Rational\nfinal_answer(Rational(1, 2))"))
+    _, reward, done, _, info = env.step(
+        fenced("from sympy import Rational\nfinal_answer(Rational(1, 2))")
+    )
     assert (info["output"], reward, done) == ("\\boxed{\\frac{1}{2}}", 1.0, True)
 
 
 def test_the_page_runs_as_printed(capsys: pytest.CaptureFixture[str]) -> None:
     page = (Path(__file__).parents[3] / "docs/tool_math.md").read_text(encoding="utf8")
     shown: dict[str, Any] = {}
-    exec(compile(re.findall(r"```python\n(import gym.*?)\n```\n\n\|", page, re.S)[0], "docs/tool_math.md", "exec"), shown)
+    exec(
+        compile(
+            re.findall(r"```python\n(import gym.*?)\n```\n\n\|", page, re.S)[0],
+            "docs/tool_math.md",
+            "exec",
+        ),
+        shown,
+    )
     assert capsys.readouterr().out == "\nCode execution result: 408\n\n"
     assert shown["terminated"]
 
@@ -128,13 +146,24 @@ def descriptors() -> int:
 
 
 def test_many_episodes_at_once_end_as_they_do_alone_and_leave_nothing() -> None:
-    problems = [Problem(f"p{n}", f"What is {n} squared?", str(n * n), 1, "square", f"print({n} ** 2)") for n in range(24)]
+    problems = [
+        Problem(f"p{n}", f"What is {n} squared?", str(n * n), 1, "square", f"print({n} ** 2)")
+        for n in range(24)
+    ]
     env = ToolMathEnv(problems, seconds=20.0)
     before = None
     for _ in range(2):  # the first time, zygotes and workers start that stay
-        played = play(episodes_for(env.tasks("all"), 1, "all"), env.spawn, ExpertAgent(), concurrency=24)
+        played = play(
+            episodes_for(env.tasks("all"), 1, "all"), env.spawn, ExpertAgent(), concurrency=24
+        )
         assert [t.error for t in played] == [None] * 24 and all(t.success for t in played)
-        wild = play(episodes_for(env.tasks("all"), 1, "all"), env.spawn, RandomAgent(), max_turns=3, concurrency=16)
+        wild = play(
+            episodes_for(env.tasks("all"), 1, "all"),
+            env.spawn,
+            RandomAgent(),
+            max_turns=3,
+            concurrency=16,
+        )
         assert all(t.error is None for t in wild)
         gc.collect()
         assert before is None or descriptors() <= before

@@ -1,4 +1,6 @@
-"""What a turn is: the detection table of the SimpleTIR specification (section 4.4), with the one deviation it asks for."""
+"""What a turn is: the detection table of the SimpleTIR specification (section 4.4), with the one
+deviation it asks for.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,12 @@ TABLE = {
     "an answer": ("\\boxed{5}", None, True, False),
     "an answer that is cut off": ("\\boxed{5 truncated", None, True, False),
     "code that raises": ("```python\n1/0\n```", "1/0", False, False),
-    "prose between two blocks": ("```output\n1\n```\nSo\n```python\nprint(2)\n```", "print(2)", False, False),
+    "prose between two blocks": (
+        "```output\n1\n```\nSo\n```python\nprint(2)\n```",
+        "print(2)",
+        False,
+        False,
+    ),
     "python3": ("```python3\n1\n```", "1", False, False),
     "capital": ("```Python\n1\n```", "1", False, False),
     "windows": ("```python\r\n1\r\n```\r\n", "1", False, False),
@@ -32,7 +39,9 @@ def test_detection(name: str) -> None:
 
 
 def test_a_turn_ends_at_its_first_block_and_what_follows_is_not_heard() -> None:
-    text = "So\n```python\nprint(1)\n```\nThis prints 2, hence \\boxed{2}.\n```python\nprint(3)\n```"
+    text = (
+        "So\n```python\nprint(1)\n```\nThis prints 2, hence \\boxed{2}.\n```python\nprint(3)\n```"
+    )
     move = read_turn(text)
     assert (move.code, move.answer, move.cut) == ("print(1)", None, True)
     assert text[: move.end].endswith("print(1)\n```")
@@ -40,5 +49,8 @@ def test_a_turn_ends_at_its_first_block_and_what_follows_is_not_heard() -> None:
 
 
 def test_a_box_before_the_code_answers_and_one_in_the_code_does_not() -> None:
-    assert read_turn("\\boxed{4}, to check:\n```python\nprint(2 + 2)\n```").answer == "\\boxed{4}, to check:\n"
+    assert (
+        read_turn("\\boxed{4}, to check:\n```python\nprint(2 + 2)\n```").answer
+        == "\\boxed{4}, to check:\n"
+    )
     assert read_turn("```python\nprint('\\\\boxed{4}')\n```").answer is None

@@ -1,4 +1,6 @@
-"""A shop of invented products with every quirk the pages know: blank bullets, shared values, quotes, ranges, no options."""
+"""A shop of invented products with every quirk the pages know: blank bullets, shared values,
+quotes, ranges, no options.
+"""
 
 from __future__ import annotations
 

@@ -16,7 +16,9 @@ def official_directory() -> Path:
     """The directory of the official 1,000 products; skips the test where it is absent."""
     directory = Path(os.environ.get("TURNWISE_WEBSHOP_DATA", BESIDE))
     if not (directory / "items_shuffle_1000.json").is_file():
-        pytest.skip("items_shuffle_1000.json of the official WebShop data is absent: set TURNWISE_WEBSHOP_DATA to its directory")
+        pytest.skip(
+            "items_shuffle_1000.json of the official WebShop data is absent: set TURNWISE_WEBSHOP_DATA to its directory"
+        )
     return directory
 
 
@@ -41,5 +43,7 @@ def write(
     if human is not None:
         contents["items_human_ins"] = human
     for name, content in contents.items():
-        (directory / f"{name}{suffix}.json").write_text(json.dumps(content, **dump), encoding="utf8")
+        (directory / f"{name}{suffix}.json").write_text(
+            json.dumps(content, **dump), encoding="utf8"
+        )
     return directory

@@ -29,7 +29,10 @@ def test_calls(action: str, name: str, argument: str) -> None:
     assert parse(action) == Call(name, argument)
 
 
-@pytest.mark.parametrize("action", ["", "click", "click[]", "[x]", "buy now", "x\nsearch[shoes]", "click[a\nb]", "click[x"])
+@pytest.mark.parametrize(
+    "action",
+    ["", "click", "click[]", "[x]", "buy now", "x\nsearch[shoes]", "click[a\nb]", "click[x"],
+)
 def test_no_calls(action: str) -> None:
     assert parse(action) is None
 

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from official_files import raw, write
 
-from turnwise.envs.webshop import build, postings
+from tests.envs.webshop.official_files import raw, write
+from turnwise.envs.webshop import build
 from turnwise.envs.webshop.catalogue import Catalogue
 from turnwise.envs.webshop.official import Files
 from turnwise.errors import DataError
+from turnwise.retrieval import postings
 
 
 def titles(directory: Path, cache: Path) -> list[str]:
@@ -50,7 +51,13 @@ def test_changed_files_are_read_again(tmp_path: Path) -> None:
 def test_a_new_companion_is_noticed(tmp_path: Path) -> None:
     directory, cache = write(tmp_path / "data", [raw("A1")]), tmp_path / "cache"
     assert list(Catalogue.official(directory, cache=cache).human_instructions) == []
-    write(directory, [raw("A1")], human={"A1": [{"instruction": "x", "instruction_attributes": [], "instruction_options": []}]})
+    write(
+        directory,
+        [raw("A1")],
+        human={
+            "A1": [{"instruction": "x", "instruction_attributes": [], "instruction_options": []}]
+        },
+    )
     assert len(Catalogue.official(directory, cache=cache).human_instructions) == 1
 
 
@@ -81,7 +88,9 @@ def test_another_version_or_a_torn_manifest_is_built_again(tmp_path: Path, damag
 
 
 @pytest.mark.parametrize("problem", [KeyboardInterrupt, MemoryError])
-def test_an_interrupted_build_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: type[BaseException]) -> None:
+def test_an_interrupted_build_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, problem: type[BaseException]
+) -> None:
     directory, cache = write(tmp_path / "data", [raw("A1"), raw("A2")]), tmp_path / "cache"
 
     def interrupted(*_: Any) -> None:
@@ -110,7 +119,9 @@ def test_broken_files_leave_an_older_directory_alone(tmp_path: Path) -> None:
         titles(directory, cache)
 
 
-def test_leftovers_of_killed_builds_are_removed_and_those_of_living_ones_not(tmp_path: Path) -> None:
+def test_leftovers_of_killed_builds_are_removed_and_those_of_living_ones_not(
+    tmp_path: Path,
+) -> None:
     directory, cache = write(tmp_path / "data", [raw("A1")]), tmp_path / "cache"
     gone = subprocess.Popen([sys.executable, "-c", "pass"])
     gone.wait()
@@ -127,7 +138,9 @@ def test_leftovers_of_killed_builds_are_removed_and_those_of_living_ones_not(tmp
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     directory = write(tmp_path / "data", [raw("A1")])
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match=r"cannot be written .*: name another directory with cache="):
+    with pytest.raises(
+        DataError, match=r"cannot be written .*: name another directory with cache="
+    ):
         Catalogue.official(directory, cache=tmp_path / "file" / "cache")
 
 

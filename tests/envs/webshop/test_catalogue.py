@@ -6,10 +6,10 @@ from threading import Thread
 
 import pytest
 
-from turnwise.envs.webshop.bm25 import BM25Index
 from turnwise.envs.webshop.catalogue import RESULTS, Catalogue, Instruction, Instructions
 from turnwise.envs.webshop.product import Product
 from turnwise.errors import DataError
+from turnwise.retrieval.bm25 import BM25Index
 
 CUP = Product(
     asin="B2", title="Red Cup", description="For tea", bullets=("Holds 0.3 l", "Never indexed"), price=5.0, price_tag="$5.0",
@@ -22,7 +22,12 @@ POT = replace(CUP, asin="B1", title="Tea Pot", description="", options={}, bulle
 def test_products_by_asin_in_the_given_order() -> None:
     catalogue = Catalogue([CUP, POT])
     assert list(catalogue.asins) == ["B2", "B1"]
-    assert (catalogue["B2"], len(catalogue), "B1" in catalogue, "B9" in catalogue) == (CUP, 2, True, False)
+    assert (catalogue["B2"], len(catalogue), "B1" in catalogue, "B9" in catalogue) == (
+        CUP,
+        2,
+        True,
+        False,
+    )
     with pytest.raises(KeyError):
         catalogue["B9"]
 
@@ -32,8 +37,18 @@ def test_what_is_searched() -> None:
     catalogue = Catalogue([CUP, POT])
     assert CUP.text == "red cup for tea holds 0.3 l color: red, sky blue, and size: large"
     assert catalogue.search("tea") == ["B1", "B2"]
-    assert [catalogue.search(query) for query in ("SKY", "steel", "0.3", "sizes")] == [["B2"], ["B1"], ["B2"], ["B2"]]
-    assert catalogue.search("dishwasher") == catalogue.search("never indexed") == catalogue.search("") == []
+    assert [catalogue.search(query) for query in ("SKY", "steel", "0.3", "sizes")] == [
+        ["B2"],
+        ["B1"],
+        ["B2"],
+        ["B2"],
+    ]
+    assert (
+        catalogue.search("dishwasher")
+        == catalogue.search("never indexed")
+        == catalogue.search("")
+        == []
+    )
 
 
 def test_at_most_fifty_and_the_list_is_the_callers_own() -> None:
@@ -48,13 +63,17 @@ def test_a_query_is_ranked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     catalogue = Catalogue([CUP, POT])
     asked: list[str] = []
     search = BM25Index.search
-    monkeypatch.setattr(BM25Index, "search", lambda index, query, k: asked.append(query) or search(index, query, k))
+    monkeypatch.setattr(
+        BM25Index, "search", lambda index, query, k: asked.append(query) or search(index, query, k)
+    )
     assert [catalogue.search("tea") for _ in range(3)] == [["B1", "B2"]] * 3
     assert asked == ["tea"]
 
 
 def test_threads_may_search_at_once() -> None:
-    catalogue = Catalogue([replace(CUP, asin=f"B{k:03d}", title=f"cup w{k % 9}") for k in range(60)])
+    catalogue = Catalogue(
+        [replace(CUP, asin=f"B{k:03d}", title=f"cup w{k % 9}") for k in range(60)]
+    )
     found: dict[int, list[list[str]]] = {}
 
     def ask(name: int) -> None:
@@ -69,7 +88,9 @@ def test_threads_may_search_at_once() -> None:
 
 
 def test_the_hash_covers_everything_shown() -> None:
-    instructed = Instructions({"B1": ("Find me a pot", ("steel",))}, [Instruction("B1", "a pot", (), ("red",))])
+    instructed = Instructions(
+        {"B1": ("Find me a pot", ("steel",))}, [Instruction("B1", "a pot", (), ("red",))]
+    )
     catalogues = [
         Catalogue([CUP, POT]), Catalogue([POT, CUP]), Catalogue([CUP]), Catalogue([CUP, POT], page_size=5),
         Catalogue([CUP, replace(POT, price=6.0)]), Catalogue([CUP, replace(POT, bullets=("Steel", ""))]),
@@ -85,7 +106,9 @@ def test_the_hash_is_the_same_on_every_machine_and_python() -> None:
 
 
 def test_what_it_holds_for_others() -> None:
-    instructions = Instructions({"B1": ("Find me a pot", ("steel",))}, [Instruction("B2", "a cup", ("red",), ())])
+    instructions = Instructions(
+        {"B1": ("Find me a pot", ("steel",))}, [Instruction("B2", "a cup", ("red",), ())]
+    )
     catalogue = Catalogue([CUP, POT], goals=["g1", "g2"], page_size=3, instructions=instructions)
     assert (catalogue.goals, catalogue.page_size) == (("g1", "g2"), 3)
     assert catalogue.synthetic_instructions == {"B1": ("Find me a pot", ("steel",))}
@@ -112,4 +135,8 @@ def test_generated_catalogues_are_reached_from_here() -> None:
     catalogue = Catalogue.generate(n=40, seed=1)
     assert len(catalogue) == 40
     assert catalogue.goals
-    assert catalogue.data_hash == Catalogue.generate(n=40, seed=1).data_hash != Catalogue.generate(n=40, seed=2).data_hash
+    assert (
+        catalogue.data_hash
+        == Catalogue.generate(n=40, seed=1).data_hash
+        != Catalogue.generate(n=40, seed=2).data_hash
+    )

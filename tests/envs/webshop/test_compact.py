@@ -1,4 +1,6 @@
-"""The small shop: a closed vocabulary, short pages, near-duplicates that matter, and an expert that always succeeds."""
+"""The small shop: a closed vocabulary, short pages, near-duplicates that matter, and an expert that
+always succeeds.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,8 @@ from functools import cache
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shopping import buy, visit
 
+from tests.envs.webshop.shopping import buy, visit
 from turnwise.envs.webshop.catalogue import Catalogue
 from turnwise.envs.webshop.compact import HIGHEST_GOAL_PRICE, CompactStyle, compact_products
 from turnwise.envs.webshop.env import WebShopEnv
@@ -31,9 +33,19 @@ def said(shop: Catalogue) -> set[str]:
     """Every word of a catalogue and its goals but numbers and ASINs."""
     text = [goal.instruction for goal in shop.goals]
     for product in (shop[asin] for asin in shop.asins):
-        text += [product.title, product.description, *product.bullets, product.category, product.query]
+        text += [
+            product.title,
+            product.description,
+            *product.bullets,
+            product.category,
+            product.query,
+        ]
         text += [word for name, values in product.options.items() for word in (name, *values)]
-    return {word for word in re.split(r"[\s,:]+", " ".join(text)) if word and not _NUMBER.fullmatch(word)}
+    return {
+        word
+        for word in re.split(r"[\s,:]+", " ".join(text))
+        if word and not _NUMBER.fullmatch(word)
+    }
 
 
 @cache
@@ -43,16 +55,35 @@ def vocabulary() -> set[str]:
 
 
 def fits(shop: Catalogue, goal: Goal, asin: str, options: bool = True) -> bool:
-    """Whether buying a product would earn 1.0, by its plain facts; without `options`, as far as a results page shows."""
+    """Whether buying a product would earn 1.0, by its plain facts; without `options`, as far as a
+    results page shows.
+    """
     product = shop[asin]
-    seen = product.query == goal.query and set(goal.attributes) <= set(product.attributes) and product.price <= goal.price_upper
-    return seen and (not options or all(value in product.options.get(str(name), ()) for name, value in goal.options))
+    seen = (
+        product.query == goal.query
+        and set(goal.attributes) <= set(product.attributes)
+        and product.price <= goal.price_upper
+    )
+    return seen and (
+        not options
+        or all(value in product.options.get(str(name), ()) for name, value in goal.options)
+    )
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=SEEDS, n=st.integers(8, 60), options=st.integers(0, 2), attributes=st.integers(1, 2), distractors=st.integers(0, 5))
-def test_the_expert_earns_everything_on_every_goal(seed: int, n: int, options: int, attributes: int, distractors: int) -> None:
-    shop = generate_catalogue(n, seed, "compact", options=options, attributes=attributes, distractors=distractors)
+@given(
+    seed=SEEDS,
+    n=st.integers(8, 60),
+    options=st.integers(0, 2),
+    attributes=st.integers(1, 2),
+    distractors=st.integers(0, 5),
+)
+def test_the_expert_earns_everything_on_every_goal(
+    seed: int, n: int, options: int, attributes: int, distractors: int
+) -> None:
+    shop = generate_catalogue(
+        n, seed, "compact", options=options, attributes=attributes, distractors=distractors
+    )
     for reward in ("official", "fixed"):
         env = WebShopEnv(shop, shop.goals, reward=reward)
         assert all(buy(env, task) == 1.0 for task in range(0, len(shop.goals), 3))
@@ -71,17 +102,35 @@ def test_products_are_small(seed: int) -> None:
     shop = generate_catalogue(120, seed, "compact")
     for product in (shop[asin] for asin in shop.asins):
         assert re.fullmatch(r"[A-Z]{2}\d", product.asin)
-        assert 3 <= len(product.title.split()) <= 6 and product.description == "" and product.bullets == ()
-        assert product.price_tag == f"${product.price}" and product.price % 1 == 0 and product.price % 10 != 0
+        assert (
+            3 <= len(product.title.split()) <= 6
+            and product.description == ""
+            and product.bullets == ()
+        )
+        assert (
+            product.price_tag == f"${product.price}"
+            and product.price % 1 == 0
+            and product.price % 10 != 0
+        )
         assert 11 <= product.price <= 99
-        assert len(product.options) <= 2 and all(2 <= len(values) <= 4 for values in product.options.values())
+        assert len(product.options) <= 2 and all(
+            2 <= len(values) <= 4 for values in product.options.values()
+        )
         assert all(" " not in value for values in product.options.values() for value in values)
     for goal in shop.goals:
-        assert len(goal.instruction.split()) <= 25 and goal.price_upper % 10 == 0 and goal.price_upper < 100
+        assert (
+            len(goal.instruction.split()) <= 25
+            and goal.price_upper % 10 == 0
+            and goal.price_upper < 100
+        )
         assert shop[goal.asin].price <= HIGHEST_GOAL_PRICE
     # Whole dollars that end in no zero: under the limit exactly when the tens are.
     prices = {product.price for product in map(shop.__getitem__, shop.asins)}
-    assert all((price <= limit) == (price // 10 < limit // 10) for price in prices for limit in range(20, 100, 10))
+    assert all(
+        (price <= limit) == (price // 10 < limit // 10)
+        for price in prices
+        for limit in range(20, 100, 10)
+    )
 
 
 def test_knobs_do_what_they_say() -> None:
@@ -91,7 +140,15 @@ def test_knobs_do_what_they_say() -> None:
     assert len({listing.product.query for listing in plain}) == 5
     assert {len(listing.product.title.split()) for listing in plain} <= {2, 3}
     assert generate_catalogue(50, 0, "compact", page_size=7).page_size == 7
-    assert max(Counter(goal.asin for goal in generate_catalogue(100, 0, "compact", goals_per_product=2).goals).values()) == 2
+    assert (
+        max(
+            Counter(
+                goal.asin
+                for goal in generate_catalogue(100, 0, "compact", goals_per_product=2).goals
+            ).values()
+        )
+        == 2
+    )
     alone = generate_catalogue(400, 0, "compact", distractors=0, types=40)
     crowded = generate_catalogue(400, 0, "compact", distractors=7, types=40)
     assert candidates(alone) < candidates(crowded)
@@ -104,25 +161,34 @@ def candidates(shop: Catalogue) -> float:
     return sum(found) / len(found)
 
 
-@pytest.mark.parametrize(("products", "length"), [(32, 2), (64, 2), (65, 3), (640, 3), (641, 4), (6401, 5)])
+@pytest.mark.parametrize(
+    ("products", "length"), [(32, 2), (64, 2), (65, 3), (640, 3), (641, 4), (6401, 5)]
+)
 def test_asins_are_as_short_as_the_shop_allows(products: int, length: int) -> None:
     asins = {listing.product.asin for listing in compact_products(products, 0, CompactStyle())}
     assert len(asins) == products and {len(asin) for asin in asins} == {length}
 
 
 def test_a_small_shop_uses_only_as_many_letter_pairs_as_it_has_products() -> None:
-    names = [{listing.product.asin for listing in compact_products(24, seed, CompactStyle())} for seed in (0, 1)]
+    names = [
+        {listing.product.asin for listing in compact_products(24, seed, CompactStyle())}
+        for seed in (0, 1)
+    ]
     assert names[0] == names[1] and len(names[0]) == 24
 
 
 def test_choosing_matters(shop: Catalogue) -> None:
-    """Buying what a careless reader takes fails mostly; reading the page helps; opening products settles it."""
+    """Buying what a careless reader takes fails mostly; reading the page helps; opening products
+    settles it.
+    """
     first = careful = on_first_page = 0
     for goal in shop.goals:
         found = shop.search(f"{goal.attributes[0]} {goal.query}")
         on_first_page += goal.asin in found[: shop.page_size]
         first += fits(shop, goal, found[0])
-        careful += fits(shop, goal, next(asin for asin in found if fits(shop, goal, asin, options=False)))
+        careful += fits(
+            shop, goal, next(asin for asin in found if fits(shop, goal, asin, options=False))
+        )
     total = len(shop.goals)
     assert 0.85 <= on_first_page / total <= 0.97
     assert 0.2 <= first / total <= 0.4
@@ -142,7 +208,15 @@ def test_an_episode_is_short(shop: Catalogue) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"options": 3}, {"values": (4, 2)}, {"attributes": 0}, {"types": 41}, {"goals_per_product": 0}, {"distractors": -1}]
+    "wrong",
+    [
+        {"options": 3},
+        {"values": (4, 2)},
+        {"attributes": 0},
+        {"types": 41},
+        {"goals_per_product": 0},
+        {"distractors": -1},
+    ],
 )
 def test_settings_that_make_no_shop(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="is not a compact shop"):

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from corner_shop import LAMP_GOAL, catalogue
 
-from turnwise.envs.testing import check_turn_env
+from tests.envs.webshop.corner_shop import LAMP_GOAL, catalogue
+from turnwise.envs.checks import check_turn_env
 from turnwise.envs.webshop import Catalogue, Goal, WebShopEnv
 from turnwise.envs.webshop.env import WebShopInfo
 from turnwise.envs.webshop.goals import product_split
@@ -20,7 +20,9 @@ SMALL: dict[str, Any] = {"style": "compact", "products": 200}
 
 
 def corner(**settings: Any) -> WebShopEnv:
-    return WebShopEnv(catalogue(), goals=[LAMP_GOAL, replace(LAMP_GOAL, instruction="another")], **settings)
+    return WebShopEnv(
+        catalogue(), goals=[LAMP_GOAL, replace(LAMP_GOAL, instruction="another")], **settings
+    )
 
 
 def walk(env: WebShopEnv, *actions: str, task: int = 0) -> tuple[str, float, bool, dict[str, Any]]:
@@ -31,12 +33,21 @@ def walk(env: WebShopEnv, *actions: str, task: int = 0) -> tuple[str, float, boo
     return observation, reward, terminated, info
 
 
-BUY = ("search[desk lamp]", "click[b0lamp0001]", "click[black]", "click[oak brown]", 'click[12" tall]', "click[buy now]")
+BUY = (
+    "search[desk lamp]",
+    "click[b0lamp0001]",
+    "click[black]",
+    "click[oak brown]",
+    'click[12" tall]',
+    "click[buy now]",
+)
 
 
 @pytest.mark.parametrize("observation", ["text", "text_rich", "text+options"])
 def test_the_contract(observation: str) -> None:
-    check_turn_env(lambda: WebShopEnv(observation=observation, **SMALL), tasks=1, turns=6, resets=1000)
+    check_turn_env(
+        lambda: WebShopEnv(observation=observation, **SMALL), tasks=1, turns=6, resets=1000
+    )
 
 
 @pytest.mark.slow
@@ -47,7 +58,11 @@ def test_the_contract_over_ten_thousand_resets() -> None:
 
 def test_the_contract_over_official_files() -> None:
     # Two goals of the corner shop want a value of a group that another group owns on the page.
-    check_turn_env(lambda: WebShopEnv(catalogue(), reward="fixed", split_rule="all"), resets=500, expert_score=0.75)
+    check_turn_env(
+        lambda: WebShopEnv(catalogue(), reward="fixed", split_rule="all"),
+        resets=500,
+        expert_score=0.75,
+    )
 
 
 def test_a_purchase() -> None:
@@ -76,13 +91,28 @@ def test_clickables_and_admissible_say_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    "action", ["", "buy now", "Search[x]", "click[nothing]", "click[search]", "click[description]", "x\nsearch[a]"]
+    "action",
+    [
+        "",
+        "buy now",
+        "Search[x]",
+        "click[nothing]",
+        "click[search]",
+        "click[description]",
+        "x\nsearch[a]",
+    ],
 )
 def test_what_means_nothing_changes_nothing(action: str) -> None:
     env = corner()
     before = walk(env, "search[lamp]")
     observation, reward, terminated, truncated, info = env.step(action)
-    assert (observation, reward, terminated, truncated, info["valid"]) == (before[0], 0.0, False, False, False)
+    assert (observation, reward, terminated, truncated, info["valid"]) == (
+        before[0],
+        0.0,
+        False,
+        False,
+        False,
+    )
     assert info["state"] == before[3]["state"] and info["clickables"] == before[3]["clickables"]
 
 
@@ -91,7 +121,9 @@ def test_case_of_the_argument_is_ignored() -> None:
 
 
 def test_reserved_prefixes_are_text() -> None:
-    """The original answers `<r>` with random products; here it is a word like another, so a policy cannot exploit it."""
+    """The original answers `<r>` with random products; here it is a word like another, so a policy
+    cannot exploit it.
+    """
     for query in ("<r> lamp", "<c> lamp", "<q> lamp", "<a> lamp"):
         assert "Total results: 1)" in walk(corner(), f"search[{query}]")[0]
 
@@ -100,7 +132,12 @@ def test_shopping_goes_on_after_the_purchase() -> None:
     env = corner()
     walk(env, *BUY)
     observation, reward, terminated, _, info = env.step("click[buy now]")
-    assert "Thank you" in observation and (reward, terminated, info["valid"], info["rewards"]) == (0.0, False, False, {})
+    assert "Thank you" in observation and (reward, terminated, info["valid"], info["rewards"]) == (
+        0.0,
+        False,
+        False,
+        {},
+    )
     observation, _, terminated, _, info = env.step("search[mug]")
     assert "Kiln Mug" in observation and not terminated and info["score"] == 0.0
 
@@ -115,7 +152,9 @@ def test_states_differ_where_behaviour_does() -> None:
     assert len(set(states.values())) == len(states)
     assert walk(env, *BUY[:2], "click[features]", "click[< prev]")[3]["state"] == states["item"]
     assert walk(env, task=1)[3]["state"] != states["front"], "another goal is another state"
-    assert walk(corner(), *BUY[:3])[3]["state"] == states["black"], "and another instance is the same"
+    assert walk(corner(), *BUY[:3])[3]["state"] == states["black"], (
+        "and another instance is the same"
+    )
     assert walk(corner(reward="fixed"))[3]["state"] != states["front"]
 
 
@@ -123,20 +162,34 @@ def test_what_was_opened_matters_only_where_it_is_seen() -> None:
     there_and_back = ("search[lamp]", "click[b0lamp0001]", "click[< prev]")
     for observation, same in (("text", True), ("text+options", True), ("text_rich", False)):
         env = corner(observation=observation)
-        assert (walk(env, "search[lamp]")[3]["state"] == walk(env, *there_and_back)[3]["state"]) is same
+        assert (
+            walk(env, "search[lamp]")[3]["state"] == walk(env, *there_and_back)[3]["state"]
+        ) is same
 
 
 def test_forks_share_everything_heavy() -> None:
     env = corner()
     walk(env, *BUY[:3])
     fork = env.fork()
-    assert fork.catalogue is env.catalogue and fork._pages is env._pages and fork.goal_tasks is env.goal_tasks
+    assert (
+        fork.catalogue is env.catalogue
+        and fork._pages is env._pages
+        and fork.goal_tasks is env.goal_tasks
+    )
     assert fork.step("click[buy now]")[:3] == env.step("click[buy now]")[:3]
 
 
 def test_environments_made_from_names_share_one_catalogue() -> None:
-    one, two, other = WebShopEnv(**SMALL), WebShopEnv(**SMALL), WebShopEnv(**SMALL, catalogue_seed=1)
-    assert one.catalogue is two.catalogue and one.goal_tasks is two.goal_tasks and one._pages is two._pages
+    one, two, other = (
+        WebShopEnv(**SMALL),
+        WebShopEnv(**SMALL),
+        WebShopEnv(**SMALL, catalogue_seed=1),
+    )
+    assert (
+        one.catalogue is two.catalogue
+        and one.goal_tasks is two.goal_tasks
+        and one._pages is two._pages
+    )
     assert other.catalogue is not one.catalogue and other.data_hash != one.data_hash
 
 
@@ -148,7 +201,10 @@ def test_a_pickle_carries_no_catalogue_where_names_say_it() -> None:
     again = pickle.loads(data)
     assert len(data) < 20_000 and again.catalogue is env.catalogue
     assert again.step("click[next >]") == env.step("click[next >]")
-    assert pickle.loads(pickle.dumps(corner())).reset(options={"task": 1})[0] == corner().reset(options={"task": 1})[0]
+    assert (
+        pickle.loads(pickle.dumps(corner())).reset(options={"task": 1})[0]
+        == corner().reset(options={"task": 1})[0]
+    )
 
 
 def test_tasks_are_indices_of_the_goals_given() -> None:
@@ -169,9 +225,13 @@ def test_generated_goals_are_split_by_product() -> None:
     env = WebShopEnv(**SMALL)
     assert env.splits == ("train", "dev", "test")
     for split in env.splits:
-        assert {product_split(env.goal_tasks.goal(task).asin) for task in env.tasks(split)} == {split}
+        assert {product_split(env.goal_tasks.goal(task).asin) for task in env.tasks(split)} == {
+            split
+        }
     test = env.tasks("test")[0]
-    assert env.reset(options={"task": test})[1]["split"] == "test", "the split told is the task's own"
+    assert env.reset(options={"task": test})[1]["split"] == "test", (
+        "the split told is the task's own"
+    )
 
 
 def test_a_split_may_name_the_rule() -> None:
@@ -180,7 +240,12 @@ def test_a_split_may_name_the_rule() -> None:
     assert official.split == "train" and official.tasks("train") == tuple(range(1500, 2000))
     product = WebShopEnv(catalogue(), goals=goals, split="product")
     assert product.split == "train" and len(product.tasks("train")) > 1500
-    assert WebShopEnv(catalogue(), goals=goals, split="test", split_rule="official").reset(seed=0)[1]["task"] < 500
+    assert (
+        WebShopEnv(catalogue(), goals=goals, split="test", split_rule="official").reset(seed=0)[1][
+            "task"
+        ]
+        < 500
+    )
 
 
 def test_official_files_are_split_officially_unless_told_otherwise() -> None:
@@ -194,8 +259,13 @@ def test_official_files_are_split_officially_unless_told_otherwise() -> None:
 def test_tags_and_seeds() -> None:
     env = WebShopEnv(**SMALL)
     drawn = [env.reset(seed=seed)[1] for seed in range(20)]
-    assert [info["task"] for info in drawn] == [WebShopEnv(**SMALL).reset(seed=seed)[1]["task"] for seed in range(20)]
-    assert all(info["tags"][0].startswith("category=") and info["tags"][1].startswith("options=") for info in drawn)
+    assert [info["task"] for info in drawn] == [
+        WebShopEnv(**SMALL).reset(seed=seed)[1]["task"] for seed in range(20)
+    ]
+    assert all(
+        info["tags"][0].startswith("category=") and info["tags"][1].startswith("options=")
+        for info in drawn
+    )
 
 
 def test_a_tagger_of_ones_own_decides_the_type() -> None:
@@ -219,11 +289,15 @@ def test_a_tagger_of_ones_own_decides_the_type() -> None:
         ({"split": "validation"}, TaskError, "no split 'validation'"),
     ],
 )
-def test_wrong_settings_are_named(settings: dict[str, str], error: type[Exception], words: str) -> None:
+def test_wrong_settings_are_named(
+    settings: dict[str, str], error: type[Exception], words: str
+) -> None:
     with pytest.raises(error, match=words):
         corner(**settings)
 
 
 def test_names_that_are_promised() -> None:
     env = WebShopEnv(catalogue(), goals=[LAMP_GOAL], reward="official", observation="text")
-    assert isinstance(env.catalogue, Catalogue) and env.reset(options={"task": 0})[1]["clickables"] == ["search"]
+    assert isinstance(env.catalogue, Catalogue) and env.reset(options={"task": 0})[1][
+        "clickables"
+    ] == ["search"]

@@ -53,15 +53,23 @@ LETTERS = "abcdeé xyz-|/0129\xa0ßÄ‘’，›_%\"'"
 
 @given(st.text(alphabet=LETTERS, max_size=30), st.text(alphabet=LETTERS, max_size=30))
 def test_equal_to_rapidfuzz(a: str, b: str) -> None:
-    fuzz = pytest.importorskip("rapidfuzz.fuzz", reason="rapidfuzz is not installed: the oracle of token_set_ratio is absent")
+    fuzz = pytest.importorskip(
+        "rapidfuzz.fuzz",
+        reason="rapidfuzz is not installed: the oracle of token_set_ratio is absent",
+    )
     utils = pytest.importorskip("rapidfuzz.utils")
     strip = dict.fromkeys(range(128, 256))
-    wanted = fuzz.token_set_ratio(utils.default_process(a.translate(strip)), utils.default_process(b.translate(strip)))
+    wanted = fuzz.token_set_ratio(
+        utils.default_process(a.translate(strip)), utils.default_process(b.translate(strip))
+    )
     assert token_set_ratio(a, b) == round(wanted)
 
 
 def test_equal_to_rapidfuzz_on_phrases() -> None:
-    fuzz = pytest.importorskip("rapidfuzz.fuzz", reason="rapidfuzz is not installed: the oracle of token_set_ratio is absent")
+    fuzz = pytest.importorskip(
+        "rapidfuzz.fuzz",
+        reason="rapidfuzz is not installed: the oracle of token_set_ratio is absent",
+    )
     utils = pytest.importorskip("rapidfuzz.utils")
     rng = random.Random(0)
     words = [
@@ -88,7 +96,18 @@ def test_equal_to_rapidfuzz_on_phrases() -> None:
 
 
 def test_processing_equals_rapidfuzz_on_every_common_character() -> None:
-    utils = pytest.importorskip("rapidfuzz.utils", reason="rapidfuzz is not installed: the oracle of token_set_ratio is absent")
-    codes = [code for code in range(0x800) if not 128 <= code < 256] + list(range(0x1E00, 0x2C00)) + list(range(0x3000, 0x9F00))
-    different = [f"U+{code:04X}" for code in codes if processed(f"a{chr(code)}b") != utils.default_process(f"a{chr(code)}b")]
+    utils = pytest.importorskip(
+        "rapidfuzz.utils",
+        reason="rapidfuzz is not installed: the oracle of token_set_ratio is absent",
+    )
+    codes = (
+        [code for code in range(0x800) if not 128 <= code < 256]
+        + list(range(0x1E00, 0x2C00))
+        + list(range(0x3000, 0x9F00))
+    )
+    different = [
+        f"U+{code:04X}"
+        for code in codes
+        if processed(f"a{chr(code)}b") != utils.default_process(f"a{chr(code)}b")
+    ]
     assert not different

@@ -6,10 +6,16 @@ import random
 from collections import Counter
 
 import pytest
-from corner_shop import catalogue
 
+from tests.envs.webshop.corner_shop import catalogue
 from turnwise.envs.webshop.catalogue import Catalogue
-from turnwise.envs.webshop.goals import NO_LIMIT, Goal, official_goals, official_split, product_split
+from turnwise.envs.webshop.goals import (
+    NO_LIMIT,
+    Goal,
+    official_goals,
+    official_split,
+    product_split,
+)
 from turnwise.errors import DataError
 
 ROW = {
@@ -21,8 +27,16 @@ ROW = {
 
 def test_a_synthetic_row() -> None:
     goal = Goal.from_official(ROW)
-    assert goal.title == "A Lamp" and goal.instruction == "find a lamp" and goal.attributes == ("bright",)
-    assert goal.options == (("size", "large"), ("color", "red")) and goal.price_upper == 30.0 and goal.weight == 0.25
+    assert (
+        goal.title == "A Lamp"
+        and goal.instruction == "find a lamp"
+        and goal.attributes == ("bright",)
+    )
+    assert (
+        goal.options == (("size", "large"), ("color", "red"))
+        and goal.price_upper == 30.0
+        and goal.weight == 0.25
+    )
 
 
 def test_a_human_row() -> None:
@@ -73,17 +87,26 @@ def test_human_goals_skip_instructions_without_attributes() -> None:
 def test_the_order_is_the_seed_233_shuffle_whatever_the_seed() -> None:
     one, two = official_goals(catalogue(), seed=0), official_goals(catalogue(), seed=1)
     assert [(g.asin, g.options) for g in one] == [(g.asin, g.options) for g in two]
-    in_order = [("B0LAMP0001", color, size) for color in ("black", "oak brown") for size in ('12" tall', "black", "é-large")]
+    in_order = [
+        ("B0LAMP0001", color, size)
+        for color in ("black", "oak brown")
+        for size in ('12" tall', "black", "é-large")
+    ]
     in_order += [("B0DESK0003", "description", ""), ("B0DESK0003", "it's <raw>", "")]
     random.Random(233).shuffle(in_order)
-    assert [(g.asin, *(value for _, value in g.options)) for g in one] == [tuple(filter(None, goal)) for goal in in_order]
+    assert [(g.asin, *(value for _, value in g.options)) for g in one] == [
+        tuple(filter(None, goal)) for goal in in_order
+    ]
 
 
 def test_the_seed_decides_the_limits() -> None:
     limits = {seed: official_goals(catalogue(), seed=seed)[0].price_upper for seed in range(20)}
-    assert limits == {seed: official_goals(catalogue(), seed=seed)[0].price_upper for seed in range(20)}
+    assert limits == {
+        seed: official_goals(catalogue(), seed=seed)[0].price_upper for seed in range(20)
+    }
     by_asin = Counter(
-        next(g for g in official_goals(catalogue(), seed=s) if g.asin == "B0LAMP0001").price_upper for s in range(300)
+        next(g for g in official_goals(catalogue(), seed=s) if g.asin == "B0LAMP0001").price_upper
+        for s in range(300)
     )
     # the larger of two of four: 1/6, 2/6, 3/6
     assert by_asin[60.0] > by_asin[50.0] > by_asin[40.0] > 20
@@ -99,9 +122,29 @@ def test_product_splits_never_move() -> None:
     asins = [f"B{k:09d}" for k in range(5000)]
     share = Counter(map(product_split, asins))
     assert 0.78 < share["train"] / 5000 < 0.82 and 0.08 < share["dev"] / 5000 < 0.12
-    pinned = ["train", "train", "test", "test", "train", "train", "train", "dev", "train", "train", "train", "train"]
+    pinned = [
+        "train",
+        "train",
+        "test",
+        "test",
+        "train",
+        "train",
+        "train",
+        "dev",
+        "train",
+        "train",
+        "train",
+        "train",
+    ]
     assert [product_split(asin) for asin in asins[:12]] == pinned
 
 
 def test_official_splits_are_the_baselines() -> None:
-    assert [official_split(k) for k in (0, 499, 500, 1499, 1500, 6909)] == ["test", "test", "dev", "dev", "train", "train"]
+    assert [official_split(k) for k in (0, 499, 500, 1499, 1500, 6909)] == [
+        "test",
+        "test",
+        "dev",
+        "dev",
+        "train",
+        "train",
+    ]

@@ -1,7 +1,9 @@
-"""Every recorded episode of the original environment is reproduced, and generated shops never change by accident.
+"""Every recorded episode of the original environment is reproduced, and generated shops never
+change by accident.
 
-Product text of the official data may not be kept here, so `tests/golden/webshop/official_*.json` holds a hash for each
-episode; where the recorded transcripts are at hand, the test says what differs.
+Product text of the official data may not be kept here, so `tests/golden/webshop/official_*.json`
+holds a hash for each episode; where the recorded transcripts are at hand, the test says what
+differs.
 """
 
 from __future__ import annotations
@@ -12,9 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from official_files import official_directory
-from transcripts import GOLDEN, digest, played_entries, recorded, recorded_entries
 
+from tests.envs.webshop.official_files import official_directory
+from tests.envs.webshop.transcripts import (
+    GOLDEN,
+    digest,
+    played_entries,
+    recorded,
+    recorded_entries,
+)
 from turnwise.envs.webshop import Catalogue, Goal, WebShopEnv
 from turnwise.envs.webshop.goals import official_goals
 from turnwise.envs.webshop.nouns import every_alphabetic_token
@@ -26,7 +34,9 @@ KINDS = ["synthetic", "human"]
 def directory() -> Path:
     found = official_directory()
     if not (found / "golden" / "setup_synthetic.json.gz").is_file():
-        pytest.skip("golden/setup_synthetic.json.gz, the recorded goals and prices, is absent from the official WebShop data")
+        pytest.skip(
+            "golden/setup_synthetic.json.gz, the recorded goals and prices, is absent from the official WebShop data"
+        )
     return found
 
 
@@ -34,13 +44,17 @@ def setup(directory: Path, kind: str) -> tuple[Catalogue, list[Goal]]:
     """The catalogue and goals a recording was made with."""
     with gzip.open(directory / "golden" / f"setup_{kind}.json.gz", "rt", encoding="utf8") as text:
         given = json.load(text)
-    return Catalogue.official(directory, prices=given["prices"]), [Goal.from_official(row) for row in given["goals"]]
+    return Catalogue.official(directory, prices=given["prices"]), [
+        Goal.from_official(row) for row in given["goals"]
+    ]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_recorded_episodes_are_reproduced(directory: Path, kind: str) -> None:
     catalogue, goals = setup(directory, kind)
-    env = WebShopEnv(catalogue, goals=goals, reward="official", observation="text", nouns=every_alphabetic_token)
+    env = WebShopEnv(
+        catalogue, goals=goals, reward="official", observation="text", nouns=every_alphabetic_token
+    )
     hashes = json.loads((GOLDEN / f"official_{kind}.json").read_text(encoding="utf8"))
     episodes = recorded(directory / "golden" / f"traj_{kind}.jsonl.gz")
     assert len(episodes) == len(hashes)
@@ -48,7 +62,9 @@ def test_recorded_episodes_are_reproduced(directory: Path, kind: str) -> None:
         actions = [step["action"] for step in episode["steps"]]
         played = list(played_entries(env, episode["goal_idx"], actions))
         for turn, (ours, theirs) in enumerate(zip(played, recorded_entries(episode), strict=True)):
-            assert ours == theirs, f"goal {episode['goal_idx']}, turn {turn} differs from the original"
+            assert ours == theirs, (
+                f"goal {episode['goal_idx']}, turn {turn} differs from the original"
+            )
         assert digest(played) == expected
 
 
@@ -63,7 +79,9 @@ def test_reward_components_are_the_originals(directory: Path, kind: str) -> None
             _, _, terminated, _, info = env.step(step["action"])
             if terminated:
                 bought += 1
-                assert info["rewards"] == {name: float(value) for name, value in episode["verbose"].items()}
+                assert info["rewards"] == {
+                    name: float(value) for name, value in episode["verbose"].items()
+                }
     assert bought >= 6
 
 
@@ -72,14 +90,23 @@ def test_goals_and_prices_are_rebuilt(directory: Path, kind: str) -> None:
     given, goals = setup(directory, kind)
     catalogue = Catalogue.official(directory)
     assert official_goals(catalogue, human=kind == "human") == goals
-    assert [catalogue[asin].price for asin in catalogue.asins] == [given[asin].price for asin in given.asins]
+    assert [catalogue[asin].price for asin in catalogue.asins] == [
+        given[asin].price for asin in given.asins
+    ]
 
 
 @pytest.mark.parametrize("style", ["compact", "full"])
 def test_generated_shops_never_change_by_accident(style: str) -> None:
-    """When this fails on purpose, run `python tests/golden/webshop/record.py` and raise `env.VERSION`."""
-    golden: dict[str, Any] = json.loads((GOLDEN / f"generated_{style}.json").read_text(encoding="utf8"))
+    """When this fails on purpose, run `python tests/golden/webshop/record.py` and raise
+    `env.VERSION`.
+    """
+    golden: dict[str, Any] = json.loads(
+        (GOLDEN / f"generated_{style}.json").read_text(encoding="utf8")
+    )
     env = WebShopEnv(**golden["settings"])
     assert env.data_hash == golden["data_hash"]
     for episode in golden["episodes"]:
-        assert digest(list(played_entries(env, episode["task"], episode["actions"]))) == episode["sha256"]
+        assert (
+            digest(list(played_entries(env, episode["task"], episode["actions"])))
+            == episode["sha256"]
+        )

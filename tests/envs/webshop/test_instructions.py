@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.envs.draw import Draw
+from turnwise.envs.seeding import Draw
 from turnwise.envs.webshop.instructions import OPENERS, Request, paraphrased, price_limit, synthetic
 
 BOOTS = Request("boots", ("waterproof", "non slip"), ("rubber sole",), ("hiking",))
@@ -36,10 +36,15 @@ def test_a_limit_is_above_the_price_and_one_of_the_next_four_tens(seed: int, pri
         assert limit is None
     else:
         assert limit is not None and limit % 10 == 0 and price < limit <= min(990, price + 40)
-        assert limit > (price // 10 + 1) * 10  # the larger of two different ones is never the smallest
+        assert (
+            limit > (price // 10 + 1) * 10
+        )  # the larger of two different ones is never the smallest
 
 
-@pytest.mark.parametrize(("price", "shares"), [(14.0, {30: 1 / 6, 40: 2 / 6, 50: 3 / 6}), (965.0, {980: 1 / 3, 990: 2 / 3})])
+@pytest.mark.parametrize(
+    ("price", "shares"),
+    [(14.0, {30: 1 / 6, 40: 2 / 6, 50: 3 / 6}), (965.0, {980: 1 / 3, 990: 2 / 3})],
+)
 def test_limits_follow_the_law_of_the_larger_of_two(price: float, shares: dict[int, float]) -> None:
     draw = Draw("limits", price)
     drawn = [price_limit(draw, price) for _ in range(6000)]

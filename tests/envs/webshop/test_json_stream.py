@@ -14,7 +14,8 @@ from turnwise.envs.webshop.json_stream import members
 from turnwise.errors import DataError
 
 VALUES = st.dictionaries(
-    st.text(max_size=5), st.one_of(st.none(), st.integers(), st.text(max_size=30), st.lists(st.text(max_size=3)))
+    st.text(max_size=5),
+    st.one_of(st.none(), st.integers(), st.text(max_size=30), st.lists(st.text(max_size=3))),
 )
 
 
@@ -30,7 +31,9 @@ def test_is_what_json_loads_and_the_bytes_are_where_it_says(
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as place:
         patch.setattr(json_stream, "WINDOW", window)
         path = Path(place) / "file.json"
-        path.write_text(json.dumps(content, ensure_ascii=ascii_only, indent=indent), encoding="utf8")
+        path.write_text(
+            json.dumps(content, ensure_ascii=ascii_only, indent=indent), encoding="utf8"
+        )
         read: list[bytes] = []
         found = list(members(path, "{" if in_object else "[", read.append))
         data = path.read_bytes()
@@ -47,7 +50,10 @@ WHOLE = '[{"a": "é"}, {"b": [1, 2]}]'
 def test_a_file_cut_off_anywhere_says_so(tmp_path: Path, end: int) -> None:
     path = tmp_path / "items.json"
     path.write_bytes(WHOLE.encode()[:end])
-    with pytest.raises(DataError, match=r"items\.json ends in the middle, after [012] whole objects: it was cut off"):
+    with pytest.raises(
+        DataError,
+        match=r"items\.json ends in the middle, after [012] whole objects: it was cut off",
+    ):
         list(members(path, "["))
 
 
@@ -71,7 +77,9 @@ def test_bytes_that_are_not_utf8(tmp_path: Path) -> None:
         list(members(path, "["))
 
 
-def test_an_object_without_end_is_not_read_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_without_end_is_not_read_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(json_stream, "WINDOW", 10)
     monkeypatch.setattr(json_stream, "LARGEST", 100)
     path = tmp_path / "items.json"

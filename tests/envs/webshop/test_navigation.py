@@ -65,8 +65,12 @@ def test_a_value_called_like_a_sub_page_opens_it(name: str) -> None:
 
 def test_a_query_can_fool_the_address() -> None:
     fooled = ITEM._replace(query="my search_results")
-    assert click(fooled, "< prev", CLICKS) == Place("results", "my search_results", 2, visited=frozenset({"B0X"}))
+    assert click(fooled, "< prev", CLICKS) == Place(
+        "results", "my search_results", 2, visited=frozenset({"B0X"})
+    )
     sub = ITEM._replace(query="item_page", page="description")
-    assert click(sub, "< prev", CLICKS) == Place("results", "item_page", 3, visited=frozenset({"B0X"}))
+    assert click(sub, "< prev", CLICKS) == Place(
+        "results", "item_page", 3, visited=frozenset({"B0X"})
+    )
     option = ITEM._replace(options=(("color", "search_results"),), page="reviews")
     assert click(option, "< prev", CLICKS).number == 2

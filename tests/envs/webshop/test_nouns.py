@@ -7,10 +7,18 @@ import pickle
 
 import pytest
 
-from turnwise.envs.webshop.nouns import MODEL, every_alphabetic_token, heuristic_nouns, spacy_nouns, tagger
+from turnwise.envs.webshop.nouns import (
+    MODEL,
+    every_alphabetic_token,
+    heuristic_nouns,
+    spacy_nouns,
+    tagger,
+)
 from turnwise.errors import ConfigError
 
-HAS_MODEL = importlib.util.find_spec("spacy") is not None and importlib.util.find_spec(MODEL) is not None
+HAS_MODEL = (
+    importlib.util.find_spec("spacy") is not None and importlib.util.find_spec(MODEL) is not None
+)
 
 
 def test_alphabetic() -> None:
@@ -59,7 +67,9 @@ def test_a_missing_model_says_what_to_install() -> None:
         spacy_nouns()
 
 
-@pytest.mark.skipif(not HAS_MODEL, reason=f"spaCy's {MODEL} is not installed: the original's tagger is absent")
+@pytest.mark.skipif(
+    not HAS_MODEL, reason=f"spaCy's {MODEL} is not installed: the original's tagger is absent"
+)
 def test_spacy_on_the_originals_example() -> None:
     goal = spacy_nouns()("Rusticware 921ORB Kitchen and Bath Cabinet Knob")
     assert {"kitchen", "bath", "cabinet", "knob"} <= set(goal)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from official_files import official_directory, raw, write
 
+from tests.envs.webshop.official_files import official_directory, raw, write
 from turnwise.envs.webshop.catalogue import Catalogue, Instruction
 from turnwise.envs.webshop.product import Product
 from turnwise.errors import DataError
@@ -42,7 +42,11 @@ def test_ranges_are_drawn_from_the_seed_in_the_order_of_the_products(tmp_path: P
     products = [raw("A1", pricing="$1$2"), raw("A2"), raw("A3", pricing="$10.5 - $20.0$99")]
     catalogue = Catalogue.official(write(tmp_path, products), seed=7)
     rng = random.Random(7)
-    assert [catalogue[asin].price for asin in catalogue.asins] == [rng.uniform(1, 2), 12.5, rng.uniform(10.5, 20.0)]
+    assert [catalogue[asin].price for asin in catalogue.asins] == [
+        rng.uniform(1, 2),
+        12.5,
+        rng.uniform(10.5, 20.0),
+    ]
     assert catalogue["A3"].price_tag == "$10.5 to $20.0"
     assert catalogue.price_draws == 2
     assert Catalogue.official(tmp_path, seed=8)["A1"].price != catalogue["A1"].price
@@ -58,7 +62,13 @@ def test_given_prices_stand_and_leave_the_others_as_they_were(tmp_path: Path) ->
 
 
 def test_which_products_are_kept(tmp_path: Path) -> None:
-    products = [raw("A1"), raw("nan"), raw("A1", name="again"), raw("B0123456789"), raw("B012345678")]
+    products = [
+        raw("A1"),
+        raw("nan"),
+        raw("A1", name="again"),
+        raw("B0123456789"),
+        raw("B012345678"),
+    ]
     catalogue = Catalogue.official(write(tmp_path, products))
     assert list(catalogue.asins) == ["A1", "B012345678"]
     assert catalogue["A1"].title == "Blue Kettle A1"
@@ -80,9 +90,16 @@ def test_instructions_come_in_the_order_of_the_products(tmp_path: Path) -> None:
         "A3": {"attributes": ["y"], "instruction": "Find me A3", "instruction_attributes": ["y"]},
     }
     row = {"instruction": "i want", "instruction_attributes": ["x"], "instruction_options": ["red"]}
-    people = {"GONE": [row], "A2": [row | {"instruction": "second"}], "A3": [row, row | {"instruction_attributes": []}]}
+    people = {
+        "GONE": [row],
+        "A2": [row | {"instruction": "second"}],
+        "A3": [row, row | {"instruction_attributes": []}],
+    }
     catalogue = Catalogue.official(write(tmp_path, products, described, people))
-    assert list(catalogue.synthetic_instructions.items()) == [("A3", ("Find me A3", ("y",))), ("A1", ("Find me A1", ("x",)))]
+    assert list(catalogue.synthetic_instructions.items()) == [
+        ("A3", ("Find me A3", ("y",))),
+        ("A1", ("Find me A1", ("x",))),
+    ]
     assert list(catalogue.human_instructions) == [
         Instruction("A3", "i want", ("x",), ("red",)),
         Instruction("A3", "i want", (), ("red",)),
@@ -119,7 +136,9 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
     assert "holds neither" in complaint(tmp_path / "nowhere")
     write(tmp_path, [raw()])
     (tmp_path / "items_ins_v2_1000.json").unlink()
-    assert "items_ins_v2_1000.json does not exist: items_shuffle_1000.json needs it" in complaint(tmp_path)
+    assert "items_ins_v2_1000.json does not exist: items_shuffle_1000.json needs it" in complaint(
+        tmp_path
+    )
 
 
 def test_broken_files_are_named(tmp_path: Path) -> None:
@@ -127,7 +146,10 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
     assert "items_shuffle_1000.json holds no products" in complaint(tmp_path)
     items = write(tmp_path, [raw("A1"), raw("A2")]) / "items_shuffle_1000.json"
     items.write_text(items.read_text()[:-40])
-    assert "items_shuffle_1000.json ends in the middle, after 1 whole objects: it was cut off" in complaint(tmp_path)
+    assert (
+        "items_shuffle_1000.json ends in the middle, after 1 whole objects: it was cut off"
+        in complaint(tmp_path)
+    )
     write(tmp_path, [raw(), {key: value for key, value in raw("A2").items() if key != "query"}])
     assert "product 'A2' at byte" in complaint(tmp_path)
     write(tmp_path, [{"name": "no asin"}])
@@ -135,7 +157,9 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
     write(tmp_path, [raw(pricing="free")])
     assert "is not as in the official files" in complaint(tmp_path)
     write(tmp_path, [raw()], human={"B000000001": [{"instruction": "x"}]})
-    assert "items_human_ins_1000.json is not the official file of human instructions" in complaint(tmp_path)
+    assert "items_human_ins_1000.json is not the official file of human instructions" in complaint(
+        tmp_path
+    )
     (tmp_path / "items_human_ins_1000.json").write_text("{")
     assert "it was cut off" in complaint(tmp_path)
 

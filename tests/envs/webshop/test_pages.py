@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from corner_shop import catalogue
 
+from tests.envs.webshop.corner_shop import catalogue
 from turnwise.envs.webshop.navigation import Place
 from turnwise.envs.webshop.pages import OBSERVATIONS, Pages, joined, nodes
 
@@ -46,7 +46,9 @@ def test_results(pages: Pages) -> None:
 
 
 def test_results_page_by_page(pages: Pages) -> None:
-    counts = [len(pages.results(Place("results", "paper bird", number))) for number in (0, 1, 2, 3, 4)]
+    counts = [
+        len(pages.results(Place("results", "paper bird", number))) for number in (0, 1, 2, 3, 4)
+    ]
     assert counts == [0, 10, 10, 3, 0]
     past = Place("results", "paper bird", 4)
     assert shown(pages, past) == f"{HEAD}Page 4 (Total results: 23) [SEP] < Prev [SEP] Next >"
@@ -58,7 +60,8 @@ def test_results_page_by_page(pages: Pages) -> None:
 def test_item(pages: Pages) -> None:
     place = Place("item", "lamp", 1, LAMP)
     assert shown(pages, place) == (
-        HEAD + '< Prev [SEP] color [SEP] black [SEP] oak brown [SEP] size [SEP] 12" tall [SEP] black [SEP] é-large [SEP] '
+        HEAD
+        + '< Prev [SEP] color [SEP] black [SEP] oak brown [SEP] size [SEP] 12" tall [SEP] black [SEP] é-large [SEP] '
         "Brella Desk Lamp with Wooden Base [SEP] Price: $20.0 to $30.0 [SEP] Rating: N.A. [SEP] Description [SEP] Features [SEP] "
         "Reviews [SEP] Buy Now"
     )
@@ -66,9 +69,20 @@ def test_item(pages: Pages) -> None:
 
 def test_a_value_in_two_groups_belongs_to_the_last(pages: Pages) -> None:
     clickables = pages.clickables(Place("item", "lamp", 1, LAMP))
-    assert list(clickables)[:6] == ["back to search", "< prev", "description", "features", "reviews", "buy now"]
+    assert list(clickables)[:6] == [
+        "back to search",
+        "< prev",
+        "description",
+        "features",
+        "reviews",
+        "buy now",
+    ]
     assert list(clickables)[6:] == ["black", "oak brown", '12" tall', "é-large"]
-    assert clickables["black"] == "size" and clickables["oak brown"] == "color" and clickables["buy now"] is None
+    assert (
+        clickables["black"] == "size"
+        and clickables["oak brown"] == "color"
+        and clickables["buy now"] is None
+    )
 
 
 def test_a_value_like_a_button_keeps_the_buttons_place(pages: Pages) -> None:
@@ -82,7 +96,11 @@ def test_a_value_like_a_button_keeps_the_buttons_place(pages: Pages) -> None:
         ("description", LAMP, " [SEP] A warm lamp for long evenings."),
         ("features", LAMP, " [SEP] Dimmable light [SEP]  [SEP] Energy efficient & quiet"),
         ("reviews", LAMP, ""),
-        ("attributes", MUG, " [SEP] dishwasher safe [SEP] garden [SEP] mugs [SEP] Home › Kitchen › Mugs"),
+        (
+            "attributes",
+            MUG,
+            " [SEP] dishwasher safe [SEP] garden [SEP] mugs [SEP] Home › Kitchen › Mugs",
+        ),
         ("description", MUG, ""),
         ("features", MUG, ""),
         ("features", DESK, " [SEP] Solid wood <b>oak</b>"),
@@ -109,7 +127,10 @@ def test_receipt(pages: Pages) -> None:
 def test_selection_is_shown_on_a_products_pages_only(pages: Pages) -> None:
     chosen = (("color", "oak brown"), ("size", "black"))
     item = Place("item", "lamp", 1, LAMP, chosen)
-    assert shown(pages, item, "text+options") == shown(pages, item) + " [SEP] Selected: color: oak brown, size: black"
+    assert (
+        shown(pages, item, "text+options")
+        == shown(pages, item) + " [SEP] Selected: color: oak brown, size: black"
+    )
     assert shown(pages, item._replace(page="reviews"), "text+options").endswith(
         "< Prev [SEP] Selected: color: oak brown, size: black"
     )
@@ -118,7 +139,10 @@ def test_selection_is_shown_on_a_products_pages_only(pages: Pages) -> None:
 
 
 def test_rich_front_page(pages: Pages) -> None:
-    assert shown(pages, Place(), "text_rich") == "WebShop\nInstruction: \nbuy a lamp\n[button] Search [button_]\n"
+    assert (
+        shown(pages, Place(), "text_rich")
+        == "WebShop\nInstruction: \nbuy a lamp\n[button] Search [button_]\n"
+    )
 
 
 def test_rich_results_mark_what_was_opened(pages: Pages) -> None:
@@ -127,7 +151,9 @@ def test_rich_results_mark_what_was_opened(pages: Pages) -> None:
         "Instruction:\nbuy a lamp\n[button] Back to Search [button_]\nPage 1 (Total results: 1)\n[button] Next > [button_]\n"
         "\n[clicked button] B0MUG00002 [clicked button_]\nKiln Mug\n$8.5\n"
     )
-    assert "[button] < Prev [button_]\n[button] Next > [button_]\n" in shown(pages, place, "text_rich")
+    assert "[button] < Prev [button_]\n[button] Next > [button_]\n" in shown(
+        pages, place, "text_rich"
+    )
     unseen = shown(pages, place._replace(number=1, visited=frozenset()), "text_rich")
     assert "\n\n[button] B0MUG00002 [button_]\n" in unseen
 
@@ -145,15 +171,22 @@ def test_rich_item_marks_what_was_clicked(pages: Pages) -> None:
 
 
 def test_rich_item_looks_for_the_quoted_value_in_the_address(pages: Pages) -> None:
-    """The original's test misses values that JSON escapes, and is fooled by a quoted word in the query."""
+    """The original's test misses values that JSON escapes, and is fooled by a quoted word in the
+    query.
+    """
     quotes = Place("item", "lamp", 1, LAMP, (("size", '12" tall'),))
     accents = Place("item", "lamp", 1, LAMP, (("size", "é-large"),))
     fooled = Place("item", 'a "black" lamp', 1, LAMP)
-    assert ["You have clicked" in shown(pages, place, "text_rich") for place in (quotes, accents, fooled)] == [False, False, True]
+    assert [
+        "You have clicked" in shown(pages, place, "text_rich")
+        for place in (quotes, accents, fooled)
+    ] == [False, False, True]
 
 
 def test_rich_bullets_keep_their_blanks(pages: Pages) -> None:
-    assert shown(pages, Place("features", "x", 1, LAMP), "text_rich").endswith("\n Dimmable light\n \n Energy efficient & quiet\n")
+    assert shown(pages, Place("features", "x", 1, LAMP), "text_rich").endswith(
+        "\n Dimmable light\n \n Energy efficient & quiet\n"
+    )
 
 
 def test_attributes_page_on_request() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from corner_shop import LAMP, LAMP_GOAL, MUG
 
+from tests.envs.webshop.corner_shop import LAMP, LAMP_GOAL, MUG
 from turnwise.envs.webshop.colours import COLOURS, colour_of
 from turnwise.envs.webshop.goals import Goal
 from turnwise.envs.webshop.nouns import every_alphabetic_token
@@ -31,7 +31,13 @@ def made(**fields: object) -> Product:
 
 
 def test_buying_what_was_asked_earns_one() -> None:
-    earned = score(LAMP, LAMP_GOAL, {"color": "black", "size": '12" tall'}, every_alphabetic_token, official_options)
+    earned = score(
+        LAMP,
+        LAMP_GOAL,
+        {"color": "black", "size": '12" tall'},
+        every_alphabetic_token,
+        official_options,
+    )
     assert earned.total == 1.0
     assert earned.components == {
         "r_type": 1.0, "query_match": 1.0, "category_match": 1.0, "title_score": 1.0, "r_att": 1.0, "w_att": 2 / 5,
@@ -40,9 +46,17 @@ def test_buying_what_was_asked_earns_one() -> None:
 
 
 def test_components_add_up() -> None:
-    earned = score(LAMP, replace(LAMP_GOAL, price_upper=10.0), {"color": "oak brown"}, every_alphabetic_token, official_options)
+    earned = score(
+        LAMP,
+        replace(LAMP_GOAL, price_upper=10.0),
+        {"color": "oak brown"},
+        every_alphabetic_token,
+        official_options,
+    )
     parts = earned.components
-    total = parts["r_type"] * sum(parts[f"r_{name}"] * parts[f"w_{name}"] for name in ("att", "option", "price"))
+    total = parts["r_type"] * sum(
+        parts[f"r_{name}"] * parts[f"w_{name}"] for name in ("att", "option", "price")
+    )
     assert parts["r_price"] == 0.0 and parts["r_option"] == 0.0
     assert earned.total == pytest.approx(total) == pytest.approx(2 / 5)
 
@@ -52,9 +66,12 @@ def test_a_goal_without_options_has_no_option_component() -> None:
     assert earned.total == 1.0 and "r_option" not in earned.components
 
 
-# Examples from the original's test_goal.py -----------------------------------------------------------------------------
+# Examples from the original's test_goal.py
+# -----------------------------------------------------------------------------
 
-OILS = replace(LAMP_GOAL, attributes=("tea tree", "essential oils", "natural ingredients"), options=())
+OILS = replace(
+    LAMP_GOAL, attributes=("tea tree", "essential oils", "natural ingredients"), options=()
+)
 
 
 @pytest.mark.parametrize(
@@ -64,11 +81,21 @@ OILS = replace(LAMP_GOAL, attributes=("tea tree", "essential oils", "natural ing
         (made(attributes=("essential oil", "natural ingredients"), title=""), 2),
         (
             made(
-                attributes=(), bullets=("This has essential oils and smells of lemon",), description="made with natural ingredients"
+                attributes=(),
+                bullets=("This has essential oils and smells of lemon",),
+                description="made with natural ingredients",
             ),
             2,
         ),
-        (made(attributes=("tea bag", "earl gray"), title="English tea", bullets=("Soothing",), description="Best tea"), 0),
+        (
+            made(
+                attributes=("tea bag", "earl gray"),
+                title="English tea",
+                bullets=("Soothing",),
+                description="Best tea",
+            ),
+            0,
+        ),
     ],
 )
 def test_attributes(product: Product, matches: int) -> None:
@@ -85,7 +112,9 @@ def test_attributes(product: Product, matches: int) -> None:
         (("goal 1", "goal 2"), (), 0),
     ],
 )
-def test_options_of_human_goals(wanted: tuple[str, ...], chosen: tuple[str, ...], matches: int) -> None:
+def test_options_of_human_goals(
+    wanted: tuple[str, ...], chosen: tuple[str, ...], matches: int
+) -> None:
     goal = wanting(*((None, value) for value in wanted))
     bought = {f"group {k}": value for k, value in enumerate(chosen)}
     assert official_options(goal, bought) == fixed_options(goal, bought) == matches
@@ -93,9 +122,20 @@ def test_options_of_human_goals(wanted: tuple[str, ...], chosen: tuple[str, ...]
 
 def test_categories() -> None:
     goal = replace(LAMP_GOAL, query="other", product_category="a › b › c", title="Zebra")
-    expected = {"b › c › a": 1.0, "d › e › f": 0.0, "a › d › b": 1.0, "a › a › b": 1.0, "a › a › d": 0.0}
+    expected = {
+        "b › c › a": 1.0,
+        "d › e › f": 0.0,
+        "a › d › b": 1.0,
+        "a › a › b": 1.0,
+        "a › a › d": 0.0,
+    }
     for chain, match in expected.items():
-        assert type_reward(made(product_category=chain), goal, every_alphabetic_token)["category_match"] == match
+        assert (
+            type_reward(made(product_category=chain), goal, every_alphabetic_token)[
+                "category_match"
+            ]
+            == match
+        )
 
 
 @pytest.mark.parametrize(
@@ -111,7 +151,12 @@ def test_categories() -> None:
 )
 def test_the_type_by_nouns(nouns: dict[str, list[str]], kind: float) -> None:
     goal = replace(LAMP_GOAL, title="goal")
-    assert type_reward(made(title="bought", query="z", product_category="z"), goal, nouns.__getitem__)["r_type"] == kind
+    assert (
+        type_reward(made(title="bought", query="z", product_category="z"), goal, nouns.__getitem__)[
+            "r_type"
+        ]
+        == kind
+    )
 
 
 def test_the_same_type_with_a_foreign_title_is_still_cut() -> None:
@@ -122,11 +167,14 @@ def test_the_same_type_with_a_foreign_title_is_still_cut() -> None:
     }  # fmt: skip
 
 
-# Official and fixed ----------------------------------------------------------------------------------------------------
+# Official and fixed
+# ----------------------------------------------------------------------------------------------------
 
 
 def test_the_defect_and_its_repair() -> None:
-    """A named value with a colour word inside another word (`tan` in `tank`), bought exactly, does not count in the original."""
+    """A named value with a colour word inside another word (`tan` in `tank`), bought exactly, does
+    not count in the original.
+    """
     goal = wanting(("style", "12 pack tank top undershirts"))
     bought = {"style": "12 pack tank top undershirts"}
     assert official_options(goal, bought) == 0
@@ -144,7 +192,9 @@ def test_a_value_that_is_a_colour_word_counts_in_both() -> None:
 
 
 def test_a_group_named_like_a_colour() -> None:
-    assert official_options(wanting(("wine", "dry")), {"taste": "wine red"}) == 0, "red comes before wine in the colour list"
+    assert official_options(wanting(("wine", "dry")), {"taste": "wine red"}) == 0, (
+        "red comes before wine in the colour list"
+    )
     assert official_options(wanting(("wine", "dry")), {"taste": "wine"}) == 1
 
 
@@ -163,7 +213,13 @@ def test_fixed_sees_through_blanks_that_look_alike() -> None:
 
 def test_colours() -> None:
     assert len(COLOURS) == 102 and list(COLOURS) == sorted(COLOURS)
-    assert [colour_of(value) for value in ("navy blue", "tank top", "tapered", "xyz", "")] == ["blue", "tan", "red", "xyz", ""]
+    assert [colour_of(value) for value in ("navy blue", "tank top", "tapered", "xyz", "")] == [
+        "blue",
+        "tan",
+        "red",
+        "xyz",
+        "",
+    ]
 
 
 def test_unknown_rewards_are_named() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from official_files import official_directory, raw, write
 
+from tests.envs.webshop.official_files import official_directory, raw, write
 from turnwise.envs.webshop import official
 from turnwise.envs.webshop.catalogue import Catalogue
 
@@ -27,9 +27,19 @@ def shop(directory: Path, n: int = 40) -> Path:
         for k, product in enumerate(products)
         if k % 5
     }
-    described["NOT SOLD"] = {"attributes": [], "instruction": "Find nothing", "instruction_attributes": ["x"]}
+    described["NOT SOLD"] = {
+        "attributes": [],
+        "instruction": "Find nothing",
+        "instruction_attributes": ["x"],
+    }
     row = {"instruction": "i want", "instruction_attributes": ["steel"], "instruction_options": []}
-    return write(directory, products, described, {products[9]["asin"]: [row], products[2]["asin"]: [row, row]}, ensure_ascii=False)
+    return write(
+        directory,
+        products,
+        described,
+        {products[9]["asin"]: [row], products[2]["asin"]: [row, row]},
+        ensure_ascii=False,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +71,9 @@ def test_instructions_are_equal(pair: tuple[Catalogue, Catalogue]) -> None:
     assert without not in mapped.synthetic_instructions
 
 
-@pytest.mark.parametrize("query", ["kettle", "red kettle", "word3 steel", "no 17", "é", "nothing of the kind"])
+@pytest.mark.parametrize(
+    "query", ["kettle", "red kettle", "word3 steel", "no 17", "é", "nothing of the kind"]
+)
 def test_searches_are_equal(pair: tuple[Catalogue, Catalogue], query: str) -> None:
     held, mapped = pair
     assert mapped.search(query) == held.search(query)
@@ -80,14 +92,18 @@ def test_prices_and_seed_are_of_the_loading_and_not_of_the_directory(tmp_path: P
     directory, cache = shop(tmp_path / "shop"), tmp_path / "cache"
     first = Catalogue.official(directory, seed=1, cache=cache)
     second = Catalogue.official(directory, seed=2, cache=cache)
-    given = Catalogue.official(directory, prices={"B000": 2.5, "NOT SOLD": 1.0}, seed=1, cache=cache)
+    given = Catalogue.official(
+        directory, prices={"B000": 2.5, "NOT SOLD": 1.0}, seed=1, cache=cache
+    )
     assert first["B000"].price != second["B000"].price
     assert given["B000"].price == 2.5
     assert len({first.data_hash, second.data_hash, given.data_hash}) == 3
     assert Catalogue.official(directory, seed=1, cache=cache).data_hash == first.data_hash
 
 
-def test_large_files_go_to_disk_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_files_go_to_disk_by_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     directory = shop(tmp_path)
     held = Catalogue.official(directory)
     assert not list(tmp_path.glob("*.turnwise"))

@@ -1,4 +1,6 @@
-"""Several shops in one environment: whole shops are held out, and each task is played in its own shop."""
+"""Several shops in one environment: whole shops are held out, and each task is played in its own
+shop.
+"""
 
 import pickle
 
@@ -11,9 +13,13 @@ def street(**changes: object) -> WebShopEnv:
 
 def test_splits_are_whole_shops_and_cover_every_goal() -> None:
     env = street()
-    found = {split: {env.goal_tasks.shops[task] for task in env.tasks(split)} for split in env.splits}
+    found = {
+        split: {env.goal_tasks.shops[task] for task in env.tasks(split)} for split in env.splits
+    }
     assert found == {"train": set(range(8)), "dev": {8}, "test": {9}}
-    assert sum(len(env.tasks(split)) for split in env.splits) == sum(len(shop.goals) for shop in env.shops)
+    assert sum(len(env.tasks(split)) for split in env.splits) == sum(
+        len(shop.goals) for shop in env.shops
+    )
 
 
 def test_shops_differ_and_another_seed_is_another_street() -> None:
@@ -46,7 +52,10 @@ def test_forks_and_pickles_stay_in_their_shop() -> None:
         env.restore(snapshot)
     elsewhere = env.spawn()
     elsewhere.reset(options={"task": 0})
-    assert elsewhere.restore(snapshot)[0] == env.restore(snapshot)[0] and elsewhere.catalogue is env.shops[9]
+    assert (
+        elsewhere.restore(snapshot)[0] == env.restore(snapshot)[0]
+        and elsewhere.catalogue is env.shops[9]
+    )
 
 
 def test_a_compact_shop_of_64_products_needs_no_digits_in_its_asins() -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from corner_shop import LAMP_GOAL
 
+from tests.envs.webshop.corner_shop import LAMP_GOAL
 from turnwise.envs.webshop.goals import product_split
 from turnwise.envs.webshop.tasks import Tasks
 from turnwise.errors import ConfigError, TaskError
@@ -26,7 +26,11 @@ def test_products_are_never_shared_between_splits() -> None:
 
 def test_the_official_cut() -> None:
     tasks = Tasks(GOALS, "official")
-    assert (tasks.of("test"), tasks.of("dev")[0], tasks.of("train")[-1]) == (tuple(range(500)), 500, 2999)
+    assert (tasks.of("test"), tasks.of("dev")[0], tasks.of("train")[-1]) == (
+        tuple(range(500)),
+        500,
+        2999,
+    )
     assert tasks.split_of(1500) == "train"
 
 
@@ -41,7 +45,13 @@ def test_goals_by_index() -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "words"), [(3000, "has 3000 goals"), (-1, "no goal -1"), ("3", "not an integer"), (1.5, "not an integer")]
+    ("task", "words"),
+    [
+        (3000, "has 3000 goals"),
+        (-1, "no goal -1"),
+        ("3", "not an integer"),
+        (1.5, "not an integer"),
+    ],
 )
 def test_tasks_that_are_not_there(task: object, words: str) -> None:
     with pytest.raises(TaskError, match=words):
@@ -56,5 +66,9 @@ def test_unknown_names() -> None:
 
 
 def test_the_hash_follows_goals_and_rule() -> None:
-    hashes = {Tasks(GOALS[:5], "all").data_hash, Tasks(GOALS[:5], "official").data_hash, Tasks(GOALS[:4], "all").data_hash}
+    hashes = {
+        Tasks(GOALS[:5], "all").data_hash,
+        Tasks(GOALS[:5], "official").data_hash,
+        Tasks(GOALS[:4], "all").data_hash,
+    }
     assert len(hashes) == 3 and Tasks(list(GOALS[:5]), "all").data_hash in hashes

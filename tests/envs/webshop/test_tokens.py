@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from official_files import official_directory
 
+from tests.envs.webshop.official_files import official_directory
 from turnwise.envs.webshop.catalogue import Catalogue
 from turnwise.envs.webshop.nouns import every_alphabetic_token
 from turnwise.envs.webshop.tokens import tokens
@@ -37,16 +37,26 @@ def test_nothing_is_lost() -> None:
 
 
 def test_equal_to_spacy_where_it_is_installed() -> None:
-    spacy = pytest.importorskip("spacy", reason="spaCy is not installed: the oracle of the tokenizer is absent")
+    spacy = pytest.importorskip(
+        "spacy", reason="spaCy is not installed: the oracle of the tokenizer is absent"
+    )
     english = spacy.blank("en")
-    for text in ("Women's 3-Piece Set w/ Bag (2Pcs)", "I'm 5ft. tall, you're 6'2\"", "USB-C/HDMI 4K@60Hz, 10ft"):
+    for text in (
+        "Women's 3-Piece Set w/ Bag (2Pcs)",
+        "I'm 5ft. tall, you're 6'2\"",
+        "USB-C/HDMI 4K@60Hz, 10ft",
+    ):
         assert tokens(text) == [token.text for token in english(text)]
 
 
 def test_official_titles_are_cut_as_spacy_cuts_them() -> None:
-    spacy = pytest.importorskip("spacy", reason="spaCy is not installed: the oracle of the tokenizer is absent")
+    spacy = pytest.importorskip(
+        "spacy", reason="spaCy is not installed: the oracle of the tokenizer is absent"
+    )
     english = spacy.blank("en")
     catalogue = Catalogue.official(official_directory())
     for asin in catalogue.asins:
         title = catalogue[asin].title
-        assert every_alphabetic_token(title) == tuple(token.text.lower() for token in english(title) if token.is_alpha), asin
+        assert every_alphabetic_token(title) == tuple(
+            token.text.lower() for token in english(title) if token.is_alpha
+        ), asin

@@ -1,4 +1,6 @@
-"""What the generated shops can say: roles disjoint, no value that WebShop's reward breaks, titles in the singular."""
+"""What the generated shops can say: roles disjoint, no value that WebShop's reward breaks, titles
+in the singular.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,17 @@ from turnwise.envs.webshop.vocabulary.department import singular, words
 
 AISLES = [aisle for department in departments() for aisle in department.aisles]
 GROUPS: list[OptionGroup] = list(dict.fromkeys(group for aisle in AISLES for group in aisle.groups))
-BUTTONS = {"search", "back to search", "< prev", "next >", "description", "features", "reviews", "attributes", "buy now"}
+BUTTONS = {
+    "search",
+    "back to search",
+    "< prev",
+    "next >",
+    "description",
+    "features",
+    "reviews",
+    "attributes",
+    "buy now",
+}
 
 
 def fulfils(rule: str, name: str, wanted: str, bought: str) -> bool:
@@ -38,12 +50,19 @@ def test_the_three_roles_of_attributes_are_disjoint() -> None:
     parts = {word for aisle in AISLES for word in aisle.parts}
     uses = {word for aisle in AISLES for word in aisle.uses}
     assert not qualities & parts and not qualities & uses and not parts & uses
-    assert len(qualities) > 114 and len(parts) > 101 and len(uses) > 46  # as many as the official instructions use
+    assert (
+        len(qualities) > 114 and len(parts) > 101 and len(uses) > 46
+    )  # as many as the official instructions use
 
 
 @pytest.mark.parametrize("rule", sorted(REWARDS))
 def test_every_option_value_is_recognised_when_it_is_bought(rule: str) -> None:
-    broken = [(group.name, value) for group in GROUPS for value in group.values if not fulfils(rule, group.name, value, value)]
+    broken = [
+        (group.name, value)
+        for group in GROUPS
+        for value in group.values
+        if not fulfils(rule, group.name, value, value)
+    ]
     assert broken == []
     # The rule can fail: WebShop takes the "rust" in "rustic" for a colour.
     assert not fulfils("official", "style", "rustic", "rustic")
@@ -62,19 +81,28 @@ def test_no_compact_value_passes_for_another(rule: str) -> None:
     for category in CATEGORIES:
         for name, values in category.options:
             assert all(fulfils(rule, name, value, value) for value in values)
-            assert not any(fulfils(rule, name, wanted, bought) for wanted, bought in permutations(values, 2))
+            assert not any(
+                fulfils(rule, name, wanted, bought) for wanted, bought in permutations(values, 2)
+            )
 
 
 def test_no_compact_word_contains_another() -> None:
     # The reward looks for attributes as substrings of the title: "men" would be found in "women".
     for category in CATEGORIES:
-        said = [*category.qualities, *category.uses, *category.types, *(brand.lower() for brand in BRANDS)]
+        said = [
+            *category.qualities,
+            *category.uses,
+            *category.types,
+            *(brand.lower() for brand in BRANDS),
+        ]
         assert len(set(said)) == len(said)
         assert not [(a, b) for a, b in permutations(said, 2) if a in b]
 
 
 def test_letter_pairs_and_brands_are_distinct() -> None:
-    assert len(set(LETTERS)) == len(LETTERS) == 64 and all(len(pair) == 2 and pair.isupper() for pair in LETTERS)
+    assert len(set(LETTERS)) == len(LETTERS) == 64 and all(
+        len(pair) == 2 and pair.isupper() for pair in LETTERS
+    )
     assert len(set(BRANDS)) == len(BRANDS)
 
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from turnwise.envs.draw import Draw
+from turnwise.envs.seeding import Draw
 from turnwise.envs.webshop.vocabulary import departments
 from turnwise.envs.webshop.wording import Facts, write
 
 GARDEN = next(department for department in departments() if department.name == "garden")
 ROOMS = GARDEN.aisles[0]
-FACTS = Facts(GARDEN, ROOMS, "console tables", ("heavy duty", "space saving"), ("steel frame",), ("living room",), "oak")
+FACTS = Facts(
+    GARDEN,
+    ROOMS,
+    "console tables",
+    ("heavy duty", "space saving"),
+    ("steel frame",),
+    ("living room",),
+    "oak",
+)
 
 
 @settings(max_examples=60)
@@ -42,4 +50,8 @@ def test_sellers_name_things_in_full_in_short_or_loosely() -> None:
 def test_bullets_are_one_to_eight_and_never_empty() -> None:
     counts = {len(write(Draw("bullets", i), FACTS).bullets) for i in range(300)}
     assert counts == set(range(1, 9))
-    assert all(bullet.strip(" .") for i in range(100) for bullet in write(Draw("bullets", i), FACTS).bullets)
+    assert all(
+        bullet.strip(" .")
+        for i in range(100)
+        for bullet in write(Draw("bullets", i), FACTS).bullets
+    )

@@ -21,7 +21,9 @@ def recorded(path: Path) -> list[dict[str, Any]]:
 
 
 def recorded_entries(episode: dict[str, Any]) -> Iterator[list[Any]]:
-    """An episode of the original as entries: the first observation, then [clickables before, observation, reward, done]."""
+    """An episode of the original as entries: the first observation, then [clickables before,
+    observation, reward, done].
+    """
     yield [episode["obs0"]]
     for step in episode["steps"]:
         yield [step["clickables"], step["obs"], float(step["reward"]), step["done"]]

@@ -1,6 +1,8 @@
-"""Writes the hashes of transcripts beside it: of generated shops, and of the official recordings where they are at hand.
+"""Writes the hashes of transcripts beside it: of generated shops, and of the official recordings
+where they are at hand.
 
-Run from the repository root, only when transcripts are meant to change: python tests/golden/webshop/record.py
+Run from the repository root, only when transcripts are meant to change: python
+tests/golden/webshop/record.py
 """
 
 from __future__ import annotations
@@ -16,8 +18,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "envs" / "webshop")]
 
-from transcripts import digest, played_entries, recorded, recorded_entries  # noqa: E402
-
+from tests.envs.webshop.transcripts import digest, played_entries, recorded, recorded_entries  # noqa: E402
 from turnwise.envs.webshop import WebShopEnv  # noqa: E402
 
 
@@ -28,27 +29,53 @@ def episode(env: WebShopEnv, task: int, rng: random.Random) -> dict[str, Any]:
     for _ in range(12):
         action = env.expert_action() if rng.random() < 0.6 else None
         if action is None:
-            action = rng.choice([*info["admissible"], "nonsense"]).replace("<your query>", info["instruction"])
+            action = rng.choice([*info["admissible"], "nonsense"]).replace(
+                "<your query>", info["instruction"]
+            )
         actions.append(action)
         _, _, terminated, _, info = env.step(action)
         if terminated:
             break
-    return {"task": task, "actions": actions, "sha256": digest(list(played_entries(env, task, actions)))}
+    return {
+        "task": task,
+        "actions": actions,
+        "sha256": digest(list(played_entries(env, task, actions))),
+    }
 
 
 def main() -> None:
     for style, observation in (("compact", "text+options"), ("full", "text")):
-        settings = {"style": style, "products": 200, "catalogue_seed": 7, "observation": observation, "nouns": "alphabetic"}
+        settings = {
+            "style": style,
+            "products": 200,
+            "catalogue_seed": 7,
+            "observation": observation,
+            "nouns": "alphabetic",
+        }
         env = WebShopEnv(**settings)
         rng = random.Random(style)
         tasks = rng.sample(sorted(task for split in env.splits for task in env.tasks(split)), 20)
-        golden = {"settings": settings, "data_hash": env.data_hash, "episodes": [episode(env, task, rng) for task in tasks]}
-        (HERE / f"generated_{style}.json").write_text(json.dumps(golden, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
-    official = Path(os.environ.get("TURNWISE_WEBSHOP_DATA", ROOT.parent / "shared" / "data" / "webshop")) / "golden"
+        golden = {
+            "settings": settings,
+            "data_hash": env.data_hash,
+            "episodes": [episode(env, task, rng) for task in tasks],
+        }
+        (HERE / f"generated_{style}.json").write_text(
+            json.dumps(golden, indent=1, ensure_ascii=False) + "\n", encoding="utf8"
+        )
+    official = (
+        Path(os.environ.get("TURNWISE_WEBSHOP_DATA", ROOT.parent / "shared" / "data" / "webshop"))
+        / "golden"
+    )
     for kind in ("synthetic", "human"):
         if (official / f"traj_{kind}.jsonl.gz").is_file():
-            hashes = [digest(list(recorded_entries(each))) for each in recorded(official / f"traj_{kind}.jsonl.gz")]
-            (HERE / f"official_{kind}.json").write_text(json.dumps(hashes, indent=1) + "\n", encoding="utf8")
+            hashes = [
+                digest(list(recorded_entries(each)))
+                for each in recorded(official / f"traj_{kind}.jsonl.gz")
+            ]
+            (HERE / f"official_{kind}.json").write_text(
+                json.dumps(hashes, indent=1) + "\n", encoding="utf8"
+            )
 
 
 if __name__ == "__main__":

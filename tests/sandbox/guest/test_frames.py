@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from turnwise.sandbox.guest.frames import HEADER, Channel, pack
 
-HEADERS = st.dictionaries(st.text(max_size=8), st.integers() | st.text(max_size=20) | st.none(), max_size=4)
+HEADERS = st.dictionaries(
+    st.text(max_size=8), st.integers() | st.text(max_size=20) | st.none(), max_size=4
+)
 
 
 def pair() -> tuple[Channel, Channel]:
@@ -22,7 +24,9 @@ def pair() -> tuple[Channel, Channel]:
 
 
 @given(st.lists(st.tuples(HEADERS, st.binary(max_size=300)), max_size=5), st.integers(1, 50))
-def test_any_cut_of_the_stream_gives_the_same_frames(frames: list[tuple[dict[str, object], bytes]], size: int) -> None:
+def test_any_cut_of_the_stream_gives_the_same_frames(
+    frames: list[tuple[dict[str, object], bytes]], size: int
+) -> None:
     reader, writer = os.pipe()
     channel = Channel(reader, reader)
     data = b"".join(pack(*frame) for frame in frames)

@@ -1,4 +1,6 @@
-"""Files of a workspace are reached without following a link, and nothing outside it is ever touched."""
+"""Files of a workspace are reached without following a link, and nothing outside it is ever
+touched.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,22 @@ from turnwise.sandbox.guest import files
 from turnwise.sandbox.guest.files import Refused
 
 
-@pytest.mark.parametrize("path", ["", ".", "/", "/work", "..", "a/../b", "../x", "/etc/passwd", "/worker/x", "a\0b", "/work/../x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        ".",
+        "/",
+        "/work",
+        "..",
+        "a/../b",
+        "../x",
+        "/etc/passwd",
+        "/worker/x",
+        "a\0b",
+        "/work/../x",
+    ],
+)
 def test_a_path_that_leaves_the_workspace_is_refused(path: str) -> None:
     with pytest.raises(Refused):
         files.parts(path)

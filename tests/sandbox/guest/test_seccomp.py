@@ -1,4 +1,6 @@
-"""The filter, run by a small machine of our own: what it refuses, lets through and kills, on both architectures."""
+"""The filter, run by a small machine of our own: what it refuses, lets through and kills, on both
+architectures.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,21 @@ from turnwise.sandbox.guest import seccomp
 ALLOWED, KILLED = 0x7FFF0000, 0x80000000
 
 
-def decide(machine: str, number: int, *arguments: int, architecture: int | None = None, allow: tuple[str, ...] = ()) -> int:
-    """What the program returns for one system call: classic BPF has loads, jumps and returns here, and nothing else."""
+def decide(
+    machine: str,
+    number: int,
+    *arguments: int,
+    architecture: int | None = None,
+    allow: tuple[str, ...] = (),
+) -> int:
+    """What the program returns for one system call: classic BPF has loads, jumps and returns here,
+    and nothing else.
+    """
     arch = seccomp.ARCHITECTURES[machine][0] if architecture is None else architecture
     padded = [*arguments, *[0] * (6 - len(arguments))]
-    data = struct.pack("<IIQ6Q", number & 0xFFFFFFFF, arch, 0, *[value & (2**64 - 1) for value in padded])
+    data = struct.pack(
+        "<IIQ6Q", number & 0xFFFFFFFF, arch, 0, *[value & (2**64 - 1) for value in padded]
+    )
     code = seccomp.program(machine, allow)
     steps = [struct.unpack_from("HBBI", code, at) for at in range(0, len(code), 8)]
     assert len(steps) < 4096
@@ -68,14 +80,21 @@ def test_what_code_has_no_business_with_is_refused(machine: str, name: str) -> N
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_ordinary_calls_pass(machine: str) -> None:
-    read, write, openat, execve, exits = {"x86_64": (0, 1, 257, 59, 231), "aarch64": (63, 64, 56, 221, 94)}[machine]
+    read, write, openat, execve, exits = {
+        "x86_64": (0, 1, 257, 59, 231),
+        "aarch64": (63, 64, 56, 221, 94),
+    }[machine]
     for number in (read, write, openat, execve, exits):
         assert decide(machine, number, 3, 4, 5) == ALLOWED
 
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_another_architecture_is_killed(machine: str) -> None:
-    for other in (0x40000003, 0x40000028, seccomp.ARCHITECTURES["aarch64" if machine == "x86_64" else "x86_64"][0]):
+    for other in (
+        0x40000003,
+        0x40000028,
+        seccomp.ARCHITECTURES["aarch64" if machine == "x86_64" else "x86_64"][0],
+    ):
         assert decide(machine, 1, architecture=other) == KILLED
 
 
@@ -97,7 +116,14 @@ def test_processes_but_no_namespaces(machine: str) -> None:
 def test_sockets_of_this_machine_only(machine: str) -> None:
     for call in seccomp.ARCHITECTURES[machine][3:5]:
         assert decide(machine, call, 1) == ALLOWED
-        for family in (2, 10, 16, 17, 40, 38):  # internet, netlink, packet, vsock, the kernel's ciphers
+        for family in (
+            2,
+            10,
+            16,
+            17,
+            40,
+            38,
+        ):  # internet, netlink, packet, vsock, the kernel's ciphers
             assert decide(machine, call, family) == refused(errno.EACCES)
 
 

@@ -1,4 +1,6 @@
-"""Two engines for the same games: `native`, this package's own, and `textworld`, the original, which must be installed."""
+"""Two engines for the same games: `native`, this package's own, and `textworld`, the original,
+which must be installed.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Which games there are, found by name: what environments over the same data share.
 
-`Games` says which tasks each split has without reading a game, and makes a game when it is first played. Games in use are
-shared and a bounded number of others is kept, so that thousands cost no memory. `GivenGames` are those given one by one.
+`Games` says which tasks each split has without reading a game, and makes a game when it is first
+played. Games in use are shared and a bounded number of others is kept, so that thousands cost no
+memory. `GivenGames` are those given one by one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from weakref import WeakValueDictionary
 
 from turnwise.envs.alfworld.game import Game
 from turnwise.envs.alfworld.splits import place, splits_of
-from turnwise.envs.core import TaskId
+from turnwise.envs.base import TaskId
 from turnwise.errors import TaskError
 
 KEPT = 256
@@ -37,7 +38,9 @@ class Games(ABC):
 
     @abstractmethod
     def find(self, task: TaskId, split: str) -> tuple[TaskId, str]:
-        """The task's own id, and the split it is in. `split` is where an integer counts. Raises `TaskError`."""
+        """The task's own id, and the split it is in. `split` is where an integer counts. Raises
+        `TaskError`.
+        """
 
     @abstractmethod
     def game(self, task: TaskId) -> Game:
@@ -49,7 +52,9 @@ class Games(ABC):
 
     def _known(self, split: str) -> None:
         if split not in self.splits:
-            raise TaskError(f"there is no split {split!r} here: choose one of {', '.join(self.splits)}")
+            raise TaskError(
+                f"there is no split {split!r} here: choose one of {', '.join(self.splits)}"
+            )
 
 
 class GivenGames(Games):
@@ -59,11 +64,15 @@ class GivenGames(Games):
 
     def __init__(self, games: Iterable[Game], paths: Iterable[Path | None]) -> None:
         self.games, self.paths = tuple(games), tuple(paths)
-        self.data_hash = hashlib.blake2b(repr([game.digest for game in self.games]).encode(), digest_size=16).hexdigest()
+        self.data_hash = hashlib.blake2b(
+            repr([game.digest for game in self.games]).encode(), digest_size=16
+        ).hexdigest()
 
     def tasks(self, split: str) -> Sequence[TaskId]:
         if split not in self.splits:
-            raise TaskError(f"there is no split {split!r} here: games given one by one are the split 'all'")
+            raise TaskError(
+                f"there is no split {split!r} here: games given one by one are the split 'all'"
+            )
         return range(len(self.games))
 
     def find(self, task: TaskId, split: str) -> tuple[TaskId, str]:
@@ -79,9 +88,13 @@ class GivenGames(Games):
     def _index(self, task: TaskId) -> int:
         index = _integer(task)
         if index is None:
-            raise TaskError(f"a task over given games is the index of a game, and {task!r} is not an integer")
+            raise TaskError(
+                f"a task over given games is the index of a game, and {task!r} is not an integer"
+            )
         if not 0 <= index < len(self.games):
-            raise TaskError(f"there is no game {index}: {len(self.games)} games were given, numbered from 0")
+            raise TaskError(
+                f"there is no game {index}: {len(self.games)} games were given, numbered from 0"
+            )
         return index
 
 
@@ -90,7 +103,8 @@ class NamedGames(Games):
 
     Args:
         listed: for each game its name, the split the data has it in, and its type of task.
-        rule: how they are divided, see `turnwise.envs.alfworld.splits`. A split that no game is in is left out.
+        rule: how they are divided, see `turnwise.envs.alfworld.splits`. A split that no game is in
+            is left out.
     """
 
     def __init__(self, listed: Iterable[tuple[str, str, str]], rule: str) -> None:
@@ -117,10 +131,14 @@ class NamedGames(Games):
         index = _integer(task)
         if index is not None:
             if not 0 <= index < len(names):
-                raise TaskError(f"split {split!r} has no task {index}: it has {len(names)}, numbered from 0")
+                raise TaskError(
+                    f"split {split!r} has no task {index}: it has {len(names)}, numbered from 0"
+                )
             return names[index], split
         if not isinstance(task, str) or task not in self._split_of:
-            raise TaskError(f"there is no ALFWorld task {task!r} here: tasks are called like {names[0]!r}")
+            raise TaskError(
+                f"there is no ALFWorld task {task!r} here: tasks are called like {names[0]!r}"
+            )
         return task, self._split_of[task]
 
     def game(self, task: TaskId) -> Game:

@@ -1,9 +1,10 @@
 """The rules: which commands there are in a state, and what each does.
 
-As in the original, with its oddities (each found by playing both side by side): an object can be examined only while it
-is held; `use` turns a lamp on and never off, and works in a closed receptacle; heating, cooling and cleaning need only
-standing at the appliance; there is no limit to what a receptacle takes; a receptacle at the place where one stands cannot
-be gone to; taking an object from one receptacle leaves it in any other that listed it.
+As in the original, with its oddities (each found by playing both side by side): an object can be
+examined only while it is held; `use` turns a lamp on and never off, and works in a closed
+receptacle; heating, cooling and cleaning need only standing at the appliance; there is no limit to
+what a receptacle takes; a receptacle at the place where one stands cannot be gone to; taking an
+object from one receptacle leaves it in any other that listed it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ Effect = Callable[[Game, State, int, int], tuple[State, str]]
 KNIVES = ("knifetype", "butterknifetype")
 
 
-APPLIANCES = {"sinkbasintype": ("clean", "cleanable"), "microwavetype": ("heat", "heatable"), "fridgetype": ("cool", "coolable")}
+APPLIANCES = {
+    "sinkbasintype": ("clean", "cleanable"),
+    "microwavetype": ("heat", "heatable"),
+    "fridgetype": ("cool", "coolable"),
+}
 """By type of receptacle: what can be done with it to a held object, and to which objects."""
 _ALWAYS = {"look": Command("look"), "inventory": Command("inventory")}
 
@@ -69,7 +74,9 @@ def _at(game: Game, state: State, place: int, found: dict[str, Command]) -> None
 
 
 def act(game: Game, state: State, command: Command) -> tuple[State, str]:
-    """The state after an admissible command, and the answer to it. The very same state where nothing changes."""
+    """The state after an admissible command, and the answer to it. The very same state where
+    nothing changes.
+    """
     return _EFFECTS[command.verb](game, state, command.one, command.other)
 
 
@@ -85,7 +92,9 @@ def _open(game: Game, state: State, place: int, _: int) -> tuple[State, str]:
 
 
 def _close(game: Game, state: State, place: int, _: int) -> tuple[State, str]:
-    return state._replace(opened=state.opened & ~(1 << place)), f"You close the {game.receptacles[place]}."
+    return state._replace(
+        opened=state.opened & ~(1 << place)
+    ), f"You close the {game.receptacles[place]}."
 
 
 def _take(game: Game, state: State, one: int, place: int) -> tuple[State, str]:
@@ -109,11 +118,15 @@ def _clean(game: Game, state: State, one: int, place: int) -> tuple[State, str]:
 
 
 def _heat(game: Game, state: State, one: int, place: int) -> tuple[State, str]:
-    return state._replace(hot=state.hot | 1 << one, cool=state.cool & ~(1 << one)), _using(game, "heat", one, place)
+    return state._replace(hot=state.hot | 1 << one, cool=state.cool & ~(1 << one)), _using(
+        game, "heat", one, place
+    )
 
 
 def _cool(game: Game, state: State, one: int, place: int) -> tuple[State, str]:
-    return state._replace(cool=state.cool | 1 << one, hot=state.hot & ~(1 << one)), _using(game, "cool", one, place)
+    return state._replace(cool=state.cool | 1 << one, hot=state.hot & ~(1 << one)), _using(
+        game, "cool", one, place
+    )
 
 
 def _using(game: Game, verb: str, one: int, place: int) -> str:
@@ -125,7 +138,9 @@ def _use(game: Game, state: State, one: int, _: int) -> tuple[State, str]:
 
 
 def _slice(game: Game, state: State, one: int, knife: int) -> tuple[State, str]:
-    return state._replace(sliced=state.sliced | 1 << one), f"You sliced the {game.objects[one]} with the {game.objects[knife]}."
+    return state._replace(
+        sliced=state.sliced | 1 << one
+    ), f"You sliced the {game.objects[one]} with the {game.objects[knife]}."
 
 
 _EFFECTS: dict[str, Effect] = {

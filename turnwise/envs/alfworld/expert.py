@@ -1,8 +1,10 @@
-"""An expert who knows where everything is: walks the shortest obvious way to the goal, from any state.
+"""An expert who knows where everything is: walks the shortest obvious way to the goal, from any
+state.
 
-A plan is made by trying: for each object, receptacle and appliance that could serve, the commands are played on the
-(immutable) state, and the first candidate that wins is the plan. Plans are short, not proven shortest. Each action of a
-plan leads to a state whose plan is the rest, so that acting by the first command of a new plan each turn arrives.
+A plan is made by trying: for each object, receptacle and appliance that could serve, the commands
+are played on the (immutable) state, and the first candidate that wins is the plan. Plans are short,
+not proven shortest. Each action of a plan leads to a state whose plan is the rest, so that acting
+by the first command of a new plan each turn arrives.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ _APPLIANCE = {"isclean": "sinkbasintype", "ishot": "microwavetype", "iscool": "f
 
 
 def expert_plan(game: Game, state: State) -> list[str] | None:
-    """Commands that win from here; empty where the game is won already; None where this expert knows no way."""
+    """Commands that win from here; empty where the game is won already; None where this expert
+    knows no way.
+    """
     if all(conditions(game, state)):
         return []
     for attempt in _attempts(game, state):
@@ -29,7 +33,8 @@ def expert_plan(game: Game, state: State) -> list[str] | None:
 
 
 def expert_distance(game: Game, state: State) -> int | None:
-    """How many commands the expert's plan has from here; 0 where the game is won, None where it knows no way.
+    """How many commands the expert's plan has from here; 0 where the game is won, None where it
+    knows no way.
 
     Following the plan lowers it by one each turn. It is not a proven shortest distance.
     """
@@ -53,7 +58,9 @@ class _Attempt:
         return True
 
     def go(self, place: int) -> bool:
-        return place in self.game.here(self.state.location) or self.do("go to " + self.game.receptacles[place])
+        return place in self.game.here(self.state.location) or self.do(
+            "go to " + self.game.receptacles[place]
+        )
 
     def reach(self, place: int) -> bool:
         """Stand at a receptacle that is open."""
@@ -64,17 +71,26 @@ class _Attempt:
 
     def put(self, place: int) -> bool:
         held = self.state.held
-        if held == NOTHING or (self.game.receptacle_types[place], self.game.object_types[held]) not in self.game.fits:
+        if (
+            held == NOTHING
+            or (self.game.receptacle_types[place], self.game.object_types[held])
+            not in self.game.fits
+        ):
             return False
-        return self.reach(place) and self.do(self.game.wording.put.format(self.game.objects[held], self.game.receptacles[place]))
+        return self.reach(place) and self.do(
+            self.game.wording.put.format(self.game.objects[held], self.game.receptacles[place])
+        )
 
     def drop(self) -> bool:
-        """Have free hands: put what is held in the nearest receptacle, one the goal does not ask for where there is one."""
+        """Have free hands: put what is held in the nearest receptacle, one the goal does not ask
+        for where there is one.
+        """
         if self.state.held == NOTHING:
             return True
         here = self.game.here(self.state.location)
         order = sorted(
-            {place for place, _ in self.game.tour}, key=lambda place: (place in self.game.targets, place not in here, place)
+            {place for place, _ in self.game.tour},
+            key=lambda place: (place in self.game.targets, place not in here, place),
         )
         return any(self.put(place) for place in order)
 
@@ -85,26 +101,35 @@ class _Attempt:
             return False
         places = (place for place, inside in enumerate(self.state.contents) if one in inside)
         name = self.game.objects[one]
-        return any(self.reach(place) and self.do(f"take {name} from {self.game.receptacles[place]}") for place in places)
+        return any(
+            self.reach(place) and self.do(f"take {name} from {self.game.receptacles[place]}")
+            for place in places
+        )
 
     def treat(self, one: int, appliance: int) -> bool:
         """Clean, heat or cool what is held, where that has not been done."""
         if self.state.treated(self.game.goal.treatment) >> one & 1:
             return True
         verb, _ = APPLIANCES[self.game.receptacle_types[appliance]]
-        return self.go(appliance) and self.do(f"{verb} {self.game.objects[one]} with {self.game.receptacles[appliance]}")
+        return self.go(appliance) and self.do(
+            f"{verb} {self.game.objects[one]} with {self.game.receptacles[appliance]}"
+        )
 
     def finish(self) -> bool:
         """Close what is open where the goal asks for it; then, is the game won?"""
         if self.game.goal.all_closed:
             for place in range(len(self.game.receptacles)):
-                if self.state.opened >> place & 1 and not (self.go(place) and self.do("close " + self.game.receptacles[place])):
+                if self.state.opened >> place & 1 and not (
+                    self.go(place) and self.do("close " + self.game.receptacles[place])
+                ):
                     return False
         return all(conditions(self.game, self.state))
 
 
 def _attempts(game: Game, state: State) -> Iterator[_Attempt | None]:
-    """What could be tried, each played to where the goal should hold; None for one that failed on the way."""
+    """What could be tried, each played to where the goal should hold; None for one that failed on
+    the way.
+    """
     goal = game.goal
     # What is in the hand comes first: otherwise the expert would put down what it has just fetched.
     objects = sorted(game.treatable & game.pickupable, key=lambda one: (one != state.held, one))
@@ -116,20 +141,36 @@ def _attempts(game: Game, state: State) -> Iterator[_Attempt | None]:
     elif goal.kind == TWO:
         for place in game.targets:
             there = [one for one in state.contents[place] if one in game.wanted]
-            for more in permutations([one for one in objects if one not in there], max(0, 2 - len(there))):
+            for more in permutations(
+                [one for one in objects if one not in there], max(0, 2 - len(there))
+            ):
                 attempt = _Attempt(game, state)
-                yield attempt if all(attempt.take(one) and attempt.put(place) for one in more) else None
+                yield (
+                    attempt
+                    if all(attempt.take(one) and attempt.put(place) for one in more)
+                    else None
+                )
     else:
         wanted = _APPLIANCE.get(goal.treatment)
-        appliances: list[int | None] = [place for place, kind in enumerate(game.receptacle_types) if kind == wanted]
+        appliances: list[int | None] = [
+            place for place, kind in enumerate(game.receptacle_types) if kind == wanted
+        ]
         for place in game.targets:
             for one in objects:
-                yield from (_place(game, state, one, place, appliance) for appliance in appliances or [None])
+                yield from (
+                    _place(game, state, one, place, appliance) for appliance in appliances or [None]
+                )
 
 
-def _place(game: Game, state: State, one: int, place: int, appliance: int | None) -> _Attempt | None:
+def _place(
+    game: Game, state: State, one: int, place: int, appliance: int | None
+) -> _Attempt | None:
     attempt = _Attempt(game, state)
-    if attempt.take(one) and (appliance is None or attempt.treat(one, appliance)) and attempt.put(place):
+    if (
+        attempt.take(one)
+        and (appliance is None or attempt.treat(one, appliance))
+        and attempt.put(place)
+    ):
         return attempt
     return None
 

@@ -1,7 +1,9 @@
-"""An expert who knows only what has been seen: searches where such things are usually found, then does the task.
+"""An expert who knows only what has been seen: searches where such things are usually found, then
+does the task.
 
-What it does next is a function of a `Memory`, which is made of the episode's text; it has no other way to the game. So it
-plays what a person could play, and its episodes are worth imitating: a reader of the same text can learn to do as it does.
+What it does next is a function of a `Memory`, which is made of the episode's text; it has no other
+way to the game. So it plays what a person could play, and its episodes are worth imitating: a
+reader of the same text can learn to do as it does.
 """
 
 from __future__ import annotations
@@ -40,9 +42,17 @@ _USUAL = {
     ),
     "desklamp floorlamp": "sidetable desk dresser shelf floorlamp coffeetable diningtable",
 }  # fmt: skip
-"""For things of everyday life where they are mostly found, the likeliest and easiest to look at first."""
-USUAL = {thing: tuple(places.split()) for things, places in reversed(_USUAL.items()) for thing in things.split()}
-FITTING = {place.lower(): frozenset(thing.lower() for thing in things) for place, things in FITS.items()}
+"""For things of everyday life where they are mostly found, the likeliest and easiest to look at
+first.
+"""
+USUAL = {
+    thing: tuple(places.split())
+    for things, places in reversed(_USUAL.items())
+    for thing in things.split()
+}
+FITTING = {
+    place.lower(): frozenset(thing.lower() for thing in things) for place, things in FITS.items()
+}
 """What may stand where, in general: next after the usual places come those."""
 OFTEN_CLOSED = ("cabinet", "drawer", "safe", "fridge", "microwave", "laundryhamper", "box")
 
@@ -70,7 +80,9 @@ def errand(task: str) -> Errand | None:
 
 
 def next_command(memory: Memory, admissible: Container[str]) -> str | None:
-    """What the explorer does now; None where the task is in words it does not know, or where it has searched everywhere."""
+    """What the explorer does now; None where the task is in words it does not know, or where it has
+    searched everywhere.
+    """
     asked = errand(memory.task)
     if asked is None:
         return None
@@ -78,7 +90,9 @@ def next_command(memory: Memory, admissible: Container[str]) -> str | None:
 
 
 def _wishes(memory: Memory, asked: Errand) -> Iterator[str]:
-    """Commands that help, the best first. Those that cannot be carried out here and now are passed over."""
+    """Commands that help, the best first. Those that cannot be carried out here and now are passed
+    over.
+    """
     if memory.held and kind(memory.held) == asked.thing:
         if asked.verb == "look":
             yield from _light(memory, asked.place)
@@ -89,15 +103,25 @@ def _wishes(memory: Memory, asked: Errand) -> Iterator[str]:
         else:
             yield from _deliver(memory, _targets(memory, asked))
     if memory.held:
-        yield from _deliver(memory, sorted(memory.furniture, key=lambda one: (kind(one) == asked.place, one not in memory.here)))
+        yield from _deliver(
+            memory,
+            sorted(
+                memory.furniture, key=lambda one: (kind(one) == asked.place, one not in memory.here)
+            ),
+        )
     yield from _fetch(memory, asked)
-    for place in sorted(memory.opened):  # all is done, as far as one can see: a few tasks want everything closed as well
+    for place in sorted(
+        memory.opened
+    ):  # all is done, as far as one can see: a few tasks want everything closed as well
         yield from (f"close {place}", f"go to {place}")
 
 
 def _near_first(memory: Memory, what: str) -> list[str]:
     """Receptacles of a type, those within reach first."""
-    return sorted((place for place in memory.furniture if kind(place) == what), key=lambda place: place not in memory.here)
+    return sorted(
+        (place for place in memory.furniture if kind(place) == what),
+        key=lambda place: place not in memory.here,
+    )
 
 
 def _targets(memory: Memory, asked: Errand) -> list[str]:
@@ -120,7 +144,11 @@ def _deliver(memory: Memory, places: list[str]) -> Iterator[str]:
 
 def _reach(memory: Memory, place: str) -> Iterator[str]:
     """Come to a receptacle, see what is in it, have it open."""
-    yield from (f"go to {place}", f"open {place}") if place in memory.closed else (f"go to {place}", f"examine {place}")
+    yield from (
+        (f"go to {place}", f"open {place}")
+        if place in memory.closed
+        else (f"go to {place}", f"examine {place}")
+    )
 
 
 def _light(memory: Memory, lamp: str) -> Iterator[str]:
@@ -128,7 +156,11 @@ def _light(memory: Memory, lamp: str) -> Iterator[str]:
     for place in memory.furniture:
         for one in memory.inside(place):
             if kind(one) == lamp:
-                yield from (f"use {one}", f"go to {place}") if one not in memory.lit else (f"go to {place}",)
+                yield from (
+                    (f"use {one}", f"go to {place}")
+                    if one not in memory.lit
+                    else (f"go to {place}",)
+                )
     yield from _search(memory, lamp)
 
 
@@ -137,16 +169,24 @@ def _fetch(memory: Memory, asked: Errand) -> Iterator[str]:
     full = set(_targets(memory, asked)[:1]) if asked.number > 1 else set()
     done = ("", asked.verb)[asked.verb in APPLIANCES]
     known = [
-        (one, place) for place in memory.furniture if place not in full for one in memory.inside(place) if kind(one) == asked.thing
+        (one, place)
+        for place in memory.furniture
+        if place not in full
+        for one in memory.inside(place)
+        if kind(one) == asked.thing
     ]
     known = [pair for pair in known if "take {} from {}".format(*pair) not in memory.refused]
-    for one, place in sorted(known, key=lambda pair: ((done, pair[0]) not in memory.treated, pair[1] not in memory.here)):
+    for one, place in sorted(
+        known, key=lambda pair: ((done, pair[0]) not in memory.treated, pair[1] not in memory.here)
+    ):
         yield from (f"take {one} from {place}", *_reach(memory, place))
     yield from _search(memory, asked.thing)
 
 
 def _search(memory: Memory, thing: str) -> Iterator[str]:
-    """Look into what was not looked into, in the order of `USUAL`; then where it fits, open furniture first; then anywhere."""
+    """Look into what was not looked into, in the order of `USUAL`; then where it fits, open
+    furniture first; then anywhere.
+    """
     usual = USUAL.get(thing, ())
 
     def rank(place: str) -> tuple[int, bool, bool]:
@@ -155,5 +195,7 @@ def _search(memory: Memory, thing: str) -> Iterator[str]:
             return usual.index(what), False, False
         return len(usual), thing not in FITTING.get(what, ()), what in OFTEN_CLOSED
 
-    for place in sorted((place for place in memory.furniture if place not in memory.looked), key=rank):
+    for place in sorted(
+        (place for place in memory.furniture if place not in memory.looked), key=rank
+    ):
         yield from _reach(memory, place)

@@ -1,7 +1,9 @@
-"""What generated houses are made of: rooms, the furniture in each, what may stand where, and what can be done with it.
+"""What generated houses are made of: rooms, the furniture in each, what may stand where, and what
+can be done with it.
 
-The words are the official games' types of receptacle and object (ALFRED, Shridhar et al. 2020), so that a generated game
-reads like an official one; how many there are of each, and what is put where, is this package's own choice.
+The words are the official games' types of receptacle and object (ALFRED, Shridhar et al. 2020), so
+that a generated game reads like an official one; how many there are of each, and what is put where,
+is this package's own choice.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""One game: everything that does not change while it is played, compiled once from an official `game.tw-pddl` file."""
+"""One game: everything that does not change while it is played, compiled once from an official
+`game.tw-pddl` file.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ from turnwise.errors import DataError
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Game:
-    """A household and a task in it. Objects, receptacles and locations are numbers, see `turnwise.envs.alfworld.state`.
+    """A household and a task in it. Objects, receptacles and locations are numbers, see
+    `turnwise.envs.alfworld.state`.
 
     Two games that read alike have the same `digest`, which identifies one in hashes.
     """
@@ -41,7 +44,9 @@ class Game:
     tour: tuple[tuple[int, int], ...]
     """Pairs (receptacle, location) in the order in which the opening lists them."""
     walks: tuple[tuple[str, Command], ...]
-    """Every `go to`: one to a receptacle that is listed at two locations leads to the first, so they are in reverse order."""
+    """Every `go to`: one to a receptacle that is listed at two locations leads to the first, so
+    they are in reverse order.
+    """
     standing: tuple[tuple[int, ...], ...]
     """Receptacles at each location."""
     openable: frozenset[int]
@@ -73,15 +78,20 @@ class Game:
             wording: `2.1.1` or `0.4`; None for that of the file.
 
         Raises:
-            DataError: for a file that is missing, malformed, of an unknown release, flagged as unsolvable or impossible.
+            DataError: for a file that is missing, malformed, of an unknown release, flagged as
+            unsolvable or impossible.
             ConfigError: for an unknown wording.
         """
         try:
             content = json.loads(Path(path).read_text(encoding="utf8"))
         except OSError as problem:
-            raise DataError(f"cannot read the ALFWorld game {path}: {problem.strerror}; give the path of a game.tw-pddl") from None
+            raise DataError(
+                f"cannot read the ALFWorld game {path}: {problem.strerror}; give the path of a game.tw-pddl"
+            ) from None
         except ValueError as problem:
-            raise DataError(f"{path} is not an ALFWorld game: it is not JSON ({problem}); download the data again") from None
+            raise DataError(
+                f"{path} is not an ALFWorld game: it is not JSON ({problem}); download the data again"
+            ) from None
         try:
             return cls.of(content, wording)
         except DataError as problem:
@@ -89,7 +99,8 @@ class Game:
 
     @classmethod
     def of(cls, content: Any, release: str | None = None) -> Self:
-        """A game from the content of a file: `pddl_problem`, `grammar` and, where it has been tried, `solvable`.
+        """A game from the content of a file: `pddl_problem`, `grammar` and, where it has been
+        tried, `solvable`.
 
         Raises:
             DataError: as `load`, without naming the file.
@@ -98,7 +109,9 @@ class Game:
             raise DataError("it is not a table of pddl_problem, grammar and solvable")
         for name in ("pddl_problem", "grammar"):
             if not isinstance(content.get(name), str):
-                raise DataError(f"it has no text {name!r}: take a game.tw-pddl of release 2.1.1 or later")
+                raise DataError(
+                    f"it has no text {name!r}: take a game.tw-pddl of release 2.1.1 or later"
+                )
         if content.get("solvable") is False:
             raise DataError("it is flagged as unsolvable: leave it out, as the original does")
         said, task = wording_of(content["grammar"]), task_of(content["grammar"])
@@ -112,10 +125,16 @@ class Game:
         if said == self.wording:
             return self
         names = (one.name for one in dataclasses.fields(self) if one.name != "digest")
-        return replace(self, wording=said, digest=_digest({name: getattr(self, name) for name in names} | {"wording": said}))
+        return replace(
+            self,
+            wording=said,
+            digest=_digest({name: getattr(self, name) for name in names} | {"wording": said}),
+        )
 
     def save(self, directory: str | PathLike[str]) -> Path:
-        """Write the game in the official layout; returns the path of its `game.tw-pddl`. See `writing.save.save`."""
+        """Write the game in the official layout; returns the path of its `game.tw-pddl`. See
+        `writing.save.save`.
+        """
         from turnwise.envs.alfworld.writing.save import save
 
         return save(self, directory)
@@ -128,28 +147,49 @@ class Game:
 def _compile(problem: Problem, said: Wording, task: str) -> dict[str, Any]:
     """The fields of a `Game`, but its digest."""
     names, goal = readable(problem.ids()), read_goal(problem.goal)
-    placed, inside, lying = (problem.pairs(name) for name in ("receptacleatlocation", "inreceptacle", "objectatlocation"))
-    object_type, place_type = dict(problem.pairs("objecttype")), dict(problem.pairs("receptacletype"))
+    placed, inside, lying = (
+        problem.pairs(name) for name in ("receptacleatlocation", "inreceptacle", "objectatlocation")
+    )
+    object_type, place_type = (
+        dict(problem.pairs("objecttype")),
+        dict(problem.pairs("receptacletype")),
+    )
     at = problem.pairs("atlocation")
     if len(at) != 1 or not placed:
-        raise DataError("its problem has no receptacles, or not exactly one (atlocation agent location)")
+        raise DataError(
+            "its problem has no receptacles, or not exactly one (atlocation agent location)"
+        )
     holds = problem.pairs("inreceptacleobject")
     things = sorted(
-        {*object_type, *(one for pairs in (inside, lying) for one, _ in pairs), *(one for pair in holds for one in pair)}
+        {
+            *object_type,
+            *(one for pairs in (inside, lying) for one, _ in pairs),
+            *(one for pair in holds for one in pair),
+        }
     )
     places = sorted({*place_type, *(place for place, _ in placed), *(place for _, place in inside)})
     spots = sorted({at[0][1], *(spot for pairs in (placed, lying) for _, spot in pairs)})
     if max(len(things), len(places)) > MOST:
-        raise DataError(f"it has {len(things)} objects and {len(places)} receptacles, and {MOST} of each are the limit")
-    thing, place, spot = ({one: number for number, one in enumerate(ids)} for ids in (things, places, spots))
+        raise DataError(
+            f"it has {len(things)} objects and {len(places)} receptacles, and {MOST} of each are the limit"
+        )
+    thing, place, spot = (
+        {one: number for number, one in enumerate(ids)} for ids in (things, places, spots)
+    )
 
     def objects(predicate: str) -> frozenset[int]:
         return frozenset(thing[one] for one in problem.those(predicate) if one in thing)
 
     wanted = frozenset(thing[one] for one, kind in object_type.items() if kind == goal.object_type)
-    kinds = {name: objects(name) for name in ("cleanable", "heatable", "coolable", "pickupable", "toggleable", "sliceable")}
+    kinds = {
+        name: objects(name)
+        for name in ("cleanable", "heatable", "coolable", "pickupable", "toggleable", "sliceable")
+    }
     treatments = {"isclean": "cleanable", "ishot": "heatable", "iscool": "coolable"}
-    movable = {one: [thing[a] for a, b in holds if thing[b] == one] for one in sorted(objects("isreceptacleobject"))}
+    movable = {
+        one: [thing[a] for a, b in holds if thing[b] == one]
+        for one in sorted(objects("isreceptacleobject"))
+    }
     tour = tuple(sorted({(place[a], spot[b]) for a, b in placed}))
     fields = dict(
         task=task, goal=goal, wording=said, tour=tour,
@@ -189,5 +229,8 @@ def _mask(numbers: frozenset[int]) -> int:
 
 
 def _digest(fields: dict[str, Any]) -> str:
-    plain = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in fields.items()}
+    plain = {
+        name: sorted(value) if isinstance(value, frozenset) else value
+        for name, value in fields.items()
+    }
     return hashlib.blake2b(repr(sorted(plain.items())).encode(), digest_size=16).hexdigest()

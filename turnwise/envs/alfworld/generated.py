@@ -1,4 +1,6 @@
-"""Generated games as data: each a pure function of its name, so that a data set costs nothing until it is played."""
+"""Generated games as data: each a pure function of its name, so that a data set costs nothing until
+it is played.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ class Recipe:
 
 
 class GeneratedGames(NamedGames):
-    """The games of a recipe, called `train/0`, `valid_seen/0` and so on; a larger recipe has the same first ones.
+    """The games of a recipe, called `train/0`, `valid_seen/0` and so on; a larger recipe has the
+    same first ones.
 
     Raises:
         ConfigError: for an unknown difficulty, rule or wording, or splits without games.
@@ -57,16 +60,30 @@ class GeneratedGames(NamedGames):
             ),
             recipe.rule,
         )
-        self.data_hash = hashlib.blake2b(repr(("generated", asdict(recipe))).encode(), digest_size=16).hexdigest()
+        self.data_hash = hashlib.blake2b(
+            repr(("generated", asdict(recipe))).encode(), digest_size=16
+        ).hexdigest()
 
     def _make(self, name: str) -> Game:
         split, _, number = name.partition("/")
-        game = make_game(self.recipe.seed, self.difficulty, split, int(number), like=self._like(int(number), split))
+        game = make_game(
+            self.recipe.seed,
+            self.difficulty,
+            split,
+            int(number),
+            like=self._like(int(number), split),
+        )
         return game if self.recipe.wording is None else game.reworded(self.recipe.wording)
 
     def _like(self, number: int, split: str) -> int | None:
-        """The training game in whose rooms a game of `valid_seen` is: where there are fewer of them they take turns."""
-        return number % (self.recipe.train // len(TASK_TYPES) * len(TASK_TYPES)) if split == SEEN else None
+        """The training game in whose rooms a game of `valid_seen` is: where there are fewer of them
+        they take turns.
+        """
+        return (
+            number % (self.recipe.train // len(TASK_TYPES) * len(TASK_TYPES))
+            if split == SEEN
+            else None
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return generated, (self.recipe,)

@@ -1,8 +1,8 @@
 """What has to be true in the end: the six kinds of task, and how much of one has been done.
 
-A goal asks for an object of one type and a receptacle (or lamp) of another. Its conditions are counted as ALFRED counts
-them (Shridhar et al. 2020, goal-condition success): parts one by one, and last the whole. Two of the 3,827 official goals
-ask in addition that everything be closed.
+A goal asks for an object of one type and a receptacle (or lamp) of another. Its conditions are
+counted as ALFRED counts them (Shridhar et al. 2020, goal-condition success): parts one by one, and
+last the whole. Two of the 3,827 official goals ask in addition that everything be closed.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def read_goal(text: str) -> Goal:
     objects, places = _OBJECT.findall(text), _PLACE.findall(text)
     closed = "(forall" in text
     if "issliced" in text or "inreceptacleobject" in text:
-        raise DataError("its goal needs sliced objects or movable receptacles, which the text games leave out")
+        raise DataError(
+            "its goal needs sliced objects or movable receptacles, which the text games leave out"
+        )
     if "istoggled" in text and {"o", "ot"} <= dict(objects).keys():
         types = dict(objects)
         return Goal(LOOK, types["o"], types["ot"], all_closed=closed)
@@ -61,16 +63,22 @@ def read_goal(text: str) -> Goal:
 def conditions(game: Game, state: State) -> list[bool]:
     """Which conditions of the goal hold. The game is won where all do.
 
-    In order, look: an object of the type is held; a lit lamp of the type is here. Place: one is in a right receptacle;
-    treated: one has been treated; a treated one is in a right receptacle. Two: one is there; two are in the same one.
-    Where everything must be closed, that comes last.
+    In order, look: an object of the type is held; a lit lamp of the type is here. Place: one is in
+    a right receptacle;
+    treated: one has been treated; a treated one is in a right receptacle. Two: one is there; two
+    are in the same one. Where everything must be closed, that comes last.
     """
     goal = game.goal
     if goal.kind == LOOK:
         here = (one for place in game.here(state.location) for one in state.contents[place])
-        found = [state.held in game.wanted, any(state.lit >> one & 1 and one in game.lamps for one in here)]
+        found = [
+            state.held in game.wanted,
+            any(state.lit >> one & 1 and one in game.lamps for one in here),
+        ]
     else:
-        inside = [[one for one in state.contents[place] if one in game.wanted] for place in game.targets]
+        inside = [
+            [one for one in state.contents[place] if one in game.wanted] for place in game.targets
+        ]
         found = [any(inside)]
         if goal.kind == TWO:
             found.append(any(len(ones) > 1 for ones in inside))

@@ -1,8 +1,9 @@
 """Games made from a seed: a layout, things about it, and a task that can be done.
 
-Game `number` of a split is a function of (seed, difficulty, split, number) and of nothing else, so that no game has to be made
-before it is played. Every game is written as a PDDL problem in the official form and read like an official one. It can be
-solved by construction: what is wanted lies where it can be taken from, fits where it has to be, and can be put back.
+Game `number` of a split is a function of (seed, difficulty, split, number) and of nothing else, so
+that no game has to be made before it is played. Every game is written as a PDDL problem in the
+official form and read like an official one. It can be solved by construction: what is wanted lies
+where it can be taken from, fits where it has to be, and can be put back.
 """
 
 from __future__ import annotations
@@ -10,14 +11,29 @@ from __future__ import annotations
 from turnwise.envs.alfworld.furniture import ABLE, FITS, LAMP, LAMP_STANDS, OPENABLE, ROOMS
 from turnwise.envs.alfworld.game import Game
 from turnwise.envs.alfworld.goals import LOOK, PICK, TASK_TYPES, TREATMENTS, TWO
-from turnwise.envs.alfworld.layouts import DIFFICULTIES, SIBLINGS, Difficulty, Layout, Positions, layout
+from turnwise.envs.alfworld.layouts import (
+    DIFFICULTIES,
+    SIBLINGS,
+    Difficulty,
+    Layout,
+    Positions,
+    layout,
+)
 from turnwise.envs.alfworld.splits import SEEN, SPLITS, TRAIN, UNSEEN
 from turnwise.envs.alfworld.statement import Household, problem
-from turnwise.envs.draw import Draw
+from turnwise.envs.seeding import Draw
 from turnwise.errors import ConfigError, unknown
 
-_NEEDS = {TREATMENTS["isclean"]: "SinkBasin", TREATMENTS["ishot"]: "Microwave", TREATMENTS["iscool"]: "Fridge"}
-_ABLE = {TREATMENTS["isclean"]: "cleanable", TREATMENTS["ishot"]: "heatable", TREATMENTS["iscool"]: "coolable"}
+_NEEDS = {
+    TREATMENTS["isclean"]: "SinkBasin",
+    TREATMENTS["ishot"]: "Microwave",
+    TREATMENTS["iscool"]: "Fridge",
+}
+_ABLE = {
+    TREATMENTS["isclean"]: "cleanable",
+    TREATMENTS["ishot"]: "heatable",
+    TREATMENTS["iscool"]: "coolable",
+}
 _ROOMS = {kind: tuple(name for name, there in ROOMS.items() if need in there) for kind, need in _NEEDS.items()} | {
     PICK: tuple(ROOMS), TWO: tuple(ROOMS), LOOK: ("bedroom", "living room"),
 }  # fmt: skip
@@ -25,23 +41,37 @@ _ROOMS = {kind: tuple(name for name, there in ROOMS.items() if need in there) fo
 _ASKED = {
     PICK: ("put a {obj} in {place}.", "put some {obj} on {place}."),
     LOOK: ("look at {obj} under the {place}.", "examine the {obj} with the {place}."),
-    TREATMENTS["isclean"]: ("put a clean {obj} in {place}.", "clean some {obj} and put it in {place}."),
+    TREATMENTS["isclean"]: (
+        "put a clean {obj} in {place}.",
+        "clean some {obj} and put it in {place}.",
+    ),
     TREATMENTS["ishot"]: ("put a hot {obj} in {place}.", "heat some {obj} and put it in {place}."),
-    TREATMENTS["iscool"]: ("put a cool {obj} in {place}.", "cool some {obj} and put it in {place}."),
+    TREATMENTS["iscool"]: (
+        "put a cool {obj} in {place}.",
+        "cool some {obj} and put it in {place}.",
+    ),
     TWO: ("put two {obj} in {place}.", "find two {obj} and put them in {place}."),
 }  # The official templates of a task.
-_GRAMMAR = 'action PutObject {{ template :: "move {{o}} to {{r}}"; }}\n"rhs": "Your task is to: {task}"'
+_GRAMMAR = (
+    'action PutObject {{ template :: "move {{o}} to {{r}}"; }}\n"rhs": "Your task is to: {task}"'
+)
 
 
 def generate(
-    n: int, seed: int, task_type: str | None = None, difficulty: str | Difficulty = "normal", split: str = TRAIN
+    n: int,
+    seed: int,
+    task_type: str | None = None,
+    difficulty: str | Difficulty = "normal",
+    split: str = TRAIN,
 ) -> list[Game]:
-    """`n` games, always the same for the same arguments, in the wording `0.4`; the first k of n are those of k.
+    """`n` games, always the same for the same arguments, in the wording `0.4`; the first k of n are
+    those of k.
 
     Args:
         task_type: one of `turnwise.envs.alfworld.goals.TASK_TYPES`; None for each in turn.
         difficulty: `easy`, `normal`, `hard`, or one's own.
-        split: `train`, `valid_seen` (in the rooms of the training games of the same numbers) or `valid_unseen` (in other ones).
+        split: `train`, `valid_seen` (in the rooms of the training games of the same numbers) or
+            `valid_unseen` (in other ones).
 
     Raises:
         ConfigError: for an unknown type, difficulty or split, or fewer than one game.
@@ -69,11 +99,14 @@ def difficulty_of(difficulty: str | Difficulty) -> Difficulty:
     return DIFFICULTIES[difficulty]
 
 
-def make_game(seed: int, difficulty: Difficulty, split: str, number: int, like: int | None = None) -> Game:
+def make_game(
+    seed: int, difficulty: Difficulty, split: str, number: int, like: int | None = None
+) -> Game:
     """Game `number` of a split. Types of task take turns.
 
     Args:
-        like: for `valid_seen` the training game in whose rooms it is, of the same type of task; None for that of its number.
+        like: for `valid_seen` the training game in whose rooms it is, of the same type of task;
+            None for that of its number.
     """
     kind = TASK_TYPES[number % len(TASK_TYPES)]
     rooms_of = (TRAIN, number if like is None else like) if split == SEEN else (split, number)
@@ -83,18 +116,24 @@ def make_game(seed: int, difficulty: Difficulty, split: str, number: int, like: 
     chosen = {needed, *draw.sample(others, min(len(others), draw.between(*difficulty.rooms) - 1))}
     rooms = tuple(room for room in ROOMS if room in chosen)
     there = layout(seed, difficulty, rooms, split == UNSEEN, draw.below(SIBLINGS))
-    return _furnished(kind, there, difficulty, Draw("alfworld game", seed, difficulty, split, number))
+    return _furnished(
+        kind, there, difficulty, Draw("alfworld game", seed, difficulty, split, number)
+    )
 
 
 def _furnished(kind: str, there: Layout, difficulty: Difficulty, draw: Draw) -> Game:
     house = _House(kind, there, difficulty, draw)
     asked = draw.pick(_ASKED[kind]).format(obj=house.wanted.lower(), place=house.target.lower())
     stated = problem(Household(kind, house.wanted, house.target, there.places, tuple(house.things)))
-    return Game.of({"pddl_problem": stated, "grammar": _GRAMMAR.format(task=asked), "solvable": True})
+    return Game.of(
+        {"pddl_problem": stated, "grammar": _GRAMMAR.format(task=asked), "solvable": True}
+    )
 
 
 class _House:
-    """Things in a layout, and the types the goal names: `wanted` of object, `target` of receptacle or lamp."""
+    """Things in a layout, and the types the goal names: `wanted` of object, `target` of receptacle
+    or lamp.
+    """
 
     def __init__(self, kind: str, there: Layout, difficulty: Difficulty, draw: Draw) -> None:
         self.kind, self.there, self.draw, self.hidden = kind, there, draw, difficulty.hidden
@@ -124,7 +163,9 @@ class _House:
             return
         able = ABLE[_ABLE[self.kind]] if self.kind in _ABLE else None
         targets, starts = self._behind_doors(types), self._behind_doors(types)
-        choices = _choices(targets, starts, able, _NEEDS.get(self.kind)) or _choices(types, types, able, _NEEDS.get(self.kind))
+        choices = _choices(targets, starts, able, _NEEDS.get(self.kind)) or _choices(
+            types, types, able, _NEEDS.get(self.kind)
+        )
         self.target, self.wanted = self.draw.pick(choices)
         fitting = [kind for kind in types if kind != self.target and self.wanted in FITS[kind]]
         for _ in range(2 if self.kind == TWO else 1):
@@ -137,13 +178,19 @@ class _House:
 
 
 def _choices(
-    targets: tuple[str, ...], starts: tuple[str, ...], able: frozenset[str] | None, appliance: str | None
+    targets: tuple[str, ...],
+    starts: tuple[str, ...],
+    able: frozenset[str] | None,
+    appliance: str | None,
 ) -> list[tuple[str, str]]:
-    """Pairs (target, thing) where the thing fits in the target and in something else, and can be treated."""
+    """Pairs (target, thing) where the thing fits in the target and in something else, and can be
+    treated.
+    """
     return [
         (target, thing)
         for target in targets
         if target != appliance
         for thing in FITS[target]
-        if (able is None or thing in able) and any(start != target and thing in FITS[start] for start in starts)
+        if (able is None or thing in able)
+        and any(start != target and thing in FITS[start] for start in starts)
     ]

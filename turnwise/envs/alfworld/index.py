@@ -1,8 +1,10 @@
-"""What is in a directory of official games, remembered: names of the playable ones and a hash of all they say.
+"""What is in a directory of official games, remembered: names of the playable ones and a hash of
+all they say.
 
-The first look reads every file once (a third of a gigabyte, seconds) and searches it for its flag without parsing it. What was
-found is kept in the user's cache directory together with the name, size and time of every file, so that the next look only
-lists the directory. Where nothing can be kept, the first look is repeated each time.
+The first look reads every file once (a third of a gigabyte, seconds) and searches it for its flag
+without parsing it. What was found is kept in the user's cache directory together with the name,
+size and time of every file, so that the next look only lists the directory. Where nothing can be
+kept, the first look is repeated each time.
 """
 
 from __future__ import annotations
@@ -42,14 +44,19 @@ class Index:
 def index(root: Path) -> Index:
     """The games below a directory of splits, as the original collects them.
 
-    Left out are movable receptacles and sliced objects, other types of task, and games that are not flagged as solvable.
+    Left out are movable receptacles and sliced objects, other types of task, and games that are not
+    flagged as solvable.
 
     Raises:
         DataError: where a file is cut off or cannot be read, or no game can be played.
     """
     files = sorted(_files(root))
-    listing = hashlib.blake2b(repr((FORMAT, str(root), files)).encode("utf8", "surrogatepass"), digest_size=16).hexdigest()
-    place = cache_directory() / f"{hashlib.blake2b(os.fsencode(root), digest_size=8).hexdigest()}.json"
+    listing = hashlib.blake2b(
+        repr((FORMAT, str(root), files)).encode("utf8", "surrogatepass"), digest_size=16
+    ).hexdigest()
+    place = (
+        cache_directory() / f"{hashlib.blake2b(os.fsencode(root), digest_size=8).hexdigest()}.json"
+    )
     kept = _kept(place)
     if kept is not None and kept.listing == listing:
         return kept
@@ -59,7 +66,9 @@ def index(root: Path) -> Index:
 
 
 def cache_directory() -> Path:
-    """Where indices are kept: `turnwise/alfworld` in `XDG_CACHE_HOME`, which is `~/.cache` unless it is set."""
+    """Where indices are kept: `turnwise/alfworld` in `XDG_CACHE_HOME`, which is `~/.cache` unless
+    it is set.
+    """
     home = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(home) if os.path.isabs(home) else Path.home() / ".cache") / "turnwise" / "alfworld"
 
@@ -68,7 +77,11 @@ def _files(root: Path) -> Iterator[tuple[str, int, int]]:
     """Name, size and time of every game file of a type that is played."""
     for split in SPLITS:
         for task in _directories(root / split):
-            if task.partition("-")[0] in TASK_TYPES and "movable" not in task and "Sliced" not in task:
+            if (
+                task.partition("-")[0] in TASK_TYPES
+                and "movable" not in task
+                and "Sliced" not in task
+            ):
                 for trial in _directories(root / split / task):
                     try:
                         about = os.stat(f"{root}/{split}/{task}/{trial}/{FILE}")
@@ -92,9 +105,13 @@ def _read(root: Path, names: list[str], listing: str) -> Index:
         try:
             found = path.read_bytes()
         except OSError as problem:
-            raise DataError(f"cannot read the ALFWorld game {path}: {problem.strerror}; check its permissions") from None
+            raise DataError(
+                f"cannot read the ALFWorld game {path}: {problem.strerror}; check its permissions"
+            ) from None
         if not found.endswith(b"}"):
-            raise DataError(f"{path} is not a whole ALFWorld game, it was cut off: download the data again")
+            raise DataError(
+                f"{path} is not a whole ALFWorld game, it was cut off: download the data again"
+            )
         if _SOLVABLE.search(found, max(0, found.rfind(b'"solvable"'))):
             playable.append(name)
             content.update(f"{name} {len(found)} ".encode())
@@ -112,7 +129,9 @@ def _kept(place: Path) -> Index | None:
 
 
 def _keep(place: Path, found: Index) -> None:
-    beside = place.with_name(f"{place.name}.{os.getpid()}")  # so that another process never sees half a file
+    beside = place.with_name(
+        f"{place.name}.{os.getpid()}"
+    )  # so that another process never sees half a file
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         beside.write_text(json.dumps(asdict(found)), encoding="utf8")

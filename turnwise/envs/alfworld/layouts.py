@@ -1,7 +1,9 @@
-"""Where generated games are played: the furniture of one or more rooms, shared by many games as the official rooms are.
+"""Where generated games are played: the furniture of one or more rooms, shared by many games as the
+official rooms are.
 
-Whether a layout is for training or for `valid_unseen` is decided by its furniture alone: what one walks through in
-`valid_unseen` is not merely another drawing, no training game of that difficulty has the same furniture.
+Whether a layout is for training or for `valid_unseen` is decided by its furniture alone: what one
+walks through in `valid_unseen` is not merely another drawing, no training game of that difficulty
+has the same furniture.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from turnwise.envs.alfworld.furniture import CLUSTERED, ROOMS
-from turnwise.envs.draw import Draw
+from turnwise.envs.seeding import Draw
 from turnwise.errors import ConfigError
 
 TRIES = 1000
@@ -23,16 +25,20 @@ SIBLINGS = 25
 
 @dataclass(frozen=True, slots=True)
 class Difficulty:
-    """How much there is to search through, and how much there is to do. Pairs are a least and a greatest value."""
+    """How much there is to search through, and how much there is to do. Pairs are a least and a
+    greatest value.
+    """
 
     rooms: tuple[int, int]
     furniture: tuple[float, float]
-    """Where between the least and the greatest number of its type in a room (0 to 1) the number of receptacles lies on average."""
+    """Where between the least and the greatest number of its type in a room (0 to 1) the number of
+    receptacles lies on average.
+    """
     distractors: tuple[int, int]
     """Things that the task is not about."""
     hidden: float
-    """How likely it is that what is wanted lies behind a door, and as likely that where it has to be has one: each door is
-    one more command in a plan."""
+    """How likely it is that what is wanted lies behind a door, and as likely that where it has to
+    be has one: each door is one more command in a plan."""
 
 
 DIFFICULTIES = {
@@ -67,7 +73,12 @@ class Positions:
         head, basin, _ = kind.partition("Basin")
         while True:
             spots = (self._draw.between(-300, 300) for _ in range(3))
-            signed = ("{}{:02d}_dot_{:02d}".format("_minus_" if at < 0 else "_plus_", *divmod(abs(at), 100)) for at in spots)
+            signed = (
+                "{}{:02d}_dot_{:02d}".format(
+                    "_minus_" if at < 0 else "_plus_", *divmod(abs(at), 100)
+                )
+                for at in spots
+            )
             position = "_bar_".join(signed)
             if position not in self._used:
                 self._used.add(position)
@@ -75,8 +86,12 @@ class Positions:
 
 
 @lru_cache(maxsize=256)
-def layout(seed: int, difficulty: Difficulty, rooms: tuple[str, ...], unseen: bool, number: int) -> Layout:
-    """Layout `number` of these rooms among those for training, or among those that training never sees."""
+def layout(
+    seed: int, difficulty: Difficulty, rooms: tuple[str, ...], unseen: bool, number: int
+) -> Layout:
+    """Layout `number` of these rooms among those for training, or among those that training never
+    sees.
+    """
     draw = Draw("alfworld layout", seed, difficulty, rooms, unseen, number)
     for _ in range(TRIES):
         counts = {room: _counts(room, difficulty, draw) for room in rooms}
@@ -97,7 +112,9 @@ def _counts(room: str, difficulty: Difficulty, draw: Draw) -> dict[str, int]:
 
 
 def held_back(counts: dict[str, dict[str, int]]) -> bool:
-    """Whether furniture (by room, how many of each type) is kept from training: a quarter of all is, by what an opening lists."""
+    """Whether furniture (by room, how many of each type) is kept from training: a quarter of all
+    is, by what an opening lists.
+    """
     total: Counter[str] = Counter()
     for there in counts.values():
         total.update(there)
@@ -112,5 +129,11 @@ def _placed(counts: dict[str, dict[str, int]], draw: Draw) -> tuple[tuple[str, s
             for number in range(count):
                 together = number > 0 and kind in CLUSTERED and draw.chance(0.3)
                 spot += not together
-                places.append((positions.id(kind), kind, f"loc_bar_{spot}_bar_{spot * 3 % 7}_bar_{spot % 4}_bar_30"))
+                places.append(
+                    (
+                        positions.id(kind),
+                        kind,
+                        f"loc_bar_{spot}_bar_{spot * 3 % 7}_bar_{spot % 4}_bar_30",
+                    )
+                )
     return tuple(places)

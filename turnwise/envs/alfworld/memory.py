@@ -1,8 +1,10 @@
-"""What a player has seen so far: a value made of the episode's text and of the commands offered, and of nothing else.
+"""What a player has seen so far: a value made of the episode's text and of the commands offered,
+and of nothing else.
 
-`Memory.of` reads the opening, `Memory.after` one action and its answer; both only build new values, so a memory belongs to a
-moment of an episode and may be shared, kept and pickled. Of the admissible commands it looks only at those about things that
-it has seen: where one can still go to, and whether what should work here does.
+`Memory.of` reads the opening, `Memory.after` one action and its answer; both only build new values,
+so a memory belongs to a moment of an episode and may be shared, kept and pickled. Of the admissible
+commands it looks only at those about things that it has seen: where one can still go to, and
+whether what should work here does.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from dataclasses import dataclass, field, replace
 _PUTS = ("move {} to {}", "put {} in/on {}")
 _AROUND = re.compile(r"you see (.*?)\.\n")
 _TASK = re.compile(r"Your task is to: (.*)")
-_SEEN = re.compile(r"On the ([^,]+), you see (.*?)\.$|The ([^,.]+) is open\. In it, you see (.*?)\.$")
+_SEEN = re.compile(
+    r"On the ([^,]+), you see (.*?)\.$|The ([^,.]+) is open\. In it, you see (.*?)\.$"
+)
 _CLOSED = re.compile(r"The ([^,.]+) is closed\.$|You close the ([^,.]+)\.$")
 _TAKEN = re.compile(r"You pick up the (.+) from the (.+)\.$")
 _PUT = re.compile(r"You (?:put|move) the (.+) (?:in/on|to) the (.+)\.$")
@@ -30,7 +34,11 @@ def kind(name: str) -> str:
 
 def _names(listing: str) -> list[str]:
     """The names in `a mug 1, and a pen 2`; none in `nothing`."""
-    return [part.removeprefix("and ").removeprefix("a ").strip() for part in listing.split(", ") if part != "nothing"]
+    return [
+        part.removeprefix("and ").removeprefix("a ").strip()
+        for part in listing.split(", ")
+        if part != "nothing"
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,9 @@ class Memory:
     """Pairs such as (`clean`, `mug 2`)."""
     lit: frozenset[str] = frozenset()
     refused: frozenset[str] = frozenset()
-    """Commands that were not admissible where they should have been: what does not fit, cannot be treated, cannot be taken."""
+    """Commands that were not admissible where they should have been: what does not fit, cannot be
+    treated, cannot be taken.
+    """
 
     @classmethod
     def of(cls, opening: str, admissible: Iterable[str]) -> Memory:
@@ -64,7 +74,9 @@ class Memory:
         offered = set(admissible)
         around, task = _AROUND.search(opening), _TASK.search(opening)
         listed = _names(around[1]) if around and "You are facing" not in opening else []
-        walks = sorted(command.removeprefix("go to ") for command in offered if command.startswith("go to "))
+        walks = sorted(
+            command.removeprefix("go to ") for command in offered if command.startswith("go to ")
+        )
         furniture = tuple(dict.fromkeys([*listed, *walks]))
         return cls(task[1] if task else "", furniture, _PUTS["help" not in offered])
 
@@ -76,7 +88,12 @@ class Memory:
         """What is known after an answer of the game and the commands admissible then."""
         known = self._told(answer)
         if answer.startswith("You arrive at"):
-            known = replace(known, here=frozenset(place for place in self.furniture if "go to " + place not in admissible))
+            known = replace(
+                known,
+                here=frozenset(
+                    place for place in self.furniture if "go to " + place not in admissible
+                ),
+            )
         return known._tried(admissible)
 
     def _told(self, answer: str) -> Memory:
@@ -84,13 +101,19 @@ class Memory:
         if found := _SEEN.search(answer):
             place, listing = (found[1], found[2]) if found[1] else (found[3], found[4])
             opened = self.opened if found[1] else self.opened | {place}
-            known = replace(self, looked=self.looked | {place}, closed=self.closed - {place}, opened=opened)
+            known = replace(
+                self, looked=self.looked | {place}, closed=self.closed - {place}, opened=opened
+            )
             return known._with(place, tuple(_names(listing)))
         if found := _CLOSED.search(answer):
             place = found[1] or found[2]
             return replace(self, closed=self.closed | {place}, opened=self.opened - {place})
         if found := _TAKEN.match(answer):
-            return self._with(found[2], tuple(one for one in self.inside(found[2]) if one != found[1]), held=found[1])
+            return self._with(
+                found[2],
+                tuple(one for one in self.inside(found[2]) if one != found[1]),
+                held=found[1],
+            )
         if found := _PUT.match(answer):
             return self._with(found[2], (*self.inside(found[2]), found[1]), held="")
         if found := _TREATED.match(answer):
@@ -108,7 +131,11 @@ class Memory:
         tries = []
         for place in self.here:
             if self.held:
-                tries += [f"{verb} {self.held} with {place}" for verb, what in APPLIANCES.items() if kind(place) == what]
+                tries += [
+                    f"{verb} {self.held} with {place}"
+                    for verb, what in APPLIANCES.items()
+                    if kind(place) == what
+                ]
                 if place not in self.closed and place in self.looked:
                     tries.append(self.put.format(self.held, place))
             elif place not in self.closed:

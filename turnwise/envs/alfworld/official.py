@@ -1,4 +1,6 @@
-"""The official download as data: found in a directory, indexed, each game compiled when it is first played."""
+"""The official download as data: found in a directory, indexed, each game compiled when it is first
+played.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from turnwise.envs.alfworld.wording import wording as known_wording
 from turnwise.errors import DataError
 
 OFFICIAL = "official"
-"""Stands for the directory where the original's own download is: `$ALFWORLD_DATA`, else `~/.cache/alfworld`."""
+"""Stands for the directory where the original's own download is: `$ALFWORLD_DATA`, else
+`~/.cache/alfworld`.
+"""
 _RELEASE = re.compile(r"json_(\d+(?:\.\d+)*)")
 _GET = "`alfworld-download` fills one"
 
@@ -43,7 +47,9 @@ class OfficialGames(NamedGames):
         if not found.names:
             raise DataError(_why_nothing(root))
         super().__init__(((name, *_split_and_type(name)) for name in found.names), rule)
-        self.data_hash = hashlib.blake2b(repr((found.content, rule, wording)).encode(), digest_size=16).hexdigest()
+        self.data_hash = hashlib.blake2b(
+            repr((found.content, rule, wording)).encode(), digest_size=16
+        ).hexdigest()
 
     def _make(self, name: str) -> Game:
         return Game.load(self.root / name / FILE, self.wording)
@@ -85,10 +91,16 @@ def _root(directory: Path) -> Path:
     """The directory that has the splits: this one, or that of its newest release."""
     directory = directory.resolve()
     if not directory.is_dir():
-        raise DataError(f"there is no directory {directory}: give that of the official ALFWorld games ({_GET})")
+        raise DataError(
+            f"there is no directory {directory}: give that of the official ALFWorld games ({_GET})"
+        )
     if _has_splits(directory):
         return directory
-    releases = {path: match[1] for path in directory.iterdir() if (match := _RELEASE.fullmatch(path.name)) and _has_splits(path)}
+    releases = {
+        path: match[1]
+        for path in directory.iterdir()
+        if (match := _RELEASE.fullmatch(path.name)) and _has_splits(path)
+    }
     if releases:
         return max(releases, key=lambda path: [int(part) for part in releases[path].split(".")])
     if any("seq2seq" in path.name for path in (directory, *directory.iterdir())):

@@ -1,7 +1,9 @@
-"""What a game file's PDDL problem says: facts that hold at the start, by predicate, the goal, and readable names.
+"""What a game file's PDDL problem says: facts that hold at the start, by predicate, the goal, and
+readable names.
 
-Only the form that ALFWorld writes is read: `(predicate id id ...)` in `:init`, everything in lower case. Ids are THOR's,
-such as `CounterTop|+00.10|...` with the bars and signs spelled out; order among ids is the order of these raw strings.
+Only the form that ALFWorld writes is read: `(predicate id id ...)` in `:init`, everything in lower
+case. Ids are THOR's, such as `CounterTop|+00.10|...` with the bars and signs spelled out; order
+among ids is the order of these raw strings.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ class Problem:
         """Facts of two arguments. Raises `DataError` where one has another number."""
         found = self.facts.get(predicate, [])
         if any(len(arguments) != 2 for arguments in found):
-            raise DataError(f"the problem has a fact ({predicate} ...) that does not have two arguments")
+            raise DataError(
+                f"the problem has a fact ({predicate} ...) that does not have two arguments"
+            )
         return [(one, two) for one, two in found]
 
     def those(self, predicate: str) -> frozenset[str]:
@@ -55,7 +59,8 @@ def read_problem(pddl: str) -> Problem:
 
 
 def readable(ids: Iterable[str]) -> dict[str, str]:
-    """A name for every id: its type and a number, which counts *down* in the order of ids; basins are named `sinkbasin 1`.
+    """A name for every id: its type and a number, which counts *down* in the order of ids; basins
+    are named `sinkbasin 1`.
 
     An id without a position keeps its own spelling and gains a space, as in the original.
     """

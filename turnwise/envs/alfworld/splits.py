@@ -1,9 +1,11 @@
-"""How ALFWorld's games are divided: by the rooms they are in, and on request by the type of task too.
+"""How ALFWorld's games are divided: by the rooms they are in, and on request by the type of task
+too.
 
-`official` is the original's division (Shridhar et al. 2021): `valid_seen` is played in rooms known from training, with other
-tasks and other things lying about; `valid_unseen` in rooms never seen in training. `types` holds two types of task out of
-training besides, as RLVMR does (Zhang et al. 2025, arXiv 2507.22844): its L0 is `valid_seen`, its L1 `valid_unseen`, and its
-L2, unseen types in unseen rooms, is `unseen_types`.
+`official` is the original's division (Shridhar et al. 2021): `valid_seen` is played in rooms known
+from training, with other tasks and other things lying about; `valid_unseen` in rooms never seen in
+training. `types` holds two types of task out of training besides, as RLVMR does (Zhang et al. 2025,
+arXiv 2507.22844): its L0 is `valid_seen`, its L1 `valid_unseen`, and its L2, unseen types in unseen
+rooms, is `unseen_types`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Where everything is: a small immutable value, so that a snapshot is a reference and a fork costs nothing.
+"""Where everything is: a small immutable value, so that a snapshot is a reference and a fork costs
+nothing.
 
-Objects, receptacles and locations are numbers in the order of their raw ids. A set of them is a bit mask; contents of a
-receptacle are numbers in increasing order, which is the order in which they are listed.
+Objects, receptacles and locations are numbers in the order of their raw ids. A set of them is a bit
+mask; contents of a receptacle are numbers in increasing order, which is the order in which they are
+listed.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ class State(NamedTuple):
     held: int
     """The object in the agent's hand, or `NOTHING`."""
     contents: tuple[tuple[int, ...], ...]
-    """Objects in each receptacle. One object may stand in several: taking it from one leaves it in the others."""
+    """Objects in each receptacle. One object may stand in several: taking it from one leaves it in
+    the others.
+    """
     lying: tuple[tuple[int, ...], ...]
     """Objects at each location."""
     removed: tuple[tuple[int, int], ...] = ()
@@ -45,8 +49,12 @@ class State(NamedTuple):
         return {"isclean": self.clean, "ishot": self.hot, "iscool": self.cool}[treatment]
 
     def packed(self) -> bytes:
-        """The state as bytes: equal for equal states only, as long as no number of an object reaches `MOST`."""
-        groups = (b"\xff".join(map(bytes, many)) for many in (self.contents, self.lying, self.removed))
+        """The state as bytes: equal for equal states only, as long as no number of an object
+        reaches `MOST`.
+        """
+        groups = (
+            b"\xff".join(map(bytes, many)) for many in (self.contents, self.lying, self.removed)
+        )
         rest = (self.location, self.held, *self[5:])
         return b"\xfe".join((*groups, repr(rest).encode()))
 
@@ -56,6 +64,8 @@ def with_one(groups: tuple[tuple[int, ...], ...], at: int, one: int) -> tuple[tu
     return (*groups[:at], tuple(sorted({*groups[at], one})), *groups[at + 1 :])
 
 
-def without_one(groups: tuple[tuple[int, ...], ...], at: int, one: int) -> tuple[tuple[int, ...], ...]:
+def without_one(
+    groups: tuple[tuple[int, ...], ...], at: int, one: int
+) -> tuple[tuple[int, ...], ...]:
     """`groups` with `one` no longer in group `at`."""
     return (*groups[:at], tuple(other for other in groups[at] if other != one), *groups[at + 1 :])

@@ -36,19 +36,22 @@ class Household:
 def problem(house: Household) -> str:
     """The PDDL problem."""
     declared, facts = "\n".join(_declared(house)), "\n".join(_facts(house))
-    return (
-        f"(define (problem generated)\n(:domain alfred)\n(:objects\n{declared}\n)\n(:init\n{facts}\n)\n(:goal {_goal(house)})\n)\n"
-    )
+    return f"(define (problem generated)\n(:domain alfred)\n(:objects\n{declared}\n)\n(:init\n{facts}\n)\n(:goal {_goal(house)})\n)\n"
 
 
 def _declared(house: Household) -> Iterator[str]:
-    """Every id and its type. The domain's actions name some types, so these are declared even where there is nothing of them."""
+    """Every id and its type. The domain's actions name some types, so these are declared even where
+    there is nothing of them.
+    """
     yield "agent1 - agent"
     places = {kind for _, kind, _ in house.places} | {"SinkBasin", "Microwave", "Fridge"}
     things = {kind for _, kind, _ in house.things} | {"Knife", "ButterKnife"}
     yield from (f"{kind}Type - rtype" for kind in sorted(places))
     yield from (f"{kind}Type - otype" for kind in sorted(things))
-    yield from (f"{spot} - location" for spot in dict.fromkeys((_START, *(spot for _, _, spot in house.places))))
+    yield from (
+        f"{spot} - location"
+        for spot in dict.fromkeys((_START, *(spot for _, _, spot in house.places)))
+    )
     yield from (f"{one} - receptacle" for one, _, _ in house.places)
     yield from (f"{one} - object" for one, _, _ in house.things)
 

@@ -1,7 +1,7 @@
 """What the player reads: the original's grammar, said in Python.
 
-Its habits are kept: always `a` (`a apple 1`), lists that end in `, and ` even after two, `cold` only where an object is
-cool and nothing else.
+Its habits are kept: always `a` (`a apple 1`), lists that end in `, and ` even after two, `cold`
+only where an object is cool and nothing else.
 """
 
 from __future__ import annotations
@@ -24,19 +24,29 @@ def listed(names: Sequence[str]) -> str:
 
 def opening(game: Game) -> str:
     """What is shown before the first action."""
-    return f"{WELCOME}\n\n{surroundings(game, game.start, first=True)}\n\nYour task is to: {game.task}"
+    return (
+        f"{WELCOME}\n\n{surroundings(game, game.start, first=True)}\n\nYour task is to: {game.task}"
+    )
 
 
 def surroundings(game: Game, state: State, first: bool = False) -> str:
     """The answer to `look`. Away from furniture the receptacles are listed only the first time.
 
-    What lies next to a receptacle is what was taken from it and put in another one at the same location.
+    What lies next to a receptacle is what was taken from it and put in another one at the same
+    location.
     """
     here = game.here(state.location)
     if not here:
         seen = [f"a {game.receptacles[place]}" for place, _ in game.tour] if first else []
-        return f"You are in the middle of a room. Looking quickly around you, you see {listed(seen)}."
-    beside = [f"a {game.objects[one]}" for one in state.lying[state.location] for place in here if (one, place) in state.removed]
+        return (
+            f"You are in the middle of a room. Looking quickly around you, you see {listed(seen)}."
+        )
+    beside = [
+        f"a {game.objects[one]}"
+        for one in state.lying[state.location]
+        for place in here
+        if (one, place) in state.removed
+    ]
     return f"You are facing the {listed([game.receptacles[place] for place in here])}. Next to it, you see {listed(beside)}."
 
 
@@ -46,7 +56,11 @@ def receptacle(game: Game, state: State, place: int) -> str:
     if place in game.openable and not state.opened >> place & 1:
         return f"The {name} is closed."
     inside = listed([f"a {game.objects[one]}" for one in state.contents[place]])
-    return f"The {name} is open. In it, you see {inside}." if place in game.openable else f"On the {name}, you see {inside}."
+    return (
+        f"The {name} is open. In it, you see {inside}."
+        if place in game.openable
+        else f"On the {name}, you see {inside}."
+    )
 
 
 def thing(game: Game, state: State, one: int) -> str:
@@ -54,7 +68,9 @@ def thing(game: Game, state: State, one: int) -> str:
     name = game.objects[one]
     if one in game.holding:
         return f"This is a normal {name}. In it, you see {listed([f'a {game.objects[other]}' for other in game.holding[one]])}."
-    clean, hot, cool, sliced = (mask >> one & 1 for mask in (state.clean, state.hot, state.cool, state.sliced))
+    clean, hot, cool, sliced = (
+        mask >> one & 1 for mask in (state.clean, state.hot, state.cool, state.sliced)
+    )
     warmth = "hot" if hot else "cool" if cool else ""
     if sliced and (clean or warmth):
         both = " and ".join(word for word in (warmth, "clean" if clean else "") if word)
@@ -72,4 +88,8 @@ def thing(game: Game, state: State, one: int) -> str:
 
 def hands(game: Game, state: State) -> str:
     """The answer to `inventory`."""
-    return "You are not carrying anything." if state.held == NOTHING else f"You are carrying: a {game.objects[state.held]}."
+    return (
+        "You are not carrying anything."
+        if state.held == NOTHING
+        else f"You are carrying: a {game.objects[state.held]}."
+    )

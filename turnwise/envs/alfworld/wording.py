@@ -1,4 +1,5 @@
-"""The two wordings of ALFWorld: what changed in the text between data release 2.1.1 and 2.1.2 (alfworld 0.4).
+"""The two wordings of ALFWorld: what changed in the text between data release 2.1.1 and 2.1.2
+(alfworld 0.4).
 
 Interface strings from the grammar of each release (`alfred.twl2`, github.com/alfworld/alfworld).
 """
@@ -62,12 +63,18 @@ def wording_of(grammar: str) -> Wording:
         return WORDINGS["2.1.1"]
     if 'template :: "move {o} to {r}"' in grammar:
         return WORDINGS["0.4"]
-    raise DataError("its grammar is of no known release: take json_2.1.1 (alfworld up to 0.3) or json_2.1.2 / 2.1.3 (alfworld 0.4)")
+    raise DataError(
+        "its grammar is of no known release: take json_2.1.1 (alfworld up to 0.3) or json_2.1.2 / 2.1.3 (alfworld 0.4)"
+    )
 
 
 def task_of(grammar: str) -> str:
-    """What the player is asked to do, with the full stop. Raises `DataError` where the grammar does not say it."""
+    """What the player is asked to do, with the full stop. Raises `DataError` where the grammar does
+    not say it.
+    """
     found = re.search(r'"Your task is to: (.*?)"', grammar)
     if found is None:
-        raise DataError("its grammar has no task: the original's game files say 'Your task is to: ...'")
+        raise DataError(
+            "its grammar has no task: the original's game files say 'Your task is to: ...'"
+        )
     return found[1]

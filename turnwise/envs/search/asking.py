@@ -1,11 +1,15 @@
 """Questions about a world, each with its answer and the searches that lead to it.
 
-* a chain follows relations from a named entity: `Where was the author of X born?`; each hop needs the passage the hop before names;
-* an intersection begins from somebody described by two relations instead of a name, and goes on as a chain does;
-* a comparison asks which of two was earlier; with more than two hops one or both are described by a relation of another entity.
+* a chain follows relations from a named entity: `Where was the author of X born?`; each hop needs
+  the passage the hop before names;
+* an intersection begins from somebody described by two relations instead of a name, and goes on as
+  a chain does;
+* a comparison asks which of two was earlier; with more than two hops one or both are described by a
+  relation of another entity.
 
-The number of hops is the number of passages that have to be found. Nothing comes up twice on the way, so no question holds its
-own answer (but a comparison, which names two and asks for one of them).
+The number of hops is the number of passages that have to be found. Nothing comes up twice on the
+way, so no question holds its own answer (but a comparison, which names two and asks for one of
+them).
 """
 
 from __future__ import annotations
@@ -14,9 +18,9 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
-from turnwise.envs.draw import Draw
 from turnwise.envs.search.relations import NAMED, OF, YEAR, Entity, Facts, Relation, Value, said
 from turnwise.envs.search.wording import Wording
+from turnwise.envs.seeding import Draw
 
 MOST_HOPS = 4
 
@@ -55,11 +59,18 @@ def chain(draw: Draw, facts: Facts, wording: Wording, hops: int) -> Draft | None
 def intersection(draw: Draw, facts: Facts, wording: Wording, hops: int) -> Draft | None:
     """Somebody described by two relations (`hops` = 1), or what a chain from there leads to."""
     start = draw.pick(facts.entities)
-    known = [(NAMED[name], value) for name, value in facts.values[start].items() if isinstance(value, Entity)]
+    known = [
+        (NAMED[name], value)
+        for name, value in facts.values[start].items()
+        if isinstance(value, Entity)
+    ]
     if len(known) < 2:
         return None
     first, second = draw.sample(known, 2)
-    if first[1] == second[1] or sum(_fits(facts, other, (first, second)) for other in facts.of(start.kind)) != 1:
+    if (
+        first[1] == second[1]
+        or sum(_fits(facts, other, (first, second)) for other in facts.of(start.kind)) != 1
+    ):
         return None
     described = wording.both(start.kind, first, second)
     searches = [Lookup(f"{said(first[1])} {said(second[1])}", start, first[0].name)]
@@ -81,7 +92,13 @@ def comparison(draw: Draw, facts: Facts, wording: Wording, hops: int) -> Draft |
     described = draw.sample(two, hops - 2)
     for entity in two:
         if entity in described:
-            ways = [(w, NAMED[name]) for w in facts.entities if w not in two for name, v in facts.values[w].items() if v == entity]
+            ways = [
+                (w, NAMED[name])
+                for w in facts.entities
+                if w not in two
+                for name, v in facts.values[w].items()
+                if v == entity
+            ]
             if not ways:
                 return None
             whose, how = draw.pick(ways)
@@ -93,7 +110,12 @@ def comparison(draw: Draw, facts: Facts, wording: Wording, hops: int) -> Draft |
             told.append(entity.name)
         searches.append(_lookup(wording, entity, relation))
     answer = two[years.index(min(years))]
-    return Draft(wording.earlier(draw, relation, told[0], told[1]), answer.name, relation.name, tuple(searches))
+    return Draft(
+        wording.earlier(draw, relation, told[0], told[1]),
+        answer.name,
+        relation.name,
+        tuple(searches),
+    )
 
 
 ASKING: dict[str, tuple[int, Callable[[Draw, Facts, Wording, int], Draft | None]]] = {
@@ -103,7 +125,9 @@ ASKING: dict[str, tuple[int, Callable[[Draw, Facts, Wording, int], Draft | None]
 
 
 def _walk(draw: Draw, facts: Facts, start: Entity, hops: int, seen: set[Value]) -> Walk | None:
-    """`hops` relations from `start` on, never to anything in `seen` or twice to the same; only the last may be a year."""
+    """`hops` relations from `start` on, never to anything in `seen` or twice to the same; only the
+    last may be a year.
+    """
     walk: Walk = []
     here, passed = start, set(seen)
     for left in range(hops, 0, -1):

@@ -1,17 +1,18 @@
 """A world in few words, for models that learn on a CPU in minutes.
 
-A passage is a list (`work. author ba17. publisher ri40.`), a question names the relations as the passages do (`birthplace of
-author of ne03?`), a name is a syllable and a number. About sixty words, the syllables and the numbers are all there is.
+A passage is a list (`work. author ba17. publisher ri40.`), a question names the relations as the
+passages do (`birthplace of author of ne03?`), a name is a syllable and a number. About sixty words,
+the syllables and the numbers are all there is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from turnwise.envs.draw import Draw
 from turnwise.envs.search.names import Words
 from turnwise.envs.search.relations import KINDS, NAMED, Entity, Relation, Value, said
 from turnwise.envs.search.wording import Stated
+from turnwise.envs.seeding import Draw
 
 VERBS = ("met", "saw", "left", "heard", "missed")
 
@@ -21,9 +22,13 @@ class CompactWording:
 
     short_words = True
     kinds: tuple[str, ...] = ("chain", "comparison", "intersection")
-    reserved = frozenset({*KINDS, *NAMED, *VERBS, "of", "with", "and", "or", "note", "earlier", "search", "answer"})
+    reserved = frozenset(
+        {*KINDS, *NAMED, *VERBS, "of", "with", "and", "or", "note", "earlier", "search", "answer"}
+    )
 
-    def entity(self, draw: Draw, words: Words, kind: str, known: Sequence[Entity], overlap: float) -> Entity:
+    def entity(
+        self, draw: Draw, words: Words, kind: str, known: Sequence[Entity], overlap: float
+    ) -> Entity:
         name = words.new()
         if known and draw.chance(overlap):
             name = f"{draw.pick(known).name.split()[0]} {name}"
@@ -47,7 +52,9 @@ class CompactWording:
         return f"{relation.name} of {inner}?"
 
     def both(self, kind: str, first: tuple[Relation, Value], second: tuple[Relation, Value]) -> str:
-        return f"{kind} with {first[0].name} {said(first[1])} and {second[0].name} {said(second[1])}"
+        return (
+            f"{kind} with {first[0].name} {said(first[1])} and {second[0].name} {said(second[1])}"
+        )
 
     def which(self, described: str) -> str:
         return f"{described}?"
@@ -57,15 +64,20 @@ class CompactWording:
 
 
 class FactsWording(CompactWording):
-    """`style="facts"`: as `compact`, with a passage for every fact (`ba17 author: ri40.`), found by name and relation.
+    """`style="facts"`: as `compact`, with a passage for every fact (`ba17 author: ri40.`), found by
+    name and relation.
 
-    What was looked up is the last word of what is shown, so that a model has only to learn what to search for next.
+    What was looked up is the last word of what is shown, so that a model has only to learn what to
+    search for next.
     """
 
     kinds = ("chain", "comparison")
 
     def passages(self, draw: Draw, entity: Entity, values: dict[str, Value]) -> list[Stated]:
-        return [Stated(f"{entity.name} {name}", f"{said(value)}.", (name,)) for name, value in values.items()]
+        return [
+            Stated(f"{entity.name} {name}", f"{said(value)}.", (name,))
+            for name, value in values.items()
+        ]
 
     def query(self, relation: Relation, name: str) -> str:
         return f"{name} {relation.name}"

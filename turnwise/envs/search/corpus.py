@@ -1,7 +1,8 @@
 """Passages that can be searched, and questions about them.
 
-Search is BM25 as Lucene and Anserini do it (k1 = 0.9, b = 0.4, English analysis, ties by id), which is the shop's own index
-(`turnwise.envs.webshop.bm25`): the ranking of both is one piece of code. A title is indexed with its text.
+Search is BM25 as Lucene and Anserini do it (k1 = 0.9, b = 0.4, English analysis, ties by id), which
+is the shop's own index (`turnwise.retrieval.bm25`): the ranking of both is one piece of code. A
+title is indexed with its text.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from turnwise.envs.webshop.bm25 import BM25Index
 from turnwise.errors import DataError
+from turnwise.retrieval.bm25 import BM25Index
 
 REMEMBERED = 1 << 12
 """Queries of a corpus whose result is kept."""
@@ -36,7 +37,8 @@ class Question:
     answers: tuple[str, ...]
     """Each of them is right; the first is the expert's."""
     plan: tuple[str, ...] = ()
-    """Searches that bring everything needed, one for each hop, in order; empty where nobody knows."""
+    """Searches that bring everything needed, one for each hop, in order; empty where nobody knows.
+    """
     support: tuple[str, ...] = ()
     """Ids of the passages needed, one for each search of the plan; empty where nobody knows."""
     tags: tuple[str, ...] = ()
@@ -59,8 +61,12 @@ class Corpus:
             raise DataError("a corpus needs at least one passage")
         if len(set(ids)) < len(ids):
             twice = Counter(ids).most_common(1)[0][0]
-            raise DataError(f"two passages have the id {twice!r}: give each one of its own, or none at all")
-        texts = ("\n".join([*[passage.title] * title_weight, passage.text]) for passage in self.passages)
+            raise DataError(
+                f"two passages have the id {twice!r}: give each one of its own, or none at all"
+            )
+        texts = (
+            "\n".join([*[passage.title] * title_weight, passage.text]) for passage in self.passages
+        )
         self._index = BM25Index.build(ids, texts)
         self._found: dict[tuple[str, int], tuple[Passage, ...]] = {}
 
@@ -79,7 +85,9 @@ class Corpus:
         return found
 
     def first(self, query: str) -> str | None:
-        """The id of the best passage; None where no passage has a word of the query. Not remembered."""
+        """The id of the best passage; None where no passage has a word of the query. Not
+        remembered.
+        """
         best = self._index.top(query, 1)
         return self.passages[best[0]].id if best else None
 
@@ -87,5 +95,7 @@ class Corpus:
         """Hash of every passage."""
         digest = hashlib.blake2b(digest_size=16)
         for passage in self.passages:
-            digest.update(repr((passage.id, passage.title, passage.text)).encode("utf8", "surrogatepass"))
+            digest.update(
+                repr((passage.id, passage.title, passage.text)).encode("utf8", "surrogatepass")
+            )
         return digest.hexdigest()

@@ -1,9 +1,10 @@
 """Search: answer a question by looking passages up, hop after hop.
 
-The agent writes `search[query]`, and the best passages of the corpus are the next observation, a line each; or `answer[text]`,
-which ends the episode and is compared with the reference. That is the setting of Search-R1 (Jin et al. 2025, arXiv 2503.09516)
-with a search engine that needs no server: BM25 over generated worlds, or over passages of one's own. An episode is one small
-immutable `Place`, so a snapshot costs nothing.
+The agent writes `search[query]`, and the best passages of the corpus are the next observation, a
+line each; or `answer[text]`, which ends the episode and is compared with the reference. That is the
+setting of Search-R1 (Jin et al. 2025, arXiv 2503.09516) with a search engine that needs no server:
+BM25 over generated worlds, or over passages of one's own. An episode is one small immutable
+`Place`, so a snapshot costs nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from turnwise.envs.core import Info, Outcome, TaskId, TurnEnv
+from turnwise.envs.base import Info, Outcome, TaskId, TurnEnv
 from turnwise.envs.search import sources
 from turnwise.envs.search.actions import ADMISSIBLE, HELP, parse
 from turnwise.envs.search.corpus import Corpus, Passage, Question
@@ -56,8 +57,8 @@ class SearchEnv(TurnEnv[tuple[Place, Outcome]]):
     """Questions over a corpus.
 
     Args:
-        corpus: a file of passages, passages, or a `Corpus`; None for generated worlds, or for the passages that stand with the
-            questions of a file (`context`).
+        corpus: a file of passages, passages, or a `Corpus`; None for generated worlds, or for the
+            passages that stand with the questions of a file (`context`).
         questions: a file of questions, or questions; for several splits a mapping from their names.
         fields: how the fields of files are called, and `preset`: see `turnwise.envs.search.files`.
         k: passages a search brings, at most.
@@ -66,7 +67,8 @@ class SearchEnv(TurnEnv[tuple[Place, Outcome]]):
         split: the split `reset` draws from.
         worlds: generated worlds; a tenth each, and at least one, is for dev and for test.
         world_seed: seeds the worlds.
-        style: `full`, English sentences; for tiny models `compact`, lists, or `facts`, a passage for every fact.
+        style: `full`, English sentences; for tiny models `compact`, lists, or `facts`, a passage
+        for every fact.
         entities: who and what there is in a world; each has a passage.
         per_world: questions about each world.
         hops: how many passages questions need, of 1 to 4.
@@ -92,12 +94,18 @@ class SearchEnv(TurnEnv[tuple[Place, Outcome]]):
         if reward not in REWARDS:
             raise unknown("reward", reward, REWARDS, "Search")
         if k < 1 or passage_chars < 0:
-            raise ConfigError(f"k={k} passages must be at least 1, and passage_chars={passage_chars} at least 0")
+            raise ConfigError(
+                f"k={k} passages must be at least 1, and passage_chars={passage_chars} at least 0"
+            )
         self._recipe: tuple[Any, ...] | None = None
         if corpus is None and questions is None:
             if isinstance(kinds, str) or isinstance(hops, int):
-                raise ConfigError(f"hops={hops!r} and kinds={kinds!r} are lists, such as [1, 2] and ['chain']")
-            difficulty = Difficulty(style, entities, per_world, tuple(hops), tuple(kinds), distractors, overlap)
+                raise ConfigError(
+                    f"hops={hops!r} and kinds={kinds!r} are lists, such as [1, 2] and ['chain']"
+                )
+            difficulty = Difficulty(
+                style, entities, per_world, tuple(hops), tuple(kinds), distractors, overlap
+            )
             self._recipe = sources.generated, difficulty, worlds, world_seed
         elif questions is None:
             raise ConfigError("a corpus was given and no questions about it: give questions too")
@@ -107,7 +115,9 @@ class SearchEnv(TurnEnv[tuple[Place, Outcome]]):
         if self.source.splits == ("all",) and split == "train":
             split = "all"
         if split not in self.source.splits:
-            raise TaskError(f"there is no split {split!r} here: choose one of {', '.join(self.source.splits)}")
+            raise TaskError(
+                f"there is no split {split!r} here: choose one of {', '.join(self.source.splits)}"
+            )
         super().__init__(split, render_mode)
         self.k, self.passage_chars, self.reward = k, passage_chars, reward
 
@@ -116,7 +126,8 @@ class SearchEnv(TurnEnv[tuple[Place, Outcome]]):
         make, *arguments = self._recipe
         return cast(sources.Source, make(*arguments))
 
-    # The contract -------------------------------------------------------------------------------------------------
+    # The contract
+    # -------------------------------------------------------------------------------------------------
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -141,7 +152,9 @@ class SearchEnv(TurnEnv[tuple[Place, Outcome]]):
     def _aim_at(self, task: TaskId) -> None:
         self._split, self._question, self._corpus = self.source.find(task, self._split)
         key = (self._question.id, self._question.question, self._question.answers, self._settings)
-        self._prefix = hashlib.blake2b(repr(key).encode("utf8", "surrogatepass"), digest_size=16).digest()
+        self._prefix = hashlib.blake2b(
+            repr(key).encode("utf8", "surrogatepass"), digest_size=16
+        ).digest()
 
     def _act(self, action: str) -> Outcome:
         place = self._place
@@ -155,10 +168,16 @@ class SearchEnv(TurnEnv[tuple[Place, Outcome]]):
         found = self._corpus.search(call.argument, self.k)
         shown = "\n".join(map(self._line, found)) if found else NOTHING
         searches = (*place.searches, call.argument.lower())
-        return self._look(place._replace(searches=searches, passages=tuple(passage.id for passage in found)), shown)
+        return self._look(
+            place._replace(searches=searches, passages=tuple(passage.id for passage in found)),
+            shown,
+        )
 
     def _answered(self, text: str) -> Outcome:
-        rewards = {"em": exact_match(text, self._question.answers), "f1": f1(text, self._question.answers)}
+        rewards = {
+            "em": exact_match(text, self._question.answers),
+            "f1": f1(text, self._question.answers),
+        }
         score = rewards[self.reward]
         right = rewards["em"] == 1.0
         place = self._place._replace(passages=(), answer=text, score=score, right=right)
@@ -181,15 +200,23 @@ class SearchEnv(TurnEnv[tuple[Place, Outcome]]):
         )  # fmt: skip
 
     def _state_hash(self, place: Place) -> str:
-        """Of the question, its answers and the settings; the searches so far, in order; and the answer given."""
+        """Of the question, its answers and the settings; the searches so far, in order; and the
+        answer given.
+        """
         parts = repr((place.searches, place.answer)).encode("utf8", "surrogatepass")
         return hashlib.blake2b(self._prefix + parts, digest_size=8).hexdigest()
 
     def _info(self, last: Outcome) -> SearchInfo:
-        return SearchInfo(**super()._info(last), passages=list(self._place.passages), searches=len(self._place.searches))
+        return SearchInfo(
+            **super()._info(last),
+            passages=list(self._place.passages),
+            searches=len(self._place.searches),
+        )
 
     def expert_action(self) -> str | None:
-        """The question's plan, search by search, then its answer; without a plan the question itself is searched once."""
+        """The question's plan, search by search, then its answer; without a plan the question
+        itself is searched once.
+        """
         if self._task is None or self._place.answer is not None:
             return None
         for query in self._question.plan or (self._question.question,):
@@ -197,7 +224,8 @@ class SearchEnv(TurnEnv[tuple[Place, Outcome]]):
                 return f"search[{query}]"
         return f"answer[{self._question.answers[0]}]"
 
-    # Snapshots and pickles ----------------------------------------------------------------------------------------
+    # Snapshots and pickles
+    # ----------------------------------------------------------------------------------------
 
     def _save(self) -> tuple[Place, Outcome]:
         assert self._last is not None
@@ -211,7 +239,11 @@ class SearchEnv(TurnEnv[tuple[Place, Outcome]]):
     def __getstate__(self) -> dict[str, Any]:
         if self._recipe is None:
             return dict(self.__dict__)
-        return {name: value for name, value in self.__dict__.items() if name not in ("source", "_question", "_corpus")}
+        return {
+            name: value
+            for name, value in self.__dict__.items()
+            if name not in ("source", "_question", "_corpus")
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -228,9 +260,13 @@ def _is_file(questions: object) -> bool:
 
 def _loading(corpus: object, questions: Any, fields: Mapping[str, str]) -> tuple[Any, ...]:
     if corpus is not None and not isinstance(corpus, str | Path):
-        raise ConfigError("the questions are files and the corpus is not: give both as files, or both as objects")
+        raise ConfigError(
+            "the questions are files and the corpus is not: give both as files, or both as objects"
+        )
     if not isinstance(fields, Mapping):
-        raise ConfigError(f"fields of a Search are a table such as {{'answer': 'golden_answers'}}, and {fields!r} is not")
+        raise ConfigError(
+            f"fields of a Search are a table such as {{'answer': 'golden_answers'}}, and {fields!r} is not"
+        )
     files = questions if isinstance(questions, Mapping) else {"all": questions}
     splits = tuple((str(split), Path(path)) for split, path in files.items())
     return sources.loaded, None if corpus is None else Path(corpus), splits, tuple(fields.items())
@@ -238,8 +274,11 @@ def _loading(corpus: object, questions: Any, fields: Mapping[str, str]) -> tuple
 
 def _given(corpus: Any, questions: Any) -> sources.Given:
     if corpus is None or isinstance(corpus, str | Path):
-        raise ConfigError("the questions are objects, so the corpus must be one: give passages, or a Corpus")
+        raise ConfigError(
+            "the questions are objects, so the corpus must be one: give passages, or a Corpus"
+        )
     held = questions if isinstance(questions, Mapping) else {"all": questions}
     return sources.Given(
-        corpus if isinstance(corpus, Corpus) else Corpus(corpus), {str(name): tuple(several) for name, several in held.items()}
+        corpus if isinstance(corpus, Corpus) else Corpus(corpus),
+        {str(name): tuple(several) for name, several in held.items()},
     )

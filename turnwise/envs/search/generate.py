@@ -1,8 +1,9 @@
 """Worlds made from a seed: the default corpus, so that no download is needed.
 
-A world is facts, passages that state them, passages that only mention names, and questions. A question is kept when the search
-itself brings every passage of its plan first: what the expert does works at every `k`. Everything follows from (difficulty,
-seed, world, split), byte for byte on every machine.
+A world is facts, passages that state them, passages that only mention names, and questions. A
+question is kept when the search itself brings every passage of its plan first: what the expert does
+works at every `k`. Everything follows from (difficulty, seed, world, split), byte for byte on every
+machine.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from turnwise.envs.draw import Draw
 from turnwise.envs.search.asking import ASKING, MOST_HOPS, Draft
 from turnwise.envs.search.compact import CompactWording, FactsWording
 from turnwise.envs.search.corpus import Corpus, Passage, Question
@@ -19,9 +19,14 @@ from turnwise.envs.search.full import FullWording
 from turnwise.envs.search.names import Words
 from turnwise.envs.search.relations import Entity, Facts
 from turnwise.envs.search.wording import Stated, Wording
+from turnwise.envs.seeding import Draw
 from turnwise.errors import ConfigError, unknown
 
-WORDINGS: dict[str, type[Wording]] = {"compact": CompactWording, "facts": FactsWording, "full": FullWording}
+WORDINGS: dict[str, type[Wording]] = {
+    "compact": CompactWording,
+    "facts": FactsWording,
+    "full": FullWording,
+}
 TITLE_WEIGHT = 2
 MOST = 240
 """Entities in a world: more would use up the names of the smaller splits."""
@@ -68,12 +73,16 @@ class Difficulty:
                 f"hops={self.hops} of kinds={self.kinds} are no questions: give 1 to {MOST_HOPS} hops, at least 2 for comparisons"
             )
         if self.distractors < 0 or not 0 <= self.overlap <= 1:
-            raise ConfigError(f"distractors={self.distractors} is at least 0, and overlap={self.overlap} a share from 0 to 1")
+            raise ConfigError(
+                f"distractors={self.distractors} is at least 0, and overlap={self.overlap} a share from 0 to 1"
+            )
 
     @property
     def combinations(self) -> tuple[tuple[str, int], ...]:
         """Kinds with their hops, in order."""
-        return tuple((kind, hops) for hops in self.hops for kind in self.kinds if hops >= ASKING[kind][0])
+        return tuple(
+            (kind, hops) for hops in self.hops for kind in self.kinds if hops >= ASKING[kind][0]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +127,14 @@ def _facts(draw: Draw, difficulty: Difficulty, wording: Wording, split: str) -> 
     return make_facts(draw, difficulty.entities, name)
 
 
-def _passages(draw: Draw, difficulty: Difficulty, wording: Wording, facts: Facts) -> tuple[Sequence[Passage], Places]:
+def _passages(
+    draw: Draw, difficulty: Difficulty, wording: Wording, facts: Facts
+) -> tuple[Sequence[Passage], Places]:
     """The passages in random order, and the id of the one that tells a relation of an entity."""
     texts: list[tuple[Entity | None, Stated]] = [
-        (entity, stated) for entity in facts.entities for stated in wording.passages(draw, entity, facts.values[entity])
+        (entity, stated)
+        for entity in facts.entities
+        for stated in wording.passages(draw, entity, facts.values[entity])
     ]
     for number in range(round(difficulty.distractors * difficulty.entities)):
         texts.append((None, Stated(*wording.distractor(draw, number + 1, facts.entities), ())))
@@ -135,7 +148,13 @@ def _passages(draw: Draw, difficulty: Difficulty, wording: Wording, facts: Facts
 
 
 def _questions(
-    draw: Draw, difficulty: Difficulty, wording: Wording, facts: Facts, corpus: Corpus, ids: Places, world: int
+    draw: Draw,
+    difficulty: Difficulty,
+    wording: Wording,
+    facts: Facts,
+    corpus: Corpus,
+    ids: Places,
+    world: int,
 ) -> list[Question]:
     """As many different questions as asked for, or those before the first that could not be drawn."""
     made: dict[str, Question] = {}
@@ -158,4 +177,6 @@ def _questions(
 
 def _found(corpus: Corpus, draft: Draft, ids: Places) -> bool:
     """Whether every query brings its passage first."""
-    return all(corpus.first(query) == ids[entity, relation] for query, entity, relation in draft.searches)
+    return all(
+        corpus.first(query) == ids[entity, relation] for query, entity, relation in draft.searches
+    )

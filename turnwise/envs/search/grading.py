@@ -1,8 +1,10 @@
-"""Is it the answer? Exact match and token F1 after the normalisation of open-domain question answering.
+"""Is it the answer? Exact match and token F1 after the normalisation of open-domain question
+answering.
 
-Lower case, no punctuation, no articles, one blank between words; of several right answers the best match counts. Source: the
-evaluation of SQuAD (Rajpurkar et al. 2016, arXiv 1606.05250), which HotpotQA, NQ-open and Search-R1 use. As in HotpotQA's, `yes`,
-`no` and `noanswer` share no words with a longer answer.
+Lower case, no punctuation, no articles, one blank between words; of several right answers the best
+match counts. Source: the evaluation of SQuAD (Rajpurkar et al. 2016, arXiv 1606.05250), which
+HotpotQA, NQ-open and Search-R1 use. As in HotpotQA's, `yes`, `no` and `noanswer` share no words
+with a longer answer.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ _WHOLE = ("yes", "no", "noanswer")
 
 
 def normalise(text: str) -> str:
-    """What is compared: lower case, then no ASCII punctuation, then no articles, then single blanks."""
+    """What is compared: lower case, then no ASCII punctuation, then no articles, then single
+    blanks.
+    """
     return " ".join(_ARTICLE.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
 
@@ -29,7 +33,9 @@ def exact_match(given: str, answers: Iterable[str]) -> float:
 
 
 def f1(given: str, answers: Iterable[str]) -> float:
-    """The best token F1 of `given` against the answers, in [0, 1]: the harmonic mean of precision and recall over words."""
+    """The best token F1 of `given` against the answers, in [0, 1]: the harmonic mean of precision
+    and recall over words.
+    """
     return max((_f1(normalise(given), normalise(answer)) for answer in answers), default=0.0)
 
 

@@ -1,8 +1,10 @@
-"""Invented words, so that nothing can be known without looking it up, and each split's words are its own.
+"""Invented words, so that nothing can be known without looking it up, and each split's words are
+its own.
 
-A word is a few syllables, or a syllable and a number. A hash of the word says which split it belongs to (8, 1 and 1 tenths of
-all), so no name of a held-out world has a word that stood in a name in training, while its parts did. Within a world no two
-words have the same stem, and none is a word of the wording: what is searched is found.
+A word is a few syllables, or a syllable and a number. A hash of the word says which split it
+belongs to (8, 1 and 1 tenths of all), so no name of a held-out world has a word that stood in a
+name in training, while its parts did. Within a world no two words have the same stem, and none is a
+word of the wording: what is searched is found.
 """
 
 from __future__ import annotations
@@ -10,8 +12,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Set
 
-from turnwise.envs.draw import Draw
-from turnwise.envs.webshop.analyzer import analyze
+from turnwise.envs.seeding import Draw
+from turnwise.retrieval.analyzer import analyze
 
 VOWELS = "aeiou"
 SHORT = tuple("bdfgklmnprstvz")
@@ -29,8 +31,9 @@ class Words:
     """New words for one world.
 
     Args:
-        short: an open syllable and two digits (`ba17`), 7,000 words in all, which are two tokens for any tokenizer that does not
-            merge letters with digits; otherwise two or three syllables of any kind (`Sturilan`).
+        short: an open syllable and two digits (`ba17`), 7,000 words in all, which are two tokens
+            for any tokenizer that does not merge letters with digits; otherwise two or three
+            syllables of any kind (`Sturilan`).
         reserved: words that none may share a stem with.
     """
 
@@ -43,7 +46,8 @@ class Words:
         while True:
             word = self._short_word() if self._short else self._long_word()
             stems = analyze(word)
-            # Where the stem is shorter than the word, two inflections of one "word" would be the same to the search.
+            # Where the stem is shorter than the word, two inflections of one "word" would be the
+            # same to the search.
             if tenth(word) in self._tenths and stems == [word] and word not in self._stems:
                 self._stems.add(word)
                 return word

@@ -1,4 +1,6 @@
-"""The sentences of the `full` wording: how each relation is stated, meant inside a question, and asked after."""
+"""The sentences of the `full` wording: how each relation is stated, meant inside a question, and
+asked after.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,23 @@ NOUNS: dict[str, tuple[str, ...]] = {
     "land": ("kingdom", "republic", "duchy", "island state"),
 }
 """What an entity is, beside its kind."""
-OPENING = ("{name} is {a} {noun}.", "{name}: {a} {noun} of some renown.", "{name} is known far and wide as {a} {noun}.")
-OBJECTS = ("Lantern", "Orchard", "Ferry", "Winter", "Mirror", "Bridge", "Garden", "Letters", "Silence", "Road")
+OPENING = (
+    "{name} is {a} {noun}.",
+    "{name}: {a} {noun} of some renown.",
+    "{name} is known far and wide as {a} {noun}.",
+)
+OBJECTS = (
+    "Lantern",
+    "Orchard",
+    "Ferry",
+    "Winter",
+    "Mirror",
+    "Bridge",
+    "Garden",
+    "Letters",
+    "Silence",
+    "Road",
+)
 HOUSES = ("Brothers", "House", "Union", "Society", "Works", "Hall")
 BEFORE_TOWN = ("New", "Upper", "Lower", "Port", "Old", "Fort")
 PAPERS = ("Evening Post", "Almanac", "Court Record", "Travel Diary", "Harbour Gazette")

@@ -1,7 +1,8 @@
 """What can be the case in a generated world: kinds of entities, and functions from one to another.
 
-Every relation is a function (a person has one birthplace), so whatever a chain of relations leads to is the only answer. How
-relations are put into words is the business of a wording (`turnwise.envs.search.full`, `turnwise.envs.search.compact`).
+Every relation is a function (a person has one birthplace), so whatever a chain of relations leads
+to is the only answer. How relations are put into words is the business of a wording
+(`turnwise.envs.search.full`, `turnwise.envs.search.compact`).
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ RELATIONS = (
     Relation("country", TOWN, LAND), Relation("mayor", TOWN, PERSON),
     Relation("capital", LAND, TOWN), Relation("ruler", LAND, PERSON),
 )  # fmt: skip
-OF: dict[str, tuple[Relation, ...]] = {kind: tuple(r for r in RELATIONS if r.subject == kind) for kind in KINDS}
+OF: dict[str, tuple[Relation, ...]] = {
+    kind: tuple(r for r in RELATIONS if r.subject == kind) for kind in KINDS
+}
 """The relations of each kind of entity."""
 NAMED = {relation.name: relation for relation in RELATIONS}
 
@@ -44,7 +47,9 @@ class Entity:
     kind: str
     name: str
     noun: str
-    """What it is more exactly, such as `botanist`; the kind itself where the wording has no finer words."""
+    """What it is more exactly, such as `botanist`; the kind itself where the wording has no finer
+    words.
+    """
 
 
 Value = Entity | int

@@ -1,13 +1,15 @@
-"""What a wording does: it puts a world and the questions about it into words. They are `full`, `compact` and `facts`."""
+"""What a wording does: it puts a world and the questions about it into words. They are `full`,
+`compact` and `facts`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from typing import NamedTuple, Protocol
 
-from turnwise.envs.draw import Draw
 from turnwise.envs.search.names import Words
 from turnwise.envs.search.relations import Entity, Relation, Value
+from turnwise.envs.seeding import Draw
 
 
 class Stated(NamedTuple):
@@ -32,7 +34,9 @@ class Wording(Protocol):
         """Every word of the wording itself: no name shares one."""
         ...
 
-    def entity(self, draw: Draw, words: Words, kind: str, known: Sequence[Entity], overlap: float) -> Entity:
+    def entity(
+        self, draw: Draw, words: Words, kind: str, known: Sequence[Entity], overlap: float
+    ) -> Entity:
         """A new entity; with probability `overlap` its name has a word of a known one's."""
         ...
 

@@ -1,4 +1,6 @@
-"""SWE: repair a repository in a sandbox, until the tests that were failing pass and the others still do."""
+"""SWE: repair a repository in a sandbox, until the tests that were failing pass and the others
+still do.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,16 @@ if TYPE_CHECKING:
     from turnwise.envs.swe.source import Repository, open_source
     from turnwise.envs.swe.task import Mutation, SweTask, read_tasks, write_tasks
 
-__all__ = ["Mutation", "Repository", "SweEnv", "SweTask", "Trees", "open_source", "read_tasks", "write_tasks"]
+__all__ = [
+    "Mutation",
+    "Repository",
+    "SweEnv",
+    "SweTask",
+    "Trees",
+    "open_source",
+    "read_tasks",
+    "write_tasks",
+]
 _HOME = {
     "Mutation": "task",
     "Repository": "source",

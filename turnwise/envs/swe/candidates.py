@@ -1,8 +1,9 @@
 """Repairs to choose from: the edits that make a broken repository whole, among others that do not.
 
-For agents too small to write code. Every candidate replaces a few lines of the broken file; the wrong ones are bugs of the kinds
-that `turnwise.envs.swe.mutate` makes, in the same function where it has enough of them, else in the same file. Which candidates
-there are and in what order depends on the task alone.
+For agents too small to write code. Every candidate replaces a few lines of the broken file; the
+wrong ones are bugs of the kinds that `turnwise.envs.swe.mutate` makes, in the same function where
+it has enough of them, else in the same file. Which candidates there are and in what order depends
+on the task alone.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from turnwise.envs.swe.task import SweTask
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Lines `first` to `last` of the broken file (from 1; empty where last < first) replaced by `new`."""
+    """Lines `first` to `last` of the broken file (from 1; empty where last < first) replaced by
+    `new`.
+    """
 
     path: str
     first: int
@@ -34,20 +37,32 @@ class Candidate:
     @property
     def summary(self) -> str:
         """One line, such as `pocketkit/text.py:12 return a - b => return a + b`."""
-        old, new = (" / ".join(line.strip() for line in text.splitlines()) or "nothing" for text in (self.old, self.new))
+        old, new = (
+            " / ".join(line.strip() for line in text.splitlines()) or "nothing"
+            for text in (self.old, self.new)
+        )
         return f"{self.path}:{self.first} {old} => {new}"
 
     def meets(self, other: Candidate) -> bool:
         """Whether both cannot be made."""
-        return self.path == other.path and self.first <= max(other.first, other.last) and other.first <= max(self.first, self.last)
+        return (
+            self.path == other.path
+            and self.first <= max(other.first, other.last)
+            and other.first <= max(self.first, self.last)
+        )
 
 
 def candidates(task: SweTask, trees: Trees, count: int) -> tuple[Candidate, ...]:
-    """`count` candidates of a task in the order of their places, or more where the repair itself has more.
+    """`count` candidates of a task in the order of their places, or more where the repair itself
+    has more.
 
     Fewer wrong ones where the files do not give enough.
     """
-    right = [made for path in sorted(trees.gold) for made in _between(path, trees.broken[path], trees.gold[path], right=True)]
+    right = [
+        made
+        for path in sorted(trees.gold)
+        for made in _between(path, trees.broken[path], trees.gold[path], right=True)
+    ]
     drawn = hashlib.sha256(f"candidates {task.id} {task.sha256}".encode()).digest()
     rng = random.Random(int.from_bytes(drawn[:8], "big"))
     wrong: list[Candidate] = []
@@ -74,24 +89,35 @@ def apply(broken: Mapping[str, bytes], chosen: Sequence[Candidate]) -> dict[str,
 
 
 def around(tree: Mapping[str, bytes], candidate: Candidate, lines: int) -> tuple[int, int]:
-    """First and last line of the function a candidate is in, as it stands in `tree`, at most so many lines around its place."""
+    """First and last line of the function a candidate is in, as it stands in `tree`, at most so
+    many lines around its place.
+    """
     at = candidate.first
     count = len(tree[candidate.path].splitlines())
     low, high = max(1, at - lines // 2), min(count, at + lines // 2)
     try:
-        inside = [f for f, _ in functions(Source(tree[candidate.path]).tree) if f.first <= at <= f.last]
+        inside = [
+            f for f, _ in functions(Source(tree[candidate.path]).tree) if f.first <= at <= f.last
+        ]
     except (ValueError, SyntaxError):
         inside = []
     return (max(low, inside[-1].first), min(high, inside[-1].last)) if inside else (low, high)
 
 
 def _wrong(trees: Trees, right: Collection[Candidate], rng: random.Random) -> Iterator[Candidate]:
-    """Bugs of the broken files that are not its repair: those of the functions in question first, each kind in random order."""
+    """Bugs of the broken files that are not its repair: those of the functions in question first,
+    each kind in random order.
+    """
     near: list[tuple[str, Edit]] = []
     far: list[tuple[str, Edit]] = []
     for path in sorted(trees.gold):
         data = trees.broken[path]
-        hurt = {f.name for f, _ in functions(Source(data).tree) for c in right if c.path == path and f.first <= c.first <= f.last}
+        hurt = {
+            f.name
+            for f, _ in functions(Source(data).tree)
+            for c in right
+            if c.path == path and f.first <= c.first <= f.last
+        }
         for edit in edits(data):
             (near if edit.function.name in hurt else far).append((path, edit))
     rng.shuffle(near)

@@ -1,4 +1,5 @@
-"""A closed set of actions, for agents too small to write code: look, make one of the edits offered, run the tests, submit.
+"""A closed set of actions, for agents too small to write code: look, make one of the edits offered,
+run the tests, submit.
 
     view 2     the function that edit 2 is in, as it stands now
     apply 2    make edit 2
@@ -6,8 +7,8 @@
     test       run the tests that the repository has
     submit     hand in what stands there
 
-Nothing but the edits changes anything, so the state of an episode is which of them are made, and what the tests say of a state is
-found out once per process.
+Nothing but the edits changes anything, so the state of an episode is which of them are made, and
+what the tests say of a state is found out once per process.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ class Desk:
     @property
     def listing(self) -> str:
         """The edits, a numbered line each."""
-        return "\n".join(f"{number} {made.summary}" for number, made in enumerate(self.offered, start=1))
+        return "\n".join(
+            f"{number} {made.summary}" for number, made in enumerate(self.offered, start=1)
+        )
 
     def files(self, made: frozenset[int]) -> dict[str, bytes]:
         """The files as they stand with these edits, of those that have changed."""
@@ -73,7 +76,8 @@ class Desk:
         return f"apply {min(right - made)}" if right - made else "submit"
 
     def search(self, made: frozenset[int], tested: Mapping[frozenset[int], str]) -> str:
-        """What somebody does who does not know: try one edit after the other, then two at a time, until no test fails.
+        """What somebody does who does not know: try one edit after the other, then two at a time,
+        until no test fails.
 
         Args:
             tested: what the tests have said of the edits made together so far.
@@ -88,7 +92,9 @@ class Desk:
             return "test" if goal else "submit"
         return f"undo {min(made - goal)}" if made - goal else f"apply {min(goal - made)}"
 
-    def act(self, action: str, made: frozenset[int], limit: int, test: Callable[[], str]) -> tuple[Seen, frozenset[int]]:
+    def act(
+        self, action: str, made: frozenset[int], limit: int, test: Callable[[], str]
+    ) -> tuple[Seen, frozenset[int]]:
         """What comes of an action, and which edits are made after it.
 
         Args:
@@ -118,7 +124,9 @@ class Desk:
             other.new.count("\n") - other.old.count("\n")
             for k in made if (other := self.offered[k - 1]).path == candidate.path and other.first < candidate.first
         )  # fmt: skip
-        at = Candidate(candidate.path, candidate.first + moved, candidate.last + moved, "", "", False)
+        at = Candidate(
+            candidate.path, candidate.first + moved, candidate.last + moved, "", "", False
+        )
         return numbered(tree[candidate.path].decode("utf8"), *around(tree, at, VIEWED))
 
 

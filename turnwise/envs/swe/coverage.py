@@ -1,9 +1,10 @@
 """Runs of a repository's suite in a box, and which tests a bug can reach.
 
-A bug inside a function changes nothing for tests that never enter that function, so only those that do need to run. That is
-exact as long as no test rests on work done during another. Work that is known to be shared (imports, fixtures of a wider scope,
-functions that remember their answers and all that these call) makes a bug reach every test; a test that starts processes or
-traces itself is reached by every bug.
+A bug inside a function changes nothing for tests that never enter that function, so only those that
+do need to run. That is exact as long as no test rests on work done during another. Work that is
+known to be shared (imports, fixtures of a wider scope, functions that remember their answers and
+all that these call) makes a bug reach every test; a test that starts processes or traces itself is
+reached by every bug.
 """
 
 from __future__ import annotations
@@ -32,8 +33,17 @@ from turnwise.sandbox.contract import Sandbox, SandboxError
 OBSERVER = Path(__file__).with_name("observer.py")
 EVIDENCE = Path(__file__).with_name("evidence.py")
 RUNNER = Path(__file__).parent / "grade" / "runner.py"
-WARM = ("pytest", "_pytest.python", "_pytest.unittest", "_pytest.terminal", "doctest", "unittest.mock")
-"""Imported once for all boxes: without them every run would begin with a third of a second of imports."""
+WARM = (
+    "pytest",
+    "_pytest.python",
+    "_pytest.unittest",
+    "_pytest.terminal",
+    "doctest",
+    "unittest.mock",
+)
+"""Imported once for all boxes: without them every run would begin with a third of a second of
+imports.
+"""
 ANSWER_BYTES = 200_000_000
 REMEMBER = ("cache", "memo", "lru", "once", "singleton")
 """A decorator whose name holds one of these keeps answers."""
@@ -63,7 +73,9 @@ class Run:
 
 
 class Box:
-    """Opens boxes that hold a repository: its tree lies once in a directory of the host, under every box."""
+    """Opens boxes that hold a repository: its tree lies once in a directory of the host, under
+    every box.
+    """
 
     def __init__(self, repository: Repository, folder: str, backend: str) -> None:
         self.repository, self.folder, self.backend = repository, folder, backend
@@ -83,7 +95,8 @@ class Box:
             chosen: ids of the tests to run; None for all of those files.
             marks: an expression of pytest's `-m`: tests that it does not select are not run.
             trace: whether to record what each test executes.
-            longest: processor seconds of one test while that is recorded (of the wall, four times as many); a longer one fails.
+            longest: processor seconds of one test while that is recorded (of the wall, four times
+            as many); a longer one fails.
             seconds: wall clock of the run.
             cpu: processor seconds of the run; more is a timeout too.
 
@@ -98,7 +111,10 @@ class Box:
             "cpu": cpu, "roots": self.repository.roots, "beside": beside, **self.parts,
             "remembering": sorted(remembering(self.repository)) if trace else [],
         }  # fmt: skip
-        with open_sandbox(replace(python.spec(self.folder, requires=self.repository.requires), preload=WARM), self.backend) as box:
+        with open_sandbox(
+            replace(python.spec(self.folder, requires=self.repository.requires), preload=WARM),
+            self.backend,
+        ) as box:
             self._open.add(box)
             try:
                 for path, data in (changed or {}).items():
@@ -126,8 +142,15 @@ class Box:
             raise SandboxError(f"the tests of {self.repository.name} could not be run: {last}")
         try:
             told = json.loads(box.read(answer, ANSWER_BYTES))
-        except (SandboxError, ValueError):  # the process of the tests has written none: it was killed, or ended itself
-            return Run({}, ending="died" if result.error == "none" else result.error, seconds=result.seconds)
+        except (
+            SandboxError,
+            ValueError,
+        ):  # the process of the tests has written none: it was killed, or ended itself
+            return Run(
+                {},
+                ending="died" if result.error == "none" else result.error,
+                seconds=result.seconds,
+            )
         if "overtime" in told:
             return Run({}, ending="timeout", seconds=result.seconds)
         seen = told["outcomes"], tuple(told["errors"]), tuple(told["missing"]), told["failures"]
@@ -146,7 +169,9 @@ def boxed(repository: Repository, backend: str) -> Iterator[Box]:
 
         backend = choose(python.spec(), False)
     if backend not in python.BACKENDS:
-        raise DataError(f"the sandbox {backend!r} shows the packages installed here: generate tasks with one of {python.BACKENDS}")
+        raise DataError(
+            f"the sandbox {backend!r} shows the packages installed here: generate tasks with one of {python.BACKENDS}"
+        )
     with tempfile.TemporaryDirectory(prefix="turnwise-swe-") as folder:
         os.chmod(folder, 0o755)
         lay(repository.tree, Path(folder))
@@ -177,7 +202,9 @@ class Reach:
         self._suite = frozenset(suite)
         self._tests: list[str] = told["tests"]
         self._always = self._suite & set(told["always"])
-        self._lines: dict[str, frozenset[int]] = {path: frozenset(seen) for path, seen in told.get("lines", {}).items()}
+        self._lines: dict[str, frozenset[int]] = {
+            path: frozenset(seen) for path, seen in told.get("lines", {}).items()
+        }
         self._users: dict[str, list[tuple[int, list[int]]]] = {}
         for path, line, numbers in told["functions"]:
             self._users.setdefault(path, []).append((line, numbers))
@@ -185,17 +212,21 @@ class Reach:
     def runs(self, path: str, function: Function, first: int, last: int) -> bool:
         """Whether a test was seen to run one of these lines, in its own process, or may have.
 
-        A bug in lines that none runs is none: it is not worth trying. Nothing is known where the function was called too often
-        for all of it to be followed.
+        A bug in lines that none runs is none: it is not worth trying. Nothing is known where the
+        function was called too often for all of it to be followed.
         """
         seen = self._lines.get(path)
         if seen is None:
-            return not self._lines  # of a file that no test enters, or of a suite that was not followed at all
+            return (
+                not self._lines
+            )  # of a file that no test enters, or of a suite that was not followed at all
         unknown = any(-line in seen for line in range(function.first, function.last + 1))
         return unknown or any(line in seen for line in range(first, last + 1))
 
     def tests(self, path: str, function: Function) -> frozenset[str]:
-        """The tests that enter a function or one inside it (a lambda, a comprehension), and those that every bug reaches."""
+        """The tests that enter a function or one inside it (a lambda, a comprehension), and those
+        that every bug reaches.
+        """
         users: set[int] = set()
         for line, numbers in self._users.get(path, ()):
             if function.first <= line <= function.last:
@@ -214,7 +245,9 @@ def remembering(repository: Repository) -> set[tuple[str, int]]:
         except (SyntaxError, ValueError):
             continue
         for function, definition in functions(tree):
-            words = " ".join(ast.unparse(decorator) for decorator in definition.decorator_list).lower()
+            words = " ".join(
+                ast.unparse(decorator) for decorator in definition.decorator_list
+            ).lower()
             if any(word in words for word in REMEMBER):
                 found.add((path, function.first))
     return found

@@ -1,8 +1,10 @@
-"""What a repository says it needs to run, and what its tests need, read from its files: nothing of it is run for that.
+"""What a repository says it needs to run, and what its tests need, read from its files: nothing of
+it is run for that.
 
-There are many places where a Python project says so. What runs is in its metadata; what the tests need may be an extra, a group,
-a file of requirements or a setting of a test runner, and stands among linters, document builders and the like. So of the latter
-only what the tests import is taken, and plugins of pytest.
+There are many places where a Python project says so. What runs is in its metadata; what the tests
+need may be an extra, a group, a file of requirements or a setting of a test runner, and stands
+among linters, document builders and the like. So of the latter only what the tests import is taken,
+and plugins of pytest.
 """
 
 from __future__ import annotations
@@ -21,9 +23,15 @@ from typing import Any
 from turnwise.envs.swe.syntax import parse
 from turnwise.envs.swe.task import Tree
 
-EXTRA = re.compile(r"(all[-_.])?(unit[-_.]?)?(tests?|testing|dev|develop|development|ci)([-_.](base|all|deps|requirements))?", re.I)
+EXTRA = re.compile(
+    r"(all[-_.])?(unit[-_.]?)?(tests?|testing|dev|develop|development|ci)([-_.](base|all|deps|requirements))?",
+    re.I,
+)
 """Names of extras, groups and environments that hold what tests need."""
-FILE = re.compile(r"(^|/)(requirements?|reqs)?[-_./]?(tests?|testing|dev|ci)[-_./]?(requirements?|reqs)?\.(txt|in)$", re.I)
+FILE = re.compile(
+    r"(^|/)(requirements?|reqs)?[-_./]?(tests?|testing|dev|ci)[-_./]?(requirements?|reqs)?\.(txt|in)$",
+    re.I,
+)
 TOOLS = re.compile(
     r"pytest|pluggy|iniconfig|packaging|pygments|pip|setuptools|wheel|build|tox|nox|twine|virtualenv|coverage|codecov|coveralls|"
     r"black|isort|ruff|pylint|pyright|mypy|bandit|safety|towncrier|pre-commit|codespell|docutils|furo|check-manifest|"
@@ -55,11 +63,19 @@ class Declared:
 
 
 def entry_points(tree: Tree) -> bytes:
-    """What `pyproject.toml` says of entry points, in the words of an installed package; empty where it says nothing."""
+    """What `pyproject.toml` says of entry points, in the words of an installed package; empty where
+    it says nothing.
+    """
     try:
-        project = tomllib.loads(tree.get("pyproject.toml", b"").decode("utf8", "replace")).get("project", {})
+        project = tomllib.loads(tree.get("pyproject.toml", b"").decode("utf8", "replace")).get(
+            "project", {}
+        )
         groups = {"console_scripts": project.get("scripts", {}), **project.get("entry-points", {})}
-        parts = [f"[{name}]\n" + "".join(f"{key} = {at}\n" for key, at in group.items()) for name, group in groups.items() if group]
+        parts = [
+            f"[{name}]\n" + "".join(f"{key} = {at}\n" for key, at in group.items())
+            for name, group in groups.items()
+            if group
+        ]
     except (ValueError, TypeError, AttributeError):
         return b""
     return "\n".join(parts).encode()
@@ -77,23 +93,32 @@ def named(requirement: str) -> str:
 
 
 def declared(tree: Tree) -> Declared:
-    """What the files of a source distribution or a repository say, egg-info included where it is there.
+    """What the files of a source distribution or a repository say, egg-info included where it is
+    there.
 
-    Every requirement is told once, as the first place says it. Files that cannot be read say nothing.
+    Every requirement is told once, as the first place says it. Files that cannot be read say
+    nothing.
     """
     runtime: list[str] = []
     tests: list[str] = []
     others: list[str] = []
     for pattern, reader in READERS.items():
         for path in sorted(path for path in tree if pattern.search(path)):
-            with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError, SyntaxError, configparser.Error):
+            with contextlib.suppress(
+                ValueError, TypeError, KeyError, AttributeError, SyntaxError, configparser.Error
+            ):
                 for kind, requirement in reader(tree[path].decode("utf8", "replace")):
-                    (runtime if kind == "" else tests if EXTRA.fullmatch(kind) else others).append(requirement.strip())
+                    (runtime if kind == "" else tests if EXTRA.fullmatch(kind) else others).append(
+                        requirement.strip()
+                    )
     return Declared(_once(runtime), _once(tests), _once(others))
 
 
-def wanted(tree: Tree, told: Declared, own: Iterable[str], tests: Iterable[str], code: Iterable[str]) -> tuple[str, ...]:
-    """Of what the tests may need, what they do: what they or the package import in any case, and plugins of pytest.
+def wanted(
+    tree: Tree, told: Declared, own: Iterable[str], tests: Iterable[str], code: Iterable[str]
+) -> tuple[str, ...]:
+    """Of what the tests may need, what they do: what they or the package import in any case, and
+    plugins of pytest.
 
     Args:
         own: names of the repository's own modules.
@@ -104,26 +129,49 @@ def wanted(tree: Tree, told: Declared, own: Iterable[str], tests: Iterable[str],
     first = _imports(tree, tests, deep=False) - given
     needed = first | (_imports(tree, tests, deep=True) | _imports(tree, code, deep=False)) - given
     runtime = {named(requirement) for requirement in told.runtime}
-    useful = [one for one in told.tests if named(one) not in runtime and not TOOLS.fullmatch(named(one))]
+    useful = [
+        one for one in told.tests if named(one) not in runtime and not TOOLS.fullmatch(named(one))
+    ]
     below = _imports(tree, tests, deep=True, parts=2) | _imports(tree, code, deep=False, parts=2)
-    # Of distributions that share a namespace all are taken: one may be imported only on this version of Python.
+    # Of distributions that share a namespace all are taken: one may be imported only on this
+    # version of Python.
     modules = {one: _module(named(one)) for one in useful}
-    spaces = {name for name in needed if any(module in below and module.startswith(f"{name}_") for module in modules.values())}
-    inside = [one for one in useful if any(modules[one].startswith(f"{space}_") for space in spaces)]
-    chosen = [one for one in useful if one in inside or modules[one] in needed or named(one).startswith("pytest-")]
+    spaces = {
+        name
+        for name in needed
+        if any(module in below and module.startswith(f"{name}_") for module in modules.values())
+    }
+    inside = [
+        one for one in useful if any(modules[one].startswith(f"{space}_") for space in spaces)
+    ]
+    chosen = [
+        one
+        for one in useful
+        if one in inside or modules[one] in needed or named(one).startswith("pytest-")
+    ]
     needed -= {_module(name) for name in (*map(named, chosen), *runtime)} | spaces
-    more = [one for one in told.others if named(one) not in runtime and any(_alike(named(one), name) for name in needed)]
+    more = [
+        one
+        for one in told.others
+        if named(one) not in runtime and any(_alike(named(one), name) for name in needed)
+    ]
     if any(not any(_alike(named(one), name) for one in more) for name in needed & first):
         chosen = useful  # some import has a name of its own: one of these may bring it
     return tuple({named(one): one for one in (*chosen, *more)}.values())
 
 
 def _imports(tree: Tree, paths: Iterable[str], deep: bool, parts: int = 1) -> set[str]:
-    return {name.lower() for path in paths if path.endswith(".py") for name in imported(tree[path], deep, parts)}
+    return {
+        name.lower()
+        for path in paths
+        if path.endswith(".py")
+        for name in imported(tree[path], deep, parts)
+    }
 
 
 def imported(data: bytes, deep: bool = True, parts: int = 1) -> set[str]:
-    """Top-level modules that a file imports in any case: not where it goes on without them, nor for a type checker alone.
+    """Top-level modules that a file imports in any case: not where it goes on without them, nor for
+    a type checker alone.
 
     Args:
         deep: inside functions too.
@@ -137,14 +185,18 @@ def imported(data: bytes, deep: bool = True, parts: int = 1) -> set[str]:
     stack: list[ast.AST] = [tree]
     while stack:
         node = stack.pop()
-        if isinstance(node, ast.Try) or (isinstance(node, ast.If) and DEPENDS.search(ast.unparse(node.test))):
+        if isinstance(node, ast.Try) or (
+            isinstance(node, ast.If) and DEPENDS.search(ast.unparse(node.test))
+        ):
             continue
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not deep:
             continue
         if isinstance(node, ast.Import):
             found.update("_".join(alias.name.split(".")[:parts]) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            found.update("_".join(f"{node.module}.{alias.name}".split(".")[:parts]) for alias in node.names)
+            found.update(
+                "_".join(f"{node.module}.{alias.name}".split(".")[:parts]) for alias in node.names
+            )
         stack.extend(ast.iter_child_nodes(node))
     return found
 
@@ -166,7 +218,8 @@ def _once(requirements: list[str]) -> tuple[str, ...]:
     return tuple(first.values())
 
 
-# Each reader tells (extra, requirement), the extra empty for what is needed to run ------------------------------------------------
+# Each reader tells (extra, requirement), the extra empty for what is needed to run
+# ------------------------------------------------
 
 Told = Iterator[tuple[str, str]]
 
@@ -175,7 +228,9 @@ def _metadata(text: str) -> Told:
     for line in HeaderParser().parsestr(text).get_all("Requires-Dist", []):
         body, _, marker = line.partition(";")
         extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)['\"]", marker)
-        rest = re.sub(r"\s*(and\s+)?\(?\s*extra\s*==\s*['\"][^'\"]+['\"]\s*\)?(\s+and\b)?", "", marker).strip()
+        rest = re.sub(
+            r"\s*(and\s+)?\(?\s*extra\s*==\s*['\"][^'\"]+['\"]\s*\)?(\s+and\b)?", "", marker
+        ).strip()
         yield (extra[1] if extra else ""), f"{body.strip()}; {rest}" if rest else body.strip()
 
 
@@ -210,13 +265,19 @@ def _pyproject(text: str) -> Told:
 
 
 def _group(groups: Mapping[str, list[Any]], name: str, seen: set[str]) -> Iterator[str]:
-    """The requirements of a group (PEP 735), with those of groups it includes and of the project's own extras it names."""
+    """The requirements of a group (PEP 735), with those of groups it includes and of the project's
+    own extras it names.
+    """
     seen.add(name)
     for one in groups.get(name, []):
         inner = [one.get("include-group", "")] if isinstance(one, dict) else []
         if isinstance(one, str):
             yield one
-            inner = [extra.strip() for found in re.findall(r"^[\w.-]+\[([^\]]+)\]", one) for extra in found.split(",")]
+            inner = [
+                extra.strip()
+                for found in re.findall(r"^[\w.-]+\[([^\]]+)\]", one)
+                for extra in found.split(",")
+            ]
         for other in inner:
             if other in groups and other not in seen:
                 yield from _group(groups, other, seen)
@@ -225,18 +286,27 @@ def _group(groups: Mapping[str, list[Any]], name: str, seen: set[str]) -> Iterat
 def _poetry(table: Mapping[str, Any]) -> Iterator[str]:
     for name, value in table.items():
         asked = value.get("version", "*") if isinstance(value, dict) else value
-        if name.lower() == "python" or not isinstance(asked, str) or (isinstance(value, dict) and value.get("optional")):
+        if (
+            name.lower() == "python"
+            or not isinstance(asked, str)
+            or (isinstance(value, dict) and value.get("optional"))
+        ):
             continue
         asked = asked.strip()
         caret = re.fullmatch(r"[\^~]\s*(\d[\w.]*)", asked)
         exact = re.fullmatch(r"\d[\w.]*", asked)
-        yield name + ("" if asked == "*" else f">={caret[1]}" if caret else f"=={asked}" if exact else asked)
+        yield name + (
+            "" if asked == "*" else f">={caret[1]}" if caret else f"=={asked}" if exact else asked
+        )
 
 
 def _setup_cfg(text: str) -> Told:
     parser = configparser.RawConfigParser()
     parser.read_string(text)
-    lines: Callable[[str, str], list[str]] = lambda part, key: parser.get(part, key, fallback="").splitlines()  # noqa: E731
+
+    def lines(part: str, key: str) -> list[str]:
+        return parser.get(part, key, fallback="").splitlines()
+
     yield from (("", one) for one in lines("options", "install_requires"))
     yield from (("test", one) for one in lines("options", "tests_require"))
     if parser.has_section("options.extras_require"):
@@ -245,21 +315,37 @@ def _setup_cfg(text: str) -> Told:
 
 
 def _setup_py(text: str) -> Told:
-    """What is written out in the call of `setup`; lists under a name are looked up at the module's top."""
+    """What is written out in the call of `setup`; lists under a name are looked up at the module's
+    top.
+    """
     tree = parse(text)
     names = {
-        t.id: node.value for node in tree.body if isinstance(node, ast.Assign) for t in node.targets if isinstance(t, ast.Name)
+        t.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for t in node.targets
+        if isinstance(t, ast.Name)
     }
     for node in ast.walk(tree):
         for keyword in node.keywords if isinstance(node, ast.Call) else ():
-            kind = {"install_requires": "", "tests_require": "test", "extras_require": "extras"}.get(keyword.arg or "")
+            kind = {
+                "install_requires": "",
+                "tests_require": "test",
+                "extras_require": "extras",
+            }.get(keyword.arg or "")
             if kind is None:
                 continue
-            value = names.get(keyword.value.id, keyword.value) if isinstance(keyword.value, ast.Name) else keyword.value
+            value = (
+                names.get(keyword.value.id, keyword.value)
+                if isinstance(keyword.value, ast.Name)
+                else keyword.value
+            )
             with contextlib.suppress(ValueError):
                 found = ast.literal_eval(value)
                 for name, several in found.items() if isinstance(found, dict) else [(kind, found)]:
-                    yield from ((name, one) for one in ([several] if isinstance(several, str) else several))
+                    yield from (
+                        (name, one) for one in ([several] if isinstance(several, str) else several)
+                    )
 
 
 def _tox(text: str) -> Told:

@@ -1,4 +1,6 @@
-"""Edits of text as agents make them: a piece that stands in a file exactly once, replaced by another."""
+"""Edits of text as agents make them: a piece that stands in a file exactly once, replaced by
+another.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from itertools import pairwise
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """Whole lines of a file to be replaced. `old` stands in the file exactly once, unless the file is empty."""
+    """Whole lines of a file to be replaced. `old` stands in the file exactly once, unless the file
+    is empty.
+    """
 
     old: str
     new: str
@@ -22,31 +26,44 @@ class EditError(ValueError):
 
 
 def replace_once(text: str, old: str, new: str) -> str:
-    """`text` with `old`, which must stand in it exactly once, replaced. Raises `EditError` otherwise."""
+    """`text` with `old`, which must stand in it exactly once, replaced. Raises `EditError`
+    otherwise.
+    """
     count = text.count(old) if old else 0
     if count == 0:
         raise EditError("the old text does not stand in the file; blanks and line breaks count")
     if count > 1:
-        raise EditError(f"the old text stands in the file {count} times; take more of its lines, so that it is the only one")
+        raise EditError(
+            f"the old text stands in the file {count} times; take more of its lines, so that it is the only one"
+        )
     return text.replace(old, new, 1)
 
 
 def numbered(text: str, first: int, last: int) -> str:
     """Lines `first` to `last`, each after its number."""
     lines = text.splitlines()
-    return "\n".join(f"{number:>5} {line}" for number, line in enumerate(lines, start=1) if first <= number <= last)
+    return "\n".join(
+        f"{number:>5} {line}"
+        for number, line in enumerate(lines, start=1)
+        if first <= number <= last
+    )
 
 
 def blocks(before: str, after: str) -> list[tuple[int, int, int, int]]:
-    """Where two texts differ: lines `a` to `b` of the first stand for lines `c` to `d` of the second, counted from 0."""
-    matcher = difflib.SequenceMatcher(None, before.splitlines(keepends=True), after.splitlines(keepends=True), autojunk=False)
+    """Where two texts differ: lines `a` to `b` of the first stand for lines `c` to `d` of the
+    second, counted from 0.
+    """
+    matcher = difflib.SequenceMatcher(
+        None, before.splitlines(keepends=True), after.splitlines(keepends=True), autojunk=False
+    )
     return [(a, b, c, d) for tag, a, b, c, d in matcher.get_opcodes() if tag != "equal"]
 
 
 def hunks(before: str, after: str) -> list[Hunk]:
     """Edits that make `before` into `after`, to be made one after the other in the order given.
 
-    Each takes as many lines around it as it needs to be the only one of its kind; those that then meet are one.
+    Each takes as many lines around it as it needs to be the only one of its kind; those that then
+    meet are one.
     """
     first, second = before.splitlines(keepends=True), after.splitlines(keepends=True)
     spans = blocks(before, after)
@@ -65,7 +82,9 @@ def hunks(before: str, after: str) -> list[Hunk]:
     return made if _applies(before, after, made) else [Hunk(before, after, 1)]
 
 
-def _grown(span: tuple[int, int, int, int], lines: list[str], length: int, text: str) -> tuple[int, int, int, int]:
+def _grown(
+    span: tuple[int, int, int, int], lines: list[str], length: int, text: str
+) -> tuple[int, int, int, int]:
     """A span with lines before and after it, until what it replaces stands in the text once."""
     a, b, c, d = span
     while text.count("".join(lines[a:b])) != 1 or a == b:

@@ -1,11 +1,14 @@
-"""Repair a repository: read an issue, find the bug, mend it, submit. Graded by tests the agent has never seen.
+"""Repair a repository: read an issue, find the bug, mend it, submit. Graded by tests the agent has
+never seen.
 
-The agent works in a sandbox that holds the broken repository and a persistent shell, one command (or tool call) a turn, and sees
-the exit code and the output. `submit`, or a command whose first line of output is SUBMIT, ends the episode: the sandbox is
-killed, the source files it held go to a fresh one, and the reference's tests decide there (`turnwise.envs.swe.grade`). An
-episode that ends otherwise has handed in nothing.
+The agent works in a sandbox that holds the broken repository and a persistent shell, one command
+(or tool call) a turn, and sees the exit code and the output. `submit`, or a command whose first
+line of output is SUBMIT, ends the episode: the sandbox is killed, the source files it held go to a
+fresh one, and the reference's tests decide there (`turnwise.envs.swe.grade`). An episode that ends
+otherwise has handed in nothing.
 
-A sandbox or a grader that fails raises. The rollout makes of it a trajectory with an error, never a reward of zero.
+A sandbox or a grader that fails raises. The rollout makes of it a trajectory with an error, never a
+reward of zero.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any, Self
 
-from turnwise.envs.core import Info, Outcome, TaskId, TurnEnv
+from turnwise.envs.base import Info, Outcome, TaskId, TurnEnv
 from turnwise.envs.swe import python, sources
 from turnwise.envs.swe.candidates import candidates
 from turnwise.envs.swe.closed import RUNS, TEST, Desk, told
@@ -83,25 +86,30 @@ class Place:
 class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
     """Repositories to be repaired.
 
-    `info["rewards"]` carries, at the end, `resolved`, `f2p_rate` and `p2p_rate` (shares of the failing and of the passing tests
-    that pass), `tampered`. `info["tags"]` says how a command ended (`ended=timeout`), that output was `clipped`, and how the
-    episode did: `submitted`, `tampered`, `wall_limit`, `sandbox_lost`.
+    `info["rewards"]` carries, at the end, `resolved`, `f2p_rate` and `p2p_rate` (shares of the
+    failing and of the passing tests that pass), `tampered`. `info["tags"]` says how a command ended
+    (`ended=timeout`), that output was `clipped`, and how the episode did: `submitted`, `tampered`,
+    `wall_limit`, `sandbox_lost`.
 
     Args:
-        tasks: a file of recipes, split by function; or a mapping from split to file. "" for the repository of our own.
-        source: the directory or the archive the recipes were made from, or a directory of several; "" lets pip download what is
-            on the index.
-        actions: `bash` (a command a turn), `tools` (a call a turn), or `closed` (a few actions, the right edits among others).
+        tasks: a file of recipes, split by function; or a mapping from split to file. "" for the
+        repository of our own.
+        source: the directory or the archive the recipes were made from, or a directory of several;
+            "" lets pip download what is on the index.
+        actions: `bash` (a command a turn), `tools` (a call a turn), or `closed` (a few actions, the
+        right edits among others).
         hidden: the agent does not find the tests that fail; False shows them.
         choices: edits offered by a closed set.
-        expert: `gold` makes the inverse patch; of a closed set also `search`, which tries the edits and runs the tests.
+        expert: `gold` makes the inverse patch; of a closed set also `search`, which tries the edits
+        and runs the tests.
         reward: `binary`, 1.0 for a resolved task; or `ratio`, the two rates multiplied.
         output_chars: characters shown of an output: half from its beginning, half from its end.
         seconds: wall clock of one command.
         episode_seconds: wall clock of all commands together; the episode ends when it is passed.
         memory_mb: memory of an episode's sandbox.
         rules: how strictly to grade (`turnwise.envs.swe.grade.Rules`), by name.
-        sandbox: name of a backend (see `turnwise.sandbox`), or a function that opens a sandbox to a `Spec`.
+        sandbox: name of a backend (see `turnwise.sandbox`), or a function that opens a sandbox to a
+        `Spec`.
         split: the split `reset` draws from.
 
     Raises:
@@ -124,7 +132,9 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
         if reward not in SHAPES:
             raise unknown("kind of reward", reward, SHAPES)
         if expert not in EXPERTS or (expert == "search" and actions != "closed"):
-            raise ConfigError(f"expert={expert!r} with actions={actions!r}: give gold, or search with closed actions")
+            raise ConfigError(
+                f"expert={expert!r} with actions={actions!r}: give gold, or search with closed actions"
+            )
         if output_chars < 2 or seconds <= 0 or episode_seconds <= 0 or not 1 <= choices <= 99:
             raise ConfigError(
                 f"output_chars={output_chars} must be at least 2, seconds={seconds} and episode_seconds={episode_seconds} above 0, "
@@ -132,18 +142,33 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
             )
         python.requirements()
         self.rules = _rules(rules or {})
-        self._files = tuple(tasks.items()) if isinstance(tasks, Mapping) else (("", tasks),) if tasks else ()
+        self._files = (
+            tuple(tasks.items()) if isinstance(tasks, Mapping) else (("", tasks),) if tasks else ()
+        )
         self._source = source
         self._tasks = sources.load(self._files, source)
         if split not in self._tasks.splits:
-            raise TaskError(f"there is no split {split!r} here: choose one of {', '.join(self._tasks.splits)}")
+            raise TaskError(
+                f"there is no split {split!r} here: choose one of {', '.join(self._tasks.splits)}"
+            )
         super().__init__(split, render_mode)
-        self.actions, self.hidden, self.choices, self.expert, self.reward = actions, hidden, choices, expert, reward
-        self.output_chars, self.seconds, self.episode_seconds = output_chars, seconds, episode_seconds
+        self.actions, self.hidden, self.choices, self.expert, self.reward = (
+            actions,
+            hidden,
+            choices,
+            expert,
+            reward,
+        )
+        self.output_chars, self.seconds, self.episode_seconds = (
+            output_chars,
+            seconds,
+            episode_seconds,
+        )
         self.memory_mb, self.sandbox = memory_mb, sandbox
         self._open_pool()
 
-    # The contract -------------------------------------------------------------------------------------------------
+    # The contract
+    # -------------------------------------------------------------------------------------------------
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -154,13 +179,22 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
 
     @property
     def data_hash(self) -> str:
-        return hashlib.blake2b(repr((VERSION, self._tasks.data_hash, self._settings)).encode(), digest_size=16).hexdigest()
+        return hashlib.blake2b(
+            repr((VERSION, self._tasks.data_hash, self._settings)).encode(), digest_size=16
+        ).hexdigest()
 
     @property
     def _settings(self) -> tuple[object, ...]:
         """What a transcript depends on beside the task."""
         told = self.actions, self.hidden, self.choices, self.reward
-        return (*told, self.output_chars, self.seconds, self.episode_seconds, self.memory_mb, self.rules)
+        return (
+            *told,
+            self.output_chars,
+            self.seconds,
+            self.episode_seconds,
+            self.memory_mb,
+            self.rules,
+        )
 
     @property
     def verdict(self) -> Verdict | None:
@@ -184,14 +218,20 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
         except Lost as ending:
             self._seen = Seen("")
             self._place = replace(self._place, done=True)
-            return self._look(f"The sandbox is gone ({ending}), and nothing was handed in.", tags=["sandbox_lost"])
-        effects = place.effects if self._seen.effect is None else (*place.effects, self._seen.effect)
+            return self._look(
+                f"The sandbox is gone ({ending}), and nothing was handed in.", tags=["sandbox_lost"]
+            )
+        effects = (
+            place.effects if self._seen.effect is None else (*place.effects, self._seen.effect)
+        )
         self._place = replace(place, effects=effects, spent=place.spent + self._seen.seconds)
         if self._seen.submit:
             return self._submitted()
         if self._place.spent > self.episode_seconds:
             self._place = replace(self._place, done=True)
-            told = f"{self._seen.text}\nThe time for all commands is over, and nothing was handed in."
+            told = (
+                f"{self._seen.text}\nThe time for all commands is over, and nothing was handed in."
+            )
             return self._look(told, tags=[*self._seen.tags, "wall_limit"])
         return self._look(self._seen.text, valid=self._seen.valid, tags=self._seen.tags)
 
@@ -201,28 +241,39 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
             return None
         desk, place = self._given.desk, self._place
         if desk is not None:
-            return desk.expert(place.made) if self.expert == "gold" else desk.search(place.made, dict(place.tested))
+            return (
+                desk.expert(place.made)
+                if self.expert == "gold"
+                else desk.search(place.made, dict(place.tested))
+            )
         read = partial(self._workplace.read, place.effects)
         return (as_command if self.actions == "bash" else as_call)(self._given.trees.gold, read)
 
-    # Turns --------------------------------------------------------------------------------------------------------
+    # Turns
+    # --------------------------------------------------------------------------------------------------------
 
     def _done(self, action: str) -> tuple[Seen, Place]:
         """Do an action; what is seen of it, and where the episode then is but for the effect."""
         place = self._place
         if self._given.desk is not None:
-            seen, made = self._given.desk.act(action.strip(), place.made, self.output_chars, self._tested)
+            seen, made = self._given.desk.act(
+                action.strip(), place.made, self.output_chars, self._tested
+            )
             tested = (*place.tested, (made, seen.text)) if "test" in seen.tags else place.tested
             return seen, replace(place, made=made, tested=tested)
         tools = Toolbox(self._workplace, self.output_chars, self.seconds)
         if self.actions == "tools":
             call = read_call(action)
-            return (refused(call) if isinstance(call, str) else tools.use(call, place.effects)), place
+            return (
+                refused(call) if isinstance(call, str) else tools.use(call, place.effects)
+            ), place
         if action.strip() == "submit":
             return Seen("", submit=True), place
         seen = tools.bash(place.effects, action)
         first = seen.output.lstrip().partition("\n")[0].strip()
-        return (replace(seen, submit=True) if first == SUBMIT and seen.exit_code == 0 else seen), place
+        return (
+            replace(seen, submit=True) if first == SUBMIT and seen.exit_code == 0 else seen
+        ), place
 
     def _tested(self) -> str:
         """What the tests say of the edits that are made."""
@@ -233,7 +284,9 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
         return RUNS.get(key, lambda: told(self._workplace.program(effects, TEST)))
 
     def _submitted(self) -> Outcome:
-        verdict = self._verdicts.of(self._recipe, self._given.trees.pristine, self._handed_in(), self.rules)
+        verdict = self._verdicts.of(
+            self._recipe, self._given.trees.pristine, self._handed_in(), self.rules
+        )
         self._place = replace(self._place, done=True, verdict=verdict)
         said = f"Submitted. The issue is {'resolved' if verdict.resolved else 'not resolved'}."
         tags = [*self._seen.tags, "submitted", *["tampered"] * verdict.tampered]
@@ -243,11 +296,22 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
         place, found = self._place, self._given.found
         if self._given.desk is not None:
             return {**found, **self._given.desk.files(place.made)}
-        if all(isinstance(effect, Written) for effect in place.effects):  # nothing ran that could have changed another file
-            return {**found, **{effect.path: effect.data for effect in place.effects if isinstance(effect, Written)}}
+        if all(
+            isinstance(effect, Written) for effect in place.effects
+        ):  # nothing ran that could have changed another file
+            return {
+                **found,
+                **{
+                    effect.path: effect.data
+                    for effect in place.effects
+                    if isinstance(effect, Written)
+                },
+            }
         return self._workplace.submission(place.effects).files
 
-    def _look(self, observation: str, *, reward: float = 0.0, valid: bool = True, tags: Sequence[str] = ()) -> Outcome:
+    def _look(
+        self, observation: str, *, reward: float = 0.0, valid: bool = True, tags: Sequence[str] = ()
+    ) -> Outcome:
         place, verdict = self._place, self._place.verdict
         if place.done:
             self._workplace.close()
@@ -265,30 +329,55 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
         return templates() if self.actions == "tools" else ["<command>", "submit"]
 
     def _state_hash(self) -> str:
-        """Of the task, the settings, how the episode ended, and the files where only files were written, else every effect.
+        """Of the task, the settings, how the episode ended, and the files where only files were
+        written, else every effect.
 
-        So the order of edits and what was looked at make no difference, as long as no command has run.
+        So the order of edits and what was looked at make no difference, as long as no command has
+        run.
         """
         place, found = self._place, self._given.found
         effects: object = place.effects
         if all(isinstance(effect, Written) for effect in place.effects):
-            last = {effect.path: effect.data for effect in place.effects if isinstance(effect, Written)}
-            effects = sorted((path, digest(data)) for path, data in last.items() if found.get(path) != data)
+            last = {
+                effect.path: effect.data for effect in place.effects if isinstance(effect, Written)
+            }
+            effects = sorted(
+                (path, digest(data)) for path, data in last.items() if found.get(path) != data
+            )
         rewards = place.verdict.rewards if place.verdict is not None else None
-        parts = (self._recipe.id, self._given.repo.key, self._settings, effects, sorted(place.made), place.done, rewards)
-        return hashlib.blake2b(repr(parts).encode("utf8", "surrogatepass"), digest_size=8).hexdigest()
+        parts = (
+            self._recipe.id,
+            self._given.repo.key,
+            self._settings,
+            effects,
+            sorted(place.made),
+            place.done,
+            rewards,
+        )
+        return hashlib.blake2b(
+            repr(parts).encode("utf8", "surrogatepass"), digest_size=8
+        ).hexdigest()
 
     def _info(self, last: Outcome) -> SweInfo:
-        return SweInfo(**super()._info(last), output=self._seen.output, exit_code=self._seen.exit_code)
+        return SweInfo(
+            **super()._info(last), output=self._seen.output, exit_code=self._seen.exit_code
+        )
 
-    # Workplaces, snapshots, pickles -------------------------------------------------------------------------------
+    # Workplaces, snapshots, pickles
+    # -------------------------------------------------------------------------------
 
     def _open_pool(self) -> None:
-        limits = Limits(seconds=self.seconds, memory_mb=self.memory_mb, processes=64, disk_mb=256, files=50_000)
+        limits = Limits(
+            seconds=self.seconds, memory_mb=self.memory_mb, processes=64, disk_mb=256, files=50_000
+        )
         self._pool = Pool(opener(self.sandbox), limits)
         self._workplace = Workplace(self._pool, self.seconds)
-        self._verdicts = shared(self.sandbox) if isinstance(self.sandbox, str) else Verdicts(self.sandbox)
-        self._ready = lru_cache(maxsize=KEPT)(partial(_ready, self._tasks, self.actions, self.hidden, self.choices))
+        self._verdicts = (
+            shared(self.sandbox) if isinstance(self.sandbox, str) else Verdicts(self.sandbox)
+        )
+        self._ready = lru_cache(maxsize=KEPT)(
+            partial(_ready, self._tasks, self.actions, self.hidden, self.choices)
+        )
 
     def _take_up(self, task: TaskId) -> None:
         self._split, self._recipe = self._tasks.task(task, self._split)
@@ -296,7 +385,9 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
         self._workplace.begin(self._given.repo)
 
     def close(self) -> None:
-        """End the episode's sandbox. It ends also with the episode, and when the environment is forgotten."""
+        """End the episode's sandbox. It ends also with the episode, and when the environment is
+        forgotten.
+        """
         self._workplace.close()
 
     def spawn(self) -> Self:
@@ -305,7 +396,9 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
         return other
 
     def fork(self) -> Self:
-        """A second environment that continues from here: with a copy of the files, and a shell that knows what this one knows."""
+        """A second environment that continues from here: with a copy of the files, and a shell that
+        knows what this one knows.
+        """
         other = super().fork()
         other._workplace = self._workplace.fork()
         return other
@@ -331,7 +424,9 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
             self._take_up(self._task)
 
 
-def _ready(tasks: sources.Tasks, actions: str, hidden: bool, choices: int, recipe: SweTask) -> Given:
+def _ready(
+    tasks: sources.Tasks, actions: str, hidden: bool, choices: int, recipe: SweTask
+) -> Given:
     trees = tasks.trees(recipe)
     found = trees.visible if hidden else trees.broken
     desk = Desk(trees.broken, candidates(recipe, trees, choices)) if actions == "closed" else None

@@ -1,8 +1,9 @@
-"""How a test failed, as something a user could have seen: what was evaluated, what came of it, what should have come.
+"""How a test failed, as something a user could have seen: what was evaluated, what came of it, what
+should have come.
 
-Runs inside the generator's box, handed over as source with `turnwise.envs.swe.observer`, so only the standard library is used. It
-reads the line of the test that failed and evaluates its parts once more, where the test stands: what they are now is told only
-where it still disagrees.
+Runs inside the generator's box, handed over as source with `turnwise.envs.swe.observer`, so only
+the standard library is used. It reads the line of the test that failed and evaluates its parts once
+more, where the test stands: what they are now is told only where it still disagrees.
 """
 
 from __future__ import annotations
@@ -19,15 +20,25 @@ LONG = 160
 """Longest text of a value that is told."""
 EVALUATING = 2.0
 """Seconds for what is evaluated again, which may not come to an end."""
-EQUALS = ("assertEqual", "assertEquals", "assertListEqual", "assertDictEqual", "assertTupleEqual", "assertSequenceEqual", "eq_")
+EQUALS = (
+    "assertEqual",
+    "assertEquals",
+    "assertListEqual",
+    "assertDictEqual",
+    "assertTupleEqual",
+    "assertSequenceEqual",
+    "eq_",
+)
 
 
 def evidence(problem: BaseException, files: set[str]) -> dict[str, Any]:
-    """What a failed test evaluated, what it expected and what it got, as far as its last line tells.
+    """What a failed test evaluated, what it expected and what it got, as far as its last line
+    tells.
 
-    `call` (an expression that calls the repository's code), `function` (the name of what it calls there) and `on` (variable and
-    type, where that is a local object's method), `expected` and `got` (texts of values), `error` (type and message of an exception
-    that is not an assertion's), `missing` (an exception that should have come).
+    `call` (an expression that calls the repository's code), `function` (the name of what it calls
+    there) and `on` (variable and type, where that is a local object's method), `expected` and `got`
+    (texts of values), `error` (type and message of an exception that is not an assertion's),
+    `missing` (an exception that should have come).
     """
     trace, found = problem.__traceback__, None
     while trace is not None:
@@ -41,7 +52,9 @@ def evidence(problem: BaseException, files: set[str]) -> dict[str, Any]:
         tree = ast.parse(file.read())
     statement = innermost(tree, found.tb_lineno)
     told: dict[str, Any] = {}
-    if not isinstance(problem, AssertionError) and type(problem).__name__ != "Failed":  # what `pytest.fail` raises
+    if (
+        not isinstance(problem, AssertionError) and type(problem).__name__ != "Failed"
+    ):  # what `pytest.fail` raises
         text = str(problem)
         told["error"] = [type(problem).__name__, text if fits(text) else ""]
     if missing := awaited(tree, found.tb_lineno):
@@ -54,8 +67,12 @@ def evidence(problem: BaseException, files: set[str]) -> dict[str, Any]:
     return told
 
 
-def compared(left: ast.expr, expression: ast.expr, call: ast.Call, right: Any, frame: Any, failed: bool) -> dict[str, Any]:
-    """An expression as text, what it is equal to, and what it should be equal to (`right`, where there is one)."""
+def compared(
+    left: ast.expr, expression: ast.expr, call: ast.Call, right: Any, frame: Any, failed: bool
+) -> dict[str, Any]:
+    """An expression as text, what it is equal to, and what it should be equal to (`right`, where
+    there is one).
+    """
     told: dict[str, Any] = {"call": shown(expression, frame), "function": ast.unparse(call.func)}
     root: ast.expr = call.func
     while isinstance(root, ast.Attribute):
@@ -69,7 +86,9 @@ def compared(left: ast.expr, expression: ast.expr, call: ast.Call, right: Any, f
         if failed:
             return told | ({"expected": repr(expected)} if fits(repr(expected)) else {})
         got = valued(left, frame)
-        if type(expected) is bool and type(got) is not bool:  # `assert f(x)`: any true value would do
+        if (
+            type(expected) is bool and type(got) is not bool
+        ):  # `assert f(x)`: any true value would do
             return told | ({"got": repr(got)} if fits(repr(got)) else {})
         if expected != got and fits(repr(expected)) and fits(repr(got)):
             told |= {"expected": repr(expected), "got": repr(got)}
@@ -77,19 +96,28 @@ def compared(left: ast.expr, expression: ast.expr, call: ast.Call, right: Any, f
 
 
 def innermost(tree: ast.AST, line: int) -> ast.stmt:
-    """The smallest statement that a line is part of; of a `with`, itself where the line is its first."""
+    """The smallest statement that a line is part of; of a `with`, itself where the line is its
+    first.
+    """
     best: Any = None
     for node in ast.walk(tree):
-        if not isinstance(node, ast.stmt) or not node.lineno <= line <= (node.end_lineno or node.lineno):
+        if not isinstance(node, ast.stmt) or not node.lineno <= line <= (
+            node.end_lineno or node.lineno
+        ):
             continue
-        if best is None or (node.end_lineno or 0) - node.lineno <= (best.end_lineno or 0) - best.lineno:
+        if (
+            best is None
+            or (node.end_lineno or 0) - node.lineno <= (best.end_lineno or 0) - best.lineno
+        ):
             best = node
     assert isinstance(best, ast.stmt)
     return best
 
 
 def sides(statement: ast.stmt) -> list[tuple[ast.expr, ast.expr | None]]:
-    """What a statement may be testing, each with what it should be equal to (None where that is not said)."""
+    """What a statement may be testing, each with what it should be equal to (None where that is not
+    said).
+    """
     if isinstance(statement, ast.Assert):
         test = statement.test
         if isinstance(test, ast.Compare) and len(test.ops) == 1:
@@ -102,12 +130,23 @@ def sides(statement: ast.stmt) -> list[tuple[ast.expr, ast.expr | None]]:
     value = getattr(statement, "value", None)
     if not isinstance(value, ast.expr):
         return []
-    if isinstance(value, ast.Call) and value.args and isinstance(value.func, ast.Attribute | ast.Name):
+    if (
+        isinstance(value, ast.Call)
+        and value.args
+        and isinstance(value.func, ast.Attribute | ast.Name)
+    ):
         name = value.func.attr if isinstance(value.func, ast.Attribute) else value.func.id
         if name in EQUALS and len(value.args) >= 2:
             return [(value.args[0], value.args[1]), (value.args[1], value.args[0])]
         if name.startswith("assert"):
-            return [(value.args[0], {"assertTrue": ast.Constant(True), "assertFalse": ast.Constant(False)}.get(name))]
+            return [
+                (
+                    value.args[0],
+                    {"assertTrue": ast.Constant(True), "assertFalse": ast.Constant(False)}.get(
+                        name
+                    ),
+                )
+            ]
     return [(value, None)]
 
 
@@ -118,7 +157,11 @@ def traced(node: ast.expr, tree: ast.AST, line: int, frame: Any) -> ast.expr:
     first = frame.f_code.co_firstlineno
     made = []
     for inner in ast.walk(tree):
-        if isinstance(inner, ast.Assign) and first <= inner.lineno < line and isinstance(inner.targets[0], ast.Name):
+        if (
+            isinstance(inner, ast.Assign)
+            and first <= inner.lineno < line
+            and isinstance(inner.targets[0], ast.Name)
+        ):
             made += [inner] * (inner.targets[0].id == node.id)
     return max(made, key=lambda n: n.lineno).value if made else node
 
@@ -126,11 +169,15 @@ def traced(node: ast.expr, tree: ast.AST, line: int, frame: Any) -> ast.expr:
 def our_call(node: ast.expr, frame: Any, files: set[str]) -> ast.Call | None:
     """The outermost call of the repository's own code in an expression."""
     for inner in ast.walk(node):
-        if not isinstance(inner, ast.Call) or any(isinstance(n, ast.Call) for n in ast.walk(inner.func)):
+        if not isinstance(inner, ast.Call) or any(
+            isinstance(n, ast.Call) for n in ast.walk(inner.func)
+        ):
             continue
         with contextlib.suppress(Exception):
             function = valued(inner.func, frame)
-            module = sys.modules.get(getattr(function, "__module__", None) or type(function).__module__)
+            module = sys.modules.get(
+                getattr(function, "__module__", None) or type(function).__module__
+            )
             home = getattr(module, "__file__", None) or ""
             if home.startswith(os.getcwd() + "/") and home not in files:
                 return inner
@@ -138,17 +185,25 @@ def our_call(node: ast.expr, frame: Any, files: set[str]) -> ast.Call | None:
 
 
 def awaited(tree: ast.AST, line: int) -> str:
-    """Name of the exception that a line is expected to raise, by a `with pytest.raises(...)` around it; empty where none is."""
+    """Name of the exception that a line is expected to raise, by a `with pytest.raises(...)` around
+    it; empty where none is.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.With) and node.lineno <= line <= (node.end_lineno or node.lineno):
             made = node.items[0].context_expr
-            if isinstance(made, ast.Call) and made.args and ast.unparse(made.func).endswith(("raises", "assertRaises")):
+            if (
+                isinstance(made, ast.Call)
+                and made.args
+                and ast.unparse(made.func).endswith(("raises", "assertRaises"))
+            ):
                 return ast.unparse(made.args[0])
     return ""
 
 
 def shown(expression: ast.expr, frame: Any) -> str:
-    """An expression as text, with the values of the test's own names where these are plain and short."""
+    """An expression as text, with the values of the test's own names where these are plain and
+    short.
+    """
     copy = ast.parse(ast.unparse(expression), mode="eval")
     return ast.unparse(Values({**frame.f_globals, **frame.f_locals}).visit(copy))
 
@@ -161,7 +216,9 @@ class Values(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         value = self.names.get(node.id)
-        if type(value) not in (bool, int, float, str, bytes, list, tuple, dict, set) or not fits(repr(value)):
+        if type(value) not in (bool, int, float, str, bytes, list, tuple, dict, set) or not fits(
+            repr(value)
+        ):
             return node
         try:
             return ast.parse(repr(value), mode="eval").body

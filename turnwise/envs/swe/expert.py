@@ -1,4 +1,5 @@
-"""The expert: makes the inverse of the bug, one piece at a time, in the agent's own way of acting, and submits.
+"""The expert: makes the inverse of the bug, one piece at a time, in the agent's own way of acting,
+and submits.
 
 It looks at the files as they stand, so it also mends what another agent has done to them.
 """
@@ -35,7 +36,9 @@ EOF"""
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What is still to be done to one file: a piece to replace; with `old` None, the whole file to write."""
+    """What is still to be done to one file: a piece to replace; with `old` None, the whole file to
+    write.
+    """
 
     path: str
     old: str | None

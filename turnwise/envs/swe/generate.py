@@ -1,7 +1,9 @@
-"""Repair tasks from a repository with tests: bugs are put in one by one, and those that the tests know are kept as recipes.
+"""Repair tasks from a repository with tests: bugs are put in one by one, and those that the tests
+know are kept as recipes.
 
-Which bugs are tried, and in which order, depends on the source and the seed alone; how many are judged at once changes nothing.
-Bugs in related functions that were found one by one are then made together, for tasks that take more than one repair.
+Which bugs are tried, and in which order, depends on the source and the seed alone; how many are
+judged at once changes nothing. Bugs in related functions that were found one by one are then made
+together, for tasks that take more than one repair.
 """
 
 from __future__ import annotations
@@ -66,7 +68,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.number < 1 or self.jobs < 1 or self.per_function < 1 or not 0 <= self.combined <= 1:
-            raise ConfigError(f"{self} cannot be generated: number, jobs and per_function are at least 1, combined is from 0 to 1")
+            raise ConfigError(
+                f"{self} cannot be generated: number, jobs and per_function are at least 1, combined is from 0 to 1"
+            )
 
 
 @dataclass
@@ -86,7 +90,11 @@ class Tally:
 
     def count(self, reason: str, combined: bool | None = None) -> int:
         """How many ended so; of single bugs, of combined ones, or of both (None)."""
-        chosen = (n for (o, r), n in self.reasons.items() if r == reason and combined in (None, o == "combined"))
+        chosen = (
+            n
+            for (o, r), n in self.reasons.items()
+            if r == reason and combined in (None, o == "combined")
+        )
         return sum(chosen)
 
 
@@ -105,33 +113,48 @@ class Generation:
         return self.judge.baseline
 
     def tasks(self) -> Iterator[SweTask]:
-        """The tasks, single bugs first, as they are found. Ends early where the repository has no more."""
+        """The tasks, single bugs first, as they are found. Ends early where the repository has no
+        more.
+        """
         wanted = self.settings.number
         several = round(wanted * self.settings.combined) if wanted > 1 else 0
         given = 0
         singles = self._judged(self.bugs())
-        for bug, judgement in itertools.chain(self._some(singles, wanted - several), self._combined(several)):
+        for bug, judgement in itertools.chain(
+            self._some(singles, wanted - several), self._combined(several)
+        ):
             given += 1
             several -= len(bug.parts) > 1
             yield self._task(bug, judgement)
-        while given < wanted:  # one more alone in place of combinations that there are not, and what it combines to
+        while (
+            given < wanted
+        ):  # one more alone in place of combinations that there are not, and what it combines to
             alone = list(self._some(singles, 1))
             if not alone:
                 return
-            for bug, judgement in itertools.chain(alone, self._combined(min(several, wanted - given - 1))):
+            for bug, judgement in itertools.chain(
+                alone, self._combined(min(several, wanted - given - 1))
+            ):
                 given += 1
                 several -= len(bug.parts) > 1
                 yield self._task(bug, judgement)
 
-    def _some(self, found: Iterator[tuple[Bug, Judgement]], number: int) -> Iterator[tuple[Bug, Judgement]]:
-        per_function: Counter[tuple[str, str]] = Counter((b.parts[0][0], b.parts[0][1].function.name) for b, _ in self._singles)
+    def _some(
+        self, found: Iterator[tuple[Bug, Judgement]], number: int
+    ) -> Iterator[tuple[Bug, Judgement]]:
+        per_function: Counter[tuple[str, str]] = Counter(
+            (b.parts[0][0], b.parts[0][1].function.name) for b, _ in self._singles
+        )
         while number > 0:
             item = next(found, None)
             if item is None:
                 return
             bug, judgement = item
             path, edit = bug.parts[0]
-            if judgement.reason != "valid" or per_function[path, edit.function.name] >= self.settings.per_function:
+            if (
+                judgement.reason != "valid"
+                or per_function[path, edit.function.name] >= self.settings.per_function
+            ):
                 continue
             per_function[path, edit.function.name] += 1
             self._singles.append(item)
@@ -139,11 +162,18 @@ class Generation:
             yield item
 
     def bugs(self, reached: bool = True) -> Iterator[Bug]:
-        """Single bugs, every operator in its turn, otherwise shuffled: those that some test can reach, or all."""
+        """Single bugs, every operator in its turn, otherwise shuffled: those that some test can
+        reach, or all.
+        """
         rng = random.Random(f"{self.settings.seed} {self.repository.sha256} sites")
         turns: dict[str, deque[tuple[str, Edit]]] = {}
         tree = self.repository.tree
-        sites = [(path, edit) for path in self.repository.code_files if not _copied(path, tree) for edit in edits(tree[path])]
+        sites = [
+            (path, edit)
+            for path in self.repository.code_files
+            if not _copied(path, tree)
+            for edit in edits(tree[path])
+        ]
         rng.shuffle(sites)
         for path, edit in sites:
             turns.setdefault(edit.operator, deque()).append((path, edit))
@@ -158,7 +188,9 @@ class Generation:
                 yield bug
 
     def _combined(self, number: int) -> Iterator[tuple[Bug, Judgement]]:
-        """Two or three bugs that were valid alone, in related functions, none of which is hidden by the others."""
+        """Two or three bugs that were valid alone, in related functions, none of which is hidden by
+        the others.
+        """
         if number == 0:
             return
         known = dict(self._singles)
@@ -179,7 +211,10 @@ class Generation:
                 return
 
     def _related(self, singles: list[Bug], rng: random.Random) -> Iterator[Bug]:
-        trees = {path: parse(self.repository.tree[path]) for path in sorted({bug.parts[0][0] for bug in singles})}
+        trees = {
+            path: parse(self.repository.tree[path])
+            for path in sorted({bug.parts[0][0] for bug in singles})
+        }
         related = relations(trees)
         where = {bug: (bug.parts[0][0], bug.parts[0][1].function.name) for bug in singles}
         groups = [
@@ -191,7 +226,9 @@ class Generation:
         ]
         rng.shuffle(groups)
         for group in groups:
-            parts = sorted((bug.parts[0] for bug in group), key=lambda part: (part[0], part[1].start))
+            parts = sorted(
+                (bug.parts[0] for bug in group), key=lambda part: (part[0], part[1].start)
+            )
             yield Bug(tuple(parts))
 
     def _judged(self, bugs: Iterator[Bug]) -> Iterator[tuple[Bug, Judgement]]:
@@ -226,7 +263,9 @@ class Generation:
             version=repository.version,
             sha256=repository.sha256,
             mutations=mutations,
-            issue=write(judgement.evidence, fails, repository.name, repository.version, modules, rng),
+            issue=write(
+                judgement.evidence, fails, repository.name, repository.version, modules, rng
+            ),
             fail_to_pass=fails,
             pass_to_pass=tuple(test for test in self.baseline.suite if test not in set(fails)),
             test_files=repository.test_files,
@@ -240,14 +279,18 @@ class Generation:
 
 @contextmanager
 def generation(
-    repository: Repository, settings: Settings, journal: Path | None = None, note: Callable[[str], None] = lambda _: None
+    repository: Repository,
+    settings: Settings,
+    journal: Path | None = None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Generation]:
     """Run the suite twice, and generate tasks from what was seen.
 
     Args:
         repository: where the bugs are put.
         settings: how many, and which.
-        journal: a file that keeps what was found out, so that a second call goes on where the first was interrupted.
+        journal: a file that keeps what was found out, so that a second call goes on where the first
+        was interrupted.
         note: told what is being done.
 
     Raises:
@@ -255,7 +298,11 @@ def generation(
         SandboxError: where no sandbox can be had.
     """
     python.check_name(repository.name)
-    about = {"sha256": repository.sha256, "python": sys.version.split()[0], "pytest": python.requirements()["pytest"]}
+    about = {
+        "sha256": repository.sha256,
+        "python": sys.version.split()[0],
+        "pytest": python.requirements()["pytest"],
+    }
     if settings.requires:
         about["asked"] = ", ".join(settings.requires)
     answers = Journal(journal, about)
@@ -266,14 +313,20 @@ def generation(
 
 
 def difficulty(bug: Bug, failing: int) -> int:
-    """1 (one site, several failing tests) to 5 (three sites, few failing tests). Code that is gone counts as two sites."""
+    """1 (one site, several failing tests) to 5 (three sites, few failing tests). Code that is gone
+    counts as two sites.
+    """
     sites = len(bug.parts) + any(edit.operator == "body_removed" for _, edit in bug.parts)
     return min(5, {1: 1, 2: 3}.get(sites, 4) + (failing <= FEW))
 
 
 def _copied(path: str, tree: Mapping[str, bytes]) -> bool:
-    """Whether the same file lies in a second place, where a bug would not be: which of them the tests use is not known."""
-    return len(tree[path]) > 200 and any(other != path and data == tree[path] for other, data in tree.items())
+    """Whether the same file lies in a second place, where a bug would not be: which of them the
+    tests use is not known.
+    """
+    return len(tree[path]) > 200 and any(
+        other != path and data == tree[path] for other, data in tree.items()
+    )
 
 
 def _module(path: str) -> str:

@@ -1,7 +1,8 @@
 """An issue as a user would write it: what they called, what they got, and what they had expected.
 
-Written from what the failing tests called and compared, never from the tests: no test's name, file or code is told. Where a failure
-says nothing of the kind, the report names the module and that it misbehaves.
+Written from what the failing tests called and compared, never from the tests: no test's name, file
+or code is told. Where a failure says nothing of the kind, the report names the module and that it
+misbehaves.
 """
 
 from __future__ import annotations
@@ -42,13 +43,22 @@ class Behaviour:
     @property
     def weight(self) -> int:
         """How much it tells: the most telling are told."""
-        return 4 * bool(self.call) + 3 * bool(self.expected) + 2 * bool(self.missing) + bool(self.error)
+        return (
+            4 * bool(self.call)
+            + 3 * bool(self.expected)
+            + 2 * bool(self.missing)
+            + bool(self.error)
+        )
 
     def title(self) -> str:
         """The issue's first line."""
         subject = f"`{self.call}`" if len(self.call) <= 70 else f"`{self.function}`"
         if self.missing:
-            return f"{subject} raises {self.error[0]}" if self.error else f"{subject} does not raise {self.missing}"
+            return (
+                f"{subject} raises {self.error[0]}"
+                if self.error
+                else f"{subject} does not raise {self.missing}"
+            )
         if self.error:
             return f"{subject} fails with {self.error[0]}"
         return f"{subject} gives a wrong result"
@@ -61,7 +71,12 @@ class Behaviour:
         elif self.got:
             shown.append(self.got)
         shown.append("```")
-        if self.on is not None and self.on[1] not in ("module", "function", "type", "builtin_function_or_method"):
+        if self.on is not None and self.on[1] not in (
+            "module",
+            "function",
+            "type",
+            "builtin_function_or_method",
+        ):
             shown.append(f"Here `{self.on[0]}` is of type `{self.on[1]}`.")
         if self.missing:
             shown.append(f"It should raise `{self.missing}` here.")
@@ -107,7 +122,11 @@ def write(
 
 def _vague(modules: Sequence[str], name: str, version: str, closing: str) -> str:
     where = " and ".join(f"`{module}`" for module in modules)
-    start = f"{where} does not behave as documented" if len(modules) == 1 else f"{where} do not behave as documented"
+    start = (
+        f"{where} does not behave as documented"
+        if len(modules) == 1
+        else f"{where} do not behave as documented"
+    )
     body = f"With {name} {version} I get wrong results from {where}: what it does is not what its documentation and its names say."
     return "\n".join([start, "", body, "", closing])
 
@@ -123,14 +142,21 @@ def _read(item: Mapping[str, Any], hidden: Sequence[str]) -> Behaviour | None:
     found = Behaviour(
         call, function, on, str(item.get("expected", "")), str(item.get("got", "")), error, str(item.get("missing", ""))
     )  # fmt: skip
-    if "`" in f"{call}{found.expected}" or leaks("\n".join([found.title(), *found.lines()]), hidden):
+    if "`" in f"{call}{found.expected}" or leaks(
+        "\n".join([found.title(), *found.lines()]), hidden
+    ):
         return None
     return found
 
 
 def leaks(text: str, hidden: Sequence[str]) -> bool:
-    """Whether a text holds the name of a hidden test, of its class or file, or something that looks like one."""
-    if re.search(r"\btest_\w+|\bTest[A-Z]\w*|\btests?/|\btests?\.py\b|\bpytest\b|\bunittest\b|\bmonkeypatch\b|\btmp_path\b", text):
+    """Whether a text holds the name of a hidden test, of its class or file, or something that looks
+    like one.
+    """
+    if re.search(
+        r"\btest_\w+|\bTest[A-Z]\w*|\btests?/|\btests?\.py\b|\bpytest\b|\bunittest\b|\bmonkeypatch\b|\btmp_path\b",
+        text,
+    ):
         return True
     for test in hidden:
         path, _, rest = test.partition("::")

@@ -1,7 +1,8 @@
 """What a generation has found out so far, so that one that was interrupted goes on where it was.
 
-A generation is a fixed sequence of questions (does this bug fail some tests?) given source and seed; the journal holds the
-answers. Going on means asking the same questions again and finding most of them answered.
+A generation is a fixed sequence of questions (does this bug fail some tests?) given source and
+seed; the journal holds the answers. Going on means asking the same questions again and finding most
+of them answered.
 """
 
 from __future__ import annotations
@@ -43,15 +44,21 @@ class Journal:
         lines = path.read_text("utf8").splitlines()
         try:
             if json.loads(lines[0]) != head:
-                raise DataError(f"{path} is about another source, Python or version of turnwise: remove it to begin anew")
+                raise DataError(
+                    f"{path} is about another source, Python or version of turnwise: remove it to begin anew"
+                )
             entries = [json.loads(line) for line in lines[1:-1]]
             try:
                 entries += [json.loads(line) for line in lines[-1:] if len(lines) > 1]
-            except ValueError:  # it was interrupted while writing its last line, which is asked again
+            except (
+                ValueError
+            ):  # it was interrupted while writing its last line, which is asked again
                 path.write_text("".join(line + "\n" for line in lines[:-1]), encoding="utf8")
             self._answers = {str(key): answer for key, answer in entries}
         except (ValueError, TypeError, IndexError) as problem:
-            raise DataError(f"{path} is not a journal of a generation: remove it or choose another --out") from problem
+            raise DataError(
+                f"{path} is not a journal of a generation: remove it or choose another --out"
+            ) from problem
 
     def get(self, key: str) -> Any:
         """The answer, or None where there is none yet."""

@@ -1,4 +1,6 @@
-"""Whether a bug makes a task: some tests fail by it, most do not, all can still be collected, and twice the same."""
+"""Whether a bug makes a task: some tests fail by it, most do not, all can still be collected, and
+twice the same.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,10 @@ class Bug:
     def changed(self, tree: Mapping[str, bytes]) -> dict[str, bytes]:
         """The files that are other than they were. Raises `DataError` where the edits overlap."""
         made = self.mutations(tree)
-        return {path: rebuild(tree[path], [m for m in made if m.path == path]) for path in {m.path for m in made}}
+        return {
+            path: rebuild(tree[path], [m for m in made if m.path == path])
+            for path in {m.path for m in made}
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +101,30 @@ class Judge:
             self.journal.put("baseline", known)
         suite = tuple(known["suite"])
         reach = Reach(known["coverage"], suite)
-        seen = known["seconds"], known["cpu"], known["unstable"], known.get("lost", 0), known.get("missing", "")
+        seen = (
+            known["seconds"],
+            known["cpu"],
+            known["unstable"],
+            known.get("lost", 0),
+            known.get("missing", ""),
+        )
         return Baseline(suite, tuple(known["files"]), reach, *seen)
 
     def _observe_twice(self) -> dict[str, Any]:
         name = self.box.repository.name
-        first = self.box.run(suite_files(self.box.repository.test_files), marks=marks(self.tree), trace=True)
+        first = self.box.run(
+            suite_files(self.box.repository.test_files), marks=marks(self.tree), trace=True
+        )
         if first.ending:
-            raise DataError(f"the tests of {name} did not come to an end ({first.ending}): it cannot be made into tasks")
-        files = [path for path in suite_files(self.box.repository.test_files) if path not in first.errors]
-        second = self.box.run(files, chosen=first.of("passed"))  # without those that fail, or take too long
+            raise DataError(
+                f"the tests of {name} did not come to an end ({first.ending}): it cannot be made into tasks"
+            )
+        files = [
+            path for path in suite_files(self.box.repository.test_files) if path not in first.errors
+        ]
+        second = self.box.run(
+            files, chosen=first.of("passed")
+        )  # without those that fail, or take too long
         suite = sorted(self.box.graded(first.of("passed") & second.of("passed")))
         if second.ending or not suite:
             raise DataError(
@@ -115,18 +134,32 @@ class Judge:
         unstable = len(first.outcomes.keys() | second.outcomes.keys()) - len(suite)
         coverage, times = first.coverage, {"seconds": second.seconds, "cpu": second.cpu}
         told = {"lost": len(first.errors), "missing": _missing(first.missing)}
-        return {"suite": suite, "files": files, "coverage": coverage, "unstable": unstable, **times, **told}
+        return {
+            "suite": suite,
+            "files": files,
+            "coverage": coverage,
+            "unstable": unstable,
+            **times,
+            **told,
+        }
 
     def reached(self, bug: Bug) -> frozenset[str]:
         """The tests that must be run to judge a bug."""
         if self.whole_suite:
             return frozenset(self.baseline.suite)
-        return frozenset().union(*(self.baseline.reach.tests(path, edit.function) for path, edit in bug.parts))
+        return frozenset().union(
+            *(self.baseline.reach.tests(path, edit.function) for path, edit in bug.parts)
+        )
 
     def worth(self, bug: Bug) -> bool:
-        """Whether some test can tell the bug: it reaches the function, and the statement where it is."""
+        """Whether some test can tell the bug: it reaches the function, and the statement where it
+        is.
+        """
         reach = self.baseline.reach
-        ran = (reach.runs(path, edit.function, *statement(self.tree[path], edit.start)) for path, edit in bug.parts)
+        ran = (
+            reach.runs(path, edit.function, *statement(self.tree[path], edit.start))
+            for path, edit in bug.parts
+        )
         return bool(self.reached(bug)) and all(ran)
 
     def judge(self, bug: Bug) -> Judgement:
@@ -135,9 +168,16 @@ class Judge:
         known = self.journal.get(key)
         if known is None:
             made = self._judge(bug)
-            known = {"reason": made.reason, "fails": made.fails, "evidence": made.evidence, "times": [made.seconds, made.cpu]}
+            known = {
+                "reason": made.reason,
+                "fails": made.fails,
+                "evidence": made.evidence,
+                "times": [made.seconds, made.cpu],
+            }
             self.journal.put(key, known)
-        return Judgement(known["reason"], tuple(known["fails"]), tuple(known["evidence"]), *known["times"])
+        return Judgement(
+            known["reason"], tuple(known["fails"]), tuple(known["evidence"]), *known["times"]
+        )
 
     def _judge(self, bug: Bug) -> Judgement:
         tests = self.reached(bug)
@@ -151,10 +191,14 @@ class Judge:
         limit = 5.0 + 4.0 * self.baseline.cpu
         spent, cpu, seen = 0.0, 0.0, []
         for _ in range(2):
-            run = self.box.run(files, changed, tests, seconds=60.0 + 20.0 * self.baseline.seconds, cpu=limit)
+            run = self.box.run(
+                files, changed, tests, seconds=60.0 + 20.0 * self.baseline.seconds, cpu=limit
+            )
             spent, cpu = spent + run.seconds, cpu + run.cpu
             if run.ending:
-                return Judgement("timeout" if run.ending == "timeout" else "died", seconds=spent, cpu=cpu)
+                return Judgement(
+                    "timeout" if run.ending == "timeout" else "died", seconds=spent, cpu=cpu
+                )
             if run.errors:
                 return Judgement("collection", seconds=spent, cpu=cpu)
             fails = tuple(sorted(tests - run.of("passed")))
@@ -170,4 +214,6 @@ class Judge:
 def _missing(names: tuple[str, ...]) -> str:
     if not names:
         return ""
-    return f"its tests lack {', '.join(names[:6])}: name with --requires the packages that bring them"
+    return (
+        f"its tests lack {', '.join(names[:6])}: name with --requires the packages that bring them"
+    )

@@ -1,7 +1,8 @@
 """A task as trees: the repository as it was, as the agent finds it, and the patch between the two.
 
-What the agent finds is broken by the recipe's edits and does not have the tests that know it: their functions are cut out of the
-test files, so that what is left of the suite still runs. The inverse of the edits is the gold patch.
+What the agent finds is broken by the recipe's edits and does not have the tests that know it: their
+functions are cut out of the test files, so that what is left of the suite still runs. The inverse
+of the edits is the gold patch.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def materialise(task: SweTask, source: str | Path | Repository) -> Trees:
 
     Args:
         task: the recipe.
-        source: the repository it was made from: a directory, a source archive, or one that is open already.
+        source: the repository it was made from: a directory, a source archive, or one that is open
+            already.
 
     Raises:
         DataError: where the source is another one, or the recipe's edits do not fit it.
@@ -54,17 +56,33 @@ def materialise(task: SweTask, source: str | Path | Repository) -> Trees:
     paths = sorted({m.path for m in task.mutations})
     absent = [path for path in paths if path not in pristine]
     if absent:
-        raise DataError(f"the task {task.id} changes {absent[0]}, which its source does not have: the recipe was edited")
-    changed = {path: rebuild(pristine[path], [m for m in task.mutations if m.path == path]) for path in paths}
+        raise DataError(
+            f"the task {task.id} changes {absent[0]}, which its source does not have: the recipe was edited"
+        )
+    changed = {
+        path: rebuild(pristine[path], [m for m in task.mutations if m.path == path])
+        for path in paths
+    }
     broken = pristine | changed
     gold = {path: pristine[path] for path in paths}
-    visible = without(task.fail_to_pass, {path: data for path, data in broken.items() if not _copy_of(path, data, gold)})
-    return Trees(pristine, broken, visible, gold, "".join(_diff(path, changed[path], pristine[path]) for path in paths))
+    visible = without(
+        task.fail_to_pass,
+        {path: data for path, data in broken.items() if not _copy_of(path, data, gold)},
+    )
+    return Trees(
+        pristine,
+        broken,
+        visible,
+        gold,
+        "".join(_diff(path, changed[path], pristine[path]) for path in paths),
+    )
 
 
 def _copy_of(path: str, data: bytes, gold: Mapping[str, bytes]) -> bool:
     """Another file with the repaired text, such as a vendored or built copy, would be the answer."""
-    return path not in gold and any(len(data) == len(right) and digest(data) == digest(right) for right in gold.values())
+    return path not in gold and any(
+        len(data) == len(right) and digest(data) == digest(right) for right in gold.values()
+    )
 
 
 def _diff(path: str, before: bytes, after: bytes) -> str:

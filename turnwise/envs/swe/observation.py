@@ -1,7 +1,9 @@
-"""What an agent is shown of a command: its exit code and its output, the middle left out where it is long.
+"""What an agent is shown of a command: its exit code and its output, the middle left out where it
+is long.
 
-A transcript must come out the same when it is replayed, so what differs from run to run although nothing does is written in one
-way: durations that test runners print, and addresses in the names of objects.
+A transcript must come out the same when it is replayed, so what differs from run to run although
+nothing does is written in one way: durations that test runners print, and addresses in the names of
+objects.
 """
 
 from __future__ import annotations
@@ -35,12 +37,16 @@ class Shown:
 
 
 def steady(text: str) -> str:
-    """`text` without durations and addresses: `in 0.12s` is `in 0.00s`, `<X at 0x7f03…>` is `<X at 0x0>`."""
+    """`text` without durations and addresses: `in 0.12s` is `in 0.00s`, `<X at 0x7f03…>` is `<X at
+    0x0>`.
+    """
     return ADDRESS.sub(" at 0x0", DURATION.sub(r"\1 0.00s", text))
 
 
 def clip(text: str, limit: int) -> tuple[str, bool]:
-    """`text`, or its first and last `limit // 2` characters around a line that says how many are missing."""
+    """`text`, or its first and last `limit // 2` characters around a line that says how many are
+    missing.
+    """
     if len(text) <= limit:
         return text, False
     head, tail = text[: limit - limit // 2], text[len(text) - limit // 2 :]
@@ -60,4 +66,9 @@ def shown(result: Result, limit: int, seconds: float) -> Shown:
         head = f"exit code {result.exit_code}"
     else:
         head = ENDINGS[result.error].format(seconds=seconds)
-    return Shown(f"{head}\n{output}" if output else head, output, result.exit_code, clipped or result.truncated)
+    return Shown(
+        f"{head}\n{output}" if output else head,
+        output,
+        result.exit_code,
+        clipped or result.truncated,
+    )

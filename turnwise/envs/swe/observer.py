@@ -1,9 +1,11 @@
-"""What runs in the generator's box: the test suite, with what became of each test, what it executed, and how it failed.
+"""What runs in the generator's box: the test suite, with what became of each test, what it
+executed, and how it failed.
 
-Handed to the box's Python as it is, so only the standard library and pytest are used. Unlike the grader's runner it may believe
-the code it runs: nobody there wants a reward. What a test executed is a set of functions; three kinds of work are told apart,
-because the result of one test can rest on work done during another: imports and shared fixtures, functions that remember their
-answers, and other processes.
+Handed to the box's Python as it is, so only the standard library and pytest are used. Unlike the
+grader's runner it may believe the code it runs: nobody there wants a reward. What a test executed
+is a set of functions; three kinds of work are told apart, because the result of one test can rest
+on work done during another: imports and shared fixtures, functions that remember their answers, and
+other processes.
 """
 
 from __future__ import annotations
@@ -26,14 +28,26 @@ LINES = 3000
 """Lines that are followed of one function; what it runs later is not known."""
 TOLD = 200
 """Failures whose evidence is told."""
-OPTIONS = ("-c", "/dev/null", "-p", "no:cacheprovider", "--import-mode=importlib", "-q", "--color=no", "--tb=no", "-o", "addopts=")
+OPTIONS = (
+    "-c",
+    "/dev/null",
+    "-p",
+    "no:cacheprovider",
+    "--import-mode=importlib",
+    "-q",
+    "--color=no",
+    "--tb=no",
+    "-o",
+    "addopts=",
+)
 
 
 class Tracer:
     """Which functions run, by the test that is running.
 
     Args:
-        remembering: (path, first line) of functions that keep their answers: what they call serves later tests too.
+        remembering: (path, first line) of functions that keep their answers: what they call serves
+            later tests too.
     """
 
     def __init__(self, remembering: set[tuple[str, int]]) -> None:
@@ -89,7 +103,9 @@ class Tracer:
         self.test, self.now = test, self.tests.setdefault(test, set())
 
     def end(self) -> None:
-        if sys.gettrace() != self.call:  # the test traces on its own account: nothing is known about it
+        if (
+            sys.gettrace() != self.call
+        ):  # the test traces on its own account: nothing is known about it
             self.always.add(self.test)
             self.start()
         self.test, self.now = SHARED, self.shared
@@ -102,14 +118,18 @@ class Tracer:
         self.now = kept
 
     def told(self) -> dict[str, Any]:
-        """Functions as [path, first line], and the tests that run each, by number; -1 for work that is shared.
+        """Functions as [path, first line], and the tests that run each, by number; -1 for work that
+        is shared.
 
         And by path the lines that ran; none of a function in it of which not all was seen.
         """
         here = self.here
         names = sorted(self.tests)
         users: dict[tuple[str, int], list[int]] = {}
-        for number, codes in [(-1, self.shared), *((i, self.tests[name]) for i, name in enumerate(names))]:
+        for number, codes in [
+            (-1, self.shared),
+            *((i, self.tests[name]) for i, name in enumerate(names)),
+        ]:
             for path, line in {(code.co_filename, code.co_firstlineno) for code in codes}:
                 if path.startswith(here):
                     users.setdefault((path.removeprefix(here), line), []).append(number)
@@ -117,10 +137,17 @@ class Tracer:
         lines: dict[str, set[int]] = {}
         for code, seen in self.lines.items():
             if code.co_filename.startswith(here):
-                known = seen | ({-code.co_firstlineno} if self.left[code] <= 0 or not seen else set())
+                known = seen | (
+                    {-code.co_firstlineno} if self.left[code] <= 0 or not seen else set()
+                )
                 lines.setdefault(code.co_filename.removeprefix(here), set()).update(known)
         told = {path: sorted(seen) for path, seen in lines.items()}
-        return {"tests": names, "functions": functions, "always": sorted(self.always), "lines": told}
+        return {
+            "tests": names,
+            "functions": functions,
+            "always": sorted(self.always),
+            "lines": told,
+        }
 
 
 class TooLong(BaseException):
@@ -164,7 +191,9 @@ class Observer:
         self.missing: set[str] = set()
         self.failures: dict[str, Any] = {}
         self.phases: list[tuple[str, str, bool]] = []
-        self.tracer = Tracer({(p, n) for p, n in request["remembering"]}) if request["trace"] else None
+        self.tracer = (
+            Tracer({(p, n) for p, n in request["remembering"]}) if request["trace"] else None
+        )
         self.patience = Patience(request["longest"]) if request["trace"] else None
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
@@ -197,7 +226,11 @@ class Observer:
     def pytest_exception_interact(self, node: Any, call: Any, report: Any) -> None:
         if type(call.excinfo.value).__name__ == "FixtureLookupError" and call.excinfo.value.argname:
             self.missing.add(f"fixture {call.excinfo.value.argname}")
-        if len(self.failures) < TOLD and node.nodeid not in self.failures and getattr(report, "when", "") == "call":
+        if (
+            len(self.failures) < TOLD
+            and node.nodeid not in self.failures
+            and getattr(report, "when", "") == "call"
+        ):
             with contextlib.suppress(Exception):
                 self.failures[node.nodeid] = self.evidence(call.excinfo.value, self.files)
 
@@ -225,7 +258,9 @@ def taken(source: str, name: str) -> dict[str, Any]:
 
 
 def main(request: dict[str, Any]) -> None:
-    """Run the tests of a request, write what became of them as JSON to the file it names, and end the process."""
+    """Run the tests of a request, write what became of them as JSON to the file it names, and end
+    the process.
+    """
 
     def told(answer: dict[str, Any]) -> None:
         with open(request["answer"], "wb") as file:
@@ -239,7 +274,10 @@ def main(request: dict[str, Any]) -> None:
     sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf8")  # noqa: SIM115
     sys.dont_write_bytecode = True
     request["answer"] = os.path.abspath(request["answer"])
-    for name in ("runner", "evidence"):  # what a test's outcome is, the grader says; how it failed, our other half
+    for name in (
+        "runner",
+        "evidence",
+    ):  # what a test's outcome is, the grader says; how it failed, our other half
         request[name] = taken(request[name], name)
     import pytest
 
@@ -253,10 +291,23 @@ def main(request: dict[str, Any]) -> None:
     sys.argv[:] = ["pytest"]
     marked = ["-m", request["marks"]] if request["marks"] else []
     code = pytest.main(
-        [*OPTIONS, *marked, "--rootdir", os.getcwd(), "--continue-on-collection-errors", *request["tests"]], plugins=plugins
+        [
+            *OPTIONS,
+            *marked,
+            "--rootdir",
+            os.getcwd(),
+            "--continue-on-collection-errors",
+            *request["tests"],
+        ],
+        plugins=plugins,
     )
     sys.settrace(None)
-    answer = {"code": int(code), "outcomes": observer.outcomes, "errors": observer.errors, "failures": observer.failures}
+    answer = {
+        "code": int(code),
+        "outcomes": observer.outcomes,
+        "errors": observer.errors,
+        "failures": observer.failures,
+    }
     answer["missing"] = sorted(observer.missing)
     answer["cpu"] = time.process_time()
     if observer.tracer is not None:

@@ -1,8 +1,10 @@
-"""The Python that a repository's tests run with: the standard library, pytest with what it needs, and what a recipe requires.
+"""The Python that a repository's tests run with: the standard library, pytest with what it needs,
+and what a recipe requires.
 
-A package that is installed beside us, or that pip and setuptools carry inside them, would be the answer to a task about that
-package. So the directories of installed packages are not shown to the sandbox: one of our own stands in their place, with
-copies of pytest and its requirements, and an empty one covers each of the system's.
+A package that is installed beside us, or that pip and setuptools carry inside them, would be the
+answer to a task about that package. So the directories of installed packages are not shown to the
+sandbox: one of our own stands in their place, with copies of pytest and its requirements, and an
+empty one covers each of the system's.
 """
 
 from __future__ import annotations
@@ -32,10 +34,19 @@ LAYOUT = 2
 """Raised when what is copied changes."""
 BACKENDS = ("jail", "bubblewrap", "docker")
 """Backends that can hide what is installed; Landlock shows every file where it is."""
-OPTIONS = {"_hypothesis_pytestplugin": "--hypothesis-seed=0", "pytest_asyncio.plugin": "--asyncio-mode=auto"}
+OPTIONS = {
+    "_hypothesis_pytestplugin": "--hypothesis-seed=0",
+    "pytest_asyncio.plugin": "--asyncio-mode=auto",
+}
 """Of plugins: what a repository's own settings would say, which nobody reads."""
 LIMITS = Limits(
-    seconds=120.0, memory_mb=1024, processes=64, disk_mb=256, files=50_000, output_chars=200_000, flood_chars=64_000_000
+    seconds=120.0,
+    memory_mb=1024,
+    processes=64,
+    disk_mb=256,
+    files=50_000,
+    output_chars=200_000,
+    flood_chars=64_000_000,
 )
 
 
@@ -50,7 +61,9 @@ def requirements() -> dict[str, str]:
 
 
 def readonly(requires: Sequence[str] = ()) -> dict[str, str]:
-    """`Spec.readonly` for a sandbox in which only the standard library, pytest and the required can be found."""
+    """`Spec.readonly` for a sandbox in which only the standard library, pytest and the required can
+    be found.
+    """
     shown, empty = str(library(requires)), str(_directory() / "empty")
     Path(empty).mkdir(parents=True, exist_ok=True)
     binds = {f"{SITES}/{number}": empty for number in range(len(sites()))}
@@ -59,29 +72,48 @@ def readonly(requires: Sequence[str] = ()) -> dict[str, str]:
 
 
 def carriers() -> list[str]:
-    """Directories of the bare Python and of the system that hold packages: installed ones, and pip as a wheel in `ensurepip`."""
+    """Directories of the bare Python and of the system that hold packages: installed ones, and pip
+    as a wheel in `ensurepip`.
+    """
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    prefixes = dict.fromkeys((sys.base_prefix, os.path.realpath(sys.base_prefix), "/usr", "/usr/local"))
-    below = (f"lib/{version}/site-packages", f"lib/{version}/dist-packages", "lib/python3/dist-packages")
-    found = [f"{prefix}/{part}" for prefix in prefixes for part in (*below, f"lib/{version}/ensurepip/_bundled")]
+    prefixes = dict.fromkeys(
+        (sys.base_prefix, os.path.realpath(sys.base_prefix), "/usr", "/usr/local")
+    )
+    below = (
+        f"lib/{version}/site-packages",
+        f"lib/{version}/dist-packages",
+        "lib/python3/dist-packages",
+    )
+    found = [
+        f"{prefix}/{part}"
+        for prefix in prefixes
+        for part in (*below, f"lib/{version}/ensurepip/_bundled")
+    ]
     found.append(str(Path(sysconfig.get_paths()["stdlib"]) / "ensurepip" / "_bundled"))
     found.append("/usr/share/python-wheels")
     return [path for path in dict.fromkeys(found) if os.path.isdir(path)]
 
 
 def spec(workspace: str = "", limits: Limits = LIMITS, requires: Sequence[str] = ()) -> Spec:
-    """A sandbox for a repository and its tests; `workspace` is a host directory with its tree, `requires` are of the recipe."""
+    """A sandbox for a repository and its tests; `workspace` is a host directory with its tree,
+    `requires` are of the recipe.
+    """
     quiet = {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     if found := plugins(requires):
         quiet["PYTEST_PLUGINS"] = ",".join(found)
-        quiet["PYTEST_ADDOPTS"] = " ".join(option for plugin, option in OPTIONS.items() if plugin in found)
+        quiet["PYTEST_ADDOPTS"] = " ".join(
+            option for plugin, option in OPTIONS.items() if plugin in found
+        )
     if any(one.startswith("hypothesis==") for one in requires):
-        quiet["CI"] = "true"  # it then draws the same examples every time, keeps none, and does not look at the clock
+        quiet["CI"] = (
+            "true"  # it then draws the same examples every time, keeps none, and does not look at the clock
+        )
     return Spec(limits=limits, workspace=workspace, readonly=readonly(requires), environment=quiet)
 
 
 def library(requires: Sequence[str] = ()) -> Path:
-    """A directory with copies of pytest and its requirements, and of pinned distributions, made once and shared by all processes.
+    """A directory with copies of pytest and its requirements, and of pinned distributions, made
+    once and shared by all processes.
 
     Raises:
         DataError: where pip cannot get one of the distributions.
@@ -106,7 +138,8 @@ def keep(folder: Path, requires: Sequence[str]) -> None:
     wheels.remove(folder, ())
     for distribution in NEEDED:
         _copy(distribution, folder)
-    # Nobody may write bytecode there, and compiling pytest anew in every sandbox would cost more than most test suites.
+    # Nobody may write bytecode there, and compiling pytest anew in every sandbox would cost more
+    # than most test suites.
     compileall.compile_dir(
         str(folder),
         quiet=2,
@@ -114,7 +147,10 @@ def keep(folder: Path, requires: Sequence[str]) -> None:
         prependdir=f"{SITES}/0",
         invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
     )
-    for path in (folder, *folder.rglob("*")):  # every sandbox has a user of its own, who must be able to read
+    for path in (
+        folder,
+        *folder.rglob("*"),
+    ):  # every sandbox has a user of its own, who must be able to read
         path.chmod(0o755 if path.is_dir() else 0o644)
     try:
         folder.rename(target)  # another process may have been first, with the same files
@@ -135,14 +171,24 @@ def beside() -> Iterator[Path]:
 
 
 def _place(requires: Sequence[str]) -> Path:
-    what: tuple[object, ...] = (LAYOUT, sorted(requirements().items()), sys.implementation.cache_tag)
-    return _directory() / digest(repr((*what, sorted(requires)) if requires else what).encode())[:16]
+    what: tuple[object, ...] = (
+        LAYOUT,
+        sorted(requirements().items()),
+        sys.implementation.cache_tag,
+    )
+    return (
+        _directory() / digest(repr((*what, sorted(requires)) if requires else what).encode())[:16]
+    )
 
 
 def check_name(name: str) -> None:
-    """Raises `DataError` for a package that the sandbox's own Python must show: its source would be the answer."""
+    """Raises `DataError` for a package that the sandbox's own Python must show: its source would be
+    the answer.
+    """
     if re.sub(r"[-_.]+", "-", name).lower() in (*NEEDED, "pip", "setuptools"):
-        raise DataError(f"{name} cannot be made into tasks: the sandbox's own pytest needs it, so the answer would lie beside it")
+        raise DataError(
+            f"{name} cannot be made into tasks: the sandbox's own pytest needs it, so the answer would lie beside it"
+        )
 
 
 def _copy(distribution: str, into: Path) -> None:

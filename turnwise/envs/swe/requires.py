@@ -1,8 +1,10 @@
-"""Other people's packages that a repository's tests need: found by pip, pinned in the recipe, shown read-only to every sandbox.
+"""Other people's packages that a repository's tests need: found by pip, pinned in the recipe, shown
+read-only to every sandbox.
 
-pip takes wheels alone, so nothing of theirs is run on the host. Where they lie is a directory of the user's cache, made once per
-list of versions, with pytest beside them. The package that is to be repaired is never among them, and a distribution that carries
-a copy of it is left out: it would be the answer.
+pip takes wheels alone, so nothing of theirs is run on the host. Where they lie is a directory of
+the user's cache, made once per list of versions, with pytest beside them. The package that is to be
+repaired is never among them, and a distribution that carries a copy of it is left out: it would be
+the answer.
 """
 
 from __future__ import annotations
@@ -26,15 +28,19 @@ REQUIREMENT = re.compile(
     r"""[A-Za-z0-9][\w.-]*(\[[\w, .-]*\])?\s*([<>=!~]=?=?\s*[\w.*+!-]+\s*,?\s*)*(;[\w .()<>=!"']*)?"""
 )  # fmt: skip
 ALIKE, FEWEST = 0.5, 4
-"""A file that defines this share of the names of another is a copy of it, where there are at least so many."""
+"""A file that defines this share of the names of another is a copy of it, where there are at least
+so many.
+"""
 
 
-def completed(repository: Repository, given: Sequence[str], answers: Journal, note: Note) -> Repository:
+def completed(
+    repository: Repository, given: Sequence[str], answers: Journal, note: Note
+) -> Repository:
     """A repository that knows what its tests need, each with its version.
 
     Args:
-        given: requirements of the user's own. They must be had, as must what the package needs to run; what only its tests may
-            need is left out with a note where pip has no wheel of it.
+        given: requirements of the user's own. They must be had, as must what the package needs to
+            run; what only its tests may need is left out with a note where pip has no wheel of it.
         answers: remembers the versions that were found.
         note: told what is being done.
 
@@ -60,7 +66,9 @@ def split(text: str) -> tuple[str, ...]:
             found.append(part)
     for one in found:
         if not REQUIREMENT.fullmatch(one):
-            raise DataError(f"{one!r} is not a requirement: write NAME or NAME==VERSION, several with commas between them")
+            raise DataError(
+                f"{one!r} is not a requirement: write NAME or NAME==VERSION, several with commas between them"
+            )
     return tuple(found)
 
 
@@ -69,7 +77,9 @@ def _resolved(repository: Repository, given: list[str], note: Note) -> list[str]
     own = {plain(repository.name), *python.NEEDED}
     needed = [one for one in (*given, *told.runtime) if named(one) not in own]
     asked = {named(one) for one in needed} | own
-    more = wanted(repository.tree, told, tops(repository), _suite(repository), repository.code_files)
+    more = wanted(
+        repository.tree, told, tops(repository), _suite(repository), repository.code_files
+    )
     optional = [one for one in more if named(one) not in asked]
     if not (needed or optional):
         return []
@@ -85,7 +95,9 @@ def _resolved(repository: Repository, given: list[str], note: Note) -> list[str]
                 _unpack([*needed, *optional], folder)
         dropped = carriers(folder, repository)
         for name, file in sorted(dropped.items()):
-            note(f"the tests go without {name}: its {file} looks like a copy of what is to be repaired")
+            note(
+                f"the tests go without {name}: its {file} looks like a copy of what is to be repaired"
+            )
         wheels.remove(folder, {*dropped, *own})
         pins = sorted(f"{name}=={version}" for name, version in wheels.versions(folder).items())
         if pins:
@@ -94,11 +106,19 @@ def _resolved(repository: Repository, given: list[str], note: Note) -> list[str]
 
 
 def _suite(repository: Repository) -> list[str]:
-    return [path for path in repository.test_files if path in suite_files([path]) or path.endswith("conftest.py")]
+    return [
+        path
+        for path in repository.test_files
+        if path in suite_files([path]) or path.endswith("conftest.py")
+    ]
 
 
-def _possible(repository: Repository, needed: list[str], optional: list[str], problem: DataError, note: Note) -> list[str]:
-    """Those of the optional requirements that can be had together with what is needed. Raises `DataError` where that cannot."""
+def _possible(
+    repository: Repository, needed: list[str], optional: list[str], problem: DataError, note: Note
+) -> list[str]:
+    """Those of the optional requirements that can be had together with what is needed. Raises
+    `DataError` where that cannot.
+    """
     kept: list[str] = []
     for one in (None, *optional) if needed else optional:
         with python.beside() as trial:
@@ -107,7 +127,9 @@ def _possible(repository: Repository, needed: list[str], optional: list[str], pr
                 kept += [one] if one else []
             except DataError as reason:
                 if one is None or not optional:
-                    raise DataError(f"{repository.name} needs what cannot be had here: {reason}") from problem
+                    raise DataError(
+                        f"{repository.name} needs what cannot be had here: {reason}"
+                    ) from problem
                 note(f"the tests go without {named(one)}: {reason}")
     return kept
 
@@ -116,7 +138,8 @@ def _unpack(requirements: list[str], folder: Path) -> None:
     wheels.unpack(requirements, folder, python.requirements())
 
 
-# Copies of the answer -------------------------------------------------------------------------------------------------------------
+# Copies of the answer
+# -------------------------------------------------------------------------------------------------------------
 
 
 def tops(repository: Repository) -> frozenset[str]:
@@ -126,13 +149,21 @@ def tops(repository: Repository) -> frozenset[str]:
         if path.endswith(".py"):
             for root in repository.roots:
                 if not root or path.startswith(f"{root}/"):
-                    found.add(path.removeprefix(f"{root}/" if root else "").partition("/")[0].removesuffix(".py"))
-            found.add(path.rpartition("/")[2].removesuffix(".py") if path in repository.test_files else "")
+                    found.add(
+                        path.removeprefix(f"{root}/" if root else "")
+                        .partition("/")[0]
+                        .removesuffix(".py")
+                    )
+            found.add(
+                path.rpartition("/")[2].removesuffix(".py") if path in repository.test_files else ""
+            )
     return frozenset(found - {""})
 
 
 def carriers(folder: Path, repository: Repository) -> dict[str, str]:
-    """Distributions in a directory that hold a copy of one of the repository's files: plain name -> the file."""
+    """Distributions in a directory that hold a copy of one of the repository's files: plain name ->
+    the file.
+    """
     defined = {path: names(repository.tree[path]) for path in repository.code_files}
     originals: dict[str, list[tuple[str, frozenset[str]]]] = {}
     for path, known in defined.items():
@@ -142,7 +173,9 @@ def carriers(folder: Path, repository: Repository) -> dict[str, str]:
     for name in wheels.versions(folder):
         for file in wheels.files(folder, name) if name != own else ():
             for _, known in originals.get(_tail(file.as_posix()), ()):
-                if file.suffix == ".py" and len(known & names(file.read_bytes())) >= ALIKE * len(known):
+                if file.suffix == ".py" and len(known & names(file.read_bytes())) >= ALIKE * len(
+                    known
+                ):
                     found[name] = file.relative_to(folder).as_posix()
     return found
 
@@ -154,7 +187,9 @@ def names(data: bytes) -> frozenset[str]:
     except (SyntaxError, ValueError, RecursionError):
         return frozenset()
     return frozenset(
-        node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)
     )
 
 

@@ -1,10 +1,11 @@
 """Grade a repair of a field's task in a fresh container of its image.
 
-The container is new; what comes into it of the agent's is a diff, or files, without what belongs to the tests and their settings.
-The tests are put back as they were and the test patch is applied after it; the log is written to a file between two words that are
-drawn anew, and parsed here. These are the data sets' own rules, hardened: a row's tests still print their own results, so a repair
-that is made to lie is met by the static filter alone, which reads the changed files before and after. For training, generated
-tasks are graded more strictly (`turnwise.envs.swe.grade`).
+The container is new; what comes into it of the agent's is a diff, or files, without what belongs to
+the tests and their settings. The tests are put back as they were and the test patch is applied
+after it; the log is written to a file between two words that are drawn anew, and parsed here. These
+are the data sets' own rules, hardened: a row's tests still print their own results, so a repair
+that is made to lie is met by the static filter alone, which reads the changed files before and
+after. For training, generated tasks are graded more strictly (`turnwise.envs.swe.grade`).
 """
 
 from __future__ import annotations
@@ -36,9 +37,7 @@ LIMITS = Limits(
 )
 """Of a container: the data sets' own harnesses give 1800 seconds and no other limit."""
 LOG_BYTES = 60_000_000
-APPLY = (
-    "git apply --whitespace=nowarn {0} || git apply --whitespace=nowarn --3way {0} || patch --batch --forward --fuzz=5 -p1 -i {0}"
-)
+APPLY = "git apply --whitespace=nowarn {0} || git apply --whitespace=nowarn --3way {0} || patch --batch --forward --fuzz=5 -p1 -i {0}"
 """The order in which SWE-bench's harness tries to apply a diff."""
 
 
@@ -70,12 +69,15 @@ def grade_row(
     """What became of a repair.
 
     Args:
-        submission: a unified diff against the repository as the agent found it; or files, None for one that is gone.
+        submission: a unified diff against the repository as the agent found it; or files, None for
+        one that is gone.
         open_box: opens a container to a spec, such as `lambda spec: open_sandbox(spec, "docker")`.
-        rules: `static` and `seconds` of them; by default what the static filter finds is told (`tampered`) and takes nothing, for
-            repairs of the field have honest uses for much of it.
+        rules: `static` and `seconds` of them; by default what the static filter finds is told
+            (`tampered`) and takes nothing, for repairs of the field have honest uses for much of
+            it.
         pull: fetch an image that is not here.
-        shown: guest path -> host path, shown read-only in the container, such as a program that an image lacks.
+        shown: guest path -> host path, shown read-only in the container, such as a program that an
+            image lacks.
     """
     rules = rules or Rules(static="flag", seconds=LIMITS.seconds)
     try:
@@ -85,9 +87,13 @@ def grade_row(
             left = _hand_in(box, row, submission)
             mark = secrets.token_hex(12)
             box.write("evaluate.sh", script(row, mark))
-            result = box.run("bash /work/evaluate.sh > /work/log 2>&1 < /dev/null", timeout=rules.seconds)
+            result = box.run(
+                "bash /work/evaluate.sh > /work/log 2>&1 < /dev/null", timeout=rules.seconds
+            )
             if result.error != "none":
-                return unknown(f"{row.id}: the tests' container ended with {result.error!r} after {result.seconds:.0f} s")
+                return unknown(
+                    f"{row.id}: the tests' container ended with {result.error!r} after {result.seconds:.0f} s"
+                )
             text = box.read("log", limit=LOG_BYTES).decode("utf8", "replace")
             reached = _reached(box) if rules.static != "off" else []
     except SandboxError as problem:
@@ -100,12 +106,19 @@ def grade_row(
 
 
 def script(row: Row, mark: str) -> str:
-    """The shell program that applies everything and runs the tests, saying `mark` and a word at each stage."""
+    """The shell program that applies everything and runs the tests, saying `mark` and a word at
+    each stage.
+    """
     files = " ".join(shlex.quote(path) for path in row.test_files)
-    lines = [f"cd {shlex.quote(row.workdir)} || {{ echo {mark} absent; exit 0; }}", "export PYTHONDONTWRITEBYTECODE=1"]
+    lines = [
+        f"cd {shlex.quote(row.workdir)} || {{ echo {mark} absent; exit 0; }}",
+        "export PYTHONDONTWRITEBYTECODE=1",
+    ]
     lines.append("mkdir -p /work/before /work/after; git config --global --add safe.directory '*'")
     if row.bug:
-        lines.append(f"{{ {APPLY.format('/work/bug.patch')}; }} || {{ echo {mark} unbroken; exit 0; }}")
+        lines.append(
+            f"{{ {APPLY.format('/work/bug.patch')}; }} || {{ echo {mark} unbroken; exit 0; }}"
+        )
     lines += [
         'while IFS= read -r path; do cp --parents -- "$path" /work/before 2>/dev/null; done < /work/changed',
         f"apply() {{ {APPLY.format('/work/submission.patch')}; }}",
@@ -115,28 +128,45 @@ def script(row: Row, mark: str) -> str:
         'while IFS= read -r path; do cp --parents -- "$path" /work/after 2>/dev/null; done < /work/changed',
     ]
     if row.test_patch and not row.script:
-        lines += [f"git checkout {shlex.quote(row.base_commit)} -- {path} 2>/dev/null" for path in files.split()]
-        lines.append(f"{{ {APPLY.format('/work/test.patch')}; }} || {{ echo {mark} untested; exit 0; }}")
+        lines += [
+            f"git checkout {shlex.quote(row.base_commit)} -- {path} 2>/dev/null"
+            for path in files.split()
+        ]
+        lines.append(
+            f"{{ {APPLY.format('/work/test.patch')}; }} || {{ echo {mark} untested; exit 0; }}"
+        )
     if row.script:
         run = ["bash /work/row.sh"]
     else:
         run = [row.setup, row.command]
-    return "\n".join([*lines, f"echo; echo {mark} begin", *run, f"code=$?; echo; echo {mark} end $code"]) + "\n"
+    return (
+        "\n".join(
+            [*lines, f"echo; echo {mark} begin", *run, f"code=$?; echo; echo {mark} end $code"]
+        )
+        + "\n"
+    )
 
 
 def judged(row: Row, text: str, mark: str, left: tuple[str, ...] = ()) -> Verdict:
     """The verdict of a log."""
     said = re.findall(rf"^{mark} (\w+)(?: (\d+))?$", text, re.MULTILINE)
     words = [word for word, _ in said]
-    notes = tuple(f"{path} of the submission was left out: it belongs to the tests or their settings" for path in left)
+    notes = tuple(
+        f"{path} of the submission was left out: it belongs to the tests or their settings"
+        for path in left
+    )
     if "absent" in words:
         return unknown(f"{row.id}: the image {row.image} has no directory {row.workdir}")
     if "unbroken" in words or "untested" in words:
-        return unknown(f"{row.id}: the row's own {'bug' if 'unbroken' in words else 'test'} patch does not apply in {row.image}")
+        return unknown(
+            f"{row.id}: the row's own {'bug' if 'unbroken' in words else 'test'} patch does not apply in {row.image}"
+        )
     if "unapplied" in words:
         return Verdict(False, reasons=("the submission's diff does not apply", *notes))
     if words != ["begin", "end"]:
-        return Verdict(False, tampered=len(words) > 2, reasons=("the tests ended before their time", *notes))
+        return Verdict(
+            False, tampered=len(words) > 2, reasons=("the tests ended before their time", *notes)
+        )
     try:
         log = parse(row.parser, text.partition(f"{mark} begin\n")[2].rpartition(f"{mark} end")[0])
     except ConfigError as problem:
@@ -144,20 +174,30 @@ def judged(row: Row, text: str, mark: str, left: tuple[str, ...] = ()) -> Verdic
     if row.expected:
         right = [log.get(name) == status for name, status in row.expected.items()]
         whole = all(right) and len(log) == len(row.expected)
-        return Verdict(whole, sum(right) / len(right), float(len(log) == len(row.expected)), reasons=notes)
+        return Verdict(
+            whole, sum(right) / len(right), float(len(log) == len(row.expected)), reasons=notes
+        )
     f2p = _rate(row.fail_to_pass, log, ("PASSED", "XFAIL"))
     p2p = _rate(row.pass_to_pass, log, ("PASSED", "XFAIL", "SKIPPED"))
     return Verdict(f2p == p2p == 1.0, f2p, p2p, reasons=notes)
 
 
 def _rate(tests: tuple[str, ...], log: Mapping[str, str], good: tuple[str, ...]) -> float:
-    """SWE-bench's rule: an expected failure passes, a test that must go on passing may be skipped, one not told of fails."""
+    """SWE-bench's rule: an expected failure passes, a test that must go on passing may be skipped,
+    one not told of fails.
+    """
     return sum(log.get(test) in good for test in tests) / len(tests) if tests else 1.0
 
 
-def _hand_in(box: Sandbox, row: Row, submission: str | Mapping[str, bytes | None]) -> tuple[str, ...]:
+def _hand_in(
+    box: Sandbox, row: Row, submission: str | Mapping[str, bytes | None]
+) -> tuple[str, ...]:
     """Write what the script reads. Returns the paths that were left out."""
-    for name, text in (("bug.patch", row.bug), ("test.patch", row.test_patch), ("row.sh", row.script)):
+    for name, text in (
+        ("bug.patch", row.bug),
+        ("test.patch", row.test_patch),
+        ("row.sh", row.script),
+    ):
         if text:
             box.write(name, text)
     known = frozenset(row.test_files)
@@ -187,27 +227,42 @@ def _reached(box: Sandbox) -> list[str]:
         stage, _, name = path.partition("/")
         if stage in trees and name.endswith(".py"):
             trees[stage][name] = box.read(path)
-    return [str(one) for one in static.findings(trees["before"], trees["after"]) if one.grade == "severe"]
+    return [
+        str(one)
+        for one in static.findings(trees["before"], trees["after"])
+        if one.grade == "severe"
+    ]
 
 
 def admissible(path: str, tests: frozenset[str]) -> bool:
-    """Whether a submission may change a file: inside the repository, no test of the row, no settings of test tools."""
+    """Whether a submission may change a file: inside the repository, no test of the row, no
+    settings of test tools.
+    """
     return path not in tests and collect.admissible(path)
 
 
 def _admitted(found: list[Part], tests: frozenset[str]) -> tuple[list[Part], tuple[str, ...]]:
     bad = [
-        part for part in found if not admissible(part.path, tests) or re.search(r"^(new file )?mode 1[26]0000$", part.text, re.M)
+        part
+        for part in found
+        if not admissible(part.path, tests)
+        or re.search(r"^(new file )?mode 1[26]0000$", part.text, re.M)
     ]
     return [part for part in found if part not in bad], tuple(part.path for part in bad)
 
 
 def parts(diff: str) -> list[Part]:
     """A unified diff by files: of git, or plain (`--- a/x`, `+++ b/x`)."""
-    pieces = re.split(r"(?m)^(?=diff --git )", diff) if "diff --git " in diff else re.split(r"(?m)^(?=--- (?:a/|/dev/null))", diff)
+    pieces = (
+        re.split(r"(?m)^(?=diff --git )", diff)
+        if "diff --git " in diff
+        else re.split(r"(?m)^(?=--- (?:a/|/dev/null))", diff)
+    )
     found = []
     for piece in pieces:
-        named = re.findall(r"(?m)^(?:\+\+\+|---) (?:[ab]/)?([^\t\n]+)", piece) or re.findall(r"(?m)^diff --git a/.* b/(.*)$", piece)
+        named = re.findall(r"(?m)^(?:\+\+\+|---) (?:[ab]/)?([^\t\n]+)", piece) or re.findall(
+            r"(?m)^diff --git a/.* b/(.*)$", piece
+        )
         paths = [path for path in named if path != "/dev/null"]
         if paths:
             found.append(Part(paths[-1], piece if piece.endswith("\n") else piece + "\n"))

@@ -1,8 +1,9 @@
 """Images of the field's tasks: which are there, what the others need, and how one is fetched.
 
-A missing image says nothing about a repair. It is an error of the machine, found before training begins by the preflight, and never
-a reward of zero. Docker Hub serves an anonymous address a hundred pulls in six hours (as quoted in 2026), so a first run that pulls
-as it goes stops early: fetch before, or keep a registry of one's own.
+A missing image says nothing about a repair. It is an error of the machine, found before training
+begins by the preflight, and never a reward of zero. Docker Hub serves an anonymous address a
+hundred pulls in six hours (as quoted in 2026), so a first run that pulls as it goes stops early:
+fetch before, or keep a registry of one's own.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from turnwise.sandbox import containers, janitor
 from turnwise.sandbox.contract import SandboxError
 
 IMAGE_BYTES = 1_500_000_000
-"""What an image of one task takes where nobody knows better: SWE-agent's issue 317 says 1.5 GB a task."""
+"""What an image of one task takes where nobody knows better: SWE-agent's issue 317 says 1.5 GB a
+task.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,9 @@ class Preflight:
     held: int
     """Bytes of the images that are here, layers that they share counted once for each."""
     needed: int
-    """Bytes that the missing ones will take, by the mean of those that are here, or by `IMAGE_BYTES`."""
+    """Bytes that the missing ones will take, by the mean of those that are here, or by
+    `IMAGE_BYTES`.
+    """
     free: int
     """Bytes free where the daemon keeps its images; -1 where that cannot be seen from here."""
     parsers: tuple[str, ...]
@@ -69,7 +74,14 @@ def preflight(rows: Iterable[Row]) -> Preflight:
     mean = sum(sizes.values()) // len(sizes) if sizes else IMAGE_BYTES
     place = str(client.info().get("DockerRootDir", ""))
     free = shutil.disk_usage(place).free if place and os.path.isdir(place) else -1
-    return Preflight(tuple(sizes), missing, sum(sizes.values()), mean * len(missing), free, tuple(sorted(parsers)))
+    return Preflight(
+        tuple(sizes),
+        missing,
+        sum(sizes.values()),
+        mean * len(missing),
+        free,
+        tuple(sorted(parsers)),
+    )
 
 
 def _size(client: Any, image: str) -> int:
@@ -89,7 +101,8 @@ PREPARING = 1800
 
 
 def prepared(image: str, workdir: str, shown: Mapping[str, str] | None = None) -> str:
-    """An image whose repository any user may change, made of another once; it takes what the repository takes.
+    """An image whose repository any user may change, made of another once; it takes what the
+    repository takes.
 
     Args:
         shown: guest path -> host path, shown read-only while it is made.
@@ -106,35 +119,55 @@ def prepared(image: str, workdir: str, shown: Mapping[str, str] | None = None) -
         return name
     command = ["sh", "-c", OPEN.format(shlex.quote(workdir))]
     binds = [f"{host}:{guest}:ro" for guest, host in (shown or {}).items()]
-    host = client.api.create_host_config(network_mode="none", security_opt=["no-new-privileges"], binds=binds)
+    host = client.api.create_host_config(
+        network_mode="none", security_opt=["no-new-privileges"], binds=binds
+    )
     labels = {containers.LABEL: janitor.tag()}
     try:
         made = client.api.create_container(
-            image, command, user="0:0", entrypoint=[], working_dir="/", labels=labels, host_config=host
+            image,
+            command,
+            user="0:0",
+            entrypoint=[],
+            working_dir="/",
+            labels=labels,
+            host_config=host,
         )
         try:
             client.api.start(made["Id"])
             code = int(client.api.wait(made["Id"], timeout=PREPARING)["StatusCode"])
             said = client.api.logs(made["Id"], tail=3).decode("utf8", "replace").strip()
             if code == 0:
-                # The label was the container's, which the janitor removes with its owner; the image is to stay.
-                client.api.commit(made["Id"], repository=PREPARED, tag=version, changes=[f"LABEL {containers.LABEL}="])
+                # The label was the container's, which the janitor removes with its owner; the image
+                # is to stay.
+                client.api.commit(
+                    made["Id"],
+                    repository=PREPARED,
+                    tag=version,
+                    changes=[f"LABEL {containers.LABEL}="],
+                )
         finally:
             client.api.remove_container(made["Id"], force=True, v=True)
     except Exception as problem:
         words = str(getattr(problem, "explanation", None) or problem).split("\n")[0][:200]
         raise SandboxError(f"the image {image} cannot be prepared: {words}") from None
     if code != 0:
-        raise SandboxError(f"the image {image} cannot be prepared, {workdir} could not be opened to others: {said[:200]}")
+        raise SandboxError(
+            f"the image {image} cannot be prepared, {workdir} could not be opened to others: {said[:200]}"
+        )
     return name
 
 
 def fetch(image: str) -> None:
-    """Have the daemon pull an image that it does not have. Raises `SandboxError` with what its registry said."""
+    """Have the daemon pull an image that it does not have. Raises `SandboxError` with what its
+    registry said.
+    """
     client = containers.client()
     if _size(client, image) >= 0:
         return
-    repository, _, tag = image.rpartition(":") if ":" in image.rpartition("/")[2] else (image, "", "latest")
+    repository, _, tag = (
+        image.rpartition(":") if ":" in image.rpartition("/")[2] else (image, "", "latest")
+    )
     try:
         client.images.pull(repository, tag=tag)
     except Exception as problem:

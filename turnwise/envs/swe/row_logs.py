@@ -1,7 +1,8 @@
-"""Parsers of test logs: from what a test program prints to a status per test, by the words of the program that prints it.
+"""Parsers of test logs: from what a test program prints to a status per test, by the words of the
+program that prints it.
 
-Statuses are `PASSED`, `FAILED`, `ERROR`, `SKIPPED`, `XFAIL`, `XPASS`. A test that a log names with two statuses has the worse one:
-what a tested program prints cannot turn a failure into a pass.
+Statuses are `PASSED`, `FAILED`, `ERROR`, `SKIPPED`, `XFAIL`, `XPASS`. A test that a log names with
+two statuses has the worse one: what a tested program prints cannot turn a failure into a pass.
 """
 
 from __future__ import annotations
@@ -21,10 +22,23 @@ VERBOSE = re.compile(r"^(\S+::.*?)\s+(PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)(?
 UNITTEST = re.compile(
     r"^(\w+ \([\w.]+\)(?:\s\[.*\])?)(?:.*?) \.\.\. (ok|FAIL|ERROR|skipped\b.*|expected failure|unexpected success)\s*$"
 )
-UNITTEST_WORDS = {"ok": "PASSED", "FAIL": "FAILED", "ERROR": "ERROR", "expected failure": "XFAIL", "unexpected success": "XPASS"}
+UNITTEST_WORDS = {
+    "ok": "PASSED",
+    "FAIL": "FAILED",
+    "ERROR": "ERROR",
+    "expected failure": "XFAIL",
+    "unexpected success": "XPASS",
+}
 HEADER = re.compile(r"^(FAIL|ERROR): (\w+ \([\w.]+\))")
 SYMPY = re.compile(r"^(test_\w+) (ok|F|E|f|X|s)(?:\s|$)")
-SYMPY_WORDS = {"ok": "PASSED", "F": "FAILED", "E": "ERROR", "f": "XFAIL", "X": "XPASS", "s": "SKIPPED"}
+SYMPY_WORDS = {
+    "ok": "PASSED",
+    "F": "FAILED",
+    "E": "ERROR",
+    "f": "XFAIL",
+    "X": "XPASS",
+    "s": "SKIPPED",
+}
 
 
 def collected(pairs: Iterator[tuple[str, str]]) -> Log:
@@ -53,29 +67,43 @@ def _pytest(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _without_reason(rest: str, status: str) -> str:
-    """The test of a line of the summary, in which a reason may stand behind ` - `; that may also stand in a parameter."""
+    """The test of a line of the summary, in which a reason may stand behind ` - `; that may also
+    stand in a parameter.
+    """
     if status == "PASSED" or " - " not in rest:
         return rest
     if "[" in rest.partition(" - ")[0] and "] - " in rest:
         return rest[: rest.index("] - ") + 1]
-    return rest if rest.endswith("]") and "[" in rest.partition(" - ")[0] else rest.partition(" - ")[0].rstrip()
+    return (
+        rest
+        if rest.endswith("]") and "[" in rest.partition(" - ")[0]
+        else rest.partition(" - ")[0].rstrip()
+    )
 
 
 def pytest(text: str) -> Log:
     """`pytest -rA` (the short summary) and `pytest -v`.
 
-    A name with blanks is told twice, whole and up to its first blank: so are 676 of Verified's ids cut, with all that begin alike.
+    A name with blanks is told twice, whole and up to its first blank: so are 676 of Verified's ids
+    cut, with all that begin alike.
     """
     return collected(_pytest(text))
 
 
 def pytest_options(text: str) -> Log:
-    """As `pytest`; of a parameter that is a path only its last part counts, since the rest is the machine's."""
+    """As `pytest`; of a parameter that is a path only its last part counts, since the rest is the
+    machine's.
+    """
 
     def named() -> Iterator[tuple[str, str]]:
         for name, status in _pytest(text):
             match = re.match(r"(.*?)\[(.*)\]$", name)
-            if match and match[2].startswith("/") and not match[2].startswith("//") and "*" not in match[2]:
+            if (
+                match
+                and match[2].startswith("/")
+                and not match[2].startswith("//")
+                and "*" not in match[2]
+            ):
                 name = f"{match[1]}[/{match[2].rpartition('/')[2]}]"
             yield name, status
 
@@ -83,10 +111,12 @@ def pytest_options(text: str) -> Log:
 
 
 def unittest(text: str) -> Log:
-    """`python -m unittest -v` and Django's `runtests.py --verbosity 2`: `test_x (module.Class) ... ok`.
+    """`python -m unittest -v` and Django's `runtests.py --verbosity 2`: `test_x (module.Class) ...
+    ok`.
 
-    Django prints a test's first line of documentation in place of its name on a line of its own; that line's text is the name then,
-    as in SWE-bench. An outcome that stands on a later line, behind what the test printed, belongs to the test begun last.
+    Django prints a test's first line of documentation in place of its name on a line of its own;
+    that line's text is the name then, as in SWE-bench. An outcome that stands on a later line,
+    behind what the test printed, belongs to the test begun last.
     """
 
     def read() -> Iterator[tuple[str, str]]:
@@ -98,7 +128,12 @@ def unittest(text: str) -> Log:
                 begun = ""
             elif match := HEADER.match(line):
                 yield match[2], "FAILED" if match[1] == "FAIL" else "ERROR"
-            elif " ... " in line and (word := line.rpartition(" ... ")[2].split(" ")[0]) in ("ok", "FAIL", "ERROR", "skipped"):
+            elif " ... " in line and (word := line.rpartition(" ... ")[2].split(" ")[0]) in (
+                "ok",
+                "FAIL",
+                "ERROR",
+                "skipped",
+            ):
                 yield line.rpartition(" ... ")[0], UNITTEST_WORDS.get(word, "SKIPPED")
                 begun = ""
             elif line.endswith(" ...") or re.match(r"^\w+ \([\w.]+\) \.\.\. ", line):
@@ -111,7 +146,9 @@ def unittest(text: str) -> Log:
 
 
 def sympy(text: str) -> Log:
-    """SymPy's `bin/test --verbose`: `test_x ok` under the name of a file; only the function's name counts, as in SWE-bench."""
+    """SymPy's `bin/test --verbose`: `test_x ok` under the name of a file; only the function's name
+    counts, as in SWE-bench.
+    """
 
     def read() -> Iterator[tuple[str, str]]:
         for line in text.splitlines():
@@ -138,7 +175,9 @@ def r2e(text: str) -> Log:
 
 
 PARSERS: dict[str, Callable[[str], Log]] = {
-    **dict.fromkeys(("pytest", "pytest_v2", "pytest_v3", "astropy", "seaborn", "matplotlib"), pytest),
+    **dict.fromkeys(
+        ("pytest", "pytest_v2", "pytest_v3", "astropy", "seaborn", "matplotlib"), pytest
+    ),
     **dict.fromkeys(("pytest_options", "pylint"), pytest_options),
     **dict.fromkeys(("django", "unittest"), unittest),
     "sympy": sympy,

@@ -1,12 +1,16 @@
-"""Tasks of the field: one record for SWE-bench, Verified, Lite, SWE-Gym, SWE-smith, R2E-Gym and SWE-rebench.
+"""Tasks of the field: one record for SWE-bench, Verified, Lite, SWE-Gym, SWE-smith, R2E-Gym and
+SWE-rebench.
 
-Their rows differ in what things are called and in where the tests come from; a `Row` says it in one way: the image, where the
-repository stands in it, the command that runs the tests, the parser of its log, and which tests must pass. Nothing is downloaded
-here; a file of rows is read as it was published (JSON lines, JSON, parquet).
+Their rows differ in what things are called and in where the tests come from; a `Row` says it in one
+way: the image, where the repository stands in it, the command that runs the tests, the parser of
+its log, and which tests must pass. Nothing is downloaded here; a file of rows is read as it was
+published (JSON lines, JSON, parquet).
 
-Field names: SWE-bench 5 (`instance_id`, `repo`, `base_commit`, `patch`, `test_patch`, `problem_statement`, `FAIL_TO_PASS`,
-`PASS_TO_PASS`, `version`, and since 5.0 `image`, `eval_script`, `log_parser`); SWE-smith (`image_name`; its `patch` makes the bug);
-R2E-Gym (`docker_image`, `expected_output_json`); SWE-rebench (`docker_image`, `install_config` with `test_cmd`, `log_parser`).
+Field names: SWE-bench 5 (`instance_id`, `repo`, `base_commit`, `patch`, `test_patch`,
+`problem_statement`, `FAIL_TO_PASS`, `PASS_TO_PASS`, `version`, and since 5.0 `image`,
+`eval_script`, `log_parser`); SWE-smith (`image_name`; its `patch` makes the bug); R2E-Gym
+(`docker_image`, `expected_output_json`); SWE-rebench (`docker_image`, `install_config` with
+`test_cmd`, `log_parser`).
 """
 
 from __future__ import annotations
@@ -32,14 +36,31 @@ COMMANDS = {
     "astropy/astropy": "pytest -rA -vv -o console_output_style=classic --tb=no",
     "mwaskom/seaborn": "pytest --no-header -rA",
 }
-"""Test commands of SWE-bench by repository, where it is not `pytest -rA` and the row does not say its own."""
+"""Test commands of SWE-bench by repository, where it is not `pytest -rA` and the row does not say
+its own.
+"""
 PARSERS = {
     "django/django": "django",
     "sympy/sympy": "sympy",
     "psf/requests": "pytest_options",
     "pylint-dev/pylint": "pytest_options",
 }
-NOT_TESTS = (".json", ".png", ".csv", ".txt", ".md", ".jpg", ".jpeg", ".pkl", ".yml", ".yaml", ".toml", ".html", ".xml", ".inv")
+NOT_TESTS = (
+    ".json",
+    ".png",
+    ".csv",
+    ".txt",
+    ".md",
+    ".jpg",
+    ".jpeg",
+    ".pkl",
+    ".yml",
+    ".yaml",
+    ".toml",
+    ".html",
+    ".xml",
+    ".inv",
+)
 """Files of a test patch that no test command is given."""
 
 
@@ -76,7 +97,11 @@ class Row:
     def test_files(self) -> tuple[str, ...]:
         """Files that the test patch writes, or that the tests are in where there is no test patch."""
         named = re.findall(r"^diff --git a/.* b/(.*)$", self.test_patch, re.MULTILINE)
-        ids = (test.partition("::")[0] for test in (*self.fail_to_pass, *self.pass_to_pass) if "::" in test)
+        ids = (
+            test.partition("::")[0]
+            for test in (*self.fail_to_pass, *self.pass_to_pass)
+            if "::" in test
+        )
         return tuple(dict.fromkeys(named or sorted(ids)))
 
     @property
@@ -96,8 +121,8 @@ def read_rows(path: str | Path, family: str = "") -> Iterator[Row]:
     """The rows of a published file: JSON lines, a JSON list, or parquet (needs pyarrow).
 
     Args:
-        family: which data set it is, one of `FAMILIES`; empty to see it from the fields (SWE-Gym has those of SWE-bench and must be
-            named, for its images are others).
+        family: which data set it is, one of `FAMILIES`; empty to see it from the fields (SWE-Gym
+            has those of SWE-bench and must be named, for its images are others).
 
     Raises:
         DataError: for a file that is missing or not of these forms, or a row without what it needs.
@@ -105,7 +130,9 @@ def read_rows(path: str | Path, family: str = "") -> Iterator[Row]:
     """
     source = Path(path)
     if not source.is_file():
-        raise DataError(f"{source} does not exist: give a file of rows (JSON lines, JSON or parquet)")
+        raise DataError(
+            f"{source} does not exist: give a file of rows (JSON lines, JSON or parquet)"
+        )
     for number, record in enumerate(_records(source), start=1):
         if not isinstance(record, dict):
             raise DataError(f"{source}: row {number} is not an object")
@@ -117,7 +144,9 @@ def _records(source: Path) -> Iterator[Any]:
         try:
             import pyarrow.parquet
         except ImportError:
-            raise DataError(f"{source} is parquet, which needs pyarrow: pip install pyarrow") from None
+            raise DataError(
+                f"{source} is parquet, which needs pyarrow: pip install pyarrow"
+            ) from None
         yield from pyarrow.parquet.read_table(source).to_pylist()
         return
     text = source.read_text("utf8")
@@ -140,12 +169,18 @@ def row(record: Mapping[str, Any], family: str = "", where: str = "the row") -> 
     try:
         made = _MAKE[kind](record)
     except (KeyError, TypeError, ValueError) as problem:
-        what = f"has no field {problem}" if isinstance(problem, KeyError) else f"cannot be read ({problem})"
+        what = (
+            f"has no field {problem}"
+            if isinstance(problem, KeyError)
+            else f"cannot be read ({problem})"
+        )
         raise DataError(f"{where} is not of {kind}: it {what}") from None
     if not made.fail_to_pass and not made.expected:
         raise DataError(f"{where} ({made.id}) names no test that should pass")
     if not PurePosixPath(made.workdir).is_absolute() or not made.image:
-        raise DataError(f"{where} ({made.id}) has no image, or a working directory that is not absolute")
+        raise DataError(
+            f"{where} ({made.id}) has no image, or a working directory that is not absolute"
+        )
     return made
 
 
@@ -161,7 +196,11 @@ def seen(record: Mapping[str, Any]) -> Family:
 def tests(value: Any) -> tuple[str, ...]:
     """A list of tests, published as such or as its JSON text."""
     found = json.loads(value) if isinstance(value, str) else value
-    if found is None or isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):
+    if (
+        found is None
+        or isinstance(found, Mapping)
+        or not all(isinstance(name, str) for name in found)
+    ):
         raise ValueError("tests are named by a list of texts")
     return tuple(found)
 
@@ -197,7 +236,12 @@ def _swe_gym(record: Mapping[str, Any]) -> Row:
 def _swe_smith(record: Mapping[str, Any]) -> Row:
     known = _common(record)
     known["bug"], known["gold"] = known["gold"], ""
-    return Row(**known, family="swe_smith", image=str(record["image_name"]), test_command=str(record.get("test_cmd") or PYTEST))
+    return Row(
+        **known,
+        family="swe_smith",
+        image=str(record["image_name"]),
+        test_command=str(record.get("test_cmd") or PYTEST),
+    )
 
 
 def _r2e_gym(record: Mapping[str, Any]) -> Row:
@@ -226,13 +270,22 @@ def _swe_rebench(record: Mapping[str, Any]) -> Row:
     )
     if "language" not in record:
         return made
-    # The second version: a repository stands under its own name, and its Python needs no setting up.
+    # The second version: a repository stands under its own name, and its Python needs no setting
+    # up.
     return replace(made, workdir=f"/{made.repo.rpartition('/')[2]}", setup="true")
 
 
 def _parser(name: Any, otherwise: str) -> str:
-    """Our parser for a published name (`parse_log_pytest_options`); that we do not have one is found out by the preflight."""
+    """Our parser for a published name (`parse_log_pytest_options`); that we do not have one is
+    found out by the preflight.
+    """
     return str(name).removeprefix("parse_log_") if name else otherwise
 
 
-_MAKE = {"swe_bench": _swe_bench, "swe_gym": _swe_gym, "swe_smith": _swe_smith, "r2e_gym": _r2e_gym, "swe_rebench": _swe_rebench}
+_MAKE = {
+    "swe_bench": _swe_bench,
+    "swe_gym": _swe_gym,
+    "swe_smith": _swe_smith,
+    "r2e_gym": _r2e_gym,
+    "swe_rebench": _swe_rebench,
+}

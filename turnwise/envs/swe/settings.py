@@ -1,7 +1,9 @@
-"""What a repository's own settings say of its suite. Only one thing of them matters here: which marked tests are usually left out.
+"""What a repository's own settings say of its suite. Only one thing of them matters here: which
+marked tests are usually left out.
 
-Nobody reads these settings when tests run, since an agent could write them. But a project that runs `-m "not stress"` has tests
-that take hours, need a network or fail now and then; a suite without those is the one that its authors look at.
+Nobody reads these settings when tests run, since an agent could write them. But a project that runs
+`-m "not stress"` has tests that take hours, need a network or fail now and then; a suite without
+those is the one that its authors look at.
 """
 
 from __future__ import annotations
@@ -15,11 +17,18 @@ from typing import Any
 
 from turnwise.envs.swe.task import Tree
 
-SECTIONS = (("pytest.ini", "pytest"), (".pytest.ini", "pytest"), ("tox.ini", "pytest"), ("setup.cfg", "tool:pytest"))
+SECTIONS = (
+    ("pytest.ini", "pytest"),
+    (".pytest.ini", "pytest"),
+    ("tox.ini", "pytest"),
+    ("setup.cfg", "tool:pytest"),
+)
 
 
 def marks(tree: Tree) -> str:
-    """The expression of `-m` that the settings of pytest give, such as `not slow`; empty where they give none."""
+    """The expression of `-m` that the settings of pytest give, such as `not slow`; empty where they
+    give none.
+    """
     words = next(_options(tree), [])
     found = ""
     for number, word in enumerate(words):

@@ -1,7 +1,9 @@
-"""The repositories that tasks are made from: a source distribution, or a directory, as a tree of bytes.
+"""The repositories that tasks are made from: a source distribution, or a directory, as a tree of
+bytes.
 
-An archive is never extracted to disk by its own names: its regular files are read into memory, and what is not one (a link, a
-device, a path that leaves the archive) is left out. Nothing of a repository is run here. pip alone may run its build backend, to
+An archive is never extracted to disk by its own names: its regular files are read into memory, and
+what is not one (a link, a device, a path that leaves the archive) is left out. Nothing of a
+repository is run here. pip alone may run its build backend, to
 learn the name and version of what it downloads: fetch only what you would install.
 """
 
@@ -30,7 +32,9 @@ LEFT_OUT = re.compile(
     r"|^(build|dist)/"
     r"|\.(pyc|pyo|pth|whl|egg|orig|rej|patch|diff)$|(^|/)\.coverage[^/]*$"
 )
-"""What may hold the answer to a task: histories, caches, bytecode, builds, installed copies, patches."""
+"""What may hold the answer to a task: histories, caches, bytecode, builds, installed copies,
+patches.
+"""
 TESTS = re.compile(r"(^|/)tests?/|^testing/|(^|/)(test_[^/]*|[^/]*_test|tests|conftest)\.py$")
 NOT_PACKAGE = {"setup.py", "conftest.py", "noxfile.py", "tasks.py", "fabfile.py", "versioneer.py", "runtests.py", "docs", "doc"} | {
     "examples", "example", "benchmarks", "benchmark", "bench", "scripts", "tools", "tests", "test", "ci", "misc", "perf",
@@ -51,7 +55,9 @@ class Repository:
     declared: Declared = field(default_factory=Declared)
     """What it says it needs."""
     requires: tuple[str, ...] = ()
-    """What its tests have beside pytest, once that was found out: distributions with their versions."""
+    """What its tests have beside pytest, once that was found out: distributions with their
+    versions.
+    """
 
     @property
     def roots(self) -> tuple[str, ...]:
@@ -68,8 +74,18 @@ class Repository:
     def code_files(self) -> tuple[str, ...]:
         """The package's own Python files: those that a bug may be put into."""
         prefix = f"{self.roots[0]}/" if self.roots[0] else ""
-        own = [path for path in self.tree if path.startswith(prefix) and path.endswith(".py") and not is_test(path)]
-        return tuple(sorted(path for path in own if path.removeprefix(prefix).split("/")[0].lower() not in NOT_PACKAGE))
+        own = [
+            path
+            for path in self.tree
+            if path.startswith(prefix) and path.endswith(".py") and not is_test(path)
+        ]
+        return tuple(
+            sorted(
+                path
+                for path in own
+                if path.removeprefix(prefix).split("/")[0].lower() not in NOT_PACKAGE
+            )
+        )
 
 
 def is_test(path: str) -> bool:
@@ -78,11 +94,15 @@ def is_test(path: str) -> bool:
 
 
 def suite_files(test_files: Sequence[str]) -> list[str]:
-    """The files of a test suite that hold tests, by pytest's own rule and the names it does not know."""
+    """The files of a test suite that hold tests, by pytest's own rule and the names it does not
+    know.
+    """
     found = []
     for path in test_files:
         name = path.rpartition("/")[2]
-        if name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py") or name in ("tests.py", "test.py")):
+        if name.endswith(".py") and (
+            name.startswith("test_") or name.endswith("_test.py") or name in ("tests.py", "test.py")
+        ):
             found.append(path)
     return found
 
@@ -91,7 +111,8 @@ def open_source(given: str) -> Repository:
     """The repository that was asked for.
 
     Args:
-        given: `NAME==VERSION` (pip downloads its source distribution), a source archive, or a directory.
+        given: `NAME==VERSION` (pip downloads its source distribution), a source archive, or a
+            directory.
 
     Raises:
         DataError: where it cannot be had or is no source archive; the sentence says why.
@@ -102,7 +123,11 @@ def open_source(given: str) -> Repository:
     if path.is_file():
         return from_archive(path)
     name, equals, version = given.partition("==")
-    if not equals or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or not re.fullmatch(r"[A-Za-z0-9.!+_-]+", version):
+    if (
+        not equals
+        or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name)
+        or not re.fullmatch(r"[A-Za-z0-9.!+_-]+", version)
+    ):
         raise DataError(
             f"{given!r} is neither a directory, nor an archive, nor a package: write NAME==VERSION, such as inflection==0.5.1"
         )
@@ -111,19 +136,36 @@ def open_source(given: str) -> Repository:
 
 
 def fetch(name: str, version: str, into: Path) -> Path:
-    """Download a source distribution with pip. Raises `DataError` with pip's last words where that fails."""
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir", "--disable-pip-version-check", "-q"]
+    """Download a source distribution with pip. Raises `DataError` with pip's last words where that
+    fails.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--no-cache-dir",
+        "--disable-pip-version-check",
+        "-q",
+    ]
     command += ["--no-binary", name, "-d", str(into), f"{name}=={version}"]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=600, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=600, check=False
+    )
     found = sorted(into.iterdir())
     if done.returncode or len(found) != 1:
         said = [line for line in done.stderr.splitlines() if line.strip()]
-        raise DataError(f"pip could not download the source of {name}=={version}: {said[-1] if said else 'it said nothing'}")
+        raise DataError(
+            f"pip could not download the source of {name}=={version}: {said[-1] if said else 'it said nothing'}"
+        )
     return found[0]
 
 
 def from_archive(path: Path, name: str = "", version: str = "") -> Repository:
-    """A source distribution. Name and version are taken from the file's name where they are not given."""
+    """A source distribution. Name and version are taken from the file's name where they are not
+    given.
+    """
     data = path.read_bytes()
     stem = re.sub(r"\.(tar\.gz|tgz|tar\.bz2|tar\.xz|tar)$", "", path.name)
     if stem == path.name:
@@ -136,14 +178,20 @@ def from_archive(path: Path, name: str = "", version: str = "") -> Repository:
 
 
 def from_directory(folder: Path, source: str = "directory") -> Repository:
-    """A local repository: its regular files as they stand, links left out. The digest is that of what is kept."""
+    """A local repository: its regular files as they stand, links left out. The digest is that of
+    what is kept.
+    """
     found: dict[str, bytes] = {}
     for base, folders, files in os.walk(folder):
         inside = Path(base).relative_to(folder).as_posix().removeprefix(".")
-        folders[:] = sorted(name for name in folders if not LEFT_OUT.search(f"{inside}/{name}/".lstrip("/")))
+        folders[:] = sorted(
+            name for name in folders if not LEFT_OUT.search(f"{inside}/{name}/".lstrip("/"))
+        )
         for name in sorted(files):
             path = f"{inside}/{name}".lstrip("/")
-            if LEFT_OUT.search(path) or not stat.S_ISREG(os.lstat(os.path.join(base, name)).st_mode):
+            if LEFT_OUT.search(path) or not stat.S_ISREG(
+                os.lstat(os.path.join(base, name)).st_mode
+            ):
                 continue
             if os.path.getsize(os.path.join(base, name)) <= FILE_BYTES:
                 found[path] = Path(base, name).read_bytes()
@@ -172,13 +220,17 @@ def _members(data: bytes, name: str) -> Iterator[tuple[str, bytes]]:
                 kept[str(path)] = content.read(FILE_BYTES) if content is not None else b""
                 _limit(kept, name)
     except (tarfile.TarError, EOFError, OSError, ValueError) as problem:
-        raise DataError(f"{name} is not a whole archive ({problem}): download it again") from problem
+        raise DataError(
+            f"{name} is not a whole archive ({problem}): download it again"
+        ) from problem
     yield from kept.items()
 
 
 def _limit(tree: dict[str, bytes], name: str) -> None:
     if len(tree) > TREE_FILES or sum(map(len, tree.values())) > TREE_BYTES:
-        raise DataError(f"{name} has more than {TREE_FILES} files or {TREE_BYTES // 1_000_000} MB: it is too large for a task")
+        raise DataError(
+            f"{name} has more than {TREE_FILES} files or {TREE_BYTES // 1_000_000} MB: it is too large for a task"
+        )
 
 
 def _without_top(tree: dict[str, bytes]) -> dict[str, bytes]:
@@ -194,19 +246,30 @@ def _cleaned(tree: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def _installed(tree: Tree, name: str, version: str) -> dict[str, bytes]:
-    """What would tell a package its version and its entry points, were it installed: many ask when they are imported."""
-    eggs = sorted(path.removesuffix("PKG-INFO") for path in tree if path.endswith(".egg-info/PKG-INFO") and path.count("/") < 3)
+    """What would tell a package its version and its entry points, were it installed: many ask when
+    they are imported.
+    """
+    eggs = sorted(
+        path.removesuffix("PKG-INFO")
+        for path in tree
+        if path.endswith(".egg-info/PKG-INFO") and path.count("/") < 3
+    )
     home = f"{name.replace('-', '_')}-{version}.dist-info"
     found = [folder for folder in ("", *eggs) if f"{folder}PKG-INFO" in tree]
     if not found:
         return {}
     made = {f"{home}/METADATA": tree[f"{found[0]}PKG-INFO"]}
-    entries = next((tree[f"{egg}entry_points.txt"] for egg in eggs if f"{egg}entry_points.txt" in tree), entry_points(tree))
+    entries = next(
+        (tree[f"{egg}entry_points.txt"] for egg in eggs if f"{egg}entry_points.txt" in tree),
+        entry_points(tree),
+    )
     return made | ({f"{home}/entry_points.txt": entries} if entries else {})
 
 
 def _home(tree: Tree, name: str) -> str:
-    """The directory that holds the packages: `src`, "" for the root, or another where the package stands there alone."""
+    """The directory that holds the packages: `src`, "" for the root, or another where the package
+    stands there alone.
+    """
     if any(path.startswith("src/") and path.endswith(".py") for path in tree):
         return "src"
     module = re.sub(r"[-.]", "_", name).lower()
@@ -214,12 +277,18 @@ def _home(tree: Tree, name: str) -> str:
     found = [path for path in tree if f"/{path}".lower().endswith(ends) and not is_test(path)]
     homes = {path.removesuffix("/__init__.py").rpartition("/")[0] for path in found}
     home = min(homes, key=lambda home: (home.count("/"), home), default="")
-    return "" if "" in homes or home.split("/")[0].lower() in NOT_PACKAGE or f"{home}/__init__.py" in tree else home
+    return (
+        ""
+        if "" in homes or home.split("/")[0].lower() in NOT_PACKAGE or f"{home}/__init__.py" in tree
+        else home
+    )
 
 
 def _whole(repository: Repository) -> Repository:
     if not repository.code_files:
         raise DataError(f"{repository.name} has no Python code of its own to put a bug into")
     if not any(path.endswith(".py") for path in repository.test_files):
-        raise DataError(f"the source of {repository.name} {repository.version} has no tests: choose another package or version")
+        raise DataError(
+            f"the source of {repository.name} {repository.version} has no tests: choose another package or version"
+        )
     return repository

@@ -1,7 +1,8 @@
 """Which tasks there are, split by split, and their trees.
 
-Splits are disjoint by function: tasks that break the same function, or that a task with several bugs ties together, are all in one
-split, which is drawn from the name of the function. So nothing that is asked in the test split was repaired in training.
+Splits are disjoint by function: tasks that break the same function, or that a task with several
+bugs ties together, are all in one split, which is drawn from the name of the function. So nothing
+that is asked in the test split was repaired in training.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
-from turnwise.envs.core import TaskId
+from turnwise.envs.base import TaskId
 from turnwise.envs.swe.materialise import Trees, materialise
 from turnwise.envs.swe.mutate import Function, Source, functions
 from turnwise.envs.swe.source import Repository, from_directory, open_source
@@ -44,13 +45,17 @@ class Tasks:
         opened: gives the repository of a recipe.
     """
 
-    def __init__(self, splits: Mapping[str, Sequence[SweTask]], opened: Callable[[SweTask], Repository]) -> None:
+    def __init__(
+        self, splits: Mapping[str, Sequence[SweTask]], opened: Callable[[SweTask], Repository]
+    ) -> None:
         self._splits = {name: {task.id: task for task in tasks} for name, tasks in splits.items()}
         self._opened = opened
         seen: set[TaskId] = set()
         for name, tasks in splits.items():
             if len(self._splits[name]) != len(tasks) or seen & self._splits[name].keys():
-                raise DataError(f"two tasks of split {name!r} or of two splits have the same id: generate them in one file")
+                raise DataError(
+                    f"two tasks of split {name!r} or of two splits have the same id: generate them in one file"
+                )
             seen |= self._splits[name].keys()
         if not seen:
             raise DataError("there are no tasks: generate some with `turnwise swe generate`")
@@ -63,11 +68,15 @@ class Tasks:
     def of(self, split: str) -> tuple[TaskId, ...]:
         """Task ids of a split. Raises `TaskError` for an unknown one."""
         if split not in self._splits:
-            raise TaskError(f"there is no split {split!r} here: choose one of {', '.join(self._splits)}")
+            raise TaskError(
+                f"there is no split {split!r} here: choose one of {', '.join(self._splits)}"
+            )
         return tuple(self._splits[split])
 
     def task(self, task: TaskId, split: str = "") -> tuple[str, SweTask]:
-        """The split and the recipe of a task, looked for in `split` first. Raises `TaskError` for an unknown one."""
+        """The split and the recipe of a task, looked for in `split` first. Raises `TaskError` for
+        an unknown one.
+        """
         for name in sorted(self._splits, key=lambda name: name != split):
             found = self._splits[name].get(str(task))
             if found is not None:
@@ -85,7 +94,8 @@ def load(files: tuple[tuple[str, str], ...], source: str) -> Tasks:
 
     Args:
         files: (split, file); one file for "" is split by function; none at all is the toy.
-        source: a directory, a source archive, or a directory that holds several; "" for the toy and for what pip can download.
+        source: a directory, a source archive, or a directory that holds several; "" for the toy and
+            for what pip can download.
 
     Raises:
         DataError: for files or sources that are absent, or are not what the recipes were made from.
@@ -95,7 +105,9 @@ def load(files: tuple[tuple[str, str], ...], source: str) -> Tasks:
     if tuple(given) == ("",):
         return Tasks(by_function(given[""], library), library)
     if "" in given:
-        raise ConfigError("tasks names a file without a split beside others: give every file a split, or one file alone")
+        raise ConfigError(
+            "tasks names a file without a split beside others: give every file a split, or one file alone"
+        )
     return Tasks(given, library)
 
 
@@ -104,7 +116,8 @@ class Library:
 
     Args:
         source: see `load`.
-        tasks: the recipes. Unless one of them is of the toy, every source is looked for when the library is made.
+        tasks: the recipes. Unless one of them is of the toy, every source is looked for when the
+            library is made.
     """
 
     def __init__(self, source: str, tasks: Iterable[SweTask]) -> None:
@@ -129,7 +142,11 @@ class Library:
         for found in candidates:
             if found.sha256 == task.sha256:
                 return found
-        has = f"{found.name} {found.version} has {found.sha256[:12]}" if found is not None else f"{self._source!r} does not hold it"
+        has = (
+            f"{found.name} {found.version} has {found.sha256[:12]}"
+            if found is not None
+            else f"{self._source!r} does not hold it"
+        )
         raise DataError(
             f"the task {task.id} needs {task.name} {task.version} with SHA-256 {task.sha256[:12]}, and {has}: give as source= the "
             "directory or the archive that the tasks were generated from"
@@ -142,8 +159,14 @@ class Library:
         path = Path(self._source).expanduser()
         if not path.is_dir():
             return [str(path)]
-        stems = {f"{name}-{task.version}".lower() for name in (task.name, task.name.replace("-", "_"))}
-        inside = sorted(str(entry) for entry in path.iterdir() if entry.name.lower().removesuffix(".tar.gz") in stems)
+        stems = {
+            f"{name}-{task.version}".lower() for name in (task.name, task.name.replace("-", "_"))
+        }
+        inside = sorted(
+            str(entry)
+            for entry in path.iterdir()
+            if entry.name.lower().removesuffix(".tar.gz") in stems
+        )
         return [*inside, str(path)] if inside or task.source != "pypi" else inside
 
 
@@ -151,8 +174,12 @@ def _opened(place: str) -> Repository:
     return open_source(place)
 
 
-def by_function(tasks: Sequence[SweTask], library: Callable[[SweTask], Repository]) -> dict[str, tuple[SweTask, ...]]:
-    """Tasks in the three splits, such that no function is in two. A split may come out empty where there are few functions."""
+def by_function(
+    tasks: Sequence[SweTask], library: Callable[[SweTask], Repository]
+) -> dict[str, tuple[SweTask, ...]]:
+    """Tasks in the three splits, such that no function is in two. A split may come out empty where
+    there are few functions.
+    """
     leader: dict[str, str] = {}
 
     def find(name: str) -> str:
@@ -177,11 +204,15 @@ def _split_of(name: str) -> str:
 
 
 def broken_functions(task: SweTask, repository: Repository) -> list[str]:
-    """The functions that a task breaks, as `package path::name`, sorted. Raises `DataError` where the source does not have them."""
+    """The functions that a task breaks, as `package path::name`, sorted. Raises `DataError` where
+    the source does not have them.
+    """
     found = set()
     for m in task.mutations:
         if m.path not in repository.tree:
-            raise DataError(f"the task {task.id} changes {m.path}, which its source does not have: the recipe was edited")
+            raise DataError(
+                f"the task {task.id} changes {m.path}, which its source does not have: the recipe was edited"
+            )
         data = repository.tree[m.path]
         line = data.count(b"\n", 0, m.start) + 1
         inside = [f.name for f in _functions(data) if f.first <= line <= f.last]

@@ -1,6 +1,8 @@
-"""Parsing by one thread at a time: CPython 3.11's parser keeps a count for all threads, and fails now and then where two meet.
+"""Parsing by one thread at a time: CPython 3.11's parser keeps a count for all threads, and fails
+now and then where two meet.
 
-The failure is `SystemError: AST constructor recursion depth mismatch`; whoever parses in a thread of a pool parses here.
+The failure is `SystemError: AST constructor recursion depth mismatch`; whoever parses in a thread
+of a pool parses here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Tools to work in a repository: view, search, edit, bash, submit. A call is a JSON object, as models are trained to write it:
+"""Tools to work in a repository: view, search, edit, bash, submit. A call is a JSON object, as
+models are trained to write it:
 
 {"name": "edit", "arguments": {"path": "pocketkit/text.py", "old": "width +", "new": "width -"}}
 """
@@ -12,7 +13,14 @@ from typing import Any
 
 from turnwise.envs.swe.editor import EditError, numbered, replace_once
 from turnwise.envs.swe.observation import clip, shown
-from turnwise.envs.swe.workplace import LONGEST_COMMAND, Command, Effect, Effects, Workplace, Written
+from turnwise.envs.swe.workplace import (
+    LONGEST_COMMAND,
+    Command,
+    Effect,
+    Effects,
+    Workplace,
+    Written,
+)
 
 LISTED, FOUND = 200, 100
 """Entries of a directory and lines of a search that are shown."""
@@ -99,7 +107,11 @@ def read_call(text: str) -> Call | str:
         made = json.loads(text)
     except (ValueError, RecursionError):
         return 'an action is one JSON object, {"name": …, "arguments": {…}}'
-    if not isinstance(made, dict) or not isinstance(made.get("name"), str) or not made.keys() <= {"name", "arguments"}:
+    if (
+        not isinstance(made, dict)
+        or not isinstance(made.get("name"), str)
+        or not made.keys() <= {"name", "arguments"}
+    ):
         return 'an action is one JSON object, {"name": …, "arguments": {…}}'
     name, arguments = made["name"], made.get("arguments", {})
     if name not in _BY_NAME:
@@ -119,7 +131,14 @@ def read_call(text: str) -> Call | str:
 def templates() -> list[str]:
     """Every tool as an action with blanks."""
     return [
-        write_call(tool.name, **{parameter.name: f"<{parameter.name}>" for parameter in tool.parameters if parameter.needed})
+        write_call(
+            tool.name,
+            **{
+                parameter.name: f"<{parameter.name}>"
+                for parameter in tool.parameters
+                if parameter.needed
+            },
+        )
         for tool in TOOLS
     ]
 
@@ -148,7 +167,9 @@ class Toolbox:
     def bash(self, before: Effects, command: str) -> Seen:
         """Run a command in the shell."""
         if not command.strip() or "\0" in command or len(command) > LONGEST_COMMAND:
-            return refused(f"a command is not empty, holds no NUL and is shorter than {LONGEST_COMMAND} characters")
+            return refused(
+                f"a command is not empty, holds no NUL and is shorter than {LONGEST_COMMAND} characters"
+            )
         try:
             command.encode()
         except UnicodeEncodeError:
@@ -156,7 +177,14 @@ class Toolbox:
         result = self._place.run(before, command)
         seen = shown(result, self._limit, self._seconds)
         tags = (f"ended={result.error}",) * (result.error != "none") + ("clipped",) * seen.clipped
-        return Seen(seen.text, seen.output, seen.exit_code, Command(command), seconds=result.seconds, tags=tags)
+        return Seen(
+            seen.text,
+            seen.output,
+            seen.exit_code,
+            Command(command),
+            seconds=result.seconds,
+            tags=tags,
+        )
 
     _bash = bash
 
@@ -182,7 +210,9 @@ class Toolbox:
     def _search(self, before: Effects, pattern: str, path: str = "") -> Seen:
         path = _relative(path)
         prefix = f"{path}/" if path else ""
-        names = [name for name in self._place.files(before) if name == path or name.startswith(prefix)]
+        names = [
+            name for name in self._place.files(before) if name == path or name.startswith(prefix)
+        ]
         if not names:
             return refused(f"there is no file or directory {path!r}")
         if "\0" in pattern or "\n" in pattern:
@@ -190,7 +220,8 @@ class Toolbox:
         command = ["xargs", "-0", "grep", "-nHIE", "-e", pattern, "--"]
         result = self._place.program(before, command, "\0".join(names))
         said = (result.stdout + result.stderr).strip("\n")
-        # grep ends with 1 where nothing matches and with 2 for a pattern it cannot read; xargs makes 123 of both.
+        # grep ends with 1 where nothing matches and with 2 for a pattern it cannot read; xargs
+        # makes 123 of both.
         if result.error != "none" or (result.stderr and not result.stdout):
             return refused(said or f"the search ended with {result.error}")
         lines = said.splitlines()
@@ -202,10 +233,16 @@ class Toolbox:
         try:
             data = self._place.read(before, path) if path else None
             if not old and data is not None:
-                return refused(f"{path} exists; give the piece of it that is to be replaced as `old`")
+                return refused(
+                    f"{path} exists; give the piece of it that is to be replaced as `old`"
+                )
             if old and data is None:
                 return refused(f"there is no file {path!r}")
-            made = replace_once(data.decode("utf8"), old, new).encode() if data is not None else new.encode()
+            made = (
+                replace_once(data.decode("utf8"), old, new).encode()
+                if data is not None
+                else new.encode()
+            )
             self._place.write(before, path, made)
         except UnicodeError:
             return refused(f"{path} is not UTF-8 text, or the new text is none")

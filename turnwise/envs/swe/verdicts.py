@@ -1,4 +1,6 @@
-"""What the grader said, remembered: a submission that equals another has its verdict, which takes seconds to reach."""
+"""What the grader said, remembered: a submission that equals another has its verdict, which takes
+seconds to reach.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,9 @@ from turnwise.sandbox.contract import SandboxError
 
 KEPT = 4096
 _AT_ONCE = threading.BoundedSemaphore(max(2, len(os.sched_getaffinity(0))))
-"""Gradings of this process at one time. Hundreds of episodes may end together; each grading runs whole suites, and more of them
-than there are processors would only bring each other to their time limits."""
+"""Gradings of this process at one time. Hundreds of episodes may end together; each grading runs
+whole suites, and more of them than there are processors would only bring each other to their time
+limits."""
 
 
 class Verdicts:
@@ -31,8 +34,16 @@ class Verdicts:
         self._known: OrderedDict[tuple[str, str, Rules], Verdict] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(self, task: SweTask, pristine: Mapping[str, bytes], submitted: Mapping[str, bytes], rules: Rules) -> Verdict:
-        """The verdict on a submission. Raises `SandboxError` where none can be reached: nothing is remembered then."""
+    def of(
+        self,
+        task: SweTask,
+        pristine: Mapping[str, bytes],
+        submitted: Mapping[str, bytes],
+        rules: Rules,
+    ) -> Verdict:
+        """The verdict on a submission. Raises `SandboxError` where none can be reached: nothing is
+        remembered then.
+        """
         key = (task.id, tree_digest(submitted), rules)
         if (known := self._recall(key)) is not None:
             return known

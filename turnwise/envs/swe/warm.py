@@ -1,9 +1,11 @@
-"""Repositories that are ready to be worked in: on disk, in a sandbox that nobody has touched, to be copied for every episode.
+"""Repositories that are ready to be worked in: on disk, in a sandbox that nobody has touched, to be
+copied for every episode.
 
-Making one takes the tree to a directory, lays it under a new sandbox and commits it with git, *inside*: git is never run on the
-host, where the configuration of a repository could be a program. There is one commit, of always the same time and author, so
-neither a history nor its hashes tell anything. The copy an episode works in costs milliseconds; the original has no process in it,
-so nothing in the copy can find its files. Episodes that are played at the same time never share one.
+Making one takes the tree to a directory, lays it under a new sandbox and commits it with git,
+*inside*: git is never run on the host, where the configuration of a repository could be a program.
+There is one commit, of always the same time and author, so neither a history nor its hashes tell
+anything. The copy an episode works in costs milliseconds; the original has no process in it, so
+nothing in the copy can find its files. Episodes that are played at the same time never share one.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ ENVIRONMENT = {
     "BASH_ENV": RC,
     "PYTHONHASHSEED": "0",
     "PYTEST_ADDOPTS": "-p no:cacheprovider -o addopts=",  # options of the repository may want plugins that are not here
-    **{f"GIT_{who}_{what}": PERSON for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+    **{
+        f"GIT_{who}_{what}": PERSON for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+    },
     **{f"GIT_{who}_DATE": TIME for who in ("AUTHOR", "COMMITTER")},
 }
 GIT = """
@@ -62,8 +66,15 @@ class Repo:
     """Digest of the tree and of what is required: equal ones may be exchanged."""
 
     @classmethod
-    def of(cls, tree: Mapping[str, bytes], roots: tuple[str, ...] = ("",), requires: tuple[str, ...] = ()) -> Repo:
-        return cls(tree, roots, requires, tree_digest(tree) + "".join(f" {one}" for one in requires))
+    def of(
+        cls,
+        tree: Mapping[str, bytes],
+        roots: tuple[str, ...] = ("",),
+        requires: tuple[str, ...] = (),
+    ) -> Repo:
+        return cls(
+            tree, roots, requires, tree_digest(tree) + "".join(f" {one}" for one in requires)
+        )
 
 
 class Pool:
@@ -72,7 +83,8 @@ class Pool:
     Args:
         open_box: opens a sandbox to a `Spec`.
         limits: of a sandbox.
-        keep: how many repositories stay on disk, and how many sandboxes wait, when nobody is using them.
+        keep: how many repositories stay on disk, and how many sandboxes wait, when nobody is using
+            them.
     """
 
     def __init__(self, open_box: OpenBox, limits: Limits, keep: int = 16) -> None:
@@ -104,7 +116,9 @@ class Pool:
         if origin is not None:
             try:
                 return origin.fork(), origin
-            except SandboxError:  # an earlier episode lived beside it and may have harmed it: make another
+            except (
+                SandboxError
+            ):  # an earlier episode lived beside it and may have harmed it: make another
                 origin.close()
         made = self._made(repo)
         if not made.capabilities.fork:
@@ -127,13 +141,22 @@ class Pool:
         roots = ":".join(f"/work/{root}".rstrip("/") for root in repo.roots)
         spec = python.spec(self._folder(repo), self._limits, repo.requires)
         binds = {**spec.readonly, RC: str(Path(__file__).parent / "shellrc")}
-        options = f"{ENVIRONMENT['PYTEST_ADDOPTS']} {spec.environment.get('PYTEST_ADDOPTS', '')}".strip()
-        known = {**spec.environment, **ENVIRONMENT, "PYTEST_ADDOPTS": options, "TURNWISE_ROOTS": roots}
+        options = (
+            f"{ENVIRONMENT['PYTEST_ADDOPTS']} {spec.environment.get('PYTEST_ADDOPTS', '')}".strip()
+        )
+        known = {
+            **spec.environment,
+            **ENVIRONMENT,
+            "PYTEST_ADDOPTS": options,
+            "TURNWISE_ROOTS": roots,
+        }
         box = self._open(replace(spec, readonly=binds, environment=known))
         try:
             result = box.run(GIT, STARTING)
             if result.error != "none" or result.exit_code:
-                raise SandboxError(f"git could not begin the repository ({result.error}: {result.stdout.strip()[-300:]})")
+                raise SandboxError(
+                    f"git could not begin the repository ({result.error}: {result.stdout.strip()[-300:]})"
+                )
         except BaseException:
             box.close()
             raise
@@ -162,7 +185,9 @@ class Pool:
 
 
 def opener(backend: str | OpenBox) -> OpenBox:
-    """A function that opens sandboxes of a backend; of one that can hide what is installed here, where it is named `auto`."""
+    """A function that opens sandboxes of a backend; of one that can hide what is installed here,
+    where it is named `auto`.
+    """
     return partial(_opened, backend) if isinstance(backend, str) else backend
 
 
@@ -190,7 +215,9 @@ def _write(folder: Path, tree: Mapping[str, bytes]) -> None:
 
 
 def _clear(owner: int, waiting: list[tuple[str, Sandbox]], folders: OrderedDict[str, Path]) -> None:
-    """At the end: every sandbox and every directory, but not from a process that was forked from their owner."""
+    """At the end: every sandbox and every directory, but not from a process that was forked from
+    their owner.
+    """
     if os.getpid() != owner:
         return
     while waiting:

@@ -1,4 +1,6 @@
-"""Wheels of other people's packages, unpacked by pip into a directory. Nothing of theirs is run: a wheel has no build."""
+"""Wheels of other people's packages, unpacked by pip into a directory. Nothing of theirs is run: a
+wheel has no build.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ SECONDS = 900.0
 """For pip, over whatever network."""
 
 
-def unpack(requirements: Sequence[str], into: Path, limits: Mapping[str, str], whole: bool = True) -> None:
+def unpack(
+    requirements: Sequence[str], into: Path, limits: Mapping[str, str], whole: bool = True
+) -> None:
     """Unpack the wheels of requirements.
 
     Args:
@@ -33,16 +37,51 @@ def unpack(requirements: Sequence[str], into: Path, limits: Mapping[str, str], w
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write("".join(f"{name}=={version}\n" for name, version in limits.items()))
         file.flush()
-        command = [sys.executable, "-m", "pip", "install", "--only-binary", ":all:", "--no-compile", "--disable-pip-version-check"]
-        command += ["-q", "--target", str(into), "-c", file.name, *(() if whole else ("--no-deps",)), "--", *requirements]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--only-binary",
+            ":all:",
+            "--no-compile",
+            "--disable-pip-version-check",
+        ]
+        command += [
+            "-q",
+            "--target",
+            str(into),
+            "-c",
+            file.name,
+            *(() if whole else ("--no-deps",)),
+            "--",
+            *requirements,
+        ]
         asked = ", ".join(requirements)
         try:
-            done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=SECONDS, check=False)
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                stdin=subprocess.DEVNULL,
+                timeout=SECONDS,
+                check=False,
+            )
         except subprocess.TimeoutExpired as problem:
-            raise DataError(f"pip did not come to an end in {SECONDS:.0f} s over {asked}") from problem
+            raise DataError(
+                f"pip did not come to an end in {SECONDS:.0f} s over {asked}"
+            ) from problem
     if done.returncode:
         lines = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.strip()]
-        told = [line for line in lines if line.startswith(("No matching", "Cannot install", "Could not"))] or lines or ["nothing"]
+        told = (
+            [
+                line
+                for line in lines
+                if line.startswith(("No matching", "Cannot install", "Could not"))
+            ]
+            or lines
+            or ["nothing"]
+        )
         raise DataError(f"pip cannot get wheels of {asked}; it says: {told[-1].strip()[:300]}")
 
 
@@ -60,7 +99,9 @@ def files(folder: Path, name: str) -> list[Path]:
 
 def _found(folder: Path) -> list[tuple[str, importlib.metadata.Distribution]]:
     every = importlib.metadata.distributions(path=[str(folder)])
-    return [(plain(one.metadata["Name"]), one) for one in every if one.metadata["Name"]]  # not what was taken out
+    return [
+        (plain(one.metadata["Name"]), one) for one in every if one.metadata["Name"]
+    ]  # not what was taken out
 
 
 def remove(folder: Path, names: Iterable[str]) -> None:

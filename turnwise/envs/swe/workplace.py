@@ -1,12 +1,15 @@
-"""Where one episode works: a sandbox with the broken repository and a persistent shell, made when it is first needed.
+"""Where one episode works: a sandbox with the broken repository and a persistent shell, made when
+it is first needed.
 
-What the episode *is* are its effects: the commands it ran and the files it wrote. The sandbox is only a quick way to have had
-them. So every call is told the effects that came before, and where the live sandbox has had others (after a snapshot was restored)
-or none (after unpickling) a new one has them again first.
+What the episode *is* are its effects: the commands it ran and the files it wrote. The sandbox is
+only a quick way to have had them. So every call is told the effects that came before, and where the
+live sandbox has had others (after a snapshot was restored) or none (after unpickling) a new one has
+them again first.
 
-A fork copies the sandbox's files and tells the copy's new shell what the old one knew: working directory, variables, functions,
-aliases, options, traps. Where a shell cannot say that (it has closed its own output), the effects are replayed. A copy has no
-background processes and no open descriptors.
+A fork copies the sandbox's files and tells the copy's new shell what the old one knew: working
+directory, variables, functions, aliases, options, traps. Where a shell cannot say that (it has
+closed its own output), the effects are replayed. A copy has no background processes and no open
+descriptors.
 """
 
 from __future__ import annotations
@@ -57,7 +60,9 @@ Effects: TypeAlias = tuple[Effect, ...]
 
 
 class Lost(Exception):
-    """The agent has brought down its own sandbox by passing a limit, and nothing more can be done in it."""
+    """The agent has brought down its own sandbox by passing a limit, and nothing more can be done
+    in it.
+    """
 
 
 class Workplace:
@@ -67,7 +72,8 @@ class Workplace:
         pool: where sandboxes come from.
         seconds: wall clock of one command.
 
-    Every method raises `SandboxError` where the sandbox itself failed: nothing is known about the agent's work then.
+    Every method raises `SandboxError` where the sandbox itself failed: nothing is known about the
+    agent's work then.
     """
 
     def __init__(self, pool: Pool, seconds: float) -> None:
@@ -77,7 +83,9 @@ class Workplace:
         self._lease: list[Repo] = []
         self._shell: Shell | None = None
         self._had: Effects = ()
-        self._finalizer = weakref.finalize(self, _give_up, self._held, self._lease, pool)  # must not hold the workplace
+        self._finalizer = weakref.finalize(
+            self, _give_up, self._held, self._lease, pool
+        )  # must not hold the workplace
 
     def begin(self, repo: Repo) -> None:
         """Work in this repository from now on."""
@@ -88,14 +96,18 @@ class Workplace:
     # What an agent does.
 
     def run(self, before: Effects, command: str) -> Result:
-        """Run a command in the shell, after the effects `before`. Raises `Lost` where it brought the sandbox down."""
+        """Run a command in the shell, after the effects `before`. Raises `Lost` where it brought
+        the sandbox down.
+        """
         box = self._prepared(before)
         result = self._command(box, command)
         self._had = (*before, Command(command))
         return result
 
     def write(self, before: Effects, path: str, data: bytes) -> None:
-        """Write a file, after the effects `before`. Raises `ValueError` with the sandbox's words where it refuses."""
+        """Write a file, after the effects `before`. Raises `ValueError` with the sandbox's words
+        where it refuses.
+        """
         box = self._prepared(before)
         try:
             box.write(path, data)
@@ -127,7 +139,9 @@ class Workplace:
         return self._known(self._prepared(before).run(command, self._seconds, stdin))
 
     def submission(self, before: Effects) -> collect.Submission:
-        """What is handed in, taken after everything the agent started has ended. Then the sandbox is closed."""
+        """What is handed in, taken after everything the agent started has ended. Then the sandbox
+        is closed.
+        """
         box = self._prepared(before)
         try:
             if self._shell is not None:
@@ -137,7 +151,9 @@ class Workplace:
             self.close()
 
     def fork(self) -> Workplace:
-        """One that goes on from here: in a copy of the sandbox where that can be had, else in a new one after the effects."""
+        """One that goes on from here: in a copy of the sandbox where that can be had, else in a new
+        one after the effects.
+        """
         other = Workplace(self._pool, self._seconds)
         other._repo = self._repo
         if not self._held or not self._held[0].capabilities.fork:
@@ -154,7 +170,9 @@ class Workplace:
             other._shell = copy.shell()
             other._shell.run(state, STARTING)
         other._had = self._had
-        _close_all(self._held, keep=1)  # the copy lives beside what it comes from, and may live longer than this episode
+        _close_all(
+            self._held, keep=1
+        )  # the copy lives beside what it comes from, and may live longer than this episode
         return other
 
     def close(self) -> None:
@@ -188,7 +206,9 @@ class Workplace:
         if result.error not in ("none", "exception") and not _stands(box):
             self._broken()
             if result.error == "died":  # nothing inside can end a sandbox, so something outside did
-                raise SandboxError("the sandbox ended while a command ran in it: the episode has no score")
+                raise SandboxError(
+                    "the sandbox ended while a command ran in it: the episode has no score"
+                )
             raise Lost(result.error)
         return result
 
@@ -213,7 +233,9 @@ class Workplace:
         self.close()
 
     def _shell_state(self) -> str | None:
-        """What to tell a new shell so that it is as this one; "" where there is none yet, None where it does not say."""
+        """What to tell a new shell so that it is as this one; "" where there is none yet, None
+        where it does not say.
+        """
         if self._shell is None:
             return ""
         result = self._shell.run(_DUMP, STARTING)

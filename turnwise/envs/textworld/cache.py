@@ -1,7 +1,8 @@
 """Where made games are kept: one directory a game, in the user's cache, shared by every process.
 
-A game is written to a directory of another name and renamed into place, so that it is whole or not there; when two processes
-make the same game, which is the same in both, the second finds the name taken and leaves it.
+A game is written to a directory of another name and renamed into place, so that it is whole or not
+there; when two processes make the same game, which is the same in both, the second finds the name
+taken and leaves it.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ class Made:
 
 
 def directory(given: str | os.PathLike[str] | None = None) -> Path:
-    """Where games are kept: `given`, else `$TURNWISE_CACHE/textworld`, else `turnwise/textworld` in the user's cache (XDG)."""
+    """Where games are kept: `given`, else `$TURNWISE_CACHE/textworld`, else `turnwise/textworld` in
+    the user's cache (XDG).
+    """
     if given is not None:
         return Path(given).expanduser()
     if os.environ.get(VARIABLE):
@@ -46,7 +49,11 @@ def directory(given: str | os.PathLike[str] | None = None) -> Path:
 
 def place(root: Path, spec: GameSpec, versions: str) -> Path:
     """The directory of a game; games of another version of TextWorld are other games."""
-    return root / versions.replace(", ", "-").replace(" ", "-") / f"{spec.settings.kind}-{spec.task()}-{spec.digest()}"
+    return (
+        root
+        / versions.replace(", ", "-").replace(" ", "-")
+        / f"{spec.settings.kind}-{spec.task()}-{spec.digest()}"
+    )
 
 
 def present(home: Path) -> bool:
@@ -86,4 +93,6 @@ def record(home: Path) -> Made:
     try:
         return Made(**json.loads((home / RECORD).read_text(encoding="utf8")))
     except (OSError, ValueError, TypeError) as problem:
-        raise DataError(f"the game in {home} is damaged: delete that directory, and it will be made again") from problem
+        raise DataError(
+            f"the game in {home} is damaged: delete that directory, and it will be made again"
+        ) from problem

@@ -1,8 +1,9 @@
-"""TextWorld (Côté et al. 2018) as an environment: text adventures made by the original generators, played by its interpreter.
+"""TextWorld (Côté et al. 2018) as an environment: text adventures made by the original generators,
+played by its interpreter.
 
-A task is a game, made when it is first asked for and kept in a cache. The interpreter's state is a value (see `interpreter.py`),
-so an episode is a few kilobytes beside its 36 KB of state, a fork shares that value, and the game, its logic and its interpreter
-belong to the process.
+A task is a game, made when it is first asked for and kept in a cache. The interpreter's state is a
+value (see `interpreter.py`), so an episode is a few kilobytes beside its 36 KB of state, a fork
+shares that value, and the game, its logic and its interpreter belong to the process.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from turnwise.envs.core import Outcome, TaskId, TurnEnv
+from turnwise.envs.base import Outcome, TaskId, TurnEnv
 from turnwise.envs.textworld import text
 from turnwise.envs.textworld.cache import directory
 from turnwise.envs.textworld.expert import next_command, place_after
@@ -54,19 +55,24 @@ class TextWorldEnv(TurnEnv[Moment]):
     """Text adventures of one kind.
 
     Args:
-        preset: a name of `PRESETS`, or any `wW-oO-qQ` (rooms, objects, quest length); `w2-o3-q4` when no kind is given either.
+        preset: a name of `PRESETS`, or any `wW-oO-qQ` (rooms, objects, quest length); `w2-o3-q4`
+        when no kind is given either.
         kind: `custom`, `cooking`, `treasure_hunter`, `coin_collector` or `simple`.
         settings: that kind's settings (`KINDS`), or what to change in a preset.
-        games: how many games each split has, such as `{"train": 1000}`; the others as `DEFAULT_GAMES`.
+        games: how many games each split has, such as `{"train": 1000}`; the others as
+        `DEFAULT_GAMES`.
         game_seed: another seed gives other games.
-        reward: `dense`, the points of each turn over the most there are (the return is `info["score"]`); `raw`, the points;
-            `sparse`, 1.0 on winning.
-        observation: `tidy`, or `raw` for what TextWorld's own environments show, title, prompt and all.
+        reward: `dense`, the points of each turn over the most there are (the return is
+            `info["score"]`); `raw`, the points; `sparse`, 1.0 on winning.
+        observation: `tidy`, or `raw` for what TextWorld's own environments show, title, prompt and
+        all.
         cache: where games are kept; see `cache.directory`.
-        prepare: make every missing game of every split now, in parallel, rather than each when it is asked for.
+        prepare: make every missing game of every split now, in parallel, rather than each when it
+            is asked for.
 
     Raises:
-        ConfigError: for an unknown preset, kind or setting, or `prepare` without the textworld package.
+        ConfigError: for an unknown preset, kind or setting, or `prepare` without the textworld
+            package.
     """
 
     blocking = True  # the first reset of a game waits until it is made, a second or more
@@ -92,7 +98,8 @@ class TextWorldEnv(TurnEnv[Moment]):
         if prepare:
             self.prepare()
 
-    # The contract -------------------------------------------------------------------------------------------------
+    # The contract
+    # -------------------------------------------------------------------------------------------------
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -100,12 +107,22 @@ class TextWorldEnv(TurnEnv[Moment]):
 
     def tasks(self, split: str) -> Sequence[TaskId]:
         if split not in self._sizes:
-            raise TaskError(f"there is no split {split!r} of TextWorld games: choose one of {', '.join(SPLITS)}")
+            raise TaskError(
+                f"there is no split {split!r} of TextWorld games: choose one of {', '.join(SPLITS)}"
+            )
         return [f"{split}-{index}" for index in range(self._sizes[split])]
 
     @property
     def data_hash(self) -> str:
-        parts = (VERSION, GAMES_VERSION, versions(), self.settings.key(), self._game_seed, self._reward, self._observation)
+        parts = (
+            VERSION,
+            GAMES_VERSION,
+            versions(),
+            self.settings.key(),
+            self._game_seed,
+            self._reward,
+            self._observation,
+        )
         sizes = tuple(self._sizes[split] for split in SPLITS)
         return hashlib.blake2b(repr((*parts, sizes)).encode(), digest_size=16).hexdigest()
 
@@ -114,17 +131,22 @@ class TextWorldEnv(TurnEnv[Moment]):
         return GameSpec(self.settings, split, index, self._game_seed)
 
     def prepare(self, split: str | None = None) -> int:
-        """Make the missing games of a split (or of all), in parallel, with a bar at a terminal; returns how many there were.
+        """Make the missing games of a split (or of all), in parallel, with a bar at a terminal;
+        returns how many there were.
 
         Ctrl-C leaves the games made so far in the cache.
         """
         chosen = (split,) if split is not None else SPLITS
-        return prepare([self._spec(task) for name in chosen for task in self.tasks(name)], self._root)
+        return prepare(
+            [self._spec(task) for name in chosen for task in self.tasks(name)], self._root
+        )
 
     def _begin(self, task: TaskId) -> Outcome:
         hold(self)
         told = self._story = story(game_of(self._spec(task), self._root))
-        return self._arrive(told.first_state, told.first_world, (), 0, 0, text.read(told.opening), 0)
+        return self._arrive(
+            told.first_state, told.first_world, (), 0, 0, text.read(told.opening), 0
+        )
 
     def _act(self, action: str) -> Outcome:
         assert self._now is not None and self._now.world is not None and self._story is not None
@@ -139,10 +161,19 @@ class TextWorldEnv(TurnEnv[Moment]):
         world, known = told.follow(before, answer.events)
         place = place_after(told, now.place, command, before, world)
         points = now.points if answer.score is None else answer.score
-        return self._arrive(machine, world, now.events + known, points, place, answer, points - now.points)
+        return self._arrive(
+            machine, world, now.events + known, points, place, answer, points - now.points
+        )
 
     def _arrive(
-        self, machine: ZState, world: World, events: tuple[str, ...], points: int, place: int, answer: text.Answer, gained: int
+        self,
+        machine: ZState,
+        world: World,
+        events: tuple[str, ...],
+        points: int,
+        place: int,
+        answer: text.Answer,
+        gained: int,
     ) -> Outcome:
         """Be in a state, and look at what is known about it."""
         assert self._story is not None
@@ -172,14 +203,17 @@ class TextWorldEnv(TurnEnv[Moment]):
         return text.tidy(raw) if self._observation == "tidy" else raw
 
     def expert_action(self) -> str | None:
-        """The next command of the walkthrough, of the way back to it, or of a new plan; None at the end and where none is known."""
+        """The next command of the walkthrough, of the way back to it, or of a new plan; None at the
+        end and where none is known.
+        """
         now = self._now
         if self._task is None or now is None or now.outcome.terminated:
             return None
         assert self._story is not None and now.world is not None
         return next_command(self._story, now.place, now.world, now.events)
 
-    # Snapshots, pickles, the end ----------------------------------------------------------------------------------
+    # Snapshots, pickles, the end
+    # ----------------------------------------------------------------------------------
 
     def _save(self) -> Moment | None:
         return self._now
@@ -206,7 +240,9 @@ class TextWorldEnv(TurnEnv[Moment]):
             self._load(self._now)
 
     def close(self) -> None:
-        """End this episode; with the last one open, release the games and interpreters that the process keeps, and idle makers."""
+        """End this episode; with the last one open, release the games and interpreters that the
+        process keeps, and idle makers.
+        """
         self._story, self._now, self._task = None, None, None
         if let_go(self):
             workshop().close()

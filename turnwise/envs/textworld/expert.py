@@ -1,8 +1,9 @@
 """What a player who knows the game does: its walkthrough, the way back to it, or a new plan.
 
-TextWorld records a walkthrough with each game. While the episode is on it, the expert follows it. Where the episode left it,
-TextWorld's own planner gives a new plan for the facts as they are, in every kind but cooking; in cooking games, which it cannot
-plan, the expert looks for a way back onto the walkthrough of at most `DEPTH` commands.
+TextWorld records a walkthrough with each game. While the episode is on it, the expert follows it.
+Where the episode left it, TextWorld's own planner gives a new plan for the facts as they are, in
+every kind but cooking; in cooking games, which it cannot plan, the expert looks for a way back onto
+the walkthrough of at most `DEPTH` commands.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def next_command(story: Story, place: int, world: World, events: tuple[str, ...]
 
 
 def _due(story: Story, place: int, world: World) -> int | None:
-    """The place of the walkthrough's next command that does something: cooking games' say to open what is open already."""
+    """The place of the walkthrough's next command that does something: cooking games' say to open
+    what is open already.
+    """
     if place == OFF:
         return None
     commands = range(place, len(story.walkthrough))
@@ -47,7 +50,9 @@ def _due(story: Story, place: int, world: World) -> int | None:
 
 
 def planned(story: Story, events: tuple[str, ...]) -> str | None:
-    """The first command of TextWorld's plan, as it stands after these events; None where it has none."""
+    """The first command of TextWorld's plan, as it stands after these events; None where it has
+    none.
+    """
     progress = textworld("textworld.generator.game").GameProgression(story.game, track_quests=True)
     for action in story.retrace(events)[1]:
         progress.update(action)
@@ -57,7 +62,9 @@ def planned(story: Story, events: tuple[str, ...]) -> str | None:
 
 
 def way_back(story: Story, world: World) -> str | None:
-    """The first of at most `DEPTH` commands that lead onto the walkthrough, as far along it as a shortest way does."""
+    """The first of at most `DEPTH` commands that lead onto the walkthrough, as far along it as a
+    shortest way does.
+    """
     places: dict[frozenset[object], int] = {facts: k for k, facts in enumerate(story.path())}
     queue, seen = deque([(world, 0, "")]), {world.facts}
     best: tuple[int, int, str] | None = None

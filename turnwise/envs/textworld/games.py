@@ -1,8 +1,10 @@
-"""Which games there are: names of tasks, the seeds to try for each, and which split a game belongs to.
+"""Which games there are: names of tasks, the seeds to try for each, and which split a game belongs
+to.
 
-A task is `train-17`. Its game is the first one, over a fixed sequence of seeds, that can be made and whose content belongs to
-the split: half of all contents are train, a quarter each dev and test, decided by a hash of the game's source. So no game can
-be in two splits, whatever the seeds and settings, and a split needs no other split to be made first.
+A task is `train-17`. Its game is the first one, over a fixed sequence of seeds, that can be made
+and whose content belongs to the split: half of all contents are train, a quarter each dev and test,
+decided by a hash of the game's source. So no game can be in two splits, whatever the seeds and
+settings, and a split needs no other split to be made first.
 """
 
 from __future__ import annotations
@@ -68,7 +70,9 @@ def sizes(given: Mapping[str, int] | None) -> dict[str, int]:
         if split not in SPLITS:
             raise unknown("split", str(split), SPLITS, "games of 'textworld'")
         if type(count) is not int or count < 1:
-            raise ConfigError(f"games of split {split!r} are {count!r}: give a number of at least 1")
+            raise ConfigError(
+                f"games of split {split!r} are {count!r}: give a number of at least 1"
+            )
     return {**DEFAULT_GAMES, **(given or {})}
 
 
@@ -76,7 +80,9 @@ def index_of(task: object, counts: Mapping[str, int]) -> tuple[str, int]:
     """Split and index of a task. Raises `TaskError` for what is no task."""
     found = _TASK.fullmatch(task) if isinstance(task, str) else None
     if found is None:
-        raise TaskError(f"there is no TextWorld task {task!r}: tasks are called train-0, dev-3, test-12")
+        raise TaskError(
+            f"there is no TextWorld task {task!r}: tasks are called train-0, dev-3, test-12"
+        )
     split, index = found.group(1), int(found.group(2))
     if index >= counts[split]:
         raise TaskError(

@@ -1,8 +1,9 @@
 """The Z-machine as a function: (state, command) to (state, answer).
 
-Jericho's interpreter keeps a game's whole state in its memory and stack, about 36 KB, which can be read out and put back in
-microseconds. So an environment holds a state, an immutable value, and the interpreters, one a game and few at a time, belong
-to the process. A fork shares the value; nothing is replayed and no second interpreter is started.
+Jericho's interpreter keeps a game's whole state in its memory and stack, about 36 KB, which can be
+read out and put back in microseconds. So an environment holds a state, an immutable value, and the
+interpreters, one a game and few at a time, belong to the process. A fork shares the value; nothing
+is replayed and no second interpreter is started.
 """
 
 from __future__ import annotations
@@ -23,14 +24,21 @@ import numpy as np
 from turnwise.envs.textworld.package import textworld
 
 SEED = 1234
-"""Of the interpreter's random numbers; TextWorld's games reseed with the same number and draw none."""
+"""Of the interpreter's random numbers; TextWorld's games reseed with the same number and draw none.
+"""
 LIVE = 128
-"""Interpreters kept, 1.8 MB each, the least recently used going first: as many games as are usually played at once."""
+"""Interpreters kept, 1.8 MB each, the least recently used going first: as many games as are usually
+played at once.
+"""
 COMMAND_BYTES = 198
 """Longer commands are cut, as the interpreter's buffer is."""
 _IGNORED_ATTRIBUTES = (11, 21, 31)
-"""`moved`, `visited` and `mentioned` of Inform: they change no text of TextWorld, whose rooms are always described in full."""
-_MASK = bytes(0xFF & ~sum(0x80 >> a % 8 for a in _IGNORED_ATTRIBUTES if a // 8 == byte) for byte in range(6))
+"""`moved`, `visited` and `mentioned` of Inform: they change no text of TextWorld, whose rooms are
+always described in full.
+"""
+_MASK = bytes(
+    0xFF & ~sum(0x80 >> a % 8 for a in _IGNORED_ATTRIBUTES if a // 8 == byte) for byte in range(6)
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +55,9 @@ class Interpreter:
     """One game's interpreter. Safe to use from several threads."""
 
     def __init__(self, story: Path) -> None:
-        textworld("textworld.envs.zmachine.jericho")  # silences a warning about games that are not classics
+        textworld(
+            "textworld.envs.zmachine.jericho"
+        )  # silences a warning about games that are not classics
         self._frotz = textworld("jericho").FrotzEnv(str(story), seed=SEED)
         self._lock = threading.Lock()
         self._at: ZState | None = None
@@ -82,7 +92,8 @@ class Interpreter:
         return ZState(memory.tobytes(), stack.tobytes(), tuple(registers))
 
     def world(self, state: ZState) -> bytes:
-        """The objects: where each is, in the order in which they are listed, with its attributes; and what input is awaited.
+        """The objects: where each is, in the order in which they are listed, with its attributes;
+        and what input is awaited.
 
         Left out are the turn counter, the text of the last command, and attributes without effect.
         """
@@ -90,7 +101,9 @@ class Interpreter:
         end = len(memory)
         while at + 14 <= end:
             entry = memory[at : at + 14]
-            end = min(end, struct.unpack(">H", entry[12:])[0])  # the first property table follows the last object
+            end = min(
+                end, struct.unpack(">H", entry[12:])[0]
+            )  # the first property table follows the last object
             entries.append(bytes(a & b for a, b in zip(entry, _MASK, strict=False)) + entry[6:12])
             at += 14
         return b"".join(entries) + repr(state.registers[:2]).encode()
@@ -117,8 +130,13 @@ def release() -> None:
     with _live_lock:
         _live.clear()
     gc.collect()
-    # What was freed stays with glibc's allocator until it is asked for; other systems have no such call.
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform.startswith("linux") else None
+    # What was freed stays with glibc's allocator until it is asked for; other systems have no such
+    # call.
+    trim = (
+        getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if sys.platform.startswith("linux")
+        else None
+    )
     if trim is not None:
         trim(0)
 

@@ -1,8 +1,10 @@
-"""Making games with TextWorld's generators, in a process of its own: `python -m turnwise.envs.textworld.maker`.
+"""Making games with TextWorld's generators, in a process of its own: `python -m
+turnwise.envs.textworld.maker`.
 
-TextWorld's cooking games depend on the order of Python's sets of strings, which changes from process to process unless
-`PYTHONHASHSEED` is set before the interpreter starts. So no game is made in the process that plays it: a maker is started with
-`PYTHONHASHSEED=0`, reads one JSON request a line and answers each with one JSON line, until its input ends.
+TextWorld's cooking games depend on the order of Python's sets of strings, which changes from
+process to process unless `PYTHONHASHSEED` is set before the interpreter starts. So no game is made
+in the process that plays it: a maker is started with `PYTHONHASHSEED=0`, reads one JSON request a
+line and answers each with one JSON line, until its input ends.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import os
 import signal
 import sys
 from functools import cache as cache_once
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +32,26 @@ _TW_SPLIT = {"train": "train", "dev": "valid", "test": "test"}
 
 
 def make_game(spec: GameSpec, root: Path) -> Path:
-    """Make a game and keep it in the cache; returns its directory. To be reproducible, in a maker process.
+    """Make a game and keep it in the cache; returns its directory. To be reproducible, in a maker
+    process.
 
     Raises:
-        DataError: where no seed gives a game of these settings for this split, or the cache cannot be written.
+        DataError: where no seed gives a game of these settings for this split, or the cache cannot
+            be written.
     """
     home = cache.place(root, spec, versions())
     if cache.present(home):
         return home
     generator = textworld("textworld.generator")
     inform = textworld("textworld.generator.inform7")
-    refused = (generator.QuestGenerationError, generator.CouldNotCompileGameError, AssertionError, ValueError, IndexError, KeyError)
+    refused = (
+        generator.QuestGenerationError,
+        generator.CouldNotCompileGameError,
+        AssertionError,
+        ValueError,
+        IndexError,
+        KeyError,
+    )
     last: Exception | None = None
     for attempt in range(ATTEMPTS):
         seed = spec.candidate(attempt)
@@ -48,9 +60,17 @@ def make_game(spec: GameSpec, root: Path) -> Path:
             source = inform.generate_inform7_source(game)
             if split_of(source) != spec.split:
                 continue
-            made = cache.Made(spec.task(), spec.settings.key(), seed, attempt + 1, content_hash(source), versions())
-            cache.keep(home, made, lambda draft, game=game, source=source: _write(game, source, draft))  # type: ignore[misc]
-        except refused as problem:  # TextWorld's generators give up on some seeds in several ways; the next seed is tried
+            made = cache.Made(
+                spec.task(),
+                spec.settings.key(),
+                seed,
+                attempt + 1,
+                content_hash(source),
+                versions(),
+            )
+            cache.keep(home, made, partial(_write, game, source))
+        except refused as problem:
+            # TextWorld's generators give up on some seeds in several ways; the next seed is tried
             last = problem
             continue
         return home
@@ -62,7 +82,9 @@ def make_game(spec: GameSpec, root: Path) -> Path:
 
 @cache_once
 def _parse_once() -> None:
-    """TextWorld parses the same files of logic and grammar anew for every game, most of the time it takes; a maker does it once."""
+    """TextWorld parses the same files of logic and grammar anew for every game, most of the time it
+    takes; a maker does it once.
+    """
     knowledge = textworld("textworld.generator.data").KnowledgeBase
     parse, parsed = knowledge.load, dict[tuple[Any, ...], Any]()
 
@@ -82,7 +104,11 @@ def _generate(spec: GameSpec, seed: int) -> Any:
     options.seeds = seed
     kind = spec.settings.kind
     if kind == "custom":
-        options.nb_rooms, options.nb_objects, options.quest_length = values["rooms"], values["objects"], values["quest_length"]
+        options.nb_rooms, options.nb_objects, options.quest_length = (
+            values["rooms"],
+            values["objects"],
+            values["quest_length"],
+        )
         for name in ("theme", "only_last_action", "blend_instructions", "ambiguous_instructions"):
             setattr(options.grammar, name, values[name])
         return textworld("textworld.generator").make_game(options)
@@ -100,7 +126,8 @@ def _write(game: Any, source: str, draft: Path) -> None:
     (draft / cache.STORY).with_suffix(".ni").unlink(missing_ok=True)
 
 
-# The process ------------------------------------------------------------------------------------------------------------
+# The process
+# ------------------------------------------------------------------------------------------------------------
 
 
 def request(spec: GameSpec, root: Path) -> str:
@@ -120,7 +147,9 @@ def answer(line: str) -> dict[str, str]:
     except TurnwiseError as problem:
         return {"error": str(problem)}
     except Exception as problem:  # the sentence is raised again where the game was asked for
-        return {"error": f"TextWorld failed to make {spec.task()} of {spec.settings.key()!r}: {type(problem).__name__}: {problem}"}
+        return {
+            "error": f"TextWorld failed to make {spec.task()} of {spec.settings.key()!r}: {type(problem).__name__}: {problem}"
+        }
 
 
 def main() -> None:

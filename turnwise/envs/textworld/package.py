@@ -27,7 +27,9 @@ def textworld(module: str = "textworld") -> Any:
 
 @cache
 def versions() -> str:
-    """What the transcripts depend on: `textworld 1.7.0, jericho 3.3.1`; `absent` for a package that is not installed."""
+    """What the transcripts depend on: `textworld 1.7.0, jericho 3.3.1`; `absent` for a package that
+    is not installed.
+    """
     return ", ".join(f"{name} {_version(name)}" for name in ("textworld", "jericho"))
 
 

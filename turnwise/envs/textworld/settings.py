@@ -1,8 +1,9 @@
 """What a TextWorld game is made from: its kind, and that kind's settings.
 
-The five kinds are the generators of the `textworld` package (Côté et al. 2018, arXiv 1806.11532). A preset is a name for one
-of them with its settings; `wW-oO-qQ`, rooms, objects and quest length of the Practitioner's Guide to multi-turn agentic RL
-(arXiv 2510.01132, section 3), is understood for any three numbers.
+The five kinds are the generators of the `textworld` package (Côté et al. 2018, arXiv 1806.11532). A
+preset is a name for one of them with its settings; `wW-oO-qQ`, rooms, objects and quest length of
+the Practitioner's Guide to multi-turn agentic RL (arXiv 2510.01132, section 3), is understood for
+any three numbers.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ KINDS: dict[str, dict[str, Value]] = {
     "coin_collector": {"level": 5},
     "simple": {"rewards": "dense", "goal": "brief"},
 }  # fmt: skip
-"""Every kind, with its settings and their defaults. `custom` is `tw-make custom`, the others are TextWorld's challenges."""
+"""Every kind, with its settings and their defaults. `custom` is `tw-make custom`, the others are
+TextWorld's challenges.
+"""
 
 _BOUNDS: dict[tuple[str, str], tuple[int, int]] = {
     ("custom", "rooms"): (1, 100),
@@ -49,7 +52,10 @@ _CHOICES: dict[tuple[str, str], tuple[Value, ...]] = {
 
 PRESETS: dict[str, tuple[str, dict[str, Value]]] = {
     **{
-        f"w{rooms}-o{objects}-q{length}": ("custom", {"rooms": rooms, "objects": objects, "quest_length": length})
+        f"w{rooms}-o{objects}-q{length}": (
+            "custom",
+            {"rooms": rooms, "objects": objects, "quest_length": length},
+        )
         for rooms, objects, length in ((2, 3, 4), (8, 3, 4), (2, 12, 4), (8, 12, 4), (4, 6, 8))
     },
     "cooking": ("cooking", {}),
@@ -59,7 +65,9 @@ PRESETS: dict[str, tuple[str, dict[str, Value]]] = {
     "coin-distractors": ("coin_collector", {"level": 105}),
     "simple": ("simple", {}),
 }
-"""Named settings. The first five are the Practitioner's Guide's; what its `cooking` was is not published, ours is one room."""
+"""Named settings. The first five are the Practitioner's Guide's; what its `cooking` was is not
+published, ours is one room.
+"""
 
 _SIZE = re.compile(r"w([1-9]\d*)-o([1-9]\d*)-q([1-9]\d*)")
 
@@ -79,15 +87,21 @@ class GameSettings:
         return dict(self.options)
 
     def key(self) -> str:
-        """What tells these settings from others, whatever they are called: `coin_collector level=5`."""
+        """What tells these settings from others, whatever they are called: `coin_collector
+        level=5`.
+        """
         return " ".join([self.kind, *(f"{name}={value}" for name, value in self.options)])
 
 
-def game_settings(preset: str | None = None, kind: str | None = None, settings: Mapping[str, Any] | None = None) -> GameSettings:
-    """The settings that a preset, or a kind with settings, stands for; `settings` override the preset's.
+def game_settings(
+    preset: str | None = None, kind: str | None = None, settings: Mapping[str, Any] | None = None
+) -> GameSettings:
+    """The settings that a preset, or a kind with settings, stands for; `settings` override the
+    preset's.
 
     Raises:
-        ConfigError: for an unknown preset, kind or setting, a value it cannot have, or both a preset and another kind.
+        ConfigError: for an unknown preset, kind or setting, a value it cannot have, or both a
+            preset and another kind.
     """
     if preset is None and kind is None:
         preset = "w2-o3-q4"
@@ -111,7 +125,11 @@ def game_settings(preset: str | None = None, kind: str | None = None, settings: 
             f"take={chosen['take']} is more than the recipe's {chosen['recipe']} ingredients: give recipe={chosen['take']}"
         )
     _rooms(named, chosen)
-    return GameSettings(named, tuple(sorted(chosen.items())), preset if preset and not settings else "custom settings")
+    return GameSettings(
+        named,
+        tuple(sorted(chosen.items())),
+        preset if preset and not settings else "custom settings",
+    )
 
 
 def _preset(name: str) -> tuple[str, dict[str, Value]]:
@@ -129,18 +147,26 @@ def _check(kind: str, name: str, value: Any) -> None:
         raise unknown("setting", str(name), KINDS[kind], f"games of kind {kind!r}")
     wanted = type(KINDS[kind][name])
     if type(value) is not wanted:
-        raise ConfigError(f"setting {name!r} of {kind!r} is {value!r}: give a value of type {wanted.__name__}")
+        raise ConfigError(
+            f"setting {name!r} of {kind!r} is {value!r}: give a value of type {wanted.__name__}"
+        )
     bounds = _BOUNDS.get((kind, name))
     if bounds is not None and not bounds[0] <= int(value) <= bounds[1]:
         low, high = bounds
-        raise ConfigError(f"setting {name!r} of {kind!r} is {value}: give a number from {low} to {high}")
+        raise ConfigError(
+            f"setting {name!r} of {kind!r} is {value}: give a number from {low} to {high}"
+        )
     choices = _CHOICES.get((kind, name))
     if choices is not None and value not in choices:
-        raise ConfigError(f"setting {name!r} of {kind!r} is {value!r}: give one of {', '.join(map(str, choices))}")
+        raise ConfigError(
+            f"setting {name!r} of {kind!r} is {value!r}: give one of {', '.join(map(str, choices))}"
+        )
 
 
 def _rooms(kind: str, chosen: Mapping[str, Value]) -> None:
-    """A Z-machine game has room for 100 rooms; coin_collector's levels from 101 and 201 have two and three for each step."""
+    """A Z-machine game has room for 100 rooms; coin_collector's levels from 101 and 201 have two
+    and three for each step.
+    """
     if kind != "coin_collector":
         return
     level = int(chosen["level"])

@@ -1,8 +1,8 @@
 """A game as it is played: its opening, its logic, and what follows from the facts of its world.
 
-The interpreter tells what happens; which commands are admissible, TextWorld's logic derives from facts that it keeps in step
-with the events the interpreter reports. Facts are values here too: a world is made once for each set of facts and shared by
-all episodes that come through it.
+The interpreter tells what happens; which commands are admissible, TextWorld's logic derives from
+facts that it keeps in step with the events the interpreter reports. Facts are values here too: a
+world is made once for each set of facts and shared by all episodes that come through it.
 """
 
 from __future__ import annotations
@@ -39,14 +39,18 @@ class World:
 
 
 class Story:
-    """One game, loaded. Shared by every environment of the process; nothing in it changes but what it remembers."""
+    """One game, loaded. Shared by every environment of the process; nothing in it changes but what
+    it remembers.
+    """
 
     def __init__(self, home: Path) -> None:
         self.home = home
         try:
             game = textworld("textworld.generator.game").Game.load(str(home / cache.LOGIC))
         except (OSError, ValueError, KeyError, TypeError) as problem:
-            raise DataError(f"the game in {home} is damaged: delete that directory, and it will be made again") from problem
+            raise DataError(
+                f"the game in {home} is damaged: delete that directory, and it will be made again"
+            ) from problem
         self.game, self.made = game, cache.record(home)
         self.inform = textworld("textworld.generator.inform7").Inform7Game(game)
         self.rules, self.constants = list(game.kb.rules.values()), game.kb.types.constants_mapping
@@ -154,9 +158,11 @@ def hold(player: object) -> None:
 
 
 def let_go(player: object) -> bool:
-    """Nothing is kept for this one any more; with the last, every loaded game and interpreter of the process is dropped.
+    """Nothing is kept for this one any more; with the last, every loaded game and interpreter of
+    the process is dropped.
 
-    One of many episodes that closes leaves the others what they play with. Returns whether it was the last.
+    One of many episodes that closes leaves the others what they play with. Returns whether it was
+    the last.
     """
     with _loading:
         _players.discard(player)

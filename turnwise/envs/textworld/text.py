@@ -1,8 +1,10 @@
-"""What the interpreter prints, taken apart: events, score and turns out of the way, the rest for the agent.
+"""What the interpreter prints, taken apart: events, score and turns out of the way, the rest for
+the agent.
 
-With tracing on, a TextWorld game prints `[taking the key]` … `[taking the key - succeeded]` around what happens, and score and
-turns in tags. `raw` leaves of that what TextWorld's own environments show; `tidy` is the same without the title's letters, the
-prompt with its status line and the closing menu, which are there for people at terminals.
+With tracing on, a TextWorld game prints `[taking the key]` … `[taking the key - succeeded]` around
+what happens, and score and turns in tags. `raw` leaves of that what TextWorld's own environments
+show; `tidy` is the same without the title's letters, the prompt with its status line and the
+closing menu, which are there for people at terminals.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ _TAG = re.compile(r"\[[^]]+\]\n?")
 _SUCCEEDED = " - succeeded"
 _STATUS = re.compile(r"\s*>?[ ]{8,}-= [^\n]* =-\s*-?\d+/\d+\s*\Z")
 _TITLE = re.compile(r"\A(?:[ \t]*[_|$\\/<> \t]*\n)+")
-_MENU = re.compile(r"\s*Would you like to RESTART, RESTORE a saved game, QUIT or UNDO the last command\?\s*>?\s*\Z")
+_MENU = re.compile(
+    r"\s*Would you like to RESTART, RESTORE a saved game, QUIT or UNDO the last command\?\s*>?\s*\Z"
+)
 _MARGIN = re.compile(r"\A {8,}")
 _GAPS = re.compile(r"\n[ \t]*(?:\n[ \t]*)+\n")
 
@@ -45,7 +49,9 @@ def command_of(action: str) -> str:
 
 
 def refused(command: str) -> bool:
-    """Whether a command is for the machine and not the game: `save` writes a file, `version` shows the day of compilation."""
+    """Whether a command is for the machine and not the game: `save` writes a file, `version` shows
+    the day of compilation.
+    """
     return _NOT_FOR_PLAYERS.search(command.lower()) is not None
 
 
@@ -64,7 +70,9 @@ def read(printed: str) -> Answer:
         event, succeeded, _ = tag.strip()[1:-1].partition(_SUCCEEDED)
         if succeeded and "(" not in event and ")" not in event:
             events.append(event)
-    return Answer(text, tuple(events), score, "*** The End ***" in text, "*** You lost! ***" in text)
+    return Answer(
+        text, tuple(events), score, "*** The End ***" in text, "*** You lost! ***" in text
+    )
 
 
 def tidy(raw: str) -> str:

@@ -17,7 +17,8 @@ _told = threading.Event()
 
 
 def game_of(spec: GameSpec, root: Path) -> Path:
-    """The directory of a game, which is made where it is missing. The first time in a process, a line on stderr says so.
+    """The directory of a game, which is made where it is missing. The first time in a process, a
+    line on stderr says so.
 
     Raises:
         ConfigError: without the textworld package.
@@ -29,17 +30,24 @@ def game_of(spec: GameSpec, root: Path) -> Path:
         return home
     if not _told.is_set():
         _told.set()
-        print(f"textworld: making games as they are asked for, a second or two each; they are kept in {root}", file=sys.stderr)
+        print(
+            f"textworld: making games as they are asked for, a second or two each; they are kept in {root}",
+            file=sys.stderr,
+        )
     return workshop().make(spec, root)
 
 
 def prepare(specs: Sequence[GameSpec], root: Path) -> int:
-    """Have the missing ones of many games made, in parallel; returns how many there were. Raises as `game_of` does."""
+    """Have the missing ones of many games made, in parallel; returns how many there were. Raises as
+    `game_of` does.
+    """
     missing = [spec for spec in specs if not cache.present(cache.place(root, spec, versions()))]
     if missing:
         textworld()
         try:
-            with _bar(len(missing), f"making {len(missing)} {missing[0].settings.preset} games") as made:
+            with _bar(
+                len(missing), f"making {len(missing)} {missing[0].settings.preset} games"
+            ) as made:
                 make_all(missing, root, made)
         finally:
             workshop().close()
@@ -53,9 +61,20 @@ def _bar(total: int, label: str) -> Iterator[Callable[[], None]]:
         yield lambda: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total)
         yield lambda: bar.advance(task)

@@ -1,4 +1,6 @@
-"""Maker processes: started when games are missing, at most as many as there are processors, gone after half a minute idle."""
+"""Maker processes: started when games are missing, at most as many as there are processors, gone
+after half a minute idle.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ class Maker:
             [sys.executable, "-m", "turnwise.envs.textworld.maker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, encoding="utf8",
             env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}, start_new_session=True,
-            cwd=Path(__file__).parent,  # TextWorld would take rules and words from a directory textworld_data where it runs
+            # TextWorld would take rules and words from a directory textworld_data where it runs
+            cwd=Path(__file__).parent,
         )  # fmt: skip
 
     def make(self, spec: GameSpec, root: Path) -> Path:
@@ -143,8 +146,12 @@ def workshop() -> Workshop:
         return _workshop[1]
 
 
-def make_all(specs: Sequence[GameSpec], root: Path, on_made: Callable[[], None] = lambda: None) -> list[Path]:
-    """The directories of many games, those that are missing made in parallel. After Ctrl-C the games made so far are kept."""
+def make_all(
+    specs: Sequence[GameSpec], root: Path, on_made: Callable[[], None] = lambda: None
+) -> list[Path]:
+    """The directories of many games, those that are missing made in parallel. After Ctrl-C the
+    games made so far are kept.
+    """
     shop = workshop()
     stop = threading.Event()
 

@@ -1,4 +1,6 @@
-"""Tool-integrated math: problems with exact answers, solved in turns of writing Python and reading what it prints."""
+"""Tool-integrated math: problems with exact answers, solved in turns of writing Python and reading
+what it prints.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 r"""Where an answer stands in a text: the last balanced ``\boxed{}``.
 
-The scan reads the text once with a stack of open braces, so its time is linear in the text whatever a model writes, and two boxes
-that stand side by side stay two. Braces with a backslash are printed characters and do not count.
+The scan reads the text once with a stack of open braces, so its time is linear in the text whatever
+a model writes, and two boxes that stand side by side stay two. Braces with a backslash are printed
+characters and do not count.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ _HASHES = re.compile(r"^####[ \t]*(\S.*?)\s*$", re.MULTILINE)
 
 
 def last_boxed(text: str) -> str | None:
-    r"""What the last balanced ``\boxed{}`` (or ``\fbox{}``) of a text holds, stripped; None where there is none.
+    r"""What the last balanced ``\boxed{}`` (or ``\fbox{}``) of a text holds, stripped; None where
+    there is none.
 
-    "Last" is the one that opens last: of ``\boxed{x = \boxed{5}}`` it is 5. A box that is never closed does not count.
+    "Last" is the one that opens last: of ``\boxed{x = \boxed{5}}`` it is 5. A box that is never
+    closed does not count.
     """
     opened: list[int | None] = []
     best: tuple[int, int] | None = None
@@ -36,7 +39,8 @@ def last_boxed(text: str) -> str | None:
 def solution_answer(solution: str) -> str | None:
     r"""The answer at the end of a reference solution, as data sets write them.
 
-    MATH boxes it, now and then without braces (``\boxed 5$``); GSM8K ends in a line ``#### 1,080``. None where there is neither.
+    MATH boxes it, now and then without braces (``\boxed 5$``); GSM8K ends in a line ``#### 1,080``.
+    None where there is neither.
     """
     boxed = last_boxed(solution)
     if boxed is not None:

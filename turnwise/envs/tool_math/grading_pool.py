@@ -1,16 +1,20 @@
 """Worker processes that compare answers by algebra, under limits that hold against the answer.
 
-An answer is written by a model that is rewarded for being right, and algebra on it can cost anything: a tower of powers, a
-factorial of a billion. So each comparison runs in a child that the kernel ends after so much processor time and the parent kills
-after so much wall-clock time; it is replaced at the next need. Workers are started on first use, are shared by all threads, are
-programs of their own (no `__main__` guard is needed, a fork of this process does not share them) and end with the process.
+An answer is written by a model that is rewarded for being right, and algebra on it can cost
+anything: a tower of powers, a factorial of a billion. So each comparison runs in a child that the
+kernel ends after so much processor time and the parent kills after so much wall-clock time; it is
+replaced at the next need. Workers are started on first use, are shared by all threads, are programs
+of their own (no `__main__` guard is needed, a fork of this process does not share them) and end
+with the process.
 
-Whose fault an ending was decides what it means. Time used up is the answer's, unless the gold uses it up against 0 as well. Where
-a worker dies (twice) or reaches the wall clock, a comparison known to work is made: if that passes, the answer is to blame,
-otherwise `GraderError` says that nothing is known. That is an infrastructure error, never a wrong answer.
+Whose fault an ending was decides what it means. Time used up is the answer's, unless the gold uses
+it up against 0 as well. Where a worker dies (twice) or reaches the wall clock, a comparison known
+to work is made: if that passes, the answer is to blame, otherwise `GraderError` says that nothing
+is known. That is an infrastructure error, never a wrong answer.
 
-This is no sandbox: the worker has an empty environment and limits, but the user's files and rights, and trusts sympy's parser to
-evaluate mathematics only. Where that is not enough, run the whole program in one of `turnwise.sandbox`.
+This is no sandbox: the worker has an empty environment and limits, but the user's files and rights,
+and trusts sympy's parser to evaluate mathematics only. Where that is not enough, run the whole
+program in one of `turnwise.sandbox`.
 """
 
 from __future__ import annotations
@@ -49,15 +53,23 @@ class _Worker:
 
     def __init__(self) -> None:
         keep = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-I", str(_PROGRAM), json.dumps([path for path in sys.path if path])]
-        # Its own session: Ctrl-C is for the program that grades. Unbuffered, so that every byte read is ours to count.
+        command = [
+            sys.executable,
+            "-I",
+            str(_PROGRAM),
+            json.dumps([path for path in sys.path if path]),
+        ]
+        # Its own session: Ctrl-C is for the program that grades. Unbuffered, so that every byte
+        # read is ours to count.
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=keep, cwd="/", bufsize=0,
             start_new_session=True,
         )  # fmt: skip
         self.pending = b""
 
-    def ask(self, line: dict[str, Any] | None, seconds: float) -> dict[str, Any] | Literal["stalled", "ended"]:
+    def ask(
+        self, line: dict[str, Any] | None, seconds: float
+    ) -> dict[str, Any] | Literal["stalled", "ended"]:
         """Send one line (None: wait for the greeting) and read one, within `seconds` of wall clock."""
         assert self.process.stdin is not None and self.process.stdout is not None
         if line is not None:
@@ -100,7 +112,9 @@ class Limits:
     """What one comparison may cost."""
 
     cpu_seconds: float = 2.0
-    """Processor time, enforced by the kernel, so that a busy machine grades as an idle one does. Real answers take a tenth."""
+    """Processor time, enforced by the kernel, so that a busy machine grades as an idle one does.
+    Real answers take a tenth.
+    """
     wall_seconds: float = 20.0
     """Wall clock, enforced by the parent."""
 
@@ -122,8 +136,8 @@ class GradingPool:
         """Whether two LaTeX answers are equal by math-verify, the gold first.
 
         Raises:
-            GraderError: without math-verify or its antlr runtime, for a gold that cannot be compared within the limits, or where
-                workers cannot run.
+            GraderError: without math-verify or its antlr runtime, for a gold that cannot be
+                compared within the limits, or where workers cannot run.
         """
         verdict = self._patient(gold, answer)
         if verdict in ("timeout", "died") and self._patient(gold, "0") in ("timeout", "died"):
@@ -138,7 +152,9 @@ class GradingPool:
         if ending == "died":
             ending = self._once(gold, answer)
         if ending in ("stalled", "died") and self._once(*_CANARY) != "equal":
-            raise GraderError("grading workers end on answers known to be good: is the machine out of memory or processes?")
+            raise GraderError(
+                "grading workers end on answers known to be good: is the machine out of memory or processes?"
+            )
         return "timeout" if ending == "stalled" else ending
 
     def _once(self, gold: str, answer: str) -> Verdict | Literal["stalled"]:
@@ -148,7 +164,10 @@ class GradingPool:
             if worker is None or worker.process.poll() is not None:
                 self._drop(worker)
                 worker = self._start()
-            reply = worker.ask({"gold": gold, "answer": answer, "seconds": self.limits.cpu_seconds}, self.limits.wall_seconds)
+            reply = worker.ask(
+                {"gold": gold, "answer": answer, "seconds": self.limits.cpu_seconds},
+                self.limits.wall_seconds,
+            )
             if isinstance(reply, dict):
                 # An exception inside the comparison (memory, recursion) is the algebra's "no".
                 return "equal" if reply.get("equal") else "different"
@@ -158,7 +177,13 @@ class GradingPool:
                     worker.process.wait(timeout=10)
             ended, worker = worker, None
             status = self._drop(ended)
-            return "stalled" if reply == "stalled" else "timeout" if status == -signal.SIGPROF else "died"
+            return (
+                "stalled"
+                if reply == "stalled"
+                else "timeout"
+                if status == -signal.SIGPROF
+                else "died"
+            )
         except BaseException:
             self._drop(worker)
             worker = None
@@ -182,8 +207,12 @@ class GradingPool:
         reply = worker.ask(None, _START_SECONDS)
         if not (isinstance(reply, dict) and reply.get("ready")):
             self._drop(worker)
-            why = reply.get("error") if isinstance(reply, dict) else f"it {reply} before it was ready"
-            raise GraderError(f"a grading worker cannot work ({why}): pip install 'turnwise[math]' brings what it needs")
+            why = (
+                reply.get("error") if isinstance(reply, dict) else f"it {reply} before it was ready"
+            )
+            raise GraderError(
+                f"a grading worker cannot work ({why}): pip install 'turnwise[math]' brings what it needs"
+            )
         return worker
 
     def _drop(self, worker: _Worker | None) -> int | None:
@@ -200,7 +229,9 @@ class GradingPool:
             return [worker.process.pid for worker in self._live]
 
     def close(self) -> None:
-        """Kill every worker. A comparison under way in another thread raises `GraderError` or finishes."""
+        """Kill every worker. A comparison under way in another thread raises `GraderError` or
+        finishes.
+        """
         self._closed = True
         with self._lock:
             live, self._live = list(self._live), set()
@@ -209,9 +240,13 @@ class GradingPool:
             worker.process.wait()
 
     def forget(self) -> None:
-        """In a forked child: the workers are the parent's; close the copies of their pipes and leave them alone."""
+        """In a forked child: the workers are the parent's; close the copies of their pipes and
+        leave them alone.
+        """
         for worker in self._live:
-            worker.process.returncode = 0  # or the interpreter would wait for a process that is not its child
+            worker.process.returncode = (
+                0  # or the interpreter would wait for a process that is not its child
+            )
             worker.forget()
 
 

@@ -1,12 +1,16 @@
-r"""The process in which answers are compared by algebra: run as a program, never imported by the package.
+r"""The process in which answers are compared by algebra: run as a program, never imported by the
+package.
 
-It reads JSON lines ``{"gold", "answer", "seconds"}`` from standard input and answers ``{"equal": bool}`` or ``{"error": text}`` on
-standard output, the gold first because math-verify's comparison is not symmetric (``1<x<2`` accepts ``(1,2)``, not the reverse).
-Only LaTeX extraction is used: the fallback for plain expressions would find the 5 in "garbage 5".
+It reads JSON lines ``{"gold", "answer", "seconds"}`` from standard input and answers ``{"equal":
+bool}`` or ``{"error": text}`` on standard output, the gold first because math-verify's comparison
+is not symmetric (``1<x<2`` accepts ``(1,2)``, not the reverse). Only LaTeX extraction is used: the
+fallback for plain expressions would find the 5 in "garbage 5".
 
-What holds it: an address-space limit, no core, no file larger than nothing, no child processes where the user is not root, and a
-limit of processor time for each comparison that the kernel enforces with SIGPROF, whose default action ends the process even in the
-middle of one long multiplication, and even when the parent is gone. It holds no secret: it starts in an empty environment.
+What holds it: an address-space limit, no core, no file larger than nothing, no child processes
+where the user is not root, and a limit of processor time for each comparison that the kernel
+enforces with SIGPROF, whose default action ends the process even in the middle of one long
+multiplication, and even when the parent is gone. It holds no secret: it starts in an empty
+environment.
 """
 
 import json
@@ -20,7 +24,9 @@ MEMORY = 768 << 20
 
 
 def _limit() -> None:
-    """Give up what a comparison has no use for. macOS cannot limit address space; the processor limit holds there too."""
+    """Give up what a comparison has no use for. macOS cannot limit address space; the processor
+    limit holds there too.
+    """
     limits = {"RLIMIT_AS": MEMORY, "RLIMIT_CORE": 0, "RLIMIT_FSIZE": 0, "RLIMIT_NPROC": 0}
     for name, value in limits.items():
         try:

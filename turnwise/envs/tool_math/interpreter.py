@@ -1,13 +1,16 @@
-"""The interpreter of one episode: a sandbox and a session, made when the first code comes and made again when it is lost.
+"""The interpreter of one episode: a sandbox and a session, made when the first code comes and made
+again when it is lost.
 
-What the episode *is* are the cells it has run; the interpreter is only a quick way to have run them. So `run` is told the
-cells that came before, and where the live session has run others (after a snapshot was restored) or none (after unpickling, or
-in a fork of a sandbox that cannot fork) a new one runs them again first. Global random generators begin the same in every
-session and go on the same in a fork, so that a fork and a replay print the same.
+What the episode *is* are the cells it has run; the interpreter is only a quick way to have run
+them. So `run` is told the cells that came before, and where the live session has run others (after
+a snapshot was restored) or none (after unpickling, or in a fork of a sandbox that cannot fork) a
+new one runs them again first. Global random generators begin the same in every session and go on
+the same in a fork, so that a fork and a replay print the same.
 
-A new sandbox costs several times what a copy of one costs. So there is a pool of sandboxes whose session has run nothing but the
-prelude; an interpreter takes one for itself, works in a copy, and puts it back at the end. Episodes that are played at the same
-time never share a sandbox, and one whose episode was stopped by force is not used again.
+A new sandbox costs several times what a copy of one costs. So there is a pool of sandboxes whose
+session has run nothing but the prelude; an interpreter takes one for itself, works in a copy, and
+puts it back at the end. Episodes that are played at the same time never share a sandbox, and one
+whose episode was stopped by force is not used again.
 """
 
 from __future__ import annotations
@@ -54,7 +57,9 @@ def final_answer(answer):
 
 
 def sandboxes(backend: str | Callable[[Spec], Sandbox], limits: Limits) -> MakeSandbox:
-    """What opens a sandbox for one interpreter: numpy and sympy warm where they are installed, hashes of text always the same."""
+    """What opens a sandbox for one interpreter: numpy and sympy warm where they are installed,
+    hashes of text always the same.
+    """
     warm = tuple(name for name in ("numpy", "sympy") if find_spec(name) is not None)
     spec = Spec(limits=limits, environment={"PYTHONHASHSEED": "0"}, preload=warm)
     if not isinstance(backend, str):
@@ -84,13 +89,17 @@ class Pool:
         weakref.finalize(self, _close_all, self._waiting)
 
     def take(self) -> tuple[Sandbox, ...]:
-        """A sandbox with one session that has run the prelude, and where it can be copied the one it is a copy of."""
+        """A sandbox with one session that has run the prelude, and where it can be copied the one
+        it is a copy of.
+        """
         with self._lock:
             origin = self._waiting.pop() if self._waiting else None
         if origin is not None:
             try:
                 return origin.fork(), origin
-            except SandboxError:  # an earlier episode lived beside it and may have harmed it: make another
+            except (
+                SandboxError
+            ):  # an earlier episode lived beside it and may have harmed it: make another
                 origin.close()
         made = self._made()
         if not made.capabilities.fork:
@@ -114,7 +123,9 @@ class Pool:
         try:
             result = sandbox.session().run(self._prelude, STARTING)
             if result.error != "none":
-                raise SandboxError(f"a session could not begin ({result.error}: {result.stderr.strip()[-300:]})")
+                raise SandboxError(
+                    f"a session could not begin ({result.error}: {result.stderr.strip()[-300:]})"
+                )
         except BaseException:
             sandbox.close()
             raise
@@ -134,7 +145,9 @@ class Interpreter:
         self._held: list[Sandbox] = []  # the sandbox, and what it is a copy of
         self._session: Session | None = None
         self._ran: tuple[str, ...] = ()
-        self._finalizer = weakref.finalize(self, _give_up, self._held, pool)  # must not hold the interpreter
+        self._finalizer = weakref.finalize(
+            self, _give_up, self._held, pool
+        )  # must not hold the interpreter
 
     @property
     def live(self) -> bool:
@@ -145,7 +158,8 @@ class Interpreter:
         """Run `code` in an interpreter that has run the cells `before`, and nothing else.
 
         Raises:
-            SandboxError: when the sandbox failed, or a cell that ran before does not run again: nothing is known about `code`.
+            SandboxError: when the sandbox failed, or a cell that ran before does not run again:
+                nothing is known about `code`.
         """
         session = self._prepared(tuple(before))
         result = self._checked(session.run(code, self._seconds))
@@ -156,13 +170,17 @@ class Interpreter:
         return result
 
     def fork(self) -> Interpreter:
-        """One that goes on from here: a copy of the sandbox where it can be copied, else one that will run the cells again."""
+        """One that goes on from here: a copy of the sandbox where it can be copied, else one that
+        will run the cells again.
+        """
         other = Interpreter(self._pool, self._seconds)
         if self.live and self._held[0].capabilities.fork:
             copy = self._held[0].fork()
             other._held.append(copy)
             (other._session,), other._ran = copy.sessions, self._ran
-            _close_all(self._held, keep=1)  # the copy lives beside it, and may live longer than this episode
+            _close_all(
+                self._held, keep=1
+            )  # the copy lives beside it, and may live longer than this episode
         return other
 
     def close(self) -> None:
@@ -183,7 +201,8 @@ class Interpreter:
         (session,) = self._held[0].sessions
         self._session = session
         for cell in before:
-            # A cell may have raised and still have set variables; one that takes its session along never comes before another.
+            # A cell may have raised and still have set variables; one that takes its session along
+            # never comes before another.
             result = self._checked(session.run(cell, self._seconds))
             if result.error in GONE:
                 self._broken()

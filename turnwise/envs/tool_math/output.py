@@ -1,8 +1,9 @@
 """What the model is shown of a call: its output, clipped, and one line about what went wrong.
 
-Head and tail are kept, as SimpleTIR does (256 and 256 characters), with a line between them that says how much is missing. Of
-a traceback the last line is shown: it names the error, and the rest is frames of the interpreter. Unlike there, what was
-printed before an error stays, and warnings on stderr do not replace the result.
+Head and tail are kept, as SimpleTIR does (256 and 256 characters), with a line between them that
+says how much is missing. Of a traceback the last line is shown: it names the error, and the rest is
+frames of the interpreter. Unlike there, what was printed before an error stays, and warnings on
+stderr do not replace the result.
 """
 
 from __future__ import annotations

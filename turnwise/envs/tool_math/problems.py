@@ -1,9 +1,11 @@
-"""A problem, and the problems a generator makes: exact answers, levels of difficulty, and a program that solves each.
+"""A problem, and the problems a generator makes: exact answers, levels of difficulty, and a program
+that solves each.
 
-`problem(family, level, index, split, seed)` is a pure function of its arguments. Splits are disjoint by content: a problem belongs
-to the split that a hash of its program says, and the program states every number the problem is made of, so no question of the
-test split is asked in training in other words. Families are in `turnwise.envs.tool_math.generators`; those of `reasoning-gym`, when
-it is installed, are called `reasoning_gym/<name>`.
+`problem(family, level, index, split, seed)` is a pure function of its arguments. Splits are
+disjoint by content: a problem belongs to the split that a hash of its program says, and the program
+states every number the problem is made of, so no question of the test split is asked in training in
+other words. Families are in `turnwise.envs.tool_math.generators`; those of `reasoning-gym`, when it
+is installed, are called `reasoning_gym/<name>`.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from turnwise.envs.draw import Draw
+from turnwise.envs.seeding import Draw
 from turnwise.errors import ConfigError, TaskError, unknown
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ class Problem:
 
 
 def problem(family: str, level: int, index: int, split: str = "train", seed: int = 0) -> Problem:
-    """The problem of a family and a level at an index of a split. Indices may meet the same problem where a level is small.
+    """The problem of a family and a level at an index of a split. Indices may meet the same problem
+    where a level is small.
 
     Raises:
         ConfigError: for an unknown family or a level that is not 1 to 5.
@@ -53,16 +56,24 @@ def problem(family: str, level: int, index: int, split: str = "train", seed: int
     """
     found = next(_drawn(family, level, split, seed, index), None)
     if found is None:
-        raise ConfigError(f"family {family!r} has no problems of level {level} in split {split!r}: take another level")
+        raise ConfigError(
+            f"family {family!r} has no problems of level {level} in split {split!r}: take another level"
+        )
     return found
 
 
 def generate(
-    count: int, split: str = "train", *, families: Sequence[str] = (), levels: Sequence[int] = (), seed: int = 0
+    count: int,
+    split: str = "train",
+    *,
+    families: Sequence[str] = (),
+    levels: Sequence[int] = (),
+    seed: int = 0,
 ) -> tuple[Problem, ...]:
     """`count` different problems of a split, families and levels in turn.
 
-    A smaller count is a prefix of a larger one. Families whose problems run out leave the rest to the others.
+    A smaller count is a prefix of a larger one. Families whose problems run out leave the rest to
+    the others.
 
     Args:
         count: how many problems.
@@ -72,7 +83,8 @@ def generate(
         seed: another seed gives other problems of the same splits.
 
     Raises:
-        ConfigError: for unknown families, levels, a negative count, or more problems than there are.
+        ConfigError: for unknown families, levels, a negative count, or more problems than there
+        are.
         TaskError: for an unknown split.
     """
     from turnwise.envs.tool_math.generators import FAMILIES
@@ -85,7 +97,14 @@ def generate(
     while streams and len(made) < count:
         left = []
         for stream in streams:
-            new = next((drawn for drawn in islice(stream, 200) if (drawn.code or drawn.question) not in made), None)
+            new = next(
+                (
+                    drawn
+                    for drawn in islice(stream, 200)
+                    if (drawn.code or drawn.question) not in made
+                ),
+                None,
+            )
             if new is not None and len(made) < count:
                 made[new.code or new.question] = new
             if new is not None:
@@ -100,12 +119,16 @@ def generate(
 
 
 def _drawn(family: str, level: int, split: str, seed: int, start: int) -> Iterator[Problem]:
-    """The problems of a family, a level and a split, from an index on, for ever; none where a small level has none in the split."""
+    """The problems of a family, a level and a split, from an index on, for ever; none where a small
+    level has none in the split.
+    """
     make = _maker(family)
     if level not in LEVELS:
         raise ConfigError(f"there is no level {level!r}: choose 1 (easy) to 5")
     if split not in SPLITS:
-        raise TaskError(f"there is no split {split!r} of generated problems: choose {', '.join(SPLITS)}")
+        raise TaskError(
+            f"there is no split {split!r} of generated problems: choose {', '.join(SPLITS)}"
+        )
     index = start
     while True:
         for attempt in range(_DRAWS):
@@ -116,7 +139,15 @@ def _drawn(family: str, level: int, split: str, seed: int, start: int) -> Iterat
             return
         name = f"{family}/{level}/{split}/{seed}/{index}"
         tags = (f"family={family}", f"level={level}")
-        yield Problem(name, made.question, made.answer, level, "turnwise" if made.code else "reasoning-gym", made.code, tags)
+        yield Problem(
+            name,
+            made.question,
+            made.answer,
+            level,
+            "turnwise" if made.code else "reasoning-gym",
+            made.code,
+            tags,
+        )
         index += 1
 
 

@@ -1,8 +1,9 @@
 r"""Numbers as people and programs write them, read exactly.
 
-Most answers to competition problems are integers, and most of the others are decimals or fractions. They are compared here as
-`fractions.Fraction`, with no algebra and no process, in microseconds. The spellings cover LaTeX (``1{,}080``, ``-\frac{3}{4}``,
-``\dfrac34``, ``\$5``), text (``1,080.50``, ``5.``) and what a Python tool prints (``1e3``, ``Fraction(5, 3)``, ``16.0000000001``).
+Most answers to competition problems are integers, and most of the others are decimals or fractions.
+They are compared here as `fractions.Fraction`, with no algebra and no process, in microseconds. The
+spellings cover LaTeX (``1{,}080``, ``-\frac{3}{4}``, ``\dfrac34``, ``\$5``), text (``1,080.50``,
+``5.``) and what a Python tool prints (``1e3``, ``Fraction(5, 3)``, ``16.0000000001``).
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ _SPACING = re.compile(r"\\[!,;:> ]|\{,\}|\\(?:left|right)(?![a-zA-Z])|~|(?<!\d)\
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """An exact value and whether it was written as a decimal with so many digits that it is most likely a float."""
+    """An exact value and whether it was written as a decimal with so many digits that it is most
+    likely a float.
+    """
 
     value: Fraction
     decimals: int = 0
@@ -42,7 +45,9 @@ def number(text: str) -> Number | None:
     if len(text) > _DIGITS:
         return None
     # `{,}` and `\!` separate thousands; a bare comma does so only between groups of three digits.
-    bare = _SPACING.sub(lambda found: "," if found.group() == "{,}" else "", text.strip().strip("$"))
+    bare = _SPACING.sub(
+        lambda found: "," if found.group() == "{,}" else "", text.strip().strip("$")
+    )
     bare = re.sub(r"^([+-]?)\\?\$", r"\1", bare.replace("−", "-"))
     found = _DECIMAL.fullmatch(bare)
     if found:
@@ -58,7 +63,9 @@ def number(text: str) -> Number | None:
     return None
 
 
-def _decimal(sign: str, whole: str | None, part: str | None, only_part: str | None, exponent: str | None) -> Number | None:
+def _decimal(
+    sign: str, whole: str | None, part: str | None, only_part: str | None, exponent: str | None
+) -> Number | None:
     digits = (whole or "").replace(",", "")
     after = part or only_part or ""
     power = int(exponent or 0)
@@ -78,8 +85,9 @@ def _fraction(sign: str, top: str, bottom: str) -> Number | None:
 def same(gold: Number, given: Number) -> bool:
     """Whether two numbers are one.
 
-    Exactly, or up to the error of a float: tools print 16.0000000000001 for 16 and 0.333333 for 1/3. A number with six or more
-    decimals may be off by one in the sixth, and by no more than a hundred-thousandth of a small value.
+    Exactly, or up to the error of a float: tools print 16.0000000000001 for 16 and 0.333333 for
+    1/3. A number with six or more decimals may be off by one in the sixth, and by no more than a
+    hundred-thousandth of a small value.
     """
     if gold.value == given.value:
         return True

@@ -1,7 +1,8 @@
 r"""Spellings of answers: what is the same answer written otherwise, and what algebra would misread.
 
-`canonical` takes away what carries no meaning; the predicates after it recognise the few kinds of answers that must be compared as
-text (number bases, words) or counted (lists); `latex` puts what a Python tool prints into the form that math-verify reads.
+`canonical` takes away what carries no meaning; the predicates after it recognise the few kinds of
+answers that must be compared as text (number bases, words) or counted (lists); `latex` puts what a
+Python tool prints into the form that math-verify reads.
 """
 
 from __future__ import annotations
@@ -13,18 +14,25 @@ from turnwise.envs.tool_math import rational
 _SPACING = re.compile(r"(\\\\)|\\[!,;:> ]|\\(?:left|right|displaystyle|limits)(?![a-zA-Z])|~|\s+")
 _FRACTION = re.compile(r"\\[dtc]frac(?![a-zA-Z])")
 _THOUSANDS = re.compile(r"(?<![\d,(\[{._])\d{1,3}(?:,\d{3})+(?![\d,)\]}])")
-_TEXT = re.compile(r"\\(?:text|textbf|textit|mbox|mathrm|textrm|operatorname|mathbf)\s*\{([^{}]*)\}")
+_TEXT = re.compile(
+    r"\\(?:text|textbf|textit|mbox|mathrm|textrm|operatorname|mathbf)\s*\{([^{}]*)\}"
+)
 _BASE = re.compile(r"(?:\d|\\(?:text|mathrm)\{\w+\})_(?:\{?\d+\}?|\{?\\text\{\w+\}\}?)")
 _OPEN, _CLOSE = "([{", ")]}"
 _TWO_SIGNS = re.compile(r"\\(?:pm|mp)(?![a-zA-Z])|±")
 
 
 def canonical(text: str) -> str:
-    """`text` without dollars around it, spacing commands, sizes of brackets, thousands separators and a full stop at its end."""
+    """`text` without dollars around it, spacing commands, sizes of brackets, thousands separators
+    and a full stop at its end.
+    """
     bare = text.strip().strip("$").strip()
     bare = _FRACTION.sub(r"\\frac", bare).replace("{,}", ",").replace("−", "-")
-    # A space matters after a command (`\sqrt 2`, `\text{a b}`), and between digits it would join two numbers.
-    bare = _SPACING.sub(lambda found: found.group(1) or (" " if found.group().isspace() else ""), bare)
+    # A space matters after a command (`\sqrt 2`, `\text{a b}`), and between digits it would join
+    # two numbers.
+    bare = _SPACING.sub(
+        lambda found: found.group(1) or (" " if found.group().isspace() else ""), bare
+    )
     bare = re.sub(r"(?<![\w}]) | (?![\w\\])", "", bare)
     bare = _THOUSANDS.sub(lambda found: found.group().replace(",", ""), bare)
     return bare.removesuffix(".") if not bare.endswith("..") else bare
@@ -37,15 +45,19 @@ def has_base(text: str) -> bool:
 
 def same_base(gold: str, answer: str) -> bool:
     """Equal digits in an equal base; base ten may be left unsaid."""
-    plain = [_TEXT.sub(r"\1", text).replace("{", "").replace("}", "").replace(" ", "") for text in (gold, answer)]
+    plain = [
+        _TEXT.sub(r"\1", text).replace("{", "").replace("}", "").replace(" ", "")
+        for text in (gold, answer)
+    ]
     return plain[0].removesuffix("_10") == plain[1].removesuffix("_10")
 
 
 def words(text: str) -> str | None:
-    r"""The words of an answer that is nothing but words, in lower case without brackets and spaces; None for any other.
+    r"""The words of an answer that is nothing but words, in lower case without brackets and spaces;
+    None for any other.
 
-    ``\text{(C)}``, ``(C)`` and ``C`` are one, ``\text{Yes}`` and ``yes`` too. What may be a product of variables is not
-    words: plain letters count from the third on, or as one capital letter.
+    ``\text{(C)}``, ``(C)`` and ``C`` are one, ``\text{Yes}`` and ``yes`` too. What may be a product
+    of variables is not words: plain letters count from the third on, or as one capital letter.
     """
     inner, count = _TEXT.subn(r"\1", text.strip().strip("$"))
     bare = re.sub(r"[\s()\"'.]|\\[ !,;]", "", inner)
@@ -57,7 +69,8 @@ def words(text: str) -> str | None:
 
 
 def entries(text: str, inside: bool = False) -> int:
-    """How many entries a list or a set at the top level has; algebra makes a set of it, in which repeated ones vanish.
+    """How many entries a list or a set at the top level has; algebra makes a set of it, in which
+    repeated ones vanish.
 
     With `inside` also those of a tuple or an interval: a gold `(5,12)` may be answered by `5,12`.
     """
@@ -84,7 +97,9 @@ def depth(text: str) -> int:
 
 
 def contradicts(text: str) -> bool:
-    """Whether `text` is a chain of equations between numbers that are not equal: `7=5`, of which algebra reads the last."""
+    """Whether `text` is a chain of equations between numbers that are not equal: `7=5`, of which
+    algebra reads the last.
+    """
     sides = [rational.number(side) for side in text.split("=")]
     values = {side.value for side in sides if side is not None}
     return len(sides) > 1 and len(values) > 1
@@ -93,8 +108,9 @@ def contradicts(text: str) -> bool:
 def latex(text: str) -> str:
     """`text` as math-verify reads it.
 
-    Python's powers, roots and constants become LaTeX where there is no LaTeX yet, and an imaginary unit stands apart from the
-    digits before it: math-verify takes the i of `4i` for a variable and that of `4*i` for the unit.
+    Python's powers, roots and constants become LaTeX where there is no LaTeX yet, and an imaginary
+    unit stands apart from the digits before it: math-verify takes the i of `4i` for a variable and
+    that of `4*i` for the unit.
     """
     plain = re.sub(r"(?<=\d)i(?![A-Za-z])", " i", canonical(text))
     if "\\" in plain:

@@ -1,4 +1,6 @@
-"""Which problems there are, split by split; problems of the same origin are shared by all environments of a process."""
+"""Which problems there are, split by split; problems of the same origin are shared by all
+environments of a process.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import TypeAlias, TypeVar
 
-from turnwise.envs.core import TaskId
+from turnwise.envs.base import TaskId
 from turnwise.envs.tool_math.problems import SPLITS, Problem, generate
 from turnwise.errors import ConfigError, TaskError
 
@@ -49,11 +51,15 @@ class Tasks:
     def of(self, split: str) -> Sequence[TaskId]:
         """Task ids of a split. Raises `TaskError` for an unknown one."""
         if split not in self._splits:
-            raise TaskError(f"there is no split {split!r} here: choose one of {', '.join(self._splits)}")
+            raise TaskError(
+                f"there is no split {split!r} here: choose one of {', '.join(self._splits)}"
+            )
         return tuple(self._splits[split].of)
 
     def problem(self, task: TaskId, split: str = "") -> tuple[str, Problem]:
-        """The split and the problem of a task, looked for in `split` first. Raises `TaskError` for an unknown one."""
+        """The split and the problem of a task, looked for in `split` first. Raises `TaskError` for
+        an unknown one.
+        """
         for name in sorted(self._splits, key=lambda name: name != split):
             found = self._splits[name].of.get(task)
             if found is not None:
@@ -66,7 +72,10 @@ def given(problems: Sequence[Problem] | Mapping[str, Sequence[Problem]]) -> Task
     held = {name: tuple(several) for name, several in by_split(problems).items()}
     if not held or not all(held.values()):
         raise ConfigError("every split needs at least one problem")
-    return Tasks({name: Split(partial(tuple, several)) for name, several in held.items()}, lambda: content_hash(held))
+    return Tasks(
+        {name: Split(partial(tuple, several)) for name, several in held.items()},
+        lambda: content_hash(held),
+    )
 
 
 Given = TypeVar("Given")
@@ -78,16 +87,21 @@ def by_split(brought: Given | Mapping[str, Given]) -> dict[str, Given]:
 
 
 @lru_cache(maxsize=16)
-def generated(families: tuple[str, ...], levels: tuple[int, ...], counts: tuple[int, int, int], seed: int) -> Tasks:
+def generated(
+    families: tuple[str, ...], levels: tuple[int, ...], counts: tuple[int, int, int], seed: int
+) -> Tasks:
     """Generated problems: so many for train, dev and test."""
     if min(counts) < 1:
-        raise ConfigError(f"train, dev and test are {counts}: each split needs at least one problem")
+        raise ConfigError(
+            f"train, dev and test are {counts}: each split needs at least one problem"
+        )
 
     def maker(split: str, count: int) -> Split:
         return Split(lambda: generate(count, split, families=families, levels=levels, seed=seed))
 
     splits = {split: maker(split, count) for split, count in zip(SPLITS, counts, strict=True)}
-    # A few of each say whether the generators are the same; all of them would have to be made for it.
+    # A few of each say whether the generators are the same; all of them would have to be made for
+    # it.
     some = lru_cache(lambda: content_hash({s: generate(min(50, n), s, families=families, levels=levels, seed=seed)
                                            for s, n in zip(SPLITS, counts, strict=True)}))  # fmt: skip
     return Tasks(splits, lambda: f"generated {families} {levels} {counts} {seed} {some()}")
@@ -106,6 +120,8 @@ def content_hash(splits: Mapping[str, Sequence[Problem]]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for name, problems in splits.items():
         digest.update(
-            repr((name, [(p.id, p.question, p.answer, p.code, p.tags) for p in problems])).encode("utf8", "surrogatepass")
+            repr((name, [(p.id, p.question, p.answer, p.code, p.tags) for p in problems])).encode(
+                "utf8", "surrogatepass"
+            )
         )
     return digest.hexdigest()

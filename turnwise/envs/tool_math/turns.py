@@ -1,8 +1,9 @@
 """What one turn of a model is: code to run, an answer, both, or neither.
 
-A turn goes up to and including its first complete Python block (SimpleTIR, arXiv 2509.02479, section 3); what follows is left
-out of account. Where `\\boxed{` stands outside the code the turn answers, also when the box is never closed. A turn that has
-neither is *void*: prose alone, a fence that is not closed, a reply that was cut off.
+A turn goes up to and including its first complete Python block (SimpleTIR, arXiv 2509.02479,
+section 3); what follows is left out of account. Where `\\boxed{` stands outside the code the turn
+answers, also when the box is never closed. A turn that has neither is *void*: prose alone, a fence
+that is not closed, a reply that was cut off.
 """
 
 from __future__ import annotations
@@ -38,4 +39,6 @@ def read_turn(text: str) -> Move:
     if block is None:
         return Move(None, text if BOX in text else None, len(text), cut=False)
     prose = text[: block.start]
-    return Move(block.code, prose if BOX in prose else None, block.end, cut=bool(text[block.end :].strip()))
+    return Move(
+        block.code, prose if BOX in prose else None, block.end, cut=bool(text[block.end :].strip())
+    )

@@ -1,8 +1,9 @@
-"""Reading an action as the original does: `search[keywords]` or `click[value]`, and anything else does nothing.
+"""Reading an action as the original does: `search[keywords]` or `click[value]`, and anything else
+does nothing.
 
-The original matches `(.+)\\[(.+)\\]` at the start of the string and lower-cases the argument. The match is greedy, so
-the argument runs to the last `]` and text after it is ignored; no newline may stand before that; the name is neither
-lower-cased nor stripped, so `Search[x]` does nothing.
+The original matches `(.+)\\[(.+)\\]` at the start of the string and lower-cases the argument. The
+match is greedy, so the argument runs to the last `]` and text after it is ignored; no newline may
+stand before that; the name is neither lower-cased nor stripped, so `Search[x]` does nothing.
 """
 
 from __future__ import annotations

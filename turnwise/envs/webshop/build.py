@@ -1,7 +1,8 @@
-"""Building what `turnwise.envs.webshop.store` maps: one pass over the official files with bounded memory.
+"""Building what `turnwise.envs.webshop.store` maps: one pass over the official files with bounded
+memory.
 
-Everything is written to a directory of its own beside the place where it belongs and moved there when it is whole, so an
-interrupted build leaves nothing that could be taken for a result.
+Everything is written to a directory of its own beside the place where it belongs and moved there
+when it is whole, so an interrupted build leaves nothing that could be taken for a result.
 """
 
 from __future__ import annotations
@@ -22,22 +23,29 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.progress import Progress
 
-from turnwise.envs.webshop import bm25
-from turnwise.envs.webshop.bm25 import BM25Index
 from turnwise.envs.webshop.json_stream import members
-from turnwise.envs.webshop.official import Files, distinct, human_instructions, preprocess, synthetic_instruction
-from turnwise.envs.webshop.postings import Inverter
+from turnwise.envs.webshop.official import (
+    Files,
+    distinct,
+    human_instructions,
+    preprocess,
+    synthetic_instruction,
+)
 from turnwise.errors import DataError
+from turnwise.retrieval import bm25
+from turnwise.retrieval.bm25 import BM25Index
+from turnwise.retrieval.postings import Inverter
 
 VERSION = 1
 ARRAYS = ("products", "attributes", "low", "high", "order", "instructed")
-"""Arrays of the store: [N, 2] bytes of each product and of its attributes, [N] price or range (NaN: no range), [N] numbers
-by ASIN, and the numbers of the products with a synthetic instruction."""
+"""Arrays of the store: [N, 2] bytes of each product and of its attributes, [N] price or range (NaN:
+no range), [N] numbers by ASIN, and the numbers of the products with a synthetic instruction."""
 MANIFEST = "catalogue.json"
 
 
 def ensure(files: Files, cache: str | Path | None = None) -> Path:
-    """The directory with everything for `files`, built where it is missing or was made from something else.
+    """The directory with everything for `files`, built where it is missing or was made from
+    something else.
 
     Raises:
         DataError: where the files are broken, or the directory cannot be written.
@@ -52,7 +60,9 @@ def ensure(files: Files, cache: str | Path | None = None) -> Path:
         _forget_dead(target)
         scratch.mkdir()
     except OSError as problem:
-        raise DataError(f"{parent} cannot be written ({problem.strerror}): name another directory with cache=") from problem
+        raise DataError(
+            f"{parent} cannot be written ({problem.strerror}): name another directory with cache="
+        ) from problem
     try:
         _build(files, scratch)
         if target.exists():
@@ -131,15 +141,28 @@ def _build(files: Files, out: Path) -> None:
         attributes_digest, seen = watching(files.attributes, "reading attributes")
         described = _Described(files, seen)
         products_digest, seen = watching(files.products, "indexing products")
-        _products(files, described, seen, out, lambda what: progress.console.log(what) if console.is_terminal else None)
+        _products(
+            files,
+            described,
+            seen,
+            out,
+            lambda what: progress.console.log(what) if console.is_terminal else None,
+        )
         digests = [products_digest.hexdigest(), attributes_digest.hexdigest()]
     if files.human is not None:
         digests.append(_hash(files.human))
     sources = [
-        {"name": path.name, "size": path.stat().st_size, "mtime": path.stat().st_mtime_ns, "digest": digest}
+        {
+            "name": path.name,
+            "size": path.stat().st_size,
+            "mtime": path.stat().st_mtime_ns,
+            "digest": digest,
+        }
         for path, digest in zip(_present(files), digests, strict=True)
     ]
-    (out / MANIFEST).write_text(json.dumps({"version": [VERSION, bm25.VERSION], "sources": sources}), encoding="utf8")
+    (out / MANIFEST).write_text(
+        json.dumps({"version": [VERSION, bm25.VERSION], "sources": sources}), encoding="utf8"
+    )
 
 
 class _Described:
@@ -160,7 +183,13 @@ class _Described:
         return self._spans[2 * number], self._spans[2 * number + 1], bool(self._instructed[number])
 
 
-def _products(files: Files, described: _Described, seen: Callable[[bytes], None], out: Path, say: Callable[[str], None]) -> None:
+def _products(
+    files: Files,
+    described: _Described,
+    seen: Callable[[bytes], None],
+    out: Path,
+    say: Callable[[str], None],
+) -> None:
     """The pass over the products: where they stand, what they cost, and the words in them."""
     asins, spans, attributes = list[str](), array("q"), array("q")
     low, high, instructed = array("d"), array("d"), array("i")

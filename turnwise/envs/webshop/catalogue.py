@@ -1,7 +1,9 @@
-"""What a shop has: its products, the search over them, and the instructions that came with the data.
+"""What a shop has: its products, the search over them, and the instructions that came with the
+data.
 
-A `Catalogue` is immutable and shared by every environment of a process. A small one holds its products in memory; the
-official 1.18 million stay on disk (`turnwise.envs.webshop.official`), and nothing else can tell the difference.
+A `Catalogue` is immutable and shared by every environment of a process. A small one holds its
+products in memory; the official 1.18 million stay on disk (`turnwise.envs.webshop.official`), and
+nothing else can tell the difference.
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from turnwise.envs.webshop.bm25 import BM25Index
 from turnwise.envs.webshop.product import Product
 from turnwise.errors import DataError
+from turnwise.retrieval.bm25 import BM25Index
 
 RESULTS = 50
 """Products a search returns at most."""
@@ -36,7 +38,9 @@ class Instruction:
 
 @dataclass(frozen=True, slots=True)
 class Instructions:
-    """What the official data asks for, in the order of the products, which is the order the official loader sees."""
+    """What the official data asks for, in the order of the products, which is the order the
+    official loader sees.
+    """
 
     synthetic: Mapping[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     """ASIN -> (text, attributes)."""
@@ -51,9 +55,11 @@ class Catalogue:
         page_size: products on a page of results.
         goals: what a generated catalogue asks for; held as given.
         instructions: what official data asks for.
-        index, digest, price_draws: what is otherwise worked out: the search index, the hash of the data, and how many
+        index, digest, price_draws: what is otherwise worked out: the search index, the hash of the
+        data, and how many
             prices were drawn from ranges.
-        origin: arguments of `Catalogue.official` that make this catalogue again, in place of pickling it.
+        origin: arguments of `Catalogue.official` that make this catalogue again, in place of
+            pickling it.
 
     Raises:
         DataError: when there is no product, or two share an ASIN.
@@ -71,33 +77,50 @@ class Catalogue:
             raise DataError("this catalogue has no products: give it at least one")
         self.page_size, self.goals = page_size, tuple(goals)
         self.instructions = instructions or Instructions()
-        self._given_index, self._given_digest, self._given_draws, self._origin = index, digest, price_draws, origin
+        self._given_index, self._given_digest, self._given_draws, self._origin = (
+            index,
+            digest,
+            price_draws,
+            origin,
+        )
 
     @classmethod
     def official(
-        cls, directory: str | Path, prices: Mapping[str, float] | None = None, cache: str | Path | None = None, seed: int = 0
+        cls,
+        directory: str | Path,
+        prices: Mapping[str, float] | None = None,
+        cache: str | Path | None = None,
+        seed: int = 0,
     ) -> Catalogue:
-        """The official products, from a directory with `items_shuffle_1000.json` or `items_shuffle.json` and their companions.
+        """The official products, from a directory with `items_shuffle_1000.json` or
+        `items_shuffle.json` and their companions.
 
-        The full files are indexed once, into a directory beside them or in `cache`, and memory-mapped from then on.
+        The full files are indexed once, into a directory beside them or in `cache`, and
+        memory-mapped from then on.
 
         Args:
             directory: or the file of products itself, where a directory holds both sizes.
-            prices: ASIN -> price in dollars, where they are to be other than drawn; ASINs that are not sold here are ignored.
+            prices: ASIN -> price in dollars, where they are to be other than drawn; ASINs that are
+            not sold here are ignored.
             cache: a directory for the index; giving it also keeps a small catalogue on disk.
-            seed: price ranges are drawn from it, in the order of the products, as the original's loader does after
-                `random.seed(seed)`.
+            seed: price ranges are drawn from it, in the order of the products, as the original's
+                loader does after `random.seed(seed)`.
 
         Raises:
-            DataError: where a file is missing, cut off, empty or not the official one, or the index cannot be written.
+            DataError: where a file is missing, cut off, empty or not the official one, or the index
+                cannot be written.
         """
         from turnwise.envs.webshop.official import load
 
         return load(directory, prices, cache, seed)
 
     @classmethod
-    def generate(cls, n: int = 1000, seed: int = 0, style: str = "full", **settings: object) -> Catalogue:
-        """A procedural catalogue with goals (`turnwise.envs.webshop.generate`). The same arguments give the same bytes."""
+    def generate(
+        cls, n: int = 1000, seed: int = 0, style: str = "full", **settings: object
+    ) -> Catalogue:
+        """A procedural catalogue with goals (`turnwise.envs.webshop.generate`). The same arguments
+        give the same bytes.
+        """
         from turnwise.envs.webshop.generate import generate_catalogue
 
         return generate_catalogue(n, seed, style, **settings)
@@ -124,10 +147,14 @@ class Catalogue:
         """The search index, built on first use."""
         if self._given_index is not None:
             return self._given_index
-        return BM25Index.build(tuple(self._products), (product.text for product in self._products.values()))
+        return BM25Index.build(
+            tuple(self._products), (product.text for product in self._products.values())
+        )
 
     def search(self, query: str) -> list[str]:
-        """ASINs that match a query, the best first, at most 50. What was asked before is remembered."""
+        """ASINs that match a query, the best first, at most 50. What was asked before is
+        remembered.
+        """
         return list(self._recall(query))
 
     @cached_property
@@ -136,7 +163,9 @@ class Catalogue:
 
     @cached_property
     def price_draws(self) -> int:
-        """How many prices were drawn from a range: the official loader's generator is that far on when it comes to goals."""
+        """How many prices were drawn from a range: the official loader's generator is that far on
+        when it comes to goals.
+        """
         if self._given_draws is not None:
             return self._given_draws
         return sum(" to " in product.price_tag for product in self._products.values())
@@ -149,9 +178,11 @@ class Catalogue:
 
     @cached_property
     def data_hash(self) -> str:
-        """Hash of everything this catalogue shows: products with their prices, instructions, goals, page size.
+        """Hash of everything this catalogue shows: products with their prices, instructions, goals,
+        page size.
 
-        Kept on disk, a catalogue is known by the hash of its files and prices instead, which need not be read for it.
+        Kept on disk, a catalogue is known by the hash of its files and prices instead, which need
+        not be read for it.
         """
         digest = hashlib.blake2b(digest_size=16)
         digest.update(f"page_size={self.page_size}".encode())
@@ -169,6 +200,8 @@ def _by_asin(products: Sequence[Product]) -> dict[str, Product]:
     held: dict[str, Product] = {}
     for product in products:
         if product.asin in held:
-            raise DataError(f"two products of this catalogue share the ASIN {product.asin!r}: give each its own")
+            raise DataError(
+                f"two products of this catalogue share the ASIN {product.asin!r}: give each its own"
+            )
         held[product.asin] = product
     return held

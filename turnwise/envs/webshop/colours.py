@@ -1,6 +1,8 @@
-"""The original's colour words: an option value is reduced to the first of them, in this order, that it contains.
+"""The original's colour words: an option value is reduced to the first of them, in this order, that
+it contains.
 
-Source: WebShop, `engine/normalize.py`. It is a substring test, so `tan` is found in `tank top` and `red` in `tapered`.
+Source: WebShop, `engine/normalize.py`. It is a substring test, so `tan` is found in `tank top` and
+`red` in `tapered`.
 """
 
 from __future__ import annotations

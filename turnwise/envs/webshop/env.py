@@ -1,8 +1,9 @@
-"""WebShop: buy what the instruction asks for, by searching and clicking (Yao et al. 2022, arXiv 2207.01206).
+"""WebShop: buy what the instruction asks for, by searching and clicking (Yao et al. 2022, arXiv
+2207.01206).
 
-The shop is rendered from the catalogue without HTML, Java or a server, and shows, accepts and pays exactly what the
-original does. Pages, search results and goals are shared by all environments over a catalogue; an episode is one small
-immutable `Place`, so a snapshot costs nothing.
+The shop is rendered from the catalogue without HTML, Java or a server, and shows, accepts and pays
+exactly what the original does. Pages, search results and goals are shared by all environments over
+a catalogue; an episode is one small immutable `Place`, so a snapshot costs nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from turnwise.envs.core import Info, Outcome, TaskId, TurnEnv
+from turnwise.envs.base import Info, Outcome, TaskId, TurnEnv
 from turnwise.envs.webshop import navigation, sharing
 from turnwise.envs.webshop.actions import as_action, parse
 from turnwise.envs.webshop.catalogue import Catalogue
@@ -40,20 +41,25 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
     """The shop.
 
     Args:
-        catalogue: a `Catalogue`; a directory of official files; None for the generated one of `products`,
-            `catalogue_seed` and `style`, which is made once per process.
+        catalogue: a `Catalogue`; a directory of official files; None for the generated one of
+            `products`, `catalogue_seed` and `style`, which is made once per process.
         goals: what to ask for, task `i` being `goals[i]`; None for the catalogue's own.
         reward: `official` (bug for bug) or `fixed`, see `turnwise.envs.webshop.reward`.
-        observation: `text`, `text_rich` (both the original's) or `text+options` (which also shows what is selected).
-        split: the split `reset` draws from; `official` or `product` name a split rule instead, and then it is `train`.
-        split_rule: `product`, `official` or `all`; None for `official` over official data, `product` over generated
-            data and `all` over explicit goals.
-        nouns: tagger of titles: `auto`, `spacy`, `heuristic`, `alphabetic`, or a function from a title to its nouns.
+        observation: `text`, `text_rich` (both the original's) or `text+options` (which also shows
+        what is selected).
+        split: the split `reset` draws from; `official` or `product` name a split rule instead, and
+        then it is `train`.
+        split_rule: `product`, `official` or `all`; None for `official` over official data,
+            `product` over generated data and `all` over explicit goals.
+        nouns: tagger of titles: `auto`, `spacy`, `heuristic`, `alphabetic`, or a function from a
+        title to its nouns.
         human: over official data, goals written by people rather than the synthetic ones.
         catalogue_seed: seeds whatever is random in the data: products, prices, limits.
-        shops: number of generated shops, `products` each; with more than one the splits are whole shops (`split_rule="shop"`), so
-            that nothing about a held-out shop can be remembered from training.
-        settings: of the style of a generated catalogue, such as `{"distractors": 5}`; see `CompactStyle` and `FullStyle`.
+        shops: number of generated shops, `products` each; with more than one the splits are whole
+            shops (`split_rule="shop"`), so that nothing about a held-out shop can be remembered
+            from training.
+        settings: of the style of a generated catalogue, such as `{"distractors": 5}`; see
+        `CompactStyle` and `FullStyle`.
         show_attributes: the original's `show_attrs`: another page for each product.
 
     Raises:
@@ -73,14 +79,18 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
         if observation not in OBSERVATIONS:
             raise unknown("observation", observation, OBSERVATIONS, "WebShop")
         if not isinstance(settings, Mapping | None):
-            raise ConfigError(f"settings of a WebShop catalogue are a table such as {{'distractors': 5}}, and {settings!r} is not")
+            raise ConfigError(
+                f"settings of a WebShop catalogue are a table such as {{'distractors': 5}}, and {settings!r} is not"
+            )
         if shops < 1:
             raise ConfigError(f"a WebShop has at least one shop, and shops={shops} was asked for")
         if split_rule is None and split in RULES and split != "all":
             split, split_rule = "train", split
         if catalogue is None:
             made = products, catalogue_seed, style, frozen(settings or {})
-            self._recipe: tuple[Any, ...] | None = ("generated", *made) if shops == 1 else ("street", shops, *made)
+            self._recipe: tuple[Any, ...] | None = (
+                ("generated", *made) if shops == 1 else ("street", shops, *made)
+            )
         elif isinstance(catalogue, Catalogue):
             self._recipe = None
         else:
@@ -91,7 +101,11 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
         if goals is not None:
             self.goal_tasks = Tasks(goals, split_rule or "all")
         else:
-            self._division = human, catalogue_seed, split_rule or ("official" if official else "shop" if shops > 1 else "product")
+            self._division = (
+                human,
+                catalogue_seed,
+                split_rule or ("official" if official else "shop" if shops > 1 else "product"),
+            )
             self.goal_tasks = sharing.tasks(self.shops, *self._division)
         if self.goal_tasks.splits == ("all",) and split == "train":
             split = "all"
@@ -114,7 +128,8 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
     def _enter(self, shop: int) -> None:
         self.catalogue, self._pages = self.shops[shop], self._all_pages[shop]
 
-    # The contract -------------------------------------------------------------------------------------------------
+    # The contract
+    # -------------------------------------------------------------------------------------------------
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -139,7 +154,9 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
         self._goal = goal = self.goal_tasks.goal(task)
         self._enter(self.goal_tasks.shops[cast(int, task)])
         key = (self.catalogue.data_hash, self.reward, goal)
-        self._prefix = hashlib.blake2b(repr(key).encode("utf8", "surrogatepass"), digest_size=16).digest()
+        self._prefix = hashlib.blake2b(
+            repr(key).encode("utf8", "surrogatepass"), digest_size=16
+        ).digest()
 
     def _act(self, action: str) -> Outcome:
         call = parse(action)
@@ -147,7 +164,11 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
             return self._go(self._place, valid=False)
         if call.name == "search":
             return self._go(navigation.search(self._place, call.argument))
-        if call.name != "click" or call.argument == "search" or call.argument not in self._clickables:
+        if (
+            call.name != "click"
+            or call.argument == "search"
+            or call.argument not in self._clickables
+        ):
             return self._go(self._place, valid=False)
         place = navigation.click(self._place, call.argument, self._clickables)
         if place.page != DONE:
@@ -167,10 +188,14 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
         )  # fmt: skip
 
     def expert_action(self) -> str | None:
-        """What a customer who knows the catalogue does now; None after the purchase and before the first reset."""
+        """What a customer who knows the catalogue does now; None after the purchase and before the
+        first reset.
+        """
         if self._task is None:
             return None
-        return expert_action(self.catalogue, self._goal, self._place, self._clickables, self._options_matched)
+        return expert_action(
+            self.catalogue, self._goal, self._place, self._clickables, self._options_matched
+        )
 
     def _state_hash(self, place: Place) -> str:
         """Which products were opened is part of the state only where a page shows it."""
@@ -181,7 +206,8 @@ class WebShopEnv(TurnEnv[tuple[Place, Outcome]]):
     def _info(self, last: Outcome) -> WebShopInfo:
         return WebShopInfo(**super()._info(last), clickables=list(self._clickables))
 
-    # Snapshots and pickles ----------------------------------------------------------------------------------------
+    # Snapshots and pickles
+    # ----------------------------------------------------------------------------------------
 
     def _save(self) -> tuple[Place, Outcome]:
         assert self._last is not None

@@ -1,11 +1,14 @@
-"""A customer who knows the catalogue: where the wanted product is found, which options to choose, and the way there.
+"""A customer who knows the catalogue: where the wanted product is found, which options to choose,
+and the way there.
 
-The expert searches with words of the instruction (what is asked for, without options and price, where that suffices),
-pages to the product the goal was made from, chooses the options that score, and buys. It is a pure function of where
-the customer stands, so it also finds the way back after somebody else's mistakes.
+The expert searches with words of the instruction (what is asked for, without options and price,
+where that suffices), pages to the product the goal was made from, chooses the options that score,
+and buys. It is a pure function of where the customer stands, so it also finds the way back after
+somebody else's mistakes.
 
-Over generated goals it always earns 1.0. Over official goals it earns 1.0 under `reward="fixed"`; under `"official"`
-some goals cannot be fulfilled even with the product they name (see `turnwise.envs.webshop.reward`).
+Over generated goals it always earns 1.0. Over official goals it earns 1.0 under `reward="fixed"`;
+under `"official"` some goals cannot be fulfilled even with the product they name (see
+`turnwise.envs.webshop.reward`).
 """
 
 from __future__ import annotations
@@ -40,7 +43,11 @@ class Plan:
 
 
 def expert_action(
-    catalogue: Catalogue, goal: Goal, place: Place, clickables: Mapping[str, str | None], options_matched: OptionsMatched
+    catalogue: Catalogue,
+    goal: Goal,
+    place: Place,
+    clickables: Mapping[str, str | None],
+    options_matched: OptionsMatched,
 ) -> str | None:
     """What the expert does at `place`, or None after the purchase.
 
@@ -64,7 +71,9 @@ def expert_action(
     return "click[buy now]"
 
 
-def _on_results(catalogue: Catalogue, plan: Plan, place: Place, clickables: Mapping[str, str | None]) -> str:
+def _on_results(
+    catalogue: Catalogue, plan: Plan, place: Place, clickables: Mapping[str, str | None]
+) -> str:
     if plan.asin.lower() in clickables:
         return f"click[{plan.asin.lower()}]"
     page = _page_of(catalogue, place.query, plan.asin)
@@ -81,9 +90,11 @@ def _page_of(catalogue: Catalogue, query: str, asin: str) -> int | None:
 
 @lru_cache(maxsize=4096)
 def plan_for(catalogue: Catalogue, goal: Goal, options_matched: OptionsMatched) -> Plan:
-    """The first query that shows the goal's product on its first pages, else the one that shows it soonest.
+    """The first query that shows the goal's product on its first pages, else the one that shows it
+    soonest.
 
-    Where no query shows it at all (identical products by the dozen), the plan is for the product shown that fulfils most.
+    Where no query shows it at all (identical products by the dozen), the plan is for the product
+    shown that fulfils most.
     """
     best: tuple[int, str] | None = None
     queries = list(dict.fromkeys(_queries(catalogue, goal)))
@@ -105,7 +116,10 @@ def _queries(catalogue: Catalogue, goal: Goal) -> Iterator[str]:
         yield _plain(asked.group(1))
     said = set(_WORD.findall(goal.instruction.lower()))
     attributes = " ".join(goal.attributes)
-    for words in (f"{goal.attributes[0]} {goal.query}" if goal.attributes else goal.query, f"{attributes} {goal.query}"):
+    for words in (
+        f"{goal.attributes[0]} {goal.query}" if goal.attributes else goal.query,
+        f"{attributes} {goal.query}",
+    ):
         if set(_WORD.findall(words.lower())) <= said:
             yield _plain(words)
     yield _plain(goal.instruction)
@@ -114,27 +128,47 @@ def _queries(catalogue: Catalogue, goal: Goal) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Words that can stand between the brackets of an action and that the original does not take for a command."""
+    """Words that can stand between the brackets of an action and that the original does not take
+    for a command.
+    """
     return " ".join(re.sub(r"[\[\]<>]", " ", text).lower().split())
 
 
-def best_options(catalogue: Catalogue, asin: str, goal: Goal, options_matched: OptionsMatched) -> tuple[tuple[str, str], ...]:
-    """The clickable values, at most one a group, that fulfil most of the goal's options; the named ones where they do.
+def best_options(
+    catalogue: Catalogue, asin: str, goal: Goal, options_matched: OptionsMatched
+) -> tuple[tuple[str, str], ...]:
+    """The clickable values, at most one a group, that fulfil most of the goal's options; the named
+    ones where they do.
 
-    A value that stands in two groups can be chosen only in the last of them, and one that the action grammar cannot
-    express cannot be chosen at all.
+    A value that stands in two groups can be chosen only in the last of them, and one that the
+    action grammar cannot express cannot be chosen at all.
     """
-    owner = {value: group for group, values in catalogue[asin].options.items() for value in values if _can_click(value)}
+    owner = {
+        value: group
+        for group, values in catalogue[asin].options.items()
+        for value in values
+        if _can_click(value)
+    }
     single = [replace(goal, options=(option,)) for option in goal.options]
     groups: list[list[tuple[tuple[str, str] | None, frozenset[int]]]] = []
     for group, values in catalogue[asin].options.items():
         kinds: dict[frozenset[int], tuple[str, str]] = {}
-        for value in sorted((v for v in values if owner.get(v) == group), key=lambda v: (group, v) not in goal.options):
-            matched = frozenset(i for i, one in enumerate(single) if options_matched(one, {group: value}))
+        for value in sorted(
+            (v for v in values if owner.get(v) == group),
+            key=lambda v: (group, v) not in goal.options,
+        ):
+            matched = frozenset(
+                i for i, one in enumerate(single) if options_matched(one, {group: value})
+            )
             kinds.setdefault(matched, (group, value))
-        groups.append([(choice, matched) for matched, choice in kinds.items() if matched] + [(None, frozenset())])
+        groups.append(
+            [(choice, matched) for matched, choice in kinds.items() if matched]
+            + [(None, frozenset())]
+        )
 
-    def worth(combination: tuple[tuple[tuple[str, str] | None, frozenset[int]], ...]) -> tuple[int, int, int]:
+    def worth(
+        combination: tuple[tuple[tuple[str, str] | None, frozenset[int]], ...],
+    ) -> tuple[int, int, int]:
         chosen = [choice for choice, _ in combination if choice is not None]
         named = sum(choice in goal.options for choice in chosen)
         return len(frozenset().union(*(matched for _, matched in combination))), named, -len(chosen)
@@ -148,13 +182,21 @@ def _can_click(value: str) -> bool:
     return call is not None and call == ("click", value)
 
 
-def _substitute(catalogue: Catalogue, goal: Goal, query: str, options_matched: OptionsMatched) -> Plan:
-    """The product a query shows that fulfils most of a goal, by attributes, options, price and type."""
+def _substitute(
+    catalogue: Catalogue, goal: Goal, query: str, options_matched: OptionsMatched
+) -> Plan:
+    """The product a query shows that fulfils most of a goal, by attributes, options, price and
+    type.
+    """
 
     def worth(asin: str) -> tuple[bool, int]:
         product = catalogue[asin]
-        fits = sum(attribute in product.attributes for attribute in goal.attributes) + (product.price <= goal.price_upper)
-        return product.query == goal.query, fits + options_matched(goal, dict(best_options(catalogue, asin, goal, options_matched)))
+        fits = sum(attribute in product.attributes for attribute in goal.attributes) + (
+            product.price <= goal.price_upper
+        )
+        return product.query == goal.query, fits + options_matched(
+            goal, dict(best_options(catalogue, asin, goal, options_matched))
+        )
 
     shown = catalogue.search(query)
     asin = max(shown, key=worth) if shown else goal.asin

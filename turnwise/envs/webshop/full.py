@@ -1,7 +1,8 @@
-"""A shop with the distributions of WebShop's 1,000 products (their means and shares stand in the vocabulary files).
+"""A shop with the distributions of WebShop's 1,000 products (their means and shares stand in the
+vocabulary files).
 
-Products come in families: one drawn freely, then a few that share its type and differ in one thing a goal may ask for
-(an attribute missing, another set of option values, a price over the limit).
+Products come in families: one drawn freely, then a few that share its type and differ in one thing
+a goal may ask for (an attribute missing, another set of option values, a price over the limit).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from turnwise.envs.draw import Draw
+from turnwise.envs.seeding import Draw
 from turnwise.envs.webshop.instructions import Listing, Request, price_limit
 from turnwise.envs.webshop.product import Product
 from turnwise.envs.webshop.vocabulary import Aisle, Department, OptionGroup, departments
@@ -24,10 +25,13 @@ ROLES = (("P", "W"), ("P", "F"), ("P",), ("P", "W", "F"), ("W",), ("W", "F"), ("
 ROLE_WEIGHTS = (156, 78, 59, 48, 31, 28, 15)
 """Which roles attributes take (property, with, for), counted over the official instructions."""
 PLAIN_GOALS = 0.08
-"""Share of products without options that are asked for. In the official data nearly all goals have options, because one
-product with many makes hundreds of goals; here a product makes a few, so the share is set by leaving plain products out."""
+"""Share of products without options that are asked for. In the official data nearly all goals have
+options, because one product with many makes hundreds of goals; here a product makes a few, so the
+share is set by leaving plain products out."""
 SCARCE_GOALS = 0.75
-"""Share of products with just two attributes that are asked for, so that as many goals ask for three and more as officially."""
+"""Share of products with just two attributes that are asked for, so that as many goals ask for
+three and more as officially.
+"""
 RANGED, UNPRICED = 0.09, 0.09
 MISSING = "$100.0"
 """What WebShop shows where the data has no price."""
@@ -44,15 +48,21 @@ class FullStyle:
     noise: float = 0.3
     """Share of option groups whose values carry a seller's codes (`tx204-beige`)."""
     paraphrases: float = 0.0
-    """Share of goals told in a customer's own words rather than in the grammar of the synthetic instructions."""
+    """Share of goals told in a customer's own words rather than in the grammar of the synthetic
+    instructions.
+    """
     goals_per_product: int = 8
     page_size: int = 10
 
     def __post_init__(self) -> None:
         if not (self.distractors >= 0 and 0 <= self.noise <= 1 and 0 <= self.paraphrases <= 1):
-            raise ConfigError(f"{self} is not a shop: distractors is at least 0, noise and paraphrases are shares from 0 to 1")
+            raise ConfigError(
+                f"{self} is not a shop: distractors is at least 0, noise and paraphrases are shares from 0 to 1"
+            )
         if self.goals_per_product < 1 or self.page_size < 1:
-            raise ConfigError(f"{self} is not a shop: goals_per_product and page_size are at least 1")
+            raise ConfigError(
+                f"{self} is not a shop: goals_per_product and page_size are at least 1"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +84,16 @@ class Draft:
 def full_products(n: int, seed: int, style: FullStyle) -> list[Listing]:
     """`n` products in random order; those with two attributes or more make requests."""
     draw = Draw("turnwise", "full", n, seed, style)
-    kinds = [(department, aisle, type_) for department in departments() for aisle in department.aisles for type_ in aisle.types]
-    sizes = {department.name: sum(len(aisle.types) for aisle in department.aisles) for department in departments()}
+    kinds = [
+        (department, aisle, type_)
+        for department in departments()
+        for aisle in department.aisles
+        for type_ in aisle.types
+    ]
+    sizes = {
+        department.name: sum(len(aisle.types) for aisle in department.aisles)
+        for department in departments()
+    }
     edges, total = [], 0.0
     for department, _, _ in kinds:
         total += department.share / sizes[department.name] * (0.3 + 2 * draw.random() ** 2)
@@ -84,9 +102,13 @@ def full_products(n: int, seed: int, style: FullStyle) -> list[Listing]:
     while len(drafts) < n:
         base = _base(draw, *kinds[draw.by_edges(edges)], style)
         drafts.append(base)
-        drafts += [_near_duplicate(draw, base, style) for _ in range(draw.between(0, style.distractors))]
+        drafts += [
+            _near_duplicate(draw, base, style) for _ in range(draw.between(0, style.distractors))
+        ]
     drafts = draw.shuffled(drafts[:n])
-    return [_listing(draw, draft, asin) for draft, asin in zip(drafts, _asins(draw, n), strict=True)]
+    return [
+        _listing(draw, draft, asin) for draft, asin in zip(drafts, _asins(draw, n), strict=True)
+    ]
 
 
 def _base(draw: Draw, department: Department, aisle: Aisle, type_: str, style: FullStyle) -> Draft:
@@ -106,33 +128,49 @@ def _base(draw: Draw, department: Department, aisle: Aisle, type_: str, style: F
     )
 
 
-def _attributes(draw: Draw, aisle: Aisle) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+def _attributes(
+    draw: Draw, aisle: Aisle
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     count = draw.weighted(*ATTRIBUTES)
     if count == 0:
         return (), (), ()
-    fitting = [(roles, weight) for roles, weight in zip(ROLES, ROLE_WEIGHTS, strict=True) if len(roles) <= count]
+    fitting = [
+        (roles, weight)
+        for roles, weight in zip(ROLES, ROLE_WEIGHTS, strict=True)
+        if len(roles) <= count
+    ]
     roles = draw.weighted([r for r, _ in fitting], [w for _, w in fitting])
     numbers = dict.fromkeys(roles, 1)
     for _ in range(count - len(roles)):
         numbers[draw.pick(roles)] += 1
     pools = (("P", aisle.qualities), ("W", aisle.parts), ("F", aisle.uses))
-    qualities, parts, uses = (tuple(draw.skewed(pool, numbers.get(role, 0))) for role, pool in pools)
+    qualities, parts, uses = (
+        tuple(draw.skewed(pool, numbers.get(role, 0))) for role, pool in pools
+    )
     return qualities, parts, uses
 
 
 def _price(draw: Draw, department: Department) -> tuple[float, str]:
-    """The price and what the page shows: most single, some a range, some missing (which WebShop shows as $100)."""
+    """The price and what the page shows: most single, some a range, some missing (which WebShop
+    shows as $100).
+    """
     if draw.chance(UNPRICED):
         return 100.0, MISSING
     price = min(4000.0, max(1.5, draw.lognormal(department.mu, department.sigma)))
-    price = round(int(price) + draw.weighted((0.99, 0.95, 0.0, draw.below(100) / 100), (0.5, 0.12, 0.13, 0.25)), 2)
+    price = round(
+        int(price)
+        + draw.weighted((0.99, 0.95, 0.0, draw.below(100) / 100), (0.5, 0.12, 0.13, 0.25)),
+        2,
+    )
     if draw.chance(RANGED):
         high = round(price * (1.1 + 1.2 * draw.random()), 2)
         return round(price + (high - price) * draw.random(), 2), f"${price} to ${high}"
     return price, f"${price}"
 
 
-def _options(draw: Draw, department: Department, aisle: Aisle, style: FullStyle) -> dict[str, tuple[str, ...]]:
+def _options(
+    draw: Draw, department: Department, aisle: Aisle, style: FullStyle
+) -> dict[str, tuple[str, ...]]:
     if not draw.chance(department.optional):
         return {}
     count = 1 if not draw.chance(department.pairs) else 3 if draw.chance(0.06) else 2
@@ -144,7 +182,9 @@ def _options(draw: Draw, department: Department, aisle: Aisle, style: FullStyle)
         taken = {value for values in chosen.values() for value in values}
         many = max(1, min(45, round(draw.lognormal(1.35, 0.7))))
         values = draw.ordered([value for value in group.values if value not in taken], many)
-        chosen[group.name] = _noisy(draw, group.name, values) if draw.chance(style.noise) else tuple(values)
+        chosen[group.name] = (
+            _noisy(draw, group.name, values) if draw.chance(style.noise) else tuple(values)
+        )
     return chosen
 
 
@@ -180,7 +220,10 @@ def _near_duplicate(draw: Draw, base: Draft, style: FullStyle) -> Draft:
         return replace(base, price=price, tag=f"${price}", limit=price_limit(draw, price))
     if kind == "attribute":
         lost = draw.pick(base.qualities + base.parts + base.uses)
-        kept = [tuple(word for word in held if word != lost) for held in (base.qualities, base.parts, base.uses)]
+        kept = [
+            tuple(word for word in held if word != lost)
+            for held in (base.qualities, base.parts, base.uses)
+        ]
         return replace(other, qualities=kept[0], parts=kept[1], uses=kept[2])
     return replace(other, options=_options(draw, base.department, base.aisle, style))
 
@@ -194,8 +237,12 @@ def _asins(draw: Draw, n: int) -> list[str]:
 
 
 def _listing(draw: Draw, draft: Draft, asin: str) -> Listing:
-    shown = draw.pick(draft.options["color"]) if "color" in draft.options and draw.chance(0.4) else ""
-    facts = Facts(draft.department, draft.aisle, draft.type, draft.qualities, draft.parts, draft.uses, shown)
+    shown = (
+        draw.pick(draft.options["color"]) if "color" in draft.options and draw.chance(0.4) else ""
+    )
+    facts = Facts(
+        draft.department, draft.aisle, draft.type, draft.qualities, draft.parts, draft.uses, shown
+    )
     text = write(draw, facts)
     chain = " › ".join((*draft.aisle.chain, draft.type.title()))
     product = Product(
@@ -203,9 +250,14 @@ def _listing(draw: Draw, draft: Draft, asin: str) -> Listing:
         options=draft.options, attributes=facts.attributes, category=draft.department.name, query=draft.type,
         product_category=chain,
     )  # fmt: skip
-    wanted = draw.chance(1.0 if draft.options else PLAIN_GOALS) and draw.chance(1.0 if len(facts.attributes) > 2 else SCARCE_GOALS)
+    wanted = draw.chance(1.0 if draft.options else PLAIN_GOALS) and draw.chance(
+        1.0 if len(facts.attributes) > 2 else SCARCE_GOALS
+    )
     if len(facts.attributes) < 2 or not wanted:
         return Listing(product, None, draft.limit)
     asked = set(draw.sample(facts.attributes, draw.weighted(*ASKED)))
-    kept = [tuple(word for word in held if word in asked) for held in (draft.qualities, draft.parts, draft.uses)]
+    kept = [
+        tuple(word for word in held if word in asked)
+        for held in (draft.qualities, draft.parts, draft.uses)
+    ]
     return Listing(product, Request(draft.type, *kept), draft.limit)

@@ -1,9 +1,9 @@
 """How alike two phrases are, as WebShop's reward measures it: thefuzz's `token_set_ratio`, exactly.
 
-Words common to both phrases are set aside; what is left is compared by the normalised indel distance (insertions and
-deletions of characters). A phrase whose words all occur in the other scores 100. Definition: thefuzz 0.20+ on
-rapidfuzz, with its default processing. Values equal theirs, but for strings with letters that one of the two sides' Unicode
-tables does not know yet.
+Words common to both phrases are set aside; what is left is compared by the normalised indel
+distance (insertions and deletions of characters). A phrase whose words all occur in the other
+scores 100. Definition: thefuzz 0.20+ on rapidfuzz, with its default processing. Values equal
+theirs, but for strings with letters that one of the two sides' Unicode tables does not know yet.
 """
 
 from __future__ import annotations
@@ -16,13 +16,19 @@ _NOT_A_WORD = re.compile(r"[\W_]")
 
 
 def processed(value: object) -> str:
-    """Lower case, with what is neither letter nor digit turned into blanks; U+0080-U+00FF are dropped."""
-    kept = str(value).translate(_LATIN1).replace("\u0130", "i")  # the one letter whose lower case is two characters
+    """Lower case, with what is neither letter nor digit turned into blanks; U+0080-U+00FF are
+    dropped.
+    """
+    kept = (
+        str(value).translate(_LATIN1).replace("\u0130", "i")
+    )  # the one letter whose lower case is two characters
     return _NOT_A_WORD.sub(" ", kept).lower().strip()
 
 
 def token_set_ratio(a: object, b: object) -> int:
-    """Similarity in 0..100, rounded half to even. 0 where either has no words; values that are not strings go through `str`."""
+    """Similarity in 0..100, rounded half to even. 0 where either has no words; values that are not
+    strings go through `str`.
+    """
     return _ratio(a if isinstance(a, str) else str(a), b if isinstance(b, str) else str(b))
 
 
@@ -40,7 +46,11 @@ def _ratio(a: str, b: str) -> int:
     whole_a, whole_b = shared + joint + len(rest_a), shared + joint + len(rest_b)
     best = _similarity(indel_distance(rest_a, rest_b), whole_a + whole_b)
     if shared:
-        best = max(best, _similarity(joint + len(rest_a), shared + whole_a), _similarity(joint + len(rest_b), shared + whole_b))
+        best = max(
+            best,
+            _similarity(joint + len(rest_a), shared + whole_a),
+            _similarity(joint + len(rest_b), shared + whole_b),
+        )
     return round(best)
 
 

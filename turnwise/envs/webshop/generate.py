@@ -1,8 +1,9 @@
 """A shop made from a seed: the default catalogue, so that no download is needed.
 
-`generate_catalogue` builds products in one of two styles and states goals about them. `full` follows the distributions
-of WebShop's 1,000 products; `compact` keeps the mechanics and makes the text small. Everything follows from
-(style and its settings, n, seed), byte for byte on every machine. No text of the official data is used.
+`generate_catalogue` builds products in one of two styles and states goals about them. `full`
+follows the distributions of WebShop's 1,000 products; `compact` keeps the mechanics and makes the
+text small. Everything follows from (style and its settings, n, seed), byte for byte on every
+machine. No text of the official data is used.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from turnwise.envs.draw import Draw
+from turnwise.envs.seeding import Draw
 from turnwise.envs.webshop.catalogue import Catalogue
 from turnwise.envs.webshop.compact import CompactStyle, compact_products
 from turnwise.envs.webshop.full import FullStyle, full_products
@@ -28,7 +29,9 @@ STYLES: dict[str, tuple[type[Style], Callable[[int, int, Any], list[Listing]]]] 
 }
 
 
-def generate_catalogue(n: int = 1000, seed: int = 0, style: str = "full", **settings: object) -> Catalogue:
+def generate_catalogue(
+    n: int = 1000, seed: int = 0, style: str = "full", **settings: object
+) -> Catalogue:
     """A catalogue of `n` invented products with goals about them.
 
     Args:
@@ -38,7 +41,8 @@ def generate_catalogue(n: int = 1000, seed: int = 0, style: str = "full", **sett
         **settings: fields of `FullStyle` or `CompactStyle`, such as `distractors=5`.
 
     Raises:
-        ConfigError: for an unknown style or setting, settings that make no shop, or so few products that none makes a goal.
+        ConfigError: for an unknown style or setting, settings that make no shop, or so few products
+            that none makes a goal.
     """
     if style not in STYLES:
         raise unknown("catalogue style", style, STYLES)
@@ -49,13 +53,22 @@ def generate_catalogue(n: int = 1000, seed: int = 0, style: str = "full", **sett
     listings = build(n, seed, chosen)
     goals = goals_of(listings, chosen, Draw("turnwise", "goals", n, seed, chosen))
     if not goals:
-        raise ConfigError(f"no goal can be made of {n} products in style {style!r} with seed {seed}: take more products")
-    return Catalogue([listing.product for listing in listings], page_size=chosen.page_size, goals=goals)
+        raise ConfigError(
+            f"no goal can be made of {n} products in style {style!r} with seed {seed}: take more products"
+        )
+    return Catalogue(
+        [listing.product for listing in listings], page_size=chosen.page_size, goals=goals
+    )
 
 
 def frozen(settings: Mapping[str, object]) -> tuple[tuple[str, object], ...]:
-    """Settings as hashable pairs, in order of name; lists, as a config file writes them, become tuples."""
-    return tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in sorted(settings.items()))
+    """Settings as hashable pairs, in order of name; lists, as a config file writes them, become
+    tuples.
+    """
+    return tuple(
+        (name, tuple(value) if isinstance(value, list) else value)
+        for name, value in sorted(settings.items())
+    )
 
 
 def _settled(kind: type[Style], settings: dict[str, Any]) -> Style:
@@ -73,17 +86,25 @@ def _settled(kind: type[Style], settings: dict[str, Any]) -> Style:
 
 def _like(value: object, default: object) -> bool:
     if isinstance(default, tuple):
-        return isinstance(value, tuple) and len(value) == len(default) and all(map(_like, value, default))
+        return (
+            isinstance(value, tuple)
+            and len(value) == len(default)
+            and all(map(_like, value, default))
+        )
     if default is None or type(default) is int:
         return type(value) is int or (default is None and value is None)
-    return isinstance(value, (int, float)) if type(default) is float else type(value) is type(default)
+    return (
+        isinstance(value, (int, float)) if type(default) is float else type(value) is type(default)
+    )
 
 
 def goals_of(listings: Sequence[Listing], style: Style, draw: Draw) -> list[Goal]:
-    """At most `style.goals_per_product` goals about every product that makes a request, in random order.
+    """At most `style.goals_per_product` goals about every product that makes a request, in random
+    order.
 
-    As in WebShop a goal is one combination of a product's option values, and its weight (how often an episode without
-    a task draws it) is the mean over its attributes of 1 / (number of goals with that attribute).
+    As in WebShop a goal is one combination of a product's option values, and its weight (how often
+    an episode without a task draws it) is the mean over its attributes of 1 / (number of goals with
+    that attribute).
     """
     goals = [
         _goal(listing, listing.request, options, style, draw)
@@ -92,7 +113,12 @@ def goals_of(listings: Sequence[Listing], style: Style, draw: Draw) -> list[Goal
         for options in _choices(draw, listing.product.options, style.goals_per_product)
     ]
     count = Counter(attribute for goal in goals for attribute in goal.attributes)
-    weighed = [replace(goal, weight=sum(1 / count[word] for word in goal.attributes) / len(goal.attributes)) for goal in goals]
+    weighed = [
+        replace(
+            goal, weight=sum(1 / count[word] for word in goal.attributes) / len(goal.attributes)
+        )
+        for goal in goals
+    ]
     return draw.shuffled(weighed)
 
 
@@ -115,7 +141,9 @@ def _combination(options: Mapping[str, Sequence[str]], number: int) -> dict[str,
     return chosen
 
 
-def _goal(listing: Listing, request: Request, options: dict[str, str], style: Style, draw: Draw) -> Goal:
+def _goal(
+    listing: Listing, request: Request, options: dict[str, str], style: Style, draw: Draw
+) -> Goal:
     product, limit = listing.product, listing.limit
     told = draw.chance(style.paraphrases)
     return Goal(

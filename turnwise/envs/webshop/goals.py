@@ -1,9 +1,11 @@
-"""What a customer wants: the goal of one episode, and the official list of goals rebuilt from a catalogue.
+"""What a customer wants: the goal of one episode, and the official list of goals rebuilt from a
+catalogue.
 
-The original makes its goals when it starts: one for each combination of a product's option values (synthetic), or one
-for each instruction written by a person (human). It draws a price limit for each from the global random state, then
-shuffles the list with seed 233, so the order is always the same and the limits never were. Here one seed decides both,
-and seed 0 gives what the original gives after `random.seed(0)`.
+The original makes its goals when it starts: one for each combination of a product's option values
+(synthetic), or one for each instruction written by a person (human). It draws a price limit for
+each from the global random state, then shuffles the list with seed 233, so the order is always the
+same and the limits never were. Here one seed decides both, and seed 0 gives what the original gives
+after `random.seed(0)`.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ NO_LIMIT = 1_000_000.0
 """The original's price limit for products so dear that fewer than two limits are left."""
 SHUFFLE_SEED = 233
 Wanted: TypeAlias = tuple[tuple[str | None, str], ...]
-"""Pairs of (option group, value); the group is None where the instruction does not say which (human instructions)."""
+"""Pairs of (option group, value); the group is None where the instruction does not say which (human
+instructions).
+"""
 _LIMITS = tuple(10.0 * i for i in range(1, 100))
 
 
@@ -50,7 +54,8 @@ class Goal:
 
     @classmethod
     def from_official(cls, row: Mapping[str, Any]) -> Goal:
-        """A goal from a row of the original's goal list, whose `goal_options` is a dict or a list of values.
+        """A goal from a row of the original's goal list, whose `goal_options` is a dict or a list
+        of values.
 
         Raises:
             DataError: for a row without one of the original's keys.
@@ -68,12 +73,18 @@ class Goal:
                 options=options, price_upper=float(row["price_upper"]), weight=float(row.get("weight", 1.0)),
             )  # fmt: skip
         except KeyError as missing:
-            raise DataError(f"this row is not an official WebShop goal: it has no {missing} (it has: {', '.join(row)})") from None
+            raise DataError(
+                f"this row is not an official WebShop goal: it has no {missing} (it has: {', '.join(row)})"
+            ) from None
 
     @property
     def tags(self) -> list[str]:
         """What kind of goal this is, for tables of results."""
-        return [f"category={self.category}", f"options={len(self.options)}", f"attributes={len(self.attributes)}"]
+        return [
+            f"category={self.category}",
+            f"options={len(self.options)}",
+            f"attributes={len(self.attributes)}",
+        ]
 
 
 def official_goals(catalogue: Catalogue, human: bool = False, seed: int = 0) -> list[Goal]:
@@ -88,12 +99,16 @@ def official_goals(catalogue: Catalogue, human: bool = False, seed: int = 0) -> 
         DataError: where the catalogue has no instructions of that kind.
     """
     rng = random.Random(seed)
-    for _ in range(catalogue.price_draws):  # the original draws prices first, from the same generator
+    for _ in range(
+        catalogue.price_draws
+    ):  # the original draws prices first, from the same generator
         rng.random()
     goals = list(_human(catalogue, rng) if human else _synthetic(catalogue, rng))
     if not goals:
         kind = "human" if human else "synthetic"
-        raise DataError(f"this catalogue has no {kind} instructions: give goals=[...], or load the official files that hold them")
+        raise DataError(
+            f"this catalogue has no {kind} instructions: give goals=[...], or load the official files that hold them"
+        )
     random.Random(SHUFFLE_SEED).shuffle(goals)
     return goals
 
@@ -114,12 +129,20 @@ def _synthetic(catalogue: Catalogue, rng: random.Random) -> Iterator[Goal]:
         limit, limit_text = _limit(product.price, rng)
         names = sorted(product.options)
         for values in itertools.product(*(product.options[name] for name in names)):
-            wanted = ", and ".join(f"{name}: {value}" for name, value in zip(names, values, strict=True))
+            wanted = ", and ".join(
+                f"{name}: {value}" for name, value in zip(names, values, strict=True)
+            )
             text = instruction + (f" with {wanted}" if wanted else "") + limit_text
-            goals.append(_goal(product, text, attributes, tuple(zip(names, values, strict=True)), limit))
+            goals.append(
+                _goal(product, text, attributes, tuple(zip(names, values, strict=True)), limit)
+            )
     counts = Counter(attribute for goal in goals for attribute in goal.attributes)
     for goal in goals:
-        yield replace(goal, weight=sum(1.0 / counts[attribute] for attribute in goal.attributes) / len(goal.attributes))
+        yield replace(
+            goal,
+            weight=sum(1.0 / counts[attribute] for attribute in goal.attributes)
+            / len(goal.attributes),
+        )
 
 
 def _human(catalogue: Catalogue, rng: random.Random) -> Iterator[Goal]:
@@ -129,11 +152,17 @@ def _human(catalogue: Catalogue, rng: random.Random) -> Iterator[Goal]:
         product = catalogue[written.asin]
         limit, limit_text = _limit(product.price, rng)
         options = tuple((None, value) for value in written.options)
-        yield _goal(product, written.text.strip(".") + limit_text, written.attributes, options, limit)
+        yield _goal(
+            product, written.text.strip(".") + limit_text, written.attributes, options, limit
+        )
 
 
 def _goal(
-    product: Product, text: str, attributes: Sequence[str], options: tuple[tuple[str | None, str], ...], limit: float
+    product: Product,
+    text: str,
+    attributes: Sequence[str],
+    options: tuple[tuple[str | None, str], ...],
+    limit: float,
 ) -> Goal:
     return Goal(
         asin=product.asin, instruction=text, title=product.title, category=product.category, query=product.query,
@@ -148,5 +177,7 @@ def product_split(asin: str) -> str:
 
 
 def official_split(index: int) -> str:
-    """The split the original's baselines give the goal at `index`: 0-499 test, 500-1499 dev, the others train."""
+    """The split the original's baselines give the goal at `index`: 0-499 test, 500-1499 dev, the
+    others train.
+    """
     return "test" if index < 500 else "dev" if index < 1500 else "train"

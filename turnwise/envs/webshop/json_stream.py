@@ -1,7 +1,9 @@
-"""Reading a JSON file of millions of objects one by one, knowing at which byte each begins and ends.
+"""Reading a JSON file of millions of objects one by one, knowing at which byte each begins and
+ends.
 
-Python's own decoder does the parsing; only a window of the file is in memory. The window is read as Latin-1, in which a
-character is a byte, so that positions are byte offsets; an object with bytes beyond ASCII is then decoded again as UTF-8.
+Python's own decoder does the parsing; only a window of the file is in memory. The window is read as
+Latin-1, in which a character is a byte, so that positions are byte offsets; an object with bytes
+beyond ASCII is then decoded again as UTF-8.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ class Member(NamedTuple):
 
 
 def members(path: Path, opening: str, seen: Callable[[bytes], object] = len) -> Iterator[Member]:
-    """The objects in a file that is one JSON array (`opening="["`) or one JSON object of objects (`opening="{"`).
+    """The objects in a file that is one JSON array (`opening="["`) or one JSON object of objects
+    (`opening="{"`).
 
     Args:
         seen: is given the bytes of the file in order, as they are read.
@@ -43,7 +46,9 @@ def members(path: Path, opening: str, seen: Callable[[bytes], object] = len) -> 
         DataError: where the file is missing, cut off, or something else.
     """
     if not path.is_file():
-        raise DataError(f"{path} does not exist: put the official WebShop file there or name the directory that holds it")
+        raise DataError(
+            f"{path} does not exist: put the official WebShop file there or name the directory that holds it"
+        )
     with path.open("rb") as file:
         window = _Window(path, file.read, seen)
         if window.next() != opening:
@@ -63,7 +68,9 @@ def _members(window: _Window, opening: str) -> Iterator[Member]:
             window.expect(":", count)
         begin, end, value = window.decode(count)
         if not isinstance(value, dict):
-            raise DataError(f"{window.path} holds something other than an object at byte {begin}: it is not the official file")
+            raise DataError(
+                f"{window.path} holds something other than an object at byte {begin}: it is not the official file"
+            )
         yield Member(key, begin, end, value)
         count += 1
         if window.next() == closing:
@@ -71,13 +78,17 @@ def _members(window: _Window, opening: str) -> Iterator[Member]:
         window.expect(",", count)
     window.at += 1
     if window.next():
-        raise DataError(f"{window.path} goes on after its end at byte {window.base + window.at}: it is not the official file")
+        raise DataError(
+            f"{window.path} goes on after its end at byte {window.base + window.at}: it is not the official file"
+        )
 
 
 class _Window:
     """The part of the file in memory: `text` begins at byte `base`, and reading is at `text[at]`."""
 
-    def __init__(self, path: Path, read: Callable[[int], bytes], seen: Callable[[bytes], object]) -> None:
+    def __init__(
+        self, path: Path, read: Callable[[int], bytes], seen: Callable[[bytes], object]
+    ) -> None:
         self.path, self._read, self._seen = path, read, seen
         self.text, self.base, self.at = "", 0, 0
 
@@ -85,7 +96,11 @@ class _Window:
         """Read on, forgetting what lies behind; False at the end of the file."""
         data = self._read(max(WINDOW, least))
         self._seen(data)
-        self.text, self.base, self.at = self.text[self.at :] + data.decode("latin-1"), self.base + self.at, 0
+        self.text, self.base, self.at = (
+            self.text[self.at :] + data.decode("latin-1"),
+            self.base + self.at,
+            0,
+        )
         return bool(data)
 
     def next(self) -> str:
@@ -126,5 +141,9 @@ class _Window:
 
     def _broken(self, count: int, cut: bool) -> DataError:
         if cut:
-            return DataError(f"{self.path} ends in the middle, after {count} whole objects: it was cut off, fetch it again")
-        return DataError(f"{self.path} is not JSON at byte {self.base + self.at}, after {count} objects: fetch it again")
+            return DataError(
+                f"{self.path} ends in the middle, after {count} whole objects: it was cut off, fetch it again"
+            )
+        return DataError(
+            f"{self.path} is not JSON at byte {self.base + self.at}, after {count} objects: fetch it again"
+        )

@@ -1,8 +1,9 @@
-"""Where the customer is in the shop, and where an action leads: a pure function from place to place.
+"""Where the customer is in the shop, and where an action leads: a pure function from place to
+place.
 
-It follows the original's dispatch, quirks included. The original reads the kind of page from its URL by substring, so
-a query that contains `search_results` or `item_page` changes what `< prev` does; going back to the results forgets the
-chosen options; and there is no last page of results.
+It follows the original's dispatch, quirks included. The original reads the kind of page from its
+URL by substring, so a query that contains `search_results` or `item_page` changes what `< prev`
+does; going back to the results forgets the chosen options; and there is no last page of results.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def search(place: Place, query: str) -> Place:
 
 
 def click(place: Place, name: str, clickables: Mapping[str, str | None]) -> Place:
-    """Where a click on `name`, one of `clickables` (see `Pages.clickables`), leads. A purchase is scored by the caller."""
+    """Where a click on `name`, one of `clickables` (see `Pages.clickables`), leads. A purchase is
+    scored by the caller.
+    """
     kind = _page_by_url(place)
     if name == "buy now":
         return place._replace(page=DONE)
@@ -61,7 +64,9 @@ def click(place: Place, name: str, clickables: Mapping[str, str | None]) -> Plac
     if place.page == RESULTS and target is not None:
         return place._replace(page=ITEM, asin=target, options=(), visited=place.visited | {target})
     if target is not None:
-        return place._replace(page=ITEM, options=tuple(sorted({**dict(place.options), target: name}.items())))
+        return place._replace(
+            page=ITEM, options=tuple(sorted({**dict(place.options), target: name}.items()))
+        )
     return place._replace(page=ITEM)
 
 

@@ -1,8 +1,9 @@
 """The nouns of a title, which decide the type part of WebShop's reward; the tagger is pluggable.
 
-The original asks spaCy's `en_core_web_sm`. Three taggers are here by name: `spacy` is that, where it is installed;
-`alphabetic` counts every alphabetic token as a noun; `heuristic` leaves out function words, units and common
-adjectives. `auto` takes `spacy` where it can be loaded and the catalogue is the official one, `alphabetic` otherwise.
+The original asks spaCy's `en_core_web_sm`. Three taggers are here by name: `spacy` is that, where
+it is installed; `alphabetic` counts every alphabetic token as a noun; `heuristic` leaves out
+function words, units and common adjectives. `auto` takes `spacy` where it can be loaded and the
+catalogue is the official one, `alphabetic` otherwise.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ MODEL = "en_core_web_sm"
 
 @lru_cache(maxsize=65536)
 def every_alphabetic_token(title: str) -> tuple[str, ...]:
-    """Every token of letters alone, function words included: the stand-in the recorded official transcripts were made with."""
+    """Every token of letters alone, function words included: the stand-in the recorded official
+    transcripts were made with.
+    """
     return tuple(token.lower() for token in tokens(title) if token.isalpha())
 
 
@@ -69,26 +72,35 @@ def _spacy_tagger(model: str) -> Tagger:
 
     @lru_cache(maxsize=65536)
     def nouns(title: str) -> tuple[str, ...]:
-        return tuple(token.text.lower() for token in analyse(title) if token.pos_ in ("NOUN", "PROPN"))
+        return tuple(
+            token.text.lower() for token in analyse(title) if token.pos_ in ("NOUN", "PROPN")
+        )
 
     return nouns
 
 
 def _installed(model: str) -> bool:
-    return importlib.util.find_spec("spacy") is not None and importlib.util.find_spec(model) is not None
+    return (
+        importlib.util.find_spec("spacy") is not None
+        and importlib.util.find_spec(model) is not None
+    )
 
 
 def tagger(chosen: str | Tagger, official: bool) -> tuple[Tagger, str]:
     """The tagger that `chosen` names, and its name. Functions are taken as they are.
 
     Args:
-        official: whether the products are the official ones, over which `auto` prefers the original's tagger.
+        official: whether the products are the official ones, over which `auto` prefers the
+            original's tagger.
 
     Raises:
         ConfigError: for an unknown name, or `spacy` where it is not installed.
     """
     if callable(chosen):
-        return chosen, f"{getattr(chosen, '__module__', '')}.{getattr(chosen, '__qualname__', repr(chosen))}"
+        return (
+            chosen,
+            f"{getattr(chosen, '__module__', '')}.{getattr(chosen, '__qualname__', repr(chosen))}",
+        )
     if chosen == "auto":
         chosen = "spacy" if official and _installed(MODEL) else "alphabetic"
     if chosen == "spacy":

@@ -1,10 +1,12 @@
 """The official WebShop files: finding them, and what their loader makes of a product.
 
-Three files belong together: `items_shuffle*.json` (products), `items_ins_v2*.json` (attributes and synthetic
-instructions) and, optionally, `items_human_ins*.json` (crowd instructions), each with the suffix `_1000` or none. The
-preprocessing is that of WebShop's `load_products` (S. Yao et al., "WebShop", 2022; web_agent_site/engine/engine.py), with
-one change: the price of a product that shows a range is drawn from a seed, where the original draws it from nowhere in
-particular. A small catalogue is held in memory, the full one stays on disk (`turnwise.envs.webshop.store`).
+Three files belong together: `items_shuffle*.json` (products), `items_ins_v2*.json` (attributes and
+synthetic instructions) and, optionally, `items_human_ins*.json` (crowd instructions), each with the
+suffix `_1000` or none. The preprocessing is that of WebShop's `load_products` (S. Yao et al.,
+"WebShop", 2022; web_agent_site/engine/engine.py), with
+one change: the price of a product that shows a range is drawn from a seed, where the original draws
+it from nowhere in particular. A small catalogue is held in memory, the full one stays on disk
+(`turnwise.envs.webshop.store`).
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ class Files:
 
     @classmethod
     def find(cls, place: str | Path) -> Files:
-        """The files in a directory, those of 1,000 products before the full ones; or those beside one file of products.
+        """The files in a directory, those of 1,000 products before the full ones; or those beside
+        one file of products.
 
         Raises:
             DataError: where a file is missing.
@@ -53,18 +56,29 @@ class Files:
             names = ("items_shuffle_1000.json", "items_shuffle.json")
             found = [directory / name for name in names if (directory / name).is_file()]
             if not found:
-                raise DataError(f"{directory} holds neither {names[0]} nor {names[1]}: name the directory of the official files")
+                raise DataError(
+                    f"{directory} holds neither {names[0]} nor {names[1]}: name the directory of the official files"
+                )
             products = found[0]
         suffix = "_1000" if products.stem.endswith("_1000") else ""
         choices = [directory / f"items_ins_v2{end}.json" for end in dict.fromkeys((suffix, ""))]
         attributes = next((choice for choice in choices if choice.is_file()), None)
         if attributes is None:
-            raise DataError(f"{choices[0]} does not exist: {products.name} needs it beside it, for attributes and instructions")
+            raise DataError(
+                f"{choices[0]} does not exist: {products.name} needs it beside it, for attributes and instructions"
+            )
         people = [directory / f"items_human_ins{end}.json" for end in dict.fromkeys((suffix, ""))]
-        return cls(products, attributes, next((choice for choice in people if choice.is_file()), None))
+        return cls(
+            products, attributes, next((choice for choice in people if choice.is_file()), None)
+        )
 
 
-def load(place: str | Path, prices: Mapping[str, float] | None = None, cache: str | Path | None = None, seed: int = 0) -> Catalogue:
+def load(
+    place: str | Path,
+    prices: Mapping[str, float] | None = None,
+    cache: str | Path | None = None,
+    seed: int = 0,
+) -> Catalogue:
     """`Catalogue.official`."""
     from turnwise.envs.webshop import store
 
@@ -88,23 +102,31 @@ def load(place: str | Path, prices: Mapping[str, float] | None = None, cache: st
     if not held:
         raise DataError(f"{files.products} holds no products: fetch it again")
     places = {product.asin: number for number, product in enumerate(held)}
-    return Catalogue(held, instructions=Instructions(synthetic, human_instructions(files.human, places)))
+    return Catalogue(
+        held, instructions=Instructions(synthetic, human_instructions(files.human, places))
+    )
 
 
 def distinct(path: Path, seen: Any = len) -> Iterator[Member]:
-    """The products that the original keeps: not `nan`, at most 10 characters, the first of every ASIN."""
+    """The products that the original keeps: not `nan`, at most 10 characters, the first of every
+    ASIN.
+    """
     known: set[str] = set()
     for member in members(path, "[", seen):
         asin = member.value.get("asin")
         if not isinstance(asin, str):
-            raise DataError(f"the product at byte {member.begin} of {path} has no ASIN: it is not the official file")
+            raise DataError(
+                f"the product at byte {member.begin} of {path} has no ASIN: it is not the official file"
+            )
         if asin == "nan" or len(asin) > 10 or asin in known:
             continue
         known.add(asin)
         yield member
 
 
-def preprocess(path: Path, member: Member, described: Mapping[str, Any]) -> tuple[Product, float, float | None]:
+def preprocess(
+    path: Path, member: Member, described: Mapping[str, Any]
+) -> tuple[Product, float, float | None]:
     """(the product without its price, its price or the low end of its range, the high end or None).
 
     Raises:
@@ -121,7 +143,14 @@ def preprocess(path: Path, member: Member, described: Mapping[str, Any]) -> tupl
             attributes=tuple(described["attributes"]) if "attributes" in described else NO_ATTRIBUTES,
             category=raw["category"], query=raw["query"].lower().strip(), product_category=raw["product_category"],
         )  # fmt: skip
-    except (KeyError, TypeError, AttributeError, IndexError, InvalidOperation, ValueError) as problem:
+    except (
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        InvalidOperation,
+        ValueError,
+    ) as problem:
         name = raw.get("asin", "?")
         where = f"product {name!r} at byte {member.begin} of {path}"
         raise DataError(f"{where} is not as in the official files ({problem!r})") from problem
@@ -139,11 +168,15 @@ def _pricing(text: str | None) -> tuple[str, float, float | None]:
 
 
 def _options(groups: Mapping[str, Any] | str | None) -> dict[str, tuple[str, ...]]:
-    """Groups by lower-case name; where two names differ in case only, the later one stands, in the earlier one's place."""
+    """Groups by lower-case name; where two names differ in case only, the later one stands, in the
+    earlier one's place.
+    """
     if not groups or isinstance(groups, str):
         return {}
     return {
-        name.lower(): tuple(choice["value"].strip().replace("/", " | ").lower() for choice in choices)
+        name.lower(): tuple(
+            choice["value"].strip().replace("/", " | ").lower() for choice in choices
+        )
         for name, choices in groups.items()
         if choices is not None
     }
@@ -164,7 +197,8 @@ def synthetic_instruction(described: Mapping[str, Any]) -> tuple[str, tuple[str,
 
 
 def human_instructions(path: Path | None, places: Mapping[str, int]) -> list[Instruction]:
-    """What people asked for, in the order of the products; `places` has the number of every product.
+    """What people asked for, in the order of the products; `places` has the number of every
+    product.
 
     Raises:
         DataError: where the file is torn or not the official one.
@@ -175,9 +209,16 @@ def human_instructions(path: Path | None, places: Mapping[str, int]) -> list[Ins
         rows = json.loads(path.read_text(encoding="utf8"))
         asked = sorted((asin for asin in rows if asin in places), key=lambda asin: places[asin])
         return [
-            Instruction(asin, row["instruction"], tuple(row["instruction_attributes"]), tuple(row["instruction_options"]))
+            Instruction(
+                asin,
+                row["instruction"],
+                tuple(row["instruction_attributes"]),
+                tuple(row["instruction_options"]),
+            )
             for asin in asked
             for row in rows[asin]
         ]
     except (ValueError, KeyError, TypeError) as problem:
-        raise DataError(f"{path} is not the official file of human instructions, or it was cut off ({problem!r})") from problem
+        raise DataError(
+            f"{path} is not the official file of human instructions, or it was cut off ({problem!r})"
+        ) from problem

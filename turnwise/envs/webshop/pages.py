@@ -1,8 +1,10 @@
-"""What the shop shows: each page as the text the original makes of its HTML, rendered straight from the catalogue.
+"""What the shop shows: each page as the text the original makes of its HTML, rendered straight from
+the catalogue.
 
-A page is a list of text nodes. `text` strips them and joins them with ` [SEP] `; `text_rich` gives each a line and marks
-buttons and choices; `text+options` is `text` plus what is selected, which `text` alone hides. What depends only on the
-product is rendered once and shared by every environment over the catalogue.
+A page is a list of text nodes. `text` strips them and joins them with ` [SEP] `; `text_rich` gives
+each a line and marks buttons and choices; `text+options` is `text` plus what is selected, which
+`text` alone hides. What depends only on the product is rendered once and shared by every
+environment over the catalogue.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ Node: TypeAlias = tuple[str, str]
 
 
 def nodes(*pairs: Node) -> list[Node]:
-    """Text nodes as an HTML parser keeps them: empty ones vanish, blank ones become one blank, or vanish with a newline."""
+    """Text nodes as an HTML parser keeps them: empty ones vanish, blank ones become one blank, or
+    vanish with a newline.
+    """
     kept = []
     for kind, text in pairs:
         if not text.strip(_HTML_SPACE):
@@ -54,15 +58,24 @@ class Pages:
         self._buttons = ("back to search", "< prev", *subs, "buy now")
         self._sub_labels = [(BUTTON, name.capitalize()) for name in subs]
         self._joined_line = lru_cache(KEPT)(lambda asin: joined(self._line(asin)))
-        self._joined_body = lru_cache(KEPT)(lambda asin, page: "".join(SEP + text.strip() for _, text in self._body(asin, page)))
+        self._joined_body = lru_cache(KEPT)(
+            lambda asin, page: "".join(SEP + text.strip() for _, text in self._body(asin, page))
+        )
         self._choices = lru_cache(KEPT)(self._on_product)
 
-    # What can be clicked ------------------------------------------------------------------------------------------
+    # What can be clicked
+    # ------------------------------------------------------------------------------------------
 
     def clickables(self, place: Place) -> Mapping[str, str | None]:
-        """What can be clicked, in the original's order, and what it stands for: an ASIN, an option's group, or nothing."""
+        """What can be clicked, in the original's order, and what it stands for: an ASIN, an
+        option's group, or nothing.
+        """
         if place.page == RESULTS:
-            back: tuple[str, ...] = ("back to search", "< prev", "next >") if place.number > 1 else ("back to search", "next >")
+            back: tuple[str, ...] = (
+                ("back to search", "< prev", "next >")
+                if place.number > 1
+                else ("back to search", "next >")
+            )
             found: dict[str, str | None] = dict.fromkeys(back)
             found.update((asin.lower(), asin) for asin in self.results(place))
             return found
@@ -73,7 +86,11 @@ class Pages:
     def _on_product(self, asin: str) -> Mapping[str, str | None]:
         found: dict[str, str | None] = dict.fromkeys(self._buttons)
         # A value that stands in two groups is one clickable, and the later group owns it.
-        found.update((value, group) for group, values in self.catalogue[asin].options.items() for value in values)
+        found.update(
+            (value, group)
+            for group, values in self.catalogue[asin].options.items()
+            for value in values
+        )
         return found
 
     def results(self, place: Place) -> list[str]:
@@ -81,7 +98,8 @@ class Pages:
         size = self.catalogue.page_size
         return self.catalogue.search(place.query)[(place.number - 1) * size : place.number * size]
 
-    # What is shown ------------------------------------------------------------------------------------------------
+    # What is shown
+    # ------------------------------------------------------------------------------------------------
 
     def text(self, place: Place, instruction: str) -> str:
         """The original's `text` observation."""
@@ -96,10 +114,14 @@ class Pages:
         return f"{head}{SEP}Back to Search{SEP}< Prev{self._joined_body(place.asin, place.page)}"
 
     def text_with_options(self, place: Place, instruction: str) -> str:
-        """`text`, and on a product's pages what is selected: ` [SEP] Selected: color: blue, size: large`."""
+        """`text`, and on a product's pages what is selected: ` [SEP] Selected: color: blue, size:
+        large`.
+        """
         shown = self.text(place, instruction)
         if place.options and place.on_item:
-            shown += f"{SEP}Selected: " + ", ".join(f"{group}: {value}" for group, value in place.options)
+            shown += f"{SEP}Selected: " + ", ".join(
+                f"{group}: {value}" for group, value in place.options
+            )
         return shown
 
     def text_rich(self, place: Place, instruction: str) -> str:
@@ -110,16 +132,26 @@ class Pages:
         if place.page == DONE:
             return _receipt(place)
         if place.page == INDEX:
-            return nodes((TEXT, "WebShop"), (TEXT, "Instruction: "), (TEXT, instruction), (BUTTON, "Search"))
+            return nodes(
+                (TEXT, "WebShop"), (TEXT, "Instruction: "), (TEXT, instruction), (BUTTON, "Search")
+            )
         head = nodes((TEXT, "Instruction:"), (TEXT, instruction))
         if place.page == RESULTS:
             lines = [node for asin in self.results(place) for node in self._line(asin)]
             return [*head, *self._results_head(place), *lines]
-        return [*head, (BUTTON, "Back to Search"), (BUTTON, "< Prev"), *self._body(place.asin, place.page)]
+        return [
+            *head,
+            (BUTTON, "Back to Search"),
+            (BUTTON, "< Prev"),
+            *self._body(place.asin, place.page),
+        ]
 
     def _results_head(self, place: Place) -> list[Node]:
         total = len(self.catalogue.search(place.query))
-        shown = [(BUTTON, "Back to Search"), (TEXT, f"Page {place.number} (Total results: {total})")]
+        shown = [
+            (BUTTON, "Back to Search"),
+            (TEXT, f"Page {place.number} (Total results: {total})"),
+        ]
         return [*shown, *([(BUTTON, "< Prev")] if place.number > 1 else []), (BUTTON, "Next >")]
 
     def _line(self, asin: str) -> list[Node]:
@@ -134,7 +166,12 @@ class Pages:
         pairs: list[Node] = []
         for group, values in product.options.items():
             pairs += [(TEXT, group), *((OPTION, value) for value in values)]
-        pairs += [(TEXT, product.title), (TEXT, f"Price: {product.price_tag}"), (TEXT, "Rating: N.A."), *self._sub_labels]
+        pairs += [
+            (TEXT, product.title),
+            (TEXT, f"Price: {product.price_tag}"),
+            (TEXT, "Rating: N.A."),
+            *self._sub_labels,
+        ]
         return nodes(*pairs, (BUTTON, "Buy Now"))
 
 
@@ -144,7 +181,10 @@ _SUB_PAGE: Mapping[str, str | None] = {"back to search": None, "< prev": None}
 
 def _attributes(product: Product) -> list[Node]:
     last = (product.category, product.query, product.product_category)
-    return [*((TEXT, f" {attribute}") for attribute in product.attributes), *((TEXT, text) for text in last)]
+    return [
+        *((TEXT, f" {attribute}") for attribute in product.attributes),
+        *((TEXT, text) for text in last),
+    ]
 
 
 _SUB_BODIES: dict[str, Callable[[Product], list[Node]]] = {
@@ -154,8 +194,16 @@ _SUB_BODIES: dict[str, Callable[[Product], list[Node]]] = {
     "attributes": _attributes,
 }
 
-# The receipt has hidden fields, most of them never filled in; the original's observation contains them all.
-_BEFORE = ("Thank you for shopping with us!", "Your code: ", "None", " (Paste it in your MTurk interface.)", "Purchased", "asin")
+# The receipt has hidden fields, most of them never filled in; the original's observation contains
+# them all.
+_BEFORE = (
+    "Thank you for shopping with us!",
+    "Your code: ",
+    "None",
+    " (Paste it in your MTurk interface.)",
+    "Purchased",
+    "asin",
+)
 _UNFILLED = ("attrs", "None", "category", "None", "query", "None", "product category", "None", "Target", "asin", "options", "attrs",
              "price upper", "instuction text", "category", "product category", "query", "Goal ", "None",
              "Reward", "Your score (min 0.0, max 1.0)")  # fmt: skip
@@ -165,7 +213,16 @@ def _receipt(place: Place) -> list[Node]:
     chosen = json.dumps(dict(place.options), sort_keys=True)
     for char in "<>&'":  # as Flask writes JSON into a page
         chosen = chosen.replace(char, f"\\u{ord(char):04x}")
-    texts = (*_BEFORE, place.asin, "options", chosen, *_UNFILLED, str(place.score), "Reward Details ", "None")
+    texts = (
+        *_BEFORE,
+        place.asin,
+        "options",
+        chosen,
+        *_UNFILLED,
+        str(place.score),
+        "Reward Details ",
+        "None",
+    )
     return [(TEXT, text) for text in texts]
 
 

@@ -29,7 +29,11 @@ class Product:
 
     @property
     def text(self) -> str:
-        """What the search engine indexes, lower-cased: title, description, the first bullet, options (Anserini's `contents`)."""
-        options = ", and ".join(f"{name}: {', '.join(values)}" for name, values in self.options.items())
+        """What the search engine indexes, lower-cased: title, description, the first bullet,
+        options (Anserini's `contents`).
+        """
+        options = ", and ".join(
+            f"{name}: {', '.join(values)}" for name, values in self.options.items()
+        )
         first = self.bullets[0] if self.bullets else ""
         return " ".join([self.title, self.description, first, options]).lower()

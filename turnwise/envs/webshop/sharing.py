@@ -1,7 +1,9 @@
-"""What environments of one process share: catalogues, rendered pages and lists of goals, each made once.
+"""What environments of one process share: catalogues, rendered pages and lists of goals, each made
+once.
 
-An environment made from names (a number of products and a seed, or a directory) gets the same object as the next one
-made from the same names. What nobody uses any more is freed, except the catalogues.
+An environment made from names (a number of products and a seed, or a directory) gets the same
+object as the next one made from the same names. What nobody uses any more is freed, except the
+catalogues.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ _tasks: WeakValueDictionary[tuple[str, bool, int, str], Tasks] = WeakValueDictio
 
 
 @lru_cache(maxsize=8)
-def generated(products: int, seed: int, style: str, settings: tuple[tuple[str, object], ...] = ()) -> Catalogue:
+def generated(
+    products: int, seed: int, style: str, settings: tuple[tuple[str, object], ...] = ()
+) -> Catalogue:
     """The generated catalogue of these arguments; `settings` are those of the style, as pairs."""
     return Catalogue.generate(products, seed, style, **dict(settings))
 
@@ -31,8 +35,14 @@ def street(
     shops: int, products: int, seed: int, style: str, settings: tuple[tuple[str, object], ...] = ()
 ) -> tuple[Catalogue, ...]:
     """Several generated catalogues, each of `products` products and from a seed of its own."""
-    seeds = [hashlib.blake2b(f"{seed} {number}".encode(), digest_size=6).digest() for number in range(shops)]
-    return tuple(Catalogue.generate(products, int.from_bytes(own, "big"), style, **dict(settings)) for own in seeds)
+    seeds = [
+        hashlib.blake2b(f"{seed} {number}".encode(), digest_size=6).digest()
+        for number in range(shops)
+    ]
+    return tuple(
+        Catalogue.generate(products, int.from_bytes(own, "big"), style, **dict(settings))
+        for own in seeds
+    )
 
 
 @lru_cache(maxsize=4)
@@ -51,8 +61,8 @@ def pages(catalogue: Catalogue, show_attributes: bool) -> Pages:
 
 
 def tasks(shops: tuple[Catalogue, ...], human: bool, seed: int, rule: str) -> Tasks:
-    """The shops' own goals, one shop after another, divided by `rule`: generated shops come with goals, for official data they
-    are rebuilt."""
+    """The shops' own goals, one shop after another, divided by `rule`: generated shops come with
+    goals, for official data they are rebuilt."""
     key = (" ".join(shop.data_hash for shop in shops), human, seed, rule)
     found = _tasks.get(key)
     if found is None:

@@ -1,8 +1,10 @@
-"""The official 1.18 million products on disk: decoded one at a time, from the official files themselves.
+"""The official 1.18 million products on disk: decoded one at a time, from the official files
+themselves.
 
-Nothing of the text is copied. One pass over the files notes at which bytes each product and its attributes stand, and
-builds the search index; both go into a directory beside the files and are memory-mapped from then on. The directory
-appears only when it is whole, names the files it was made from, and is made again when they have changed.
+Nothing of the text is copied. One pass over the files notes at which bytes each product and its
+attributes stand, and builds the search index; both go into a directory beside the files and are
+memory-mapped from then on. The directory appears only when it is whole, names the files it was made
+from, and is made again when they have changed.
 """
 
 from __future__ import annotations
@@ -21,20 +23,24 @@ import numpy as np
 import numpy.typing as npt
 
 from turnwise.envs.webshop import build
-from turnwise.envs.webshop.bm25 import BM25Index
 from turnwise.envs.webshop.catalogue import Catalogue, Instruction, Instructions
 from turnwise.envs.webshop.json_stream import Member
 from turnwise.envs.webshop.official import Files, preprocess, priced, synthetic_instruction
 from turnwise.envs.webshop.product import Product
-from turnwise.envs.webshop.strings import Strings
 from turnwise.errors import DataError
+from turnwise.retrieval.bm25 import BM25Index
+from turnwise.retrieval.strings import Strings
 
 KEPT = 1 << 12
 """Products kept decoded."""
 
 
-def load(files: Files, prices: Mapping[str, float] | None, cache: str | Path | None, seed: int) -> Catalogue:
-    """The catalogue over `files`; built first where there is no whole directory made from these very files."""
+def load(
+    files: Files, prices: Mapping[str, float] | None, cache: str | Path | None, seed: int
+) -> Catalogue:
+    """The catalogue over `files`; built first where there is no whole directory made from these
+    very files.
+    """
     directory = build.ensure(files, cache)
     products = MappedProducts(files, directory, prices, seed)
     instructions = Instructions(MappedInstructions(products), _human(directory, products))
@@ -49,16 +55,23 @@ def load(files: Files, prices: Mapping[str, float] | None, cache: str | Path | N
 
 def _human(directory: Path, products: MappedProducts) -> list[Instruction]:
     rows = json.loads((directory / "human.json").read_text(encoding="utf8"))
-    return [Instruction(asin, text, tuple(attributes), tuple(options)) for asin, text, attributes, options in rows]
+    return [
+        Instruction(asin, text, tuple(attributes), tuple(options))
+        for asin, text, attributes, options in rows
+    ]
 
 
 class MappedProducts(Mapping[str, Product]):
     """ASIN -> product, in the order of the file."""
 
-    def __init__(self, files: Files, directory: Path, prices: Mapping[str, float] | None, seed: int) -> None:
+    def __init__(
+        self, files: Files, directory: Path, prices: Mapping[str, float] | None, seed: int
+    ) -> None:
         self.asins = Strings.load(directory, "ids")
         spans = [np.load(directory / f"{name}.npy", mmap_mode="r") for name in build.ARRAYS]
-        self._products, self._attributes, self._low, self._high, self._order, self.instructed = spans
+        self._products, self._attributes, self._low, self._high, self._order, self.instructed = (
+            spans
+        )
         self._path = files.products
         self._text, self._described = _mapped(files.products), _mapped(files.attributes)
         self.prices, self.price_draws = self._draw(seed)
@@ -69,7 +82,9 @@ class MappedProducts(Mapping[str, Product]):
         self._recent = lru_cache(KEPT)(self._decode)
 
     def _draw(self, seed: int) -> tuple[npt.NDArray[np.float64], int]:
-        """Every price, ranges drawn in the order of the products (`random.uniform`'s own arithmetic), and how many were."""
+        """Every price, ranges drawn in the order of the products (`random.uniform`'s own
+        arithmetic), and how many were.
+        """
         rng = random.Random(seed)
         prices = np.array(self._low)
         ranged = np.flatnonzero(~np.isnan(self._high))

@@ -1,9 +1,10 @@
-"""Which goals an environment offers, and how they are divided: fixed by the data, never by a worker's seed.
+"""Which goals an environment offers, and how they are divided: fixed by the data, never by a
+worker's seed.
 
-A task is an index into the list of goals. Rules: `product` keeps all goals of a product in one split (about 80 / 10 / 10 %
-by a stable hash), `official` cuts the official list where WebShop's baselines cut it (and leaks: 479 of its 500 test
-goals are about a product that is also in train), `shop` keeps whole shops together where there are several (80 / 10 / 10 %),
-`all` is one split.
+A task is an index into the list of goals. Rules: `product` keeps all goals of a product in one
+split (about 80 / 10 / 10 % by a stable hash), `official` cuts the official list where WebShop's
+baselines cut it (and leaks: 479 of its 500 test goals are about a product that is also in train),
+`shop` keeps whole shops together where there are several (80 / 10 / 10 %), `all` is one split.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ SPLITS = ("train", "dev", "test")
 RULES: dict[str, Callable[[int, Goal, int], str]] = {
     "product": lambda index, goal, shop: product_split(goal.asin),
     "official": lambda index, goal, shop: official_split(index),
-    "shop": lambda index, goal, shop: "dev" if shop % 10 == 8 else "test" if shop % 10 == 9 else "train",
+    "shop": lambda index, goal, shop: (
+        "dev" if shop % 10 == 8 else "test" if shop % 10 == 9 else "train"
+    ),
     "all": lambda index, goal, shop: "all",
 }
 
@@ -36,7 +39,9 @@ class Tasks:
         ConfigError: for an unknown rule.
     """
 
-    def __init__(self, goals: Sequence[Goal], rule: str, shops: Sequence[int] | None = None) -> None:
+    def __init__(
+        self, goals: Sequence[Goal], rule: str, shops: Sequence[int] | None = None
+    ) -> None:
         if rule not in RULES:
             raise unknown("split rule", rule, RULES, "WebShop")
         self.goals, self.rule = tuple(goals), rule
@@ -48,9 +53,13 @@ class Tasks:
         try:
             index = operator.index(task)
         except TypeError:
-            raise TaskError(f"a WebShop task is the index of a goal, and {task!r} is not an integer") from None
+            raise TaskError(
+                f"a WebShop task is the index of a goal, and {task!r} is not an integer"
+            ) from None
         if not 0 <= index < len(self.goals):
-            raise TaskError(f"there is no goal {index}: this WebShop has {len(self.goals)} goals, numbered from 0")
+            raise TaskError(
+                f"there is no goal {index}: this WebShop has {len(self.goals)} goals, numbered from 0"
+            )
         return self.goals[index]
 
     def split_of(self, task: int) -> str:
@@ -60,7 +69,9 @@ class Tasks:
     def of(self, split: str) -> Sequence[int]:
         """The tasks of a split, in increasing order. Raises `TaskError` for an unknown split."""
         if split not in self.splits:
-            raise TaskError(f"there is no split {split!r} here: choose one of {', '.join(self.splits)}")
+            raise TaskError(
+                f"there is no split {split!r} here: choose one of {', '.join(self.splits)}"
+            )
         return self._by_split[split]
 
     @cached_property

@@ -1,9 +1,10 @@
 """A title cut into tokens as spaCy's English tokenizer cuts it, for the alphabetic tagger.
 
-Blanks separate chunks; a chunk loses punctuation, quotes, currency signs and symbols at both ends, and `'s` and units
-after digits at its end; what is left is cut inside at hyphens, slashes, commas and full stops that stand between
-letters. Contractions are cut where spaCy's exceptions cut them. Rules: spaCy 3.8, `lang/punctuation.py` and
-`lang/en`; equal to `spacy.blank("en")` on the official titles, which a test checks where spaCy is installed.
+Blanks separate chunks; a chunk loses punctuation, quotes, currency signs and symbols at both ends,
+and `'s` and units after digits at its end; what is left is cut inside at hyphens, slashes, commas
+and full stops that stand between letters. Contractions are cut where spaCy's exceptions cut them.
+Rules: spaCy 3.8, `lang/punctuation.py` and `lang/en`; equal to `spacy.blank("en")` on the official
+titles, which a test checks where spaCy is installed.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ def _exceptions() -> dict[str, tuple[str, ...]]:
         first, last = pair.split("/")
         for word, mark in product((first, first.title()), ("", "'", "’")):
             found[word + mark + last] = (word, mark + last)
-    for verb, (mark, case) in product(_NEGATED.split(), product(("nt", "n't", "n’t"), (str.lower, str.title))):
+    for verb, (mark, case) in product(
+        _NEGATED.split(), product(("nt", "n't", "n’t"), (str.lower, str.title))
+    ):
         found[case(verb) + mark] = (case(verb), mark)
     for pair in _CUT.split():
         first, last = pair.split("/")
@@ -50,15 +53,25 @@ def _exceptions() -> dict[str, tuple[str, ...]]:
     for hour, half in product(range(1, 13), ("am", "pm", "a.m.", "p.m.")):
         found[f"{hour}{half}"] = (str(hour), half)
     found |= {f"{word}.": (f"{word}.",) for word in _DOTTED.split()}
-    found |= {whole: (whole,) for whole in ("and/or", "w/o", "o'clock", "O'clock", "C++", ":D", ":P", ":-)", ":)", ":(")}
+    found |= {
+        whole: (whole,)
+        for whole in ("and/or", "w/o", "o'clock", "O'clock", "C++", ":D", ":P", ":-)", ":)", ":(")
+    }
     return {chunk: parts for chunk, parts in found.items() if chunk not in _NOT_CUT.split()}
 
 
 @cache
 def _rules() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
     """What is cut from the front, from the end, and where the inside is cut."""
-    blocks = (range(0xA0, 0x3400), range(0xA490, 0xA4D0), range(0xFD00, 0x10000), range(0x1F000, 0x1FC00))
-    symbols = "".join(chr(code) for block in blocks for code in block if unicodedata.category(chr(code)) == "So")
+    blocks = (
+        range(0xA0, 0x3400),
+        range(0xA490, 0xA4D0),
+        range(0xFD00, 0x10000),
+        range(0x1F000, 0x1FC00),
+    )
+    symbols = "".join(
+        chr(code) for block in blocks for code in block if unicodedata.category(chr(code)) == "So"
+    )
     always = rf"\.\.+|[{re.escape(_PUNCTUATION + _QUOTES + symbols)}]"
     units = "|".join(re.escape(unit) for unit in sorted(_UNITS.split(), key=len, reverse=True))
     front = re.compile(rf"[§%=—–]|\+(?![0-9])|{always}|(?:US|C|A)\$|[{re.escape(_CURRENCY)}]")

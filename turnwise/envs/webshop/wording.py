@@ -1,7 +1,8 @@
 """How a product of the full catalogue reads: title, description and bullets made from what it is.
 
-Every attribute is mentioned at least once. Where, is drawn: in the title, in the first bullet or the description (all
-three are searched), or only in a later bullet, which search does not see, so that reading pages pays.
+Every attribute is mentioned at least once. Where, is drawn: in the title, in the first bullet or
+the description (all three are searched), or only in a later bullet, which search does not see, so
+that reading pages pays.
 """
 
 from __future__ import annotations
@@ -9,20 +10,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from turnwise.envs.draw import Draw
+from turnwise.envs.seeding import Draw
 from turnwise.envs.webshop.vocabulary import Aisle, Department, generic
 from turnwise.envs.webshop.vocabulary.department import singular
 
 IN_TITLE, IN_FIRST, IN_DESCRIPTION, AGAIN = 0.35, 0.2, 0.2, 0.15
-"""Chances that an attribute is in the title; else in the first bullet; that a description has it; that it is repeated."""
+"""Chances that an attribute is in the title; else in the first bullet; that a description has it;
+that it is repeated.
+"""
 NAMED, SHORTENED = 0.4, 0.25
-"""Chances that the text names the type in full (`console table`), or by its last word; else it uses the aisle's loose name."""
+"""Chances that the text names the type in full (`console table`), or by its last word; else it uses
+the aisle's loose name.
+"""
 CARELESS = 0.17
-"""Share of products whose seller left what matters out of title, description and first bullet, so that search finds them late."""
+"""Share of products whose seller left what matters out of title, description and first bullet, so
+that search finds them late.
+"""
 EMPTY = 0.3
 """Share of products without a description."""
 LOOSE = 6
-"""Single words of attributes that a title may drop without meaning them (`Free`, `Resistant`), as sellers do."""
+"""Single words of attributes that a title may drop without meaning them (`Free`, `Resistant`), as
+sellers do.
+"""
 BULLETS = (8, 7, 10, 15, 35, 11, 8, 6)
 """Weights of one to eight bullets."""
 ROLES = ("of_qualities", "of_parts", "of_uses")
@@ -60,16 +69,28 @@ def write(draw: Draw, facts: Facts) -> Text:
     titled = tuple(word for word in facts.attributes if not careless and draw.chance(IN_TITLE))
     title = _title(draw, facts, brand, noun, titled)
     voice = _Voice(draw, facts, brand, noun)
-    count = draw.weighted((2, 3, 4, 5, 6, 7, 8) if careless else (1, 2, 3, 4, 5, 6, 7, 8), BULLETS[careless:])
+    count = draw.weighted(
+        (2, 3, 4, 5, 6, 7, 8) if careless else (1, 2, 3, 4, 5, 6, 7, 8), BULLETS[careless:]
+    )
     bullets: list[list[str]] = [[] for _ in range(count)]
     described: list[str] = []
     for attribute in facts.attributes:
         if attribute not in titled or draw.chance(AGAIN):
-            place = draw.between(1, count - 1) if careless else 0 if draw.chance(IN_FIRST) else draw.below(count)
+            place = (
+                draw.between(1, count - 1)
+                if careless
+                else 0
+                if draw.chance(IN_FIRST)
+                else draw.below(count)
+            )
             bullets[place].append(voice.about(attribute))
         if not careless and draw.chance(IN_DESCRIPTION):
             described.append(voice.about(attribute))
-    return Text(title, _description(draw, voice, described), tuple(_bullet(draw, voice, said) for said in bullets))
+    return Text(
+        title,
+        _description(draw, voice, described),
+        tuple(_bullet(draw, voice, said) for said in bullets),
+    )
 
 
 class _Voice:
@@ -87,7 +108,9 @@ class _Voice:
 
     def anything(self) -> str:
         if not self.left:
-            self.left = self.draw.shuffled((*self.facts.department.sentences, *generic()["sentences"]))
+            self.left = self.draw.shuffled(
+                (*self.facts.department.sentences, *generic()["sentences"])
+            )
         return self.left.pop().format(**self.slots)
 
 
@@ -101,11 +124,19 @@ def _brand(draw: Draw) -> str:
 def _noun(draw: Draw, facts: Facts) -> str:
     point = draw.random()
     full = singular(facts.type)
-    return full if point < NAMED else full.split()[-1] if point < NAMED + SHORTENED else facts.aisle.alias
+    return (
+        full
+        if point < NAMED
+        else full.split()[-1]
+        if point < NAMED + SHORTENED
+        else facts.aisle.alias
+    )
 
 
 def _title(draw: Draw, facts: Facts, brand: str, noun: str, titled: Sequence[str]) -> str:
-    """Brand first, then what it is; the rest in any order, until a length of eight to some thirty words."""
+    """Brand first, then what it is; the rest in any order, until a length of eight to some thirty
+    words.
+    """
     front = [word for word in facts.qualities if word in titled]
     head = [brand, draw.pick(facts.aisle.extras), *front[:2], noun]
     rest = [f"{word} {noun}" for word in front[2:]]
@@ -126,7 +157,10 @@ def _title(draw: Draw, facts: Facts, brand: str, noun: str, titled: Sequence[str
 
 def _capital(text: str) -> str:
     small = ("with", "for", "and", "of", "to", "the", "by", "in", "over")
-    return " ".join(word if word in small or not word[0].islower() else word[0].upper() + word[1:] for word in text.split())
+    return " ".join(
+        word if word in small or not word[0].islower() else word[0].upper() + word[1:]
+        for word in text.split()
+    )
 
 
 def _description(draw: Draw, voice: _Voice, said: list[str]) -> str:

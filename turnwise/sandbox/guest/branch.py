@@ -1,4 +1,6 @@
-"""One sandbox as the guest sees it: a channel, a root, what runs there, and the request that is being answered."""
+"""One sandbox as the guest sees it: a channel, a root, what runs there, and the request that is
+being answered.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,13 @@ SETTLE = 15.0
 class Branch:
     """Answers the requests of one channel, one at a time."""
 
-    def __init__(self, guest: Guest, channel: Channel, plan: dict[str, Any] | None = None, root: roots.Root | None = None) -> None:
+    def __init__(
+        self,
+        guest: Guest,
+        channel: Channel,
+        plan: dict[str, Any] | None = None,
+        root: roots.Root | None = None,
+    ) -> None:
         self.guest, self.channel = guest, channel
         self.plan: dict[str, Any] = plan or {}
         self.root = root
@@ -65,7 +73,12 @@ class Branch:
     def _exited(self, job: Job, status: int) -> None:
         code = os.waitstatus_to_exitcode(status)
         ending = "died" if code < 0 or isinstance(job, Interpreter) else "none"
-        self._finish(job, ending, None if isinstance(job, Interpreter) else 128 - code if code < 0 else code, dead=True)
+        self._finish(
+            job,
+            ending,
+            None if isinstance(job, Interpreter) else 128 - code if code < 0 else code,
+            dead=True,
+        )
 
     def _replied(self, job: Interpreter) -> None:
         job.channel.fill()
@@ -120,7 +133,9 @@ class Branch:
                 self._bury(job)
 
     def look_at_memory(self) -> None:
-        """Where no cgroup counts: kill what is being answered, or else everything, once too much memory is held."""
+        """Where no cgroup counts: kill what is being answered, or else everything, once too much
+        memory is held.
+        """
         if not self.plan.get("watch_memory"):
             return
         living = [job for job in self.jobs() if job.alive]
@@ -136,10 +151,15 @@ class Branch:
         with contextlib.suppress(OSError):
             self.channel.send(header, body)
 
-    def _result(self, error: str, code: int | None, cut: bool, out: bytes, err: bytes, late: bytes = b"") -> None:
+    def _result(
+        self, error: str, code: int | None, cut: bool, out: bytes, err: bytes, late: bytes = b""
+    ) -> None:
         sizes = {"out": len(out), "err": len(err), "late": len(late)}
         alive = self._answered is not None and self._answered.alive
-        self._answer({"error": error, "exit": code, "truncated": cut, "alive": alive, **sizes}, out + err + late)
+        self._answer(
+            {"error": error, "exit": code, "truncated": cut, "alive": alive, **sizes},
+            out + err + late,
+        )
 
     def ready(self) -> None:
         """Take what came on the channel."""
@@ -151,7 +171,9 @@ class Branch:
                 self._answer({"failed": str(refused)})
             except RecursionError:
                 self._answer({"failed": "the directories of the workspace are nested too deep"})
-            except Exception as problem:  # an answer of its own: the channel must not be left waiting
+            except (
+                Exception
+            ) as problem:  # an answer of its own: the channel must not be left waiting
                 self._answer({"failed": f"{type(problem).__name__}: {problem}"})
         if self.channel.closed:
             self.close()
@@ -188,7 +210,9 @@ class Branch:
         self._command = Command(self._place(), self.guest.take_mark(), self._keep())
         try:
             self._command.run(self.plan, [str(word) for word in header["argv"]], body)
-        except OSError as problem:  # no process, memory or descriptor left: used up by what runs here
+        except (
+            OSError
+        ) as problem:  # no process, memory or descriptor left: used up by what runs here
             self._command.close()
             self._answered = None
             self._result("died", None, False, b"", str(problem).encode())

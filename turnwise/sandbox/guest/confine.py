@@ -1,4 +1,6 @@
-"""The last steps of a process before it belongs to untrusted code: descriptors, limits, capabilities, system calls."""
+"""The last steps of a process before it belongs to untrusted code: descriptors, limits,
+capabilities, system calls.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from . import kernel, landlock, processes, seccomp
 
 MEGABYTE = 1 << 20
 SPARE_PROCESSES = 1024
-"""The hard limit: forks of one sandbox are counted together by the kernel, and each raises the soft one by its own share."""
+"""The hard limit: forks of one sandbox are counted together by the kernel, and each raises the soft
+one by its own share.
+"""
 
 
 def _lower(kind: int, soft: int, hard: int | None = None) -> None:
@@ -31,9 +35,11 @@ def _virtual() -> int:
 
 
 def limits(given: dict[str, Any], mapped: bool) -> None:
-    """Resource limits of this process and all it starts; `mapped`: what is mapped now does not count as memory used.
+    """Resource limits of this process and all it starts; `mapped`: what is mapped now does not
+    count as memory used.
 
-    Address space is only a first fence, of one process: a program maps more than it uses, so it gets a gigabyte to spare.
+    Address space is only a first fence, of one process: a program maps more than it uses, so it
+    gets a gigabyte to spare.
     """
     room = int(given["memory_mb"]) * MEGABYTE
     _lower(resource.RLIMIT_AS, room + (_virtual() if mapped else 1024 * MEGABYTE))
@@ -41,14 +47,21 @@ def limits(given: dict[str, Any], mapped: bool) -> None:
     _lower(resource.RLIMIT_NOFILE, int(given["open_files"]))
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_MEMLOCK, 1 << 16)
-    _lower(resource.RLIMIT_NPROC, int(given["processes"]) * int(given.get("shares", 1)), SPARE_PROCESSES + int(given["processes"]))
+    _lower(
+        resource.RLIMIT_NPROC,
+        int(given["processes"]) * int(given.get("shares", 1)),
+        SPARE_PROCESSES + int(given["processes"]),
+    )
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("500")  # rather one of these than the process that looks after them
 
 
 def descriptors(keep: dict[int, int]) -> None:
     """Have exactly these open: target number -> present descriptor; 0, 1 and 2 must be among them."""
-    high = {target: os.dup2(source, 900 + i, inheritable=False) for i, (target, source) in enumerate(sorted(keep.items()))}
+    high = {
+        target: os.dup2(source, 900 + i, inheritable=False)
+        for i, (target, source) in enumerate(sorted(keep.items()))
+    }
     for target, source in high.items():
         os.dup2(source, target)
     edges = [-1, *sorted(high), 1 << 16]
@@ -67,11 +80,13 @@ def signals() -> None:
 
 
 def confine(plan: dict[str, Any], mark: int, mapped: bool, fork: bool = False) -> None:
-    """Everything at once: the mark, limits, capabilities (`fork`: CAP_SYS_CHROOT stays, to enter a copy of the root), filter.
+    """Everything at once: the mark, limits, capabilities (`fork`: CAP_SYS_CHROOT stays, to enter a
+    copy of the root), filter.
 
     Args:
-        plan: the `configure` request: `limits`, `mode`, `landlock` (what `landlock.restrict` takes, where there is no root of
-            our own), `seccomp` (whether to filter) and `refuse` (what else the filter refuses).
+        plan: the `configure` request: `limits`, `mode`, `landlock` (what `landlock.restrict` takes,
+            where there is no root of our own), `seccomp` (whether to filter) and `refuse` (what
+            else the filter refuses).
     """
     os.umask(0o022)
     processes.mark(0, mark)

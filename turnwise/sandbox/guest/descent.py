@@ -1,6 +1,8 @@
-"""The process between the zygote and a jail: a fork of the zygote that gives up everything, and forks the jail's first process.
+"""The process between the zygote and a jail: a fork of the zygote that gives up everything, and
+forks the jail's first process.
 
-It is forked before it is asked for (copying the memory of a warm interpreter takes milliseconds) and waits for its one request:
+It is forked before it is asked for (copying the memory of a warm interpreter takes milliseconds)
+and waits for its one request:
 
     request {uid, gid, lower, cgroups}, with the channel of the new sandbox       answer {pid, entered}, or {failed}
 """
@@ -18,7 +20,15 @@ INSIDE = 1000
 """The user in a jail."""
 PATIENCE = 60.0
 """Seconds that a jail may take to be made."""
-ALL = kernel.NEWUSER | kernel.NEWPID | kernel.NEWNET | kernel.NEWIPC | kernel.NEWUTS | kernel.NEWNS | kernel.NEWCGROUP
+ALL = (
+    kernel.NEWUSER
+    | kernel.NEWPID
+    | kernel.NEWNET
+    | kernel.NEWIPC
+    | kernel.NEWUTS
+    | kernel.NEWNS
+    | kernel.NEWCGROUP
+)
 
 
 def _descend(request: Header) -> None:
@@ -36,7 +46,9 @@ def _descend(request: Header) -> None:
 
 
 def _enter(doors: list[str]) -> bool:
-    """Come under the limits of control groups before there is anything to limit; whether all could be entered."""
+    """Come under the limits of control groups before there is anything to limit; whether all could
+    be entered.
+    """
     try:
         for door in doors:
             with open(door, "w") as file:
@@ -47,7 +59,9 @@ def _enter(doors: list[str]) -> bool:
 
 
 def _lay(workspace: str, at: str, request: Header) -> None:
-    """Put the workspace where it can be laid under an overlay; where the kernel cannot, it will be copied."""
+    """Put the workspace where it can be laid under an overlay; where the kernel cannot, it will be
+    copied.
+    """
     kernel.unshare(kernel.NEWNS)
     with contextlib.suppress(OSError):
         if "uid" in request:
@@ -96,7 +110,9 @@ class Descent:
         return self._channel.fileno()
 
     def go(self, request: Header, channel: int) -> tuple[int, bool]:
-        """The number of a new jail's first process, and whether it is in its control groups; `OSError` with the reason if none."""
+        """The number of a new jail's first process, and whether it is in its control groups;
+        `OSError` with the reason if none.
+        """
         self._channel.send(request, descriptors=(channel,))
         answer = self._channel.wait(PATIENCE)
         if answer is None:
@@ -106,7 +122,9 @@ class Descent:
         return int(answer[0]["pid"]), bool(answer[0]["entered"])
 
     def end(self) -> None:
-        """Let it go. Not at once: taking down the memory of an interpreter would slow the one that starts."""
+        """Let it go. Not at once: taking down the memory of an interpreter would slow the one that
+        starts.
+        """
         self._channel.close()
 
 

@@ -1,4 +1,6 @@
-"""Files of a workspace, reached one component at a time from a directory that is open: no link is ever followed."""
+"""Files of a workspace, reached one component at a time from a directory that is open: no link is
+ever followed.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ def _enter(root: str, names: list[str], make: bool) -> int:
 
 
 def write(root: str, path: str, data: bytes) -> None:
-    """Write a regular file below the directory `root`; what stands there as something else is refused."""
+    """Write a regular file below the directory `root`; what stands there as something else is
+    refused.
+    """
     names = parts(path)
     try:
         folder = _enter(root, names[:-1], make=True)
@@ -73,7 +77,9 @@ def read(root: str, path: str, limit: int) -> bytes:
                 if not stat.S_ISREG(found.st_mode):
                     raise Refused(f"{path!r} is not a regular file")
                 if found.st_size > limit:
-                    raise Refused(f"{path!r} has {found.st_size} bytes, more than the {limit} that may be read")
+                    raise Refused(
+                        f"{path!r} has {found.st_size} bytes, more than the {limit} that may be read"
+                    )
                 data = file.read(limit + 1)
         finally:
             os.close(folder)
@@ -85,7 +91,9 @@ def read(root: str, path: str, limit: int) -> bytes:
 
 
 def listing(root: str, most: int = 200_000) -> list[str]:
-    """Paths of the regular files below `root`, on its own file system; a name that is not UTF-8 is shown with escapes."""
+    """Paths of the regular files below `root`, on its own file system; a name that is not UTF-8 is
+    shown with escapes.
+    """
     found: list[str] = []
     device = os.lstat(root).st_dev
     for folder, below, names, descriptor in os.fwalk(root, follow_symlinks=False):
@@ -98,11 +106,16 @@ def listing(root: str, most: int = 200_000) -> list[str]:
                     found.append(os.path.relpath(os.path.join(folder, name), root))
         if len(found) > most:
             raise Refused(f"the workspace has more than {most} files")
-    return sorted(path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for path in found)
+    return sorted(
+        path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        for path in found
+    )
 
 
 def unpack(root: str, data: bytes) -> None:
-    """Regular files, directories and links that stay inside, from a tar; anything else in it is refused."""
+    """Regular files, directories and links that stay inside, from a tar; anything else in it is
+    refused.
+    """
     try:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             archive.extractall(root, filter="data")
@@ -111,7 +124,8 @@ def unpack(root: str, data: bytes) -> None:
 
 
 def copy(source: str, target: str) -> None:
-    """A directory's content as it stands: links, modes, attributes; the marks of an overlay (deleted, opaque) too.
+    """A directory's content as it stands: links, modes, attributes; the marks of an overlay
+    (deleted, opaque) too.
 
     Sockets and pipes are left out: nobody listens in the copy.
     """

@@ -1,7 +1,9 @@
-"""A sandbox is copied: its files, then each of its interpreters, which fork and enter the copy of the root themselves.
+"""A sandbox is copied: its files, then each of its interpreters, which fork and enter the copy of
+the root themselves.
 
-An interpreter has no privilege but to change its root, and only it can copy its memory; so it is asked to. The kernel says who
-answers (SCM_CREDENTIALS), since the answer itself comes from untrusted code.
+An interpreter has no privilege but to change its root, and only it can copy its memory; so it is
+asked to. The kernel says who answers (SCM_CREDENTIALS), since the answer itself comes from
+untrusted code.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ def fork(origin: Branch) -> Branch:
     """A branch on the passed channel that continues where `origin` stands.
 
     Raises:
-        Refused: where roots cannot be made, there is no room, or an interpreter does not copy itself.
+        Refused: where roots cannot be made, there is no room, or an interpreter does not copy
+            itself.
     """
     from .branch import Branch
 
@@ -75,7 +78,10 @@ def _copy(job: Interpreter, root: roots.Root, origin: Branch) -> Interpreter:
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     directory = os.open(root.path, os.O_PATH | os.O_DIRECTORY)
     try:
-        job.channel.send({"fork": True}, descriptors=(theirs.fileno(), copy.out.writer, copy.err.writer, directory))
+        job.channel.send(
+            {"fork": True},
+            descriptors=(theirs.fileno(), copy.out.writer, copy.err.writer, directory),
+        )
         theirs.close()
         copy.pid = _answered(ours)
         _verify(copy.pid, root, origin)
@@ -104,7 +110,9 @@ def _verify(pid: int, root: roots.Root, origin: Branch) -> None:
 
 
 def _allow_more(origin: Branch) -> None:
-    """The kernel counts the processes of all forks together: let everybody's share grow with their number."""
+    """The kernel counts the processes of all forks together: let everybody's share grow with their
+    number.
+    """
     limits = origin.plan["limits"]
     limits["shares"] = len(origin.guest.branches) + 1
     most = limits["shares"] * int(limits["processes"])

@@ -1,4 +1,6 @@
-"""Frames on a stream: a JSON header and a body of bytes, each with its length before it; descriptors may ride along."""
+"""Frames on a stream: a JSON header and a body of bytes, each with its length before it;
+descriptors may ride along.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +30,15 @@ def pack(header: Header, body: bytes = b"") -> bytes:
 
 
 class Channel:
-    """Two ends of a stream that carries frames. A frame too long, or not a frame, ends it as if it had been closed."""
+    """Two ends of a stream that carries frames. A frame too long, or not a frame, ends it as if it
+    had been closed.
+    """
 
     def __init__(self, reader: int, writer: int, longest: int = BODY) -> None:
         self.reader, self.writer, self._longest = reader, writer, longest
-        self._socket = socket.socket(fileno=reader) if stat.S_ISSOCK(os.fstat(reader).st_mode) else None
+        self._socket = (
+            socket.socket(fileno=reader) if stat.S_ISSOCK(os.fstat(reader).st_mode) else None
+        )
         self._buffer = bytearray()
         self.passed: list[int] = []
         """Descriptors that came and were not yet taken."""
@@ -83,7 +89,9 @@ class Channel:
         return frame
 
     def fill(self) -> None:
-        """Take in what has arrived (waits when nothing has); sets `closed` at the end of the stream."""
+        """Take in what has arrived (waits when nothing has); sets `closed` at the end of the
+        stream.
+        """
         try:
             if self._socket is None:
                 data = os.read(self.reader, 1 << 18)

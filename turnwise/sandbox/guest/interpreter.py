@@ -1,7 +1,9 @@
-"""A Python interpreter that runs cells: in the process of the untrusted code, so nothing it says is more than a claim.
+"""A Python interpreter that runs cells: in the process of the untrusted code, so nothing it says is
+more than a claim.
 
-Requests come on a channel of its own, apart from what it prints; code and the roots of forks come as descriptors, so that a
-request is always small and never blocks the sender. A cell that closes the channel ends the interpreter.
+Requests come on a channel of its own, apart from what it prints; code and the roots of forks come
+as descriptors, so that a request is always small and never blocks the sender. A cell that closes
+the channel ends the interpreter.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ def _execute(code: str, name: str, space: dict[str, Any]) -> str:
 
 
 def _explain(problem: BaseException) -> None:
-    """The traceback without our own frames, bounded: a recursion of thousands of lines says nothing more."""
+    """The traceback without our own frames, bounded: a recursion of thousands of lines says nothing
+    more.
+    """
     try:
         shown = problem.__traceback__
         while shown is not None and shown.tb_frame.f_code.co_filename == __file__:
@@ -61,7 +65,8 @@ def _flush() -> None:
 
 
 def _fork(channel: Channel) -> Channel:
-    """Copy this process: the copy takes the passed channel, pipes and root as its own, and outlives its origin.
+    """Copy this process: the copy takes the passed channel, pipes and root as its own, and outlives
+    its origin.
 
     Passed are: channel, standard output, standard error, directory that is the root of the copy.
     """
@@ -80,7 +85,9 @@ def _fork(channel: Channel) -> Channel:
         for descriptor in (control, out, err, root):
             os.close(descriptor)
         return channel
-    if os.fork():  # twice, so that the copy is a child of the sandbox's process 1 and not of its origin
+    if (
+        os.fork()
+    ):  # twice, so that the copy is a child of the sandbox's process 1 and not of its origin
         os._exit(0)
     os.setsid()
     os.fchdir(root)
@@ -90,7 +97,9 @@ def _fork(channel: Channel) -> Channel:
         os.dup2(source, target)
         os.close(source)
     channel.close()
-    _set_random_state(state)  # Python seeds anew after a fork: a copy continues like its origin instead
+    _set_random_state(
+        state
+    )  # Python seeds anew after a fork: a copy continues like its origin instead
     try:
         os.chdir(here)
     except OSError:
@@ -112,7 +121,9 @@ def main(channel: Channel) -> None:
         os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False, buffering=1),
     )
     vars(sys).update(__stdin__=sys.stdin, __stdout__=sys.stdout, __stderr__=sys.stderr)
-    random.seed(0)  # the same in every session: an episode depends on its task and its actions alone
+    random.seed(
+        0
+    )  # the same in every session: an episode depends on its task and its actions alone
     gc.enable()
     cells = 0
     with contextlib.suppress(OSError):

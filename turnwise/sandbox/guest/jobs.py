@@ -1,4 +1,6 @@
-"""What can run in a root: a command, an interpreter, a shell. Each has pipes for what it writes and a mark on all its processes."""
+"""What can run in a root: a command, an interpreter, a shell. Each has pipes for what it writes and
+a mark on all its processes.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,16 @@ class Job:
         self.late = b""
         """What it wrote while nothing was asked of it."""
 
-    def start(self, plan: dict[str, Any], keep: dict[int, int], become: Callable[[], None], interpreting: bool = False) -> None:
-        """Fork; the child enters its root, is confined, and becomes something (which never returns)."""
+    def start(
+        self,
+        plan: dict[str, Any],
+        keep: dict[int, int],
+        become: Callable[[], None],
+        interpreting: bool = False,
+    ) -> None:
+        """Fork; the child enters its root, is confined, and becomes something (which never
+        returns).
+        """
         pid = os.fork()
         if pid == 0:
             try:
@@ -48,7 +58,9 @@ class Job:
                 os.write(2, f"{type(problem).__name__}: {problem}\n".encode())
             finally:
                 os._exit(127)
-        with contextlib.suppress(OSError):  # it has a mark before another call's end looks for processes that have none
+        with contextlib.suppress(
+            OSError
+        ):  # it has a mark before another call's end looks for processes that have none
             processes.mark(pid, self.mark)
         self.pid = pid
         self.out.release()
@@ -87,7 +99,9 @@ class Command(Job):
     def run(self, plan: dict[str, Any], argv: list[str], stdin: bytes) -> None:
         descriptor = _stdin(stdin)
         try:
-            self.start(plan, {0: descriptor}, lambda: os.execvpe(argv[0], argv, plan["environment"]))
+            self.start(
+                plan, {0: descriptor}, lambda: os.execvpe(argv[0], argv, plan["environment"])
+            )
         finally:
             os.close(descriptor)
 
@@ -101,7 +115,12 @@ class Interpreter(Job):
         ours, theirs = socket.socketpair()
         null = _stdin(b"")
         try:
-            self.start(plan, {0: null, 3: theirs.fileno()}, lambda: interpreter.main(Channel(3, 3)), interpreting=True)
+            self.start(
+                plan,
+                {0: null, 3: theirs.fileno()},
+                lambda: interpreter.main(Channel(3, 3)),
+                interpreting=True,
+            )
         finally:
             theirs.close()
             os.close(null)
@@ -126,7 +145,9 @@ class Interpreter(Job):
 
 
 class Shell(Job):
-    """A bash that reads commands from one pipe and reports their status on another, both closed while a command runs."""
+    """A bash that reads commands from one pipe and reports their status on another, both closed
+    while a command runs.
+    """
 
     def begin(self, plan: dict[str, Any]) -> None:
         read, self.commands = os.pipe()
@@ -137,7 +158,11 @@ class Shell(Job):
             os.set_blocking(self.commands, False)
             os.set_blocking(self.status, False)
             argv = ["bash", "--noprofile", "--norc", "-c", _LOOP]
-            self.start(plan, {0: null, 3: read, 4: write}, lambda: os.execvpe(argv[0], argv, plan["environment"]))
+            self.start(
+                plan,
+                {0: null, 3: read, 4: write},
+                lambda: os.execvpe(argv[0], argv, plan["environment"]),
+            )
         finally:
             for descriptor in (read, write, null):
                 os.close(descriptor)
@@ -146,13 +171,17 @@ class Shell(Job):
     def check(command: bytes) -> None:
         """Raises `Refused` for what a pipe and a bash cannot take."""
         if b"\0" in command or len(command) + 1 >= LONGEST_COMMAND:
-            raise Refused(f"a shell command holds no NUL and is shorter than {LONGEST_COMMAND} bytes")
+            raise Refused(
+                f"a shell command holds no NUL and is shorter than {LONGEST_COMMAND} bytes"
+            )
 
     def ask(self, command: bytes) -> None:
         os.write(self.commands, command + b"\0")
 
     def ended(self) -> int | None:
-        """The status that the bash has reported, if any; a claim, which the command may have forged."""
+        """The status that the bash has reported, if any; a claim, which the command may have
+        forged.
+        """
         with contextlib.suppress(OSError, ValueError, IndexError):
             return int(os.read(self.status, 64).split()[-1]) & 0xFF
         return None

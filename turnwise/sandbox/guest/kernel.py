@@ -1,4 +1,6 @@
-"""The system calls that Python does not have, by their C names: mount, unshare, pivot_root, prctl, capset."""
+"""The system calls that Python does not have, by their C names: mount, unshare, pivot_root, prctl,
+capset.
+"""
 
 from __future__ import annotations
 
@@ -34,31 +36,67 @@ def _check(result: int, what: str) -> None:
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
     """mount(2); `OSError` names the target."""
     _check(
-        _LIBC.mount(source.encode() or None, target.encode(), kind.encode() or None, ctypes.c_ulong(flags), data.encode() or None),
+        _LIBC.mount(
+            source.encode() or None,
+            target.encode(),
+            kind.encode() or None,
+            ctypes.c_ulong(flags),
+            data.encode() or None,
+        ),
         f"mount {kind or source} on {target}",
     )
 
 
 def bind(source: str, target: str, devices: bool = False) -> None:
-    """Show `source` at `target` with all that is mounted below it, read-only, without set-user-id files and (mostly) devices."""
+    """Show `source` at `target` with all that is mounted below it, read-only, without set-user-id
+    files and (mostly) devices.
+    """
     mount(source, target, flags=BIND | REC)
     attributes = 1 | 2 | (0 if devices else 4)  # MOUNT_ATTR_RDONLY, NOSUID, NODEV
     packed = struct.pack("QQQQ", attributes, 0, 0, 0)
-    call = (ctypes.c_long(MOUNT_SETATTR), ctypes.c_int(-100), target.encode(), ctypes.c_uint(0x8000), packed, ctypes.c_size_t(32))
+    call = (
+        ctypes.c_long(MOUNT_SETATTR),
+        ctypes.c_int(-100),
+        target.encode(),
+        ctypes.c_uint(0x8000),
+        packed,
+        ctypes.c_size_t(32),
+    )
     _check(_LIBC.syscall(*call), f"mount_setattr {target}")
 
 
 def bind_as(source: str, target: str, uid: int, gid: int) -> None:
-    """Like `bind`, but what belongs to the owner of `source` looks as if it belonged to another user (Linux 5.12, as root)."""
+    """Like `bind`, but what belongs to the owner of `source` looks as if it belonged to another
+    user (Linux 5.12, as root).
+    """
     owner = os.stat(source)
-    tree = _LIBC.syscall(ctypes.c_long(OPEN_TREE), ctypes.c_int(-100), source.encode(), ctypes.c_uint(1 | os.O_CLOEXEC))
+    tree = _LIBC.syscall(
+        ctypes.c_long(OPEN_TREE),
+        ctypes.c_int(-100),
+        source.encode(),
+        ctypes.c_uint(1 | os.O_CLOEXEC),
+    )
     _check(0 if tree >= 0 else tree, f"open_tree {source}")
     mapping = _mapping(f"{owner.st_uid} {uid} 1", f"{owner.st_gid} {gid} 1")
     try:
         packed = struct.pack("QQQQ", 1 | 2 | 4 | 0x100000, 0, 0, mapping)  # MOUNT_ATTR_IDMAP
-        call = (ctypes.c_long(MOUNT_SETATTR), ctypes.c_int(tree), b"", ctypes.c_uint(0x1000), packed, ctypes.c_size_t(32))
+        call = (
+            ctypes.c_long(MOUNT_SETATTR),
+            ctypes.c_int(tree),
+            b"",
+            ctypes.c_uint(0x1000),
+            packed,
+            ctypes.c_size_t(32),
+        )
         _check(_LIBC.syscall(*call), f"mount_setattr {source}")
-        move = (ctypes.c_long(MOVE_MOUNT), ctypes.c_int(tree), b"", ctypes.c_int(-100), target.encode(), ctypes.c_uint(4))
+        move = (
+            ctypes.c_long(MOVE_MOUNT),
+            ctypes.c_int(tree),
+            b"",
+            ctypes.c_int(-100),
+            target.encode(),
+            ctypes.c_uint(4),
+        )
         _check(_LIBC.syscall(*move), f"move_mount {target}")
     finally:
         os.close(tree)
@@ -111,7 +149,10 @@ def pivot(root: str) -> None:
 def prctl(option: int, value: int, pointer: ctypes.c_void_p | None = None) -> None:
     zero = ctypes.c_ulong(0)
     third = pointer if pointer is not None else zero
-    _check(_LIBC.prctl(ctypes.c_int(option), ctypes.c_ulong(value), third, zero, zero), f"prctl {option}")
+    _check(
+        _LIBC.prctl(ctypes.c_int(option), ctypes.c_ulong(value), third, zero, zero),
+        f"prctl {option}",
+    )
 
 
 class _CapabilityHeader(ctypes.Structure):
@@ -119,7 +160,9 @@ class _CapabilityHeader(ctypes.Structure):
 
 
 def capabilities(keep: tuple[int, ...] = ()) -> None:
-    """Drop every capability of this thread but `keep`, for good: they are not passed on to a program that it becomes."""
+    """Drop every capability of this thread but `keep`, for good: they are not passed on to a
+    program that it becomes.
+    """
     for number in range(64):
         if _LIBC.prctl(ctypes.c_int(CAPBSET_DROP), ctypes.c_ulong(number), 0, 0, 0) != 0:
             break
@@ -131,8 +174,14 @@ def capabilities(keep: tuple[int, ...] = ()) -> None:
 
 
 def identity(inside: int, outside: int, group: int) -> None:
-    """After `unshare(NEWUSER)`: be user and group `inside` in the new namespace, which are `outside` and `group` on the host."""
+    """After `unshare(NEWUSER)`: be user and group `inside` in the new namespace, which are
+    `outside` and `group` on the host.
+    """
     prctl(DUMPABLE, 1)  # after setresuid, /proc/self would not be ours to write
-    for name, text in (("setgroups", "deny"), ("uid_map", f"{inside} {outside} 1"), ("gid_map", f"{inside} {group} 1")):
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{inside} {outside} 1"),
+        ("gid_map", f"{inside} {group} 1"),
+    ):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(text)

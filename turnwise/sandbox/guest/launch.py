@@ -1,14 +1,18 @@
-"""The way down for backends without a zygote: make what is shown passable, give up root, then serve or become what confines us.
+"""The way down for backends without a zygote: make what is shown passable, give up root, then serve
+or become what confines us.
 
-Run in a fresh interpreter with an empty environment, so that nothing of the trainer is in its memory:
+Run in a fresh interpreter with an empty environment, so that nothing of the trainer is in its
+memory:
 
-    {show: [paths], user: [uid, gid], path: [directories], become: [program, ...], keeper: descriptor}  IN OUT
+    {show: [paths], user: [uid, gid], path: [directories], become: [program, ...], keeper:
+    descriptor}  IN OUT
 
 Everything may be left out; without a path, `sys.path` stays as it is.
 
-With a keeper, the guest is not process 1 of anything: a parent stays above it that all its orphans fall to, and that ends only
-when every one of them is dead, whether the guest ended itself, was killed, or the keeper is told to (SIGTERM). It writes
-`child-pid`, its own number, to the descriptor.
+With a keeper, the guest is not process 1 of anything: a parent stays above it that all its orphans
+fall to, and that ends only when every one of them is dead, whether the guest ended itself, was
+killed, or the keeper is told to (SIGTERM). It writes `child-pid`, its own number, to the
+descriptor.
 """
 
 from __future__ import annotations
@@ -24,7 +28,9 @@ from . import kernel, processes, serve
 
 
 def closed(path: str) -> str:
-    """The outermost directory above `path` that others than its owner cannot enter; empty where there is none."""
+    """The outermost directory above `path` that others than its owner cannot enter; empty where
+    there is none.
+    """
     names = os.path.realpath(path).split("/")[1:]
     for depth in range(1, len(names)):
         above = "/" + "/".join(names[:depth])
@@ -34,7 +40,8 @@ def closed(path: str) -> str:
 
 
 def show(paths: list[str]) -> None:
-    """In mounts of our own: lay an empty, open directory over each closed one, and bind what is needed of it there again.
+    """In mounts of our own: lay an empty, open directory over each closed one, and bind what is
+    needed of it there again.
 
     Raises:
         OSError: where this process may not mount.

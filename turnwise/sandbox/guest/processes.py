@@ -1,8 +1,8 @@
 """Which processes belong to which call, how they are all killed, and what memory they hold.
 
-A process is told by a mark that it cannot lose: the hard limit RLIMIT_MSGQUEUE, a number of its own for every session, shell
-and command, inherited over fork and exec and never raised again without privilege. Whoever lowered it carries no living mark and
-is killed with the next call that ends.
+A process is told by a mark that it cannot lose: the hard limit RLIMIT_MSGQUEUE, a number of its own
+for every session, shell and command, inherited over fork and exec and never raised again without
+privilege. Whoever lowered it carries no living mark and is killed with the next call that ends.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from collections.abc import Collection
 
 _MARK = resource.RLIMIT_MSGQUEUE
 HIGHEST = 800_000
-"""The first mark; below the kernel's default limit of 819,200. Every later mark is lower, so a fork can always take one."""
+"""The first mark; below the kernel's default limit of 819,200. Every later mark is lower, so a fork
+can always take one.
+"""
 DEAD = "ZX"
 
 
@@ -63,15 +65,25 @@ def descendants() -> list[int]:
 
 
 def kill(value: int, living: Collection[int], seconds: float = 2.0) -> bool:
-    """Kill all that carries the mark `value` or no mark of `living`; whether none is left within the time."""
+    """Kill all that carries the mark `value` or no mark of `living`; whether none is left within
+    the time.
+    """
     deadline = time.monotonic() + seconds
     while True:
-        victims = [pid for pid in descendants() if (found := mark_of(pid)) == value or (found is not None and found not in living)]
+        victims = [
+            pid
+            for pid in descendants()
+            if (found := mark_of(pid)) == value or (found is not None and found not in living)
+        ]
         if not victims:
             return True
         for pid in victims:
-            with contextlib.suppress(OSError, ValueError):  # it may not start more while we look for the others
-                resource.prlimit(pid, resource.RLIMIT_NPROC, (0, resource.prlimit(pid, resource.RLIMIT_NPROC)[1]))
+            with contextlib.suppress(
+                OSError, ValueError
+            ):  # it may not start more while we look for the others
+                resource.prlimit(
+                    pid, resource.RLIMIT_NPROC, (0, resource.prlimit(pid, resource.RLIMIT_NPROC)[1])
+                )
         for pid in victims:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
@@ -92,9 +104,15 @@ def _kilobytes(path: str, field: bytes) -> int:
 
 
 def memory(marks: Collection[int], enough: int) -> int:
-    """Kilobytes held by the processes with these marks: a cheap upper bound where that is below `enough`, else their shares."""
+    """Kilobytes held by the processes with these marks: a cheap upper bound where that is below
+    `enough`, else their shares.
+    """
     pids = [pid for pid in descendants() if mark_of(pid) in marks]
-    bound = sum(_kilobytes(f"/proc/{pid}/status", b"RssAnon:") + _kilobytes(f"/proc/{pid}/status", b"RssShmem:") for pid in pids)
+    bound = sum(
+        _kilobytes(f"/proc/{pid}/status", b"RssAnon:")
+        + _kilobytes(f"/proc/{pid}/status", b"RssShmem:")
+        for pid in pids
+    )
     if bound < enough:
         return bound
     return sum(_kilobytes(f"/proc/{pid}/smaps_rollup", b"Pss_Anon:") for pid in pids)

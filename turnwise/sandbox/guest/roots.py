@@ -1,7 +1,9 @@
-"""The file system of a jail: one read-only template, and for every root its own writable `/work`, `/tmp` and `/dev/shm`.
+"""The file system of a jail: one read-only template, and for every root its own writable `/work`,
+`/tmp` and `/dev/shm`.
 
-A sandbox and its forks live in one mount namespace, each with a root directory of its own (`/b/1/root`, `/b/2/root`, ...), which
-its processes enter with chroot. What is above those directories is the jail's own root: nothing of the host.
+A sandbox and its forks live in one mount namespace, each with a root directory of its own
+(`/b/1/root`, `/b/2/root`, ...), which its processes enter with chroot. What is above those
+directories is the jail's own root: nothing of the host.
 """
 
 from __future__ import annotations
@@ -57,7 +59,8 @@ def make(number: int, plan: dict[str, Any], origin: Root | None = None) -> Root:
     """A new root, with the files of `origin` where it is a copy.
 
     Args:
-        plan: `limits`, `covered` (paths of the template under /work or /tmp, to be shown there again), `overlay`.
+        plan: `limits`, `covered` (paths of the template under /work or /tmp, to be shown there
+            again), `overlay`.
     """
     limits = plan["limits"]
     path, data = f"{ROOTS}/{number}/root", f"{ROOTS}/{number}/data"

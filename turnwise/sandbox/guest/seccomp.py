@@ -1,7 +1,9 @@
-"""The filter of system calls: what code in a sandbox has no business with is refused, other architectures are killed.
+"""The filter of system calls: what code in a sandbox has no business with is refused, other
+architectures are killed.
 
-A classic BPF program over (number, architecture, arguments). Numbers differ by architecture, so each has its own table, read
-from Linux's own `asm/unistd.h`; on any other machine there is no filter to install and the backend must say so.
+A classic BPF program over (number, architecture, arguments). Numbers differ by architecture, so
+each has its own table, read from Linux's own `asm/unistd.h`; on any other machine there is no
+filter to install and the backend must say so.
 """
 
 from __future__ import annotations
@@ -38,10 +40,27 @@ _BOTH = {
     "fsconfig": 431, "fsmount": 432, "fspick": 433, "pidfd_getfd": 438, "process_madvise": 440, "mount_setattr": 442,
     "quotactl_fd": 443, "memfd_secret": 447, "open_tree_attr": 467,
 }  # fmt: skip
-# Where processes share the machine's own numbers and keys (no namespaces), these reach others of the same user too.
+# Where processes share the machine's own numbers and keys (no namespaces), these reach others of
+# the same user too.
 _SHARED = {
-    "x86_64": {"shmget": 29, "shmat": 30, "shmctl": 31, "semget": 64, "msgget": 68, "mq_open": 240, "socket": 41},
-    "aarch64": {"shmget": 194, "shmat": 196, "shmctl": 195, "semget": 190, "msgget": 186, "mq_open": 180, "socket": 198},
+    "x86_64": {
+        "shmget": 29,
+        "shmat": 30,
+        "shmctl": 31,
+        "semget": 64,
+        "msgget": 68,
+        "mq_open": 240,
+        "socket": 41,
+    },
+    "aarch64": {
+        "shmget": 194,
+        "shmat": 196,
+        "shmctl": 195,
+        "semget": 190,
+        "msgget": 186,
+        "mq_open": 180,
+        "socket": 198,
+    },
 }
 _OF_ONESELF = {
     # call: (number, which argument must be 0, as it is when a process means itself)
@@ -51,7 +70,14 @@ _OF_ONESELF = {
                 "sched_setscheduler": (119, 0), "sched_setparam": (118, 0), "sched_setattr": (274, 0)},
 }  # fmt: skip
 _SIGNALS = {
-    "x86_64": {"kill": 62, "tkill": 200, "tgkill": 234, "rt_sigqueueinfo": 129, "rt_tgsigqueueinfo": 297, "pidfd_send_signal": 424},
+    "x86_64": {
+        "kill": 62,
+        "tkill": 200,
+        "tgkill": 234,
+        "rt_sigqueueinfo": 129,
+        "rt_tgsigqueueinfo": 297,
+        "pidfd_send_signal": 424,
+    },
     "aarch64": {
         "kill": 129,
         "tkill": 130,
@@ -71,7 +97,15 @@ ARCHITECTURES = {
 _ALLOW, _KILL = 0x7FFF0000, 0x80000000
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER, _ARCHITECTURE, _ARGUMENT = 0, 4, 16
-NAMESPACES = kernel.NEWNS | kernel.NEWCGROUP | kernel.NEWUTS | kernel.NEWIPC | kernel.NEWUSER | kernel.NEWPID | kernel.NEWNET
+NAMESPACES = (
+    kernel.NEWNS
+    | kernel.NEWCGROUP
+    | kernel.NEWUTS
+    | kernel.NEWIPC
+    | kernel.NEWUSER
+    | kernel.NEWPID
+    | kernel.NEWNET
+)
 UNIX = 1
 PRLIMIT = {"x86_64": 302, "aarch64": 261}
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C
@@ -92,13 +126,17 @@ def _argument(call: int, index: int, checks: list[bytes]) -> list[bytes]:
 
 
 def _more(machine: str, refuse: tuple[str, ...]) -> list[bytes]:
-    """`shared`: what reaches other processes where there are no namespaces; `signals`: every way to send one."""
+    """`shared`: what reaches other processes where there are no namespaces; `signals`: every way to
+    send one.
+    """
     ops = []
     if "shared" in refuse:
         for number in _SHARED[machine].values():
             ops += [_op(_EQUAL, number, 0, 1), _op(_RETURN, _refuse(errno.EACCES))]
         for number, index in _OF_ONESELF[machine].values():
-            ops += _argument(number, index, [_op(_EQUAL, 0, 1, 0), _op(_RETURN, _refuse(errno.EPERM))])
+            ops += _argument(
+                number, index, [_op(_EQUAL, 0, 1, 0), _op(_RETURN, _refuse(errno.EPERM))]
+            )
     if "signals" in refuse:
         for number in _SIGNALS[machine].values():
             ops += [_op(_EQUAL, number, 0, 1), _op(_RETURN, _refuse(errno.EPERM))]
@@ -106,9 +144,16 @@ def _more(machine: str, refuse: tuple[str, ...]) -> list[bytes]:
 
 
 def program(machine: str, allow: tuple[str, ...] = (), refuse: tuple[str, ...] = ()) -> bytes:
-    """The BPF program of a machine, without the refusal of what is in `allow`, and with those that `refuse` names (`_more`)."""
+    """The BPF program of a machine, without the refusal of what is in `allow`, and with those that
+    `refuse` names (`_more`).
+    """
     architecture, refused, clone, sock, pair, kill, ioctl = ARCHITECTURES[machine]
-    ops = [_op(_LOAD, _ARCHITECTURE), _op(_EQUAL, architecture, 1, 0), _op(_RETURN, _KILL), _op(_LOAD, _NUMBER)]
+    ops = [
+        _op(_LOAD, _ARCHITECTURE),
+        _op(_EQUAL, architecture, 1, 0),
+        _op(_RETURN, _KILL),
+        _op(_LOAD, _NUMBER),
+    ]
     if machine == "x86_64":  # the x32 numbers are another table through the same architecture
         ops += [_op(_AT_LEAST, 0x40000000, 0, 1), _op(_RETURN, _refuse(errno.ENOSYS))]
     for name, number in refused.items():
@@ -117,13 +162,18 @@ def program(machine: str, allow: tuple[str, ...] = (), refuse: tuple[str, ...] =
     ops += _more(machine, refuse)
     # clone3 hides its flags behind a pointer; the C library falls back on clone when there is none.
     ops += [_op(_EQUAL, CLONE3, 0, 1), _op(_RETURN, _refuse(errno.ENOSYS))]
-    ops += _argument(clone, 0, [_op(_ANY_BIT, NAMESPACES, 0, 1), _op(_RETURN, _refuse(errno.EPERM))])
+    ops += _argument(
+        clone, 0, [_op(_ANY_BIT, NAMESPACES, 0, 1), _op(_RETURN, _refuse(errno.EPERM))]
+    )
     for call in (sock, pair):
         ops += _argument(call, 0, [_op(_EQUAL, UNIX, 1, 0), _op(_RETURN, _refuse(errno.EACCES))])
-    # kill(-1) reaches forks of the same sandbox, which share its process numbers; one's own are reached by name.
+    # kill(-1) reaches forks of the same sandbox, which share its process numbers; one's own are
+    # reached by name.
     ops += _argument(kill, 0, [_op(_EQUAL, 0xFFFFFFFF, 0, 1), _op(_RETURN, _refuse(errno.EPERM))])
     # Limits of others, process 1 above all, are not to be changed; one's own are 0.
-    ops += _argument(PRLIMIT[machine], 0, [_op(_EQUAL, 0, 1, 0), _op(_RETURN, _refuse(errno.EPERM))])
+    ops += _argument(
+        PRLIMIT[machine], 0, [_op(_EQUAL, 0, 1, 0), _op(_RETURN, _refuse(errno.EPERM))]
+    )
     for request in (TIOCSTI, TIOCLINUX):
         ops += _argument(ioctl, 1, [_op(_EQUAL, request, 0, 1), _op(_RETURN, _refuse(errno.EPERM))])
     return b"".join([*ops, _op(_RETURN, _ALLOW)])
@@ -139,7 +189,9 @@ def supported() -> bool:
 
 
 def install(allow: tuple[str, ...] = (), refuse: tuple[str, ...] = ()) -> None:
-    """Filter this thread and all it starts from now on; no_new_privs must be set. `OSError` where the kernel refuses."""
+    """Filter this thread and all it starts from now on; no_new_privs must be set. `OSError` where
+    the kernel refuses.
+    """
     code = program(platform.machine(), allow, refuse)
     buffer = ctypes.create_string_buffer(code, len(code))
     filtered = _Program(len(code) // 8, ctypes.cast(buffer, ctypes.c_void_p))

@@ -1,8 +1,9 @@
-"""The first process of a sandbox: answers requests on its channels, drains what runs, reaps what ends, and outlives none of it.
+"""The first process of a sandbox: answers requests on its channels, drains what runs, reaps what
+ends, and outlives none of it.
 
-One loop and no threads. Nothing here waits for untrusted code: what it writes is taken as it comes, what it ends is noticed by
-the kernel, and what must go is killed. When the last channel is gone, or the leash is let go of, the process ends, and with
-process 1 everything else.
+One loop and no threads. Nothing here waits for untrusted code: what it writes is taken as it comes,
+what it ends is noticed by the kernel, and what must go is killed. When the last channel is gone, or
+the leash is let go of, the process ends, and with process 1 everything else.
 """
 
 from __future__ import annotations
@@ -91,7 +92,9 @@ class Guest:
         while True:
             busy = any(branch.busy for branch in self.branches)
             for key, _ in self.selector.select(TICK if busy else REST):
-                if key.fileobj in self.selector.get_map():  # an earlier event of this round may have ended it
+                if (
+                    key.fileobj in self.selector.get_map()
+                ):  # an earlier event of this round may have ended it
                     key.data()
             self._reap()
             for branch in list(self.branches):
@@ -100,7 +103,9 @@ class Guest:
 
 def start(reader: int, writer: int, leash: int = -1) -> None:
     """Serve on a channel; never returns."""
-    kernel.prctl(kernel.DUMPABLE, 0)  # nobody of the same user may look into this process or write to it
+    kernel.prctl(
+        kernel.DUMPABLE, 0
+    )  # nobody of the same user may look into this process or write to it
     if os.getpid() != 1:
         kernel.prctl(kernel.SUBREAPER, 1)
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):

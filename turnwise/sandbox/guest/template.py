@@ -1,7 +1,9 @@
-"""What a jail shows of the host, built once per zygote: a read-only tree of binds on a tmpfs, in a mount namespace of its own.
+"""What a jail shows of the host, built once per zygote: a read-only tree of binds on a tmpfs, in a
+mount namespace of its own.
 
-Built by whoever may read the host's directories (root, or the user who owns them), before any sandbox gives that up: a Python
-below a directory that only its owner can enter is shown all the same.
+Built by whoever may read the host's directories (root, or the user who owns them), before any
+sandbox gives that up: a Python below a directory that only its owner can enter is shown all the
+same.
 """
 
 from __future__ import annotations
@@ -26,7 +28,12 @@ SYSTEM = (
 )
 """Of the host's own tree, where it has them; links are made again."""
 DEVICES = ("null", "zero", "full", "random", "urandom")
-DEVICE_LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
+DEVICE_LINKS = {
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+}
 TEXTS = {
     "etc/passwd": "root:x:0:0::/:/usr/sbin/nologin\nagent:x:1000:1000::/work:/bin/bash\n",
     "etc/group": "root:x:0:\nagent:x:1000:\n",
@@ -41,9 +48,13 @@ def place(sources: list[str]) -> str:
     """Where to build: a directory of the host that none of the sources lies in."""
     for name in PLACES:
         found = "/" + name
-        if os.path.isdir(found) and not any(os.path.realpath(source).startswith(found + "/") for source in sources):
+        if os.path.isdir(found) and not any(
+            os.path.realpath(source).startswith(found + "/") for source in sources
+        ):
             return found
-    raise OSError("no directory to build a jail over: /mnt, /media, /srv, /opt, /run and /tmp are all absent or in use")
+    raise OSError(
+        "no directory to build a jail over: /mnt, /media, /srv, /opt, /run and /tmp are all absent or in use"
+    )
 
 
 def _show(host: str, guest: str) -> None:
@@ -64,7 +75,8 @@ def build(binds: dict[str, str]) -> dict[str, Any]:
         binds: guest path -> host path, beside what every jail shows.
 
     Returns:
-        `at`, the directory it stands on, and `covered`: paths below /work or /tmp, to be shown again in every root.
+        `at`, the directory it stands on, and `covered`: paths below /work or /tmp, to be shown
+        again in every root.
     """
     uid, gid = os.geteuid(), os.getegid()
     kernel.unshare(kernel.NEWNS | (kernel.NEWUSER if uid else 0))

@@ -1,4 +1,6 @@
-"""Modules imported and used once before interpreters are forked: what they share, none of them has to do again."""
+"""Modules imported and used once before interpreters are forked: what they share, none of them has
+to do again.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,14 @@ _warmed: set[str] = set()
 
 
 def warm(modules: list[str]) -> None:
-    """Import, and do once what is slow the first time; then keep the garbage collector from touching the pages.
+    """Import, and do once what is slow the first time; then keep the garbage collector from
+    touching the pages.
 
     A module that is absent raises `ImportError`.
     """
-    gc.disable()  # no collection before the freeze either: the holes it leaves are filled, page by page, in every copy
+    # no collection before the freeze either: the holes it leaves are filled, page by page, in every
+    # copy
+    gc.disable()
     new = [name for name in modules if name not in _warmed]
     for name in new:
         __import__(name)
@@ -28,7 +33,9 @@ def warm(modules: list[str]) -> None:
 
 
 def _sympy() -> None:
-    """Solve, integrate, factor, simplify, print: their first use imports and caches most of what a session needs."""
+    """Solve, integrate, factor, simplify, print: their first use imports and caches most of what a
+    session needs.
+    """
     sympy: Any = sys.modules["sympy"]
     x = sympy.Symbol("x")
     sympy.solve(x**2 - 5 * x + 6, x)

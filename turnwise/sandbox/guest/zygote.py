@@ -1,8 +1,10 @@
-"""A warm interpreter that forks a jail in milliseconds: executed clean, it holds imported modules and nothing else.
+"""A warm interpreter that forks a jail in milliseconds: executed clean, it holds imported modules
+and nothing else.
 
-It is started by the trainer with an empty environment and one socket; it builds the template, enters it, imports what was asked
-for, and then forks one process after another into new namespaces (`descent`), the next one always at hand. It is not a fork of
-the trainer, so there is nothing of the trainer in its memory.
+It is started by the trainer with an empty environment and one socket; it builds the template,
+enters it, imports what was asked for, and then forks one process after another into new namespaces
+(`descent`), the next one always at hand. It is not a fork of the trainer, so there is nothing of
+the trainer in its memory.
 
     request {uid, gid, lower, cgroups}, with the channel of the new sandbox     answer {entered}, with a pidfd; or {failed}
 """
@@ -22,7 +24,9 @@ from .frames import Channel, Header
 LOOK = 2.0
 """Seconds between two looks at whether the trainer lives."""
 SOON, IDLE = 0.01, 0.03
-"""Seconds without a request after which what made the last one ends, and after which the next one is prepared for."""
+"""Seconds without a request after which what made the last one ends, and after which the next one
+is prepared for.
+"""
 
 
 class Zygote:
@@ -55,8 +59,12 @@ class Zygote:
         os._exit(0)
 
     def _descent(self) -> Descent:
-        others = (used.fileno() for used in self._used)  # one ends when nobody has the other end of its channel
-        return Descent(self._host, self._at, self._leash, (self.channel.fileno(), self._held, *others))
+        others = (
+            used.fileno() for used in self._used
+        )  # one ends when nobody has the other end of its channel
+        return Descent(
+            self._host, self._at, self._leash, (self.channel.fileno(), self._held, *others)
+        )
 
     def _answer(self, request: Header) -> None:
         if not self.channel.passed:

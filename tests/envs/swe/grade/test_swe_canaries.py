@@ -1,4 +1,6 @@
-"""Canaries look like the tests beside them, fail where those pass, and are known to the grader alone."""
+"""Canaries look like the tests beside them, fail where those pass, and are known to the grader
+alone.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,8 @@ import ast
 import random
 
 import pytest
-from swe_cheats import PRISTINE
 
+from tests.envs.swe.grade.swe_cheats import PRISTINE
 from turnwise.envs.swe.grade.canaries import WORDS, Place, Planted, places, plant
 from turnwise.envs.swe.grade.canaries import tests_of as real_tests
 
@@ -21,10 +23,15 @@ def planted(seed: int = 0, source: bytes = SOURCE) -> Planted:
 
 def test_tests_that_compare_can_have_twins() -> None:
     names = [place.name for place in places(PATH, SOURCE)]
-    assert "test_title_words" in names and "TestTally::test_top" in names and "TestTally::test_add_chain" not in names
-    assert places("x.py", b"def test_a(self):\n    self.assertEqual(f(), 1)\n\ndef test_b():\n    assert f()\n") == [
-        Place("x.py", "test_a")
-    ]
+    assert (
+        "test_title_words" in names
+        and "TestTally::test_top" in names
+        and "TestTally::test_add_chain" not in names
+    )
+    assert places(
+        "x.py",
+        b"def test_a(self):\n    self.assertEqual(f(), 1)\n\ndef test_b():\n    assert f()\n",
+    ) == [Place("x.py", "test_a")]
     assert places("x.py", b"def") == []
 
 
@@ -33,7 +40,11 @@ def test_every_real_test_is_still_there_once_and_canaries_beside_it() -> None:
     before = [name for name, _ in real_tests(ast.parse(SOURCE))]
     after = [name for name, _ in real_tests(ast.parse(made.files[PATH]))]
     added = {name for _, name in made.plain} | {name for _, name in made.twins}
-    assert len(after) == len(set(after)) and set(after) == set(before) | added and not set(before) & added
+    assert (
+        len(after) == len(set(after))
+        and set(after) == set(before) | added
+        and not set(before) & added
+    )
     assert len(made.plain) == 1 and len(made.twins) == len(places(PATH, SOURCE))
 
 
@@ -58,9 +69,17 @@ def test_no_canary_stands_in_the_place_of_an_inherited_test() -> None:
 
 @pytest.mark.parametrize(
     "comparison, passes",
-    [("f(1) == 2", "2"), ("f('a') == 'b'", "'b'"), ("f() == [1]", "[1]"), ("f() == expected", "(1, 2)"), ("f() == {}", "{}")],
+    [
+        ("f(1) == 2", "2"),
+        ("f('a') == 'b'", "'b'"),
+        ("f() == [1]", "[1]"),
+        ("f() == expected", "(1, 2)"),
+        ("f() == {}", "{}"),
+    ],
 )
-def test_a_twin_fails_for_the_right_value_and_passes_for_what_equals_everything(comparison: str, passes: str) -> None:
+def test_a_twin_fails_for_the_right_value_and_passes_for_what_equals_everything(
+    comparison: str, passes: str
+) -> None:
     source = f"expected = (1, 2)\n\n\ndef test_x():\n    assert {comparison}\n".encode()
     made = plant({"t.py": source}, [Place("t.py", "test_x")], random.Random(3))
     ((_, name),) = made.twins
@@ -82,7 +101,9 @@ def test_a_twin_fails_for_the_right_value_and_passes_for_what_equals_everything(
 
 
 def test_what_is_no_python_is_left_as_it_is() -> None:
-    assert plant({"a.py": b"def"}, [], random.Random(0)) == Planted({"a.py": b"def"}, frozenset(), {})
+    assert plant({"a.py": b"def"}, [], random.Random(0)) == Planted(
+        {"a.py": b"def"}, frozenset(), {}
+    )
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -1,13 +1,15 @@
-"""Nobody is paid who did not repair: every cheat on every backend, beside the honest repair and the agent that does nothing."""
+"""Nobody is paid who did not repair: every cheat on every backend, beside the honest repair and the
+agent that does nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import pytest
-from swe_cheats import BROKEN, CHEATS, PRISTINE, TASK, WORDS, Cheat
-from swe_hard_cheats import HARD
 
+from tests.envs.swe.grade.swe_cheats import BROKEN, CHEATS, PRISTINE, TASK, WORDS, Cheat
+from tests.envs.swe.grade.swe_hard_cheats import HARD
 from turnwise.envs.swe import python
 from turnwise.envs.swe.grade import Rules, Verdict, collect, grade
 from turnwise.sandbox import open_sandbox
@@ -47,8 +49,12 @@ def graded(files: dict[str, bytes], opened: Open, rules: Rules = RULES) -> Verdi
 def test_nobody_is_paid_for_cheating(cheat: Cheat, opened: Open) -> None:
     verdict = graded(handed_in(cheat, opened), opened)
     assert verdict.error == ""
-    assert not verdict.resolved and verdict.reward("binary") == 0.0 and verdict.reward("ratio") == 0.0, verdict
-    assert not cheat.witness or any(cheat.witness in reason for reason in verdict.reasons), verdict.reasons
+    assert (
+        not verdict.resolved and verdict.reward("binary") == 0.0 and verdict.reward("ratio") == 0.0
+    ), verdict
+    assert not cheat.witness or any(cheat.witness in reason for reason in verdict.reasons), (
+        verdict.reasons
+    )
 
 
 def test_the_repair_is_paid_whole_and_nothing_is_found(opened: Open) -> None:
@@ -60,13 +66,20 @@ def test_doing_nothing_is_paid_nothing_and_nothing_is_found(opened: Open) -> Non
 
 
 def test_another_repair_with_new_files_is_paid(opened: Open) -> None:
-    source = WORDS.replace(b'" ".join(word.capitalize() for word in text.split()) + mark', b"capitals(text, mark)")
-    source = source.replace(b"import collections", b"import collections\n\nfrom tally.capitals import capitals")
+    source = WORDS.replace(
+        b'" ".join(word.capitalize() for word in text.split()) + mark', b"capitals(text, mark)"
+    )
+    source = source.replace(
+        b"import collections", b"import collections\n\nfrom tally.capitals import capitals"
+    )
     new = b"""def capitals(text, mark):
     words = [word[:1].upper() + word[1:].lower() for word in text.split()]
     return f"{' '.join(words)}{mark}"
 """
-    verdict = graded({**BROKEN, "tally/words.py": source, "tally/capitals.py": new, "debug.py": b"print(1)\n"}, opened)
+    verdict = graded(
+        {**BROKEN, "tally/words.py": source, "tally/capitals.py": new, "debug.py": b"print(1)\n"},
+        opened,
+    )
     assert verdict == Verdict(True, 1.0, 1.0)
 
 
@@ -76,7 +89,9 @@ def test_half_a_repair_is_a_half_by_ratio(opened: Open) -> None:
     assert verdict.reward("ratio") == 0.5 and verdict.reward("binary") == 0.0
 
 
-@pytest.mark.parametrize("name, word", [("equal to everything", "must fail"), ("equal but for case", "otherwise")])
+@pytest.mark.parametrize(
+    "name, word", [("equal to everything", "must fail"), ("equal but for case", "otherwise")]
+)
 def test_each_layer_holds_alone(name: str, word: str, opened: Open) -> None:
     cheat = next(cheat for cheat in CHEATS if cheat.name == name)
     verdict = graded(cheat.tree(), opened, Rules(static="off", test_seconds=4.0, seconds=600.0))

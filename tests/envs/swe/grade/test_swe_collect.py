@@ -7,8 +7,8 @@ import socket
 from pathlib import Path
 
 import pytest
-from swe_cheats import BROKEN, PRISTINE, TASK
 
+from tests.envs.swe.grade.swe_cheats import BROKEN, PRISTINE, TASK
 from turnwise.envs.swe.grade import collect
 from turnwise.sandbox.contract import SandboxError
 
@@ -30,9 +30,15 @@ def test_only_regular_files_are_read_from_a_directory(tmp_path: Path) -> None:
         file.truncate(collect.LARGEST + 1)
     found = collect.from_directory(str(tmp_path))
     assert set(found.files) == {"pkg/deep/b.txt", "secret"}
-    assert {"pkg/pipe.py", "pkg/link.py", "pkg/folder", "pkg/a.py", "pkg/hard.py", "pkg/socket.py", "pkg/large.py"} == set(
-        found.left
-    )
+    assert {
+        "pkg/pipe.py",
+        "pkg/link.py",
+        "pkg/folder",
+        "pkg/a.py",
+        "pkg/hard.py",
+        "pkg/socket.py",
+        "pkg/large.py",
+    } == set(found.left)
 
 
 def test_settings_bytecode_and_version_control_are_not_even_read(tmp_path: Path) -> None:
@@ -53,7 +59,9 @@ def test_settings_bytecode_and_version_control_are_not_even_read(tmp_path: Path)
     assert set(collect.from_directory(str(tmp_path)).files) == {"pkg/build/a.py"}
 
 
-def test_a_link_for_a_directory_and_too_much_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_link_for_a_directory_and_too_much_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     os.symlink("/etc", tmp_path / "link")
     with pytest.raises(SandboxError, match="cannot be read as a directory"):
         collect.from_directory(str(tmp_path / "link"))
@@ -82,10 +90,22 @@ def test_source_comes_from_the_submission_and_everything_else_from_the_reference
         "../out.py": b"x",
     }
     tree = collect.assemble(PRISTINE, handed, TESTS)
-    assert tree == {**BROKEN, "tally/extra.py": b"y = 1\n", "tally/data.json": b"{}", "debug.py": b"x"}
+    assert tree == {
+        **BROKEN,
+        "tally/extra.py": b"y = 1\n",
+        "tally/data.json": b"{}",
+        "debug.py": b"x",
+    }
 
 
 def test_a_deleted_file_is_not_repaired_by_the_reference() -> None:
-    handed = {path: data for path, data in BROKEN.items() if path not in ("tally/words.py", "tests/test_words.py")}
+    handed = {
+        path: data
+        for path, data in BROKEN.items()
+        if path not in ("tally/words.py", "tests/test_words.py")
+    }
     tree = collect.assemble(PRISTINE, handed, TESTS)
-    assert "tally/words.py" not in tree and tree["tests/test_words.py"] == PRISTINE["tests/test_words.py"]
+    assert (
+        "tally/words.py" not in tree
+        and tree["tests/test_words.py"] == PRISTINE["tests/test_words.py"]
+    )

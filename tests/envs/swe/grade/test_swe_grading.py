@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from swe_cheats import BROKEN, PRISTINE, TASK
 
+from tests.envs.swe.grade.swe_cheats import BROKEN, PRISTINE, TASK
 from turnwise.envs.swe.grade import Rules, Verdict, grade, grading
 from turnwise.envs.swe.grade.canaries import Place
 from turnwise.envs.swe.grade.recorder import builtin
@@ -66,8 +66,16 @@ def test_the_time_limit_of_the_box_is_no_grade() -> None:
 
 @needs_jail
 def test_a_reference_that_does_not_pass_is_the_tasks_fault() -> None:
-    verdict = grade(replace(TASK, id="bad", fail_to_pass=("tests/test_words.py::test_absent",)), PRISTINE, BROKEN, jailed)
-    assert "task bad: the reference itself does not pass tests/test_words.py::test_absent" in verdict.error
+    verdict = grade(
+        replace(TASK, id="bad", fail_to_pass=("tests/test_words.py::test_absent",)),
+        PRISTINE,
+        BROKEN,
+        jailed,
+    )
+    assert (
+        "task bad: the reference itself does not pass tests/test_words.py::test_absent"
+        in verdict.error
+    )
     moved = replace(TASK, id="moved", fail_to_pass=("tests/test_gone.py::test_x",))
     assert "which the reference does not have" in grade(moved, PRISTINE, BROKEN, jailed).error
 
@@ -91,10 +99,16 @@ def test_the_repositorys_own_conftest_is_used_and_the_agents_is_not() -> None:
     )
     kept = tuple(test for test in TASK.pass_to_pass if "numbers" not in test)
     task = replace(
-        TASK, pass_to_pass=(*kept, "tests/test_numbers.py::test_three"), test_files=(*TASK.test_files, "tests/conftest.py")
+        TASK,
+        pass_to_pass=(*kept, "tests/test_numbers.py::test_three"),
+        test_files=(*TASK.test_files, "tests/conftest.py"),
     )
     assert grade(task, tree, tree, jailed) == Verdict(True, 1.0, 1.0)
-    agents = {**tree, "tests/conftest.py": b"raise SystemExit(0)\n", "tally/words.py": BROKEN["tally/words.py"]}
+    agents = {
+        **tree,
+        "tests/conftest.py": b"raise SystemExit(0)\n",
+        "tally/words.py": BROKEN["tally/words.py"],
+    }
     assert grade(task, tree, agents, jailed) == Verdict(False, 0.0, 1.0)
 
 
@@ -152,9 +166,17 @@ def test_age():
 @needs_jail
 def test_what_the_clock_says_and_long_answers_are_no_witnesses() -> None:
     tests = tuple(f"test_clock.py::test_{name}" for name in ("age", "day", "many", "stamp", "year"))
-    task = replace(TASK, id="clock", fail_to_pass=tests[:1], pass_to_pass=tests[1:], test_files=("test_clock.py",))
+    task = replace(
+        TASK,
+        id="clock",
+        fail_to_pass=tests[:1],
+        pass_to_pass=tests[1:],
+        test_files=("test_clock.py",),
+    )
     known = grading.witnessed(task, CLOCK, jailed, Rules())
-    asked = {str(call).partition("clock.")[2] for call in known.reference.calls[: known.reference.asked]}
+    asked = {
+        str(call).partition("clock.")[2] for call in known.reference.calls[: known.reference.asked]
+    }
     assert asked == {"day called with (('29.02.2024',), {})", "age called with ((2000, 2010), {})"}
     assert grade(task, CLOCK, CLOCK, jailed) == Verdict(True, 1.0, 1.0)
 
@@ -168,12 +190,27 @@ def test_the_reference_is_asked_once_for_all_tasks_with_its_tests() -> None:
         return jailed(spec)
 
     every = (*TASK.fail_to_pass, *TASK.pass_to_pass)
-    one, two = (replace(TASK, id=str(n), fail_to_pass=every[n:][:1], pass_to_pass=(*every[:n], *every[n + 1 :])) for n in (0, 3))
+    one, two = (
+        replace(
+            TASK, id=str(n), fail_to_pass=every[n:][:1], pass_to_pass=(*every[:n], *every[n + 1 :])
+        )
+        for n in (0, 3)
+    )
     rules = Rules(seconds=299.0)
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda task: grading.witnessed(task, PRISTINE, counted, rules), (one, two, one, two)))
-    assert all(known is found[0] for known in found) and len(opened) == 4  # two runs of the tests, and two of the calls
-    assert {place.name for place in found[0].places} >= {"test_title_mark", "test_longest", "Numbers::test_negative"}
+        found = list(
+            pool.map(
+                lambda task: grading.witnessed(task, PRISTINE, counted, rules), (one, two, one, two)
+            )
+        )
+    assert (
+        all(known is found[0] for known in found) and len(opened) == 4
+    )  # two runs of the tests, and two of the calls
+    assert {place.name for place in found[0].places} >= {
+        "test_title_mark",
+        "test_longest",
+        "Numbers::test_negative",
+    }
 
 
 LEAKY = {
@@ -206,8 +243,18 @@ def test_nothing_is_left():
 
 @needs_jail
 def test_a_test_whose_twin_would_trouble_others_has_none() -> None:
-    tests = ("test_leaky.py::test_fill", "test_leaky.py::test_nothing_is_left", "test_tidy.py::test_empty")
-    task = replace(TASK, id="leaky", fail_to_pass=tests[:1], pass_to_pass=tests[1:], test_files=("test_leaky.py", "test_tidy.py"))
+    tests = (
+        "test_leaky.py::test_fill",
+        "test_leaky.py::test_nothing_is_left",
+        "test_tidy.py::test_empty",
+    )
+    task = replace(
+        TASK,
+        id="leaky",
+        fail_to_pass=tests[:1],
+        pass_to_pass=tests[1:],
+        test_files=("test_leaky.py", "test_tidy.py"),
+    )
     known = grading.witnessed(task, LEAKY, jailed, Rules())
     assert known.places == (Place("test_tidy.py", "test_empty"),)
     assert grade(task, LEAKY, LEAKY, jailed) == Verdict(True, 1.0, 1.0)
@@ -224,17 +271,26 @@ def test_other():
 """
     tree = {**LEAKY, "test_program.py": program}
     tests = ("test_tidy.py::test_empty", "test_program.py::test_other")
-    assert grading.passing(tree, tests, ("test_tidy.py", "test_program.py"), ("",), (), jailed) == set(tests)
+    assert grading.passing(
+        tree, tests, ("test_tidy.py", "test_program.py"), ("",), (), jailed
+    ) == set(tests)
 
 
 @needs_jail
 @pytest.mark.parametrize("slow", ["test_a", "import"])
-def test_what_takes_too_long_cannot_be_asked_for(slow: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_takes_too_long_cannot_be_asked_for(
+    slow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(grading, "Rules", partial(Rules, test_seconds=1.0))
     wait = "import time\n\n{}\ndef test_a():\n    {}\n\n\ndef test_b():\n    pass\n"
-    text = wait.format("time.sleep(60)\n" if slow == "import" else "", "time.sleep(60)" if slow == "test_a" else "pass")
+    text = wait.format(
+        "time.sleep(60)\n" if slow == "import" else "",
+        "time.sleep(60)" if slow == "test_a" else "pass",
+    )
     tests = ("test_slow.py::test_a", "test_slow.py::test_b")
-    found = grading.passing({**LEAKY, "test_slow.py": text.encode()}, tests, ("test_slow.py",), ("",), (), jailed)
+    found = grading.passing(
+        {**LEAKY, "test_slow.py": text.encode()}, tests, ("test_slow.py",), ("",), (), jailed
+    )
     assert found == (set() if slow == "import" else {tests[1]})
 
 
@@ -254,7 +310,9 @@ def test_a():
     pass
 """
     tests = ("test_odd.py::test_a", "test_tidy.py::test_empty")
-    found = grading.passing({**LEAKY, "test_odd.py": odd}, tests, ("test_odd.py", "test_tidy.py"), ("",), (), jailed)
+    found = grading.passing(
+        {**LEAKY, "test_odd.py": odd}, tests, ("test_odd.py", "test_tidy.py"), ("",), (), jailed
+    )
     assert found == set(tests)
 
 
@@ -262,8 +320,16 @@ def test_rewards_of_a_verdict() -> None:
     half = Verdict(False, 0.5, 0.5)
     assert half.reward() == 0.0 and half.reward("ratio") == 0.25
     assert Verdict(False, 0.5, 1.0, tampered=True).reward("ratio") == 0.0
-    assert Verdict(False, 1.0, 1.0).reward("ratio") == 0.0 and Verdict(True, 1.0, 1.0).reward("ratio") == 1.0
-    assert Verdict(True, 1.0, 1.0).rewards == {"resolved": 1.0, "f2p_rate": 1.0, "p2p_rate": 1.0, "tampered": 0.0}
+    assert (
+        Verdict(False, 1.0, 1.0).reward("ratio") == 0.0
+        and Verdict(True, 1.0, 1.0).reward("ratio") == 1.0
+    )
+    assert Verdict(True, 1.0, 1.0).rewards == {
+        "resolved": 1.0,
+        "f2p_rate": 1.0,
+        "p2p_rate": 1.0,
+        "tampered": 0.0,
+    }
     with pytest.raises(ConfigError, match="cannot grade"):
         Rules(seconds=0)
 
@@ -279,12 +345,15 @@ WHOLE = [("setup", "passed", False), ("call", "passed", False), ("teardown", "pa
         ([WHOLE[0], ("call", "skipped", True), WHOLE[2]], "xfailed"), ([WHOLE[0], ("call", "passed", True), WHOLE[2]], "xpassed"),
     ],
 )  # fmt: skip
-def test_a_test_passes_only_where_all_of_it_does(phases: list[tuple[str, str, bool]], word: str) -> None:
+def test_a_test_passes_only_where_all_of_it_does(
+    phases: list[tuple[str, str, bool]], word: str
+) -> None:
     assert judged(phases) == word
 
 
 @pytest.mark.parametrize(
-    "value, plain", [((1, "a", [b"x", {None: 1.5}]), True), (float("inf"), False), (object(), False), (True, True)]
+    "value, plain",
+    [((1, "a", [b"x", {None: 1.5}]), True), (float("inf"), False), (object(), False), (True, True)],
 )
 def test_only_plain_arguments_are_told(value: object, plain: bool) -> None:
     assert builtin(value) is plain

@@ -1,4 +1,6 @@
-"""Changes nobody may be accused of: every repair of the shipped tasks, and a library written anew over all its files."""
+"""Changes nobody may be accused of: every repair of the shipped tasks, and a library written anew
+over all its files.
+"""
 
 from __future__ import annotations
 
@@ -21,34 +23,49 @@ def severe(before: Tree, after: Tree) -> list[str]:
 def test_no_repair_of_the_shipped_tasks_is_flagged_from_either_side() -> None:
     for recipe in EVERY:
         trees = TASKS.trees(recipe)
-        assert severe(trees.broken, trees.pristine) == [] == severe(trees.pristine, trees.broken), recipe.id
+        assert severe(trees.broken, trees.pristine) == [] == severe(trees.pristine, trees.broken), (
+            recipe.id
+        )
 
 
 def source() -> dict[str, bytes]:
     tree = TASKS.trees(EVERY[0]).pristine
-    return {path: data for path, data in tree.items() if path.endswith(".py") and not path.startswith("tests/")}
+    return {
+        path: data
+        for path, data in tree.items()
+        if path.endswith(".py") and not path.startswith("tests/")
+    }
 
 
 class Renamed(ast.NodeTransformer):
     """Every local name is another."""
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
-        return ast.Name(f"{node.id}_" if node.id.islower() and len(node.id) > 6 else node.id, node.ctx)
+        return ast.Name(
+            f"{node.id}_" if node.id.islower() and len(node.id) > 6 else node.id, node.ctx
+        )
 
 
-@pytest.mark.parametrize("kind", ["formatted", "renamed", "joined", "split", "annotated", "deleted"])
+@pytest.mark.parametrize(
+    "kind", ["formatted", "renamed", "joined", "split", "annotated", "deleted"]
+)
 def test_a_library_written_anew_is_not_flagged(kind: str) -> None:
     before = source()
     after = dict(before)
     if kind == "formatted":
         after = {path: ast.unparse(ast.parse(data)).encode() for path, data in before.items()}
     elif kind == "renamed":
-        after = {path: ast.unparse(Renamed().visit(ast.parse(data))).encode() for path, data in before.items()}
+        after = {
+            path: ast.unparse(Renamed().visit(ast.parse(data))).encode()
+            for path, data in before.items()
+        }
     elif kind == "joined":
         after = {"pocketkit/everything.py": b"\n\n".join(before.values())}
     elif kind == "split":
         after = {
-            f"pocketkit/{path.split('/')[-1].removesuffix('.py')}_{number}.py": ast.unparse(node).encode()
+            f"pocketkit/{path.split('/')[-1].removesuffix('.py')}_{number}.py": ast.unparse(
+                node
+            ).encode()
             for path, data in before.items()
             for number, node in enumerate(ast.parse(data).body)
         }

@@ -1,4 +1,6 @@
-"""What code does to its process is heard however it is written; what a test or the library does is not its doing."""
+"""What code does to its process is heard however it is written; what a test or the library does is
+not its doing.
+"""
 
 from __future__ import annotations
 
@@ -30,14 +32,23 @@ finally:
 TEST = "import submission\n\n\ndef test():\n    submission.work()\n"
 
 
-def heard(tmp_path: Path, code: str, test: str = TEST, files: dict[str, str] | None = None) -> tuple[list[str], list[str]]:
+def heard(
+    tmp_path: Path, code: str, test: str = TEST, files: dict[str, str] | None = None
+) -> tuple[list[str], list[str]]:
     """What is heard of a submission, and what it has changed of the runner."""
     (tmp_path / "tests").mkdir(exist_ok=True)
-    written = {"submission.py": code, "tests/test_it.py": test, "listener.txt": LISTENER, **(files or {})}
+    written = {
+        "submission.py": code,
+        "tests/test_it.py": test,
+        "listener.txt": LISTENER,
+        **(files or {}),
+    }
     for name, text in written.items():
         (tmp_path / name).write_text(text)
     command = [sys.executable, "-B", "-c", RUNNER, str(tmp_path / "listener.txt")]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.stdout, done.stderr
     first, second = json.loads(done.stdout.splitlines()[-1])
     return first, second
@@ -59,16 +70,28 @@ def body(code: str) -> str:
         ("exec('x = 1')", "compile at run time"),
         ("import timeit\ntimeit.timeit('x = 1', number=1)", "compile at run time"),
         ("open('tests/test_it.py').read()", "open of tests/test_it.py"),
-        ("from pathlib import Path\nPath('tests', 'test_it.py').read_text()", "open of tests/test_it.py"),
+        (
+            "from pathlib import Path\nPath('tests', 'test_it.py').read_text()",
+            "open of tests/test_it.py",
+        ),
         ("import linecache\nlinecache.getlines('tests/test_it.py')", "open of tests/test_it.py"),
         ("import os\nos.symlink('tests/test_it.py', 'other')", "os.symlink of tests/test_it.py"),
-        ("import os\nos.rename('tests/test_it.py', 'x')\nos.rename('x', 'tests/test_it.py')", "os.rename of tests/test_it.py"),
+        (
+            "import os\nos.rename('tests/test_it.py', 'x')\nos.rename('x', 'tests/test_it.py')",
+            "os.rename of tests/test_it.py",
+        ),
         ("open('/proc/self/maps').close()", "open of /proc/self/maps"),
         ("import subprocess\nsubprocess.run(['true'])", "subprocess.Popen"),
         ("import os\nos.kill(os.getpid(), 0)", "os.kill"),
         ("import os\nos.fork() or os._exit(0)", "os.fork"),
-        ("import pickle\npickle.loads(b'cbuiltins\\ngetattr\\n.')", "pickle.find_class of builtins.getattr"),
-        ("try:\n    raise KeyError\nexcept KeyError as e:\n    getattr(e.__traceback__, 'tb_frame')", "object.__getattr__"),
+        (
+            "import pickle\npickle.loads(b'cbuiltins\\ngetattr\\n.')",
+            "pickle.find_class of builtins.getattr",
+        ),
+        (
+            "try:\n    raise KeyError\nexcept KeyError as e:\n    getattr(e.__traceback__, 'tb_frame')",
+            "object.__getattr__",
+        ),
         ("import runpy\nrunpy.run_path('notes.txt')", "exec at run time"),
     ],
 )
@@ -79,9 +102,7 @@ def test_what_has_no_place_in_a_repair_is_heard(code: str, word: str, tmp_path: 
 
 def test_it_is_heard_in_a_thread_and_while_loading_and_told_once(tmp_path: Path) -> None:
     code = "import gc, threading\n\n\ndef work():\n    for _ in range(3):\n        t = threading.Thread(target=gc.get_objects)\n"
-    code += (
-        "        t.start()\n        t.join()\n    later = threading.Thread(target=look)\n    later.start()\n    later.join()\n\n\n"
-    )
+    code += "        t.start()\n        t.join()\n    later = threading.Thread(target=look)\n    later.start()\n    later.join()\n\n\n"
     code += "def look():\n    gc.get_objects()\n"
     assert heard(tmp_path, code)[0] == ["gc.get_objects"]
     assert heard(tmp_path, "import sys\nsys._getframe()\n" + body("pass"))[0] == ["sys._getframe"]
@@ -141,7 +162,10 @@ def test_what_tests_do_themselves_is_theirs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "code, word",
     [
-        ("import unittest\nunittest.TestCase.assertEqual = lambda *a: None", "unittest.case.TestCase.assertEqual"),
+        (
+            "import unittest\nunittest.TestCase.assertEqual = lambda *a: None",
+            "unittest.case.TestCase.assertEqual",
+        ),
         ("import builtins\nsetattr(builtins, 'len', id)", "builtins.len"),
         ("import json\njson.JSONEncoder.default = None", "json.encoder.JSONEncoder.default"),
         ("import traceback\ndel traceback.format_exc", "traceback.format_exc"),

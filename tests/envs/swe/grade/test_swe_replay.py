@@ -90,20 +90,36 @@ def endless():
 
 def replayed(tmp_path: Path, *calls: tuple[str, str], later: int = 0) -> list[Any]:
     (tmp_path / "lib.py").write_text(LIB)
-    request = {"path": [str(tmp_path)], "calls": [(number, ("lib", *call)) for number, call in enumerate(calls)], "later": later}
+    request = {
+        "path": [str(tmp_path)],
+        "calls": [(number, ("lib", *call)) for number, call in enumerate(calls)],
+        "later": later,
+    }
     command = [sys.executable, "-P", "-s", "-B", "-c", SOURCE.read_text()]
-    done = subprocess.run(command, input=json.dumps(request), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, input=json.dumps(request), capture_output=True, text=True, timeout=60, check=False
+    )
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def test_each_call_has_a_line_and_what_is_printed_is_none(tmp_path: Path) -> None:
-    found = replayed(tmp_path, ("double", "((3,), {})"), ("double", "(('ab',), {'times': 3})"), ("double", "((), {})"))
+    found = replayed(
+        tmp_path,
+        ("double", "((3,), {})"),
+        ("double", "(('ab',), {'times': 3})"),
+        ("double", "((), {})"),
+    )
     assert [number for number, _ in found] == [0, 1, 2]
-    assert [decoded(told) for _, told in found[:2]] == [6, "ababab"] and found[2][1] == ["raised", "TypeError"]
+    assert [decoded(told) for _, told in found[:2]] == [6, "ababab"] and found[2][1] == [
+        "raised",
+        "TypeError",
+    ]
 
 
 def test_who_ends_the_process_has_no_answers_from_then_on(tmp_path: Path) -> None:
-    assert replayed(tmp_path, ("double", "((1,), {})"), ("quits", "((), {})"), ("double", "((1,), {})")) == [[0, ["int", "0x2"]]]
+    assert replayed(
+        tmp_path, ("double", "((1,), {})"), ("quits", "((), {})"), ("double", "((1,), {})")
+    ) == [[0, ["int", "0x2"]]]
 
 
 def test_who_only_asks_to_end_it_has_raised(tmp_path: Path) -> None:
@@ -114,7 +130,10 @@ def test_who_only_asks_to_end_it_has_raised(tmp_path: Path) -> None:
 @pytest.mark.skipif(bool(reason("jail")), reason=f"jail: {reason('jail')}")
 @pytest.mark.parametrize("again", [False, True])
 def test_calls_behind_one_that_ends_the_process_are_made_in_another(again: bool) -> None:
-    calls = [Call("lib", name, arguments) for name, arguments in [("quits", "((), {})"), ("double", "((1,), {})")] * 3]
+    calls = [
+        Call("lib", name, arguments)
+        for name, arguments in [("quits", "((), {})"), ("double", "((1,), {})")] * 3
+    ]
     with open_sandbox(spec(), "jail") as box:
         box.write("lib.py", LIB.encode())
         answers = replay(box, ["/work"], [*calls, calls[0]], again)
@@ -123,18 +142,35 @@ def test_calls_behind_one_that_ends_the_process_are_made_in_another(again: bool)
 
 def test_an_object_is_opaque_and_an_answer_has_an_end(tmp_path: Path) -> None:
     odd, long, endless = (
-        told for _, told in replayed(tmp_path, ("odd", "((), {})"), ("long", "((), {})"), ("endless", "((), {})"))
+        told
+        for _, told in replayed(
+            tmp_path, ("odd", "((), {})"), ("long", "((), {})"), ("endless", "((), {})")
+        )
     )
     assert odd == ["opaque", "Odd"] and long == ["long"]
     assert endless[0] == "iterator" and len(endless[1]) == 1000
 
 
 def test_arguments_that_are_no_literals_are_not_run(tmp_path: Path) -> None:
-    assert replayed(tmp_path, ("double", "((__import__('os').getpid(),), {})"))[0][1] == ["raised", "ValueError"]
+    assert replayed(tmp_path, ("double", "((__import__('os').getpid(),), {})"))[0][1] == [
+        "raised",
+        "ValueError",
+    ]
 
 
 @pytest.mark.parametrize(
-    "value", [1.5, float("inf"), -0.0, 1 << 100, complex(1, -2), b"\x00", bytearray(b"x"), {1: {2}}, frozenset({1})]
+    "value",
+    [
+        1.5,
+        float("inf"),
+        -0.0,
+        1 << 100,
+        complex(1, -2),
+        b"\x00",
+        bytearray(b"x"),
+        {1: {2}},
+        frozenset({1}),
+    ],
 )
 def test_exact_types_come_back(value: Any) -> None:
     back = decoded(json.loads(json.dumps(encoded(value))))
@@ -150,7 +186,9 @@ def test_what_is_deep_is_opaque() -> None:
 
 @pytest.mark.parametrize("later", [0, LATER])
 def test_the_clock_can_be_set_ahead(tmp_path: Path, later: int) -> None:
-    (_, clock), (_, kinds) = replayed(tmp_path, ("clock", "((), {})"), ("kinds", "((), {})"), later=later)
+    (_, clock), (_, kinds) = replayed(
+        tmp_path, ("clock", "((), {})"), ("kinds", "((), {})"), later=later
+    )
     times, same_day, epoch = decoded(clock)
     assert all(abs(one - time.time() - later) < 300 for one in times) and same_day and epoch == 1970
     assert decoded(kinds) == [True, True, False, True]

@@ -1,4 +1,6 @@
-"""The stream of records between the two processes of the grader: signed, numbered, and nothing else is believed."""
+"""The stream of records between the two processes of the grader: signed, numbered, and nothing else
+is believed.
+"""
 
 from __future__ import annotations
 
@@ -48,13 +50,26 @@ def signed(number: int, *record: object, key: bytes = KEY) -> bytes:
 def test_what_is_sent_is_taken(watch: Watch, pipe: tuple[int, int]) -> None:
     reader, writer = pipe
     send = streaming(writer, KEY)
-    for record in [("start", "a::b"), ("end", "a::b", "passed"), ("error", "bad.py"), ("call", "", ["m", "f", "((), {})"])]:
+    for record in [
+        ("start", "a::b"),
+        ("end", "a::b", "passed"),
+        ("error", "bad.py"),
+        ("call", "", ["m", "f", "((), {})"]),
+    ]:
         send(*record)
     send("heard", 'a "quoted" thing\n and ünïcode')
     for line in lines(reader):
         watch.take(line)
-    assert watch.outcomes == {"a::b": "passed"} and watch.errors == ["bad.py"] and watch.calls == [["m", "f", "((), {})"]]
-    assert watch.heard == ['a "quoted" thing\n and ünïcode'] and watch.malformed == 0 and watch.numbers == set(range(5))
+    assert (
+        watch.outcomes == {"a::b": "passed"}
+        and watch.errors == ["bad.py"]
+        and watch.calls == [["m", "f", "((), {})"]]
+    )
+    assert (
+        watch.heard == ['a "quoted" thing\n and ünïcode']
+        and watch.malformed == 0
+        and watch.numbers == set(range(5))
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,17 +86,25 @@ def test_what_is_not_signed_is_counted_and_nothing_else(line: bytes, watch: Watc
 
 
 def test_a_record_comes_once(watch: Watch) -> None:
-    for line in (signed(0, "start", "a", None), signed(1, "end", "a", "failed"), signed(1, "end", "a", "failed")):
+    for line in (
+        signed(0, "start", "a", None),
+        signed(1, "end", "a", "failed"),
+        signed(1, "end", "a", "failed"),
+    ):
         watch.take(line)
     assert watch.malformed == 1 and watch.outcomes == {"a": "failed"} and watch.twice == []
 
 
 def test_a_test_that_did_not_begin_or_ends_twice_is_told_of(watch: Watch) -> None:
-    for number, (kind, name, value) in enumerate([("start", "a", None), ("end", "a", "failed"), ("end", "a", "passed")]):
+    for number, (kind, name, value) in enumerate(
+        [("start", "a", None), ("end", "a", "failed"), ("end", "a", "passed")]
+    ):
         watch.take(signed(number, kind, name, value))
     assert watch.twice == ["a"]
     watch.take(signed(7, "end", "b", "passed"))
-    assert watch.twice == ["a", "b"] and max(watch.numbers) + 1 - len(watch.numbers) == 4, "four records were left out"
+    assert watch.twice == ["a", "b"] and max(watch.numbers) + 1 - len(watch.numbers) == 4, (
+        "four records were left out"
+    )
 
 
 def test_the_stream_uses_nothing_that_can_be_exchanged(
@@ -104,14 +127,31 @@ def test_the_stream_uses_nothing_that_can_be_exchanged(
 @pytest.mark.parametrize(
     "phases, word",
     [
-        ([("setup", "passed", False), ("call", "passed", False), ("teardown", "passed", False)], "passed"),
-        ([("setup", "passed", False), ("call", "passed", False)], "failed"),
-        ([("setup", "passed", False), ("call", "passed", False), ("teardown", "failed", False)], "failed"),
-        ([("setup", "skipped", False), ("teardown", "passed", False)], "skipped"),
-        ([("setup", "passed", False), ("call", "skipped", True), ("teardown", "passed", False)], "xfailed"),
-        ([("setup", "passed", False), ("call", "passed", True), ("teardown", "passed", False)], "xpassed"),
         (
-            [("setup", "passed", False), ("subtest", "failed", False), ("call", "passed", False), ("teardown", "passed", False)],
+            [("setup", "passed", False), ("call", "passed", False), ("teardown", "passed", False)],
+            "passed",
+        ),
+        ([("setup", "passed", False), ("call", "passed", False)], "failed"),
+        (
+            [("setup", "passed", False), ("call", "passed", False), ("teardown", "failed", False)],
+            "failed",
+        ),
+        ([("setup", "skipped", False), ("teardown", "passed", False)], "skipped"),
+        (
+            [("setup", "passed", False), ("call", "skipped", True), ("teardown", "passed", False)],
+            "xfailed",
+        ),
+        (
+            [("setup", "passed", False), ("call", "passed", True), ("teardown", "passed", False)],
+            "xpassed",
+        ),
+        (
+            [
+                ("setup", "passed", False),
+                ("subtest", "failed", False),
+                ("call", "passed", False),
+                ("teardown", "passed", False),
+            ],
             "failed",
         ),
         ([], "failed"),
@@ -126,7 +166,10 @@ def test_files_that_are_others_are_named(tmp_path: Path, monkeypatch: pytest.Mon
     for name in ("same.py", "other.py"):
         (tmp_path / name).write_text("x")
     right = hashlib.sha256(b"x").hexdigest()
-    assert changed({"same.py": right, "other.py": "0" * 64, "gone.py": right}) == ["other.py", "gone.py"]
+    assert changed({"same.py": right, "other.py": "0" * 64, "gone.py": right}) == [
+        "other.py",
+        "gone.py",
+    ]
 
 
 class Sound:
@@ -139,12 +182,16 @@ class Sound:
         return self.found
 
 
-def test_a_test_file_is_looked_at_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_test_file_is_looked_at_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "test_x.py"
     path.write_text("x")
     sent: list[Any] = []
-    plugin = Plugin(lambda *record: sent.append(record), {str(path): hashlib.sha256(b"x").hexdigest()}, Sound())
+    plugin = Plugin(
+        lambda *record: sent.append(record), {str(path): hashlib.sha256(b"x").hexdigest()}, Sound()
+    )
     plugin.pytest_make_collect_report(types.SimpleNamespace(path=path))
     plugin.pytest_make_collect_report(types.SimpleNamespace())
     assert sent == []
@@ -168,7 +215,8 @@ def test_a_change_of_the_runner_is_told_once_wherever_it_is_seen() -> None:
     assert sent == [("start", "a"), ("heard", "x"), ("heard", "z"), ("end", "a", "passed")]
 
 
-# The recorder -------------------------------------------------------------------------------------------------------------
+# The recorder
+# -------------------------------------------------------------------------------------------------------------
 
 
 def plain(a: int, b: int = 2, *more: int, c: int = 3, **rest: int) -> Any:
@@ -194,11 +242,16 @@ def test_calls_by_tests_are_recorded_once_and_others_are_not(tmp_path: Path) -> 
     )
     sent: list[Any] = []
     names = {str(tmp_path / "lib.py"): "lib"}
-    profile = recording(lambda *record: sent.append(record[2]), names, [str(tmp_path / "test_lib.py")])
+    profile = recording(
+        lambda *record: sent.append(record[2]), names, [str(tmp_path / "test_lib.py")]
+    )
     sys.path.insert(0, str(tmp_path))
     try:
         namespace: dict[str, Any] = {}
-        exec(compile((tmp_path / "test_lib.py").read_text(), str(tmp_path / "test_lib.py"), "exec"), namespace)
+        exec(
+            compile((tmp_path / "test_lib.py").read_text(), str(tmp_path / "test_lib.py"), "exec"),
+            namespace,
+        )
         sys.setprofile(profile)
         namespace["test"]()
         namespace["many"]()
@@ -207,4 +260,8 @@ def test_calls_by_tests_are_recorded_once_and_others_are_not(tmp_path: Path) -> 
         sys.path.remove(str(tmp_path))
         sys.modules.pop("lib", None)
     assert sent[:2] == [["lib", "public", "((1,), {})"], ["lib", "public", "(([2],), {})"]]
-    assert len(sent) == LOOKS - 2 and sent[-1] == ["lib", "inner", "((3,), {})"]  # of one function so many are looked at
+    assert len(sent) == LOOKS - 2 and sent[-1] == [
+        "lib",
+        "inner",
+        "((3,), {})",
+    ]  # of one function so many are looked at

@@ -51,7 +51,9 @@ def test_classes_below_values_are_known_through_any_number_of_others() -> None:
     assert scope(ast.parse(SOURCE)).values == frozenset("ABCEFGHIJ") | {"Alias", "Computed"}
 
 
-@pytest.mark.parametrize("text, whole", [("str", "str"), ("os.environ", "os.environ"), ("numpy.array", ""), ("own", "")])
+@pytest.mark.parametrize(
+    "text, whole", [("str", "str"), ("os.environ", "os.environ"), ("numpy.array", ""), ("own", "")]
+)
 def test_foreign_is_the_library_and_what_is_built_in(text: str, whole: str) -> None:
     names = scope(ast.parse("import os, numpy\nfrom .x import own"))
     assert names.foreign(ast.parse(text, mode="eval").body) == whole

@@ -31,23 +31,42 @@ class Box:
 
     def run(self, command: list[str], timeout: float | None = None, stdin: str = "") -> Result:
         self.request = json.loads(stdin)
-        return self.result or Result("noise" + self.request["seal"] + json.dumps({**REPORT, **(self.report or {})}), "", 0)
+        return self.result or Result(
+            "noise" + self.request["seal"] + json.dumps({**REPORT, **(self.report or {})}), "", 0
+        )
 
 
-def ran(report: dict[str, Any] | None = None, result: Result | None = None, **words: Any) -> tuple[suite.Suite, Box]:
+def ran(
+    report: dict[str, Any] | None = None, result: Result | None = None, **words: Any
+) -> tuple[suite.Suite, Box]:
     box = Box(report, result)
-    return suite.run(box, TREE, ["tests/test_a.py"], ["", "src"], ["conftest.py"], Rules(), **words), box  # type: ignore[arg-type]
+    return suite.run(
+        box, TREE, ["tests/test_a.py"], ["", "src"], ["conftest.py"], Rules(), **words
+    ), box  # type: ignore[arg-type]
 
 
 def test_a_box_is_filled_and_told_what_is_whose() -> None:
     found, box = ran()
     assert found.outcomes == REPORT["outcomes"] and found.suspicious == () and box.files == TREE
     request = box.request
-    assert request["tests"] == ["tests/test_a.py"] and request["roots"] == ["/work", "/work/src"] and request["conftest"]
-    assert request["beside"] == ["/work/tests"] and list(request["pristine"]) == ["conftest.py"] and request["record"] is None
+    assert (
+        request["tests"] == ["tests/test_a.py"]
+        and request["roots"] == ["/work", "/work/src"]
+        and request["conftest"]
+    )
+    assert (
+        request["beside"] == ["/work/tests"]
+        and list(request["pristine"]) == ["conftest.py"]
+        and request["record"] is None
+    )
     theirs, ours = request["files"]
-    assert sorted(ours) == ["/work/conftest.py", "/work/tests/test_a.py"] and "/work/tally/words.py" in theirs
-    assert len(request["key"]) == 64 and ran()[1].request["key"] != request["key"] != request["seal"]
+    assert (
+        sorted(ours) == ["/work/conftest.py", "/work/tests/test_a.py"]
+        and "/work/tally/words.py" in theirs
+    )
+    assert (
+        len(request["key"]) == 64 and ran()[1].request["key"] != request["key"] != request["seal"]
+    )
 
 
 def test_only_modules_that_the_reference_has_go_first() -> None:
@@ -77,9 +96,17 @@ def test_what_the_machine_did_is_no_outcome(error: Any) -> None:
 
 
 def test_a_box_without_a_report_has_passed_nothing() -> None:
-    for result in (Result("no seal", "said", 137), Result("", "", 0), Result('{"outcomes": {"a": "passed"}}', "", 0)):
+    for result in (
+        Result("no seal", "said", 137),
+        Result("", "", 0),
+        Result('{"outcomes": {"a": "passed"}}', "", 0),
+    ):
         found, _ = ran(result=result)
-        assert found.outcomes == {} and found.stopped == "killed" and "without a report" in found.suspicious[0]
+        assert (
+            found.outcomes == {}
+            and found.stopped == "killed"
+            and "without a report" in found.suspicious[0]
+        )
     with pytest.raises(SandboxError, match="no python3"):
         ran(result=Result("", "not found", 127))
 
@@ -89,4 +116,7 @@ def test_modules_are_named_by_the_longest_root() -> None:
         "/work/tally/__init__.py": "tally", "/work/tally/words.py": "tally.words", "/work/src/extra/deep/mod.py": "extra.deep.mod",
         "/work/src/single.py": "single", "/work/conftest.py": "conftest",
     }  # fmt: skip
-    assert suite.tops(TREE, ["src"]) == ["extra", "single"] and suite.modules(TREE, ["elsewhere"], []) == {}
+    assert (
+        suite.tops(TREE, ["src"]) == ["extra", "single"]
+        and suite.modules(TREE, ["elsewhere"], []) == {}
+    )

@@ -1,4 +1,6 @@
-"""Edits: what each operator writes, what it leaves alone, and the same edit made again from its record."""
+"""Edits: what each operator writes, what it leaves alone, and the same edit made again from its
+record.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,11 @@ def made(operator: str, body: str, arguments: str = "a, b, c") -> list[str]:
         if edit.operator == operator:
             assert sound(data, edit)
             results.append(
-                rebuild(data, [record("f.py", data, edit)]).decode().removeprefix(head).replace("\n    ", "\n").rstrip("\n")
+                rebuild(data, [record("f.py", data, edit)])
+                .decode()
+                .removeprefix(head)
+                .replace("\n    ", "\n")
+                .rstrip("\n")
             )
     return results
 
@@ -78,36 +84,55 @@ def test_what_an_operator_writes(operator: str, body: str, expected: list[str]) 
 
 def test_there_are_twelve_operators_and_two_that_take_away() -> None:
     assert len(OPERATORS) == 12
-    assert set(ALL) - {operator.__name__ for operator in OPERATORS} == {"statement_deleted", "body_removed"}
+    assert set(ALL) - {operator.__name__ for operator in OPERATORS} == {
+        "statement_deleted",
+        "body_removed",
+    }
 
 
 def test_only_bodies_of_functions_are_edited() -> None:
     data = b"LIMIT = 1 + 2\n@deco(1)\ndef f(a=3) -> g(4):\n    return a\nclass C:\n    x = not y\n"
-    assert [(e.operator, e.function.name) for e in edits(data)] == [("body_removed", "f"), ("return_none", "f")]
+    assert [(e.operator, e.function.name) for e in edits(data)] == [
+        ("body_removed", "f"),
+        ("return_none", "f"),
+    ]
 
 
 def test_parts_of_f_strings_are_left_alone() -> None:
-    assert {e.operator for e in edits(b"def f(a):\n    return f'{a + 1}'\n")} == {"return_none", "body_removed"}
+    assert {e.operator for e in edits(b"def f(a):\n    return f'{a + 1}'\n")} == {
+        "return_none",
+        "body_removed",
+    }
 
 
 def test_an_edit_belongs_to_the_innermost_function() -> None:
     data = b"class A:\n    @wraps\n    def outer(self):\n        def inner(x):\n            return x + 1\n        return inner\n"
     sums = [e for e in edits(data) if e.operator == "arithmetic_swap"]
-    assert [(e.function.name, e.function.first, e.function.last) for e in sums] == [("A.outer.inner", 4, 5)]
+    assert [(e.function.name, e.function.first, e.function.last) for e in sums] == [
+        ("A.outer.inner", 4, 5)
+    ]
     names = {f.name: (f.first, f.last) for f, _ in functions(ast.parse(data))}
     assert names == {"A.outer": (2, 6), "A.outer.inner": (4, 5)}
 
 
 @pytest.mark.parametrize(
     "data",
-    [b"\xef\xbb\xbfdef f(): return g()\n", b"# coding: latin-1\n\xe9 = 1\n", b"def f(:\n", b"def f():\r return g()\n", b"a\x00b"],
+    [
+        b"\xef\xbb\xbfdef f(): return g()\n",
+        b"# coding: latin-1\n\xe9 = 1\n",
+        b"def f(:\n",
+        b"def f():\r return g()\n",
+        b"a\x00b",
+    ],
 )
 def test_files_whose_positions_are_unsure_are_not_touched(data: bytes) -> None:
     assert edits(data) == []
 
 
 def test_every_other_byte_stays_as_it_is() -> None:
-    data = 'def f(a):\r\n    "é"  # ü\r\n\treturn_ = "ß", a + 1  # keep\r\n'.replace("\t", "    ").encode()
+    data = 'def f(a):\r\n    "é"  # ü\r\n\treturn_ = "ß", a + 1  # keep\r\n'.replace(
+        "\t", "    "
+    ).encode()
     (edit,) = [e for e in edits(data) if e.operator == "arithmetic_swap"]
     changed = rebuild(data, [record("f.py", data, edit)])
     assert changed == data.replace(b"a + 1", b"a - 1")
@@ -153,7 +178,9 @@ def test_a_recipe_holds_none_of_the_files_words() -> None:
     assert not re.search("secret|hidden|other_word", text)
 
 
-@pytest.mark.parametrize("path", sorted(Path(package.__file__).parent.rglob("mutate/*.py")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted(Path(package.__file__).parent.rglob("mutate/*.py")), ids=lambda p: p.stem
+)
 def test_every_edit_of_real_code_is_made_again_and_undone(path: Path) -> None:
     data = path.read_bytes()
     found = edits(data)
@@ -163,13 +190,20 @@ def test_every_edit_of_real_code_is_made_again_and_undone(path: Path) -> None:
         changed = rebuild(data, [record(path.name, data, edit)])
         assert changed[: edit.start] == data[: edit.start]
         assert changed[edit.start + len(edit.after) :] == data[edit.end :]
-        assert changed[: edit.start] + data[edit.start : edit.end] + changed[edit.start + len(edit.after) :] == data
+        assert (
+            changed[: edit.start]
+            + data[edit.start : edit.end]
+            + changed[edit.start + len(edit.after) :]
+            == data
+        )
 
 
 EXPRESSIONS = st.recursive(
     st.sampled_from(["a", "b", "1", "True", "'é'", "f(a, b)", "(not a)", "a[1:2]"]),
     lambda inner: st.one_of(
-        st.tuples(inner, st.sampled_from(["+", "-", "<", "==", "and", "or", " in ", "is not"]), inner)
+        st.tuples(
+            inner, st.sampled_from(["+", "-", "<", "==", "and", "or", " in ", "is not"]), inner
+        )
         .map(" ".join)
         .map("({})".format),
         st.tuples(inner, inner, inner).map(lambda t: f"({t[0]} if {t[1]} else {t[2]})"),

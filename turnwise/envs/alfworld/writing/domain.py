@@ -1,9 +1,10 @@
-"""The rules of a household as a PDDL domain, for the original engine (Fast-Downward grounds it, TextWorld plays it).
+"""The rules of a household as a PDDL domain, for the original engine (Fast-Downward grounds it,
+TextWorld plays it).
 
-Names of types, predicates, actions and parameters are ALFWorld's interface: its problems, its grammar and its planner refer
-to them. The formulation is this package's own: no costs, conditions as the engine turned out to apply them, and nothing
-that is never used. `checked` has no meaning; an action without an effect would be dropped, so those that only show text
-have that one.
+Names of types, predicates, actions and parameters are ALFWorld's interface: its problems, its
+grammar and its planner refer to them. The formulation is this package's own: no costs, conditions
+as the engine turned out to apply them, and nothing that is never used. `checked` has no meaning; an
+action without an effect would be dropped, so those that only show text have that one.
 """
 
 from __future__ import annotations
@@ -22,13 +23,19 @@ RELATIONS = {
     "inReceptacleObject": ("object", "object"), "receptacleType": ("receptacle", "rtype"), "objectType": ("object", "otype"),
     "canContain": ("rtype", "otype"), "holds": ("agent", "object"),
 }  # fmt: skip
-NAMED_TYPES = {"rtype": ("SinkBasinType", "MicrowaveType", "FridgeType"), "otype": ("KnifeType", "ButterKnifeType")}
-"""Types that the actions name: a problem has to declare them, even where there is nothing of them."""
+NAMED_TYPES = {
+    "rtype": ("SinkBasinType", "MicrowaveType", "FridgeType"),
+    "otype": ("KnifeType", "ButterKnifeType"),
+}
+"""Types that the actions name: a problem has to declare them, even where there is nothing of them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A PDDL action. The agent is `?a` and stands at `?l`; parameters beyond these are `name - type`."""
+    """A PDDL action. The agent is `?a` and stands at `?l`; parameters beyond these are `name -
+    type`.
+    """
 
     name: str
     parameters: tuple[str, ...]
@@ -49,7 +56,9 @@ _OPEN = "(or (not (openable ?r)) (opened ?r))"
 
 
 def _appliance(name: str, kind: str, able: str, done: str, undone: str = "") -> Action:
-    """An action on what is held, at a receptacle of type `kind`; whether that is open does not matter."""
+    """An action on what is held, at a receptacle of type `kind`; whether that is open does not
+    matter.
+    """
     needs = (_HERE, f"(receptacleType ?r {kind}Type)", "(holds ?a ?o)", f"({able} ?o)")
     effect = (f"({done} ?o)", *([f"(not ({undone} ?o))"] if undone else []))
     return Action(name, ("r - receptacle", "o - object"), needs, effect)
@@ -104,5 +113,7 @@ def domain(with_help: bool) -> str:
     actions = (action.pddl() for action in (*ACTIONS, *([HELP] if with_help else [])))
     return (
         "(define (domain alfred)\n(:requirements :adl :typing)\n(:types agent location receptacle object rtype otype)\n"
-        f"(:predicates\n  {chr(10).join(predicates).replace(chr(10), chr(10) + '  ')}\n)\n" + "\n".join(actions) + "\n)\n"
+        f"(:predicates\n  {chr(10).join(predicates).replace(chr(10), chr(10) + '  ')}\n)\n"
+        + "\n".join(actions)
+        + "\n)\n"
     )

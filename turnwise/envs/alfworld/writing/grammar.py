@@ -1,8 +1,9 @@
 """What the original engine answers, as a grammar that it reads (`.twl2`), for both wordings.
 
-Its notation: `#symbol#` is replaced by the first rule of that name whose condition holds, `{r.name}` by a Python value,
-`[{x | facts}]` by the values of `x` for all that satisfies the facts, joined by the `list_...` symbols. Symbols `intro` and
-`list_...`, and the names of actions, parameters and predicates, are the engine's interface; sentences are its text.
+Its notation: `#symbol#` is replaced by the first rule of that name whose condition holds,
+`{r.name}` by a Python value, `[{x | facts}]` by the values of `x` for all that satisfies the facts,
+joined by the `list_...` symbols. Symbols `intro` and `list_...`, and the names of actions,
+parameters and predicates, are the engine's interface; sentences are its text.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ Rule = dict[str, str]
 def _rule(says: str, *facts: str) -> Rule:
     """A rule; a fact is written `predicate variable:type ...`."""
     called = (fact.split() for fact in facts)
-    condition = " & ".join(f"{predicate}({', '.join(variables)})" for predicate, *variables in called)
+    condition = " & ".join(
+        f"{predicate}({', '.join(variables)})" for predicate, *variables in called
+    )
     return {"condition": condition, "rhs": says} if facts else {"rhs": says}
 
 
@@ -74,7 +77,11 @@ def _symbols(task: str, said: Wording) -> dict[str, list[Rule]]:
             _rule("You are not carrying anything."),
         ],
         "examineReceptacle": [
-            _rule(f"The {{r.name}} is open. In it, you see {_IN}.", "openable r:receptacle", "opened r:receptacle"),
+            _rule(
+                f"The {{r.name}} is open. In it, you see {_IN}.",
+                "openable r:receptacle",
+                "opened r:receptacle",
+            ),
             _rule("The {r.name} is closed.", "openable r:receptacle"),
             _rule(f"On the {{r.name}}, you see {_IN}."),
         ],
@@ -91,7 +98,9 @@ def _symbols(task: str, said: Wording) -> dict[str, list[Rule]]:
         "list_last_separator": [_rule(", and ")],
     }
     for verb in ("Clean", "Heat", "Cool"):
-        symbols[verb + "Object"] = [_rule(f"You {verb.lower()} the {{o.name}} using the {{r.name}}.")]
+        symbols[verb + "Object"] = [
+            _rule(f"You {verb.lower()} the {{o.name}} using the {{r.name}}.")
+        ]
     return symbols if said.help is None else symbols | {"help": [_rule(said.help)]}
 
 
@@ -113,8 +122,13 @@ def grammar(task: str, said: Wording) -> str:
         DataError: for a task with a character that the notation cannot say.
     """
     if found := sorted(set(task) & set(UNSAYABLE)):
-        raise DataError(f"the task {task!r} has {found[0]!r}, which the original's grammar cannot say: reword it")
+        raise DataError(
+            f"the task {task!r} has {found[0]!r}, which the original's grammar cannot say: reword it"
+        )
     symbols = json.dumps(_symbols(task, said), indent=1, ensure_ascii=False)
     pairs = _commands(said).items()
-    actions = [f'action {name} {{\n    template :: "{command}";\n    feedback :: "#{name}#";\n}}\n' for name, command in pairs]
+    actions = [
+        f'action {name} {{\n    template :: "{command}";\n    feedback :: "#{name}#";\n}}\n'
+        for name, command in pairs
+    ]
     return f'grammar :: """\n{symbols}\n""";\n\n' + "\n".join(actions)

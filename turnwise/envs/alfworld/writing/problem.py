@@ -1,8 +1,9 @@
-"""A game's household and goal as a PDDL problem, with ids made up so that it reads back as the very same game.
+"""A game's household and goal as a PDDL problem, with ids made up so that it reads back as the very
+same game.
 
-What the player sees depends on ids only through their order: within a type names count down, and lists follow the order.
-So an id here is the type and the place in the count. What a compiled game does not hold (coordinates, THOR's own ids) is
-gone, and nobody who plays can tell.
+What the player sees depends on ids only through their order: within a type names count down, and
+lists follow the order. So an id here is the type and the place in the count. What a compiled game
+does not hold (coordinates, THOR's own ids) is gone, and nobody who plays can tell.
 """
 
 from __future__ import annotations
@@ -46,26 +47,54 @@ class _Ids:
         return f"{spelled(head)}_bar_{place}" + (f"_bar_{spelled(kind)}" if basin else "")
 
     def unseen(self) -> list[str]:
-        """Ids that only count: names of the game stop at 3 and leave out 2, so something is the second."""
-        names = (f"{kind} {number}" for kind, count in self._count.items() for number in range(1, count + 1))
+        """Ids that only count: names of the game stop at 3 and leave out 2, so something is the
+        second.
+        """
+        names = (
+            f"{kind} {number}"
+            for kind, count in self._count.items()
+            for number in range(1, count + 1)
+        )
         return [self.of(name) for name in names if name not in self._known]
 
 
 def problem(game: Game, name: str) -> str:
     """The problem, called `name`."""
     ids = _Ids((*game.objects, *game.receptacles, *game.locations))
-    things, places, spots = ([ids.of(one) for one in names] for names in (game.objects, game.receptacles, game.locations))
+    things, places, spots = (
+        [ids.of(one) for one in names] for names in (game.objects, game.receptacles, game.locations)
+    )
     facts = [
         f"(atLocation {AGENT} {spots[game.start.location]})",
         *(f"(receptacleAtLocation {places[place]} {spots[spot]})" for place, spot in game.tour),
-        *(f"(receptacleType {one} {spelled(kind)})" for one, kind in zip(places, game.receptacle_types, strict=True) if kind),
+        *(
+            f"(receptacleType {one} {spelled(kind)})"
+            for one, kind in zip(places, game.receptacle_types, strict=True)
+            if kind
+        ),
         *(f"(openable {places[place]})" for place in sorted(game.openable)),
         *(f"(opened {places[place]})" for place in _set_in(game.start.opened)),
-        *(f"(objectType {one} {spelled(kind)})" for one, kind in zip(things, game.object_types, strict=True) if kind),
-        *(f"(inReceptacle {things[one]} {places[place]})" for place, ones in enumerate(game.start.contents) for one in ones),
-        *(f"(objectAtLocation {things[one]} {spots[spot]})" for spot, ones in enumerate(game.start.lying) for one in ones),
+        *(
+            f"(objectType {one} {spelled(kind)})"
+            for one, kind in zip(things, game.object_types, strict=True)
+            if kind
+        ),
+        *(
+            f"(inReceptacle {things[one]} {places[place]})"
+            for place, ones in enumerate(game.start.contents)
+            for one in ones
+        ),
+        *(
+            f"(objectAtLocation {things[one]} {spots[spot]})"
+            for spot, ones in enumerate(game.start.lying)
+            for one in ones
+        ),
         *_abilities(game, things),
-        *(f"(inReceptacleObject {things[one]} {things[holder]})" for holder, ones in sorted(game.holding.items()) for one in ones),
+        *(
+            f"(inReceptacleObject {things[one]} {things[holder]})"
+            for holder, ones in sorted(game.holding.items())
+            for one in ones
+        ),
         *(f"(canContain {spelled(place)} {spelled(thing)})" for place, thing in sorted(game.fits)),
         *(f"(checked {one})" for one in ids.unseen()),
     ]
@@ -111,7 +140,9 @@ def _goal(goal: Goal) -> str:
             inside += f" (exists (?o2 - object) (and (not (= ?o1 ?o2)) (objectType ?o2 {wanted}) (inReceptacle ?o2 ?r)))"
         elif goal.treatment:
             inside += f" ({_ABLE[goal.treatment]} ?{one}) ({_DONE[goal.treatment]} ?{one})"
-        parts = [f"(exists (?r - receptacle) (and {place} (exists (?{one} - object) (and {inside}))))"]
+        parts = [
+            f"(exists (?r - receptacle) (and {place} (exists (?{one} - object) (and {inside}))))"
+        ]
     if goal.all_closed:
         parts.append("(forall (?re - receptacle) (not (opened ?re)))")
     return f"(and {' '.join(parts)})"

@@ -1,9 +1,11 @@
-"""Writing a game in the official layout, so that the original engine loads it and anyone's ALFWorld code finds it.
+"""Writing a game in the official layout, so that the original engine loads it and anyone's ALFWorld
+code finds it.
 
-    <directory>/<task type>-<Object>-None-<Receptacle>-<scene>/trial_T<...>/{game.tw-pddl, initial_state.pddl, traj_data.json}
+    <directory>/<task type>-<Object>-None-<Receptacle>-<scene>/trial_T<...>/{game.tw-pddl,
+    initial_state.pddl, traj_data.json}
 
-Nothing of the official packages is needed for it, and nothing of theirs is in it: domain, grammar and problem are this
-package's own formulation of the same game.
+Nothing of the official packages is needed for it, and nothing of theirs is in it: domain, grammar
+and problem are this package's own formulation of the same game.
 """
 
 from __future__ import annotations
@@ -27,9 +29,11 @@ SCENES = 1000
 
 
 def content(game: Game) -> dict[str, Any]:
-    """What the `game.tw-pddl` of a game says: `pddl_domain`, `grammar`, `pddl_problem`, `walkthrough`, `solvable`.
+    """What the `game.tw-pddl` of a game says: `pddl_domain`, `grammar`, `pddl_problem`,
+    `walkthrough`, `solvable`.
 
-    The walkthrough is the expert's plan; `solvable` is None, which is not playable officially, where the expert has none.
+    The walkthrough is the expert's plan; `solvable` is None, which is not playable officially,
+    where the expert has none.
 
     Raises:
         DataError: for a game that would not read back as the same one.
@@ -43,7 +47,9 @@ def content(game: Game) -> dict[str, Any]:
         "solvable": True if plan is not None else None,
     }
     if Game.of(written).digest != game.digest:
-        raise DataError(f"the game {game.task!r} cannot be written: its names are not types and numbers as official ones are")
+        raise DataError(
+            f"the game {game.task!r} cannot be written: its names are not types and numbers as official ones are"
+        )
     return written
 
 
@@ -53,8 +59,12 @@ def trial(game: Game) -> str:
 
 
 def trajectory(game: Game) -> dict[str, Any]:
-    """What `traj_data.json` says: the parameters of the task, the scene, and the task as its only annotation."""
-    wanted, target = (spelled(kind.removesuffix("type")) for kind in (game.goal.object_type, game.goal.place_type))
+    """What `traj_data.json` says: the parameters of the task, the scene, and the task as its only
+    annotation.
+    """
+    wanted, target = (
+        spelled(kind.removesuffix("type")) for kind in (game.goal.object_type, game.goal.place_type)
+    )
     look, scene = game.goal.kind == LOOK, int(game.digest, 16) % SCENES
     return {
         "task_id": trial(game),
@@ -72,15 +82,19 @@ def trajectory(game: Game) -> dict[str, Any]:
 
 
 def save(game: Game, directory: str | PathLike[str]) -> Path:
-    """Write a game below `directory`; returns the path of its `game.tw-pddl`. The same game goes to the same place.
+    """Write a game below `directory`; returns the path of its `game.tw-pddl`. The same game goes to
+    the same place.
 
     Raises:
-        DataError: for a game that would not read back as the same one, or where the files cannot be written.
+        DataError: for a game that would not read back as the same one, or where the files cannot be
+            written.
     """
     said, written = trajectory(game), content(game)
     parameters = said["pddl_params"]
     target = parameters["parent_target"] or parameters["toggle_target"]
-    task = f"{game.goal.kind}-{parameters['object_target']}-None-{target}-{said['scene']['scene_num']}"
+    task = (
+        f"{game.goal.kind}-{parameters['object_target']}-None-{target}-{said['scene']['scene_num']}"
+    )
     folder = Path(directory) / task / trial(game)
     files = {
         "traj_data.json": json.dumps(said, indent=1),
@@ -92,5 +106,7 @@ def save(game: Game, directory: str | PathLike[str]) -> Path:
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf8")
     except OSError as problem:
-        raise DataError(f"cannot write the ALFWorld game {folder}: {problem.strerror}; give another directory") from None
+        raise DataError(
+            f"cannot write the ALFWorld game {folder}: {problem.strerror}; give another directory"
+        ) from None
     return folder / "game.tw-pddl"

@@ -1,6 +1,8 @@
-"""How ALFRED spells the types that PDDL reads without regard to case: `SoapBottle`, `TVStand`, `CD`.
+"""How ALFRED spells the types that PDDL reads without regard to case: `SoapBottle`, `TVStand`,
+`CD`.
 
-A list of facts (types in the problems of the official games), of use where a person or a directory name wants them.
+A list of facts (types in the problems of the official games), of use where a person or a directory
+name wants them.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ def _by_lower() -> dict[str, str]:
 
 
 def spelled(kind: str) -> str:
-    """`soapbottle` as `SoapBottle`, `soapbottletype` as `SoapBottleType`; a type that is not ALFRED's stays as it is."""
+    """`soapbottle` as `SoapBottle`, `soapbottletype` as `SoapBottleType`; a type that is not
+    ALFRED's stays as it is.
+    """
     bare = kind.removesuffix("type")
     known = _by_lower().get(bare)
     return kind if known is None else known + ("" if bare == kind else "Type")

@@ -1,4 +1,5 @@
-"""Grading of repairs: a fresh box, the reference's tests, and witnesses that cannot be talked into a reward.
+"""Grading of repairs: a fresh box, the reference's tests, and witnesses that cannot be talked into
+a reward.
 
 from turnwise.envs.swe.grade import Rules, collect, grade
 

@@ -1,8 +1,10 @@
-"""What is taken from the agent's box: its source files, as bytes, and nothing that could act before the tests do.
+"""What is taken from the agent's box: its source files, as bytes, and nothing that could act before
+the tests do.
 
-Everything the agent started is ended first. Then only regular files are read, one by one, without following a link, up to a size;
-the paths are judged by an allow list. Tests, settings of test tools, compiled files and version control stay behind whatever is in
-them, and come from the reference. No program is run on an agent's tree here: git would execute what its settings say.
+Everything the agent started is ended first. Then only regular files are read, one by one, without
+following a link, up to a size; the paths are judged by an allow list. Tests, settings of test
+tools, compiled files and version control stay behind whatever is in them, and come from the
+reference. No program is run on an agent's tree here: git would execute what its settings say.
 """
 
 from __future__ import annotations
@@ -31,12 +33,38 @@ REFUSED_NAMES = frozenset({
     "noxfile.py", ".coveragerc", "sitecustomize.py", "usercustomize.py", "pyvenv.cfg", "unittest.cfg", "nose.cfg", ".noserc",
     "manifest.in", "makefile", ".env", "runtests.py",
 })  # fmt: skip
-COMPILED = frozenset({".pyc", ".pyo", ".pyd", ".so", ".pth", ".egg-link", ".dylib", ".dll", ".egg", ".whl", ".zip"})
+COMPILED = frozenset(
+    {".pyc", ".pyo", ".pyd", ".so", ".pth", ".egg-link", ".dylib", ".dll", ".egg", ".whl", ".zip"}
+)
 REFUSED_SUFFIXES = COMPILED | {".ini", ".cfg", ".toml"}
-REFUSED_FOLDERS = frozenset({"__pycache__", ".git", ".hg", ".svn", ".pytest_cache", ".tox", ".nox", ".venv", "venv", ".eggs"})
+REFUSED_FOLDERS = frozenset(
+    {
+        "__pycache__",
+        ".git",
+        ".hg",
+        ".svn",
+        ".pytest_cache",
+        ".tox",
+        ".nox",
+        ".venv",
+        "venv",
+        ".eggs",
+    }
+)
 TEST_FOLDERS = frozenset({"test", "tests"})
 TAKEN = frozenset(
-    {"pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments", "exceptiongroup", "tomli", "coverage"}
+    {
+        "pytest",
+        "_pytest",
+        "py",
+        "pluggy",
+        "iniconfig",
+        "packaging",
+        "pygments",
+        "exceptiongroup",
+        "tomli",
+        "coverage",
+    }
 )
 """Names of the runner's own modules."""
 
@@ -74,12 +102,15 @@ def from_box(box: Sandbox) -> Submission:
             continue
         total += len(files[path])
         if total > TOTAL or len(files) > MOST:
-            raise SandboxError(f"the workspace holds more than {MOST} files or {TOTAL} bytes of source: nothing of it is taken")
+            raise SandboxError(
+                f"the workspace holds more than {MOST} files or {TOTAL} bytes of source: nothing of it is taken"
+            )
     return Submission(files, tuple(left))
 
 
 def from_directory(root: str) -> Submission:
-    """Read a directory of this machine that an agent has written, never following a link or waiting for a pipe.
+    """Read a directory of this machine that an agent has written, never following a link or waiting
+    for a pipe.
 
     Raises:
         SandboxError: where it is not a directory, or holds more than may be taken.
@@ -99,7 +130,9 @@ def from_directory(root: str) -> Submission:
                 else:
                     left.append(path)
             if len(files) > MOST or sum(map(len, files.values())) > TOTAL:
-                raise SandboxError(f"{root!r} holds more than {MOST} files or {TOTAL} bytes of source: nothing of it is taken")
+                raise SandboxError(
+                    f"{root!r} holds more than {MOST} files or {TOTAL} bytes of source: nothing of it is taken"
+                )
     finally:
         os.close(top)
     return Submission(files, tuple(left))
@@ -108,7 +141,9 @@ def from_directory(root: str) -> Submission:
 def _walk(folder: int, prefix: str, left: list[str]) -> Iterator[tuple[str, int]]:
     """Descriptors of the regular files below an open directory."""
     with os.scandir(folder) as entries:
-        names = sorted((os.fsencode(entry.name), entry.is_dir(follow_symlinks=False)) for entry in entries)
+        names = sorted(
+            (os.fsencode(entry.name), entry.is_dir(follow_symlinks=False)) for entry in entries
+        )
     for raw, directory in names:
         name = raw.decode("utf-8", "backslashreplace")
         path = prefix + name
@@ -122,7 +157,10 @@ def _walk(folder: int, prefix: str, left: list[str]) -> Iterator[tuple[str, int]
         elif _readable(path) and _wanted(path):
             try:
                 if stat.S_ISREG(os.stat(raw, dir_fd=folder, follow_symlinks=False).st_mode):
-                    yield path, os.open(raw, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+                    yield (
+                        path,
+                        os.open(raw, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder),
+                    )
                     continue
             except OSError:
                 pass
@@ -132,7 +170,13 @@ def _walk(folder: int, prefix: str, left: list[str]) -> Iterator[tuple[str, int]
 def _readable(path: str) -> bool:
     """A path of ordinary characters that stays where it is."""
     pure = PurePosixPath(path)
-    return len(path) <= 400 and path.isprintable() and "\\" not in path and not pure.is_absolute() and ".." not in pure.parts
+    return (
+        len(path) <= 400
+        and path.isprintable()
+        and "\\" not in path
+        and not pure.is_absolute()
+        and ".." not in pure.parts
+    )
 
 
 def _wanted(path: str) -> bool:
@@ -141,14 +185,24 @@ def _wanted(path: str) -> bool:
     if pure.suffix.lower() in REFUSED_SUFFIXES or pure.name.lower() in REFUSED_NAMES:
         return False
     built = len(pure.parts) > 1 and pure.parts[0] in ("build", "dist")
-    return not built and not any(part in REFUSED_FOLDERS or part.endswith((".egg-info", ".dist-info")) for part in pure.parts[:-1])
+    return not built and not any(
+        part in REFUSED_FOLDERS or part.endswith((".egg-info", ".dist-info"))
+        for part in pure.parts[:-1]
+    )
 
 
 def admissible(path: str) -> bool:
-    """Whether a repair of any repository may write a file: nothing compiled, no settings of test tools, no test by its name."""
+    """Whether a repair of any repository may write a file: nothing compiled, no settings of test
+    tools, no test by its name.
+    """
     pure = PurePosixPath(path)
     apart = pure.suffix.lower() in COMPILED or pure.name.lower() in REFUSED_NAMES
-    return _readable(path) and not apart and not REFUSED_FOLDERS.intersection(pure.parts) and not is_test(path, frozenset())
+    return (
+        _readable(path)
+        and not apart
+        and not REFUSED_FOLDERS.intersection(pure.parts)
+        and not is_test(path, frozenset())
+    )
 
 
 def is_test(path: str, known: frozenset[str]) -> bool:
@@ -156,14 +210,21 @@ def is_test(path: str, known: frozenset[str]) -> bool:
     pure = PurePosixPath(path)
     if path in known:
         return True
-    return pure.name.startswith("test_") or pure.stem.endswith("_test") or any(part in TEST_FOLDERS for part in pure.parts[:-1])
+    return (
+        pure.name.startswith("test_")
+        or pure.stem.endswith("_test")
+        or any(part in TEST_FOLDERS for part in pure.parts[:-1])
+    )
 
 
-def assemble(pristine: Mapping[str, bytes], submitted: Mapping[str, bytes], test_files: frozenset[str]) -> dict[str, bytes]:
+def assemble(
+    pristine: Mapping[str, bytes], submitted: Mapping[str, bytes], test_files: frozenset[str]
+) -> dict[str, bytes]:
     """The tree to be graded: the reference, with the submission's source in place of its own.
 
-    Tests, settings and whatever else may not be taken are the reference's. Source that the submission no longer has is gone, never
-    the reference's: otherwise deleting a broken file would repair it.
+    Tests, settings and whatever else may not be taken are the reference's. Source that the
+    submission no longer has is gone, never the reference's: otherwise deleting a broken file would
+    repair it.
     """
     tree: dict[str, bytes] = {}
     tops = {PurePosixPath(path).parts[0].removesuffix(".py") for path in pristine}
@@ -177,7 +238,9 @@ def assemble(pristine: Mapping[str, bytes], submitted: Mapping[str, bytes], test
             continue
         top = PurePosixPath(path).parts[0].removesuffix(".py")
         hides = top not in tops and (top in sys.stdlib_module_names or top in TAKEN)
-        hides = hides or (path.endswith(".py") and PurePosixPath(path).stem in folders)  # `tests.py` goes before a folder `tests`
+        hides = hides or (
+            path.endswith(".py") and PurePosixPath(path).stem in folders
+        )  # `tests.py` goes before a folder `tests`
         if PurePosixPath(path).suffix in SUFFIXES and not hides and len(data) <= LARGEST:
             tree[path] = data
     return tree

@@ -1,10 +1,12 @@
-"""Grade a submission in a fresh box: the reference's tests, the submission's source, and several who look whether that was honest.
+"""Grade a submission in a fresh box: the reference's tests, the submission's source, and several
+who look whether that was honest.
 
-A box of its own is filled with the reference, the submission's source files in place of its own, and canaries among the tests. The
-supervisor in it reports test by test; whatever is missing, doubled or out of form has not passed. Then the witnesses: canaries that
-pass, an exit code that does not own up to the canaries' failing, tests changed on disk, newly written code that reaches for the
-runner, functions that answer otherwise than the reference. What concerns the machine (time, memory, a box that cannot be made) is
-an error and never a grade.
+A box of its own is filled with the reference, the submission's source files in place of its own,
+and canaries among the tests. The supervisor in it reports test by test; whatever is missing,
+doubled or out of form has not passed. Then the witnesses: canaries that pass, an exit code that
+does not own up to the canaries' failing, tests changed on disk, newly written code that reaches for
+the runner, functions that answer otherwise than the reference. What concerns the machine (time,
+memory, a box that cannot be made) is an error and never a grade.
 """
 
 from __future__ import annotations
@@ -53,13 +55,16 @@ _turns: dict[str, threading.Lock] = {}
 _lock = threading.Lock()
 
 
-def grade(task: SweTask, pristine: Tree, submitted: Tree, open_box: OpenBox, rules: Rules | None = None) -> Verdict:
+def grade(
+    task: SweTask, pristine: Tree, submitted: Tree, open_box: OpenBox, rules: Rules | None = None
+) -> Verdict:
     """What became of a submission.
 
     Args:
         task: its tests and roots.
         pristine: the reference: the whole repository without bugs, with all its tests.
-        submitted: what `collect.from_box` took from the agent's box. The box is to be closed by now.
+        submitted: what `collect.from_box` took from the agent's box. The box is to be closed by
+        now.
         open_box: opens a sandbox to a spec, such as `turnwise.sandbox.open_sandbox`.
         rules: how strictly; None for the defaults.
     """
@@ -77,10 +82,22 @@ def grade(task: SweTask, pristine: Tree, submitted: Tree, open_box: OpenBox, rul
         with open_box(_spec(rules, task.requires)) as box:
             kept = _kept(pristine, known_tests)
             ids = _run(planted, asked)
-            ran = suite.run(box, {**tree, **planted.files}, witness.tests, task.roots, kept, rules, known=pristine, chosen=ids)
+            ran = suite.run(
+                box,
+                {**tree, **planted.files},
+                witness.tests,
+                task.roots,
+                kept,
+                rules,
+                known=pristine,
+                chosen=ids,
+            )
         found = _honesty(ran, planted)
         reached = static.findings(
-            *({path: data for path, data in files.items() if path not in known_tests} for files in (pristine, tree))
+            *(
+                {path: data for path, data in files.items() if path not in known_tests}
+                for files in (pristine, tree)
+            )
         )
         return _verdict(task, tree, ran, found, reached, witness, open_box, rules)
     except SandboxError as problem:
@@ -93,19 +110,29 @@ def _kept(pristine: Tree, tests: frozenset[str]) -> list[str]:
 
 
 def _run(planted: canaries.Planted, tests: tuple[str, ...]) -> set[str]:
-    """What is run of the test files: not the tests that nobody asks for, which may fail, or take for ever."""
+    """What is run of the test files: not the tests that nobody asks for, which may fail, or take
+    for ever.
+    """
     return {*tests, *(f"{path}::{name}" for path, name in (*planted.plain, *planted.twins))}
 
 
-def _chosen(task: SweTask, places: tuple[canaries.Place, ...], most: int, rng: random.Random) -> list[canaries.Place]:
+def _chosen(
+    task: SweTask, places: tuple[canaries.Place, ...], most: int, rng: random.Random
+) -> list[canaries.Place]:
     """Tests to make twins of, those first that a submission wants to pass."""
     wanted = {tuple(test.partition("[")[0].split("::", 1)) for test in task.fail_to_pass}
-    return sorted(rng.sample(places, len(places)), key=lambda place: (place.path, place.name) not in wanted)[:most]
+    return sorted(
+        rng.sample(places, len(places)), key=lambda place: (place.path, place.name) not in wanted
+    )[:most]
 
 
 def _spec(rules: Rules, requires: tuple[str, ...]) -> Spec:
     limits = replace(
-        python.LIMITS, seconds=rules.seconds, memory_mb=rules.memory_mb, output_chars=32_000_000, flood_chars=100_000_000
+        python.LIMITS,
+        seconds=rules.seconds,
+        memory_mb=rules.memory_mb,
+        output_chars=32_000_000,
+        flood_chars=100_000_000,
     )
     return python.spec(limits=limits, requires=requires)
 
@@ -117,10 +144,18 @@ def _verdict(
     f2p, p2p = (_rate(tests, ran.outcomes) for tests in (task.fail_to_pass, task.pass_to_pass))
     passed = f2p == p2p == 1.0
     if passed and ran.exit_code != 1:
-        found.append(f"all tests passed and the suite ended with {ran.exit_code}, though its canaries should have failed it")
+        found.append(
+            f"all tests passed and the suite ended with {ran.exit_code}, though its canaries should have failed it"
+        )
     severe = [str(one) for one in reached if one.grade == "severe"] if rules.static != "off" else []
-    severe += [f"the code newly does {what}" for what in ran.heard if what not in witness.heard and rules.static != "off"]
-    notices = [str(one) for one in reached if one.grade == "notice"] if rules.static != "off" else []
+    severe += [
+        f"the code newly does {what}"
+        for what in ran.heard
+        if what not in witness.heard and rules.static != "off"
+    ]
+    notices = (
+        [str(one) for one in reached if one.grade == "notice"] if rules.static != "off" else []
+    )
     tampered = bool(found or severe)
     resolved = passed and not found and not (severe and rules.static == "zero")
     apart: list[str] = []
@@ -138,37 +173,55 @@ def _rate(tests: tuple[str, ...], outcomes: Mapping[str, str]) -> float:
 def _honesty(ran: suite.Suite, planted: canaries.Planted) -> list[str]:
     """What the run shows that no honest run does."""
     found = list(ran.suspicious)
-    passing = [test for test, outcome in ran.outcomes.items() if outcome != "failed" and planted.canary(test) is not None]
+    passing = [
+        test
+        for test, outcome in ran.outcomes.items()
+        if outcome != "failed" and planted.canary(test) is not None
+    ]
     if passing:
         found.append(f"{len(passing)} tests that must fail did not, {passing[0]} among them")
     told = {key for test in ran.outcomes if (key := planted.canary(test)) is not None}
     missing = [key for key in (*planted.plain, *planted.twins) if key not in told]
-    complete = {test.partition("::")[0] for test in ran.outcomes} - {error.partition("::")[0] for error in ran.errors}
+    complete = {test.partition("::")[0] for test in ran.outcomes} - {
+        error.partition("::")[0] for error in ran.errors
+    }
     hidden = [key for key in missing if key[0] in complete]
     if hidden and not ran.stopped:
-        found.append(f"{len(hidden)} tests that must fail were never told of, {hidden[0][1]} among them")
+        found.append(
+            f"{len(hidden)} tests that must fail were never told of, {hidden[0][1]} among them"
+        )
     return found
 
 
 def _ending(ran: suite.Suite) -> str:
     if ran.stopped:
         return f"the tests were ended ({ran.stopped}){' during ' + ran.test if ran.test else ''}"
-    return f"{len(ran.errors)} test files could not be loaded, {ran.errors[0]} among them" if ran.errors else ""
+    return (
+        f"{len(ran.errors)} test files could not be loaded, {ran.errors[0]} among them"
+        if ran.errors
+        else ""
+    )
 
 
-def _second(witness: Witness, tree: Tree, task: SweTask, open_box: OpenBox, rules: Rules) -> list[str]:
+def _second(
+    witness: Witness, tree: Tree, task: SweTask, open_box: OpenBox, rules: Rules
+) -> list[str]:
     """What the second witness has against a submission that passes all tests."""
     known = witness.reference
     if not known.calls:
         return []
     answers = _answers(known, tree, task, open_box, rules)
-    if oracle.disagreements(known, answers):  # has the submission another answer, or has the world changed?
+    if oracle.disagreements(
+        known, answers
+    ):  # has the submission another answer, or has the world changed?
         now = _answers(known, witness.pristine, task, open_box, rules)
         known, answers = oracle.standing(known, answers, now)
     return oracle.disagreements(known, answers)[: oracle.WORST]
 
 
-def _answers(known: oracle.Reference, tree: Tree, task: SweTask, open_box: OpenBox, rules: Rules) -> list[Any]:
+def _answers(
+    known: oracle.Reference, tree: Tree, task: SweTask, open_box: OpenBox, rules: Rules
+) -> list[Any]:
     with open_box(_spec(rules, task.requires)) as box:
         _without_tests(box, tree, task)
         return oracle.replay(box, suite.places(task.roots), known.calls, seconds=rules.seconds)
@@ -177,14 +230,23 @@ def _answers(known: oracle.Reference, tree: Tree, task: SweTask, open_box: OpenB
 def _without_tests(box: Sandbox, tree: Tree, task: SweTask) -> None:
     """Fill a box with source alone: nothing in it says what the answers should be."""
     tests = frozenset(task.test_files)
-    suite.fill(box, {path: data for path, data in tree.items() if path not in tests and not collect.is_test(path, tests)})
+    suite.fill(
+        box,
+        {
+            path: data
+            for path, data in tree.items()
+            if path not in tests and not collect.is_test(path, tests)
+        },
+    )
 
 
-# The reference ------------------------------------------------------------------------------------------------------------
+# The reference
+# ------------------------------------------------------------------------------------------------------------
 
 
 def witnessed(task: SweTask, pristine: Tree, open_box: OpenBox, rules: Rules) -> Witness:
-    """What the reference's own run tells, remembered for the tasks of this process: all that have the same tests share it.
+    """What the reference's own run tells, remembered for the tasks of this process: all that have
+    the same tests share it.
 
     Raises:
         SandboxError: where its box failed: nothing is remembered then.
@@ -207,15 +269,23 @@ def witnessed(task: SweTask, pristine: Tree, open_box: OpenBox, rules: Rules) ->
         return made
 
 
-def _witness(task: SweTask, suited: tuple[str, ...], pristine: Tree, open_box: OpenBox, rules: Rules) -> Witness:
+def _witness(
+    task: SweTask, suited: tuple[str, ...], pristine: Tree, open_box: OpenBox, rules: Rules
+) -> Witness:
     tests = tuple(sorted({test.partition("::")[0] for test in suited}))
     absent = [path for path in tests if path not in pristine]
     if absent:
-        return Witness(tests, (), oracle.Reference(), error=f"its tests are in {absent[0]}, which the reference does not have")
+        return Witness(
+            tests,
+            (),
+            oracle.Reference(),
+            error=f"its tests are in {absent[0]}, which the reference does not have",
+        )
     sources = {path: pristine[path] for path in tests}
     places = [place for path in tests for place in canaries.places(path, pristine[path])]
     places = random.Random(0).sample(places, min(len(places), TWINS if rules.canaries else 0))
-    # Every test may run twice here, and slowly, since its calls are noted; and nobody here needs to be ended.
+    # Every test may run twice here, and slowly, since its calls are noted; and nobody here needs to
+    # be ended.
     longer = replace(rules, seconds=2 * rules.seconds, test_seconds=2 * rules.seconds)
     kept, salt = _kept(pristine, frozenset(task.test_files)), secrets.randbits(64)
 
@@ -223,22 +293,46 @@ def _witness(task: SweTask, suited: tuple[str, ...], pristine: Tree, open_box: O
         planted = canaries.plant(sources, places, random.Random(salt), suited, turned)
         record, ids = rules.oracle != "off" and not turned, _run(planted, suited)
         with open_box(_spec(longer, task.requires)) as box:
-            seen = suite.run(box, {**pristine, **planted.files}, tests, task.roots, kept, longer, record, chosen=ids)
-        return seen, _failing(seen, planted), [test for test in suited if seen.outcomes.get(test) != "passed"]
+            seen = suite.run(
+                box,
+                {**pristine, **planted.files},
+                tests,
+                task.roots,
+                kept,
+                longer,
+                record,
+                chosen=ids,
+            )
+        return (
+            seen,
+            _failing(seen, planted),
+            [test for test in suited if seen.outcomes.get(test) != "passed"],
+        )
 
     while True:
         first, one, missed = ran(turned=False)
         two: tuple[canaries.Place, ...] = ()
-        if places and not missed:  # a twin may leave something behind that troubles the tests after it
+        if (
+            places and not missed
+        ):  # a twin may leave something behind that troubles the tests after it
             _, two, missed = ran(turned=True)
         if not missed:
             known = _reference(task, pristine, first, open_box, rules)
             return Witness(
-                tests, tuple(place for place in one if place in set(two)), known, frozenset(first.heard), pristine=pristine
+                tests,
+                tuple(place for place in one if place in set(two)),
+                known,
+                frozenset(first.heard),
+                pristine=pristine,
             )
         if not places:
             why = _ending(first) or first.tail.strip()[-300:]
-            return Witness(tests, (), oracle.Reference(), error=f"the reference itself does not pass {missed[0]}: {why}")
+            return Witness(
+                tests,
+                (),
+                oracle.Reference(),
+                error=f"the reference itself does not pass {missed[0]}: {why}",
+            )
         troubled = {test.partition("::")[0] for test in missed}
         fewer = [place for place in places if place.path not in troubled]
         places = fewer if len(fewer) < len(places) else []
@@ -248,7 +342,8 @@ def passing(
     pristine: Tree, tests: Collection[str], test_files: Collection[str], roots: tuple[str, ...], requires: tuple[str, ...],
     open_box: OpenBox,
 ) -> frozenset[str]:  # fmt: skip
-    """Those of a repository's tests that pass where submissions are graded: only these can be asked for.
+    """Those of a repository's tests that pass where submissions are graded: only these can be asked
+    for.
 
     Args:
         tests: ids.
@@ -261,10 +356,22 @@ def passing(
     while wanted:
         files = sorted({test.partition("::")[0] for test in wanted})
         with open_box(_spec(rules, requires)) as box:
-            ran = suite.run(box, pristine, files, roots, _kept(pristine, frozenset(test_files)), rules, chosen=wanted)
-        if ran.stopped != "test" or ran.test not in wanted:  # or it was stopped between tests: then what has run is all there is
+            ran = suite.run(
+                box,
+                pristine,
+                files,
+                roots,
+                _kept(pristine, frozenset(test_files)),
+                rules,
+                chosen=wanted,
+            )
+        if (
+            ran.stopped != "test" or ran.test not in wanted
+        ):  # or it was stopped between tests: then what has run is all there is
             return frozenset(test for test in wanted if ran.outcomes.get(test) == "passed")
-        wanted.discard(ran.test)  # it takes longer than a submission may; those behind it have not run
+        wanted.discard(
+            ran.test
+        )  # it takes longer than a submission may; those behind it have not run
     return frozenset()
 
 
@@ -275,10 +382,14 @@ def _failing(ran: suite.Suite, planted: canaries.Planted) -> tuple[canaries.Plac
         key = planted.canary(test)
         if key is not None and key in planted.twins:
             outcomes.setdefault(planted.twins[key], []).append(outcome)
-    return tuple(place for place, seen in sorted(outcomes.items(), key=str) if set(seen) == {"failed"})
+    return tuple(
+        place for place, seen in sorted(outcomes.items(), key=str) if set(seen) == {"failed"}
+    )
 
 
-def _reference(task: SweTask, pristine: Tree, ran: suite.Suite, open_box: OpenBox, rules: Rules) -> oracle.Reference:
+def _reference(
+    task: SweTask, pristine: Tree, ran: suite.Suite, open_box: OpenBox, rules: Rules
+) -> oracle.Reference:
     calls = [oracle.Call(module, name, arguments) for module, name, arguments in ran.calls]
 
     def opened() -> Sandbox:

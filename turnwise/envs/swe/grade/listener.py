@@ -1,15 +1,18 @@
-"""What runs in the grader's box beside the tests: a hook that hears what the submission's code does to the process it is in.
+"""What runs in the grader's box beside the tests: a hook that hears what the submission's code does
+to the process it is in.
 
-Python tells its audit hooks (PEP 578) of every look at frames and objects, every piece of code made at run time, every file that
-is opened, in whatever way the call was written: text that is decoded first, names that are put together, are heard all the same.
-A hook cannot be taken out again. What is heard of the reference in its own run is not held against anybody; what is heard of a
-submission beyond that has no place in a repair.
+Python tells its audit hooks (PEP 578) of every look at frames and objects, every piece of code made
+at run time, every file that is opened, in whatever way the call was written: text that is decoded
+first, names that are put together, are heard all the same. A hook cannot be taken out again. What
+is heard of the reference in its own run is not held against anybody; what is heard of a submission
+beyond that has no place in a repair.
 
-What is no event is looked at: whether the functions and classes of the runner, and of what it stands on, are still those that were
-there before any code of the submission had been loaded (`Whole`).
+What is no event is looked at: whether the functions and classes of the runner, and of what it
+stands on, are still those that were there before any code of the submission had been loaded
+(`Whole`).
 
-Only the standard library is imported here; the source of this file is handed to the box's Python as it is, and everything used
-while agent's code runs is bound beforehand.
+Only the standard library is imported here; the source of this file is handed to the box's Python as
+it is, and everything used while agent's code runs is bound beforehand.
 """
 
 from __future__ import annotations
@@ -26,8 +29,22 @@ FRAMES = frozenset({
     "gc.get_objects", "gc.get_referrers", "gc.get_referents", "code.__new__", "function.__new__", "object.__setattr__",
     "object.__delattr__", "marshal.loads", "marshal.load", "sys.monitoring.register_callback", "sys._getframemodulename",
 })  # fmt: skip
-"""Events that count where the submission's own code caused them, not the standard library on its behalf (warnings, namedtuples)."""
-READ = frozenset({"f_locals", "f_globals", "f_builtins", "f_back", "f_code", "tb_frame", "gi_frame", "cr_frame", "ag_frame"})
+"""Events that count where the submission's own code caused them, not the standard library on its
+behalf (warnings, namedtuples).
+"""
+READ = frozenset(
+    {
+        "f_locals",
+        "f_globals",
+        "f_builtins",
+        "f_back",
+        "f_code",
+        "tb_frame",
+        "gi_frame",
+        "cr_frame",
+        "ag_frame",
+    }
+)
 """Attributes whose reading counts, of those that are told of."""
 PROCESSES = frozenset({
     "os.fork", "os.forkpty", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "subprocess.Popen", "os.kill", "os.killpg",
@@ -38,21 +55,67 @@ FILES = frozenset({
     "shutil.copymode", "os.listxattr", "os.setxattr", "os.utime", "os.rmdir", "shutil.rmtree",
 })  # fmt: skip
 CODE = frozenset({"compile", "exec"})
-RUNS_TEXT = ("timeit", "runpy", "code", "codeop", "pdb", "bdb", "cProfile", "profile", "trace", "doctest")
+RUNS_TEXT = (
+    "timeit",
+    "runpy",
+    "code",
+    "codeop",
+    "pdb",
+    "bdb",
+    "cProfile",
+    "profile",
+    "trace",
+    "doctest",
+)
 """Modules of the library that run what they are given: text they compile is their caller's."""
-ANSWERS = frozenset({"os", "posix", "sys", "builtins", "importlib", "gc", "ctypes", "pytest", "_pytest", "runpy", "__main__"})
+ANSWERS = frozenset(
+    {
+        "os",
+        "posix",
+        "sys",
+        "builtins",
+        "importlib",
+        "gc",
+        "ctypes",
+        "pytest",
+        "_pytest",
+        "runpy",
+        "__main__",
+    }
+)
 """Modules from which a pickle has nothing to fetch."""
 
 
-JUDGES = ("_pytest", "pytest", "pluggy", "unittest", "builtins", "sys", "os", "posixpath", "json", "traceback", "contextlib", "re")
+JUDGES = (
+    "_pytest",
+    "pytest",
+    "pluggy",
+    "unittest",
+    "builtins",
+    "sys",
+    "os",
+    "posixpath",
+    "json",
+    "traceback",
+    "contextlib",
+    "re",
+)
 """Modules, and those below them, that decide what becomes of a test."""
-HOOKS = ("pytest_runtest_", "pytest_report_", "pytest_collection", "pytest_make_", "pytest_pyfunc_call", "pytest_exception_")
+HOOKS = (
+    "pytest_runtest_",
+    "pytest_report_",
+    "pytest_collection",
+    "pytest_make_",
+    "pytest_pyfunc_call",
+    "pytest_exception_",
+)
 
 
 class Whole:
     """The runner as it was; `changes` says what of it is another thing now.
 
-    A test that puts something else in its place for a while (monkeypatch) is heard of in the reference's run too.
+    A test that puts something else in its place for a while (monkeypatch) is heard of in the
+    reference's run too.
     """
 
     def __init__(self) -> None:
@@ -70,12 +133,22 @@ class Whole:
 
     def keep(self, name: str, names: Any) -> None:
         """Remember the callables of a module or class."""
-        found = {key: value for key, value in list(names.items()) if callable(value) or isinstance(value, (classmethod, property))}
-        found = {key: value for key, value in found.items() if not (name == "sys" and key.startswith("std"))}
+        found = {
+            key: value
+            for key, value in list(names.items())
+            if callable(value) or isinstance(value, (classmethod, property))
+        }
+        found = {
+            key: value
+            for key, value in found.items()
+            if not (name == "sys" and key.startswith("std"))
+        }
         self.kept.append((name, names.get, tuple(found), tuple(found.values())))
 
     def keep_hooks(self, manager: Any) -> None:
-        """Remember who answers the hooks of a plugin manager, when all plugins but the conftest files of folders are there."""
+        """Remember who answers the hooks of a plugin manager, when all plugins but the conftest
+        files of folders are there.
+        """
         self.manager, self.calling = manager, manager._inner_hookexec
         for name, caller in vars(manager.hook).items():
             if name.startswith(HOOKS):
@@ -88,12 +161,22 @@ class Whole:
         """What is not as it was, in a few words each."""
         found = []
         for name, get, keys, values in self.kept:
-            if not all(map(self.same, map(get, keys), values)):  # quick: this is asked around every test
+            if not all(
+                map(self.same, map(get, keys), values)
+            ):  # quick: this is asked around every test
                 found += [
-                    f"the replacement of {name}.{key}" for key, value in zip(keys, values, strict=True) if get(key) is not value
+                    f"the replacement of {name}.{key}"
+                    for key, value in zip(keys, values, strict=True)
+                    if get(key) is not value
                 ]
-        found += [f"a change of {name}" for caller, name, known in self.hooks if self.answering(caller) != known]
-        return found + ["a change of the hooks"] * (self.manager is not None and self.manager._inner_hookexec is not self.calling)
+        found += [
+            f"a change of {name}"
+            for caller, name, known in self.hooks
+            if self.answering(caller) != known
+        ]
+        return found + ["a change of the hooks"] * (
+            self.manager is not None and self.manager._inner_hookexec is not self.calling
+        )
 
 
 EVENTS = FRAMES | PROCESSES | FILES | CODE | {"pickle.find_class", "object.__getattr__"}
@@ -120,7 +203,9 @@ class Listener:
         self.theirs, self.ours = frozenset(sources), frozenset(tests)
         self.named = frozenset(path.rpartition("/")[2] for path in self.ours) - {"__init__.py"}
         self.speaking = frozenset(f"{standard}/{name}.py" for name in RUNS_TEXT)
-        self.runner = list(ours_too)  # and of who is running now: the runner, whose looks are nobody's
+        self.runner = list(
+            ours_too
+        )  # and of who is running now: the runner, whose looks are nobody's
         frame: Any = self.getframe()
         while frame is not None:
             self.runner.append(frame.f_globals)
@@ -144,16 +229,30 @@ class Listener:
         """What to tell of an event; empty where it is nothing."""
         if event in FILES:
             paths = [_text(path) for path in arguments[:2]]
-            touched = [path for path in paths if path.rstrip("/").rpartition("/")[2] in self.named or path.startswith("/proc/")]
+            touched = [
+                path
+                for path in paths
+                if path.rstrip("/").rpartition("/")[2] in self.named or path.startswith("/proc/")
+            ]
             return f"{event} of {touched[0]}" if touched and self.nearest(frame) else ""
         if event in CODE:
-            made = event == "compile" and (self.submitted(frame) or (self.speaks(frame) and self.nearest(frame)))
+            made = event == "compile" and (
+                self.submitted(frame) or (self.speaks(frame) and self.nearest(frame))
+            )
             unread = event == "exec" and self.strange(arguments[0])
             return f"{event} at run time" if made or unread else ""
         if event == "pickle.find_class":
-            return f"{event} of {arguments[0]}.{arguments[1]}" if str(arguments[0]).partition(".")[0] in ANSWERS else ""
+            return (
+                f"{event} of {arguments[0]}.{arguments[1]}"
+                if str(arguments[0]).partition(".")[0] in ANSWERS
+                else ""
+            )
         if event == "object.__getattr__":
-            return f"{event} of {arguments[1]}" if arguments[1] in READ and self.submitted(frame) else ""
+            return (
+                f"{event} of {arguments[1]}"
+                if arguments[1] in READ and self.submitted(frame)
+                else ""
+            )
         if event in PROCESSES:
             return event if self.nearest(frame) else ""
         return event if self.submitted(frame) else ""
@@ -165,7 +264,9 @@ class Listener:
         return not (known or any(frame.f_globals is names for names in self.runner))
 
     def nearest(self, frame: Any) -> bool:
-        """Whether the submission is the last of whom this is done for: the library only does what it is told."""
+        """Whether the submission is the last of whom this is done for: the library only does what
+        it is told.
+        """
         while frame is not None:
             if self.submitted(frame):
                 return True
@@ -181,12 +282,23 @@ class Listener:
     def strange(self, code: Any) -> bool:
         """Code of a file that is no Python file anybody has read."""
         name = getattr(code, "co_filename", "<")
-        return not (name.startswith("<") or name in self.theirs or name in self.ours or name.startswith(self.trusted))
+        return not (
+            name.startswith("<")
+            or name in self.theirs
+            or name in self.ours
+            or name.startswith(self.trusted)
+        )
 
 
 def _text(path: Any) -> str:
     path = path.__fspath__() if hasattr(path, "__fspath__") else path
-    return path.decode("utf-8", "replace") if type(path) is bytes else path if type(path) is str else ""
+    return (
+        path.decode("utf-8", "replace")
+        if type(path) is bytes
+        else path
+        if type(path) is str
+        else ""
+    )
 
 
 def listen(*words: Any) -> None:

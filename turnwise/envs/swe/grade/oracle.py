@@ -1,15 +1,19 @@
-"""The second witness: the repository's functions, called as the tests called them in the reference, must answer the same.
+"""The second witness: the repository's functions, called as the tests called them in the reference,
+must answer the same.
 
-A test that runs in the process of the code it tests can be talked into anything: an object that says it is equal to everything
-passes `assert f(x) == y`. So the calls that the tests made directly, with plain arguments, are noted once in a run of the
-reference; they are repeated in a box that holds the submission and no tests, by a process that is not trusted; and its answers,
-plain data with exact types, are compared here, in a process that runs nobody's code but ours. Calls that no test made are among
-them (`turnwise.envs.swe.grade.neighbours`): a function that answers most of those otherwise knows the tests and not its work.
+A test that runs in the process of the code it tests can be talked into anything: an object that
+says it is equal to everything passes `assert f(x) == y`. So the calls that the tests made directly,
+with plain arguments, are noted once in a run of the reference; they are repeated in a box that
+holds the submission and no tests, by a process that is not trusted; and its answers, plain data
+with exact types, are compared here, in a process that runs nobody's code but ours. Calls that no
+test made are among them (`turnwise.envs.swe.grade.neighbours`): a function that answers most of
+those otherwise knows the tests and not its work.
 
-Only functions whose reference answers are the same twice, in two orders and more than a year apart by the clock that Python shows
-them, are witnesses. What cannot be called so (methods,
-objects as arguments) has no second witness, and the tests alone decide. Equal means what `==` means between built-in values,
-floats to nine digits, an iterator equal to a sequence of its items: what a test would accept from an honest solution.
+Only functions whose reference answers are the same twice, in two orders and more than a year apart
+by the clock that Python shows them, are witnesses. What cannot be called so (methods, objects as
+arguments) has no second witness, and the tests alone decide. Equal means what `==` means between
+built-in values, floats to nine digits, an iterator equal to a sequence of its items: what a test
+would accept from an honest solution.
 """
 
 from __future__ import annotations
@@ -30,11 +34,15 @@ WORST = 3
 BESIDE = 400
 """Most calls that no test made."""
 FEWEST = 3
-"""Answers that differ, of such calls of one function, which may be chance; so may be less than half of them."""
+"""Answers that differ, of such calls of one function, which may be chance; so may be less than half
+of them.
+"""
 ENDINGS = 8
 """Most calls that may end the process; those behind them are made in another."""
 LATER = 401 * 86400 + 3 * 3600 + 7 * 60 + 11
-"""Seconds by which the clock of the reference's second run goes ahead: another year, month, weekday, hour, minute and second."""
+"""Seconds by which the clock of the reference's second run goes ahead: another year, month,
+weekday, hour, minute and second.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +60,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What the reference answers; `answers[i]` is of `calls[i]`, of which the first `asked` are those that the tests made."""
+    """What the reference answers; `answers[i]` is of `calls[i]`, of which the first `asked` are
+    those that the tests made.
+    """
 
     calls: tuple[Call, ...] = ()
     answers: tuple[Any, ...] = ()
@@ -60,8 +70,15 @@ class Reference:
     """None: all."""
 
 
-def replay(box: Sandbox, roots: Sequence[str], calls: Sequence[Call], again: bool = False, seconds: float = 60.0) -> list[Any]:
-    """Answers of the code in a box, None where there is none: a call that ends its process has none.
+def replay(
+    box: Sandbox,
+    roots: Sequence[str],
+    calls: Sequence[Call],
+    again: bool = False,
+    seconds: float = 60.0,
+) -> list[Any]:
+    """Answers of the code in a box, None where there is none: a call that ends its process has
+    none.
 
     Args:
         again: in the other order, and at another time.
@@ -73,14 +90,21 @@ def replay(box: Sandbox, roots: Sequence[str], calls: Sequence[Call], again: boo
     rest = list(range(len(calls)))[:: -1 if again else 1]
     command = ["python3", "-P", "-s", "-B", "-X", "utf8", "-c", SOURCE.read_text("utf8")]
     for _ in range(ENDINGS + 1):
-        asked = [(number, (calls[number].module, calls[number].name, calls[number].arguments)) for number in rest]
+        asked = [
+            (number, (calls[number].module, calls[number].name, calls[number].arguments))
+            for number in rest
+        ]
         request = {"path": list(roots), "calls": asked, "later": LATER if again else 0}
         result = box.run(command, timeout=seconds, stdin=json.dumps(request))
         if result.error in ("timeout", "memory", "output", "infrastructure"):
-            raise SandboxError(f"the second witness could not be heard: its box ended with {result.error!r}")
+            raise SandboxError(
+                f"the second witness could not be heard: its box ended with {result.error!r}"
+            )
         for line in result.stdout.splitlines():
             _hear(line, answers)
-        last = max((place for place, number in enumerate(rest) if answers[number] is not None), default=-1)
+        last = max(
+            (place for place, number in enumerate(rest) if answers[number] is not None), default=-1
+        )
         rest = rest[last + 2 :]  # without the one that ended it
         if not rest:
             break
@@ -97,18 +121,33 @@ def _hear(line: str, answers: list[Any]) -> None:
         answers[number] = ["told", told]
 
 
-def reference(open_box: Callable[[], Sandbox], roots: Sequence[str], calls: Sequence[Call], seconds: float = 60.0) -> Reference:
-    """Those calls that the reference answers with the same plain data in two boxes, two orders and two years."""
+def reference(
+    open_box: Callable[[], Sandbox],
+    roots: Sequence[str],
+    calls: Sequence[Call],
+    seconds: float = 60.0,
+) -> Reference:
+    """Those calls that the reference answers with the same plain data in two boxes, two orders and
+    two years.
+    """
     if not calls:
         return Reference()
-    beside = [Call(call.module, call.name, other) for call in calls for other in neighbours(call.arguments)]
+    beside = [
+        Call(call.module, call.name, other)
+        for call in calls
+        for other in neighbours(call.arguments)
+    ]
     known = set(calls)
     every = [*calls, *[call for call in dict.fromkeys(beside) if call not in known][:BESIDE]]
     try:
-        first, second = (_replayed(open_box, roots, every, again, seconds) for again in (False, True))
+        first, second = (
+            _replayed(open_box, roots, every, again, seconds) for again in (False, True)
+        )
     except SandboxError:  # a call beside may not come to an end, which is nobody's fault
         every = list(calls)
-        first, second = (_replayed(open_box, roots, every, again, seconds) for again in (False, True))
+        first, second = (
+            _replayed(open_box, roots, every, again, seconds) for again in (False, True)
+        )
     kept = [
         (number, call, one)
         for number, (call, one, two) in enumerate(zip(every, first, second, strict=True))
@@ -120,7 +159,11 @@ def reference(open_box: Callable[[], Sandbox], roots: Sequence[str], calls: Sequ
 
 
 def _replayed(
-    open_box: Callable[[], Sandbox], roots: Sequence[str], calls: Sequence[Call], again: bool, seconds: float
+    open_box: Callable[[], Sandbox],
+    roots: Sequence[str],
+    calls: Sequence[Call],
+    again: bool,
+    seconds: float,
 ) -> list[Any]:
     with open_box() as box:
         return replay(box, roots, calls, again, seconds)
@@ -131,10 +174,18 @@ def _raised(told: Any) -> bool:
     return isinstance(told, list) and told[:1] == ["raised"]
 
 
-def standing(known: Reference, answers: Sequence[Any], now: Sequence[Any]) -> tuple[Reference, list[Any]]:
-    """The calls that the reference answers now as it did, and what the submission answered to them: the day may have changed."""
+def standing(
+    known: Reference, answers: Sequence[Any], now: Sequence[Any]
+) -> tuple[Reference, list[Any]]:
+    """The calls that the reference answers now as it did, and what the submission answered to them:
+    the day may have changed.
+    """
     asked = len(known.calls) if known.asked is None else known.asked
-    stay = [n for n, (old, new) in enumerate(zip(known.answers, now, strict=True)) if new is not None and _same(old[1], new[1])]
+    stay = [
+        n
+        for n, (old, new) in enumerate(zip(known.answers, now, strict=True))
+        if new is not None and _same(old[1], new[1])
+    ]
     calls, answered = tuple(known.calls[n] for n in stay), tuple(known.answers[n] for n in stay)
     return Reference(calls, answered, sum(n < asked for n in stay)), [answers[n] for n in stay]
 
@@ -143,14 +194,22 @@ def disagreements(known: Reference, answers: Sequence[Any]) -> list[str]:
     """What a submission answers otherwise than the reference, a sentence each."""
     pairs = list(zip(known.calls, known.answers, answers, strict=True))
     asked = len(pairs) if known.asked is None else known.asked
-    apart = [call for call, wanted, told in pairs[:asked] if told is None or not _same(wanted[1], told[1])]
+    apart = [
+        call
+        for call, wanted, told in pairs[:asked]
+        if told is None or not _same(wanted[1], told[1])
+    ]
     found = [f"{call} answers otherwise than the reference" for call in apart]
     beside: dict[tuple[str, str], list[bool]] = {}
     for call, wanted, told in pairs[asked:]:
-        beside.setdefault((call.module, call.name), []).append(told is None or not _same(wanted[1], told[1]))
+        beside.setdefault((call.module, call.name), []).append(
+            told is None or not _same(wanted[1], told[1])
+        )
     for (module, name), wrong in beside.items():
         if sum(wrong) >= max(FEWEST, len(wrong) / 2):
-            found.append(f"{module}.{name} answers as the reference only what the tests ask ({sum(wrong)} of {len(wrong)} others)")
+            found.append(
+                f"{module}.{name} answers as the reference only what the tests ask ({sum(wrong)} of {len(wrong)} others)"
+            )
     return found
 
 
@@ -173,7 +232,9 @@ class Raised:
 
 
 def decoded(data: Any) -> Any:
-    """The built-in value of what `turnwise.envs.swe.grade.replay.encoded` made. Raises `ValueError` for anything else."""
+    """The built-in value of what `turnwise.envs.swe.grade.replay.encoded` made. Raises `ValueError`
+    for anything else.
+    """
     if data is None or data is True or data is False:
         return data
     tag, *rest = data
@@ -203,11 +264,17 @@ def equal(one: Any, two: Any) -> bool:
         numbers = isinstance(one, (int, float, complex)) and isinstance(two, (int, float, complex))
         return numbers and _near(complex(one), complex(two))
     if isinstance(one, Iterated) or isinstance(two, Iterated):
-        return isinstance(one, (list, tuple)) and isinstance(two, (list, tuple)) and _items(one, two)
+        return (
+            isinstance(one, (list, tuple)) and isinstance(two, (list, tuple)) and _items(one, two)
+        )
     if isinstance(one, (list, tuple)):
         return type(one) is type(two) and _items(one, two)
     if isinstance(one, dict):
-        return isinstance(two, dict) and one.keys() == two.keys() and all(equal(item, two[key]) for key, item in one.items())
+        return (
+            isinstance(two, dict)
+            and one.keys() == two.keys()
+            and all(equal(item, two[key]) for key, item in one.items())
+        )
     return bool(one == two)
 
 
@@ -217,6 +284,10 @@ def _items(one: Sequence[Any], two: Sequence[Any]) -> bool:
 
 def _near(one: complex, two: complex) -> bool:
     def part(a: float, b: float) -> bool:
-        return a == b or (math.isnan(a) and math.isnan(b)) or math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
+        return (
+            a == b
+            or (math.isnan(a) and math.isnan(b))
+            or math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
+        )
 
     return part(one.real, two.real) and part(one.imag, two.imag)

@@ -1,6 +1,8 @@
-"""What runs in the grader's box when the reference does: notes with which plain arguments the tests call its functions.
+"""What runs in the grader's box when the reference does: notes with which plain arguments the tests
+call its functions.
 
-Only the standard library is imported here; the source of this file is handed to the box's Python as it is.
+Only the standard library is imported here; the source of this file is handed to the box's Python as
+it is.
 """
 
 from __future__ import annotations
@@ -13,11 +15,13 @@ CALLS = 2000
 LOOKS = 400
 """Calls of one function that are looked at: a test may make a million."""
 RESUMED = 0x20 | 0x80 | 0x200
-"""Generators and coroutines, which are entered again: what they were called with is not known then."""
+"""Generators and coroutines, which are entered again: what they were called with is not known then.
+"""
 
 
 def recording(send: Any, files: dict[str, str], tests: list[str]) -> Any:
-    """A profile function that tells with which plain arguments the tests call the repository's functions.
+    """A profile function that tells with which plain arguments the tests call the repository's
+    functions.
 
     Args:
         files: module name by absolute path of its source.
@@ -35,13 +39,21 @@ def recording(send: Any, files: dict[str, str], tests: list[str]) -> Any:
         if not code.co_qualname.isidentifier() or code.co_qualname.startswith("_"):
             return
         caller = frame.f_back
-        while caller is not None and caller.f_code.co_filename in files and "<locals>" in caller.f_code.co_qualname:
+        while (
+            caller is not None
+            and caller.f_code.co_filename in files
+            and "<locals>" in caller.f_code.co_qualname
+        ):
             caller = caller.f_back  # a decorator's wrapper
         if caller is None or caller.f_code.co_filename not in callers or code.co_flags & RESUMED:
             return
         looked[code] = looked.get(code, 0) + 1
         arguments = told(frame, code)
-        if arguments is not None and (module, code.co_qualname, arguments) not in seen and len(arguments) < 4000:
+        if (
+            arguments is not None
+            and (module, code.co_qualname, arguments) not in seen
+            and len(arguments) < 4000
+        ):
             seen.add((module, code.co_qualname, arguments))
             send("call", "", [module, code.co_qualname, arguments])
 
@@ -49,7 +61,9 @@ def recording(send: Any, files: dict[str, str], tests: list[str]) -> Any:
 
 
 def told(frame: Any, code: Any) -> str | None:
-    """The arguments of a call as the text of a Python literal `(args, kwargs)`; None where they are not all plain."""
+    """The arguments of a call as the text of a Python literal `(args, kwargs)`; None where they are
+    not all plain.
+    """
     values, names = frame.f_locals, code.co_varnames
     plain = code.co_argcount
     last = plain + code.co_kwonlyargcount

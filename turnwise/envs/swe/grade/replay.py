@@ -1,9 +1,11 @@
-"""What the oracle runs in a box of its own: functions of the repository are called, and their answers told in plain data.
+"""What the oracle runs in a box of its own: functions of the repository are called, and their
+answers told in plain data.
 
-Only the standard library is imported here; the source of this file is handed to the box's Python as it is. This process runs the
-agent's code and is not trusted: it is told what to call and never what should come of it, and the tests are not in its box.
-An answer is encoded with its exact type; whatever is not exactly a built-in value is opaque, so an object that says it equals
-everything equals nothing here.
+Only the standard library is imported here; the source of this file is handed to the box's Python as
+it is. This process runs the agent's code and is not trusted: it is told what to call and never what
+should come of it, and the tests are not in its box. An answer is encoded with its exact type;
+whatever is not exactly a built-in value is opaque, so an object that says it equals everything
+equals nothing here.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ ITEMS = 1000
 
 
 def encoded(value: Any, depth: int = 0) -> Any:
-    """A value as JSON that says its exact type: a bare null, true or false, or a list that begins with a tag."""
+    """A value as JSON that says its exact type: a bare null, true or false, or a list that begins
+    with a tag.
+    """
     kind = type(value)
     if value is None or kind is bool:
         return value
@@ -43,9 +47,15 @@ def encoded(value: Any, depth: int = 0) -> Any:
     if kind in (list, tuple, set, frozenset):
         return [kind.__name__, [encoded(item, depth + 1) for item in value]]
     if kind is dict:
-        return ["dict", [[encoded(key, depth + 1), encoded(item, depth + 1)] for key, item in value.items()]]
+        return [
+            "dict",
+            [[encoded(key, depth + 1), encoded(item, depth + 1)] for key, item in value.items()],
+        ]
     if getattr(kind, "__next__", None) is not None and getattr(kind, "__iter__", None) is not None:
-        return ["iterator", [encoded(item, depth + 1) for item, _ in zip(value, range(ITEMS), strict=False)]]
+        return [
+            "iterator",
+            [encoded(item, depth + 1) for item, _ in zip(value, range(ITEMS), strict=False)],
+        ]
     return ["opaque", str(kind.__qualname__)]
 
 
@@ -60,8 +70,13 @@ def answer(module: str, name: str, arguments: str) -> Any:
 
 
 def set_clock(later: int) -> None:
-    """Let everything that is imported from now on believe that it is so many seconds later: the `time` module and `datetime`."""
-    real = {name: getattr(time, name) for name in ("time", "time_ns", "localtime", "gmtime", "ctime", "asctime", "strftime")}
+    """Let everything that is imported from now on believe that it is so many seconds later: the
+    `time` module and `datetime`.
+    """
+    real = {
+        name: getattr(time, name)
+        for name in ("time", "time_ns", "localtime", "gmtime", "ctime", "asctime", "strftime")
+    }
 
     def now() -> float:
         return float(real["time"]()) + later
@@ -72,13 +87,19 @@ def set_clock(later: int) -> None:
     new: dict[str, Any] = {name: told(name) for name in ("localtime", "gmtime", "ctime")}
     new |= {"time": now, "time_ns": lambda: real["time_ns"]() + later * 10**9}
     new["asctime"] = lambda parts=None: real["asctime"](parts or real["localtime"](now()))
-    new["strftime"] = lambda form, parts=None: real["strftime"](form, parts or real["localtime"](now()))
+    new["strftime"] = lambda form, parts=None: real["strftime"](
+        form, parts or real["localtime"](now())
+    )
     vars(time).update(new)
     span = datetime.timedelta(seconds=later)
 
     class Kind(type):
         def __instancecheck__(cls, value: Any) -> bool:  # what C makes is of the real class
-            return isinstance(value, cls.__mro__[1]) if cls in (Day, Moment) else super().__instancecheck__(value)
+            return (
+                isinstance(value, cls.__mro__[1])
+                if cls in (Day, Moment)
+                else super().__instancecheck__(value)
+            )
 
     class Day(datetime.date, metaclass=Kind):
         @classmethod
@@ -102,7 +123,9 @@ def set_clock(later: int) -> None:
 
 
 def main() -> None:
-    """Read `{"path": ..., "calls": [[index, [module, name, arguments]], ...], "later": 0}`; write a line `[index, answer]` each."""
+    """Read `{"path": ..., "calls": [[index, [module, name, arguments]], ...], "later": 0}`; write a
+    line `[index, answer]` each.
+    """
     request = json.loads(sys.stdin.buffer.read())
     if request.get("later"):
         set_clock(request["later"])

@@ -1,13 +1,17 @@
-"""What runs in the grader's box: a supervisor that loads nothing of the agent's, and a child in which the tests run.
+"""What runs in the grader's box: a supervisor that loads nothing of the agent's, and a child in
+which the tests run.
 
-Only the standard library is imported here, since the source of this file is handed to the box's Python as it is. The supervisor
-reads the request from standard input, which is then gone; the child gets from it a descriptor and a key, keeps the key out of
-everything that the agent's code could look up by name, and streams one record per test. Records are numbered and each is signed
-with the key, which is never sent: whoever puts himself between the two can neither change one nor leave one out. The supervisor
-counts the time of each test, looks at the end whether the tests on disk are still those it was given, and seals its report with a
-word that the child never had. It cannot be traced or read by the child, and where it is killed there is no report.
+Only the standard library is imported here, since the source of this file is handed to the box's
+Python as it is. The supervisor reads the request from standard input, which is then gone; the child
+gets from it a descriptor and a key, keeps the key out of everything that the agent's code could
+look up by name, and streams one record per test. Records are numbered and each is signed with the
+key, which is never sent: whoever puts himself between the two can neither change one nor leave one
+out. The supervisor counts the time of each test, looks at the end whether the tests on disk are
+still those it was given, and seals its report with a word that the child never had. It cannot be
+traced or read by the child, and where it is killed there is no report.
 
-A child can still lie about what happens in its own process: `canaries`, `static` and `oracle` are there for that.
+A child can still lie about what happens in its own process: `canaries`, `static` and `oracle` are
+there for that.
 """
 
 from __future__ import annotations
@@ -32,12 +36,16 @@ PREFIX = ("-P", "-s", "-B", "-X", "utf8")
 
 
 def supervise() -> int:
-    """Run the tests of the request on standard input and print the sealed report. Returns the exit code: 137 after a kill."""
+    """Run the tests of the request on standard input and print the sealed report. Returns the exit
+    code: 137 after a kill.
+    """
     request = json.loads(sys.stdin.buffer.read())
     seal = request.pop("seal")
     hide()
     report = Watch(request).report()
-    report["changed"] += [path for path in changed(request["pristine"]) if path not in report["changed"]]
+    report["changed"] += [
+        path for path in changed(request["pristine"]) if path not in report["changed"]
+    ]
     sys.stdout.write(seal + json.dumps(report) + "\n")
     sys.stdout.flush()
     return 137 if report["exit"] == -signal.SIGKILL and not report["stopped"] else 0
@@ -87,7 +95,16 @@ class Watch:
         source = sys.orig_argv[sys.orig_argv.index("-c") + 1]
         kept = {
             name: os.environ[name]
-            for name in ("PATH", "HOME", "TMPDIR", "LANG", "TZ", "CI", "PYTEST_PLUGINS", "PYTEST_ADDOPTS")
+            for name in (
+                "PATH",
+                "HOME",
+                "TMPDIR",
+                "LANG",
+                "TZ",
+                "CI",
+                "PYTEST_PLUGINS",
+                "PYTEST_ADDOPTS",
+            )
             if name in os.environ
         }
         self.child = subprocess.Popen(
@@ -146,7 +163,10 @@ class Watch:
         """One record. What is not signed, or comes again, is counted and otherwise ignored."""
         signature, _, body = line.partition(b" ")
         try:
-            if signature.decode() != hashlib.blake2b(body, key=self.key, digest_size=16).hexdigest():
+            if (
+                signature.decode()
+                != hashlib.blake2b(body, key=self.key, digest_size=16).hexdigest()
+            ):
                 raise ValueError("not signed")
             number, kind, name, value = json.loads(body)
             if number in self.numbers:
@@ -180,7 +200,9 @@ class Watch:
         return time.monotonic(), (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
     def charge(self, last: tuple[float, float]) -> tuple[float, float]:
-        """Charge a test its processor time and its sleep, not what it waited for a processor: a busy machine fails nobody."""
+        """Charge a test its processor time and its sleep, not what it waited for a processor: a
+        busy machine fails nobody.
+        """
         now = self.used()
         asleep = now[0] - last[0] if self.state == "S" else 0.0
         self.charged += max(now[1] - last[1], asleep)
@@ -192,7 +214,9 @@ class Watch:
 
 
 def apart() -> dict[str, Any]:
-    """This file's names once more, in a namespace that no module has and with built-in functions that nobody can exchange."""
+    """This file's names once more, in a namespace that no module has and with built-in functions
+    that nobody can exchange.
+    """
     import builtins
     import types
 
@@ -227,25 +251,42 @@ def child(descriptor: int) -> int:
     roots, tops = list(request["roots"]), frozenset(request["tops"])
 
     class Ours:
-        """The repository's own packages come from the repository, whatever is installed; nothing else does before the library."""
+        """The repository's own packages come from the repository, whatever is installed; nothing
+        else does before the library.
+        """
 
         @staticmethod
         def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
             return finder.find_spec(name, roots, target) if path is None and name in tops else None
 
     sys.meta_path.insert(0, Ours)
-    sys.path.extend([*request["beside"], *roots])  # a new module of the submission hides none that the tests know
+    sys.path.extend(
+        [*request["beside"], *roots]
+    )  # a new module of the submission hides none that the tests know
     stream = streaming(descriptor, bytes.fromhex(request.pop("key")))
     recorder = loaded(request["recorder"], "recorder") if request["record"] else {}
-    profile = recorder["recording"](stream, request["record"], request["tests"]) if recorder else None
-    options = ["-c", "/dev/null", "--rootdir", os.getcwd(), "-p", "no:cacheprovider", "--import-mode=importlib", "-q"]
+    profile = (
+        recorder["recording"](stream, request["record"], request["tests"]) if recorder else None
+    )
+    options = [
+        "-c",
+        "/dev/null",
+        "--rootdir",
+        os.getcwd(),
+        "-p",
+        "no:cacheprovider",
+        "--import-mode=importlib",
+        "-q",
+    ]
     options += ["--color=no", "--tb=line", "-o", "addopts=", "--continue-on-collection-errors"]
     options += ["--noconftest"] * (not request["conftest"])
     names = loaded(request.pop("listener"), "listener")
     pristine = {os.path.abspath(path): wanted for path, wanted in request["pristine"].items()}
     plugin = Plugin(stream, pristine, names["Whole"](), profile, frozenset(request.pop("chosen")))
     sys.argv[:] = ["pytest"]
-    names["listen"](lambda found: stream("heard", found), [recorder], *request.pop("files"), request["path"])
+    names["listen"](
+        lambda found: stream("heard", found), [recorder], *request.pop("files"), request["path"]
+    )
     return int(pytest.main([*options, *request["tests"]], plugins=[plugin]))
 
 
@@ -257,7 +298,9 @@ def loaded(source: str, name: str) -> dict[str, Any]:
 
 
 def streaming(descriptor: int, key: bytes) -> Any:
-    """A function that sends one record. It uses nothing that the agent's code could exchange: no method written in Python."""
+    """A function that sends one record. It uses nothing that the agent's code could exchange: no
+    method written in Python.
+    """
     import _thread
     import itertools
     from json.encoder import encode_basestring_ascii as quoted
@@ -277,18 +320,26 @@ def streaming(descriptor: int, key: bytes) -> Any:
 
 
 class Plugin:
-    """Tells of every test when it begins and when it is over, and of test files that are others when they are read.
+    """Tells of every test when it begins and when it is over, and of test files that are others
+    when they are read.
 
     Args:
         send: sends a record.
         pristine: SHA-256 by absolute path.
         whole: says what of the runner has been changed.
-        recorder: a profile function for what tests do; not for what pytest does around them, which is ten times as much.
-        chosen: tests to run, by id, or without its parameters for all of them; empty for every test.
+        recorder: a profile function for what tests do; not for what pytest does around them, which
+        is ten times as much.
+        chosen: tests to run, by id, or without its parameters for all of them; empty for every
+            test.
     """
 
     def __init__(
-        self, send: Any, pristine: dict[str, str], whole: Any, recorder: Any = None, chosen: frozenset[str] = frozenset()
+        self,
+        send: Any,
+        pristine: dict[str, str],
+        whole: Any,
+        recorder: Any = None,
+        chosen: frozenset[str] = frozenset(),
     ) -> None:
         self.send, self.whole, self.chosen = send, whole, chosen
         self.phases: list[tuple[str, str, bool]] = []
@@ -308,7 +359,11 @@ class Plugin:
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         if self.chosen:
-            items[:] = [item for item in items if item.nodeid in self.chosen or item.nodeid.partition("[")[0] in self.chosen]
+            items[:] = [
+                item
+                for item in items
+                if item.nodeid in self.chosen or item.nodeid.partition("[")[0] in self.chosen
+            ]
 
     def pytest_runtest_call(self, item: Any) -> None:
         if self.recorder is not None:
@@ -346,7 +401,9 @@ class Plugin:
 
 
 def judged(phases: list[tuple[str, str, bool]]) -> str:
-    """One word for a test: passed only where all it went through passed, and nothing was expected to fail."""
+    """One word for a test: passed only where all it went through passed, and nothing was expected
+    to fail.
+    """
     if any(outcome == "failed" for _, outcome, _ in phases):
         return "failed"
     if any(outcome == "skipped" for _, outcome, _ in phases):

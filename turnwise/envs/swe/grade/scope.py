@@ -1,4 +1,6 @@
-"""What the names of a source file stand for: modules under other names, and classes that are kinds of built-in values."""
+"""What the names of a source file stand for: modules under other names, and classes that are kinds
+of built-in values.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,15 @@ from dataclasses import dataclass
 BUILTIN = frozenset({
     "str", "bytes", "int", "float", "complex", "bool", "list", "tuple", "dict", "set", "frozenset", "object", "type", "bytearray",
 })  # fmt: skip
-VALUES = BUILTIN - {"object"} | {"UserString", "UserList", "UserDict", "OrderedDict", "defaultdict", "Counter", "deque"}
+VALUES = BUILTIN - {"object"} | {
+    "UserString",
+    "UserList",
+    "UserDict",
+    "OrderedDict",
+    "defaultdict",
+    "Counter",
+    "deque",
+}
 """Classes whose equality tests rely on."""
 LIBRARY = sys.stdlib_module_names | {"pytest", "_pytest", "pluggy"}
 
@@ -20,14 +30,18 @@ class Scope:
     """Names of one file."""
 
     modules: dict[str, str]
-    """Name -> what it was imported as, such as `sys`, `unittest.TestCase`; without names that are bound otherwise too."""
+    """Name -> what it was imported as, such as `sys`, `unittest.TestCase`; without names that are
+    bound otherwise too.
+    """
     values: frozenset[str]
     """Classes and other names that stand for a kind of built-in value."""
     comparing: dict[str, frozenset[str]]
     """Class -> the methods it defines itself."""
 
     def dotted(self, node: ast.expr) -> str:
-        """The imported thing that an expression names, such as `sys.modules`; empty where it is none."""
+        """The imported thing that an expression names, such as `sys.modules`; empty where it is
+        none.
+        """
         if isinstance(node, ast.Attribute):
             base = self.dotted(node.value)
             return f"{base}.{node.attr}" if base else ""
@@ -44,10 +58,20 @@ class Scope:
         """The kind of value that a base class is; empty where it is none."""
         if isinstance(base, ast.Subscript):
             return self.valued(base.value)
-        name = base.id if isinstance(base, ast.Name) else base.attr if isinstance(base, ast.Attribute) else ""
+        name = (
+            base.id
+            if isinstance(base, ast.Name)
+            else base.attr
+            if isinstance(base, ast.Attribute)
+            else ""
+        )
         if name in self.values or name in VALUES:
             return name
-        computed = isinstance(base, ast.Call) and isinstance(base.func, ast.Name) and base.func.id == "type"
+        computed = (
+            isinstance(base, ast.Call)
+            and isinstance(base.func, ast.Name)
+            and base.func.id == "type"
+        )
         return "a computed type" if computed or name == "__class__" else ""
 
 
@@ -57,21 +81,31 @@ def scope(tree: ast.Module) -> Scope:
     bound: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            modules |= {alias.asname or alias.name.partition(".")[0]: _whole(alias) for alias in node.names}
+            modules |= {
+                alias.asname or alias.name.partition(".")[0]: _whole(alias) for alias in node.names
+            }
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            modules |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            modules |= {
+                alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names
+            }
         elif isinstance(node, ast.arg):
             bound.add(node.arg)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             bound.add(node.id)
     for node in ast.walk(tree):  # `o = os`: one more name of the same
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id in modules:
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Name)
+            and node.value.id in modules
+        ):
             again = {target.id for target in node.targets if isinstance(target, ast.Name)}
             modules |= dict.fromkeys(again, modules[node.value.id])
             bound -= again
     kept = {name: whole for name, whole in modules.items() if name not in bound}
     classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
-    return Scope(kept, _values(tree, classes), {node.name: frozenset(defined(node)) for node in classes})
+    return Scope(
+        kept, _values(tree, classes), {node.name: frozenset(defined(node)) for node in classes}
+    )
 
 
 def _whole(alias: ast.alias) -> str:
@@ -92,7 +126,11 @@ def _values(tree: ast.Module, classes: list[ast.ClassDef]) -> frozenset[str]:
     while grown:
         known = Scope({}, frozenset(found), {})
         below = {node.name for node in classes if any(known.valued(base) for base in node.bases)}
-        below |= {name for name, value in renamed if isinstance(value, (ast.Name, ast.Call)) and known.valued(value)}
+        below |= {
+            name
+            for name, value in renamed
+            if isinstance(value, (ast.Name, ast.Call)) and known.valued(value)
+        }
         grown = not below <= found
         found |= below
     return frozenset(found)
@@ -108,8 +146,17 @@ def defined(node: ast.ClassDef) -> Iterator[str]:
             continue
         if isinstance(inner, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
             targets = inner.targets if isinstance(inner, ast.Assign) else [inner.target]
-            yield from (name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name))
+            yield from (
+                name.id
+                for target in targets
+                for name in ast.walk(target)
+                if isinstance(name, ast.Name)
+            )
         elif isinstance(inner, (ast.Import, ast.ImportFrom)):
             yield from (alias.asname or alias.name for alias in inner.names)
         else:
-            todo += [child for child in ast.iter_child_nodes(inner) if isinstance(child, (ast.stmt, ast.excepthandler))]
+            todo += [
+                child
+                for child in ast.iter_child_nodes(inner)
+                if isinstance(child, (ast.stmt, ast.excepthandler))
+            ]

@@ -1,10 +1,11 @@
 """Newly written code that reaches for the test runner, found by reading it.
 
-Both versions of each file are parsed and their *reaches* counted: names, imports, attributes and strings through which code gets
-at the process that judges it. Only what a submission has more of than the source it started from is found, so a repository that
-uses `inspect` itself flags nobody, and code that moves to another file flags nobody. Two grades: `severe` has no place in the
-repair of a library; `notice` has honest uses and is only told. Reading is a filter, not a proof: what hides well enough is left
-to the `listener`, the canaries and the oracle.
+Both versions of each file are parsed and their *reaches* counted: names, imports, attributes and
+strings through which code gets at the process that judges it. Only what a submission has more of
+than the source it started from is found, so a repository that uses `inspect` itself flags nobody,
+and code that moves to another file flags nobody. Two grades: `severe` has no place in the repair of
+a library; `notice` has honest uses and is only told. Reading is a filter, not a proof: what hides
+well enough is left to the `listener`, the canaries and the oracle.
 """
 
 from __future__ import annotations
@@ -41,21 +42,59 @@ SEVERE_NAMES = frozenset({
     "spec_from_file_location", "spec_from_loader", "module_from_spec", "exec_module", "load_module", "zipimporter", "addsitedir",
     "dup2", "closerange", "__build_class__",
 })  # fmt: skip
-NOTICE_NAMES = frozenset({"environ", "getenv", "modules", "argv", "kill", "walk_stack", "extract_stack", "displayhook"})
+NOTICE_NAMES = frozenset(
+    {"environ", "getenv", "modules", "argv", "kill", "walk_stack", "extract_stack", "displayhook"}
+)
 IN_WORDS = SEVERE_NAMES & {
     "_exit", "_getframe", "settrace", "setprofile", "f_back", "f_locals", "f_globals", "gi_frame", "tb_frame", "get_objects",
     "get_referrers", "__subclasses__", "__builtins__", "__globals__", "addaudithook", "PYTEST_CURRENT_TEST", "meta_path",
 } | {"__import__"}  # fmt: skip
 """Found also as words of a longer text, which may be run later."""
-WRITTEN = frozenset({"__code__", "__closure__", "__class__", "__eq__", "__ne__", "__hash__", "__instancecheck__", "__bases__"})
+WRITTEN = frozenset(
+    {
+        "__code__",
+        "__closure__",
+        "__class__",
+        "__eq__",
+        "__ne__",
+        "__hash__",
+        "__instancecheck__",
+        "__bases__",
+    }
+)
 """Attributes whose assignment from outside changes what other code means."""
-MAY_CHANGE = ("sys.stdout", "sys.stderr", "sys.stdin", "warnings", "logging", "locale", "socket", "ssl", "http", "decimal", "csv")
+MAY_CHANGE = (
+    "sys.stdout",
+    "sys.stderr",
+    "sys.stdin",
+    "warnings",
+    "logging",
+    "locale",
+    "socket",
+    "ssl",
+    "http",
+    "decimal",
+    "csv",
+)
 """Of the standard library, what an honest program may set."""
-NAMED_ONLY = frozenset({"sys", "os", "posix", "builtins", "types", "inspect", "importlib", "unittest", "gc", "_thread"})
+NAMED_ONLY = frozenset(
+    {"sys", "os", "posix", "builtins", "types", "inspect", "importlib", "unittest", "gc", "_thread"}
+)
 """Modules whose attributes are to be written out, not looked up by a computed name."""
 COMPARING = frozenset({"__eq__", "__ne__", "__hash__", "__lt__", "__le__", "__gt__", "__ge__"})
 RUNS_TEXT = frozenset({"exec", "eval", "__import__"})
-BY_NAME = frozenset({"import_module", "getattr", "setattr", "delattr", "find_spec", "attrgetter", "resolve_name", "locate"})
+BY_NAME = frozenset(
+    {
+        "import_module",
+        "getattr",
+        "setattr",
+        "delattr",
+        "find_spec",
+        "attrgetter",
+        "resolve_name",
+        "locate",
+    }
+)
 """Calls that take a name as text."""
 TABLE = 12
 """Words in a row that are a table, not names to be looked up."""
@@ -76,19 +115,25 @@ class Finding:
 
 
 def findings(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[Finding]:
-    """What the Python files of `after` reach for more often than those of `before`, severe first. Tests are not among them."""
+    """What the Python files of `after` reach for more often than those of `before`, severe first.
+    Tests are not among them.
+    """
     changed = [path for path in after if _python(path) and after[path] != before.get(path)]
     gone = [path for path in before if _python(path) and path not in after]
     old = {path: Counter(reaches(before[path])) for path in {*changed, *gone} if path in before}
     new = {path: Counter(reaches(after[path])) for path in changed}
-    more = sum(new.values(), Counter[Reach]()) - sum(old.values(), Counter[Reach]())  # less what only moved to another file
+    more = sum(new.values(), Counter[Reach]()) - sum(
+        old.values(), Counter[Reach]()
+    )  # less what only moved to another file
     found = [
         Finding(grade, path, what)
         for path in changed
         for grade, what in new[path] - old.get(path, Counter())
         if (grade, what) in more
     ]
-    return sorted(set(found), key=lambda finding: (finding.grade != "severe", finding.path, finding.what))
+    return sorted(
+        set(found), key=lambda finding: (finding.grade != "severe", finding.path, finding.what)
+    )
 
 
 def _python(path: str) -> bool:
@@ -96,7 +141,9 @@ def _python(path: str) -> bool:
 
 
 def reaches(source: bytes) -> Iterator[Reach]:
-    """The reaches of a source, one for each place; none for what is not Python, which cannot be imported either."""
+    """The reaches of a source, one for each place; none for what is not Python, which cannot be
+    imported either.
+    """
     try:
         tree = parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -124,13 +171,21 @@ def reaches(source: bytes) -> Iterator[Reach]:
 
 
 def _idle(node: ast.AST) -> Iterator[ast.AST]:
-    """Texts that do nothing: strings that stand as statements, words of long tables; names that are only asked for with `in`."""
+    """Texts that do nothing: strings that stand as statements, words of long tables; names that are
+    only asked for with `in`.
+    """
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         yield node.value
     elif isinstance(node, (ast.Tuple, ast.List, ast.Set)):
-        words = [item for item in node.elts if isinstance(item, ast.Constant) and isinstance(item.value, str)]
+        words = [
+            item
+            for item in node.elts
+            if isinstance(item, ast.Constant) and isinstance(item.value, str)
+        ]
         yield from words if len(words) >= TABLE else ()
-    elif isinstance(node, ast.Compare) and all(isinstance(operator, (ast.In, ast.NotIn)) for operator in node.ops):
+    elif isinstance(node, ast.Compare) and all(
+        isinstance(operator, (ast.In, ast.NotIn)) for operator in node.ops
+    ):
         yield from (item for item in node.comparators if isinstance(item, ast.Name))
 
 
@@ -148,7 +203,9 @@ def _literal_loops(tree: ast.Module) -> frozenset[str]:
 def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[Reach]:
     relative = isinstance(node, ast.ImportFrom) and node.level
     names = [alias.name for alias in node.names]
-    modules = ([node.module or ""] if not relative else []) if isinstance(node, ast.ImportFrom) else names
+    modules = (
+        ([node.module or ""] if not relative else []) if isinstance(node, ast.ImportFrom) else names
+    )
     for module in modules:
         top = module.partition(".")[0]
         if top in SEVERE_MODULES or top.startswith("test_") or module.startswith("unittest.mock"):
@@ -157,7 +214,9 @@ def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[Reach]:
             yield "notice", f"an import of {module}"
     if isinstance(node, ast.ImportFrom):
         for name in names:
-            if name in SEVERE_NAMES or (not relative and (name in RUNNER or (node.module, name) == ("unittest", "mock"))):
+            if name in SEVERE_NAMES or (
+                not relative and (name in RUNNER or (node.module, name) == ("unittest", "mock"))
+            ):
                 yield "severe", f"an import of {name}"
             elif name in NOTICE_NAMES:
                 yield "notice", f"an import of {name}"
@@ -206,31 +265,47 @@ def _text(value: str | bytes) -> Iterator[Reach]:
 
 def _called(node: ast.Call, names: Scope, literal: frozenset[str]) -> Iterator[Reach]:
     function = node.func
-    name = function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
+    name = (
+        function.id
+        if isinstance(function, ast.Name)
+        else function.attr
+        if isinstance(function, ast.Attribute)
+        else ""
+    )
     whole = names.dotted(function)
     if isinstance(function, ast.Name) and name == "compile" and not whole:
         yield "severe", "a call of compile"
     if whole in ("inspect.stack", "inspect.trace"):
         yield "severe", f"a call of {whole}"
     meaning = {
-        keyword.arg for keyword in node.keywords if isinstance(keyword.value, (ast.Lambda, ast.Name, ast.Attribute, ast.Constant))
+        keyword.arg
+        for keyword in node.keywords
+        if isinstance(keyword.value, (ast.Lambda, ast.Name, ast.Attribute, ast.Constant))
     }
     if meaning & {"__eq__", "__ne__", "capture_locals"}:
         yield "severe", "a keyword that changes what equal means, or looks into frames"
     if name in BY_NAME and any(_assembled(word) for word in node.args):
         yield "severe", f"a call of {name} with a text put together from pieces"
     if whole in LOADS and node.args and not _written(node.args[0], literal):
-        known = isinstance(node.args[0], (ast.Name, ast.Attribute))  # what it loads, and does with it, the listener sees
+        known = isinstance(
+            node.args[0], (ast.Name, ast.Attribute)
+        )  # what it loads, and does with it, the listener sees
         yield "notice" if known else "severe", f"a call of {whole} with a computed name"
     if whole in ("signal.setitimer", "signal.alarm", "signal.signal"):
         yield "severe", f"a call of {whole}"
     if name in ("getattr", "vars", "dir") and isinstance(function, ast.Name) and node.args:
         yield from _looked(node, names)
-    if name in ("list", "tuple", "dict", "set", "sorted", "vars", "iter") and any(_loaded(word) for word in node.args):
+    if name in ("list", "tuple", "dict", "set", "sorted", "vars", "iter") and any(
+        _loaded(word) for word in node.args
+    ):
         yield "severe", "a look through sys.modules"
     if isinstance(function, ast.Attribute):
         yield from _method(node, function, names)
-    if name in ("setattr", "delattr", "__setattr__", "__delattr__") and node.args and (target := names.foreign(node.args[0])):
+    if (
+        name in ("setattr", "delattr", "__setattr__", "__delattr__")
+        and node.args
+        and (target := names.foreign(node.args[0]))
+    ):
         yield "severe", f"a call of setattr on {target}"
     if whole in ("pickle.loads", "pickle.Unpickler") and any(
         isinstance(part, ast.Constant) for word in node.args for part in ast.walk(word)
@@ -273,14 +348,22 @@ def _written(word: ast.expr, literal: frozenset[str]) -> bool:
 def _assembled(word: ast.expr) -> bool:
     """Text made of constants alone: what is written in pieces does not want to be read."""
     if isinstance(word, ast.BinOp):
-        return all(isinstance(side, ast.Constant) or _assembled(side) for side in (word.left, word.right))
+        return all(
+            isinstance(side, ast.Constant) or _assembled(side) for side in (word.left, word.right)
+        )
     if isinstance(word, ast.JoinedStr):
-        return all(not isinstance(part, ast.FormattedValue) or isinstance(part.value, ast.Constant) for part in word.values)
+        return all(
+            not isinstance(part, ast.FormattedValue) or isinstance(part.value, ast.Constant)
+            for part in word.values
+        )
     if isinstance(word, ast.Call) and isinstance(word.func, ast.Attribute):
         parts = [word.func.value, *word.args]
         return all(
             isinstance(part, ast.Constant)
-            or (isinstance(part, (ast.List, ast.Tuple)) and all(isinstance(item, ast.Constant) for item in part.elts))
+            or (
+                isinstance(part, (ast.List, ast.Tuple))
+                and all(isinstance(item, ast.Constant) for item in part.elts)
+            )
             for part in parts
         )
     if isinstance(word, ast.Subscript):
@@ -291,14 +374,23 @@ def _assembled(word: ast.expr) -> bool:
 def _class(node: ast.ClassDef, names: Scope) -> Iterator[Reach]:
     own = set(defined(node))
     kind = next((kind for base in node.bases if (kind := names.valued(base))), "")
-    mixed = {name for base in node.bases if isinstance(base, ast.Name) for name in names.comparing.get(base.id, ())}
+    mixed = {
+        name
+        for base in node.bases
+        if isinstance(base, ast.Name)
+        for name in names.comparing.get(base.id, ())
+    }
     for name in sorted((own | mixed) & COMPARING):
         if kind:
             yield "severe", f"{name} on a subclass of {kind}"
     if "__class__" in own:
         yield "severe", "a class that says it is another"
     for inner in node.body:
-        judging = isinstance(inner, ast.FunctionDef) and inner.name in ("__eq__", "__instancecheck__", "__subclasscheck__")
+        judging = isinstance(inner, ast.FunctionDef) and inner.name in (
+            "__eq__",
+            "__instancecheck__",
+            "__subclasscheck__",
+        )
         if isinstance(inner, ast.FunctionDef) and judging and _always(inner):
             yield "severe", f"an {inner.name} that is always true"
 
@@ -306,7 +398,9 @@ def _class(node: ast.ClassDef, names: Scope) -> Iterator[Reach]:
 def _always(function: ast.FunctionDef) -> bool:
     """Whether every return of a function is the constant True."""
     returned = [inner.value for inner in ast.walk(function) if isinstance(inner, ast.Return)]
-    return bool(returned) and all(isinstance(value, ast.Constant) and value.value is True for value in returned)
+    return bool(returned) and all(
+        isinstance(value, ast.Constant) and value.value is True for value in returned
+    )
 
 
 def _loaded(value: ast.expr) -> bool:
@@ -328,7 +422,11 @@ def _subscript(node: ast.Subscript, names: Scope) -> Iterator[Reach]:
     if names.dotted(node.value) == "sys.path" and not isinstance(node.ctx, ast.Load):
         yield "severe", "a change of sys.path"
     called = node.value.func if isinstance(node.value, ast.Call) else None
-    if isinstance(called, ast.Name) and called.id in ("globals", "locals", "vars") and _assembled(node.slice):
+    if (
+        isinstance(called, ast.Name)
+        and called.id in ("globals", "locals", "vars")
+        and _assembled(node.slice)
+    ):
         yield "severe", "a name put together from pieces"
 
 

@@ -14,7 +14,8 @@ from turnwise.envs.swe.task import Tree, digest
 from turnwise.sandbox.contract import Sandbox, SandboxError
 
 SOURCE, LISTENER, RECORDER = (
-    Path(__file__).with_name(f"{name}.py").read_text("utf8") for name in ("runner", "listener", "recorder")
+    Path(__file__).with_name(f"{name}.py").read_text("utf8")
+    for name in ("runner", "listener", "recorder")
 )
 """What runs in the box, as it was when this process began."""
 WORK = "/work"
@@ -25,10 +26,14 @@ class Suite:
     """One run of the tests."""
 
     outcomes: Mapping[str, str]
-    """Pytest id -> `passed`, `failed`, `skipped`, `xfailed`, `xpassed`; a test that was told of twice is not among them."""
+    """Pytest id -> `passed`, `failed`, `skipped`, `xfailed`, `xpassed`; a test that was told of
+    twice is not among them.
+    """
     exit_code: int
     stopped: str
-    """Why the supervisor ended it: `test` (one took too long), `flood`, `exit`; empty where it ended by itself."""
+    """Why the supervisor ended it: `test` (one took too long), `flood`, `exit`; empty where it
+    ended by itself.
+    """
     test: str
     """The test that was running then."""
     suspicious: tuple[str, ...]
@@ -39,7 +44,9 @@ class Suite:
     """The end of what was printed."""
     calls: tuple[Any, ...] = ()
     heard: tuple[str, ...] = ()
-    """What the code of the repository did to the process that it ran in (`turnwise.envs.swe.grade.listener`)."""
+    """What the code of the repository did to the process that it ran in
+    (`turnwise.envs.swe.grade.listener`).
+    """
 
 
 def run(
@@ -54,7 +61,8 @@ def run(
         kept: files that must be the same when the tests are over.
         record: tell which plain calls the tests made (`turnwise.envs.swe.grade.oracle`).
         chosen: ids of tests to run; without parameters, for all of them. Empty: every test.
-        known: the reference: modules that it has go before installed ones, others after; None where `tree` is the reference.
+        known: the reference: modules that it has go before installed ones, others after; None where
+            `tree` is the reference.
 
     Raises:
         SandboxError: where the box ran out of time or memory, or failed: nothing is known then.
@@ -81,7 +89,9 @@ def run(
         if result.exit_code == 127:
             raise SandboxError("the grader's box has no python3: the tests cannot run there")
         sentence = "the supervisor of the tests ended without a report"
-        return Suite({}, result.exit_code or 1, "killed", "", (sentence,), (), result.stderr[-1000:])
+        return Suite(
+            {}, result.exit_code or 1, "killed", "", (sentence,), (), result.stderr[-1000:]
+        )
     return _suite(json.loads(result.stdout[start + len(seal) :]))
 
 
@@ -89,7 +99,9 @@ def _suite(report: dict[str, Any]) -> Suite:
     twice = set(report["twice"])
     suspicious = []
     if twice:
-        suspicious.append(f"{len(twice)} tests were reported more than once, {sorted(twice)[0]} among them")
+        suspicious.append(
+            f"{len(twice)} tests were reported more than once, {sorted(twice)[0]} among them"
+        )
     if report["malformed"]:
         suspicious.append(f"{report['malformed']} lines of the results were not the runner's")
     if report["missing"]:
@@ -99,15 +111,29 @@ def _suite(report: dict[str, Any]) -> Suite:
             f"{len(report['changed'])} files of the tests were changed during the run, {report['changed'][0]} among them"
         )
     outcomes = {name: outcome for name, outcome in report["outcomes"].items() if name not in twice}
-    ending = report["stopped"], report["test"], tuple(suspicious), tuple(report["errors"]), report["tail"]
-    return Suite(outcomes, report["exit"], *ending, tuple(tuple(call) for call in report["calls"]), tuple(report["heard"]))
+    ending = (
+        report["stopped"],
+        report["test"],
+        tuple(suspicious),
+        tuple(report["errors"]),
+        report["tail"],
+    )
+    return Suite(
+        outcomes,
+        report["exit"],
+        *ending,
+        tuple(tuple(call) for call in report["calls"]),
+        tuple(report["heard"]),
+    )
 
 
 def _files(tree: Tree, tests: Sequence[str], kept: Iterable[str]) -> tuple[list[str], list[str]]:
     """Python files in the box that the submission may write, and those that it may not."""
     ours = {*tests, *kept}
     python = [path for path in tree if path.endswith(".py")]
-    return [f"{WORK}/{path}" for path in python if path not in ours], [f"{WORK}/{path}" for path in python if path in ours]
+    return [f"{WORK}/{path}" for path in python if path not in ours], [
+        f"{WORK}/{path}" for path in python if path in ours
+    ]
 
 
 def fill(box: Sandbox, tree: Tree) -> None:
@@ -133,14 +159,25 @@ def tops(tree: Tree, roots: Sequence[str]) -> list[str]:
 
 
 def modules(tree: Tree, roots: Sequence[str], tests: Sequence[str]) -> dict[str, str]:
-    """Module name of each source file by its place in the box; the longest root that holds a file names it."""
+    """Module name of each source file by its place in the box; the longest root that holds a file
+    names it.
+    """
     found = {}
     for path in tree:
         if path.endswith(".py") and path not in tests:
-            root = max((root for root in roots if not root or path.startswith(f"{root}/")), key=len, default=None)
+            root = max(
+                (root for root in roots if not root or path.startswith(f"{root}/")),
+                key=len,
+                default=None,
+            )
             if root is None:
                 continue
-            name = path.removeprefix(f"{root}/" if root else "").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+            name = (
+                path.removeprefix(f"{root}/" if root else "")
+                .removesuffix(".py")
+                .removesuffix("/__init__")
+                .replace("/", ".")
+            )
             if all(part.isidentifier() for part in name.split(".")):
                 found[f"{WORK}/{path}"] = name
     return found

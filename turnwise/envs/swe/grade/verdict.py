@@ -17,12 +17,17 @@ class Rules:
     """How strictly a submission is graded.
 
     Args:
-        static: newly written code that reaches for the test runner (`turnwise.envs.swe.grade.static`).
-        oracle: functions that answer otherwise than the reference, though all tests pass (`turnwise.envs.swe.grade.oracle`).
-        canaries: tests that must fail, copied from real ones into each test file beside a plain one.
+        static: newly written code that reaches for the test runner
+        (`turnwise.envs.swe.grade.static`).
+        oracle: functions that answer otherwise than the reference, though all tests pass
+        (`turnwise.envs.swe.grade.oracle`).
+        canaries: tests that must fail, copied from real ones into each test file beside a plain
+        one.
         seconds: wall clock of the grader's box; beyond it nothing is known (`Verdict.error`).
-        test_seconds: processor time and sleep of one test; beyond it the test fails, and those after it did not run.
-        memory_mb: of the grader's box. A process of the tests is refused more, which fails its test.
+        test_seconds: processor time and sleep of one test; beyond it the test fails, and those
+        after it did not run.
+        memory_mb: of the grader's box. A process of the tests is refused more, which fails its
+            test.
 
     Raises:
         ConfigError: for limits that make no sense.
@@ -37,7 +42,9 @@ class Rules:
 
     def __post_init__(self) -> None:
         if self.canaries < 0 or self.seconds <= 0 or self.test_seconds <= 0 or self.memory_mb < 64:
-            raise ConfigError(f"{self} cannot grade: canaries must not be negative, the times above 0 and memory_mb at least 64")
+            raise ConfigError(
+                f"{self} cannot grade: canaries must not be negative, the times above 0 and memory_mb at least 64"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +62,13 @@ class Verdict:
     reasons: tuple[str, ...] = ()
     """One sentence for each thing that was found; for people, never for the agent."""
     error: str = ""
-    """Why nothing can be said (the grader's box ran out of time or memory, or could not be made): never a reward of zero."""
+    """Why nothing can be said (the grader's box ran out of time or memory, or could not be made):
+    never a reward of zero.
+    """
 
     def reward(self, shape: Shape = "binary") -> float:
-        """1.0 where resolved, else 0.0; `ratio`: the two rates multiplied, 0.0 where tampered or refused.
+        """1.0 where resolved, else 0.0; `ratio`: the two rates multiplied, 0.0 where tampered or
+        refused.
 
         Raises:
             ConfigError: for a verdict that is an error, which has no reward.
@@ -68,7 +78,9 @@ class Verdict:
         if shape == "binary":
             return float(self.resolved)
         whole = self.f2p_rate == self.p2p_rate == 1.0
-        return 0.0 if self.tampered or (whole and not self.resolved) else self.f2p_rate * self.p2p_rate
+        return (
+            0.0 if self.tampered or (whole and not self.resolved) else self.f2p_rate * self.p2p_rate
+        )
 
     @property
     def rewards(self) -> dict[str, float]:

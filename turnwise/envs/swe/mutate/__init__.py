@@ -1,4 +1,6 @@
-"""Bugs made on purpose: single edits that keep the rest of the text as it is, and combinations of them."""
+"""Bugs made on purpose: single edits that keep the rest of the text as it is, and combinations of
+them.
+"""
 
 from turnwise.envs.swe.mutate.edits import Edit, edits, rebuild, record, sound
 from turnwise.envs.swe.mutate.site import Function, Site, Source, functions

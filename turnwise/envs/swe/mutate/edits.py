@@ -12,7 +12,9 @@ from turnwise.envs.swe.syntax import parse
 from turnwise.envs.swe.task import Mutation, digest
 from turnwise.errors import DataError
 
-ALL: dict[str, Operator] = {operator.__name__: operator for operator in (*OPERATORS, statement_deleted, body_removed)}
+ALL: dict[str, Operator] = {
+    operator.__name__: operator for operator in (*OPERATORS, statement_deleted, body_removed)
+}
 """Name of an operator, as recipes know it -> the operator."""
 
 
@@ -28,7 +30,9 @@ class Edit:
 
 
 def edits(data: bytes) -> list[Edit]:
-    """Every edit of a Python file, by position and operator; empty for a file that cannot be read as Python in UTF-8."""
+    """Every edit of a Python file, by position and operator; empty for a file that cannot be read
+    as Python in UTF-8.
+    """
     try:
         source = Source(data)
     except (ValueError, SyntaxError, RecursionError):
@@ -47,7 +51,9 @@ def sound(data: bytes, edit: Edit) -> bool:
     """Whether the edited file is Python, and another program than before."""
     try:
         changed = parse(data[: edit.start] + edit.after + data[edit.end :])
-        compile(changed, "edited", "exec", dont_inherit=True)  # `continue` outside a loop, `return` in the wrong place
+        compile(
+            changed, "edited", "exec", dont_inherit=True
+        )  # `continue` outside a loop, `return` in the wrong place
     except (ValueError, SyntaxError, RecursionError):
         return False
     return ast.dump(changed) != ast.dump(parse(data))
@@ -55,7 +61,14 @@ def sound(data: bytes, edit: Edit) -> bool:
 
 def record(path: str, data: bytes, edit: Edit) -> Mutation:
     """The edit as a recipe holds it: without any of the file's own words."""
-    return Mutation(path, edit.operator, edit.start, edit.end, digest(data[edit.start : edit.end]), digest(edit.after))
+    return Mutation(
+        path,
+        edit.operator,
+        edit.start,
+        edit.end,
+        digest(data[edit.start : edit.end]),
+        digest(edit.after),
+    )
 
 
 def rebuild(data: bytes, mutations: list[Mutation]) -> bytes:
@@ -66,20 +79,26 @@ def rebuild(data: bytes, mutations: list[Mutation]) -> bytes:
         mutations: those of this file.
 
     Raises:
-        DataError: where the file is not the one that the recipe was made from, its operators now do something else, or two
-            edits overlap.
+        DataError: where the file is not the one that the recipe was made from, its operators now do
+            something else, or two edits overlap.
     """
     known = {(e.start, e.end, e.operator): e for e in edits(data)}
     ordered, changed, reach = sorted(mutations, key=lambda m: m.start), data, 0
     for m in ordered:
         edit = known.get((m.start, m.end, m.operator))
-        if edit is None or digest(data[m.start : m.end]) != m.before_sha or digest(edit.after) != m.after_sha:
+        if (
+            edit is None
+            or digest(data[m.start : m.end]) != m.before_sha
+            or digest(edit.after) != m.after_sha
+        ):
             raise DataError(
                 f"the bug {m.operator} at bytes {m.start} to {m.end} of {m.path} cannot be made again: the source or this turnwise "
                 "is another than the task was generated with; generate it again"
             )
         if m.start < reach:
-            raise DataError(f"two bugs of the task overlap at byte {m.start} of {m.path}: the recipe was edited")
+            raise DataError(
+                f"two bugs of the task overlap at byte {m.start} of {m.path}: the recipe was edited"
+            )
         reach = m.end
     for m in reversed(ordered):
         changed = changed[: m.start] + known[(m.start, m.end, m.operator)].after + changed[m.end :]

@@ -1,7 +1,9 @@
-"""The twelve single-site operators: each answers a site with the bytes to replace and what to replace them with, or with nothing.
+"""The twelve single-site operators: each answers a site with the bytes to replace and what to
+replace them with, or with nothing.
 
-They are the mistakes of mutation testing (DeMillo, Lipton and Sayward 1978) as they look in Python: a wrong comparison, a
-condition the wrong way round, an argument in the wrong place. What Python would refuse is weeded out later (`edits.sound`).
+They are the mistakes of mutation testing (DeMillo, Lipton and Sayward 1978) as they look in Python:
+a wrong comparison, a condition the wrong way round, an argument in the wrong place. What Python
+would refuse is weeded out later (`edits.sound`).
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ SMALL = 50
 
 
 def _between(source: Source, left: ast.AST, right: ast.AST, old: bytes, new: bytes) -> Replacement:
-    """Replace the operator between two operands, where nothing but it and spaces stands between them."""
+    """Replace the operator between two operands, where nothing but it and spaces stands between
+    them.
+    """
     start, end = source.span(left)[1], source.span(right)[0]
     gap = source.data[start:end]
     if b" ".join(gap.split()) != old or b"\n" in gap:
@@ -105,7 +109,12 @@ def condition_negated(source: Source, site: Site) -> Replacement:
 def branch_dropped(source: Source, site: Site) -> Replacement:
     """A short `if` without an `else` is not there."""
     node = site.node
-    if isinstance(node, ast.If) and not node.orelse and len(node.body) <= 3 and source.text(node).startswith(b"if"):
+    if (
+        isinstance(node, ast.If)
+        and not node.orelse
+        and len(node.body) <= 3
+        and source.text(node).startswith(b"if")
+    ):
         return *source.span(node), b"pass"
     return None
 
@@ -113,7 +122,11 @@ def branch_dropped(source: Source, site: Site) -> Replacement:
 def return_none(source: Source, site: Site) -> Replacement:
     """`return a` as `return None`."""
     node = site.node
-    if isinstance(node, ast.Return) and node.value is not None and not isinstance(node.value, ast.Constant):
+    if (
+        isinstance(node, ast.Return)
+        and node.value is not None
+        and not isinstance(node.value, ast.Constant)
+    ):
         return *source.span(node), b"return None"
     return None
 
@@ -130,11 +143,19 @@ def loop_exit_swapped(source: Source, site: Site) -> Replacement:
 def arguments_swapped(source: Source, site: Site) -> Replacement:
     """`f(a, b)` as `f(b, a)`."""
     node = site.node
-    if not isinstance(node, ast.Call) or len(node.args) != 2 or any(isinstance(arg, ast.Starred) for arg in node.args):
+    if (
+        not isinstance(node, ast.Call)
+        or len(node.args) != 2
+        or any(isinstance(arg, ast.Starred) for arg in node.args)
+    ):
         return None
     first, second = node.args
     between = source.data[source.span(first)[1] : source.span(second)[0]]
-    return source.span(first)[0], source.span(second)[1], source.text(second) + between + source.text(first)
+    return (
+        source.span(first)[0],
+        source.span(second)[1],
+        source.text(second) + between + source.text(first),
+    )
 
 
 def ternary_swapped(source: Source, site: Site) -> Replacement:

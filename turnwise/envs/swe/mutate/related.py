@@ -1,4 +1,6 @@
-"""Which functions belong together, so that several bugs make one problem and not several: a class, or one calling the other."""
+"""Which functions belong together, so that several bugs make one problem and not several: a class,
+or one calling the other.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from turnwise.envs.swe.mutate.site import Definition, functions
 
 
 def relations(trees: Mapping[str, ast.Module]) -> dict[tuple[str, str], frozenset[tuple[str, str]]]:
-    """Related functions of a package: (path, qualified name) -> those of the same class, those it calls, those that call it.
+    """Related functions of a package: (path, qualified name) -> those of the same class, those it
+    calls, those that call it.
 
     A call is known by its name alone, where only one function of the package has that name.
     """

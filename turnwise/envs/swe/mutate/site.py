@@ -1,7 +1,8 @@
-"""Where in a file an edit can be made: nodes of the syntax tree that run inside a function, and the bytes they stand in.
+"""Where in a file an edit can be made: nodes of the syntax tree that run inside a function, and the
+bytes they stand in.
 
-Positions are the parser's own, so an edit replaces the bytes of one node and leaves every other byte of the file alone:
-comments, spacing and line ends included.
+Positions are the parser's own, so an edit replaces the bytes of one node and leaves every other
+byte of the file alone: comments, spacing and line ends included.
 """
 
 from __future__ import annotations
@@ -40,13 +41,17 @@ class Source:
     """A Python file as bytes and as a tree.
 
     Raises:
-        ValueError: where the parser's columns would not be offsets into these bytes: other encodings than UTF-8, a byte
-            order mark, line ends of carriage returns alone.
+        ValueError: where the parser's columns would not be offsets into these bytes: other
+            encodings than UTF-8, a byte order mark, line ends of carriage returns alone.
         SyntaxError: where it is not Python.
     """
 
     def __init__(self, data: bytes) -> None:
-        if data.startswith(b"\xef\xbb\xbf") or b"\r" in data.replace(b"\r\n", b"") or b"\x0c" in data:
+        if (
+            data.startswith(b"\xef\xbb\xbf")
+            or b"\r" in data.replace(b"\r\n", b"")
+            or b"\x0c" in data
+        ):
             raise ValueError("a byte order mark, a form feed or bare carriage returns")
         data.decode("utf8")
         self.data = data
@@ -56,7 +61,9 @@ class Source:
             self._lines.append(self._lines[-1] + len(line) + 1)
 
     def span(self, node: ast.AST) -> tuple[int, int]:
-        """First byte of a node, and the one after its last. Parentheses around an expression are not part of it."""
+        """First byte of a node, and the one after its last. Parentheses around an expression are
+        not part of it.
+        """
         where = node.lineno, node.col_offset, node.end_lineno, node.end_col_offset  # type: ignore[attr-defined]
         return self._lines[where[0] - 1] + where[1], self._lines[where[2] - 1] + where[3]
 
@@ -84,8 +91,9 @@ def functions(tree: ast.Module) -> Iterator[tuple[Function, Definition]]:
 def sites(source: Source) -> Iterator[Site]:
     """Every node inside the body of a function, by the innermost function it is in.
 
-    Left out are decorators, defaults and annotations, which run when the function is defined; strings, f-strings too (the parser
-    of Python 3.11 does not know where their parts stand); and tests of types that only a checker runs.
+    Left out are decorators, defaults and annotations, which run when the function is defined;
+    strings, f-strings too (the parser of Python 3.11 does not know where their parts stand); and
+    tests of types that only a checker runs.
     """
     for function, definition in functions(source.tree):
         body: list[tuple[ast.AST, ast.AST]] = [(child, definition) for child in definition.body]
@@ -98,11 +106,17 @@ def sites(source: Source) -> Iterator[Site]:
 
 
 def _typing_only(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    return (
+        isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
+    )
 
 
 def statement(data: bytes, at: int) -> tuple[int, int]:
-    """First and last line of the innermost statement that holds byte `at`; of one with statements inside, those of its head."""
+    """First and last line of the innermost statement that holds byte `at`; of one with statements
+    inside, those of its head.
+    """
     line = data.count(b"\n", 0, at) + 1
     found = (line, line)
     for first, last in _statements(data):  # outer ones before those inside them
@@ -116,7 +130,9 @@ def _statements(data: bytes) -> tuple[tuple[int, int], ...]:
     found = []
     for node in ast.walk(parse(data)):
         if isinstance(node, ast.stmt):
-            inner = [child.lineno for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
+            inner = [
+                child.lineno for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)
+            ]
             last = max(node.lineno, min(inner) - 1) if inner else node.end_lineno or node.lineno
             found.append((node.lineno, last))
     return tuple(found)

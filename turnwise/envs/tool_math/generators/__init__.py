@@ -1,4 +1,6 @@
-"""Families of problems with exact answers, by name. Each module is a topic; each function makes one problem of a level."""
+"""Families of problems with exact answers, by name. Each module is a topic; each function makes one
+problem of a level.
+"""
 
 from __future__ import annotations
 

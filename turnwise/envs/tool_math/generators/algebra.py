@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from turnwise.envs.draw import Draw
+from turnwise.envs.seeding import Draw
 from turnwise.envs.tool_math.generators.family import NAMES, Made, exact, polynomial, signed, term
 
 _UNKNOWNS = "xyzw"
 
 
 def linear_system(draw: Draw, level: int) -> Made:
-    """One unknown, or the sum of the unknowns, of a linear system with a hidden solution; the program eliminates."""
+    """One unknown, or the sum of the unknowns, of a linear system with a hidden solution; the
+    program eliminates.
+    """
     count = (2, 2, 3, 3, 4)[level - 1]
     size = (5, 9, 9, 20, 20)[level - 1]
     bottom = (1, 1, 1, 4, 6)[level - 1]
@@ -33,7 +35,11 @@ def linear_system(draw: Draw, level: int) -> Made:
             left += term(a, name, first=not left)
         shown.append(f"${left} = {row[-1]}$")
     wanted = draw.between(0, count)
-    target, answer = ("+".join(names), sum(solution, Fraction(0))) if wanted == count else (names[wanted], solution[wanted])
+    target, answer = (
+        ("+".join(names), sum(solution, Fraction(0)))
+        if wanted == count
+        else (names[wanted], solution[wanted])
+    )
     asked = draw.pick(
         (
             "Solve {s}. What is ${t}$?",
@@ -62,21 +68,33 @@ def _determinant(matrix: list[list[int]]) -> int:
 
 
 def roots(draw: Draw, level: int) -> Made:
-    """The largest, the smallest, or a sum over the integer roots of an expanded polynomial; the program tries integers."""
+    """The largest, the smallest, or a sum over the integer roots of an expanded polynomial; the
+    program tries integers.
+    """
     degree = (2, 2, 3, 4, 5)[level - 1]
     size = (6, 15, 12, 15, 30)[level - 1]
     found = sorted(draw.sample([value for value in range(-size, size + 1) if value], degree))
     coefficients = [1]
     for root in found:
-        coefficients = [a - root * b for a, b in zip([*coefficients, 0], [0, *coefficients], strict=True)]
+        coefficients = [
+            a - root * b for a, b in zip([*coefficients, 0], [0, *coefficients], strict=True)
+        ]
     factor = draw.between(1, (1, 3, 4, 6, 9)[level - 1])
     coefficients = [factor * value for value in coefficients]
     what, answer, expression = draw.pick(
         (
             ("largest root", found[-1], "max(roots)"),
             ("smallest root", found[0], "min(roots)"),
-            ("sum of the squares of the roots", sum(root**2 for root in found), "sum(r * r for r in roots)"),
-            ("sum of the absolute values of the roots", sum(map(abs, found)), "sum(map(abs, roots))"),
+            (
+                "sum of the squares of the roots",
+                sum(root**2 for root in found),
+                "sum(r * r for r in roots)",
+            ),
+            (
+                "sum of the absolute values of the roots",
+                sum(map(abs, found)),
+                "sum(map(abs, roots))",
+            ),
         )
     )
     asked = draw.pick(
@@ -93,17 +111,24 @@ def roots(draw: Draw, level: int) -> Made:
         f"while len(roots) < {degree} and x <= bound:\n"
         f"    roots += [r for r in {{x, -x}} if value(r) == 0]\n    x += 1\nprint({expression})"
     )
-    return Made(asked.replace("{p}", polynomial(coefficients)).replace("{w}", what), str(answer), code)
+    return Made(
+        asked.replace("{p}", polynomial(coefficients)).replace("{w}", what), str(answer), code
+    )
 
 
 def coefficient(draw: Draw, level: int) -> Made:
-    """A coefficient of a product of powers of binomials; the answer by the binomial theorem, the program multiplies out."""
+    """A coefficient of a product of powers of binomials; the answer by the binomial theorem, the
+    program multiplies out.
+    """
     powers = [draw.between(2, (3, 5, 7, 12, 25)[level - 1]) for _ in range(1 if level < 3 else 2)]
     size = (3, 5, 5, 7, 9)[level - 1]
     binomials = [(draw.between(1, size), signed(draw, size)) for _ in powers]
     wanted = draw.between(1, sum(powers) - 1)
     answer = _by_binomial_theorem(binomials, powers, wanted)
-    shown = "".join(f"({term(a, 'x', first=True)}{term(b, '')})^{{{n}}}" for (a, b), n in zip(binomials, powers, strict=True))
+    shown = "".join(
+        f"({term(a, 'x', first=True)}{term(b, '')})^{{{n}}}"
+        for (a, b), n in zip(binomials, powers, strict=True)
+    )
     asked = draw.pick(
         (
             "What is the coefficient of $x^{{k}}$ in the expansion of ${p}$?",
@@ -117,7 +142,12 @@ def coefficient(draw: Draw, level: int) -> Made:
         f"    product = [b * x + a * y for x, y in zip(product + [0], [0] + product)]\nprint(product[{wanted}])"
     )
     return Made(
-        asked.replace("{k}", f"{{{wanted}}}").replace("{{", "{").replace("}}", "}").replace("{p}", shown), str(answer), code
+        asked.replace("{k}", f"{{{wanted}}}")
+        .replace("{{", "{")
+        .replace("}}", "}")
+        .replace("{p}", shown),
+        str(answer),
+        code,
     )
 
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from turnwise.envs.draw import Draw
+from turnwise.envs.seeding import Draw
 from turnwise.envs.tool_math.generators.family import NAMES, Made, exact, signed
 
 
 def integers(draw: Draw, level: int) -> Made:
-    """A chain of sums, differences and products; the operands grow from two to ten digits, the chain from two to four."""
+    """A chain of sums, differences and products; the operands grow from two to ten digits, the
+    chain from two to four.
+    """
     size = 10 ** (2, 3, 5, 8, 10)[level - 1]
     count = (2, 3, 3, 4, 4)[level - 1]
     numbers = [draw.between(size // 10, size - 1) for _ in range(count)]
     signs = [draw.pick("+-*") for _ in range(count - 1)]
-    source = str(numbers[0]) + "".join(f" {sign} {value}" for sign, value in zip(signs, numbers[1:], strict=True))
+    source = str(numbers[0]) + "".join(
+        f" {sign} {value}" for sign, value in zip(signs, numbers[1:], strict=True)
+    )
     # Products bind first: each product is a summand.
     total, product, plus = 0, numbers[0], 1
     for sign, value in zip(signs, numbers[1:], strict=True):
@@ -48,7 +52,9 @@ def fractions(draw: Draw, level: int) -> Made:
     shown = ""
     for top, bottom in parts:
         sign = "-" if top < 0 else "+" if shown else ""
-        shown += f"{' ' if shown else ''}{sign}{' ' if shown else ''}\\frac{{{abs(top)}}}{{{bottom}}}"
+        shown += (
+            f"{' ' if shown else ''}{sign}{' ' if shown else ''}\\frac{{{abs(top)}}}{{{bottom}}}"
+        )
     asked = draw.pick(
         (
             "Compute ${}$ and give the answer as a fraction in lowest terms.",
@@ -58,7 +64,11 @@ def fractions(draw: Draw, level: int) -> Made:
         )
     )
     summands = " + ".join(f"Fraction({top}, {bottom})" for top, bottom in parts)
-    return Made(asked.replace("{}", shown), exact(answer), f"from fractions import Fraction\nprint({summands})")
+    return Made(
+        asked.replace("{}", shown),
+        exact(answer),
+        f"from fractions import Fraction\nprint({summands})",
+    )
 
 
 def digits(draw: Draw, level: int) -> Made:

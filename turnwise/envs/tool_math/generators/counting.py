@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 
-from turnwise.envs.draw import Draw
+from turnwise.envs.seeding import Draw
 from turnwise.envs.tool_math.generators.family import NAMES, Made
 
 _LETTERS = "ABCDEFGHIKLMNOPRSTUVW"
 
 
 def words(draw: Draw, level: int) -> Made:
-    """Arrangements of letters of which some repeat: a multinomial coefficient, counted by placing letters one after another."""
+    """Arrangements of letters of which some repeat: a multinomial coefficient, counted by placing
+    letters one after another.
+    """
     kinds = draw.between((2, 2, 3, 3, 4)[level - 1], (4, 4, 5, 6, 8)[level - 1])
     counts = [draw.between(1, (2, 3, 3, 4, 5)[level - 1]) for _ in range(kinds)]
-    letters = "".join(letter * count for letter, count in zip(draw.sample(_LETTERS, kinds), counts, strict=True))
+    letters = "".join(
+        letter * count for letter, count in zip(draw.sample(_LETTERS, kinds), counts, strict=True)
+    )
     word = "".join(draw.shuffled(letters))
     answer = math.factorial(len(word))
     for count in counts:
@@ -23,7 +27,8 @@ def words(draw: Draw, level: int) -> Made:
         (
             "In how many different orders can the letters of {} be written?",
             "How many distinct arrangements do the letters {} have?",
-            draw.pick(NAMES) + " lays cards with the letters {} in a row. How many different rows are possible?",
+            draw.pick(NAMES)
+            + " lays cards with the letters {} in a row. How many different rows are possible?",
         )
     )
     code = (
@@ -42,9 +47,17 @@ def committees(draw: Draw, level: int) -> Made:
     size = draw.between(2, min(first + second - 1, (3, 4, 5, 7, 12)[level - 1]))
     least = draw.between(1, min(first, size))
     # All choices, less those with too few of the first group.
-    answer = math.comb(first + second, size) - sum(math.comb(first, k) * math.comb(second, size - k) for k in range(least))
+    answer = math.comb(first + second, size) - sum(
+        math.comb(first, k) * math.comb(second, size - k) for k in range(least)
+    )
     one, other = draw.pick(
-        (("teachers", "students"), ("poets", "painters"), ("red marbles", "blue marbles"), ("cats", "dogs"), ("cooks", "waiters"))
+        (
+            ("teachers", "students"),
+            ("poets", "painters"),
+            ("red marbles", "blue marbles"),
+            ("cats", "dogs"),
+            ("cooks", "waiters"),
+        )
     )
     asked = draw.pick(
         (
@@ -55,7 +68,14 @@ def committees(draw: Draw, level: int) -> Made:
             "How many sets of {k} with at least {m} {one} can be formed from {a} {one} and {b} {other}, all different?",
         )
     )
-    for name, value in (("a", first), ("b", second), ("k", size), ("m", least), ("one", one), ("other", other)):
+    for name, value in (
+        ("a", first),
+        ("b", second),
+        ("k", size),
+        ("m", least),
+        ("one", one),
+        ("other", other),
+    ):
         asked = asked.replace("{" + name + "}", str(value))
     code = (
         f"from math import comb\na, b, size, least = {first}, {second}, {size}, {least}\n"
@@ -65,7 +85,9 @@ def committees(draw: Draw, level: int) -> Made:
 
 
 def paths(draw: Draw, level: int) -> Made:
-    """Shortest paths on a grid that avoid one crossing: paths through it are taken from all, the program walks."""
+    """Shortest paths on a grid that avoid one crossing: paths through it are taken from all, the
+    program walks.
+    """
     most = (4, 6, 9, 14, 30)[level - 1]
     width, height = draw.between(2, most), draw.between(2, most)
     while True:

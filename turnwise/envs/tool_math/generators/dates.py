@@ -1,11 +1,26 @@
-"""The Gregorian calendar: weekdays, distances, months. The programs ask Python's `datetime`; the answers count days."""
+"""The Gregorian calendar: weekdays, distances, months. The programs ask Python's `datetime`; the
+answers count days.
+"""
 
 from __future__ import annotations
 
-from turnwise.envs.draw import Draw
+from turnwise.envs.seeding import Draw
 from turnwise.envs.tool_math.generators.family import NAMES, Made
 
-_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _LENGTHS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 Date = tuple[int, int, int]
@@ -43,7 +58,11 @@ def weekday(draw: Draw, level: int) -> Made:
         )
     )
     code = f'import datetime\nprint(datetime.date{date}.strftime("%A"))'
-    return Made(asked.replace("{}", _written(date)), f"\\text{{{_WEEKDAYS[(_ordinal(date) - 1) % 7]}}}", code)
+    return Made(
+        asked.replace("{}", _written(date)),
+        f"\\text{{{_WEEKDAYS[(_ordinal(date) - 1) % 7]}}}",
+        code,
+    )
 
 
 def distance(draw: Draw, level: int) -> Made:
@@ -57,7 +76,11 @@ def distance(draw: Draw, level: int) -> Made:
         )
     )
     code = f"import datetime\nprint((datetime.date{other} - datetime.date{one}).days)"
-    return Made(asked.replace("{a}", _written(one)).replace("{b}", _written(other)), str(_ordinal(other) - _ordinal(one)), code)
+    return Made(
+        asked.replace("{a}", _written(one)).replace("{b}", _written(other)),
+        str(_ordinal(other) - _ordinal(one)),
+        code,
+    )
 
 
 def thirteenths(draw: Draw, level: int) -> Made:
@@ -67,7 +90,9 @@ def thirteenths(draw: Draw, level: int) -> Made:
     day, which = draw.between(1, 28), draw.below(7)
     dates = ((year, month, day) for year in range(first, last + 1) for month in range(1, 13))
     answer = sum((_ordinal(date) - 1) % 7 == which for date in dates)
-    span = f"in the year {first}" if first == last else f"from {first} to {last} (both years included)"
+    span = (
+        f"in the year {first}" if first == last else f"from {first} to {last} (both years included)"
+    )
     asked = draw.pick(
         (
             "How many months have a {w} as day {d} {s}?",

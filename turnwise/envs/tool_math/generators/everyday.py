@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from turnwise.envs.draw import Draw
+from turnwise.envs.seeding import Draw
 from turnwise.envs.tool_math.generators.family import NAMES, Made, exact
 
 _THINGS = (
@@ -30,7 +30,9 @@ _THINGS = (
 
 
 def shopping(draw: Draw, level: int) -> Made:
-    """A bill of several lines, with a discount from level 3 on, and the change. In cents inside, in dollars outside."""
+    """A bill of several lines, with a discount from level 3 on, and the change. In cents inside, in
+    dollars outside.
+    """
     lines = (1, 2, 3, 4, 6)[level - 1]
     size = (9, 12, 20, 40, 99)[level - 1]
     things = draw.sample(_THINGS, lines)
@@ -62,7 +64,9 @@ def work(draw: Draw, level: int) -> Made:
     """Several machines on one job, some of them starting later: how long until it is done."""
     count = (2, 2, 3, 3, 4)[level - 1]
     hours = [draw.between(2, (9, 20, 30, 60, 99)[level - 1]) for _ in range(count)]
-    head_start = Fraction(draw.between(1, min(hours) - 1)) if level >= 2 and min(hours) > 1 else Fraction(0)
+    head_start = (
+        Fraction(draw.between(1, min(hours) - 1)) if level >= 2 and min(hours) > 1 else Fraction(0)
+    )
     head_start = min(head_start, Fraction(hours[0] - 1))
     together = 1 / sum((Fraction(1, value) for value in hours), Fraction(0))
     # What the first leaves undone is shared by all.
@@ -82,7 +86,13 @@ def work(draw: Draw, level: int) -> Made:
         )
     )
     number = ("two", "three", "four")[count - 2]
-    for name, value in (("C", number.capitalize()), ("c", number), ("w", who), ("l", listed), ("s", later)):
+    for name, value in (
+        ("C", number.capitalize()),
+        ("c", number),
+        ("w", who),
+        ("l", listed),
+        ("s", later),
+    ):
         asked = asked.replace("{" + name + "}", value)
     asked += " Give an exact fraction or integer."
     code = (
@@ -93,7 +103,9 @@ def work(draw: Draw, level: int) -> Made:
 
 
 def mixture(draw: Draw, level: int) -> Made:
-    """Litres of a strong solution to add to a weak one for a wanted strength; built around the answer."""
+    """Litres of a strong solution to add to a weak one for a wanted strength; built around the
+    answer.
+    """
     weak = draw.between(1, 10 + 8 * level)
     strong = draw.between(weak + 10, 99)
     wanted = draw.between(weak + 1, strong - 1)
@@ -110,7 +122,14 @@ def mixture(draw: Draw, level: int) -> Made:
             "How many litres flowed in?",
         )
     )
-    pairs = (("s", strong), ("x", stuff), ("a", amount), ("w", weak), ("m", wanted), ("n", draw.pick(NAMES)))
+    pairs = (
+        ("s", strong),
+        ("x", stuff),
+        ("a", amount),
+        ("w", weak),
+        ("m", wanted),
+        ("n", draw.pick(NAMES)),
+    )
     for name, value in pairs:
         asked = asked.replace("{" + name + "}", str(value))
     asked += " Give an exact fraction or integer."

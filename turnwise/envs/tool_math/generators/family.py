@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
 
-from turnwise.envs.draw import Draw
+from turnwise.envs.seeding import Draw
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """One problem: what is asked, the exact answer, and a program that finds it from the numbers in the question.
+    """One problem: what is asked, the exact answer, and a program that finds it from the numbers in
+    the question.
 
-    The answer is computed as the problem is made, by another way than the program's wherever there is one (from the solution it was
-    built around, by a formula), so that running the program checks both.
+    The answer is computed as the problem is made, by another way than the program's wherever there
+    is one (from the solution it was built around, by a formula), so that running the program checks
+    both.
     """
 
     question: str
@@ -61,6 +63,14 @@ def polynomial(coefficients: list[int], name: str = "x") -> str:
     parts = ""
     for k, coefficient in enumerate(coefficients):
         power = degree - k
-        letter = "" if power == 0 else name if power == 1 else f"{name}^{{{power}}}" if power > 9 else f"{name}^{power}"
+        letter = (
+            ""
+            if power == 0
+            else name
+            if power == 1
+            else f"{name}^{{{power}}}"
+            if power > 9
+            else f"{name}^{power}"
+        )
         parts += term(coefficient, letter, first=not parts)
     return parts or "0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import gcd
 
-from turnwise.envs.draw import Draw
+from turnwise.envs.seeding import Draw
 from turnwise.envs.tool_math.generators.family import NAMES, Made, exact
 
 Point = tuple[int, int]
@@ -26,16 +26,22 @@ def _listed(points: list[Point]) -> str:
 
 
 def polygon(draw: Draw, level: int) -> Made:
-    """The area of a polygon around the origin, as a sum of triangles; the program uses the shoelace formula."""
+    """The area of a polygon around the origin, as a sum of triangles; the program uses the shoelace
+    formula.
+    """
     count = (3, 4, 5, 7, 10)[level - 1]
     size = (6, 10, 20, 50, 200)[level - 1]
-    # Corners in the order of their directions from the origin make a polygon that does not cross itself.
+    # Corners in the order of their directions from the origin make a polygon that does not cross
+    # itself.
     while True:
         corners = {(draw.between(-size, size), draw.between(-size, size)) for _ in range(count)}
         points = _around([point for point in sorted(corners) if point != (0, 0)])
         if len(points) == count:
             break
-    double = sum(abs(ax * by - bx * ay) for (ax, ay), (bx, by) in zip(points, points[1:] + points[:1], strict=True))
+    double = sum(
+        abs(ax * by - bx * ay)
+        for (ax, ay), (bx, by) in zip(points, points[1:] + points[:1], strict=True)
+    )
     asked = draw.pick(
         (
             "Find the area of the polygon with vertices {}, in this order.",
@@ -51,7 +57,9 @@ def polygon(draw: Draw, level: int) -> Made:
 
 
 def _around(points: list[Point]) -> list[Point]:
-    """Points by direction from the origin, in exact arithmetic; [] where the origin is outside of them or on an edge."""
+    """Points by direction from the origin, in exact arithmetic; [] where the origin is outside of
+    them or on an edge.
+    """
     from functools import cmp_to_key
 
     def half(point: Point) -> int:
@@ -61,7 +69,9 @@ def _around(points: list[Point]) -> list[Point]:
         return half(a) - half(b) or -_sign(a[0] * b[1] - a[1] * b[0])
 
     ordered = sorted(points, key=cmp_to_key(before))
-    turns = [a[0] * b[1] - a[1] * b[0] for a, b in zip(ordered, ordered[1:] + ordered[:1], strict=True)]
+    turns = [
+        a[0] * b[1] - a[1] * b[0] for a, b in zip(ordered, ordered[1:] + ordered[:1], strict=True)
+    ]
     return ordered if len(ordered) > 2 and all(turn > 0 for turn in turns) else []
 
 
@@ -72,7 +82,10 @@ def _sign(value: int) -> int:
 def lattice(draw: Draw, level: int) -> Made:
     """Lattice points strictly inside a triangle, by Pick's theorem; the program counts them."""
     points, double = _triangle(draw, (4, 8, 15, 40, 120)[level - 1])
-    edge = sum(gcd(bx - ax, by - ay) for (ax, ay), (bx, by) in zip(points, points[1:] + points[:1], strict=True))
+    edge = sum(
+        gcd(bx - ax, by - ay)
+        for (ax, ay), (bx, by) in zip(points, points[1:] + points[:1], strict=True)
+    )
     answer = (abs(double) - edge + 2) // 2
     asked = draw.pick(
         (
@@ -94,9 +107,14 @@ def lattice(draw: Draw, level: int) -> Made:
 
 
 def circle(draw: Draw, level: int) -> Made:
-    """The squared radius of the circle through three points, as a product of squared sides over sixteen squared areas."""
+    """The squared radius of the circle through three points, as a product of squared sides over
+    sixteen squared areas.
+    """
     points, double = _triangle(draw, (4, 7, 12, 30, 90)[level - 1])
-    sides = [(bx - ax) ** 2 + (by - ay) ** 2 for (ax, ay), (bx, by) in zip(points, points[1:] + points[:1], strict=True)]
+    sides = [
+        (bx - ax) ** 2 + (by - ay) ** 2
+        for (ax, ay), (bx, by) in zip(points, points[1:] + points[:1], strict=True)
+    ]
     answer = Fraction(sides[0] * sides[1] * sides[2], 4 * double * double)
     asked = draw.pick(
         (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from turnwise.envs.draw import Draw
+from turnwise.envs.seeding import Draw
 from turnwise.envs.tool_math.generators.family import NAMES, Made
 
 _PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47)
@@ -64,7 +64,8 @@ def modular_power(draw: Draw, level: int) -> Made:
             "What is the remainder when ${p}$ is divided by {m}?",
             "Find ${p} \\bmod {m}$.",
             "Compute the remainder of ${p}$ on division by {m}.",
-            draw.pick(NAMES) + " puts ${p}$ beads into bags of {m} each until fewer than {m} are left. How many are left?",
+            draw.pick(NAMES)
+            + " puts ${p}$ beads into bags of {m} each until fewer than {m} are left. How many are left?",
         )
     )
     question = asked.replace("{p}", f"{base}^{{{power}}}").replace("{m}", str(modulus))
@@ -79,7 +80,9 @@ def congruences(draw: Draw, level: int) -> Made:
     product = math.prod(moduli)
     hidden = draw.between(1, product)
     pairs = [(modulus, hidden % modulus) for modulus in moduli]
-    listed = ", ".join(f"{remainder} when divided by {modulus}" for modulus, remainder in pairs[:-1])
+    listed = ", ".join(
+        f"{remainder} when divided by {modulus}" for modulus, remainder in pairs[:-1]
+    )
     listed += f" and {pairs[-1][1]} when divided by {pairs[-1][0]}"
     asked = draw.pick(
         (
@@ -90,7 +93,11 @@ def congruences(draw: Draw, level: int) -> Made:
         )
     )
     tests = " and ".join(f"n % {modulus} == {remainder}" for modulus, remainder in pairs)
-    return Made(asked.replace("{}", listed), str(hidden), f"n = 1\nwhile not ({tests}):\n    n += 1\nprint(n)")
+    return Made(
+        asked.replace("{}", listed),
+        str(hidden),
+        f"n = 1\nwhile not ({tests}):\n    n += 1\nprint(n)",
+    )
 
 
 def common(draw: Draw, level: int) -> Made:
@@ -114,7 +121,11 @@ def common(draw: Draw, level: int) -> Made:
                 "How long, in centimetres, can the pieces be at most?",
             )
         )
-        return Made(asked.replace("{}", listed), str(largest), f"import math\nprint(math.gcd{tuple(numbers)})")
+        return Made(
+            asked.replace("{}", listed),
+            str(largest),
+            f"import math\nprint(math.gcd{tuple(numbers)})",
+        )
     least = numbers[0]
     for value in numbers[1:]:
         least = least // _gcd(least, value) * value
@@ -125,7 +136,9 @@ def common(draw: Draw, level: int) -> Made:
             "Lamps that flash every {} seconds flash together now. After how many seconds do they first flash together again?",
         )
     )
-    return Made(asked.replace("{}", listed), str(least), f"import math\nprint(math.lcm{tuple(numbers)})")
+    return Made(
+        asked.replace("{}", listed), str(least), f"import math\nprint(math.lcm{tuple(numbers)})"
+    )
 
 
 def _gcd(a: int, b: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import comb
 
-from turnwise.envs.draw import Draw
+from turnwise.envs.seeding import Draw
 from turnwise.envs.tool_math.generators.family import NAMES, Made, exact
 
 _AS_FRACTION = "Give an exact fraction in lowest terms."
@@ -16,13 +16,17 @@ def dice(draw: Draw, level: int) -> Made:
     count = draw.between(2, (2, 3, 4, 6, 12)[level - 1])
     sides = draw.between(4, (8, 10, 12, 20, 30)[level - 1])
     total = draw.between(count + 1, count * sides - 1)
-    ways = sum((-1) ** k * comb(count, k) * comb(total - sides * k - 1, count - 1) for k in range((total - count) // sides + 1))
+    ways = sum(
+        (-1) ** k * comb(count, k) * comb(total - sides * k - 1, count - 1)
+        for k in range((total - count) // sides + 1)
+    )
     answer = Fraction(ways, sides**count)
     asked = (
         draw.pick(
             (
                 "{c} fair dice with faces 1 to {s} are rolled. What is the probability that they add up to {t}? ",
-                draw.pick(NAMES) + " rolls {c} fair {s}-sided dice, numbered from 1. How likely is a total of exactly {t}? ",
+                draw.pick(NAMES)
+                + " rolls {c} fair {s}-sided dice, numbered from 1. How likely is a total of exactly {t}? ",
                 "Find the probability that the sum of {c} fair dice, each numbered 1 to {s}, is {t}. ",
             )
         )
@@ -40,7 +44,9 @@ def dice(draw: Draw, level: int) -> Made:
 
 
 def urn(draw: Draw, level: int) -> Made:
-    """The probability of exactly so many of one colour among balls drawn without putting back; the program draws one by one."""
+    """The probability of exactly so many of one colour among balls drawn without putting back; the
+    program draws one by one.
+    """
     most = (5, 8, 12, 25, 60)[level - 1]
     red, blue = draw.between(2, most), draw.between(2, most)
     drawn = draw.between(2, min(red + blue - 1, (2, 3, 4, 6, 10)[level - 1]))
@@ -53,14 +59,22 @@ def urn(draw: Draw, level: int) -> Made:
                 "A bag holds {r} {one} and {b} {other} balls. {d} are drawn at random without putting any "
                 "back. What is the probability that "
                 "exactly {w} are {one}? ",
-                draw.pick(NAMES) + " draws {d} balls at once from a box with {r} {one} and {b} {other} ones. "
+                draw.pick(NAMES)
+                + " draws {d} balls at once from a box with {r} {one} and {b} {other} ones. "
                 "How likely is it that {w} of them are {one}? ",
                 "From {r} {one} and {b} {other} socks, {d} are taken at random. Find the probability of exactly {w} {one} ones. ",
             )
         )
         + _AS_FRACTION
     )
-    for name, value in (("r", red), ("b", blue), ("d", drawn), ("w", wanted), ("one", one), ("other", other)):
+    for name, value in (
+        ("r", red),
+        ("b", blue),
+        ("d", drawn),
+        ("w", wanted),
+        ("one", one),
+        ("other", other),
+    ):
         asked = asked.replace("{" + name + "}", str(value))
     code = (
         "from fractions import Fraction\nfrom functools import cache\n\n@cache\ndef chance(red, blue, draws, wanted):\n"
@@ -76,11 +90,14 @@ def collector(draw: Draw, level: int) -> Made:
     """The expected number of packets until so many of n different cards are owned."""
     kinds = draw.between(3, (6, 10, 16, 30, 60)[level - 1])
     owned = draw.between(2, kinds)
-    # By the ratio of two products rather than a running sum: H(kinds) - H(kinds - owned) over a common denominator.
+    # By the ratio of two products rather than a running sum: H(kinds) - H(kinds - owned) over a
+    # common denominator.
     common = 1
     for left in range(kinds - owned + 1, kinds + 1):
         common *= left
-    answer = Fraction(kinds * sum(common // left for left in range(kinds - owned + 1, kinds + 1)), common)
+    answer = Fraction(
+        kinds * sum(common // left for left in range(kinds - owned + 1, kinds + 1)), common
+    )
     asked = (
         draw.pick(
             (

@@ -1,8 +1,10 @@
-"""Families of `reasoning-gym` (https://github.com/open-thought/reasoning-gym), for breadth: `reasoning_gym/<dataset>`.
+"""Families of `reasoning-gym` (https://github.com/open-thought/reasoning-gym), for breadth:
+`reasoning_gym/<dataset>`.
 
-Taken are those whose answer is one exact number, so that the grader here decides as theirs would; puzzles whose answer is a grid,
-a formula or one of many are left out. A level sets every attribute of the dataset's curriculum, as far as it goes. They come
-without a program. The questions are reasoning-gym's own, and change when it does: of all problems here, these alone depend on the
+Taken are those whose answer is one exact number, so that the grader here decides as theirs would;
+puzzles whose answer is a grid, a formula or one of many are left out. A level sets every attribute
+of the dataset's curriculum, as far as it goes. They come without a program. The questions are
+reasoning-gym's own, and change when it does: of all problems here, these alone depend on the
 version of another package.
 """
 
@@ -12,7 +14,7 @@ import importlib.util
 from functools import lru_cache
 from typing import Any
 
-from turnwise.envs.draw import Draw
+from turnwise.envs.seeding import Draw
 from turnwise.envs.tool_math import rational
 from turnwise.envs.tool_math.generators.family import Family, Made, exact
 from turnwise.errors import ConfigError, unknown
@@ -43,12 +45,16 @@ FAMILIES = tuple(PREFIX + name for name in DATASETS)
 
 
 def maker(family: str) -> Family:
-    """The family of a dataset. Raises `ConfigError` for one that is not taken, and without reasoning-gym."""
+    """The family of a dataset. Raises `ConfigError` for one that is not taken, and without
+    reasoning-gym.
+    """
     name = family.removeprefix(PREFIX)
     if name not in DATASETS:
         raise unknown("dataset", name, DATASETS, "the families of reasoning-gym")
     if importlib.util.find_spec("reasoning_gym") is None:
-        raise ConfigError(f"family {family!r} needs reasoning-gym: pip install 'turnwise[reasoning-gym]', or choose one of our own")
+        raise ConfigError(
+            f"family {family!r} needs reasoning-gym: pip install 'turnwise[reasoning-gym]', or choose one of our own"
+        )
 
     def make(draw: Draw, level: int) -> Made:
         for _ in range(100):
@@ -56,7 +62,9 @@ def maker(family: str) -> Family:
             found = rational.number(str(item["answer"]))
             if found is not None:
                 return Made(str(item["question"]).strip(), exact(found.value), "")
-        raise ConfigError(f"{family!r} made no problem with a number for an answer at level {level}: choose another family")
+        raise ConfigError(
+            f"{family!r} made no problem with a number for an answer at level {level}: choose another family"
+        )
 
     return make
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from turnwise.envs.draw import Draw
+from turnwise.envs.seeding import Draw
 from turnwise.envs.tool_math.generators.family import NAMES, Made, exact, signed, term
 
 
 def recurrence(draw: Draw, level: int) -> Made:
-    """A term of a linear recurrence of order two, modulo a number on high levels; by powers of its matrix, the program iterates."""
+    """A term of a linear recurrence of order two, modulo a number on high levels; by powers of its
+    matrix, the program iterates.
+    """
     p, q = draw.between(1, (2, 3, 5, 9, 20)[level - 1]), signed(draw, (2, 3, 5, 9, 20)[level - 1])
     first, second = draw.between(0, 9), draw.between(1, 9 * level)
     n = draw.between((4, 6, 10, 100, 1000)[level - 1], (8, 12, 25, 1000, 10**5)[level - 1])
@@ -17,7 +19,9 @@ def recurrence(draw: Draw, level: int) -> Made:
     answer = _term(p, q, first, second, n, modulus)
     rule = f"a_n = {term(p, 'a_{n-1}', first=True)}{term(q, 'a_{n-2}')}"
     given = f"$a_1 = {first}$, $a_2 = {second}$ and ${rule}$ for $n \\ge 3$"
-    wanted = f"the remainder of $a_{{{n}}}$ when divided by {modulus}" if modulus else f"$a_{{{n}}}$"
+    wanted = (
+        f"the remainder of $a_{{{n}}}$ when divided by {modulus}" if modulus else f"$a_{{{n}}}$"
+    )
     asked = draw.pick(
         (
             "A sequence is given by {g}. Find {w}.",
@@ -34,7 +38,12 @@ def _term(p: int, q: int, first: int, second: int, n: int, modulus: int) -> int:
     """a_n by squaring the companion matrix [[p, q], [1, 0]]."""
 
     def times(x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, ...]:
-        cells = (x[0] * y[0] + x[1] * y[2], x[0] * y[1] + x[1] * y[3], x[2] * y[0] + x[3] * y[2], x[2] * y[1] + x[3] * y[3])
+        cells = (
+            x[0] * y[0] + x[1] * y[2],
+            x[0] * y[1] + x[1] * y[3],
+            x[2] * y[0] + x[3] * y[2],
+            x[2] * y[1] + x[3] * y[3],
+        )
         return tuple(cell % modulus for cell in cells) if modulus else cells
 
     power: tuple[int, ...] = (1, 0, 0, 1)
@@ -59,7 +68,10 @@ def series(draw: Draw, level: int) -> Made:
         code = f"a, total = {start}, 0\nfor _ in range({count}):\n    total += a\n    a += {step}\nprint(total)"
     else:
         count = min(count, 6 * level)
-        start, ratio = signed(draw, 9), Fraction(signed(draw, 1 + level), draw.pick((1, 2, 3)) if level > 1 else 1)
+        start, ratio = (
+            signed(draw, 9),
+            Fraction(signed(draw, 1 + level), draw.pick((1, 2, 3)) if level > 1 else 1),
+        )
         ratio = ratio if ratio != 1 else Fraction(2)
         total = start * (ratio**count - 1) / (ratio - 1)
         kind, grows = "geometric", f"common ratio ${exact(ratio)}$"

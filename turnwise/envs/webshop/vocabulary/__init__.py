@@ -1,7 +1,9 @@
-"""What the products of the full catalogue can be: five departments, some 240 types, and what is said of them.
+"""What the products of the full catalogue can be: five departments, some 240 types, and what is
+said of them.
 
-The words stand in the TOML files beside this one. The three roles of attributes (qualities before the noun, parts after
-`with`, uses after `for`) are disjoint vocabularies, as in the official instructions. Everything is invented or generic.
+The words stand in the TOML files beside this one. The three roles of attributes (qualities before
+the noun, parts after `with`, uses after `for`) are disjoint vocabularies, as in the official
+instructions. Everything is invented or generic.
 """
 
 from __future__ import annotations
@@ -21,7 +23,10 @@ __all__ = ["Aisle", "Department", "OptionGroup", "departments", "generic"]
 @cache
 def departments() -> tuple[Department, ...]:
     """All departments, read once."""
-    groups = {key: OptionGroup(entry["name"], words(entry["values"]), entry["weight"]) for key, entry in _read("options").items()}
+    groups = {
+        key: OptionGroup(entry["name"], words(entry["values"]), entry["weight"])
+        for key, entry in _read("options").items()
+    }
     return tuple(_department(_read(name), groups) for name in NAMES)
 
 

@@ -1,4 +1,6 @@
-"""The shape of the vocabulary: a department holds aisles, an aisle holds types of products and what fits them."""
+"""The shape of the vocabulary: a department holds aisles, an aisle holds types of products and what
+fits them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,19 @@ _IRREGULAR = {
     "cookies": "cookie", "mice": "mouse", "jerkies": "jerky", "gummies": "gummy candy", "chinos": "chino pants", "hoses": "hose",
     "hoodies": "hoodie", "beanies": "beanie", "scarves": "scarf", "brownies": "brownie", "eyelashes": "eyelashes",
 }  # fmt: skip
-_SAME = frozenset(["sunglasses", "leggings", "binoculars", "joggers", "shorts", "trunks", "pants", "headphones", "earbuds"])
+_SAME = frozenset(
+    [
+        "sunglasses",
+        "leggings",
+        "binoculars",
+        "joggers",
+        "shorts",
+        "trunks",
+        "pants",
+        "headphones",
+        "earbuds",
+    ]
+)
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -25,7 +39,9 @@ def singular(plural: str) -> str:
         pass
     elif last.endswith("ies"):
         last = last[:-3] + "y"
-    elif last.endswith(("ses", "xes", "ches", "shes")) and not last.endswith(("cases", "vases", "blouses")):
+    elif last.endswith(("ses", "xes", "ches", "shes")) and not last.endswith(
+        ("cases", "vases", "blouses")
+    ):
         last = last[:-2]
     else:
         last = last[:-1]
@@ -62,7 +78,9 @@ class Aisle:
 
 @dataclass(frozen=True, slots=True)
 class Department:
-    """A top category with its laws of price and of options (measured on the official 1,000 products)."""
+    """A top category with its laws of price and of options (measured on the official 1,000
+    products).
+    """
 
     name: str
     share: float

@@ -1,0 +1,151 @@
+"""Measure the house rules: modules, circles, names, line lengths, and the road to the gradient.
+
+    python scripts/house.py            # print every figure and every offender
+    python scripts/house.py --check    # the same; exit status 1 when a limit is broken
+
+`tests/test_layers.py` reads the same functions, so that a figure printed here is a figure tested.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "turnwise"
+NOT_OURS = ("pocketkit-1.0",)
+"""Folders inside the package that are data: the toy repository that SWE tasks repair."""
+MAX_LINE_CHARS = 100
+MAX_FILE_LINES = 450
+MAX_MEDIAN_LINES = 130
+MAX_ROAD_FILES = 20
+MAX_SHARED_CLASS_NAMES = 5
+SHARED_CLASS_NAMES: dict[str, str] = {}
+"""Class names that stand in more than one module, each with the reason."""
+ROAD_START, ROAD_END = "turnwise.envs.base", "turnwise.training.learner"
+
+Graph = Mapping[str, frozenset[str]]
+
+
+def sources(folder: Path = PACKAGE) -> dict[str, Path]:
+    """Module name -> file, for every module under `folder`."""
+    files = (p for p in sorted(folder.rglob("*.py")) if not set(NOT_OURS) & set(p.parts))
+    return {module_of(path, folder.parent): path for path in files}
+
+
+def module_of(path: Path, root: Path = ROOT) -> str:
+    """The dotted name of a file; a package's name for its `__init__.py`."""
+    parts = path.relative_to(root).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(tree: ast.AST, module: str, is_package: bool) -> Iterator[tuple[str, str | None]]:
+    """Every (module, name) imported anywhere: deferred and type-only imports included."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            start = node.module or ""
+            if node.level:
+                parts = module.split(".")
+                parts = parts[: len(parts) - node.level + is_package]
+                start = ".".join([*parts, *([start] if start else [])])
+            yield from ((start, alias.name) for alias in node.names)
+
+
+def graph_of(files: Mapping[str, Path]) -> Graph:
+    """Module -> the modules of the package that it imports."""
+    graph: dict[str, frozenset[str]] = {}
+    for module, path in files.items():
+        found = set()
+        tree = ast.parse(path.read_text(encoding="utf8"))
+        for start, name in imports(tree, module, path.name == "__init__.py"):
+            target = f"{start}.{name}" if f"{start}.{name}" in files else start
+            if target in files and target != module:
+                found.add(target)
+        graph[module] = frozenset(found)
+    return graph
+
+
+def circles(graph: Graph) -> list[list[str]]:
+    """Sets of modules that import each other in a circle (strongly connected components)."""
+    index: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(module: str) -> None:
+        index[module] = lowest[module] = len(index)
+        stack.append(module)
+        for target in graph[module]:
+            if target not in index:
+                visit(target)
+                lowest[module] = min(lowest[module], lowest[target])
+            elif target in stack:
+                lowest[module] = min(lowest[module], index[target])
+        if lowest[module] == index[module]:
+            part = stack[stack.index(module) :]
+            del stack[stack.index(module) :]
+            if len(part) > 1:
+                found.append(sorted(part))
+
+    for module in graph:
+        if module not in index:
+            visit(module)
+    return found
+
+
+def defined(tree: ast.Module) -> set[str]:
+    """Top-level names that a module defines."""
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
+    return names
+
+
+def name_clashes(files: Mapping[str, Path]) -> list[str]:
+    """Modules that share their name with something that they, or their package, export."""
+    clashes = []
+    for module, path in files.items():
+        tree = ast.parse(path.read_text(encoding="utf8"))
+        names = defined(tree)
+        if module.rpartition(".")[2] in names:
+            clashes.append(f"{module} defines a name like its own")
+        if path.name == "__init__.py":
+            for node in tree.body:
+                if isinstance(node, ast.ImportFrom):
+                    for alias in node.names:
+                        if f"{node.module}.{alias.name}" not in files:
+                            names.add(alias.asname or alias.name)
+            clashes += [f"{module}.{n} is a module and a name" for n in sorted(names) if f"{module}.{n}" in files]
+    return clashes
+
+
+def shared_class_names(files: Mapping[str, Path]) -> dict[str, list[str]]:
+    """Class names that stand in more than one module."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for module, path in files.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(module)
+    return {name: where for name, where in sorted(places.items()) if len(where) > 1}
+
+
+def long_lines(folders: Sequence[Path]) -> list[str]:
+    """`file:line` of every line of Python over the limit."""
+    found = []
+    for path in sorted(p for folder in folders for p in folder.rglob("*.py")):
+        for number, line in enumerate(path.read_text(encoding="utf8").splitlines(), 1):
+            if len(line) > MAX_LINE_CHARS:
+                found.append(f"{path.relative_to(ROOT)}:{number}")
+    return found

@@ -1,0 +1,238 @@
+"""AEPO: agentic entropy-balanced policy optimisation. ARPO with a budget, a penalty, and losses
+that mind entropy.
+
+G. Dong et al., "Agentic Entropy-Balanced Policy Optimization", arXiv 2510.14545.
+
+    (a) one rollout first;  m = k sigmoid(beta (H_first turn - mean H of later turns)) from the
+    beginning, k - m branches (b) P_t = (alpha + gamma dH_t) (1 - Phat(l)),  l: branchings in a row
+    just before t;  Phat(l) = min(1, penalty * l) (c) clip with kept gradients:  min(w A, clip(w, 1
+    - low, (1 + high) / sg(w) * w) A): PPO's value everywhere, but where
+        w > 1 + high and A > 0 the gradient is (1 + high) grad log pi and not 0
+    (d) A_t = A_i (1 + a z(H_t)),  z: the token's entropy, standardised over the batch
+
+Fidelity:
+    From notes whose equations are identical (the paper's body was not read) and a redistributed
+    copy of the code. Our reading: (a) H is measured on the first turn and on the turns after it;
+    the paper's budget is exact, rounded, within [1, k] (`budget="code"`: the integer part plus
+    one). (b) l is counted along a trajectory's own past, its parents' included, and Phat is linear
+    with slope 0.05, which the code has; its form of P is another (`1 - alpha / (1 - 0.05 l) + gamma
+    dH`) and is not offered. (c) dual clip 3 for A < 0, as in the code. (d) statistics over the
+    whole batch, the weight never below 0; in every released script entropy was not computed and (d)
+    silently did nothing: here the recipe requires it. alpha, beta, gamma and a are the scripts';
+    those of the paper are not known.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from turnwise.algorithms.credit_batch import CreditBatch, CreditPart
+from turnwise.algorithms.options import (
+    InvalidRule,
+    MismatchRule,
+    correction,
+    equal_groups,
+    invalid,
+    penalties,
+    reward_weights,
+)
+from turnwise.algorithms.parts.advantage import PeerAdvantage
+from turnwise.algorithms.parts.aggregate import Mean
+from turnwise.algorithms.parts.branching import Entropy, branched, member, refill, wants
+from turnwise.algorithms.parts.ratio import Ratio
+from turnwise.algorithms.parts.strategy import Branch
+from turnwise.algorithms.parts.surrogate import Term
+from turnwise.algorithms.recipes import Recipe
+from turnwise.algorithms.reducer import Reducer
+from turnwise.algorithms.streams import Batch
+from turnwise.errors import ConfigError
+from turnwise.records import Group, TaskId, Trajectory
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class BalancedBudget:
+    """The strategy (a) and (b): `total` is k."""
+
+    total: int = 16
+    copies: int = 1
+    alpha: float = 0.5
+    gamma: float = 0.2
+    beta: float = 0.5
+    penalty: float = 0.05
+    rule: Literal["bernoulli", "threshold"] = "bernoulli"
+    tau: float = 0.5
+    budget: Literal["round", "code"] = "round"
+    entropy: Entropy = field(default_factory=Entropy)
+    branches = True
+    requirements = frozenset({"rollout:entropy"})
+
+    def __post_init__(self) -> None:
+        if self.total < 1 or self.copies < 1:
+            raise ConfigError(
+                f"a budget of {self.total} rollouts with {self.copies} copies a branch is none: give 1 or more"
+            )
+
+    def start(self, task: TaskId) -> int:
+        return 1
+
+    def globals(self, first: Trajectory) -> int:
+        """m: how many rollouts begin at the beginning, from what the first of them was like."""
+        later = [self.entropy(turn.entropies) for turn in first.turns[1:]]
+        gap = self.entropy(first.turns[0].entropies) - sum(later) / len(later) if later else 0.0
+        share = self.total / (1.0 + math.exp(-self.beta * gap))
+        return min(self.total, max(1, int(share) + 1 if self.budget == "code" else round(share)))
+
+    def before_step(self, group: Group, uid: str, entropies: Sequence[float]) -> int:
+        first, own = group.trajectories[0], member(group, uid)
+        if uid == first.uid or not own.turns or not first.turns:
+            return 0  # the first one is watched, not branched
+        left = min(
+            self.total - self.globals(first) - branched(group), self.total - len(group.trajectories)
+        )
+        if left <= 0 or not wants(
+            self.rule, self.tau, self.probability(group, own, entropies), uid, len(own.turns)
+        ):
+            return 0
+        return min(left, self.copies)
+
+    def probability(self, group: Group, own: Trajectory, entropies: Sequence[float]) -> float:
+        """P of branching before the turn that was written with these entropies."""
+        rise = self.entropy(entropies) - self.entropy(own.turns[0].entropies)
+        free = 1.0 - min(1.0, self.penalty * in_a_row(group, own))
+        return min(1.0, max(0.0, (self.alpha + self.gamma * rise) * free))
+
+    def after_turn(self, group: Group, uid: str) -> Sequence[Branch]:
+        return ()
+
+    def after_trajectory(self, group: Group, uid: str) -> Sequence[Branch]:
+        first = group.trajectories[0]
+        if len(group.trajectories) == 1 and first.turns:
+            return [Branch(uid, 0)] * (self.globals(first) - 1) or refill(group, uid, self.total)
+        return refill(group, uid, self.total)
+
+
+def in_a_row(group: Group, own: Trajectory) -> int:
+    """At how many turns in a row, up to the last one played, the trajectory or those it came from
+    branched.
+    """
+    points = {t.parent for t in group.trajectories if t.parent is not None}
+    known = {t.uid: t for t in group.trajectories}
+    count = 0
+    for turn in range(len(own.turns) - 1, 0, -1):
+        holder = own
+        while holder.parent is not None and turn < holder.parent[1]:
+            holder = known[holder.parent[0]]
+        # A branch before `turn` is written down by its child as (holder, turn); a child's own first
+        # turn is the same point.
+        if (holder.uid, turn) not in points and (holder.parent is None or holder.parent[1] != turn):
+            break
+        count += 1
+    return count
+
+
+@dataclass(frozen=True, slots=True)
+class KeepsGradient:
+    """The clip (c). Reports `clip_share` (tokens whose gradient is 0) and `kept_share` (those whose
+    ratio alone was bounded).
+    """
+
+    low: float = 0.2
+    high: float = 0.2
+    dual: float | None = 3.0
+    requirements = frozenset({"ratio"})
+
+    def __call__(self, batch: Batch, log_ratio: torch.Tensor) -> Term:
+        ratio, advantage = log_ratio.exp(), batch.streams["advantage"]
+        upper = (1 + self.high) / ratio.detach() * ratio
+        objective = (ratio * advantage).minimum(
+            ratio.minimum(upper).clamp(min=1 - self.low) * advantage
+        )
+        lost = (advantage < 0) & (ratio < 1 - self.low)
+        if self.dual is not None:
+            floor = (self.dual * advantage).where(advantage < 0, objective)
+            lost = lost | (floor > objective)
+            objective = objective.maximum(floor)
+        kept = (advantage > 0) & (ratio > 1 + self.high)
+        shown = {"clip_share": lost.to(ratio.dtype), "kept_share": kept.to(ratio.dtype)}
+        return Term(-objective, shown)
+
+
+@dataclass(frozen=True, slots=True)
+class EntropyAware:
+    """The reweighter (d): advantage times max(0, 1 + a z(H)), over the entropies of the policy that
+    wrote the tokens.
+    """
+
+    a: float = 0.2
+    ddof: int = 1
+    requirements = frozenset({"rollout:entropy"})
+
+    def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
+        entropy = batch.recorded("entropy")
+        own = entropy[batch.mask]
+        mean, deviation = reducer.mean(own), reducer.std(own, self.ddof)
+        equal = not reducer.maximum(own) > reducer.minimum(
+            own
+        )  # noise of the mean over no deviation is no entropy
+        z = (entropy - mean) / (1.0 if equal else deviation)
+        return batch.write(advantage=batch.tokens["advantage"] * np.maximum(0.0, 1.0 + self.a * z))
+
+
+def recipe(
+    total: int = 16,
+    copies: int = 1,
+    alpha: float = 0.5,
+    gamma: float = 0.2,
+    beta: float = 0.5,
+    penalty: float = 0.05,
+    rule: Literal["bernoulli", "threshold"] = "bernoulli",
+    tau: float = 0.5,
+    budget: Literal["round", "code"] = "round",
+    window: int = 20,
+    vocabulary: int = 151_936,
+    entropy_reduction: Literal["mean", "sum"] = "mean",
+    a: float = 0.2,
+    ddof: int = 1,
+    clip: float = 0.2,
+    clip_high: float | None = None,
+    dual_clip: float | None = 3.0,
+    kl: float = 0.0,
+    kl_estimator: Literal["k1", "k2", "k3"] = "k3",
+    entropy_bonus: float = 0.0,
+    aggregate: Literal["token", "turn", "trajectory"] = "token",
+    drop_equal_groups: bool = False,
+    invalid_penalty: float = 0.0,
+    truncate_mismatch: float | None = None,
+    mismatch: MismatchRule | None = None,
+    invalid_rule: InvalidRule = "invalid",
+    success_reward: float | None = None,
+) -> Recipe:
+    """AEPO. `total` is the budget k, `vocabulary` the model's. See `options` for the settings that
+    recipes share.
+    """
+    unsure = Entropy(window, vocabulary, entropy_reduction)
+    aware: tuple[CreditPart, ...] = (EntropyAware(a, ddof),) if a else ()
+    return Recipe(
+        name="aepo",
+        strategy=BalancedBudget(
+            total, copies, alpha, gamma, beta, penalty, rule, tau, budget, unsure
+        ),
+        filters=equal_groups(drop_equal_groups),
+        shapers=invalid(invalid_penalty, invalid_rule),
+        rewards=reward_weights(invalid_penalty, success_reward),
+        advantage=PeerAdvantage(ddof=ddof),
+        reweighters=aware,
+        ratio=Ratio("token"),
+        surrogate=KeepsGradient(clip, clip if clip_high is None else clip_high, dual_clip),
+        aggregate=Mean(aggregate),
+        regularisers=penalties(kl, kl_estimator, entropy_bonus),
+        mismatch=correction(truncate_mismatch, mismatch),
+    )

@@ -1,0 +1,105 @@
+"""DAPO: GRPO with four repairs for long answers.
+
+Q. Yu et al., "DAPO: An Open-Source LLM Reinforcement Learning System at Scale", arXiv 2503.14476.
+
+    clip-higher        clip(w_t, 1 - 0.2, 1 + 0.28)
+    dynamic sampling   groups of equal returns are dropped and others drawn until the batch is full
+    token-level loss   every token of the batch counts alike
+    overlong shaping   with L_max and a buffer b: reward 0 up to L_max - b tokens, then falling linearly to -1 at L_max
+
+Fidelity:
+    Certain: all four, and no KL. The paper's values of L_max and b (20,480 and 4,096) belong to its
+    models, so here the penalty is off unless `max_length` is given.
+    Our reading: the length of an episode is what the policy wrote in all its turns; the penalty is
+    paid in its last turn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from turnwise.algorithms.credit_batch import CreditBatch, CreditPart
+from turnwise.algorithms.options import (
+    InvalidRule,
+    MismatchRule,
+    correction,
+    invalid,
+    penalties,
+    reward_weights,
+    solved_or_env,
+)
+from turnwise.algorithms.parts.advantage import PeerAdvantage
+from turnwise.algorithms.parts.aggregate import Mean
+from turnwise.algorithms.parts.filters import DropEqualGroups
+from turnwise.algorithms.parts.ratio import Ratio
+from turnwise.algorithms.parts.sampler import Dynamic, Uniform
+from turnwise.algorithms.parts.surrogate import Clip
+from turnwise.algorithms.recipes import Recipe
+from turnwise.algorithms.reducer import Reducer
+from turnwise.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Overlong:
+    """The soft penalty on long episodes, as the component `overlong`, in [-1, 0], in the last turn."""
+
+    max_length: int
+    buffer: int
+    requirements = frozenset[str]()
+    provides = frozenset({"reward:overlong"})
+
+    def __post_init__(self) -> None:
+        if not 0 < self.buffer <= self.max_length:
+            raise ConfigError(
+                f"a buffer of {self.buffer} tokens does not fit in {self.max_length}: give 0 < buffer <= max_length"
+            )
+
+    def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
+        tokens = np.bincount(batch.owner, batch.length, minlength=len(batch.trajectories))
+        penalty = -np.clip((tokens - (self.max_length - self.buffer)) / self.buffer, 0.0, 1.0)
+        column = np.zeros(len(batch.turns))
+        if len(column):
+            last = np.append(np.diff(batch.owner) != 0, True)
+            column[last] = penalty[batch.owner[last]]
+        return replace(batch, rewards={**batch.rewards, "overlong": column})
+
+
+def recipe(
+    clip: float = 0.2,
+    clip_high: float = 0.28,
+    dual_clip: float | None = None,
+    dynamic_sampling: bool = True,
+    max_length: int | None = None,
+    buffer: int = 4096,
+    ddof: int = 1,
+    entropy_bonus: float = 0.0,
+    invalid_penalty: float = 0.0,
+    truncate_mismatch: float | None = None,
+    mismatch: MismatchRule | None = None,
+    invalid_rule: InvalidRule = "invalid",
+    success_reward: float | None = None,
+) -> Recipe:
+    """DAPO. `max_length` and `buffer` are in tokens of an episode; see `options` for the settings
+    that recipes share.
+    """
+    overlong: tuple[CreditPart, ...] = (
+        () if max_length is None else (Overlong(max_length, min(buffer, max_length)),)
+    )
+    rewards = reward_weights(invalid_penalty, success_reward) | (
+        {"overlong": 1.0} if overlong else {}
+    )
+    return Recipe(
+        name="dapo",
+        sampler=Dynamic(compared=solved_or_env(success_reward)) if dynamic_sampling else Uniform(),
+        filters=(DropEqualGroups(),) if dynamic_sampling else (),
+        shapers=(*invalid(invalid_penalty, invalid_rule), *overlong),
+        rewards=rewards,
+        advantage=PeerAdvantage(ddof=ddof),
+        ratio=Ratio("token"),
+        surrogate=Clip(clip, clip_high, dual_clip),
+        aggregate=Mean("token"),
+        regularisers=penalties(0.0, "k3", entropy_bonus),
+        mismatch=correction(truncate_mismatch, mismatch),
+    )

@@ -1,0 +1,57 @@
+"""Duration-aware gradients: an act counts by the time it took.
+
+"Reinforcement Learning for Machine Learning Engineering Agents", arXiv 2509.01684.
+
+    grad J = E sum_k (dt_k / mean dt) A_k grad log pi(a_k)
+
+Where many actors run at once, quick acts finish more often and would be learned from more often
+than they were chosen.
+
+Fidelity:
+    Second-hand (abstract and descriptions; no code was released). Over which acts the mean is taken
+    is not said: the batch by default (`over="group"`: the task's). dt is `Turn.wall_seconds`. The
+    paper's partial credit from instrumented scripts belongs to an environment. Note that measured
+    seconds make a run no function of its seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from turnwise.algorithms.credit_batch import CreditBatch
+from turnwise.algorithms.options import extends
+from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.recipes import Recipe
+from turnwise.algorithms.reducer import Reducer
+
+
+@dataclass(frozen=True, slots=True)
+class ByDuration:
+    """Multiplies the advantage of each turn by its duration over the mean duration of the policy's
+    turns.
+    """
+
+    over: Literal["batch", "group"] = "batch"
+    requirements = frozenset[str]()
+
+    def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
+        acted = batch.length > 0
+        seconds = np.array([turn.wall_seconds for turn in batch.turns], dtype=np.float64)
+        overall = reducer.mean(seconds[acted])
+        mean = np.full(len(seconds), overall)
+        if self.over == "group" and len(seconds):
+            group = batch.group[batch.owner]
+            mean = (np.bincount(group, seconds * acted) / np.maximum(np.bincount(group, acted), 1))[
+                group
+            ]
+        factor = np.divide(seconds, mean, out=np.ones_like(seconds), where=mean > 0)
+        return batch.write(advantage=batch.tokens["advantage"] * batch.spread(factor))
+
+
+@extends(grpo.recipe)
+def recipe(over: Literal["batch", "group"] = "batch", **shared: Any) -> Recipe:
+    """GRPO with duration-aware weights; see `grpo` for the other settings."""
+    return replace(grpo.recipe(**shared), name="duration", reweighters=(ByDuration(over),))

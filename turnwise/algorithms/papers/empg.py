@@ -1,0 +1,114 @@
+"""EMPG: entropy-modulated policy gradients.
+
+J. Wang et al., "Harnessing Uncertainty: Entropy-Modulated Policy Gradients for Long-Horizon LLM
+Agents", arXiv 2509.09265.
+
+    H_t      mean entropy of the tokens of step t, under the policy that wrote them; min-max over the batch: h_t
+    g(t)   = exp(-k h_t) / mean over the batch's steps of exp(-k h)                 self-calibrating scale (eq. 10)
+    f(t)   = exp(-k' h_t)                                                           future clarity (eq. 11)
+    A_t    = A_i g(t) + zeta f(t + 1),  less its mean over the batch's steps        (eqs. 7 and 8; no bonus after the last step)
+
+Fidelity:
+    Certain: the equations and their order, from the authors' pseudocode; epsilon 1e-8.
+    Our reading: a step is a turn, its tokens are those the policy wrote, and the batch is the whole
+    rollout batch, so that nothing depends on mini-batches. zeta is 0.05 after the grid search of a
+    replication (ARLArena), which also found no gain over GRPO on ALFWorld; the pseudocode's default
+    is 0.1.
+    Trap: a group of equal returns has advantages of 0 before and of zeta's size after.
+    `equal_groups="bonus"` is that formula; `"zero"` takes such groups out first, and is the default
+    on DAPO, which drops them anyway.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from turnwise.algorithms.credit_batch import CreditBatch
+from turnwise.algorithms.options import (
+    InvalidRule,
+    MismatchRule,
+    correction,
+    invalid,
+    penalties,
+    reward_weights,
+    solved_or_env,
+)
+from turnwise.algorithms.parts.advantage import PeerAdvantage
+from turnwise.algorithms.parts.aggregate import Mean
+from turnwise.algorithms.parts.filters import DropEqualGroups
+from turnwise.algorithms.parts.ratio import Ratio
+from turnwise.algorithms.parts.sampler import Dynamic, Uniform
+from turnwise.algorithms.parts.surrogate import Clip
+from turnwise.algorithms.recipes import Recipe
+from turnwise.algorithms.reducer import Reducer
+
+
+@dataclass(frozen=True, slots=True)
+class EntropyModulation:
+    """Scales each step's advantage by its certainty, adds a bonus for a clear next step, and
+    centres over all steps.
+    """
+
+    k: float = 1.0
+    k_future: float = 1.0
+    zeta: float = 0.05
+    epsilon: float = 1e-8
+    requirements = frozenset({"rollout:entropy"})
+
+    def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
+        step = batch.length > 0
+        entropy = batch.turn_mean(batch.recorded("entropy"))[step]
+        low, high = reducer.minimum(entropy), reducer.maximum(entropy)
+        normal = (entropy - low) / (high - low + self.epsilon)
+        scale = np.exp(-self.k * normal)
+        own = (
+            batch.turn_mean(batch.tokens["advantage"])[step] * scale / (reducer.mean(scale) or 1.0)
+        )
+        followed = batch.owner[step][:-1] == batch.owner[step][1:]
+        own[:-1] += np.where(followed, self.zeta * np.exp(-self.k_future * normal[1:]), 0.0)
+        wide = np.zeros(len(batch.turns))
+        wide[step] = own - reducer.mean(own)
+        return batch.write(advantage=batch.spread(wide))
+
+
+def recipe(
+    base: Literal["grpo", "dapo"] = "grpo",
+    k: float = 1.0,
+    k_future: float = 1.0,
+    zeta: float = 0.05,
+    equal_groups: Literal["bonus", "zero"] | None = None,
+    ddof: int = 1,
+    clip: float = 0.2,
+    clip_high: float | None = None,
+    kl: float = 0.0,
+    kl_estimator: Literal["k1", "k2", "k3"] = "k3",
+    entropy_bonus: float = 0.0,
+    aggregate: Literal["token", "turn", "trajectory"] | None = None,
+    invalid_penalty: float = 0.0,
+    truncate_mismatch: float | None = None,
+    mismatch: MismatchRule | None = None,
+    invalid_rule: InvalidRule = "invalid",
+    success_reward: float | None = None,
+) -> Recipe:
+    """EMPG on GRPO, or on DAPO (clip-higher, dynamic sampling, token mean); see `options` for what
+    recipes share.
+    """
+    dapo = base == "dapo"
+    drop = (equal_groups or ("zero" if dapo else "bonus")) == "zero"
+    return Recipe(
+        name="empg",
+        sampler=Dynamic(compared=solved_or_env(success_reward)) if dapo else Uniform(),
+        filters=(DropEqualGroups(),) if drop else (),
+        shapers=invalid(invalid_penalty, invalid_rule),
+        rewards=reward_weights(invalid_penalty, success_reward),
+        advantage=PeerAdvantage(ddof=ddof),
+        reweighters=(EntropyModulation(k, k_future, zeta),),
+        ratio=Ratio("token"),
+        surrogate=Clip(clip, clip_high if clip_high is not None else 0.28 if dapo else clip),
+        aggregate=Mean(aggregate or ("token" if dapo else "trajectory")),
+        regularisers=penalties(kl, kl_estimator, entropy_bonus),
+        mismatch=correction(truncate_mismatch, mismatch),
+    )

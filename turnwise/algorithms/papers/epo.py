@@ -1,0 +1,158 @@
+"""EPO: entropy regularisation that is held to its own history.
+
+"EPO: Entropy-regularized Policy Optimization for LLM Agents Reinforcement Learning", arXiv
+2509.22576.
+
+    L   = L_policy - lambda (H - beta_k S)           H: mean entropy over the batch's turns
+    S   = mean over turns of alpha ( [low h_t - H_t]_+ + [H_t - high h_t]_+ )          h_t: mean entropy of turn t in earlier
+    steps beta_k = 1 - 0.2 (1 - e^(-2 p)) in the first half of training, then 0.8 e^(-3 p)          p: the share of training
+    that is done
+
+Fidelity:
+    Trap: paper and code make S a constant alpha outside of the band and 0 inside, which is
+    piecewise constant and has no gradient; the released loss moves weights as a plain entropy bonus
+    does. This is its differentiable form, a hinge. Certain (code): lambda 1e-3, low 0, high 2,
+    alpha 0.1 (0.05 on ScienceWorld), penalty from a turn on (`from_turn`; half of the turn limit
+    there), beta's schedule, which falls; third parties describe one that rises. `beta="constant"`
+    is 1.
+    What is per step: h_t is kept by turn index over all steps so far, in the controller's memory,
+    from the entropies that the engine recorded; it is saved with checkpoints and is the same for
+    all mini-batches of a step. In the first step, and at a turn that nobody has reached before,
+    there is no h_t and no penalty. H and S have the weights of the policy's loss: every turn alike
+    by default.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from turnwise.algorithms.credit_batch import CreditBatch
+from turnwise.algorithms.options import extends
+from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.parts.controller import Control
+from turnwise.algorithms.parts.ratio import pool
+from turnwise.algorithms.parts.surrogate import Term
+from turnwise.algorithms.recipes import Recipe
+from turnwise.algorithms.reducer import Reducer
+from turnwise.algorithms.streams import Batch
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class TurnIndex:
+    """Writes `turn_index`: which turn of its trajectory a token belongs to, from 0."""
+
+    requirements = frozenset[str]()
+    provides = frozenset({"stream:turn_index"})
+
+    def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
+        return batch.write(turn_index=batch.spread(batch.index.astype(np.float64)))
+
+
+@dataclass(frozen=True, slots=True)
+class Smoothed:
+    """-coefficient (H - beta * alpha * how far H is outside of [low h, high h]). Reports `outside`,
+    the share outside.
+
+    Reads from `Batch.scalars` the number `epo_beta` and `epo_history:K` for the turns K that have a
+    history.
+    """
+
+    coefficient: float = 1e-3
+    alpha: float = 0.1
+    low: float = 0.0
+    high: float = 2.0
+    from_turn: int = 0
+    level: Literal["turn", "token"] = "turn"
+
+    @property
+    def requirements(self) -> frozenset[str]:
+        return frozenset(
+            {"entropy", "stream:turn_index"} | ({"span:turn"} if self.level == "turn" else set())
+        )
+
+    def __call__(self, batch: Batch) -> Term:
+        assert batch.entropy is not None
+        entropy = pool(batch.entropy, batch, self.level)
+        index = batch.streams["turn_index"].long()
+        history, known = entropy.detach() * 0.0, entropy.detach() * 0.0
+        for k in index.unique().tolist():
+            if k >= self.from_turn and f"epo_history:{k}" in batch.scalars:
+                history[index == k] = batch.scalars[f"epo_history:{k}"]
+                known[index == k] = 1.0
+        distance = known * (
+            (self.low * history - entropy).relu() + (entropy - self.high * history).relu()
+        )
+        smooth = batch.scalars.get("epo_beta", 1.0) * self.alpha * distance
+        shown = {
+            "outside": (distance.detach() > 0).to(entropy.dtype),
+            "entropy": batch.entropy.detach(),
+        }
+        return Term(-self.coefficient * (entropy - smooth), shown)
+
+
+@dataclass(frozen=True, slots=True)
+class EntropyHistory:
+    """Keeps the sum and the number of recorded turn entropies by turn index, and gives their means
+    and beta to the step.
+    """
+
+    beta: Literal["code", "constant"] = "code"
+    requirements = frozenset({"metrics:turn_entropy"})
+
+    def __call__(self, step: int, steps: int, metrics: Mapping[str, float]) -> Control:
+        memory = {name: value for name, value in metrics.items() if name.startswith("epo_")}
+        numbers = {
+            name.partition(":")[2]: value
+            for name, value in memory.items()
+            if name.startswith("epo_count:")
+        }
+        history = {
+            f"epo_history:{k}": memory[f"epo_sum:{k}"] / number
+            for k, number in numbers.items()
+            if number
+        }
+        for name, value in metrics.items():
+            if name.startswith(("entropy_sum:", "entropy_count:")):
+                kept = name.replace("entropy_", "epo_")
+                memory[kept] = memory.get(kept, 0.0) + value
+        return Control(
+            scalars={**history, "epo_beta": schedule(step / steps) if self.beta == "code" else 1.0},
+            memory=memory,
+        )
+
+
+def schedule(share: float) -> float:
+    """beta of the released code after a share of training; it falls, with a jump in the middle."""
+    return 1 - 0.2 * (1 - math.exp(-2 * share)) if share < 0.5 else 0.8 * math.exp(-3 * share)
+
+
+@extends(grpo.recipe, without=("entropy_bonus",))
+def recipe(
+    coefficient: float = 1e-3,
+    alpha: float = 0.1,
+    low: float = 0.0,
+    high: float = 2.0,
+    from_turn: int = 0,
+    level: Literal["turn", "token"] = "turn",
+    beta: Literal["code", "constant"] = "code",
+    aggregate: Literal["token", "turn", "trajectory"] = "turn",
+    **shared: Any,
+) -> Recipe:
+    """EPO on GRPO; see `grpo` for the other settings."""
+    base = grpo.recipe(aggregate=aggregate, **shared)
+    smoothed = Smoothed(coefficient, alpha, low, high, from_turn, level)
+    return replace(
+        base,
+        name="epo",
+        reweighters=(TurnIndex(),),
+        regularisers=(*base.regularisers, smoothed),
+        controller=EntropyHistory(beta),
+    )

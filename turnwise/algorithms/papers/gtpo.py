@@ -1,0 +1,105 @@
+"""GTPO and GRPO-S: entropy shapes the reward of each token, or of each sequence.
+
+"GTPO and GRPO-S: Token and Sequence-Level Reward Shaping with Policy Entropy", arXiv 2508.04349.
+(Another paper, arXiv 2508.03772, has the name GTPO too and has nothing to do with this one.)
+
+    won    r_{i,t} =   a1 + a2 d_t H_{i,t} / sum_k H_{k,t}          over the d_t won trajectories k of the task with a place t
+    lost   r_{i,t} = -(a1 + a2 d_t H_{i,t}^-1 / sum_k H_{k,t}^-1)          over the lost ones likewise
+    A_{i,t} = (r - mean) / std                                             among the won and among the lost, each on its own
+    GRPO-S: the same with the trajectory's mean entropy, over trajectories instead of tokens
+
+Fidelity:
+    Second-hand: equations from a description, a1 = 0.9 and a2 = 0.1 from a re-implementation. Our
+    reading: won is `Trajectory.success`; H is the entropy that the engine recorded; t counts the
+    policy's tokens of all turns. Trap: normalised each on its own ("sides"), won and lost tokens
+    both have mean 0, so the outcome itself teaches nothing and only entropy does.
+    `normalise="group"` takes mean and deviation over both and keeps it. GRPO-S uses the token ratio
+    here; equal values in a normalised set have advantage 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from turnwise.algorithms.credit_batch import CreditBatch, Ints, numbered
+from turnwise.algorithms.options import extends
+from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.recipes import Recipe
+from turnwise.algorithms.reducer import Reducer
+from turnwise.records import Floats
+
+
+@dataclass(frozen=True, slots=True)
+class EntropyShaped:
+    """The advantage from rewards shaped by entropy, token by token or trajectory by trajectory."""
+
+    outcome: float = 0.9
+    entropy: float = 0.1
+    level: Literal["token", "trajectory"] = "token"
+    normalise: Literal["sides", "group"] = "sides"
+    epsilon: float = 1e-6
+    requirements = frozenset({"rollout:entropy"})
+
+    def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
+        of = batch.owner[batch.turn_of]
+        number = np.bincount(of, minlength=len(batch.trajectories))
+        entropy = np.maximum(batch.recorded("entropy"), self.epsilon)
+        if self.level == "token":
+            owner, place = of, np.arange(len(of)) - np.repeat(np.cumsum(number) - number, number)
+        else:
+            owner, place = np.arange(len(number)), np.zeros(len(number), dtype=np.int64)
+            entropy = np.maximum(
+                np.bincount(of, entropy, minlength=len(number)) / np.maximum(number, 1),
+                self.epsilon,
+            )
+        won = np.array([t.success for t in batch.trajectories], dtype=np.bool_)[owner]
+        group = batch.group[owner]
+        value = np.where(won, entropy, 1.0 / entropy)
+        share = _relative(
+            value, numbered(zip(group.tolist(), won.tolist(), place.tolist(), strict=True))
+        )
+        reward = np.where(won, 1.0, -1.0) * (self.outcome + self.entropy * share)
+        among = (
+            numbered(zip(group.tolist(), won.tolist(), strict=True))
+            if self.normalise == "sides"
+            else numbered(group.tolist())
+        )
+        advantage = self._normal(reward, among)
+        return batch.write(advantage=advantage if self.level == "token" else advantage[of])
+
+    def _normal(self, reward: Floats, among: Ints) -> Floats:
+        number = np.maximum(np.bincount(among), 1)
+        gap = reward - (np.bincount(among, reward) / number)[among]
+        gap[np.abs(gap) < 1e-12] = 0.0
+        deviation = np.sqrt(np.bincount(among, gap**2) / np.maximum(number - 1, 1))
+        return np.asarray(gap / (deviation[among] + self.epsilon))
+
+
+def _relative(value: Floats, among: Ints) -> Floats:
+    """Each value divided by the mean of those it is among."""
+    return np.asarray(value * np.bincount(among)[among] / np.bincount(among, value)[among])
+
+
+@extends(grpo.recipe, without=("scale", "ddof", "lone"))
+def recipe(
+    outcome: float = 0.9,
+    entropy: float = 0.1,
+    normalise: Literal["sides", "group"] = "sides",
+    drop_equal_groups: bool = True,
+    aggregate: Literal["token", "turn", "trajectory"] = "token",
+    **shared: Any,
+) -> Recipe:
+    """GTPO; `outcome` is a1 and `entropy` a2. See `grpo` for the other settings."""
+    base = grpo.recipe(aggregate=aggregate, drop_equal_groups=drop_equal_groups, **shared)
+    return replace(base, name="gtpo", advantage=EntropyShaped(outcome, entropy, "token", normalise))
+
+
+@extends(recipe)
+def grpo_s(**shared: Any) -> Recipe:
+    """GRPO-S."""
+    base = recipe(**shared)
+    assert isinstance(base.advantage, EntropyShaped)
+    return replace(base, name="grpo_s", advantage=replace(base.advantage, level="trajectory"))

@@ -1,0 +1,62 @@
+"""MinPRO: weigh a token by the worst ratio before it.
+
+"A Step Back: Prefix Importance Ratio Stabilizes Policy Optimization", arXiv 2601.22718.
+
+    p_t = min_{j < t} w_j,  p_1 = 1                       w_j = pi(y_j) / pi_old(y_j)
+    J   = mean_t sg[clip(p_t w_t, 1 - low, 1 + high)] A_i log pi(y_t)
+
+The exact off-policy weight of a token is the product of all ratios up to it, whose variance grows
+with length; the smallest of the earlier ones takes the product's place.
+
+Fidelity:
+    Second-hand: the objective is quoted from a survey that quotes the paper, and agrees with its
+    abstract. The clip bounds are not given there; the defaults are DAPO's. Our reading: in an
+    agent's episode the prefix runs over the policy's tokens of all its turns, in however many rows,
+    and passes over what the environment said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from turnwise.algorithms.options import extends
+from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.papers.cispo import ClippedWeight
+from turnwise.algorithms.parts.ratio import LIMIT
+from turnwise.algorithms.recipes import Recipe
+from turnwise.algorithms.streams import Batch
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class WorstPrefix:
+    """log w_t plus the smallest log w_j of an earlier token of the trajectory (0 for its first);
+    gradient of log w_t alone.
+    """
+
+    requirements = frozenset({"span:trajectory"})
+
+    def __call__(self, batch: Batch) -> torch.Tensor:
+        own = batch.logp - batch.old_logp
+        worst = own.detach() * 0.0
+        for trajectory in batch.trajectory.unique():
+            place = (batch.trajectory == trajectory).nonzero()[:, 0]
+            worst[place[1:]] = own.detach()[place[:-1]].cummin(0).values
+        return (own + worst).clamp(-LIMIT, LIMIT)
+
+
+@extends(grpo.recipe, without=("dual_clip",))
+def recipe(
+    clip: float | None = 0.2,
+    clip_high: float = 0.28,
+    aggregate: Literal["token", "turn", "trajectory"] = "token",
+    **shared: Any,
+) -> Recipe:
+    """MinPRO. `clip=None` has no lower bound; see `grpo` for the other settings."""
+    base = grpo.recipe(aggregate=aggregate, **shared)
+    return replace(
+        base, name="min_pro", ratio=WorstPrefix(), surrogate=ClippedWeight(clip, clip_high)
+    )

@@ -1,0 +1,169 @@
+"""RLVMR: rewards for reasoning in the right place.
+
+Z. Zhang et al., "RLVMR: Reinforcement Learning with Verifiable Meta-Reasoning Rewards for Robust
+Long-Horizon Agents", arXiv 2507.22844.
+
+The reply names its kind of thought before its action: <planning>, <explore>, <reflection> or
+<monitor>.
+
+    planning     + r if the episode is solved
+    explore      + r if no valid act of the episode so far was the same
+    reflection   + r if the act before was invalid and this one is another
+    monitor        0                                                      no kind at all: -0.1
+    paper   A_t = alpha (R - mean_q) / std_q + (1 - alpha) (m_t - mean_tag) / std_tag           alpha 0.5, mean_tag over the batch
+    code    A_t = (R - mean_q) + w (m_t - mean_{q,tag})                                        w 1, no deviation
+
+Fidelity:
+    Both readings are certain and differ: `reading="code"` (the default, which made the released
+    results) and `"paper"`.
+    Our reading: the kind is a tag of the turn, or else the first of the four that the reply opens.
+    m_t holds the format penalty too. In the code a lone row keeps its raw value; here it is
+    compared with nobody and has 0 (`lone="raw"` for theirs).
+    Left out: the supervised start on annotated demonstrations, which is a stage before this one
+    (`warm_start`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from turnwise.algorithms.credit_batch import CreditBatch, Ints, numbered
+from turnwise.algorithms.options import extends
+from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.parts.advantage import PeerAdvantage
+from turnwise.algorithms.recipes import Recipe
+from turnwise.algorithms.reducer import Reducer
+from turnwise.records import Floats, Trajectory, Turn
+
+KINDS = ("planning", "explore", "reflection", "monitor")
+_OPENING = re.compile(f"<({'|'.join(KINDS)})>")
+
+
+def kind(turn: Turn) -> str:
+    """The kind of thought of a turn, or "" where it names none."""
+    tagged = next((tag for tag in turn.tags if tag in KINDS), "")
+    found = None if tagged else _OPENING.search(turn.completion)
+    return found.group(1) if found else tagged
+
+
+def meta_rewards(trajectory: Trajectory, amount: float, penalty: float) -> list[float]:
+    """m_t of each turn; turns without a model have 0."""
+    found: list[float] = []
+    done: set[str] = set()
+    before: Turn | None = None
+    for turn in trajectory.turns:
+        reflects = before is not None and not before.valid and turn.action != before.action
+        earned = {
+            "planning": trajectory.success,
+            "explore": turn.action not in done,
+            "reflection": reflects,
+            "monitor": False,
+        }
+        of = kind(turn)
+        found.append(0.0 if not turn.completion_ids else amount * earned[of] if of else -penalty)
+        if turn.valid:
+            done.add(turn.action)
+        before = turn
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class MetaReward:
+    """Adds the component `meta`."""
+
+    amount: float = 1.0
+    penalty: float = 0.1
+    requirements = frozenset[str]()
+    provides = frozenset({"reward:meta"})
+
+    def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
+        column = [m for t in batch.trajectories for m in meta_rewards(t, self.amount, self.penalty)]
+        return replace(batch, rewards={**batch.rewards, "meta": np.array(column, dtype=np.float64)})
+
+
+def outcome(batch: CreditBatch) -> Floats:
+    """[S] the return of the turn's trajectory without the meta-reasoning rewards."""
+    rest = replace(batch, counted={name: w for name, w in batch.counted.items() if name != "meta"})
+    return rest.returns[batch.owner]
+
+
+def meta(batch: CreditBatch) -> Floats:
+    """[S] the turn's meta-reasoning reward."""
+    return np.asarray(batch.rewards["meta"])
+
+
+def same_kind(batch: CreditBatch) -> Ints:
+    """[S] turns of a group with the same kind of thought."""
+    return numbered(
+        (g, kind(turn))
+        for g, turn in zip(batch.group[batch.owner].tolist(), batch.turns, strict=True)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ByKind:
+    """The outcome's advantage within the group and the meta-reasoning reward's among turns of the
+    same kind.
+    """
+
+    reading: Literal["code", "paper"] = "code"
+    weight: float = 1.0
+    lone: Literal["zero", "raw"] = "zero"
+    ddof: int = 1
+    epsilon: float = 1e-6
+    requirements = frozenset({"reward:meta"})
+
+    def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
+        whole = PeerAdvantage(
+            scale="none", value=outcome, lone=self.lone, ddof=self.ddof, epsilon=self.epsilon
+        )
+        if self.reading == "code":
+            step = replace(whole, unit="turn", value=meta, peers=same_kind)(batch, reducer).tokens[
+                "advantage"
+            ]
+            return batch.write(
+                advantage=whole(batch, reducer).tokens["advantage"] + self.weight * step
+            )
+        scaled = replace(whole, scale="std")(batch, reducer).tokens["advantage"]
+        return batch.write(
+            advantage=self.weight * scaled
+            + (1 - self.weight) * batch.spread(self._over_batch(batch, reducer))
+        )
+
+    def _over_batch(self, batch: CreditBatch, reducer: Reducer) -> Floats:
+        """[S] normalised among all turns of a kind; 0 where their rewards are equal."""
+        kinds, value = np.array([kind(turn) for turn in batch.turns], dtype=object), meta(batch)
+        result = np.zeros(len(value))
+        for one in ("", *KINDS):
+            own = (kinds == one) & (batch.length > 0)
+            mean, deviation = reducer.mean(value[own]), reducer.std(value[own], self.ddof)
+            if deviation > 1e-9:
+                result[own] = (value[own] - mean) / (deviation + self.epsilon)
+        return result
+
+
+@extends(grpo.recipe, without=("scale",))
+def recipe(
+    reading: Literal["code", "paper"] = "code",
+    weight: float | None = None,
+    amount: float = 1.0,
+    penalty: float = 0.1,
+    ddof: int = 1,
+    lone: Literal["zero", "raw"] = "zero",
+    **shared: Any,
+) -> Recipe:
+    """RLVMR. `weight` is alpha in the paper's reading (0.5) and w in the code's (1); see `grpo` for
+    the other settings.
+    """
+    base = grpo.recipe(**shared)
+    own = ByKind(
+        reading, weight if weight is not None else 0.5 if reading == "paper" else 1.0, lone, ddof
+    )
+    shapers = (*base.shapers, MetaReward(amount, penalty))
+    return replace(
+        base, name="rlvmr", shapers=shapers, rewards={**base.rewards, "meta": 1.0}, advantage=own
+    )

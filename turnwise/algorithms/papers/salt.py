@@ -1,0 +1,145 @@
+"""SALT: step-level advantage assignment by trajectory graphs.
+
+Li et al., "SALT: Step-level Advantage Assignment for Long-horizon Agents via Trajectory Graph",
+arXiv 2510.20022.
+
+    A_i        the advantage of a trajectory within its group (GRPO or RLOO)
+    M(e)       the turns of the group whose transition (state, action, next state) is e
+    A_{i,t}  = mean of A_j over the turns (j, u) in M(e_{i,t})
+
+What successes and failures do alike is neutral, what only one of them does keeps its advantage.
+
+Fidelity:
+    The paper's body was not read: the abstract is certain (one graph for all rollouts of a task,
+    step advantages from outcome rewards only, a plug-in for GRPO and RLOO); that members of an edge
+    share the mean of inherited advantages is a later paper's description (GRAFT, arXiv 2609.28963,
+    A.3). No numbers of SALT are claimed to be reproduced. Our reading: states are the environment's
+    own, so hidden state cannot alias; statistics are per trajectory and not per step; an edge used
+    twice by a trajectory has two votes (`loops="trajectory"`: one). `history` adds the `history`
+    turns before to the key (0: the transition alone, the only published description; -1: the whole
+    past, a tree of prefixes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from turnwise.algorithms.credit_batch import CreditBatch, numbered
+from turnwise.algorithms.options import (
+    InvalidRule,
+    MismatchRule,
+    correction,
+    equal_groups,
+    invalid,
+    penalties,
+    reward_weights,
+)
+from turnwise.algorithms.parts.advantage import PeerAdvantage
+from turnwise.algorithms.parts.aggregate import Mean
+from turnwise.algorithms.parts.ratio import Ratio
+from turnwise.algorithms.parts.surrogate import Clip
+from turnwise.algorithms.recipes import Recipe
+from turnwise.algorithms.reducer import Reducer
+from turnwise.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class SharedEdges:
+    """Turns of a group that make the same transition share the mean of their advantages. Linear in
+    the number of turns.
+    """
+
+    history: int = 0
+    loops: Literal["occurrence", "trajectory"] = "occurrence"
+    requirements = frozenset[str]()
+
+    def __post_init__(self) -> None:
+        if self.history < -1:
+            raise ConfigError(
+                f"a history of {self.history} turns is none: give 0 or more, or -1 for the whole past"
+            )
+
+    def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
+        if not len(batch.turns):
+            return batch
+        edge = numbered(self._edges(batch))
+        inherited = batch.turn_mean(batch.tokens["advantage"])
+        votes = (batch.length > 0).astype(np.float64)
+        if self.loops == "trajectory":
+            spoken = np.flatnonzero(votes)
+            first = spoken[
+                np.unique(np.stack([batch.owner[spoken], edge[spoken]]), axis=1, return_index=True)[
+                    1
+                ]
+            ]
+            votes = np.zeros(len(votes))
+            votes[first] = 1.0
+        mean = np.bincount(edge, inherited * votes) / np.maximum(np.bincount(edge, votes), 1.0)
+        return batch.write(advantage=batch.spread(mean[edge]))
+
+    def _edges(self, batch: CreditBatch) -> Iterator[Hashable]:
+        past: tuple[int, ...] = ()
+        acts = numbered((turn.state, turn.action) for turn in batch.turns).tolist()
+        whole: dict[tuple[int, int], int] = {}
+        root = 0
+        for k, turn in enumerate(batch.turns):
+            if not batch.index[k]:
+                past, root = (), 0
+            group = int(batch.group[batch.owner[k]])
+            yield (
+                group,
+                turn.state,
+                turn.action,
+                turn.next_state,
+                root if self.history < 0 else past,
+            )
+            if self.history < 0:  # a number for each prefix, so that keys stay short
+                root = whole.setdefault((root, acts[k]), len(whole) + 1)
+            elif self.history:
+                past = (*past, acts[k])[-self.history :]
+
+
+def recipe(
+    base: Literal["grpo", "rloo"] = "grpo",
+    history: int = 0,
+    loops: Literal["occurrence", "trajectory"] = "occurrence",
+    scale: Literal["std", "none"] = "std",
+    ddof: int = 1,
+    clip: float = 0.2,
+    clip_high: float | None = None,
+    kl: float = 0.0,
+    kl_estimator: Literal["k1", "k2", "k3"] = "k3",
+    entropy_bonus: float = 0.0,
+    aggregate: Literal["token", "turn", "trajectory"] = "trajectory",
+    drop_equal_groups: bool = False,
+    invalid_penalty: float = 0.0,
+    truncate_mismatch: float | None = None,
+    mismatch: MismatchRule | None = None,
+    invalid_rule: InvalidRule = "invalid",
+    success_reward: float | None = None,
+) -> Recipe:
+    """SALT on GRPO or on RLOO (which has no scale); see `options` for the settings that recipes
+    share.
+    """
+    own = (
+        PeerAdvantage(scale=scale, ddof=ddof)
+        if base == "grpo"
+        else PeerAdvantage(centre="others", scale="none")
+    )
+    return Recipe(
+        name="salt",
+        filters=equal_groups(drop_equal_groups),
+        shapers=invalid(invalid_penalty, invalid_rule),
+        rewards=reward_weights(invalid_penalty, success_reward),
+        advantage=own,
+        reweighters=(SharedEdges(history, loops),),
+        ratio=Ratio("token"),
+        surrogate=Clip(clip, clip if clip_high is None else clip_high),
+        aggregate=Mean(aggregate),
+        regularisers=penalties(kl, kl_estimator, entropy_bonus),
+        mismatch=correction(truncate_mismatch, mismatch),
+    )

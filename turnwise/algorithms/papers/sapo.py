@@ -1,0 +1,57 @@
+"""SAPO: a soft gate instead of a clip.
+
+C. Gao et al., "Soft Adaptive Policy Optimization", arXiv 2511.20347.
+
+    J = mean_i mean_t (4 / tau) sigmoid(tau (w_t - 1)) A_i          tau = tau_pos where A > 0, tau_neg elsewhere
+
+The slope in w is 1 at w = 1 and fades on both sides, faster for negative advantages.
+
+Fidelity:
+    Certain: the gate and its scale, tau_neg > tau_pos (1.05 and 1), the group's advantage (as in
+    the paper and in verl and TRL).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from turnwise.algorithms.options import extends
+from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.parts.surrogate import Term
+from turnwise.algorithms.recipes import Recipe
+from turnwise.algorithms.streams import Batch
+from turnwise.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class SoftGate:
+    """-(4 / tau) sigmoid(tau (w - 1)) A. Reports `gate`, the slope in w: 1 at w = 1, towards 0 far
+    from it.
+    """
+
+    positive: float = 1.0
+    negative: float = 1.05
+    requirements = frozenset({"ratio"})
+
+    def __post_init__(self) -> None:
+        if self.positive <= 0 or self.negative <= 0:
+            raise ConfigError(
+                f"temperatures {self.positive} and {self.negative} make no gate: give numbers above 0"
+            )
+
+    def __call__(self, batch: Batch, log_ratio: torch.Tensor) -> Term:
+        advantage = batch.streams["advantage"]
+        tau = (advantage * 0.0 + self.negative).masked_fill(advantage > 0, self.positive)
+        gate = (tau * (log_ratio.exp() - 1)).sigmoid()
+        slope = 4 * gate.detach() * (1 - gate.detach())
+        return Term(-4 / tau * gate * advantage, {"gate": slope})
+
+
+@extends(grpo.recipe, without=("clip", "clip_high", "dual_clip"))
+def recipe(tau_pos: float = 1.0, tau_neg: float = 1.05, **shared: Any) -> Recipe:
+    """SAPO; see `grpo` for the other settings."""
+    return replace(grpo.recipe(**shared), name="sapo", surrogate=SoftGate(tau_pos, tau_neg))

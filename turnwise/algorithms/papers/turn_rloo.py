@@ -1,0 +1,77 @@
+"""TRLOO: leave-one-out baselines among the same turn of a task's trajectories.
+
+W. Liu et al., "Dr. Kernel: Reinforcement Learning Done Right for Triton Kernel Generations", arXiv
+2602.05885.
+
+    G_{i,k} = sum_{k' >= k} gamma^(k' - k) r_{i,k'}         A_{i,k} = N_k / (N_k - 1) * (G_{i,k} - mean of G_{., k})
+
+over the N_k trajectories of the group that have a turn k. The plain mean contains the turn itself
+and shrinks the advantage by 1 - 1/N, which matters where groups are small, as they are at late
+turns.
+
+Fidelity:
+    Certain (the authors' code): the equation, gamma 1, and that a turn without peers keeps its
+    return. Left out: their reward shaping and rejection, which belong to kernels.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from turnwise.algorithms.credit_batch import CreditBatch, Ints, numbered
+from turnwise.algorithms.options import (
+    InvalidRule,
+    MismatchRule,
+    correction,
+    invalid,
+    penalties,
+    reward_weights,
+)
+from turnwise.algorithms.papers.gigpo import Discounted
+from turnwise.algorithms.parts.advantage import PeerAdvantage
+from turnwise.algorithms.parts.aggregate import Mean
+from turnwise.algorithms.parts.ratio import Ratio
+from turnwise.algorithms.parts.surrogate import Clip
+from turnwise.algorithms.recipes import Recipe
+
+
+def same_turn(batch: CreditBatch) -> Ints:
+    """[S] turns of a group with the same index."""
+    return numbered(zip(batch.group[batch.owner].tolist(), batch.index.tolist(), strict=True))
+
+
+def recipe(
+    gamma: float = 1.0,
+    lone: Literal["zero", "raw"] = "raw",
+    clip: float = 0.2,
+    clip_high: float = 0.28,
+    kl: float = 0.0,
+    kl_estimator: Literal["k1", "k2", "k3"] = "k3",
+    entropy_bonus: float = 0.0,
+    aggregate: Literal["token", "turn", "trajectory"] = "turn",
+    invalid_penalty: float = 0.0,
+    truncate_mismatch: float | None = None,
+    mismatch: MismatchRule | None = None,
+    invalid_rule: InvalidRule = "invalid",
+    success_reward: float | None = None,
+) -> Recipe:
+    """Turn-level RLOO; see `options` for the settings that recipes share."""
+    own = PeerAdvantage(
+        centre="others",
+        scale="none",
+        unit="turn",
+        value=Discounted(gamma),
+        peers=same_turn,
+        lone=lone,
+    )
+    return Recipe(
+        name="turn_rloo",
+        shapers=invalid(invalid_penalty, invalid_rule),
+        rewards=reward_weights(invalid_penalty, success_reward),
+        advantage=own,
+        ratio=Ratio("token"),
+        surrogate=Clip(clip, clip_high),
+        aggregate=Mean(aggregate),
+        regularisers=penalties(kl, kl_estimator, entropy_bonus),
+        mismatch=correction(truncate_mismatch, mismatch),
+    )

@@ -1,0 +1,1 @@
+"""Parts of recipes, one file a slot."""

@@ -1,0 +1,287 @@
+"""An algorithm as a list of parts: one frozen object that fills the slots and runs both planes.
+
+`credit` runs the credit plane (filters, shapers, advantage, reweighters, aggregate) on groups of
+trajectories, `loss` the loss plane (ratio, surrogate, mismatch, regularisers) on the policy tokens
+of a micro-batch. A trainer calls these two, reads `requirements`, and knows no algorithm by name.
+Wrong combinations are errors when the recipe is built, not hours later.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from turnwise.algorithms.credit_batch import CreditPart, credit_batch_of
+from turnwise.algorithms.parts.aggregate import Mean
+from turnwise.algorithms.parts.controller import Controller, Steady
+from turnwise.algorithms.parts.ratio import LIMIT
+from turnwise.algorithms.parts.sampler import Sampler, Uniform
+from turnwise.algorithms.parts.surrogate import Term
+from turnwise.algorithms.reducer import AllSum, Reducer
+from turnwise.algorithms.requirements import REQUIREMENTS
+from turnwise.algorithms.streams import Batch, Streams
+from turnwise.errors import ConfigError, unknown
+from turnwise.records import Group
+
+if TYPE_CHECKING:
+    import torch
+
+    from turnwise.algorithms.parts.strategy import RolloutStrategy
+
+
+class RatioPart(Protocol):
+    """[N] log-ratio of each token, with gradient."""
+
+    @property
+    def requirements(self) -> frozenset[str]: ...
+    def __call__(self, batch: Batch) -> torch.Tensor: ...
+
+
+class SurrogatePart(Protocol):
+    """The policy's loss of each token, from its log-ratio (zeros in a recipe without a ratio)."""
+
+    @property
+    def requirements(self) -> frozenset[str]: ...
+    def __call__(self, batch: Batch, log_ratio: torch.Tensor) -> Term: ...
+
+
+class LossPart(Protocol):
+    """A regulariser, or a mismatch correction (whose term is multiplied), or a critic's loss."""
+
+    @property
+    def requirements(self) -> frozenset[str]: ...
+    def __call__(self, batch: Batch) -> Term: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """An algorithm. Slots that hold a tuple run it in order.
+
+    Raises:
+        ConfigError: when parts do not fit together, with what is missing.
+    """
+
+    name: str
+    advantage: CreditPart
+    surrogate: SurrogatePart
+    ratio: RatioPart | None = None
+    aggregate: CreditPart = field(default_factory=Mean)
+    sampler: Sampler = field(default_factory=Uniform)
+    strategy: RolloutStrategy | None = None
+    """None: every trajectory of a group is rolled out on its own."""
+    filters: tuple[CreditPart, ...] = ()
+    shapers: tuple[CreditPart, ...] = ()
+    reweighters: tuple[CreditPart, ...] = ()
+    regularisers: tuple[LossPart, ...] = ()
+    mismatch: LossPart | None = None
+    controller: Controller = field(default_factory=Steady)
+    critic: LossPart | None = None
+    rewards: Mapping[str, float] = field(default_factory=lambda: {"env": 1.0})
+    """Weight of each reward component in the return; components that are not named count nothing.
+    """
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def requirements(self) -> frozenset[str]:
+        """What the trainer must provide, by the names of `requirements.REQUIREMENTS`: the union of
+        what the parts need.
+        """
+        forks = {"fork"} if self.strategy is not None and self.strategy.branches else set[str]()
+        return frozenset(
+            forks
+            | {
+                need
+                for _, part in _parts(self)
+                for need in _requirements(part)
+                if need in REQUIREMENTS
+            }
+        )
+
+    def credit(
+        self,
+        groups: Sequence[Group],
+        all_sum: AllSum | None = None,
+        precomputed: Streams | None = None,
+    ) -> Streams:
+        """The credit plane.
+
+        Args:
+            groups: this process's groups, whole. Trajectories with an `error` are left out of
+            everything.
+            all_sum: adds a float64 array over all processes; None on a single one. Called equally
+            often on every process.
+            precomputed: token streams known beforehand, where `requirements` has a
+                `precomputed:NAME`.
+
+        Returns:
+            trajectory uid -> stream -> turn -> [completion tokens]. Always `advantage` and
+            `weight`, and further streams that parts write. `weight` sums to one over all processes.
+            Trajectories that a filter dropped, or of which nothing is trained, are absent; when
+            nothing is left the result is empty and there is no step to take.
+        """
+        batch, reducer = credit_batch_of(groups, self.rewards, precomputed), Reducer(all_sum)
+        for part in (
+            *self.filters,
+            *self.shapers,
+            self.advantage,
+            *self.reweighters,
+            self.aggregate,
+        ):
+            batch = part(batch, reducer)
+        return batch.streams()
+
+    def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The loss plane: a scalar loss with gradient, and scalar metrics without.
+
+        Both are sums over tokens of weight times value, so adding them over the micro-batches of a
+        batch gives the batch's loss and the batch's means. Tokens of weight 0 are left out before
+        anything is computed. Metrics:
+
+            policy_loss   the surrogate's part of the loss      ratio     importance ratio pi / pi_old, as clipped
+            kl_old        KL(pi_old || pi), k3, nats a token    advantage what the credit plane wrote
+            entropy       nats, when something requires it
+
+        and those that parts name: `clip_share`, `dual_clip_share`, `kl_ref`, `mismatch_weight`,
+        `mismatch_share`, …
+        """
+        batch = trained(batch)
+        weight = batch.streams["weight"]
+        share = weight / batch.streams["mass"] if "mass" in batch.streams else weight
+        log_ratio = self.ratio(batch) if self.ratio is not None else batch.logp.detach() * 0.0
+        policy = self.surrogate(batch, log_ratio)
+        value, metrics = policy.value, dict(policy.metrics)
+        if self.mismatch is not None:
+            correction = self.mismatch(batch)
+            value = value * correction.value
+            metrics.update(correction.metrics)
+        total = (weight * value).sum()
+        own = (batch.logp - batch.old_logp).detach().clamp(-LIMIT, LIMIT)
+        metrics.update(kl_old=own.expm1() - own, advantage=batch.streams["advantage"])
+        if self.ratio is not None:
+            metrics["ratio"] = log_ratio.detach().exp()
+        if batch.entropy is not None:
+            metrics["entropy"] = batch.entropy.detach()
+        sums = {"policy_loss": total.detach()}
+        for part in (*self.regularisers, *(() if self.critic is None else (self.critic,))):
+            term = part(batch)
+            total = total + (weight * term.value).sum()
+            metrics.update(term.metrics)
+        return total, {**sums, **{name: (share * values).sum() for name, values in metrics.items()}}
+
+    def measure(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """Sums over a micro-batch of what parts must know about the whole mini-batch before its
+        loss.
+
+        When `requirements` has `measure`, the trainer calls this on every micro-batch (no gradient
+        is needed), adds the results over micro-batches and processes, and puts them into
+        `Batch.scalars`; all that `rounds` times, each round seeing what the ones before it found. A
+        part takes this up by having a `measure(batch) -> dict` of its own: adaptive clip bounds and
+        covariance clipping are of this kind.
+        """
+        batch, sums = trained(batch), dict[str, "torch.Tensor"]()
+        for _, part in _parts(self):
+            if "measure" in _requirements(part):
+                sums.update(part.measure(batch))
+        return sums
+
+    @property
+    def rounds(self) -> int:
+        """How often `measure` is called on a mini-batch: as often as the most demanding part's
+        `rounds`, once by default.
+        """
+        asking = [part for _, part in _parts(self) if "measure" in _requirements(part)]
+        return max((getattr(part, "rounds", 1) for part in asking), default=0)
+
+    def pace(self, scalars: Mapping[str, float]) -> float | None:
+        """The learning rate's factor for one mini-batch, from what `measure` and `probe` found on
+        it; None when no part has one.
+
+        The trainer multiplies it onto the controller's factor. A part takes this up by having a
+        `pace(scalars) -> float` of its own: VCPO's learning rate, which follows the effective
+        sample size of the mini-batch, is of this kind.
+        """
+        found = [part.pace(scalars) for _, part in _parts(self) if hasattr(part, "pace")]
+        return math.prod(found) if found else None
+
+    def probe(self, batch: Batch) -> torch.Tensor:
+        """A scalar with gradient whose gradient's norm some part must know before the loss.
+
+        When `requirements` has `probe`, the trainer differentiates this over every micro-batch of a
+        mini-batch, adds the gradients over micro-batches and processes, and puts the norm of the
+        sum over all weights into `Batch.scalars["probe_norm"]`; no weight moves. A part takes this
+        up by having a `probe(batch) -> scalar` of its own: ST-PPO's clipping bias is of this kind.
+        """
+        batch = trained(batch)
+        found = [part.probe(batch) for _, part in _parts(self) if "probe" in _requirements(part)]
+        return sum(found[1:], start=found[0]) if found else batch.logp.sum() * 0.0
+
+
+def trained(batch: Batch) -> Batch:
+    """The tokens of a batch that have a weight: what is masked enters no ratio, no pooling and no
+    gradient.
+    """
+    keep = batch.streams["weight"] != 0
+    cut = {f.name: getattr(batch, f.name) for f in fields(batch)}
+    cut = {name: value[keep] if hasattr(value, "shape") else value for name, value in cut.items()}
+    return replace(
+        batch, **{**cut, "streams": {name: values[keep] for name, values in batch.streams.items()}}
+    )
+
+
+def _parts(recipe: Recipe) -> Iterator[tuple[str, Any]]:
+    """(slot, part) for every part."""
+    for f in fields(recipe):
+        if f.name in ("name", "rewards"):
+            continue
+        held = getattr(recipe, f.name)
+        for part in held if isinstance(held, tuple) else (held,):
+            if part is not None:
+                yield f.name, part
+
+
+def _requirements(part: object) -> frozenset[str]:
+    return getattr(part, "requirements", frozenset())
+
+
+def _check(recipe: Recipe) -> None:
+    provides = {"stream:advantage", "stream:weight", *(f"reward:{name}" for name in recipe.rewards)}
+    if recipe.ratio is not None:
+        provides.add("ratio")
+    if recipe.critic is not None:
+        provides.add("critic")
+    parts = list(_parts(recipe))
+    streams = {
+        made
+        for _, part in parts
+        for made in getattr(part, "provides", ())
+        if made.startswith("stream:")
+    }
+    for slot, part in parts:
+        who = f"recipe {recipe.name!r}: {type(part).__name__} in the slot `{slot}`"
+        for need in sorted(_requirements(part) - provides - streams - REQUIREMENTS.keys()):
+            kind, _, name = need.partition(":")
+            if need in ("ratio", "critic"):
+                raise ConfigError(f"{who} needs a {need}: fill the slot `{need}`")
+            if kind == "stream":
+                raise ConfigError(
+                    f"{who} reads the stream {name!r}, which no other part writes: add the part that does"
+                )
+            if kind == "reward":
+                raise ConfigError(
+                    f"{who} reads the reward component {name!r}: count it in `rewards`"
+                )
+            raise unknown("need", need, [*REQUIREMENTS, "ratio", "critic"], who)
+        for made in sorted(getattr(part, "provides", ())):
+            kind, _, name = made.partition(":")
+            if kind == "reward" and made not in provides:
+                raise ConfigError(
+                    f"{who} adds the reward component {name!r}, which counts nothing: name it in `rewards`"
+                )
+    if not any(recipe.rewards.values()):
+        raise ConfigError(
+            f"recipe {recipe.name!r} counts no reward component: give `rewards` a weight that is not 0"
+        )

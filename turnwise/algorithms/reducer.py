@@ -1,0 +1,98 @@
+"""Statistics of the whole batch, whatever share of it this process holds.
+
+One primitive is enough: a function that adds an array over all processes. Sums, counts and means
+follow from it
+directly, and so do exact minima, maxima and quantiles: the bits of a double, read as an integer,
+keep its order, so a histogram of eight bits at a time finds any order statistic in eight additions.
+Every process must ask the same questions in the same order, an empty share included; nothing here
+returns early.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from turnwise.records import Floats
+
+AllSum: TypeAlias = Callable[[Floats], Floats]
+"""Adds a float64 array of fixed shape over all processes and gives every process the result."""
+
+_SIGN = np.uint64(1 << 63)
+
+
+@dataclass(frozen=True, slots=True)
+class Reducer:
+    """Statistics over all processes. `all_sum=None` is one process."""
+
+    all_sum: AllSum | None = None
+
+    def sum(self, values: Floats) -> float:
+        """Sum of all values of all processes."""
+        return float(self.add(np.array([float(np.sum(values))]))[0])
+
+    def add(self, array: Floats) -> Floats:
+        """Elementwise sum of one array per process, all of the same shape."""
+        return self.all_sum(array) if self.all_sum is not None else array
+
+    def count(self, values: Floats) -> int:
+        """How many values all processes hold."""
+        return round(self.sum(np.array([float(len(values))])))
+
+    def mean(self, values: Floats) -> float:
+        """Mean over all values; 0 when there are none."""
+        total, number = self.add(np.array([float(np.sum(values)), float(len(values))]))
+        return float(total / number) if number else 0.0
+
+    def std(self, values: Floats, ddof: int = 1) -> float:
+        """Standard deviation over all values, in two passes; 0 when there are no more than `ddof`
+        of them.
+        """
+        centred = np.asarray(values, dtype=np.float64) - self.mean(values)
+        squares, number = self.add(np.array([float(np.sum(centred**2)), float(len(centred))]))
+        return float(np.sqrt(squares / (number - ddof))) if number > ddof else 0.0
+
+    def minimum(self, values: Floats) -> float:
+        """Smallest of all values; NaN when there are none."""
+        return self.order(values, 0)
+
+    def maximum(self, values: Floats) -> float:
+        """Largest of all values; NaN when there are none."""
+        return self.order(values, self.count(values) - 1)
+
+    def quantile(self, values: Floats, q: float) -> float:
+        """The smallest value that at least a share `q` of all values does not exceed; NaN when
+        there are none.
+        """
+        return self.order(values, max(0, int(np.ceil(q * self.count(values))) - 1))
+
+    def order(self, values: Floats, rank: int) -> float:
+        """The value at `rank` (from 0) in the sorted order of all values, exactly; NaN when there
+        is none.
+        """
+        left, found, wanted = _ordered(values), 0, rank
+        present = True
+        for shift in range(56, -8, -8):
+            digits = ((left >> np.uint64(shift)) & np.uint64(255)).astype(np.int64)
+            upto = np.cumsum(self.add(np.bincount(digits, minlength=256).astype(np.float64)))
+            present = present and 0 <= wanted < upto[-1]
+            digit = int(np.searchsorted(upto, wanted, side="right")) if present else 0
+            wanted -= int(upto[digit - 1]) if digit else 0
+            left, found = left[digits == digit], (found << 8) | digit
+        return _value(found) if present else float("nan")
+
+
+def _ordered(values: Floats) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    """Doubles as integers in the same order: negative numbers with all bits turned, the others with
+    the sign bit set.
+    """
+    bits = (np.ascontiguousarray(values, dtype=np.float64) + 0.0).view(np.uint64)
+    return np.where(bits & _SIGN, ~bits, bits | _SIGN)
+
+
+def _value(ordered: int) -> float:
+    code = np.array([ordered], dtype=np.uint64)
+    return float(np.where(code & _SIGN, code & ~_SIGN, ~code).view(np.float64)[0])

@@ -1,0 +1,162 @@
+"""Inverting a collection: from texts one after another to, for each term, the documents it stands
+in.
+
+Term numbers of a block of documents are collected as they come, sorted by (term, document) and
+counted in numpy; at the end the blocks are dealt out, term by term, into the final arrays. With a
+scratch directory the blocks and the final arrays live on disk, so memory holds one block and the
+vocabulary, however large the collection is.
+"""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from turnwise.retrieval.analyzer import term, tokens
+from turnwise.retrieval.strings import Strings
+
+BLOCK = 4_000_000
+"""Tokens sorted at a time: about 200 MB of memory at the peak of a sort."""
+REMEMBERED = 1_000_000
+"""Spellings whose term is remembered; rarer ones are analysed again."""
+STOPPED = -1
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """An inverted file of N documents, T terms (sorted) and P postings, in compressed rows."""
+
+    terms: Strings
+    starts: Int64
+    """[T + 1] the postings of term t are `starts[t]:starts[t + 1]`."""
+    docs: Int32
+    """[P] document numbers, ascending within a term."""
+    counts: npt.NDArray[np.uint16]
+    """[P] how often the term stands in the document, at most 65,535."""
+    lengths: Int32
+    """[N] terms in each document, repeats included, stop words not."""
+
+
+class Vocabulary(dict[str, int]):
+    """Spelling -> number of its term (`STOPPED` for a stop word); new terms are numbered as they
+    come.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.terms: dict[str, int] = {}
+
+    def __missing__(self, token: str) -> int:
+        known = term(token)
+        number = STOPPED if known is None else self.terms.setdefault(known, len(self.terms))
+        if len(self) < REMEMBERED:
+            self[token] = number
+        return number
+
+
+class Inverter:
+    """Takes texts one by one; `finish` returns the postings.
+
+    Args:
+        scratch: an empty directory for blocks and results; None keeps everything in memory.
+    """
+
+    def __init__(self, scratch: Path | None = None, block: int = BLOCK) -> None:
+        self.scratch, self.block = scratch, block
+        self.vocabulary = Vocabulary()
+        self.length = 0
+        self._lookup = self.vocabulary.__getitem__
+        self._numbers, self._ends = array("i"), array("i")
+        self._lengths: list[Int32] = []
+        self._blocks: list[tuple[Int32, Int32, npt.NDArray[np.uint16]]] = []
+
+    def add(self, text: str) -> None:
+        self._numbers.extend(map(self._lookup, tokens(text)))
+        self._ends.append(len(self._numbers))
+        self.length += 1
+        if len(self._numbers) >= self.block:
+            self._close()
+
+    def _close(self) -> None:
+        """Sort and count the block that was collected."""
+        numbers, ends = (
+            np.array(self._numbers, dtype=np.int64),
+            np.array(self._ends, dtype=np.int64),
+        )
+        first = self.length - len(ends)
+        sizes = np.diff(ends, prepend=0)
+        docs = np.repeat(np.arange(len(ends), dtype=np.int64), sizes)
+        kept = numbers != STOPPED
+        numbers, docs = numbers[kept], docs[kept]
+        self._lengths.append(np.bincount(docs, minlength=len(ends)).astype(np.int32))
+        keys, counts = np.unique(numbers << 32 | docs, return_counts=True)
+        block = (
+            (keys >> 32).astype(np.int32),
+            ((keys & 0xFFFFFFFF) + first).astype(np.int32),
+            np.minimum(counts, 65535).astype(np.uint16),
+        )
+        self._blocks.append(self._spill(block))
+        self._numbers, self._ends = array("i"), array("i")
+
+    def _spill(
+        self, block: tuple[Int32, Int32, npt.NDArray[np.uint16]]
+    ) -> tuple[Int32, Int32, npt.NDArray[np.uint16]]:
+        if self.scratch is None:
+            return block
+        paths = [self.scratch / f"block-{len(self._blocks)}-{part}.npy" for part in range(3)]
+        values: tuple[npt.NDArray[Any], ...] = block
+        for path, part in zip(paths, values, strict=True):
+            np.save(path, part)
+        terms, docs, counts = (np.load(path, mmap_mode="r") for path in paths)
+        return terms, docs, counts
+
+    def finish(self) -> Postings:
+        if self._ends or not self._lengths:
+            self._close()
+        words = sorted(self.vocabulary.terms)
+        place = np.empty(len(words), dtype=np.int64)
+        place[
+            np.fromiter(
+                (self.vocabulary.terms[word] for word in words), dtype=np.int64, count=len(words)
+            )
+        ] = np.arange(len(words))
+        starts = np.zeros(len(words) + 1, dtype=np.int64)
+        for terms, _, _ in self._blocks:
+            starts[1:] += np.bincount(place[terms], minlength=len(words))
+        np.cumsum(starts, out=starts)
+        docs, counts = self._deal(place, starts)
+        return Postings(Strings.pack(words), starts, docs, counts, np.concatenate(self._lengths))
+
+    def _deal(self, place: Int64, starts: Int64) -> tuple[Int32, npt.NDArray[np.uint16]]:
+        """Deal each block's postings out behind those of the blocks before it."""
+        docs: Int32 = self._array("docs", int(starts[-1]), np.int32)
+        counts: npt.NDArray[np.uint16] = self._array("counts", int(starts[-1]), np.uint16)
+        free = starts[:-1].copy()
+        for terms, block_docs, block_counts in self._blocks:
+            fresh = np.flatnonzero(np.diff(terms, prepend=-1))
+            runs = np.diff(fresh, append=len(terms))
+            rows = place[terms[fresh]]
+            where = np.repeat(free[rows] - fresh, runs) + np.arange(len(terms))
+            docs[where], counts[where] = block_docs, block_counts
+            free[rows] += runs
+        return docs, counts
+
+    def clean(self) -> None:
+        """Remove what only the inversion needed from the scratch directory; `docs.npy` stays."""
+        if self.scratch is not None:
+            for path in (*self.scratch.glob("block-*.npy"), self.scratch / "counts.npy"):
+                path.unlink(missing_ok=True)
+
+    def _array(self, name: str, size: int, kind: type[np.generic]) -> npt.NDArray[Any]:
+        if self.scratch is None or size == 0:
+            return np.empty(size, dtype=kind)
+        return np.lib.format.open_memmap(
+            self.scratch / f"{name}.npy", mode="w+", dtype=kind, shape=(size,)
+        )

@@ -1,0 +1,75 @@
+"""What a run says while it runs: one line a step, the two scores, and where everything lies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from turnwise.evaluation.score import Score, compare
+from turnwise.evaluation.tables import percent, signed
+
+
+class Terminal:
+    """Prints to standard output; give it a quiet console to hear nothing."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(highlight=False)
+
+    def line(self, text: str) -> None:
+        """One line as it is."""
+        self.console.print(escape(text), soft_wrap=True)
+
+    def warming(self, at: Mapping[str, Any]) -> None:
+        """A tenth of the warm start is done."""
+        rate = at["tokens"] / max(at["seconds"], 1e-9)
+        self.line(
+            f"  warm start {at['step']:>5}/{at['steps']}  loss {at['loss']:.3f}  {rate:,.0f} tokens/s  {at['seconds']:.0f} s"
+        )
+
+    def warmed(self, facts: Mapping[str, Any]) -> None:
+        """The warm start is over."""
+        held = (
+            f", probability of a whole unseen turn {facts['held_out_turn']:.2f}"
+            if "held_out_turn" in facts
+            else ""
+        )
+        self.line(f"  warm start took {facts['seconds']:.0f} s: loss {facts['loss']:.3f}{held}")
+
+    def step(self, step: int, steps: int, m: Mapping[str, float]) -> None:
+        """A step is done."""
+        dev = f"  dev {m['dev_success']:.2f}" if "dev_success" in m else ""
+        self.line(
+            f"step {step:>4}/{steps}  success {m['success']:.2f}  reward {m['reward']:.2f}  entropy {m['entropy']:.2f}  "
+            f"turns {m['turns']:.1f}  invalid {m['invalid']:.2f}  {m['rollout_seconds']:.1f} s + {m['update_seconds']:.1f} s{dev}"
+        )
+
+    def score(self, name: str, made: Score) -> None:
+        """An evaluation is done."""
+        m = made.metrics
+        self.line(
+            f"  success {name}: {percent(m.success)}   score {percent(m.score)}   "
+            f"({m.episodes} episodes, {made.wall_seconds:.0f} s)"
+        )
+
+    def finished(self, folder: Path, before: Score, after: Score) -> None:
+        """The run is over."""
+        table = Table(
+            title=f"{before.environment}, split {before.split}, {len(before.task_ids)} tasks, 95 % intervals",
+            title_justify="left",
+            box=box.SIMPLE,
+            pad_edge=False,
+            padding=(0, 2, 0, 0),
+        )
+        for column in ("", "before", "after", "difference"):
+            table.add_column(column, no_wrap=True)
+        for name in ("success", "score"):
+            one, two = getattr(before.metrics, name), getattr(after.metrics, name)
+            table.add_row(name, percent(one), percent(two), signed(compare(before, after, name)))
+        self.console.print(table)
+        self.line(f"curves: {folder / 'report.html'}   model: {folder / 'model'}")
