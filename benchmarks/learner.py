@@ -30,8 +30,7 @@ import torch
 
 from turnwise.agents.scripted import Demonstrator
 from turnwise.algorithms import Batch, recipe
-from turnwise.envs.prompt import prompt
-from turnwise.envs.registry import make
+from turnwise.envs.registry import make, make_prompt
 from turnwise.records import Row, rows
 from turnwise.training.config import Optimiser, Tiny
 from turnwise.training.learner import Learner
@@ -49,7 +48,7 @@ def made_rows(number: int, settings: Tiny) -> tuple[Any, list[Row]]:
     """
     env, told = (
         make("webshop", style="compact", products=1000, reward="fixed"),
-        prompt("webshop/act@1"),
+        make_prompt("webshop/act@1"),
     )
     tasks = env.tasks("train")
     tokenizer = tiny_tokenizer(texts_of(env.spawn, told, tasks[:200], "train", 15), settings)

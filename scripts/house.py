@@ -27,7 +27,7 @@ MAX_ROAD_FILES = 20
 MAX_SHARED_CLASS_NAMES = 5
 SHARED_CLASS_NAMES: dict[str, str] = {}
 """Class names that stand in more than one module, each with the reason."""
-ROAD_START, ROAD_END = "turnwise.envs.base", "turnwise.training.learner"
+
 
 Graph = Mapping[str, frozenset[str]]
 
@@ -127,7 +127,11 @@ def name_clashes(files: Mapping[str, Path]) -> list[str]:
                     for alias in node.names:
                         if f"{node.module}.{alias.name}" not in files:
                             names.add(alias.asname or alias.name)
-            clashes += [f"{module}.{n} is a module and a name" for n in sorted(names) if f"{module}.{n}" in files]
+            clashes += [
+                f"{module}.{n} is a module and a name"
+                for n in sorted(names)
+                if f"{module}.{n}" in files
+            ]
     return clashes
 
 
@@ -149,3 +153,46 @@ def long_lines(folders: Sequence[Path]) -> list[str]:
             if len(line) > MAX_LINE_CHARS:
                 found.append(f"{path.relative_to(ROOT)}:{number}")
     return found
+
+
+def figures(files: Mapping[str, Path]) -> list[tuple[str, int, int, list[str]]]:
+    """(what, figure, limit, offenders) for every rule; the figure may not exceed the limit."""
+    lines = {m: path.read_text(encoding="utf8").count("\n") for m, path in files.items()}
+    shared = shared_class_names(files)
+    rings, clashes = circles(graph_of(files)), name_clashes(files)
+    wide = long_lines(
+        [ROOT / f for f in ("turnwise", "tests", "benchmarks", "scripts", "examples")]
+    )
+    reasons = [
+        f"{name} ({', '.join(w)}): {SHARED_CLASS_NAMES.get(name)}" for name, w in shared.items()
+    ]
+    long_files = [f"{m} {n}" for m, n in lines.items() if n > MAX_FILE_LINES]
+    return [
+        ("median lines of a module", int(statistics.median(lines.values())), MAX_MEDIAN_LINES, []),
+        (f"modules over {MAX_FILE_LINES} lines", len(long_files), 0, long_files),
+        ("circles of modules", len(rings), 0, [" ".join(ring) for ring in rings]),
+        ("modules named like an export", len(clashes), 0, clashes),
+        ("class names in several modules", len(shared), MAX_SHARED_CLASS_NAMES, reasons),
+        (f"lines over {MAX_LINE_CHARS} characters", len(wide), 0, wide),
+    ]
+
+
+def main() -> int:
+    """Print the figures; return 1 where `--check` is asked for and a limit is broken."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="exit with 1 when a limit is broken")
+    parser.add_argument("--under", default="", help="only modules whose name starts so")
+    given = parser.parse_args()
+    files = {m: p for m, p in sources().items() if m.startswith(given.under)}
+    print(f"{'modules':40s} {len(files)}")
+    broken = 0
+    for what, figure, limit, offenders in figures(files):
+        print(f"{what:40s} {figure} (at most {limit})")
+        for offender in offenders:
+            print(f"    {offender}")
+        broken += figure > limit
+    return int(given.check and broken > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -17,7 +17,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 ORDER = (
     {"errors"},
-    {"records"},
+    {"records", "plugins"},
     {"sandbox", "retrieval"},
     {"envs", "algorithms"},
     {"agents"},

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from turnwise.envs.prompt import Step, prompt
+from turnwise.envs.prompt import Step
+from turnwise.envs.registry import make_prompt
 from turnwise.envs.webshop.verl_agent_prompts import PAST, PRESENT, ROLE
 from turnwise.errors import ConfigError
 
@@ -27,7 +28,7 @@ def written(tmp_path: Path):  # type: ignore[no-untyped-def]
 
 
 def test_a_file_is_a_prompt(written) -> None:  # type: ignore[no-untyped-def]
-    mine = prompt(
+    mine = make_prompt(
         written(
             GOOD
             + 'later = "{{{step_count}}} {action_history} | {observation}"\nsystem = "Walk!"\nhistory = 1\n'
@@ -47,12 +48,14 @@ def test_a_file_is_a_prompt(written) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_without_later_every_turn_is_written_with_first(written) -> None:  # type: ignore[no-untyped-def]
-    assert prompt(written(GOOD)).messages(TWO) == [{"role": "user", "content": "Do walk: 'here'"}]
+    assert make_prompt(written(GOOD)).messages(TWO) == [
+        {"role": "user", "content": "Do walk: 'here'"}
+    ]
 
 
 def test_a_dialogue_keeps_every_turn(written) -> None:  # type: ignore[no-untyped-def]
     text = GOOD + 'later = "Now {current_observation}"\nstyle = "dialogue"\nsystem = "Walk!"\n'
-    assert [m["content"] for m in prompt(written(text)).messages(TWO)] == [
+    assert [m["content"] for m in make_prompt(written(text)).messages(TWO)] == [
         "Walk!",
         "Do walk: 'Search'",
         "I go",
@@ -62,11 +65,11 @@ def test_a_dialogue_keeps_every_turn(written) -> None:  # type: ignore[no-untype
 
 def test_the_built_in_text_can_be_put_in_a_file(written) -> None:  # type: ignore[no-untyped-def]
     body = f'name = "copy"\nanswers = "webshop/verl-agent@1"\nfirst = """{ROLE + PRESENT}"""\nlater = """{ROLE + PAST + PRESENT}"""\n'
-    copy = prompt(written(body.replace('"""\n', '"""\n\n', 1)))
+    copy = make_prompt(written(body.replace('"""\n', '"""\n\n', 1)))
     for history in (TWO[:1], TWO):
         assert (
             copy.messages(history)[0]["content"].strip()
-            == prompt("webshop/verl-agent@1").messages(history)[0]["content"].strip()
+            == make_prompt("webshop/verl-agent@1").messages(history)[0]["content"].strip()
         )
 
 
@@ -91,9 +94,9 @@ def test_the_built_in_text_can_be_put_in_a_file(written) -> None:  # type: ignor
 )
 def test_a_bad_file_is_one_clear_sentence(written, text: str, says: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ConfigError, match=says):
-        prompt(written(text))
+        make_prompt(written(text))
 
 
 def test_an_absent_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"absent\.toml does not exist"):
-        prompt(f"file:{tmp_path / 'absent.toml'}")
+        make_prompt(f"file:{tmp_path / 'absent.toml'}")

@@ -11,8 +11,7 @@ import pytest
 
 from turnwise.algorithms import recipe
 from turnwise.envs.alfworld import ALFWorldEnv
-from turnwise.envs.prompt import prompt
-from turnwise.envs.registry import env_spec
+from turnwise.envs.registry import env_spec, make_prompt
 from turnwise.training.config import Config, load_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -28,7 +27,7 @@ def test_every_part_is_known(name: str) -> None:
     config = shipped(name)
     assert env_spec(config.env.name).id == "turnwise/ALFWorld-v0"
     assert set(config.env.options) <= set(inspect.signature(ALFWorldEnv).parameters)
-    assert prompt(config.prompt.name).name == config.prompt.name
+    assert make_prompt(config.prompt.name).name == config.prompt.name
     assert recipe(config.algorithm.name, **config.algorithm.options).name == config.algorithm.name
 
 

@@ -17,8 +17,7 @@ from rich.console import Console
 
 from tests.training.made_training import qwen, small_config
 from turnwise.algorithms import recipe
-from turnwise.envs.prompt import prompt
-from turnwise.envs.registry import make
+from turnwise.envs.registry import make, make_prompt
 from turnwise.errors import DataError, TaskError
 from turnwise.training import context as module
 from turnwise.training.config import Config
@@ -195,8 +194,8 @@ def test_a_warm_start_is_heard_of_about_ten_times_and_at_its_end(steps: int) -> 
 
 def test_a_prompt_is_told_from_another_by_its_name_and_its_module() -> None:
     names = ("webshop/act@1", "webshop/react@1")
-    one, other = (prompt_hash(prompt(name)) for name in names)
-    assert one == prompt_hash(prompt(names[0])) != other and len(one) == 32
+    one, other = (prompt_hash(make_prompt(name)) for name in names)
+    assert one == prompt_hash(make_prompt(names[0])) != other and len(one) == 32
 
 
 def test_the_engine_s_weights_version_and_its_limits_come_from_the_stage(tmp_path: Path) -> None:
@@ -206,7 +205,7 @@ def test_the_engine_s_weights_version_and_its_limits_come_from_the_stage(tmp_pat
         tmp_path, rollout={"dtype": "bfloat16", "concurrency": 5, "max_tokens": 9}
     )
     tokenizer = made_tokenizer()
-    stage = RolloutContext(lambda: None, prompt("webshop/act@1"), tokenizer, qwen(), config, 3)  # type: ignore[arg-type,return-value]
+    stage = RolloutContext(lambda: None, make_prompt("webshop/act@1"), tokenizer, qwen(), config, 3)  # type: ignore[arg-type,return-value]
     agent = stage.agent(0.7, 12, top_p=0.8, entropies=True)
     asked = agent.sampling
     assert (asked.temperature, asked.top_p, asked.max_tokens, asked.entropies) == (

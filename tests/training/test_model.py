@@ -12,8 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.training.made_training import small_config
 from turnwise.agents.engines.transformers.pretrained import load
-from turnwise.envs.prompt import prompt
-from turnwise.envs.registry import make
+from turnwise.envs.registry import make, make_prompt
 from turnwise.errors import ConfigError, DataError
 from turnwise.training.config import Model, Tiny
 from turnwise.training.console import Terminal
@@ -45,7 +44,14 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     env = make("webshop", products=120, style="compact", reward="fixed")
     target = tmp_path_factory.mktemp("model") / "tiny"
     make_tiny(
-        target, TINY, env.spawn, prompt("webshop/act@1"), env.tasks("train"), "train", 4, seed=0
+        target,
+        TINY,
+        env.spawn,
+        make_prompt("webshop/act@1"),
+        env.tasks("train"),
+        "train",
+        4,
+        seed=0,
     )
     return target
 
@@ -107,7 +113,7 @@ def test_devices_and_precision(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_texts_are_what_an_agent_reads_and_writes() -> None:
     env = make("webshop", products=120, style="compact", reward="fixed")
     assert has_expert(env.spawn)
-    texts = texts_of(env.spawn, prompt("webshop/act@1"), env.tasks("train")[:4], "train", 5)
+    texts = texts_of(env.spawn, make_prompt("webshop/act@1"), env.tasks("train")[:4], "train", 5)
     assert any(text.startswith("search[") for text in texts) and any(
         "click[" in text for text in texts
     )

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from tests.training.made_training import qwen
 from tests.training.test_precomputed import turn
 from turnwise.agents.scripted import Demonstrator
-from turnwise.envs.prompt import prompt
-from turnwise.envs.registry import make
+from turnwise.envs.registry import make, make_prompt
 from turnwise.errors import ConfigError, TaskError
 from turnwise.records import Row, Trajectory, rows
 from turnwise.training.config import Optimiser, Tiny, WarmStart
@@ -40,7 +39,7 @@ SETTINGS = Tiny(
 @pytest.fixture(scope="module")
 def shown() -> tuple[object, list[Trajectory]]:
     env = make("webshop", products=120, style="compact", reward="fixed")
-    told = prompt("webshop/act@1")
+    told = make_prompt("webshop/act@1")
     tokenizer = tiny_tokenizer(
         texts_of(env.spawn, told, env.tasks("train")[:20], "train", 5), SETTINGS
     )
@@ -55,7 +54,7 @@ def test_demonstrations_go_round_the_tasks(shown: tuple[object, list[Trajectory]
     with pytest.raises(TaskError, match="no tasks"):
         demonstrations(
             lambda: make("webshop"),
-            Demonstrator(shown[0], prompt("webshop/act@1")),
+            Demonstrator(shown[0], make_prompt("webshop/act@1")),
             [],
             4,
             "train",
@@ -115,7 +114,7 @@ def test_a_seed_repeats_its_demonstrations_and_goes_round_the_tasks_evenly(
     shown: tuple[object, list[Trajectory]],
 ) -> None:
     env = make("webshop", products=120, style="compact", reward="fixed")
-    told = prompt("webshop/act@1")
+    told = make_prompt("webshop/act@1")
 
     def played(seed: int) -> list[Trajectory]:
         return demonstrations(
@@ -142,7 +141,7 @@ def test_environments_that_never_play_are_said_to(shown: tuple[object, list[Traj
         match=r"no demonstration could be played on split 'train': .*the catalogue is locked",
     ):
         demonstrations(
-            broken, Demonstrator(shown[0], prompt("webshop/act@1")), [1, 2], 2, "train", 3
+            broken, Demonstrator(shown[0], make_prompt("webshop/act@1")), [1, 2], 2, "train", 3
         )  # type: ignore[arg-type]
 
 

@@ -25,7 +25,7 @@ from turnwise.agents.renderer import Renderer
 from turnwise.agents.scripted import AlwaysAgent, ExpertAgent, RandomAgent, ReplayAgent
 from turnwise.agents.teams.team import Team, TeamAgent
 from turnwise.envs.prompt import Prompt
-from turnwise.envs.prompt import prompt as prompt_named
+from turnwise.envs.registry import make_prompt
 from turnwise.errors import ConfigError, DataError, unknown
 from turnwise.records import Trajectory, read_jsonl
 
@@ -78,7 +78,7 @@ async def opened(request: Request) -> AsyncIterator[Agent]:
             and not Path(request.spec).exists()
         ):
             raise unknown("agent", request.spec, SCRIPTED)
-        chosen = prompt_named(request.prompt)  # before anything heavy is loaded
+        chosen = make_prompt(request.prompt)  # before anything heavy is loaded
         async with _closing(
             _endpoint(rest, request, chosen) if kind == "openai" else _local(request, chosen)
         ) as agent:

@@ -35,7 +35,7 @@ def envs(
     """
     console = Console(highlight=False)
     if prompts:
-        from turnwise.envs.prompt import prompt_names
+        from turnwise.envs.registry import prompt_names
 
         _names(console, "prompts", prompt_names())
     if recipes:
@@ -59,8 +59,7 @@ def _splits(env: Any) -> str:
 
 
 def _all(console: Console) -> None:
-    from turnwise.envs.prompt import prompt_names
-    from turnwise.envs.registry import env_specs, make
+    from turnwise.envs.registry import env_specs, make, prompt_names
 
     for card in env_specs():
         grid = Table(

@@ -7,11 +7,9 @@ windowed (rebuilt each turn) shows in what it returns, and nobody downstream nee
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypedDict, runtime_checkable
-
-from turnwise.errors import unknown
 
 RAW = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
 """No chat template: the contents of the messages one after the other, as base models are trained
@@ -100,36 +98,3 @@ class Templated(Protocol):
 
     @property
     def template(self) -> str: ...
-
-
-_PROMPTS: dict[str, Callable[[], Prompt]] = {}
-
-
-def register_prompt(name: str, factory: Callable[[], Prompt]) -> None:
-    """Make a prompt known by name."""
-    _PROMPTS[name] = factory
-
-
-def prompt(name: str) -> Prompt:
-    """The prompt of that name, or of a TOML file: `file:my_prompt.toml` (see
-    `turnwise.envs.template_prompt`).
-
-    Raises:
-        ConfigError: naming the nearest known prompt, or what is wrong with the file.
-    """
-    import turnwise.envs.builtin_prompts  # noqa: F401  (registers the built-in prompts)
-
-    if name.startswith("file:"):
-        from turnwise.envs.template_prompt import load
-
-        return load(name.removeprefix("file:"), prompt)
-    if name not in _PROMPTS:
-        raise unknown("prompt", name, _PROMPTS)
-    return _PROMPTS[name]()
-
-
-def prompt_names() -> list[str]:
-    """Names of the known prompts, sorted."""
-    import turnwise.envs.builtin_prompts  # noqa: F401
-
-    return sorted(_PROMPTS)

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 import gymnasium
 
 from turnwise.envs.base import TurnEnv
+from turnwise.envs.prompt import Prompt
+from turnwise.envs.template_prompt import load_prompt
 from turnwise.errors import ConfigError, unknown
+from turnwise.plugins import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +129,48 @@ def register() -> None:
             gymnasium.register(
                 id=found.id, entry_point=found.entry_point, max_episode_steps=found.max_turns
             )
+
+
+PROMPT_MODULES = (
+    "turnwise.envs.alfworld.prompts",
+    "turnwise.envs.alfworld.verl_agent_prompts",
+    "turnwise.envs.search.prompts",
+    "turnwise.envs.swe.prompts",
+    "turnwise.envs.textworld.prompts",
+    "turnwise.envs.tool_math.prompts",
+    "turnwise.envs.webshop.prompts",
+    "turnwise.envs.webshop.verl_agent_prompts",
+)
+"""Modules whose `PROMPTS` map names to factories."""
+
+PROMPTS = Registry("prompt", "turnwise.prompts", {})
+
+
+def register_prompt(name: str, factory: Callable[[], Prompt]) -> None:
+    """Make a prompt known by name. Raises `ConfigError` when the name is taken."""
+    PROMPTS.register(name, factory)
+
+
+def make_prompt(name: str) -> Prompt:
+    """Make the prompt called `name`: a known name, `module:factory`, or `file:my_prompt.toml` (see
+    `turnwise.envs.template_prompt`).
+
+    Raises:
+        ConfigError: naming the nearest known prompt, or what is wrong with the file.
+    """
+    _register_built_in_prompts()
+    if name.startswith("file:"):
+        return load_prompt(name.removeprefix("file:"), make_prompt)
+    return cast(Prompt, PROMPTS.find(name)())
+
+
+def prompt_names() -> list[str]:
+    """Names of the known prompts, sorted."""
+    _register_built_in_prompts()
+    return PROMPTS.names()
+
+
+def _register_built_in_prompts() -> None:
+    for module in PROMPT_MODULES:
+        for name, factory in importlib.import_module(module).PROMPTS.items():
+            PROMPTS.registered.setdefault(name, factory)

@@ -144,7 +144,7 @@ class TemplatePrompt:
         }
 
 
-def load(path: str | Path, known: Callable[[str], Prompt]) -> TemplatePrompt:
+def load_prompt(path: str | Path, known: Callable[[str], Prompt]) -> TemplatePrompt:
     """The prompt in a TOML file; `known` finds the prompt that `answers` names.
 
     Raises:

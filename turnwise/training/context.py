@@ -27,8 +27,8 @@ from turnwise.agents.scripted import Demonstrator
 from turnwise.agents.teams.team import Team, TeamEnv
 from turnwise.algorithms import Recipe
 from turnwise.envs.base import TurnEnv
-from turnwise.envs.prompt import Prompt, prompt
-from turnwise.envs.registry import EnvSpec, env_spec, make
+from turnwise.envs.prompt import Prompt
+from turnwise.envs.registry import EnvSpec, env_spec, make, make_prompt
 from turnwise.errors import ConfigError, DataError, TaskError
 from turnwise.evaluation.runner import Claim, evaluate
 from turnwise.evaluation.score import Score, software_versions
@@ -135,7 +135,7 @@ def _staged(config: Config, known: EnvSpec) -> tuple[TurnEnv[Any], Prompt | Team
     if cast is None:
         return (
             env,
-            prompt(config.prompt.name or known.prompt),
+            make_prompt(config.prompt.name or known.prompt),
             config.rollout.max_turns or known.max_turns,
         )
     if config.prompt.name:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnwise.envs.alfworld import ALFWorldEnv, generate
-from turnwise.envs.prompt import Message, Prompt, Step, prompt, prompt_names
+from turnwise.envs.prompt import Message, Prompt, Step
+from turnwise.envs.registry import make_prompt, prompt_names
 
 ACT = ["alfworld/act@1", "alfworld/act-listed@1"]
 REACT = ["alfworld/react@1", "alfworld/react-listed@1"]
@@ -39,8 +40,8 @@ def test_they_are_known_by_name() -> None:
     for name in [*ACT, *REACT, *VERL]:
         assert (
             name in prompt_names()
-            and isinstance(prompt(name), Prompt)
-            and prompt(name).name == name
+            and isinstance(make_prompt(name), Prompt)
+            and make_prompt(name).name == name
         )
 
 
@@ -48,14 +49,14 @@ def test_they_are_known_by_name() -> None:
 @given(number=st.integers(1, 99), thought=st.sampled_from(["", "the mug is there"]))
 def test_a_demonstrated_reply_means_its_action(name: str, number: int, thought: str) -> None:
     for action in (f"go to shelf {number}", f"put mug 2 in/on shelf {number}", "use desklamp 1"):
-        parsed = prompt(name).parse(prompt(name).reply(action, thought))
+        parsed = make_prompt(name).parse(make_prompt(name).reply(action, thought))
         assert (parsed.text, parsed.valid, parsed.reason) == (action, True, "")
 
 
 @pytest.mark.parametrize("name", [*ACT, *REACT, *VERL])
 @given(text=st.text(max_size=80))
 def test_no_reply_can_break_a_parser(name: str, text: str) -> None:
-    parsed = prompt(name).parse(text)
+    parsed = make_prompt(name).parse(text)
     assert parsed.valid == (parsed.reason == "")
 
 
@@ -66,7 +67,7 @@ def test_dialogues_only_grow(name: str, wording: str) -> None:
     before: list[Message] = []
     for turn in range(5):
         at = Step(steps[turn].observation, steps[turn].info)
-        messages = prompt(name).messages([*steps[:turn], at])
+        messages = make_prompt(name).messages([*steps[:turn], at])
         assert messages[: len(before)] == before and messages[-1]["role"] == "user"
         assert messages[0]["role"] == "system" and messages[1]["content"].startswith(
             "You are in the middle of a room."
@@ -77,7 +78,7 @@ def test_dialogues_only_grow(name: str, wording: str) -> None:
 @pytest.mark.parametrize("name", [*ACT, *REACT])
 def test_the_listed_variants_end_each_observation_with_the_commands(name: str) -> None:
     steps = played(2)
-    last = prompt(name).messages(steps)[-1]["content"]
+    last = make_prompt(name).messages(steps)[-1]["content"]
     assert last.startswith(steps[-1].observation)
     offered = [command for command in steps[-1].info["admissible"] if command != "help"]
     if "listed" in name:
@@ -93,9 +94,11 @@ def test_the_listed_variants_end_each_observation_with_the_commands(name: str) -
 def test_react_says_how_this_release_puts_things_down(
     wording: str, says: str, not_this: str
 ) -> None:
-    system = prompt("alfworld/react@1").messages(played(1, wording))[0]["content"]
+    system = make_prompt("alfworld/react@1").messages(played(1, wording))[0]["content"]
     assert says in system and not_this not in system
-    unknown = prompt("alfworld/react@1").messages([Step("You are somewhere.", {})])[0]["content"]
+    unknown = make_prompt("alfworld/react@1").messages([Step("You are somewhere.", {})])[0][
+        "content"
+    ]
     assert says in unknown and not_this in unknown
 
 
@@ -109,7 +112,7 @@ def test_react_says_how_this_release_puts_things_down(
     ],
 )
 def test_react_reads_the_first_action_line(text: str, action: str, valid: bool) -> None:
-    parsed = prompt("alfworld/react@1").parse(text)
+    parsed = make_prompt("alfworld/react@1").parse(text)
     assert (parsed.text, parsed.valid) == (action, valid)
 
 
@@ -118,7 +121,7 @@ def test_react_reads_the_first_action_line(text: str, action: str, valid: bool) 
     [(" go to shelf 1 \n", True), ("look\nlook", False), ("", False), ("  ", False)],
 )
 def test_act_wants_one_line(text: str, valid: bool) -> None:
-    assert prompt("alfworld/act@1").parse(text).valid == valid
+    assert make_prompt("alfworld/act@1").parse(text).valid == valid
 
 
 @pytest.mark.parametrize(
@@ -143,13 +146,13 @@ def test_act_wants_one_line(text: str, valid: bool) -> None:
 )
 def test_verl_agent_parses_as_published(text: str, action: str, valid: bool) -> None:
     for name in VERL:
-        parsed = prompt(name).parse(text)
+        parsed = make_prompt(name).parse(text)
         assert (parsed.text, parsed.valid) == (action, valid)
 
 
 def test_verl_agent_shows_the_opening_alone_at_first() -> None:
     steps = played(0)
-    text = only(prompt(VERL[0]).messages(steps))
+    text = only(make_prompt(VERL[0]).messages(steps))
     assert steps[0].observation in text and "step(s)" not in text and "You have to" not in text
     assert "'help'" not in text and "[Observation" not in text
     offered = [command for command in steps[0].info["admissible"] if command != "help"]
@@ -158,7 +161,7 @@ def test_verl_agent_shows_the_opening_alone_at_first() -> None:
 
 def test_verl_agent_shows_the_last_two_turns_with_their_numbers() -> None:
     steps = played(4)
-    text = only(prompt(VERL[0]).messages(steps))
+    text = only(make_prompt(VERL[0]).messages(steps))
     assert f"You have to: {steps[0].info['instruction']}" in text
     assert (
         "taken 4 step(s)" in text
@@ -177,7 +180,7 @@ def test_verl_agent_shows_the_last_two_turns_with_their_numbers() -> None:
 
 def test_verl_agent_open_is_the_same_without_the_commands() -> None:
     steps = played(3)
-    listed, without = (only(prompt(name).messages(steps)) for name in VERL)
+    listed, without = (only(make_prompt(name).messages(steps)) for name in VERL)
     assert "admissible" in listed and "admissible" not in without
     assert without.splitlines()[:6] == listed.splitlines()[:6]
 
@@ -189,7 +192,7 @@ def test_a_template_from_a_file_works_here_too(tmp_path: Path) -> None:
         'later = "{task_description} {step_count} {history_length} {action_history} {current_step} [{admissible_actions}]"\n',
         encoding="utf8",
     )
-    mine, steps = prompt(f"file:{file}"), played(1)
+    mine, steps = make_prompt(f"file:{file}"), played(1)
     text = only(mine.messages(steps))
     assert text.startswith(
         f"{steps[0].info['instruction']} 1 1 [Observation 1: '{steps[0].observation}', Action 1: "

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.envs.prompt import RAW, Prompt, SelfEnding, Step, Templated, prompt
+from turnwise.envs.prompt import RAW, Prompt, SelfEnding, Step, Templated
+from turnwise.envs.registry import make_prompt
 
 NAMES = ["search/act@1", "search/react@1", "search/search-r1@1"]
 QUESTION = "Where was the author of Bako born?"
@@ -37,23 +38,23 @@ def history(*replies: str, info: dict[str, Any] = OK) -> list[Step]:
 def test_a_demonstrated_reply_means_its_action(name: str, call: str, argument: str) -> None:
     action = f"{call}[{argument}]"
     for thought in ("", "the town is missing"):
-        parsed = prompt(name).parse(prompt(name).reply(action, thought))
+        parsed = make_prompt(name).parse(make_prompt(name).reply(action, thought))
         assert (parsed.text, parsed.valid, parsed.reason) == (action, True, "")
 
 
 @pytest.mark.parametrize("name", NAMES)
 @given(text=st.text(max_size=80))
 def test_no_reply_can_break_a_parser(name: str, text: str) -> None:
-    parsed = prompt(name).parse(text)
+    parsed = make_prompt(name).parse(text)
     assert parsed.valid == (parsed.reason == "")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_dialogues_only_grow(name: str) -> None:
-    assert isinstance(prompt(name), Prompt) and prompt(name).name == name
+    assert isinstance(make_prompt(name), Prompt) and make_prompt(name).name == name
     before: list[Any] = []
     for turns in range(4):
-        messages = prompt(name).messages(history(*[f"reply {k}" for k in range(turns)]))
+        messages = make_prompt(name).messages(history(*[f"reply {k}" for k in range(turns)]))
         assert messages[: len(before)] == before and messages[-1]["role"] == "user"
         assert (f"passage {turns}" if turns else QUESTION) in messages[-1]["content"]
         before = list(messages)
@@ -61,7 +62,7 @@ def test_dialogues_only_grow(name: str) -> None:
 
 
 def test_the_smallest_prompt_has_no_words_of_its_own() -> None:
-    messages = prompt("search/act@1").messages(history("search[Bako]"))
+    messages = make_prompt("search/act@1").messages(history("search[Bako]"))
     assert [(m["role"], m["content"]) for m in messages] == [
         ("user", QUESTION), ("assistant", "search[Bako]"), ("user", "Teli: passage 1"),
     ]  # fmt: skip
@@ -102,12 +103,12 @@ def test_the_smallest_prompt_has_no_words_of_its_own() -> None:
     ],
 )
 def test_what_a_reply_means(name: str, text: str, action: str, valid: bool) -> None:
-    parsed = prompt(name).parse(text)
+    parsed = make_prompt(name).parse(text)
     assert (parsed.text, parsed.valid) == (action, valid)
 
 
 def test_one_growing_text_in_tags() -> None:
-    told = prompt("search/search-r1@1")
+    told = make_prompt("search/search-r1@1")
     assert isinstance(told, Templated) and told.template == RAW
     reply = told.reply("search[Bako]", "Who wrote it?")
     assert reply == "<think> Who wrote it? </think>\n<search> Bako </search>"
@@ -120,7 +121,7 @@ def test_one_growing_text_in_tags() -> None:
 
 
 def test_a_tagged_reply_ends_at_its_first_complete_search_or_answer() -> None:
-    told = prompt("search/search-r1@1")
+    told = make_prompt("search/search-r1@1")
     assert isinstance(told, SelfEnding)
     for action in ("search[Bako]", "answer[Teli]"):
         whole = told.reply(action)

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from turnwise.envs.prompt import SelfEnding, Step, prompt
+from turnwise.envs.prompt import SelfEnding, Step
+from turnwise.envs.registry import make_prompt
 from turnwise.envs.swe.prompts import SweAct, SweBash, SweTools
 from turnwise.envs.swe.tools import TOOLS, templates
 
@@ -24,8 +25,8 @@ COMMANDS = [
 
 @pytest.mark.parametrize("name", ["swe/bash@1", "swe/tools@1", "swe/act@1"])
 def test_prompts_are_known_by_name(name: str) -> None:
-    assert prompt(name).name == name
-    messages = prompt(name).messages(HISTORY)
+    assert make_prompt(name).name == name
+    messages = make_prompt(name).messages(HISTORY)
     assert [m["role"] for m in messages if m["role"] != "system"] == ["user", "assistant", "user"]
     assert next(m["content"] for m in messages if m["role"] == "user") == "the issue"
 

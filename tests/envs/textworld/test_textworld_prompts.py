@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from turnwise.envs.prompt import Step, prompt, prompt_names
+from turnwise.envs.prompt import Step
+from turnwise.envs.registry import make_prompt, prompt_names
 
 NAMES = [
     "textworld/act-listed@1",
@@ -25,7 +26,7 @@ def test_they_are_registered() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_episode_is_one_growing_text(name: str) -> None:
-    told = prompt(name)
+    told = make_prompt(name)
     assert told.name == name
     early, late = told.messages(HISTORY[:1]), told.messages(HISTORY)
     assert (
@@ -38,7 +39,7 @@ def test_an_episode_is_one_growing_text(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_commands_are_listed_only_where_the_name_says_so(name: str) -> None:
-    last = prompt(name).messages(HISTORY)[-1]["content"]
+    last = make_prompt(name).messages(HISTORY)[-1]["content"]
     assert ("take coin" in last) == ("listed" in name)
     assert last.startswith("-= Study =-")
 
@@ -46,24 +47,25 @@ def test_commands_are_listed_only_where_the_name_says_so(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("action", ["go north", "take key from old chest"])
 def test_what_is_written_is_read(name: str, action: str) -> None:
-    told = prompt(name)
+    told = make_prompt(name)
     found = told.parse(told.reply(action, "because"))
     assert (found.text, found.valid) == (action, True)
 
 
 @pytest.mark.parametrize("text", ["", "  ", "go north\ntake coin"])
 def test_act_takes_one_line(text: str) -> None:
-    found = prompt("textworld/act@1").parse(text)
+    found = make_prompt("textworld/act@1").parse(text)
     assert not found.valid and found.reason
 
 
 @pytest.mark.parametrize("text", ["go north", "Thought: hm", "Action:", "Thought: x\nAction:   \n"])
 def test_react_needs_its_action_line(text: str) -> None:
-    found = prompt("textworld/react@1").parse(text)
+    found = make_prompt("textworld/react@1").parse(text)
     assert not found.valid and found.reason
 
 
 def test_the_first_action_line_counts() -> None:
     assert (
-        prompt("textworld/react@1").parse("Thought: a\nAction: look\nAction: wait").text == "look"
+        make_prompt("textworld/react@1").parse("Thought: a\nAction: look\nAction: wait").text
+        == "look"
     )

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tests.agents.made_tokenizers import CHATML, byte_bpe
 from turnwise.agents.renderer import Renderer
-from turnwise.envs.prompt import Prompt, SelfEnding, Step, prompt
+from turnwise.envs.prompt import Prompt, SelfEnding, Step
+from turnwise.envs.registry import make_prompt
 from turnwise.envs.tool_math.fences import fenced
 
 NAMES = ("tool_math/act@1", "tool_math/hermes@1", "tool_math/react@1", "tool_math/simpletir@1")
@@ -34,14 +35,14 @@ def history(replies: list[str], results: list[tuple[str, dict[str, Any]]]) -> li
 @given(code=st.text(st.characters(exclude_characters="\r"), min_size=1, max_size=40))
 def test_code_that_is_written_is_read_back(name: str, code: str) -> None:
     code = code.strip() or "pass"
-    told = prompt(name)
+    told = make_prompt(name)
     action = told.parse(told.reply(fenced(code)))
     assert (action.text, action.valid) == (fenced(code), True)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_answers_are_written_and_read(name: str) -> None:
-    told = prompt(name)
+    told = make_prompt(name)
     assert told.name == name
     action = told.parse(told.reply("\\boxed{\\frac{1}{2}}"))
     assert (action.text, action.valid) == ("\\boxed{\\frac{1}{2}}", True)
@@ -49,7 +50,7 @@ def test_answers_are_written_and_read(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES[1:])
 def test_a_thought_stands_before_what_is_done(name: str) -> None:
-    told = prompt(name)
+    told = make_prompt(name)
     assert told.reply("\\boxed{3}", "It is 3.") == "It is 3.\n\\boxed{3}"
     assert told.parse(told.reply(fenced("print(3)"), "I compute.")).text == "I compute.\n" + fenced(
         "print(3)"
@@ -61,13 +62,13 @@ def test_a_thought_stands_before_what_is_done(name: str) -> None:
     "text", ["", "It is 3.", "```python\nprint(3)", '<tool_call>{"name": "python"}']
 )
 def test_a_reply_with_neither_is_not_valid_and_says_why(name: str, text: str) -> None:
-    action = prompt(name).parse(text)
+    action = make_prompt(name).parse(text)
     assert not action.valid and "neither" in action.reason and action.text == text
 
 
 @pytest.mark.parametrize("name", ["tool_math/react@1", "tool_math/simpletir@1"])
 def test_a_reply_ends_at_its_first_complete_block(name: str) -> None:
-    told = prompt(name)
+    told = make_prompt(name)
     assert isinstance(told, SelfEnding)
     whole = "So:\n" + fenced("print(1)")
     assert told.ended(whole) and told.ended(whole + "\nmore") and whole[-1] in told.endings
@@ -78,7 +79,7 @@ def test_chat_messages() -> None:
     steps = history(
         ["I compute.\n" + fenced("print(1 + 2)")], [("\nCode execution result: 3\n", RAN)]
     )
-    system, *rest = prompt("tool_math/react@1").messages(steps)
+    system, *rest = make_prompt("tool_math/react@1").messages(steps)
     assert (
         system["role"] == "system"
         and "```python" in system["content"]
@@ -87,7 +88,7 @@ def test_chat_messages() -> None:
     assert [(m["role"], m["content"]) for m in rest] == [
         ("user", "What is 1 + 2?"), ("assistant", steps[0].reply), ("user", "Code execution result: 3"),
     ]  # fmt: skip
-    assert [(m["role"], m["content"]) for m in prompt("tool_math/act@1").messages(steps)] == [
+    assert [(m["role"], m["content"]) for m in make_prompt("tool_math/act@1").messages(steps)] == [
         ("user", "What is 1 + 2?"), ("assistant", steps[0].reply), ("user", "3"),
     ]  # fmt: skip
 
@@ -96,13 +97,13 @@ def test_a_remark_is_shown_where_no_code_ran() -> None:
     remark: dict[str, Any] = {"tags": ["void"], "output": ""}
     for name in NAMES:
         assert (
-            prompt(name).messages(history(["Hm."], [("Neither.", remark)]))[-1]["content"]
+            make_prompt(name).messages(history(["Hm."], [("Neither.", remark)]))[-1]["content"]
             == "Neither."
         )
 
 
 def test_without_a_template_it_is_one_growing_text() -> None:
-    told = prompt("tool_math/simpletir@1")
+    told = make_prompt("tool_math/simpletir@1")
     block = fenced("print(1 + 2)")
     steps = history(
         [block, fenced("x = 1")],
@@ -128,7 +129,7 @@ def test_without_a_template_it_is_one_growing_text() -> None:
 
 
 def test_a_tool_call() -> None:
-    told = prompt("tool_math/hermes@1")
+    told = make_prompt("tool_math/hermes@1")
     call = '<tool_call>\n{"name": "python", "arguments": {"code": "x = \\"é\\"\\nprint(x)"}}\n</tool_call>'
     action = told.parse("<think>hm</think>I run it.\n" + call + "\nand then")
     assert action.valid and action.text == "<think>hm</think>I run it.\n" + fenced(
@@ -156,14 +157,14 @@ def test_a_tool_call() -> None:
     ],
 )  # fmt: skip
 def test_a_call_that_is_none_runs_nothing(body: str) -> None:
-    action = prompt("tool_math/hermes@1").parse(
+    action = make_prompt("tool_math/hermes@1").parse(
         f"So <tool_call>{body}</tool_call> {fenced('print(1)')}"
     )
     assert not action.valid and action.text == "So " and "tool" in action.reason
 
 
 def test_the_smallest_prompt_takes_whatever_is_no_box_for_code() -> None:
-    told: Prompt = prompt("tool_math/act@1")
+    told: Prompt = make_prompt("tool_math/act@1")
     assert told.parse(" print(3) \n").text == fenced("print(3)")
     assert not told.parse("  \n").valid and told.parse("\\boxed{3").text == "\\boxed{3"
     assert not isinstance(told, SelfEnding)

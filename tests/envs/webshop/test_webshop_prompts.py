@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.envs.prompt import Prompt, Step, prompt, prompt_names
+from turnwise.envs.prompt import Prompt, Step
+from turnwise.envs.registry import make_prompt, prompt_names
 from turnwise.errors import ConfigError
 
 NAMES = ["webshop/act@1", "webshop/react@1", "webshop/verl-agent@1"]
@@ -41,9 +42,9 @@ def history(turns: int, result: str = RESULTS) -> list[Step]:
 def test_the_built_in_prompts_are_known_by_name() -> None:
     assert set(NAMES) <= set(prompt_names())
     for name in NAMES:
-        assert isinstance(prompt(name), Prompt) and prompt(name).name == name
+        assert isinstance(make_prompt(name), Prompt) and make_prompt(name).name == name
     with pytest.raises(ConfigError, match="did you mean 'webshop/react@1'"):
-        prompt("webshop/react")
+        make_prompt("webshop/react")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -57,14 +58,14 @@ def test_the_built_in_prompts_are_known_by_name() -> None:
 def test_a_demonstrated_reply_means_its_action(name: str, argument: str) -> None:
     action = f"search[{' '.join(argument.split()) or 'x'}]".lower()
     for thought in ("", "the price fits"):
-        parsed = prompt(name).parse(prompt(name).reply(action, thought))
+        parsed = make_prompt(name).parse(make_prompt(name).reply(action, thought))
         assert parsed.text == action and parsed.valid and parsed.reason == ""
 
 
 @pytest.mark.parametrize("name", NAMES)
 @given(text=st.text(max_size=80))
 def test_no_reply_can_break_a_parser(name: str, text: str) -> None:
-    parsed = prompt(name).parse(text)
+    parsed = make_prompt(name).parse(text)
     assert parsed.valid == (parsed.reason == "")
 
 
@@ -72,7 +73,7 @@ def test_no_reply_can_break_a_parser(name: str, text: str) -> None:
 def test_dialogues_only_grow(name: str) -> None:
     before: Sequence[object] = []
     for turns in range(4):
-        messages = prompt(name).messages(history(turns))
+        messages = make_prompt(name).messages(history(turns))
         shown = history(turns)[-1].observation
         if name == "webshop/act@1" and turns:
             shown = shown.replace("Instruction: [SEP] find me red shoes [SEP] ", "", 1)
@@ -98,7 +99,7 @@ def test_dialogues_only_grow(name: str) -> None:
     ],
 )
 def test_act_takes_the_reply_for_the_action(text: str, action: str, valid: bool) -> None:
-    parsed = prompt("webshop/act@1").parse(text)
+    parsed = make_prompt("webshop/act@1").parse(text)
     assert (parsed.text, parsed.valid) == (action, valid)
 
 
@@ -114,7 +115,7 @@ def test_act_takes_the_reply_for_the_action(text: str, action: str, valid: bool)
     ],
 )
 def test_react_takes_the_first_action_line(text: str, action: str, valid: bool) -> None:
-    parsed = prompt("webshop/react@1").parse(text)
+    parsed = make_prompt("webshop/react@1").parse(text)
     assert (parsed.text, parsed.valid) == (action, valid)
 
 
@@ -138,12 +139,12 @@ def test_react_takes_the_first_action_line(text: str, action: str, valid: bool) 
     ],
 )
 def test_verl_agent_parses_as_published(text: str, action: str, valid: bool) -> None:
-    parsed = prompt("webshop/verl-agent@1").parse(text)
+    parsed = make_prompt("webshop/verl-agent@1").parse(text)
     assert (parsed.text, parsed.valid) == (action, valid)
 
 
 def test_verl_agent_shows_the_first_page_without_history() -> None:
-    (message,) = prompt("webshop/verl-agent@1").messages(history(0))
+    (message,) = make_prompt("webshop/verl-agent@1").messages(history(0))
     text = message["content"]
     assert message["role"] == "user" and f"You have to: {TASK}." in text
     assert "You observe now: 'Search'." in text
@@ -154,7 +155,7 @@ def test_verl_agent_shows_the_first_page_without_history() -> None:
 
 
 def test_verl_agent_shows_the_last_two_turns_with_their_numbers() -> None:
-    (message,) = prompt("webshop/verl-agent@1").messages(history(3))
+    (message,) = make_prompt("webshop/verl-agent@1").messages(history(3))
     text = message["content"]
     page = "'Back to Search' [SEP] 'Page 1 (Total results: 2)' [SEP] 'Next >' [SEP] 'B01' [SEP] 'Shoe' [SEP] '$9'"
     assert (
@@ -167,7 +168,7 @@ def test_verl_agent_shows_the_last_two_turns_with_their_numbers() -> None:
     )
     assert "Observation 1:" not in text and f"You observe now: {page} [SEP] '3'." in text
     assert "[\n'click[back to search]',\n'click[b01]',\n]" in text
-    (second,) = prompt("webshop/verl-agent@1").messages(history(1))
+    (second,) = make_prompt("webshop/verl-agent@1").messages(history(1))
     assert (
         "The last 1 observations" in second["content"]
         and "[Observation 1: ''Search'', Action 1: 'act[1]']" in second["content"]
@@ -176,7 +177,7 @@ def test_verl_agent_shows_the_last_two_turns_with_their_numbers() -> None:
 
 def test_verl_agent_drops_the_history_of_a_message_that_is_too_long() -> None:
     def text(filler: int) -> str:
-        return prompt("webshop/verl-agent@1").messages(
+        return make_prompt("webshop/verl-agent@1").messages(
             history(2, f"{RESULTS} [SEP] {'x' * filler}")
         )[0]["content"]
 
@@ -188,7 +189,7 @@ def test_verl_agent_drops_the_history_of_a_message_that_is_too_long() -> None:
 
 def test_an_environment_without_clickables_lists_its_admissible_actions() -> None:
     step = Step("a page", {"instruction": "do it", "admissible": ["look", "go north"]})
-    (message,) = prompt("webshop/verl-agent@1").messages([step])
+    (message,) = make_prompt("webshop/verl-agent@1").messages([step])
     assert "[\n'look',\n'go north',\n]" in message["content"]
     assert (
         "You have to: do it." in message["content"]

@@ -12,10 +12,10 @@ commands that are admissible then.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from turnwise.envs.prompt import Action, Message, Step
+from turnwise.envs.prompt import Action, Message, Prompt, Step
 
 GREETING = "-= Welcome to TextWorld, ALFRED! =-\n\n"
 ACTION_LINE = re.compile(r"^[ \t]*action[ \t]*:[ \t]*(.*?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
@@ -113,3 +113,12 @@ class ALFWorldReact:
 
     def reply(self, action: str, thought: str = "") -> str:
         return f"Thought: {thought or 'This is the next step.'}\nAction: {action}"
+
+
+PROMPTS: dict[str, Callable[[], Prompt]] = {
+    "alfworld/act@1": ALFWorldAct,
+    "alfworld/act-listed@1": lambda: ALFWorldAct("alfworld/act-listed@1", listed=True),
+    "alfworld/react@1": ALFWorldReact,
+    "alfworld/react-listed@1": lambda: ALFWorldReact("alfworld/react-listed@1", listed=True),
+}
+"""The prompts of this file by name."""

@@ -12,8 +12,10 @@ admissible commands.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from turnwise.envs.prompt import Prompt
 from turnwise.envs.webshop.verl_agent_prompts import VerlAgent
 
 ROLE = "You are an agent that does household tasks in the ALFRED Embodied Environment, and does them expertly.\n"
@@ -53,3 +55,10 @@ class ALFWorldVerlAgentOpen(VerlAgent):
     first: str = ROLE + OPEN
     later: str = ROLE + PAST + OPEN
     fallback: int = 30
+
+
+PROMPTS: dict[str, Callable[[], Prompt]] = {
+    "alfworld/verl-agent@1": ALFWorldVerlAgent,
+    "alfworld/verl-agent-open@1": ALFWorldVerlAgentOpen,
+}
+"""The prompts of this file by name."""

@@ -13,11 +13,11 @@ ways.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from turnwise.envs.prompt import RAW, Action, Message, Step
+from turnwise.envs.prompt import RAW, Action, Message, Prompt, Step
 
 CALL = re.compile(r"(search|answer)\[.+\]", re.IGNORECASE | re.DOTALL)
 ACTION_LINE = re.compile(r"^[ \t]*action[ \t]*:[ \t]*(.*?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
@@ -134,3 +134,11 @@ class SearchR1:
     def reply(self, action: str, thought: str = "") -> str:
         name, _, rest = action.partition("[")
         return f"<think> {thought or 'This is the next step.'} </think>\n<{name}> {rest.removesuffix(']')} </{name}>"
+
+
+PROMPTS: dict[str, Callable[[], Prompt]] = {
+    "search/act@1": SearchAct,
+    "search/react@1": SearchReact,
+    "search/search-r1@1": SearchR1,
+}
+"""The prompts of this file by name."""

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from turnwise.envs.prompt import Action, Message, Step
+from turnwise.envs.prompt import Action, Message, Prompt, Step
 from turnwise.envs.swe.closed import ACTION
 from turnwise.envs.swe.tools import TOOLS, Tool
 
@@ -171,3 +171,11 @@ class SweAct:
 
     def reply(self, action: str, thought: str = "") -> str:
         return action
+
+
+PROMPTS: dict[str, Callable[[], Prompt]] = {
+    "swe/act@1": SweAct,
+    "swe/bash@1": SweBash,
+    "swe/tools@1": SweTools,
+}
+"""The prompts of this file by name."""

@@ -13,10 +13,10 @@ RL does (arXiv 2510.01132), lists no commands. `textworld/act-listed@1` and
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from turnwise.envs.prompt import Action, Message, Step
+from turnwise.envs.prompt import Action, Message, Prompt, Step
 
 ACTION_LINE = re.compile(r"^[ \t]*action[ \t]*:[ \t]*(.*?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
 
@@ -94,3 +94,12 @@ class TextWorldReact:
 
     def reply(self, action: str, thought: str = "") -> str:
         return f"Thought: {thought or 'This is the next step.'}\nAction: {action}"
+
+
+PROMPTS: dict[str, Callable[[], Prompt]] = {
+    "textworld/act@1": TextWorldAct,
+    "textworld/act-listed@1": lambda: TextWorldAct("textworld/act-listed@1", listed=True),
+    "textworld/react@1": TextWorldReact,
+    "textworld/react-listed@1": lambda: TextWorldReact("textworld/react-listed@1", listed=True),
+}
+"""The prompts of this file by name."""

@@ -21,11 +21,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from turnwise.envs.prompt import RAW, Action, Message, Step
+from turnwise.envs.prompt import RAW, Action, Message, Prompt, Step
 from turnwise.envs.tool_math.fences import fenced, first_code
 from turnwise.envs.tool_math.turns import BOX, read_turn
 
@@ -209,3 +209,12 @@ class ToolMathAct:
     def reply(self, action: str, thought: str = "") -> str:
         block = first_code(action)
         return action if block is None else block.code
+
+
+PROMPTS: dict[str, Callable[[], Prompt]] = {
+    "tool_math/act@1": ToolMathAct,
+    "tool_math/hermes@1": ToolMathHermes,
+    "tool_math/react@1": ToolMathReact,
+    "tool_math/simpletir@1": ToolMathSimpleTIR,
+}
+"""The prompts of this file by name."""

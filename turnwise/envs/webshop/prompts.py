@@ -10,11 +10,11 @@ for a thought first.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from turnwise.envs.prompt import Action, Message, Step
+from turnwise.envs.prompt import Action, Message, Prompt, Step
 
 CALL = re.compile(r"[A-Za-z]+\[.+\]")
 ACTION_LINE = re.compile(r"^[ \t]*action[ \t]*:[ \t]*(.*?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
@@ -89,3 +89,10 @@ class WebShopReact:
 
     def reply(self, action: str, thought: str = "") -> str:
         return f"Thought: {thought or 'This is the next step.'}\nAction: {action}"
+
+
+PROMPTS: dict[str, Callable[[], Prompt]] = {
+    "webshop/act@1": WebShopAct,
+    "webshop/react@1": WebShopReact,
+}
+"""The prompts of this file by name."""

@@ -12,10 +12,10 @@ with `file:` (see `turnwise.envs.template_prompt`), with this prompt's way of an
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from turnwise.envs.prompt import Action, Message, Step
+from turnwise.envs.prompt import Action, Message, Prompt, Step
 from turnwise.envs.template_prompt import TemplatePrompt
 
 OPENING, CLOSING = "<action>", "</action>"
@@ -87,3 +87,9 @@ class WebShopVerlAgent(VerlAgent):
     later: str = ROLE + PAST + PRESENT
     fallback: int = 20
     max_chars: int = 13_000
+
+
+PROMPTS: dict[str, Callable[[], Prompt]] = {
+    "webshop/verl-agent@1": WebShopVerlAgent,
+}
+"""The prompts of this file by name."""
