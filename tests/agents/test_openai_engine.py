@@ -290,7 +290,7 @@ def test_what_the_protocol_cannot_do_is_said() -> None:
     with pytest.raises(ConfigError, match="returns no entropies"):
         asyncio.run(engine.generate([1], Sampling(entropies=True)))
     with pytest.raises(EngineError, match="cannot be changed from here"):
-        asyncio.run(engine.load_weights({}, 1))
+        asyncio.run(engine.update_weights({}, 1))
     for url in ("localhost:8000", "ftp://x/v1", "http://"):
         with pytest.raises(ConfigError, match="is not the address of a server"):
             OpenAIEngine(url, "m")

@@ -319,7 +319,7 @@ def test_new_weights_change_what_is_computed_and_drop_every_cache() -> None:
     async def before_and_after() -> tuple[Completion, Completion]:
         prompt, asked = list(range(30)), Sampling(max_tokens=6, seed=4)
         old = await engine.generate(prompt, asked, session="a")
-        await engine.load_weights(other.state_dict(), version=7)
+        await engine.update_weights(other.state_dict(), version=7)
         new = await engine.generate(prompt, asked, session="a")
         assert_equals_plain(other, prompt, new)
         return old, new
@@ -341,7 +341,7 @@ def test_a_running_request_goes_on_under_new_weights() -> None:
         with torch.no_grad():
             for mine, theirs in zip(model.parameters(), other.parameters(), strict=True):
                 mine.copy_(theirs)
-        await engine.load_weights(None, version=1)
+        await engine.update_weights(None, version=1)
         return await task
 
     got = asyncio.run(change())
@@ -361,7 +361,7 @@ def test_another_dtype_is_a_copy_that_follows_the_model() -> None:
         first = await engine.generate(list(range(9)), Sampling(max_tokens=4, seed=4))
         with torch.no_grad():
             model.model.embed_tokens.weight.add_(torch.randn_like(model.model.embed_tokens.weight))
-        await engine.load_weights(None, version=2)
+        await engine.update_weights(None, version=2)
         return first, await engine.generate(list(range(9)), Sampling(max_tokens=4, seed=4))
 
     first, second = asyncio.run(follow())
@@ -380,7 +380,7 @@ def test_wrong_weights_are_refused_whole(qwen: Any) -> None:
     }
     for word, weights in bad.items():
         with pytest.raises(EngineError, match=word):
-            asyncio.run(engine.load_weights(weights, version=1))
+            asyncio.run(engine.update_weights(weights, version=1))
     assert (
         all(torch.equal(before[k], v) for k, v in qwen.state_dict().items())
         and engine.weights_version == 0

@@ -115,7 +115,7 @@ class ScriptedEngine:
     async def release(self, session: str) -> None:
         self.released.append(session)
 
-    async def load_weights(self, weights: Mapping[str, Any] | None, version: int) -> None:
+    async def update_weights(self, weights: Mapping[str, Any] | None, version: int) -> None:
         self.version = version
 
     async def close(self) -> None:

@@ -51,9 +51,59 @@ class Completion:
     """Version of the weights that produced the last token."""
 
 
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do beyond drawing tokens. What it cannot do is refused before a run."""
+
+    entropies: bool = False
+    """Returns the full-vocabulary entropy at every sampled token when asked."""
+    seeds: bool = False
+    """A request's seed decides what it samples, whatever else is in the batch."""
+    stop_when: bool = False
+    """Asks `Sampling.stop_when` after every token; otherwise the agent trims the completion."""
+    in_flight_updates: bool = False
+    """Takes new weights while requests run; otherwise `update_weights` waits until none does."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineContext:
+    """What an engine is made from. A factory takes what it needs and ignores the rest."""
+
+    model: Any = None
+    """The learner's `torch.nn.Module`, for an engine that shares it; None outside training."""
+    path: str = ""
+    """Directory or hub id of the weights, for an engine that loads them itself."""
+    tokenizer: Any = None
+    concurrency: int = 64
+    """Most requests that will wait at once."""
+    max_context: int | None = None
+    weights_version: int = 0
+    device: str = "auto"
+    dtype: str = "auto"
+
+
 @runtime_checkable
 class Engine(Protocol):
-    """A source of completions. Raises `EngineError` when it cannot answer."""
+    """A source of completions. Raises `EngineError` when it cannot answer.
+
+    A trainer and an agent use nothing but what stands here, so an engine of one's own is a class
+    with these members and a factory `make(context: EngineContext, **options) -> Engine`.
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this engine can do beyond drawing tokens."""
+        ...
+
+    @property
+    def max_context(self) -> int | None:
+        """Most tokens of a prompt and its completion together; None where it is not known."""
+        ...
+
+    @property
+    def weights_version(self) -> int:
+        """Version of the weights that the next token is drawn with."""
+        ...
 
     async def generate(
         self, prompt_ids: Sequence[int], sampling: Sampling, session: str | None = None
@@ -65,10 +115,8 @@ class Engine(Protocol):
         """Forget what was kept for `session`. Unknown sessions are fine."""
         ...
 
-    async def load_weights(self, weights: Mapping[str, Any] | None, version: int) -> None:
-        """Take new weights in place (None: the model is shared with the learner and already has
-        them).
-        """
+    async def update_weights(self, weights: Mapping[str, Any] | None, version: int) -> None:
+        """Take new weights in place; None where the model is shared with the learner."""
         ...
 
     async def close(self) -> None:

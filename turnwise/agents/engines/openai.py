@@ -72,7 +72,7 @@ class OpenAIEngine:
     async def release(self, session: str) -> None:
         """Nothing is kept here; the server has a prefix cache of its own."""
 
-    async def load_weights(self, weights: Mapping[str, Any] | None, version: int) -> None:
+    async def update_weights(self, weights: Mapping[str, Any] | None, version: int) -> None:
         """Raises `EngineError`: the protocol has no way to do it."""
         raise EngineError(
             f"the weights of {self.endpoint.base_url} cannot be changed from here: train with an engine of one's own"

@@ -39,7 +39,7 @@ class TransformersEngine:
             positions allow (default: that, or 4096 where the model says nothing).
         device, dtype: where and in what to run (default: as the model is). Another device or dtype
         than the model's makes a
-            copy, which `load_weights(None, version)` refreshes from the model.
+            copy, which `update_weights(None, version)` refreshes from the model.
         seed: seeds requests that bring no seed of their own.
         prefill_tokens: most new prompt tokens, padding included, computed in one forward.
         fast: use `PackedForward` where it covers the model; False always takes the model's own
@@ -123,7 +123,7 @@ class TransformersEngine:
         if slot is not None:
             table.forget(slot)
 
-    async def load_weights(self, weights: Mapping[str, Any] | None, version: int) -> None:
+    async def update_weights(self, weights: Mapping[str, Any] | None, version: int) -> None:
         """Take new weights and forget every cache; running requests go on under the new weights.
 
         Args:
