@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import gzip
 import pickle
 from dataclasses import replace
 from threading import Thread
 
 import pytest
 
+from tests.envs.webshop.official_files import official_directory
 from turnwise.envs.webshop.catalogue import RESULTS, Catalogue, Instruction, Instructions
 from turnwise.envs.webshop.product import Product
 from turnwise.errors import DataError
@@ -140,3 +142,16 @@ def test_generated_catalogues_are_reached_from_here() -> None:
         == Catalogue.generate(n=40, seed=1).data_hash
         != Catalogue.generate(n=40, seed=2).data_hash
     )
+
+
+def test_every_recorded_ranking_of_lucene() -> None:
+    """The lists of Anserini 0.22.1 for 4,000 queries over the official 1,000 products."""
+    directory = official_directory()
+    recorded = directory / "golden" / "lucene_top50.tsv.gz"
+    if not recorded.is_file():
+        pytest.skip("golden/lucene_top50.tsv.gz is absent from the official WebShop data")
+    catalogue = Catalogue.official(directory)
+    with gzip.open(recorded, "rt", encoding="utf8") as lines:
+        for line in lines:
+            query, ranked = line.rstrip("\n").split("\t")
+            assert catalogue.search(query) == ranked.split(), query
