@@ -13,8 +13,7 @@ import pytest
 import turnwise  # noqa: F401 (registers)
 from turnwise.envs.checks import check_turn_env
 from turnwise.envs.search import Corpus, Passage, Question, SearchEnv
-from turnwise.envs.search.actions import HELP
-from turnwise.envs.search.env import NOTHING
+from turnwise.envs.search.env import INVALID_ACTION, NO_PASSAGE
 from turnwise.errors import ConfigError, DataError, TaskError
 
 SMALL: dict[str, Any] = {"worlds": 5, "style": "compact", "entities": 16, "per_world": 6}
@@ -138,7 +137,7 @@ def test_anything_else_does_nothing_and_says_what_can_be_done(action: str) -> No
     env = begun()
     before = env.step("search[Ada]")[4]
     observation, reward, done, _, info = env.step(action)
-    assert (observation, reward, done, info["valid"]) == (HELP, 0.0, False, False)
+    assert (observation, reward, done, info["valid"]) == (INVALID_ACTION, 0.0, False, False)
     assert info["state"] == before["state"] and info["passages"] == [] and info["searches"] == 1
 
 
@@ -152,7 +151,7 @@ def test_blanks_and_case_of_the_action_do_not_matter() -> None:
 def test_a_query_without_a_hit_says_so() -> None:
     for query in ("zzz", "the", "?!"):
         observation, _, done, _, info = begun().step(f"search[{query}]")
-        assert (observation, done, info["valid"], info["passages"]) == (NOTHING, False, True, [])
+        assert (observation, done, info["valid"], info["passages"]) == (NO_PASSAGE, False, True, [])
 
 
 def test_long_passages_are_cut() -> None:
@@ -163,8 +162,11 @@ def test_long_passages_are_cut() -> None:
 
 def test_the_state_is_the_question_and_the_searches_in_order() -> None:
     states = set()
-    for actions in ([], ["search[Ada]"], ["search[Jed]"], ["search[Ada]", "search[Jed]"], ["search[Jed]", "search[Ada]"],
-                    ["search[Ada]", "search[Ada]"], ["answer[x]"], ["answer[y]"], ["search[Ada]", "answer[x]"]):  # fmt: skip
+    for actions in (
+        [], ["search[Ada]"], ["search[Jed]"], ["search[Ada]", "search[Jed]"],
+        ["search[Jed]", "search[Ada]"], ["search[Ada]", "search[Ada]"], ["answer[x]"],
+        ["answer[y]"], ["search[Ada]", "answer[x]"],
+    ):  # fmt: skip
         env = begun()
         for action in actions:
             env.step(action)
@@ -237,9 +239,12 @@ def test_a_snapshot_of_one_task_is_restored_while_another_is_played() -> None:
 
 
 def test_the_data_hash_is_that_of_everything_shown_and_paid() -> None:
-    made = [given(), given(k=1), given(passage_chars=9), given(reward="f1"), SearchEnv(PASSAGES[:2], QUESTIONS),
-            SearchEnv(PASSAGES, QUESTIONS["test"]), SearchEnv(**SMALL), SearchEnv(**SMALL, world_seed=1),
-            SearchEnv(**{**SMALL, "worlds": 6}), SearchEnv(**SMALL, overlap=0.5)]  # fmt: skip
+    made = [
+        given(), given(k=1), given(passage_chars=9), given(reward="f1"),
+        SearchEnv(PASSAGES[:2], QUESTIONS), SearchEnv(PASSAGES, QUESTIONS["test"]),
+        SearchEnv(**SMALL), SearchEnv(**SMALL, world_seed=1),
+        SearchEnv(**{**SMALL, "worlds": 6}), SearchEnv(**SMALL, overlap=0.5),
+    ]  # fmt: skip
     assert len({env.data_hash for env in made}) == len(made)
     assert given().data_hash == SearchEnv(Corpus(PASSAGES), QUESTIONS).data_hash
 
