@@ -17,7 +17,8 @@ def official_directory() -> Path:
     directory = Path(os.environ.get("TURNWISE_WEBSHOP_DATA", BESIDE))
     if not (directory / "items_shuffle_1000.json").is_file():
         pytest.skip(
-            "items_shuffle_1000.json of the official WebShop data is absent: set TURNWISE_WEBSHOP_DATA to its directory"
+            "items_shuffle_1000.json of the official WebShop data is absent: set "
+            "TURNWISE_WEBSHOP_DATA to its directory"
         )
     return directory
 
@@ -25,10 +26,14 @@ def official_directory() -> Path:
 def raw(asin: str = "B000000001", **changes: Any) -> dict[str, Any]:
     """A product as the official file has it."""
     product = {
-        "asin": asin, "name": f"Blue Kettle {asin}", "full_description": "Boils water.", "pricing": "$12.50",
-        "small_description": ["1.7 liter", "steel"], "images": ["x.jpg"], "product_category": "Home › Kitchen",
+        "asin": asin, "name": f"Blue Kettle {asin}", "full_description": "Boils water.",
+        "pricing": "$12.50",
+        "small_description": ["1.7 liter", "steel"], "images": ["x.jpg"],
+        "product_category": "Home › Kitchen",
         "category": "garden", "query": " Electric Kettles ", "average_rating": "", "page": 1,
-        "customization_options": {"Color": [{"value": " Red/White ", "image": None}, {"value": "Blue"}], "Size": None},
+        "customization_options": {
+            "Color": [{"value": " Red/White ", "image": None}, {"value": "Blue"}], "Size": None,
+        },
     }  # fmt: skip
     return product | changes
 

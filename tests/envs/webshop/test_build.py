@@ -15,7 +15,7 @@ import pytest
 from tests.envs.webshop.official_files import raw, write
 from turnwise.envs.webshop import build
 from turnwise.envs.webshop.catalogue import Catalogue
-from turnwise.envs.webshop.official import Files
+from turnwise.envs.webshop.official import OfficialFiles
 from turnwise.errors import DataError
 from turnwise.retrieval import postings
 
@@ -145,7 +145,7 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
 
 
 def test_beside_the_files_by_default(tmp_path: Path) -> None:
-    files = Files.find(write(tmp_path, [raw("A1")]))
+    files = OfficialFiles.find(write(tmp_path, [raw("A1")]))
     assert build.ensure(files) == tmp_path / "items_shuffle_1000.turnwise"
     shutil.rmtree(tmp_path / "items_shuffle_1000.turnwise")
     assert build.digest_of(build.ensure(files)) == build.digest_of(build.ensure(files))

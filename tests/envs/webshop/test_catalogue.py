@@ -8,14 +8,16 @@ from threading import Thread
 import pytest
 
 from tests.envs.webshop.official_files import official_directory
-from turnwise.envs.webshop.catalogue import RESULTS, Catalogue, Instruction, Instructions
-from turnwise.envs.webshop.product import Product
+from turnwise.envs.webshop.catalogue import MAX_RESULTS, Catalogue
+from turnwise.envs.webshop.products import Instruction, Instructions, Product
 from turnwise.errors import DataError
 from turnwise.retrieval.bm25 import BM25Index
 
 CUP = Product(
-    asin="B2", title="Red Cup", description="For tea", bullets=("Holds 0.3 l", "Never indexed"), price=5.0, price_tag="$5.0",
-    options={"color": ("red", "sky blue"), "size": ("large",)}, attributes=("dishwasher safe",), category="garden",
+    asin="B2", title="Red Cup", description="For tea", bullets=("Holds 0.3 l", "Never indexed"),
+    price=5.0, price_tag="$5.0",
+    options={"color": ("red", "sky blue"), "size": ("large",)}, attributes=("dishwasher safe",),
+    category="garden",
     query="cups", product_category="Home › Cups",
 )  # fmt: skip
 POT = replace(CUP, asin="B1", title="Tea Pot", description="", options={}, bullets=("Steel",))
@@ -56,9 +58,9 @@ def test_what_is_searched() -> None:
 def test_at_most_fifty_and_the_list_is_the_callers_own() -> None:
     catalogue = Catalogue([replace(CUP, asin=f"B{k:03d}") for k in range(60)])
     first = catalogue.search("cup")
-    assert first == [f"B{k:03d}" for k in range(RESULTS)]
+    assert first == [f"B{k:03d}" for k in range(MAX_RESULTS)]
     first.clear()
-    assert len(catalogue.search("cup")) == RESULTS
+    assert len(catalogue.search("cup")) == MAX_RESULTS
 
 
 def test_a_query_is_ranked_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,10 +96,14 @@ def test_the_hash_covers_everything_shown() -> None:
         {"B1": ("Find me a pot", ("steel",))}, [Instruction("B1", "a pot", (), ("red",))]
     )
     catalogues = [
-        Catalogue([CUP, POT]), Catalogue([POT, CUP]), Catalogue([CUP]), Catalogue([CUP, POT], page_size=5),
-        Catalogue([CUP, replace(POT, price=6.0)]), Catalogue([CUP, replace(POT, bullets=("Steel", ""))]),
-        Catalogue([CUP, replace(POT, options={"size": ("s",)})]), Catalogue([CUP, POT], goals=("a goal",)),
-        Catalogue([CUP, POT], instructions=instructed), Catalogue([CUP, POT], instructions=Instructions(human=instructed.human)),
+        Catalogue([CUP, POT]), Catalogue([POT, CUP]), Catalogue([CUP]),
+        Catalogue([CUP, POT], page_size=5),
+        Catalogue([CUP, replace(POT, price=6.0)]),
+        Catalogue([CUP, replace(POT, bullets=("Steel", ""))]),
+        Catalogue([CUP, replace(POT, options={"size": ("s",)})]),
+        Catalogue([CUP, POT], goals=("a goal",)),
+        Catalogue([CUP, POT], instructions=instructed),
+        Catalogue([CUP, POT], instructions=Instructions(human=instructed.human)),
     ]  # fmt: skip
     assert len({catalogue.data_hash for catalogue in catalogues}) == len(catalogues)
     assert Catalogue([CUP, POT]).data_hash == catalogues[0].data_hash

@@ -144,8 +144,10 @@ def test_shopping_goes_on_after_the_purchase() -> None:
 
 def test_states_differ_where_behaviour_does() -> None:
     paths = {
-        "front": (), "results": ("search[lamp]",), "page 2": ("search[lamp]", "click[next >]"), "other": ("search[brella lamp]",),
-        "item": BUY[:2], "black": BUY[:3], "brown": BUY[:4], "sub": (*BUY[:4], "click[features]"), "done": BUY,
+        "front": (), "results": ("search[lamp]",), "page 2": ("search[lamp]", "click[next >]"),
+        "other": ("search[brella lamp]",),
+        "item": BUY[:2], "black": BUY[:3], "brown": BUY[:4], "sub": (*BUY[:4], "click[features]"),
+        "done": BUY,
     }  # fmt: skip
     env = corner()
     states = {name: walk(env, *path)[3]["state"] for name, path in paths.items()}
@@ -271,7 +273,8 @@ def test_tags_and_seeds() -> None:
 def test_a_tagger_of_ones_own_decides_the_type() -> None:
     strange = corner(nouns=lambda title: (title,))
     goal = Goal.from_official({
-        "asin": "X", "name": "Unheard of", "category": "", "query": "x", "product_category": "", "instruction_text": "x",
+        "asin": "X", "name": "Unheard of", "category": "", "query": "x", "product_category": "",
+        "instruction_text": "x",
         "attributes": ["dimmable"], "price_upper": 30.0, "goal_options": {}, "weight": 1,
     })  # fmt: skip
     env = WebShopEnv(catalogue(), goals=[goal], nouns=lambda title: (title,))

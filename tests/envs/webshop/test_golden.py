@@ -24,8 +24,8 @@ from tests.envs.webshop.transcripts import (
     recorded_entries,
 )
 from turnwise.envs.webshop import Catalogue, Goal, WebShopEnv
-from turnwise.envs.webshop.goals import official_goals
 from turnwise.envs.webshop.nouns import every_alphabetic_token
+from turnwise.envs.webshop.tasks import official_goals
 
 KINDS = ["synthetic", "human"]
 
@@ -35,7 +35,8 @@ def directory() -> Path:
     found = official_directory()
     if not (found / "golden" / "setup_synthetic.json.gz").is_file():
         pytest.skip(
-            "golden/setup_synthetic.json.gz, the recorded goals and prices, is absent from the official WebShop data"
+            "golden/setup_synthetic.json.gz, the recorded goals and prices, is absent from the "
+            "official WebShop data"
         )
     return found
 

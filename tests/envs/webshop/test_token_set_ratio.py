@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.envs.webshop.fuzzy import indel_distance, processed, token_set_ratio
+from turnwise.envs.webshop.reward import indel_distance, processed, token_set_ratio
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from turnwise.envs.seeding import Draw
+from turnwise.envs.webshop.product_text import ProductFacts, write
 from turnwise.envs.webshop.vocabulary import departments
-from turnwise.envs.webshop.wording import Facts, write
 
 GARDEN = next(department for department in departments() if department.name == "garden")
 ROOMS = GARDEN.aisles[0]
-FACTS = Facts(
+FACTS = ProductFacts(
     GARDEN,
     ROOMS,
     "console tables",
