@@ -20,8 +20,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rich.console import Console
-from rich.progress import Progress
 
 from turnwise.envs.webshop.json_stream import members
 from turnwise.envs.webshop.official import (
@@ -128,6 +126,10 @@ def _remove_interrupted(target: Path) -> None:
 
 
 def _build(files: OfficialFiles, out: Path) -> None:
+    # Deferred, because every catalogue imports this module and few are built.
+    from rich.console import Console
+    from rich.progress import Progress
+
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
 
