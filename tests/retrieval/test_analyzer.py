@@ -49,9 +49,7 @@ def test_words(text: str) -> None:
 
 @given(st.text(alphabet=st.sampled_from("abZ09_ :.,;'\"-#*/\n\t"), max_size=40))
 def test_the_fast_path_is_the_grammar(text: str) -> None:
-    """A euro sign breaks words and is not ASCII: what stands beside it without a blank is read by
-    the full grammar.
-    """
+    """A euro sign separates words and is not ASCII, so its neighbours are read by the grammar."""
     joined = text.replace(" ", "-")
     assert tokens(joined + "\u20ac") == tokens(joined)
 

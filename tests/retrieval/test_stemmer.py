@@ -35,7 +35,7 @@ def test_examples_of_the_paper(pair: str) -> None:
     [("possibly", "possibl"), ("archeology", "archeolog"), ("analogy", "analog")],
 )
 def test_departures(word: str, stemmed: str) -> None:
-    """`bli` and `logi`: where the stemmer of the paper alone would leave another stem."""
+    """Rules `bli` and `logi`, for which the paper's stemmer gives another stem."""
     assert stem(word) == stemmed
 
 
@@ -51,7 +51,7 @@ def test_suffixes_can_be_the_whole_word() -> None:
 
 
 def test_characters_outside_the_basic_plane_count_twice() -> None:
-    """Lucene works on UTF-16: one such character and an s are long enough for the plural rule."""
+    """In UTF-16, one such character and an s are long enough for the plural rule."""
     assert stem("\U0001d482s") == "\U0001d482"
     assert stem("és") == "és"
 

@@ -1,6 +1,4 @@
-"""The environment: what actions do, what is paid, what the state says, and that it keeps every
-promise of `TurnEnv`.
-"""
+"""The environment: actions, rewards, states, and the contract."""
 
 from __future__ import annotations
 
@@ -238,7 +236,7 @@ def test_a_snapshot_of_one_task_is_restored_while_another_is_played() -> None:
     assert env.step("answer[Jedburgh]")[1] == 1.0
 
 
-def test_the_data_hash_is_that_of_everything_shown_and_paid() -> None:
+def test_the_data_hash_covers_everything_shown_and_rewarded() -> None:
     made = [
         given(), given(k=1), given(passage_chars=9), given(reward="f1"),
         SearchEnv(PASSAGES[:2], QUESTIONS), SearchEnv(PASSAGES, QUESTIONS["test"]),

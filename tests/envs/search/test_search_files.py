@@ -1,6 +1,4 @@
-"""Corpora and questions from files: the usual names, other names, and one sentence for whatever is
-wrong.
-"""
+"""Corpora and questions from files: default names, other names, and error messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Normalisation, exact match and F1, beside values worked out by hand from the definition."""
+"""Normalisation, exact match and F1 against values computed by hand."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Wordings: every relation can be stated, meant and asked after, distractors state nothing, and
-words are as they should be.
-"""
+"""Wordings: every relation has words, distractors state nothing, names are invented."""
 
 from __future__ import annotations
 
@@ -57,7 +55,7 @@ def test_distractors_name_two_and_state_nothing(wording: WorldWording) -> None:
 
 
 @pytest.mark.parametrize("wording", WORDINGS, ids=STYLES)
-def test_names_are_of_words_that_are_not_the_wordings_own(wording: WorldWording) -> None:
+def test_names_use_no_word_of_the_wording(wording: WorldWording) -> None:
     draw = Draw("names")
     words, known = Words(draw, "train", wording.short_words, wording.reserved), list[Entity]()
     for number in range(100):
@@ -80,7 +78,7 @@ def test_short_words_are_a_syllable_and_a_number_without_inflection() -> None:
         )
 
 
-def test_every_fact_has_a_passage_of_its_own_and_is_told_once() -> None:
+def test_every_fact_is_stated_once_in_its_own_passage() -> None:
     town, mayor = Entity("town", "ba17", "town"), Entity("person", "te04", "person")
     values = {"country": Entity("land", "mu30", "land"), "mayor": mayor}
     made = FactsWording().passages(Draw("facts"), town, values)

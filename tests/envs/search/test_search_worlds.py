@@ -1,6 +1,4 @@
-"""Generated worlds: every question has one answer, the search brings what is needed, and splits
-share no names.
-"""
+"""Generated worlds: unique answers, plans that work, and separate splits."""
 
 from __future__ import annotations
 
@@ -159,7 +157,7 @@ def test_no_word_of_a_name_is_in_two_splits() -> None:
         )
 
 
-def test_years_are_plausible_and_relations_hold_of_everybody() -> None:
+def test_years_are_plausible_and_relations_are_total() -> None:
     draw = Draw("test")
     for entities in (12, 13, 60, 240):
         words = Words(draw, "train", False, frozenset())

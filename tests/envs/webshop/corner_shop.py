@@ -1,6 +1,4 @@
-"""A shop of invented products with every quirk the pages know: blank bullets, shared values,
-quotes, ranges, no options.
-"""
+"""A shop of invented products: blank bullets, shared values, special characters."""
 
 from __future__ import annotations
 
@@ -77,5 +75,5 @@ LAMP_GOAL = Goal(
 
 
 def catalogue() -> Catalogue:
-    """The corner shop, as if it had been loaded from official files."""
+    """Return the corner shop as if loaded from official files."""
     return Catalogue([LAMP, MUG, DESK, *BIRDS], instructions=WISHES)

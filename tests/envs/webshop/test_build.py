@@ -1,4 +1,4 @@
-"""What is built on disk is whole or absent, and never older than the files it was made from."""
+"""The directory on disk is complete or absent, and never older than its source files."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_new_companion_is_noticed(tmp_path: Path) -> None:
     assert len(Catalogue.official(directory, cache=cache).human_instructions) == 1
 
 
-def test_copied_files_are_known_by_what_they_hold(tmp_path: Path) -> None:
+def test_copied_files_are_recognised_by_their_contents(tmp_path: Path) -> None:
     directory, cache = write(tmp_path / "data", [raw("A1")]), tmp_path / "cache"
     titles(directory, cache)
     before = stamp(cache)

@@ -37,7 +37,7 @@ def test_products_by_asin_in_the_given_order() -> None:
 
 
 def test_what_is_searched() -> None:
-    """Title, description, the first bullet, names and values of options; nothing else."""
+    """It holds title, description, first bullet, and names and values of options only."""
     catalogue = Catalogue([CUP, POT])
     assert CUP.text == "red cup for tea holds 0.3 l color: red, sky blue, and size: large"
     assert catalogue.search("tea") == ["B1", "B2"]
@@ -113,7 +113,7 @@ def test_the_hash_is_the_same_on_every_machine_and_python() -> None:
     assert Catalogue([CUP, POT]).data_hash == "33354476d11f2e57b9274b273668129f"
 
 
-def test_what_it_holds_for_others() -> None:
+def test_goals_and_instructions_are_kept() -> None:
     instructions = Instructions(
         {"B1": ("Find me a pot", ("steel",))}, [Instruction("B2", "a cup", ("red",), ())]
     )

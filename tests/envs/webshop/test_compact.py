@@ -1,6 +1,4 @@
-"""The small shop: a closed vocabulary, short pages, near-duplicates that matter, and an expert that
-always succeeds.
-"""
+"""The compact style: vocabulary, short pages, near-duplicates, and the expert."""
 
 from __future__ import annotations
 
@@ -28,8 +26,8 @@ def shop() -> Catalogue:
     return Catalogue.generate(1000, 0, "compact")
 
 
-def said(shop: Catalogue) -> set[str]:
-    """Every word of a catalogue and its goals but numbers and ASINs."""
+def words_of(shop: Catalogue) -> set[str]:
+    """Return all words of a catalogue and its goals, except numbers and ASINs."""
     text = [goal.instruction for goal in shop.goals]
     for product in (shop[asin] for asin in shop.asins):
         text += [
@@ -49,13 +47,14 @@ def said(shop: Catalogue) -> set[str]:
 
 @cache
 def vocabulary() -> set[str]:
-    """Everything that a large shop says."""
-    return said(Catalogue.generate(3000, 0, "compact"))
+    """Return all words of a large shop."""
+    return words_of(Catalogue.generate(3000, 0, "compact"))
 
 
 def fits(shop: Catalogue, goal: Goal, asin: str, options: bool = True) -> bool:
-    """Whether buying a product would earn 1.0, by its plain facts; without `options`, as far as a
-    results page shows.
+    """Return whether a product fits a goal.
+
+    Without `options`, only as far as a page of results shows it.
     """
     product = shop[asin]
     seen = (
@@ -91,7 +90,7 @@ def test_the_expert_earns_everything_on_every_goal(
 @settings(max_examples=15, deadline=None)
 @given(seed=SEEDS)
 def test_the_vocabulary_is_closed(seed: int) -> None:
-    assert said(Catalogue.generate(150, seed, "compact")) <= vocabulary()
+    assert words_of(Catalogue.generate(150, seed, "compact")) <= vocabulary()
     assert 150 <= len(vocabulary()) <= 350
 
 
@@ -154,7 +153,7 @@ def test_knobs_do_what_they_say() -> None:
 
 
 def candidates(shop: Catalogue) -> float:
-    """Mean number of results that match both words of the expert's first query."""
+    """Return the mean number of results that match both words of the expert's first query."""
     found = [
         sum(
             goal.attributes[0] in shop[asin].attributes and shop[asin].query == goal.query
@@ -182,9 +181,7 @@ def test_a_small_shop_uses_only_as_many_letter_pairs_as_it_has_products() -> Non
 
 
 def test_choosing_matters(shop: Catalogue) -> None:
-    """Buying what a careless reader takes fails mostly; reading the page helps; opening products
-    settles it.
-    """
+    """The first result mostly fails, reading titles helps, and opening products suffices."""
     first = careful = on_first_page = 0
     for goal in shop.goals:
         found = shop.search(f"{goal.attributes[0]} {goal.query}")

@@ -1,4 +1,4 @@
-"""The shop as an environment: the contract, what info carries, splits, sharing, pickles."""
+"""The environment: contract, info, splits, sharing, pickles."""
 
 from __future__ import annotations
 
@@ -121,9 +121,7 @@ def test_case_of_the_argument_is_ignored() -> None:
 
 
 def test_reserved_prefixes_are_text() -> None:
-    """The original answers `<r>` with random products; here it is a word like another, so a policy
-    cannot exploit it.
-    """
+    """The original answers `<r>` with random products; here it is an ordinary word."""
     for query in ("<r> lamp", "<c> lamp", "<q> lamp", "<a> lamp"):
         assert "Total results: 1)" in walk(corner(), f"search[{query}]")[0]
 
@@ -250,7 +248,7 @@ def test_a_split_may_name_the_rule() -> None:
     )
 
 
-def test_official_files_are_split_officially_unless_told_otherwise() -> None:
+def test_official_files_use_the_official_split_by_default() -> None:
     env = WebShopEnv(catalogue())
     assert list(env.tasks("test")) == list(range(8)) and len(env.tasks("train")) == 0
     with pytest.raises(TaskError, match="split 'train' of WebShopEnv has no tasks"):

@@ -1,4 +1,4 @@
-"""The expert: plans, options, and the way back from anywhere."""
+"""The expert: queries, options, and recovery from any state."""
 
 from __future__ import annotations
 

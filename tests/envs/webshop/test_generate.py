@@ -1,6 +1,4 @@
-"""Generated shops: the same bytes everywhere, the official distributions, and goals that can all be
-fulfilled.
-"""
+"""Generated shops: determinism, official distributions, and goals that can be met."""
 
 from __future__ import annotations
 
@@ -30,9 +28,7 @@ HASHES = {
     "compact": "206f682889e6ecfd336e1e8fefb5c275",
     "full": "6938303eafe2109f888d406f3d85fac0",
 }
-"""`data_hash` of 100 products with seed 0: raise `turnwise.envs.webshop.env.VERSION` when one
-changes.
-"""
+"""`data_hash` of 100 products with seed 0; if one changes, raise `VERSION` of the environment."""
 _PRINT_HASHES = """
 from turnwise.envs.webshop import Catalogue
 print(*(Catalogue.generate(100, 0, style).data_hash for style in ("compact", "full")))

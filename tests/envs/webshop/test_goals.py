@@ -1,4 +1,4 @@
-"""Goals from the original's rows, its list of goals rebuilt, and splits that never move."""
+"""Goals from official rows, the original's list of goals, and stable splits."""
 
 from __future__ import annotations
 

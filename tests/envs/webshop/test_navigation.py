@@ -1,4 +1,4 @@
-"""Where clicks lead, the original's detours included."""
+"""The state after each click, including the original's quirks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_search_starts_over_but_remembers_what_was_opened() -> None:
     )
 
 
-def test_back_to_search_forgets_everything() -> None:
+def test_back_to_search_resets_everything() -> None:
     assert click(ITEM, "back to search", CLICKS) == ShopState()
 
 
@@ -48,7 +48,7 @@ def test_choosing_options() -> None:
     assert click(ITEM, "xl", CLICKS).options == (("color", "red"), ("size", "xl"))
 
 
-def test_back_to_the_results_forgets_the_options() -> None:
+def test_back_to_the_results_discards_the_options() -> None:
     assert click(ITEM, "< prev", CLICKS) == ShopState(
         "results", "lamp", 3, visited=frozenset({"B0X"})
     )

@@ -1,4 +1,4 @@
-"""Actions are read as the original reads them."""
+"""Parsing of actions, as in the original."""
 
 from __future__ import annotations
 

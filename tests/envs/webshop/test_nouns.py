@@ -1,4 +1,4 @@
-"""Taggers by name, and what each calls a noun."""
+"""Taggers by name, and the nouns each finds."""
 
 from __future__ import annotations
 

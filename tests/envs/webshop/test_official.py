@@ -15,7 +15,7 @@ from turnwise.errors import DataError
 
 
 def one(tmp_path: Path, described: dict[str, Any] | None = None, **changes: Any) -> Product:
-    """What the catalogue makes of one raw product."""
+    """Return the product that the catalogue makes of a raw one."""
     return Catalogue.official(write(tmp_path, [raw(**changes)], described))["B000000001"]
 
 
@@ -168,7 +168,7 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
 
 
 def test_the_official_thousand() -> None:
-    """Counts the original gives, and its prices after `random.seed(0)`."""
+    """Numbers of the original, and its prices after `random.seed(0)`."""
     directory = official_directory()
     catalogue = Catalogue.official(directory, seed=0)
     assert len(catalogue) == 1000

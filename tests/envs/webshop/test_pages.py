@@ -1,4 +1,4 @@
-"""Every page of the corner shop, written out as the original would show it."""
+"""Each page of the corner shop, written out as the original shows it."""
 
 from __future__ import annotations
 
@@ -184,9 +184,7 @@ def test_rich_item_marks_what_was_clicked(pages: Pages) -> None:
 
 
 def test_rich_item_looks_for_the_quoted_value_in_the_address(pages: Pages) -> None:
-    """The original's test misses values that JSON escapes, and is fooled by a quoted word in the
-    query.
-    """
+    """The original misses values that JSON escapes, and finds a quoted word in the query."""
     quotes = ShopState("item", "lamp", 1, LAMP, (("size", '12" tall'),))
     accents = ShopState("item", "lamp", 1, LAMP, (("size", "é-large"),))
     fooled = ShopState("item", 'a "black" lamp', 1, LAMP)

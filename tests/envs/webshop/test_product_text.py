@@ -1,4 +1,4 @@
-"""Titles, descriptions and bullets are made of what the product is."""
+"""Titles, descriptions and bullets state the facts of the product."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FACTS = ProductFacts(
 
 @settings(max_examples=60)
 @given(st.integers(0, 10**9))
-def test_every_attribute_is_said_somewhere(seed: int) -> None:
+def test_every_attribute_is_mentioned(seed: int) -> None:
     text = write(Draw(seed), FACTS)
     said = " ".join(filter(None, [text.title, text.description, *text.bullets])).lower()
     assert all(attribute in said for attribute in FACTS.attributes)

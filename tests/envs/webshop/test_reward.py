@@ -1,4 +1,4 @@
-"""The reward, by hand: the original's own examples, its defect, and the fixed count beside it."""
+"""The reward, computed by hand: the original's examples, its defect, and `fixed`."""
 
 from __future__ import annotations
 
@@ -174,9 +174,7 @@ def test_the_same_type_with_a_foreign_title_is_still_cut() -> None:
 
 
 def test_the_defect_and_its_repair() -> None:
-    """A named value with a colour word inside another word (`tan` in `tank`), bought exactly, does
-    not count in the original.
-    """
+    """A value that contains a colour word (`tan` in `tank`) does not match itself."""
     goal = wanting(("style", "12 pack tank top undershirts"))
     bought = {"style": "12 pack tank top undershirts"}
     assert official_options(goal, bought) == 0

@@ -1,4 +1,4 @@
-"""Tasks are indices; splits are fixed by the data."""
+"""Tasks are indices of goals; splits depend on the data alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`token_set_ratio` equals thefuzz's, by hand and against rapidfuzz where it is installed."""
+"""`token_set_ratio` equals thefuzz's, by hand and against rapidfuzz if installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Titles are cut as spaCy cuts them."""
+"""Titles are tokenized as by spaCy."""
 
 from __future__ import annotations
 

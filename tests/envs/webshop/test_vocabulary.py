@@ -1,6 +1,4 @@
-"""What the generated shops can say: roles disjoint, no value that WebShop's reward breaks, titles
-in the singular.
-"""
+"""The vocabulary: disjoint roles, values without the reward's defects, singulars."""
 
 from __future__ import annotations
 
