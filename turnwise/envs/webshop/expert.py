@@ -29,6 +29,8 @@ MAX_CACHED_PLANS = 4096
 _WORD = re.compile(r"\w+")
 _REQUEST = re.compile(r"find me (.+?)(?= with [a-z ]+: |, and price lower than |$)", re.IGNORECASE)
 """A synthetic instruction without its options and price."""
+_Choice: TypeAlias = tuple[tuple[str, str] | None, frozenset[int]]
+"""A (group, value) pair or None for no choice, and the numbers of the goal's options it matches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,7 @@ def plan_for(catalogue: Catalogue, goal: Goal, options_matched: OptionsMatched) 
     plan is for the product shown that fulfils most.
     """
     best: tuple[int, str] | None = None
-    queries = list(dict.fromkeys(_queries(catalogue, goal)))
+    queries = list(dict.fromkeys(_queries(goal)))
     for query in queries:
         page = _page_of(catalogue, query, goal.asin)
         if page is not None and (best is None or page < best[0]):
@@ -110,11 +112,11 @@ def plan_for(catalogue: Catalogue, goal: Goal, options_matched: OptionsMatched) 
     return _substitute(catalogue, goal, queries[-1], options_matched)
 
 
-def _queries(catalogue: Catalogue, goal: Goal) -> Iterator[str]:
+def _queries(goal: Goal) -> Iterator[str]:
     """Yield queries from short to long; the short ones use words of the instruction only."""
-    asked = _REQUEST.match(goal.instruction)
-    if asked is not None:
-        yield _plain(asked.group(1))
+    request = _REQUEST.match(goal.instruction)
+    if request is not None:
+        yield _plain(request[1])
     known = set(_WORD.findall(goal.instruction.lower()))
     for attributes in (goal.attributes[:1], goal.attributes):
         words = " ".join([*attributes, goal.query])
@@ -127,7 +129,8 @@ def _queries(catalogue: Catalogue, goal: Goal) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Return words that may stand in the brackets of an action."""
+    """Return the words of `text` in lower case, without brackets."""
+    # A square bracket would end the action, and the original takes `<r>` for a command.
     return " ".join(re.sub(r"[\[\]<>]", " ", text).lower().split())
 
 
@@ -163,10 +166,6 @@ def best_options(
 
     best = max(itertools.product(*groups), key=worth)
     return tuple(choice for choice, _ in best if choice is not None)
-
-
-_Choice: TypeAlias = tuple[tuple[str, str] | None, frozenset[int]]
-"""A (group, value) pair or None for no choice, and the numbers of the goal's options it matches."""
 
 
 def _clickable(value: str) -> bool:
