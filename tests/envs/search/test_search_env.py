@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pickle
+import re
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import pytest
 
 import turnwise  # noqa: F401 (registers)
+from turnwise.envs import search
 from turnwise.envs.checks import check_turn_env
 from turnwise.envs.search import Corpus, Passage, Question, SearchEnv
 from turnwise.envs.search.env import INVALID_ACTION, NO_PASSAGE
@@ -302,3 +305,11 @@ def test_gymnasium_ends_it_after_six_turns() -> None:
     env = gymnasium.make("turnwise/Search-v0", **SMALL)
     env.reset(seed=0)
     assert [env.step("search[x]")[3] for _ in range(6)] == [False] * 5 + [True]
+
+
+def test_it_imports_no_other_environment() -> None:
+    folder = Path(search.__file__).parent
+    names = {path.name for path in folder.parent.iterdir() if path.is_dir()} - {folder.name}
+    for path in folder.glob("*.py"):
+        imported = re.findall(r"turnwise\.envs\.(\w+)", path.read_text(encoding="utf8"))
+        assert not names & set(imported), path.name
