@@ -56,9 +56,7 @@ def test_blocks_and_disk_make_no_difference(texts: list[str], block: int, on_dis
         assert {path.name for path in Path(place).iterdir()} <= {"docs.npy"}
 
 
-def test_tokens_beyond_the_cache_are_analysed_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_tokens_beyond_the_cache_are_analysed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postings, "MAX_CACHED_TOKENS", 2)
     inverter = Inverter()
     texts = ["red the cups", "cups red tea the", "tea"]

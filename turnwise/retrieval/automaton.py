@@ -52,6 +52,7 @@ class Automaton:
 
     def _explore(self, text: str, begin: int, at: int) -> int:
         """Compute and store the move on `text[at]` after `text[begin:at]`; return its target."""
+        # The state is not passed in, to keep the loop of `longest` small; this happens rarely.
         state = 0
         for character in text[begin:at]:
             state = self.moves[state][character]

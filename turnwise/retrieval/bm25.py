@@ -168,6 +168,7 @@ class BM25Index:
         parts = [term.score(self.weights[term.begin : term.end]) for term in terms]
         if not terms:
             return np.zeros(len(self.rank), dtype=np.float32)
+        # `bincount` sums in double precision and in the order of the terms, as Lucene does.
         return np.bincount(
             np.concatenate(docs), weights=np.concatenate(parts), minlength=len(self.rank)
         ).astype(np.float32)

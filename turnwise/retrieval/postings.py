@@ -93,6 +93,7 @@ class Inverter:
         kept = numbers != STOP_WORD
         numbers, docs = numbers[kept], docs[kept]
         self._lengths.append(np.bincount(docs, minlength=len(ends)).astype(np.int32))
+        # Term in the high half and document in the low half sort by (term, document).
         keys, counts = np.unique(numbers << 32 | docs, return_counts=True)
         block = (
             (keys >> 32).astype(np.int32),
@@ -135,6 +136,7 @@ class Inverter:
         counts: npt.NDArray[np.uint16] = self._array("counts", int(starts[-1]), np.uint16)
         free = starts[:-1].copy()
         for terms, block_docs, block_counts in self._blocks:
+            # Runs of equal terms; each is copied to the next free rows of its term.
             fresh = np.flatnonzero(np.diff(terms, prepend=-1))
             runs = np.diff(fresh, append=len(terms))
             rows = place[terms[fresh]]

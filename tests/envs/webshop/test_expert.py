@@ -178,10 +178,7 @@ def test_people_name_values_without_groups() -> None:
     )
     assert best_options(
         shop, "A1", goal("A1", ((None, "large"), (None, "blue"))), official_options
-    ) == (
-        ("color", "blue"),
-        ("size", "large"),
-    )
+    ) == (("color", "blue"), ("size", "large"))
 
 
 # From anywhere

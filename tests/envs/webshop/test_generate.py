@@ -24,10 +24,7 @@ from turnwise.envs.webshop.reward import official_options, score
 from turnwise.errors import ConfigError
 
 SEEDS = st.integers(0, 10**9)
-HASHES = {
-    "compact": "206f682889e6ecfd336e1e8fefb5c275",
-    "full": "6938303eafe2109f888d406f3d85fac0",
-}
+HASHES = {"compact": "206f682889e6ecfd336e1e8fefb5c275", "full": "6938303eafe2109f888d406f3d85fac0"}
 """`data_hash` of 100 products with seed 0; if one changes, raise `VERSION` of the environment."""
 _PRINT_HASHES = """
 from turnwise.envs.webshop import Catalogue

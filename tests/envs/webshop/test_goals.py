@@ -9,12 +9,7 @@ import pytest
 
 from tests.envs.webshop.corner_shop import catalogue
 from turnwise.envs.webshop.catalogue import Catalogue
-from turnwise.envs.webshop.goals import (
-    NO_PRICE_LIMIT,
-    Goal,
-    official_split,
-    product_split,
-)
+from turnwise.envs.webshop.goals import NO_PRICE_LIMIT, Goal, official_split, product_split
 from turnwise.envs.webshop.tasks import official_goals
 from turnwise.errors import DataError
 

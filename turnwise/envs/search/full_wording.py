@@ -139,14 +139,7 @@ def _words() -> frozenset[str]:
     texts: list[str] = []
     for table in (STATED, PHRASES, ASKED, NOUNS, EARLIER):
         texts += [text for several in table.values() for text in several]
-    texts += [
-        *CLAUSES.values(),
-        *DISTRACTORS,
-        *OBJECTS,
-        *HOUSES,
-        *BEFORE_TOWN,
-        *PAPERS,
-    ]
+    texts += [*CLAUSES.values(), *DISTRACTORS, *OBJECTS, *HOUSES, *BEFORE_TOWN, *PAPERS]
     texts += [*OPENING, "one that which who search answer"]
     return frozenset(word for text in texts for word in re.findall(r"[a-z]+", text.lower()))
 

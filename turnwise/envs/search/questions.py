@@ -80,6 +80,7 @@ def intersection(
     if len(known) < 2:
         return None
     first, second = draw.sample(known, 2)
+    # The description has to be unique, and its two values different.
     fitting = sum(_has_values(facts, other, (first, second)) for other in facts.of(start.kind))
     if first[1] == second[1] or fitting != 1:
         return None

@@ -153,6 +153,7 @@ class ProvidedQuestions:
     def find(self, task: TaskId, split: str) -> SearchTask:
         for name in sorted(self.splits, key=lambda name: name != split):
             question = self._by_id[name].get(str(task))
+            # An id is text, so the number 3 does not name the question "3".
             if question is not None and question.id == task:
                 return SearchTask(name, question, self.corpus)
         raise TaskError(f"there is no question {task!r} here: tasks(split) lists them")

@@ -151,9 +151,9 @@ def _near_duplicate(draw: Draw, base: CompactDraft, style: CompactStyle) -> Comp
     price = _price(draw, 1, 5)
     other = replace(base, price=price, limit=_limit(draw, price))
     if kind == "price":
-        assert base.limit is not None
+        assert base.limit is not None  # base prices are below `MAX_GOAL_PRICE`
         price = min(99, base.limit + draw.between(1, 19))
-        price += price % 10 == 0
+        price += price % 10 == 0  # never a multiple of ten
         return replace(base, price=price, limit=_limit(draw, price))
     if kind == "use" and style.attributes == 2:
         uses = [use for use in (*base.category.uses, None) if use != base.use]

@@ -177,6 +177,7 @@ def _options(
     while left and len(chosen) < count:
         group = draw.weighted(left, [group.weight for group in left])
         left = [other for other in left if other.name != group.name]
+        # No value in two groups: it would be a single clickable.
         taken = {value for values in chosen.values() for value in values}
         size = max(1, min(45, round(draw.lognormal(1.35, 0.7))))
         values = draw.ordered([value for value in group.values if value not in taken], size)

@@ -127,6 +127,8 @@ class _Window:
                 value, end = _DECODER.raw_decode(self.text, self.at)
                 break
             except json.JSONDecodeError as problem:
+                # Either the value is malformed or it goes on behind the window: read on to tell.
+                # Reading as much again as is left keeps the number of attempts logarithmic.
                 left = len(self.text) - self.at
                 if left > MAX_OBJECT_BYTES or not self.fill(left):
                     raise self._broken(count, cut=left <= MAX_OBJECT_BYTES) from problem

@@ -78,6 +78,7 @@ def click(state: ShopState, name: str, clickables: Mapping[str, str | None]) -> 
     if name == "next >" and kind == "search_results":
         return ShopState(RESULTS, state.query, state.number + 1, visited=state.visited)
     if name == "< prev" and kind == "search_results":
+        # A misread product page can lead to page 0, which is empty, as in the original.
         return ShopState(RESULTS, state.query, state.number - 1, visited=state.visited)
     if name == "< prev" and kind == "item_page":
         return ShopState(RESULTS, state.query, state.number, visited=state.visited)
@@ -100,6 +101,7 @@ def _page_by_url(state: ShopState) -> str:
         return "search_results"
     if not state.on_item:
         return ""
+    # The original looks for these names in the whole URL, which contains the query and the options.
     rest = f"{state.query.replace(' ', '+')}/{state.options}"
     if "search_results" in rest:
         return "search_results"

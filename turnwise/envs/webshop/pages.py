@@ -214,6 +214,8 @@ def _rich(page: Iterable[Node], state: ShopState) -> str:
     lines: list[str] = []
     clicked: list[str] = []
     for kind, text in page:
+        # The original finds chosen options by searching the URL for the quoted value, so it misses
+        # values that JSON escapes and is misled by a quoted word in the query.
         if kind == OPTION and f'"{text}"' in url:
             clicked.insert(0, f"You have clicked {text}.")
             lines.append(f"  [clicked button] {text} [clicked button_]")

@@ -98,6 +98,7 @@ def type_reward(product: Product, goal: Goal, nouns: Tagger) -> dict[str, float]
         {part.strip() for part in chain.split("›")}
         for chain in (product.product_category, goal.product_category)
     )
+    # Sibling types share the department and one more category.
     same_category = len(set.intersection(*chains)) >= 2
     wanted = nouns(goal.title)
     title = len(set(nouns(product.title)) & set(wanted)) / len(wanted) if wanted else 0.2
@@ -202,8 +203,10 @@ def _ratio(a: str, b: str) -> int:
         return 0
     common, only_a, only_b = words_a & words_b, words_a - words_b, words_b - words_a
     if common and (not only_a or not only_b):
-        return 100
+        return 100  # the words of one phrase are a subset of the other's
     rest_a, rest_b = " ".join(sorted(only_a)), " ".join(sorted(only_b))
+    # thefuzz compares three strings: the common words, and these followed by either rest. A common
+    # prefix adds to the length and not to the distance, so the strings need not be built.
     shared = len(" ".join(common))
     joint = 1 if shared else 0  # the space between the common words and the rest
     whole_a, whole_b = shared + joint + len(rest_a), shared + joint + len(rest_b)

@@ -92,6 +92,7 @@ class MappedProducts(Mapping[str, Product]):
         prices = np.array(self._low)
         ranged = np.flatnonzero(~np.isnan(self._high))
         drawn = np.array([rng.random() for _ in range(len(ranged))], dtype=np.float64)
+        # In double precision this is the expression that `random.uniform` evaluates.
         prices[ranged] = self._low[ranged] + (self._high[ranged] - self._low[ranged]) * drawn
         return prices, len(ranged)
 
