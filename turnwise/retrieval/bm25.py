@@ -64,9 +64,14 @@ class BM25Index:
     """
 
     def __init__(
-        self, ids: Sequence[str], terms: Sequence[str], starts: npt.NDArray[np.int64],
-        docs: npt.NDArray[np.int32], weights: npt.NDArray[np.float32], rank: npt.NDArray[np.int32],
-    ) -> None:  # fmt: skip
+        self,
+        ids: Sequence[str],
+        terms: Sequence[str],
+        starts: npt.NDArray[np.int64],
+        docs: npt.NDArray[np.int32],
+        weights: npt.NDArray[np.float32],
+        rank: npt.NDArray[np.int32],
+    ) -> None:
         self.ids, self.terms, self.starts, self.docs = ids, terms, starts, docs
         self.max_exhaustive_postings = MAX_EXHAUSTIVE_POSTINGS
         self.min_skipped_postings = MIN_SKIPPED_POSTINGS

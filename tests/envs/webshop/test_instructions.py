@@ -13,7 +13,7 @@ from turnwise.envs.webshop.instructions import (
     paraphrased,
     price_limit,
     synthetic,
-)  # fmt: skip
+)
 
 BOOTS = GoalRequest("boots", ("waterproof", "non slip"), ("rubber sole",), ("hiking",))
 

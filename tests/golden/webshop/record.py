@@ -23,7 +23,7 @@ from tests.envs.webshop.transcripts import (  # noqa: E402
     played_entries,
     recorded,
     recorded_entries,
-)  # fmt: skip
+)
 from turnwise.envs.webshop import WebShopEnv  # noqa: E402
 
 

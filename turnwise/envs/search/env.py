@@ -107,15 +107,26 @@ class SearchEnv(TurnEnv[tuple[SearchState, Outcome]]):
     stochastic = False
 
     def __init__(
-        self, corpus: Corpus | Sequence[Passage] | str | Path | None = None,
-        questions: Questions | QuestionFiles | None = None, *,
-        fields: Mapping[str, str] | None = None, k: int = 3, passage_chars: int = 600,
-        reward: str = "em", split: str = "train", worlds: int = 50, world_seed: int = 0,
-        style: str = "full", entities: int = 60, per_world: int = 20,
+        self,
+        corpus: Corpus | Sequence[Passage] | str | Path | None = None,
+        questions: Questions | QuestionFiles | None = None,
+        *,
+        fields: Mapping[str, str] | None = None,
+        k: int = 3,
+        passage_chars: int = 600,
+        reward: str = "em",
+        split: str = "train",
+        worlds: int = 50,
+        world_seed: int = 0,
+        style: str = "full",
+        entities: int = 60,
+        per_world: int = 20,
         hops: Sequence[int] = (1, 2, 3),
-        kinds: Sequence[str] = ("chain", "comparison", "intersection"), distractors: float = 0.5,
-        overlap: float = 0.2, render_mode: str | None = None,
-    ) -> None:  # fmt: skip
+        kinds: Sequence[str] = ("chain", "comparison", "intersection"),
+        distractors: float = 0.5,
+        overlap: float = 0.2,
+        render_mode: str | None = None,
+    ) -> None:
         if reward not in REWARDS:
             raise unknown("reward", reward, REWARDS, "Search")
         if k < 1 or passage_chars < 0:
@@ -216,17 +227,30 @@ class SearchEnv(TurnEnv[tuple[SearchState, Outcome]]):
         return text[: self.passage_chars] + TRUNCATED
 
     def _outcome(
-        self, state: SearchState, observation: str, *, reward: float = 0.0,
-        terminated: bool = False, valid: bool = True, rewards: dict[str, float] | None = None,
-    ) -> Outcome:  # fmt: skip
+        self,
+        state: SearchState,
+        observation: str,
+        *,
+        reward: float = 0.0,
+        terminated: bool = False,
+        valid: bool = True,
+        rewards: dict[str, float] | None = None,
+    ) -> Outcome:
         """Move to `state` and return its outcome."""
         self._state, question = state, self._question
         return Outcome(
-            observation=observation, instruction=question.question, admissible=list(ADMISSIBLE),
-            state=self._state_hash(state), reward=reward, terminated=terminated, valid=valid,
-            success=state.correct, score=state.score, rewards=rewards or {},
+            observation=observation,
+            instruction=question.question,
+            admissible=list(ADMISSIBLE),
+            state=self._state_hash(state),
+            reward=reward,
+            terminated=terminated,
+            valid=valid,
+            success=state.correct,
+            score=state.score,
+            rewards=rewards or {},
             tags=list(question.tags),
-        )  # fmt: skip
+        )
 
     def _state_hash(self, state: SearchState) -> str:
         """Hash the question, its answers, the settings, the searches in order and the answer."""

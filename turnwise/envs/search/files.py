@@ -27,8 +27,10 @@ DEFAULTS = {
 """Meaning of a field -> its default name. `contents` holds a title in quotes on the first line and
 the text below it, and is read if there is no `text`; `context` holds the passages of a question."""
 PRESETS: dict[str, dict[str, str]] = {
-    "hotpotqa": {"id": "_id"}, "nq": {}, "search_r1": {"answer": "golden_answers"},
-}  # fmt: skip
+    "hotpotqa": {"id": "_id"},
+    "nq": {},
+    "search_r1": {"answer": "golden_answers"},
+}
 """Field names of HotpotQA, of NQ-open, and of FlashRAG and Search-R1, whose corpus has `id` and
 `contents`."""
 

@@ -14,7 +14,7 @@ from turnwise.envs.search.facts import (
     Relation,
     Value,
     value_text,
-)  # fmt: skip
+)
 from turnwise.envs.search.names import Words
 from turnwise.envs.search.wording import PassageDraft
 from turnwise.envs.seeding import Draw

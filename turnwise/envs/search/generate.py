@@ -21,13 +21,15 @@ from turnwise.envs.search.wording import (
     FactsWording,
     PassageDraft,
     WorldWording,
-)  # fmt: skip
+)
 from turnwise.envs.seeding import Draw
 from turnwise.errors import ConfigError, unknown
 
 WORDINGS: dict[str, type[WorldWording]] = {
-    "compact": CompactWording, "facts": FactsWording, "full": FullWording,
-}  # fmt: skip
+    "compact": CompactWording,
+    "facts": FactsWording,
+    "full": FullWording,
+}
 TITLE_WEIGHT = 2
 MAX_ENTITIES = 240
 """Entities in a world; more would use up the names of the smaller splits."""
@@ -169,9 +171,14 @@ def _passages(
 
 
 def _questions(
-    draw: Draw, difficulty: SearchDifficulty, wording: WorldWording, facts: WorldFacts,
-    corpus: Corpus, ids: FactPassages, world: int,
-) -> list[Question]:  # fmt: skip
+    draw: Draw,
+    difficulty: SearchDifficulty,
+    wording: WorldWording,
+    facts: WorldFacts,
+    corpus: Corpus,
+    ids: FactPassages,
+    world: int,
+) -> list[Question]:
     """Return different questions: `per_world`, or fewer if one could not be drawn."""
     made: dict[str, Question] = {}
     combinations = draw.shuffled(difficulty.combinations)

@@ -27,7 +27,7 @@ from turnwise.envs.search.facts import (
     Value,
     WorldFacts,
     value_text,
-)  # fmt: skip
+)
 from turnwise.envs.search.wording import WorldWording
 from turnwise.envs.seeding import Draw
 
@@ -131,8 +131,10 @@ def comparison(
 
 QuestionMaker: TypeAlias = Callable[[Draw, WorldFacts, WorldWording, int], QuestionDraft | None]
 QUESTION_KINDS: dict[str, tuple[int, QuestionMaker]] = {
-    "chain": (1, chain), "comparison": (2, comparison), "intersection": (1, intersection),
-}  # fmt: skip
+    "chain": (1, chain),
+    "comparison": (2, comparison),
+    "intersection": (1, intersection),
+}
 """Kind of question -> its minimum number of hops, and the function that draws one."""
 
 

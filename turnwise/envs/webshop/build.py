@@ -28,7 +28,7 @@ from turnwise.envs.webshop.official import (
     human_instructions,
     preprocess,
     synthetic_instruction,
-)  # fmt: skip
+)
 from turnwise.errors import DataError
 from turnwise.retrieval import bm25
 from turnwise.retrieval.bm25 import BM25Index

@@ -47,11 +47,17 @@ class Catalogue:
     """
 
     def __init__(
-        self, products: Sequence[Product] | Mapping[str, Product], *, page_size: int = 10,
-        goals: Sequence[Goal] = (), instructions: Instructions | None = None,
-        index: BM25Index | None = None, digest: str | None = None, price_draws: int | None = None,
+        self,
+        products: Sequence[Product] | Mapping[str, Product],
+        *,
+        page_size: int = 10,
+        goals: Sequence[Goal] = (),
+        instructions: Instructions | None = None,
+        index: BM25Index | None = None,
+        digest: str | None = None,
+        price_draws: int | None = None,
         origin: tuple[Any, ...] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._products = products if isinstance(products, Mapping) else _by_asin(products)
         self.asins: Sequence[str] = getattr(products, "asins", None) or tuple(self._products)
         """All ASINs, in the order of the data."""
@@ -66,10 +72,15 @@ class Catalogue:
     def from_data(cls, data: CatalogueData) -> Catalogue:
         """Return the catalogue that a generator or loader prepared."""
         return cls(
-            data.products, page_size=data.page_size, goals=data.goals,
-            instructions=data.instructions, index=data.index, digest=data.digest,
-            price_draws=data.price_draws, origin=data.origin,
-        )  # fmt: skip
+            data.products,
+            page_size=data.page_size,
+            goals=data.goals,
+            instructions=data.instructions,
+            index=data.index,
+            digest=data.digest,
+            price_draws=data.price_draws,
+            origin=data.origin,
+        )
 
     @classmethod
     def official(

@@ -187,11 +187,18 @@ def _listing(draw: Draw, draft: CompactDraft, asin: str, style: CompactStyle) ->
     if draft.use is not None:
         words += ["for", draft.use]
     product = Product(
-        asin=asin, title=" ".join(words), description="", bullets=(), price=float(draft.price),
-        price_tag=f"${float(draft.price)}", options=draft.options, attributes=draft.attributes,
-        category=draft.category.name, query=draft.type,
+        asin=asin,
+        title=" ".join(words),
+        description="",
+        bullets=(),
+        price=float(draft.price),
+        price_tag=f"${float(draft.price)}",
+        options=draft.options,
+        attributes=draft.attributes,
+        category=draft.category.name,
+        query=draft.type,
         product_category=f"{draft.category.name} › {draft.type}",
-    )  # fmt: skip
+    )
     if draft.limit is None:
         return Listing(product, None, None)
     uses = () if draft.use is None else (draft.use,)

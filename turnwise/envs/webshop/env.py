@@ -74,13 +74,24 @@ class WebShopEnv(TurnEnv[tuple[ShopState, Outcome]]):
     stochastic = False
 
     def __init__(
-        self, catalogue: Catalogue | str | Path | None = None, goals: Sequence[Goal] | None = None,
-        *, reward: str = "official", observation: str = "text", split: str = "train",
-        split_rule: str | None = None, nouns: str | Tagger = "auto", human: bool = False,
-        products: int = 1000, shops: int = 1, catalogue_seed: int = 0, style: str = "full",
-        settings: Mapping[str, object] | None = None, show_attributes: bool = False,
+        self,
+        catalogue: Catalogue | str | Path | None = None,
+        goals: Sequence[Goal] | None = None,
+        *,
+        reward: str = "official",
+        observation: str = "text",
+        split: str = "train",
+        split_rule: str | None = None,
+        nouns: str | Tagger = "auto",
+        human: bool = False,
+        products: int = 1000,
+        shops: int = 1,
+        catalogue_seed: int = 0,
+        style: str = "full",
+        settings: Mapping[str, object] | None = None,
+        show_attributes: bool = False,
         render_mode: str | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         if observation not in OBSERVATIONS:
             raise unknown("observation", observation, OBSERVATIONS, "WebShop")
         if not isinstance(settings, Mapping | None):
@@ -196,12 +207,18 @@ class WebShopEnv(TurnEnv[tuple[ShopState, Outcome]]):
         self._state, self._clickables = state, self._pages.clickables(state)
         instruction = self._goal.instruction
         return Outcome(
-            observation=self._show(self._pages, state, instruction), instruction=instruction,
+            observation=self._show(self._pages, state, instruction),
+            instruction=instruction,
             admissible=[as_action(name) for name in self._clickables],
-            state=self._state_hash(state), valid=valid, reward=earned.total if earned else 0.0,
-            terminated=earned is not None, success=state.score == 1.0, score=state.score,
-            rewards=earned.components if earned else {}, tags=self._goal.tags,
-        )  # fmt: skip
+            state=self._state_hash(state),
+            valid=valid,
+            reward=earned.total if earned else 0.0,
+            terminated=earned is not None,
+            success=state.score == 1.0,
+            score=state.score,
+            rewards=earned.components if earned else {},
+            tags=self._goal.tags,
+        )
 
     def expert_action(self) -> str | None:
         """Return the next action of a policy that knows the catalogue.

@@ -125,9 +125,7 @@ def _base(
     price, tag = _price(draw, department)
     options = _options(draw, department, aisle, style)
     limit = price_limit(draw, price)
-    return FullDraft(
-        department, aisle, type_, qualities, parts, uses, options, price, tag, limit
-    )  # fmt: skip
+    return FullDraft(department, aisle, type_, qualities, parts, uses, options, price, tag, limit)
 
 
 def _attributes(
@@ -242,10 +240,18 @@ def _listing(draw: Draw, draft: FullDraft, asin: str) -> Listing:
     text = write(draw, facts)
     chain = " › ".join((*draft.aisle.chain, draft.type.title()))
     product = Product(
-        asin=asin, title=text.title, description=text.description, bullets=text.bullets,
-        price=draft.price, price_tag=draft.tag, options=draft.options, attributes=facts.attributes,
-        category=draft.department.name, query=draft.type, product_category=chain,
-    )  # fmt: skip
+        asin=asin,
+        title=text.title,
+        description=text.description,
+        bullets=text.bullets,
+        price=draft.price,
+        price_tag=draft.tag,
+        options=draft.options,
+        attributes=facts.attributes,
+        category=draft.department.name,
+        query=draft.type,
+        product_category=chain,
+    )
     target = draw.chance(1.0 if draft.options else TARGETS_WITHOUT_OPTIONS) and draw.chance(
         1.0 if len(facts.attributes) > 2 else TARGETS_OF_TWO_ATTRIBUTES
     )

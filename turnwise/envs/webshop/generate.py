@@ -144,8 +144,13 @@ def _goal(
     else:
         instruction = synthetic(request, options, limit)
     return Goal(
-        asin=product.asin, instruction=instruction, title=product.title, category=product.category,
-        query=product.query, product_category=product.product_category,
-        attributes=request.attributes, options=tuple(sorted(options.items())),
+        asin=product.asin,
+        instruction=instruction,
+        title=product.title,
+        category=product.category,
+        query=product.query,
+        product_category=product.product_category,
+        attributes=request.attributes,
+        options=tuple(sorted(options.items())),
         price_upper=float(limit) if limit is not None else NO_PRICE_LIMIT,
-    )  # fmt: skip
+    )

@@ -137,13 +137,18 @@ def preprocess(
         tag, low, high = _pricing(raw.get("pricing"))
         bullets = raw["small_description"]
         product = Product(
-            asin=raw["asin"], title=raw["name"], description=raw["full_description"],
+            asin=raw["asin"],
+            title=raw["name"],
+            description=raw["full_description"],
             bullets=tuple(bullets) if isinstance(bullets, list) else (bullets,),
-            price=0.0, price_tag=tag, options=_options(raw["customization_options"]),
+            price=0.0,
+            price_tag=tag,
+            options=_options(raw["customization_options"]),
             attributes=tuple(described.get("attributes", DEFAULT_ATTRIBUTES)),
-            category=raw["category"], query=raw["query"].lower().strip(),
+            category=raw["category"],
+            query=raw["query"].lower().strip(),
             product_category=raw["product_category"],
-        )  # fmt: skip
+        )
     except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError) as problem:
         name = raw.get("asin", "?")
         where = f"product {name!r} at byte {member.begin} of {path}"
@@ -181,10 +186,18 @@ def priced(product: Product, price: float) -> Product:
     """Return the product at a price."""
     # `dataclasses.replace` is several times slower.
     return Product(
-        product.asin, product.title, product.description, product.bullets, price,
-        product.price_tag, product.options, product.attributes, product.category, product.query,
+        product.asin,
+        product.title,
+        product.description,
+        product.bullets,
+        price,
+        product.price_tag,
+        product.options,
+        product.attributes,
+        product.category,
+        product.query,
         product.product_category,
-    )  # fmt: skip
+    )
 
 
 def synthetic_instruction(described: Mapping[str, Any]) -> tuple[str, tuple[str, ...]] | None:

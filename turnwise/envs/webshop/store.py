@@ -27,7 +27,7 @@ from turnwise.envs.webshop.official import (
     preprocess,
     priced,
     synthetic_instruction,
-)  # fmt: skip
+)
 from turnwise.envs.webshop.products import CatalogueData, Instruction, Instructions, Product
 from turnwise.errors import DataError
 from turnwise.retrieval.bm25 import BM25Index
@@ -50,10 +50,13 @@ def load(
     digest.update(build.digest_of(directory).encode())
     digest.update(products.prices.tobytes())
     return CatalogueData(
-        products, instructions=instructions, index=BM25Index.load(directory),
-        digest=digest.hexdigest(), price_draws=products.price_draws,
+        products,
+        instructions=instructions,
+        index=BM25Index.load(directory),
+        digest=digest.hexdigest(),
+        price_draws=products.price_draws,
         origin=(files.products, prices, cache, seed),
-    )  # fmt: skip
+    )
 
 
 def _human(directory: Path) -> list[Instruction]:

@@ -26,7 +26,7 @@ from turnwise.envs.webshop.goals import (
     GoalOptions,
     official_split,
     product_split,
-)  # fmt: skip
+)
 from turnwise.envs.webshop.products import Product
 from turnwise.errors import DataError, TaskError, unknown
 
@@ -179,7 +179,13 @@ def _goal(
     product: Product, text: str, attributes: Sequence[str], options: GoalOptions, limit: float
 ) -> Goal:
     return Goal(
-        asin=product.asin, instruction=text, title=product.title, category=product.category,
-        query=product.query, product_category=product.product_category,
-        attributes=tuple(attributes), options=options, price_upper=limit,
-    )  # fmt: skip
+        asin=product.asin,
+        instruction=text,
+        title=product.title,
+        category=product.category,
+        query=product.query,
+        product_category=product.product_category,
+        attributes=tuple(attributes),
+        options=options,
+        price_upper=limit,
+    )
