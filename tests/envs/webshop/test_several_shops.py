@@ -1,18 +1,16 @@
-"""Several shops in one environment: whole shops are held out, and each task is played in its own
-shop.
-"""
+"""Several shops in one environment: held-out shops, and each task in its own shop."""
 
 import pickle
 
 from turnwise.envs.webshop import WebShopEnv
 
 
-def street(**changes: object) -> WebShopEnv:
+def several_shops(**changes: object) -> WebShopEnv:
     return WebShopEnv(shops=10, products=40, style="compact", **changes)  # type: ignore[arg-type]
 
 
 def test_splits_are_whole_shops_and_cover_every_goal() -> None:
-    env = street()
+    env = several_shops()
     found = {
         split: {env.goal_tasks.shops[task] for task in env.tasks(split)} for split in env.splits
     }
@@ -22,13 +20,15 @@ def test_splits_are_whole_shops_and_cover_every_goal() -> None:
     )
 
 
-def test_shops_differ_and_another_seed_is_another_street() -> None:
-    hashes = {shop.data_hash for seed in (0, 1) for shop in street(catalogue_seed=seed).shops}
+def test_shops_differ_and_another_seed_gives_other_shops() -> None:
+    hashes = {
+        shop.data_hash for seed in (0, 1) for shop in several_shops(catalogue_seed=seed).shops
+    }
     assert len(hashes) == 20
 
 
 def test_the_expert_earns_everything_in_every_shop() -> None:
-    env = street()
+    env = several_shops()
     for shop in range(10):
         task = env.goal_tasks.shops.index(shop)
         env.reset(options={"task": task})
@@ -41,7 +41,7 @@ def test_the_expert_earns_everything_in_every_shop() -> None:
 
 
 def test_forks_and_pickles_stay_in_their_shop() -> None:
-    env = street()
+    env = several_shops()
     env.reset(options={"task": env.tasks("test")[0]})
     env.step(env.expert_action() or "")
     snapshot = env.snapshot()
@@ -59,5 +59,5 @@ def test_forks_and_pickles_stay_in_their_shop() -> None:
 
 
 def test_a_compact_shop_of_64_products_needs_no_digits_in_its_asins() -> None:
-    names = [asin for shop in street().shops for asin in shop.asins]
+    names = [asin for shop in several_shops().shops for asin in shop.asins]
     assert all(len(name) == 2 and name.isalpha() for name in names)

@@ -1,4 +1,4 @@
-"""Actions are read as the original reads them."""
+"""Parsing of actions, as in the original."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.envs.webshop.actions import Call, as_action, parse
+from turnwise.envs.webshop.navigation import ShopAction, as_action, parse
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from turnwise.envs.webshop.actions import Call, as_action, parse
     ],
 )
 def test_calls(action: str, name: str, argument: str) -> None:
-    assert parse(action) == Call(name, argument)
+    assert parse(action) == ShopAction(name, argument)
 
 
 @pytest.mark.parametrize(

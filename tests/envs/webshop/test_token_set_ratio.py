@@ -1,4 +1,4 @@
-"""`token_set_ratio` equals thefuzz's, by hand and against rapidfuzz where it is installed."""
+"""`token_set_ratio` equals thefuzz's, by hand and against rapidfuzz if installed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.envs.webshop.fuzzy import indel_distance, processed, token_set_ratio
+from turnwise.envs.webshop.reward import indel_distance, processed, token_set_ratio
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Titles are cut as spaCy cuts them."""
+"""Titles are tokenized as by spaCy."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import pytest
 
 from tests.envs.webshop.official_files import official_directory
 from turnwise.envs.webshop.catalogue import Catalogue
-from turnwise.envs.webshop.nouns import every_alphabetic_token
-from turnwise.envs.webshop.tokens import tokens
+from turnwise.envs.webshop.nouns import every_alphabetic_token, tokenize
 
 
 @pytest.mark.parametrize(
@@ -28,12 +27,12 @@ from turnwise.envs.webshop.tokens import tokens
     ],
 )
 def test_cut(text: str, cut: str) -> None:
-    assert " ".join(tokens(text)) == cut
+    assert " ".join(tokenize(text)) == cut
 
 
 def test_nothing_is_lost() -> None:
     text = "…'[Men's/Women's] “X-Large” (2XL), 50%-off!! ~nice~ don’t"
-    assert "".join(tokens(text)) == "".join(text.split())
+    assert "".join(tokenize(text)) == "".join(text.split())
 
 
 def test_equal_to_spacy_where_it_is_installed() -> None:
@@ -46,7 +45,7 @@ def test_equal_to_spacy_where_it_is_installed() -> None:
         "I'm 5ft. tall, you're 6'2\"",
         "USB-C/HDMI 4K@60Hz, 10ft",
     ):
-        assert tokens(text) == [token.text for token in english(text)]
+        assert tokenize(text) == [token.text for token in english(text)]
 
 
 def test_official_titles_are_cut_as_spacy_cuts_them() -> None:

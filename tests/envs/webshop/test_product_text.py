@@ -1,4 +1,4 @@
-"""Titles, descriptions and bullets are made of what the product is."""
+"""Titles, descriptions and bullets state the facts of the product."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from turnwise.envs.seeding import Draw
+from turnwise.envs.webshop.product_text import ProductFacts, write
 from turnwise.envs.webshop.vocabulary import departments
-from turnwise.envs.webshop.wording import Facts, write
 
 GARDEN = next(department for department in departments() if department.name == "garden")
 ROOMS = GARDEN.aisles[0]
-FACTS = Facts(
+FACTS = ProductFacts(
     GARDEN,
     ROOMS,
     "console tables",
@@ -24,7 +24,7 @@ FACTS = Facts(
 
 @settings(max_examples=60)
 @given(st.integers(0, 10**9))
-def test_every_attribute_is_said_somewhere(seed: int) -> None:
+def test_every_attribute_is_mentioned(seed: int) -> None:
     text = write(Draw(seed), FACTS)
     said = " ".join(filter(None, [text.title, text.description, *text.bullets])).lower()
     assert all(attribute in said for attribute in FACTS.attributes)
