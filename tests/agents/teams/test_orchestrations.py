@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from turnwise.agents.teams import make_team
-from turnwise.agents.teams.orchestration import Transition, TeamMessage, TeamState
+from turnwise.agents.teams.orchestration import TeamMessage, TeamState, Transition
 from turnwise.agents.teams.searcher_verifier_answerer import SearcherVerifierAnswerer
 from turnwise.agents.teams.solver_verifier import SolverVerifier
 from turnwise.envs.prompt import SelfEnding, Step

@@ -7,21 +7,27 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import pytest
 
 from tests.agents.made_tokenizers import made
-from tests.agents.team_games import Doubles, Places, Stray
+from tests.agents.teams.team_games import Doubles, Places, Stray
 from tests.agents.toy_players import RecordingEngine, Walk
 from turnwise.agents.agent import ModelAgent
 from turnwise.agents.driver import episodes_for, play, rollout
 from turnwise.agents.engines.base import Sampling
 from turnwise.agents.scripted import Demonstrator, ExpertAgent, RandomAgent, ReplayAgent
-from turnwise.agents.teams import make_team, team_names
-from turnwise.agents.teams.orchestration import Orchestration, TeamMessage
-from turnwise.agents.teams.team import TeamAgent, TeamEnv
+from turnwise.agents.teams import TEAMS, make_team, register_team, team_names
+from turnwise.agents.teams.orchestration import (
+    Orchestration,
+    TeamMessage,
+    TeamState,
+    Transition,
+)
+from turnwise.agents.teams.role_prompt import PlainForm, RolePrompt
+from turnwise.agents.teams.team import Team, TeamAgent, TeamEnv
 from turnwise.algorithms.parts.strategy import Branch
 from turnwise.envs.base import TurnEnv
 from turnwise.envs.checks import check_turn_env
@@ -247,3 +253,63 @@ def test_teams_are_found_by_name_and_told_what_they_are_not() -> None:
     ):
         with pytest.raises(ConfigError, match=message):
             make_team(**given)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Duet:
+    """Two roles act in turn, and every message is an action. Somebody else's orchestration."""
+
+    first: int = 0
+    name: ClassVar[str] = "duet"
+    roles: ClassVar[tuple[str, ...]] = ("left", "right")
+
+    def agent(self, state: TeamState) -> str:
+        return self.roles[(state.steps + self.first) % 2]
+
+    def admissible(self, state: TeamState, offered: Sequence[str]) -> list[str]:
+        return list(offered)
+
+    def receive(self, state: TeamState, message: str) -> Transition:
+        return Transition((), message)
+
+    def expert(self, state: TeamState, action: str, instruction: str) -> str:
+        return action
+
+
+def make_duet(style: str = "full", first: int = 0) -> Team:
+    prompts = [RolePrompt("duet@1", role, "", PlainForm(".*")) for role in Duet.roles]
+    return Team.with_style(Duet(first), {"full": prompts}, style)
+
+
+def test_a_team_of_somebody_else_is_found_by_path_and_by_name() -> None:
+    path = f"{__name__}:make_duet"
+    team = make_team(path, first=1)
+    check_turn_env(lambda: TeamEnv(Places(), team.orchestration), turns=8, resets=50)
+    agent = team.agent(lambda role, prompt: ExpertAgent())
+    env = TeamEnv(Places(), team.orchestration)
+    (trajectory,) = play(episodes_for([2], 1, "train"), env.spawn, agent)
+    assert [turn.agent for turn in trajectory.turns] == ["right", "left", "right"]
+    assert trajectory.success
+    for options, message in (
+        ({"style": "act"}, "unknown style 'act' in team 'duet'"),
+        ({"frist": 1}, "did you mean 'first'"),
+        ({"first": "two"}, "whole number"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            make_team(path, **options)  # type: ignore[arg-type]
+    register_team("duet", make_duet)
+    try:
+        assert "duet" in team_names() and make_team("duet").name == "duet@1"
+        with pytest.raises(ConfigError, match="registered already"):
+            register_team("duet", make_team)
+    finally:
+        del TEAMS.registered["duet"]
+
+
+def make_nothing(style: str = "full") -> str:
+    return style
+
+
+def test_a_factory_that_makes_no_team_is_refused() -> None:
+    with pytest.raises(ConfigError, match="made a str: its factory has to return"):
+        make_team(f"{__name__}:make_nothing")

@@ -17,7 +17,7 @@ from tests.agents.toy_players import Growing, Literal, Walk
 from turnwise.agents.agent import Agent, ModelAgent
 from turnwise.agents.driver import episodes_for, play
 from turnwise.agents.engines.base import Completion, Engine, Sampling
-from turnwise.agents.engines.endpoint import Endpoint, ContextLengthError
+from turnwise.agents.engines.endpoint import ContextLengthError, Endpoint
 from turnwise.agents.engines.openai import ChatAgent, OpenAIEngine
 from turnwise.errors import ConfigError, EngineError
 from turnwise.records import rows
