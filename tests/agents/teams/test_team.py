@@ -5,9 +5,12 @@ amid a round.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -313,3 +316,17 @@ def make_nothing(style: str = "full") -> str:
 def test_a_factory_that_makes_no_team_is_refused() -> None:
     with pytest.raises(ConfigError, match="made a str: its factory has to return"):
         make_team(f"{__name__}:make_nothing")
+
+
+def test_the_team_in_the_documentation_passes_the_kit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).parents[3] / "docs" / "teams.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf8"), re.DOTALL)
+    (tmp_path / "documented_team.py").write_text(blocks[1], encoding="utf8")
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        importlib.import_module("documented_team")
+        assert make_team("duet").orchestration.roles == ("left", "right")
+    finally:
+        TEAMS.registered.pop("duet", None)
