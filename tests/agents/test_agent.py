@@ -138,7 +138,8 @@ def test_the_protocols_are_met() -> None:
     tokenizer, engine = made("byte-bpe/chatml"), Listening()
     assert isinstance(engine, Engine)
     agents: list[Agent] = [
-        RandomAgent(), ExpertAgent(), ReplayAgent([]), Demonstrator(tokenizer, Literal()), ModelAgent(engine, tokenizer, Literal()),
+        RandomAgent(), ExpertAgent(), ReplayAgent([]), Demonstrator(tokenizer, Literal()),
+        ModelAgent(engine, tokenizer, Literal()),
     ]  # fmt: skip
     (episode,) = episodes_for([1], 1, "train")
     for agent in agents:

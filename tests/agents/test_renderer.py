@@ -101,8 +101,11 @@ def test_history_changes_only_where_template_or_choice_changes_it(
 def test_stripping_cuts_thoughts_of_every_form() -> None:
     renderer = Renderer(made("byte-bpe/chatml"), "strip")
     for reply in (
-        "<think>a</think>go[on]", "<think>a\nb</think>\n\ngo[on]", "opened by the template</think>go[on]", "go[on]<think>cut off",
-    ):  # fmt: skip
+        "<think>a</think>go[on]",
+        "<think>a\nb</think>\n\ngo[on]",
+        "opened by the template</think>go[on]",
+        "go[on]<think>cut off",
+    ):
         assert renderer.prepare([user("<think>mine</think>"), said(reply)]) == [
             user("<think>mine</think>"),
             said("go[on]"),

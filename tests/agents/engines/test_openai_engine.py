@@ -1,4 +1,4 @@
-"""The OpenAI-compatible engine against a server on this machine that also fails in every usual way."""
+"""The OpenAI engine against a local server that fails in every usual way."""
 
 from __future__ import annotations
 
@@ -102,8 +102,8 @@ def test_token_ids_go_in_and_come_out(server: Server, monkeypatch: pytest.Monkey
     ((path, body, key),) = server.asked
     assert (path, key) == ("/v1/completions", "Bearer secret")
     wanted = {
-        "model": "m", "prompt": [1, 2, 3], "max_tokens": 11, "temperature": 0.5, "top_p": 0.9, "top_k": 3, "stop_token_ids": [9, 4],
-        "seed": 5, "return_token_ids": True, "priority": 1,
+        "model": "m", "prompt": [1, 2, 3], "max_tokens": 11, "temperature": 0.5, "top_p": 0.9,
+        "top_k": 3, "stop_token_ids": [9, 4], "seed": 5, "return_token_ids": True, "priority": 1,
     }  # fmt: skip
     assert wanted.items() <= body.items()
 

@@ -22,8 +22,9 @@ from turnwise.errors import EngineError  # noqa: E402
 
 V = 97
 SIZES: dict[str, Any] = {
-    "vocab_size": V, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-    "intermediate_size": 48, "max_position_embeddings": 256, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
+    "vocab_size": V, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "intermediate_size": 48, "max_position_embeddings": 256,
+    "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
 }  # fmt: skip
 GPT2: dict[str, Any] = {
     "n_embd": 32,
@@ -38,19 +39,28 @@ NEOX = {name: size for name, size in SIZES.items() if name != "num_key_value_hea
 ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "Qwen3": ("Qwen3Config", {**SIZES, "head_dim": 8}),
     "Qwen2": ("Qwen2Config", SIZES),
-    "Llama": ("LlamaConfig", {**SIZES, "tie_word_embeddings": True, "attention_bias": True, "mlp_bias": True}),
-    "Llama-yarn": ("LlamaConfig", {**SIZES, "rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1e4}}),
+    "Llama": (
+        "LlamaConfig",
+        {**SIZES, "tie_word_embeddings": True, "attention_bias": True, "mlp_bias": True},
+    ),
+    "Llama-yarn": (
+        "LlamaConfig",
+        {**SIZES, "rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1e4}},
+    ),
     "Mistral-full": ("MistralConfig", {**SIZES, "sliding_window": None}),
     "Mistral-sliding": ("MistralConfig", {**SIZES, "sliding_window": 9}),
     "Gemma3-mixed": (
         "Gemma3TextConfig",
-        {**SIZES, "head_dim": 8, "sliding_window": 9, "layer_types": ["sliding_attention", "full_attention"]},
+        {**SIZES, "head_dim": 8, "sliding_window": 9,
+         "layer_types": ["sliding_attention", "full_attention"]},
     ),
     "Gemma2-softcap": ("Gemma2Config", {**SIZES, "head_dim": 8, "sliding_window": 9}),
     "GPT2": ("GPT2Config", GPT2),
     "GPTNeoX": ("GPTNeoXConfig", NEOX),
     "Qwen3Moe": (
-        "Qwen3MoeConfig", {**SIZES, "head_dim": 8, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
+        "Qwen3MoeConfig",
+        {**SIZES, "head_dim": 8, "num_experts": 4, "num_experts_per_tok": 2,
+         "moe_intermediate_size": 16},
     ),
 }  # fmt: skip
 

@@ -22,7 +22,6 @@ def board(*said: tuple[str, str]) -> tuple[TeamMessage, ...]:
 
 
 # Solver and verifier
-# --------------------------------------------------------------------------------------------------
 
 
 def test_code_goes_to_the_environment_and_an_answer_to_the_verifier() -> None:
@@ -76,7 +75,6 @@ def test_what_each_may_say() -> None:
 
 
 # Searcher, verifier, answerer
-# -----------------------------------------------------------------------------------------
 
 
 def test_the_verifier_sends_the_question_on() -> None:
@@ -103,7 +101,8 @@ def test_a_missing_verdict_searches_on_until_the_searches_are_used_up() -> None:
 @pytest.mark.parametrize(
     "verdict, said, action",
     [
-        ("no", " search[a b]\n", "search[a b]"), ("no", "answer[a]", None), ("no", "search[]", None), ("no", "", None),
+        ("no", " search[a b]\n", "search[a b]"), ("no", "answer[a]", None),
+        ("no", "search[]", None), ("no", "", None),
         ("yes", "answer[a]", "answer[a]"), ("yes", "search[a]", None),
     ],
 )  # fmt: skip
@@ -148,7 +147,6 @@ def test_what_each_of_the_three_may_say() -> None:
 
 
 # Prompts
-# --------------------------------------------------------------------------------------------------------------
 
 
 def steps() -> list[Step]:

@@ -129,8 +129,10 @@ def test_demonstrations_become_rows_of_each_role() -> None:
     )
     (trajectory,) = play(episodes_for([2], 1, "train"), solving().spawn, agent)
     assert [(t.agent, t.action) for t in trajectory.turns] == [
-        ("solver", "```python\nprint(2 * 2)\n```"), ("solver", "\\boxed{4}"), ("verifier", "approve"),
-    ]  # fmt: skip
+        ("solver", "```python\nprint(2 * 2)\n```"),
+        ("solver", "\\boxed{4}"),
+        ("verifier", "approve"),
+    ]
     assert all(turn.valid for turn in trajectory.turns) and trajectory.success
     assert [row.agent for row in rows(trajectory)] == ["solver", "solver", "verifier"]
 

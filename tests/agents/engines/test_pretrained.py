@@ -52,6 +52,7 @@ def test_a_checkpoint_of_another_width_is_named(tmp_path: Path) -> None:
     config.save_pretrained(tmp_path)
     with pytest.raises(
         DataError,
-        match=r"a checkpoint of another model: 3 parameters .* have another shape, such as model\.layers\.0\.mlp",
+        match=r"a checkpoint of another model: 3 parameters .* have another shape, "
+        r"such as model\.layers\.0\.mlp",
     ):
         load(str(tmp_path), "cpu")
