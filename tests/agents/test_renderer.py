@@ -188,7 +188,7 @@ def test_ids_beyond_the_vocabulary_and_broken_utf8_have_a_text() -> None:
 
 def test_a_tokenizer_without_a_rust_core_is_asked_itself() -> None:
     class Slow:
-        """Only what any transformers tokenizer has."""
+        """The methods that every transformers tokenizer has."""
 
         def __init__(self) -> None:
             self._fast = made("byte-bpe/chatml")

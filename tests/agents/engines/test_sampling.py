@@ -1,4 +1,4 @@
-"""Draws: distributions, supports, seeds."""
+"""Sampling: distributions, supports, seeds."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_truncation_keeps_exactly_the_support(asked: dict[str, Any], support: se
     assert chi_square(counts[kept], probs / probs.sum()) < 18.47 + len(kept)
 
 
-def test_rows_of_one_batch_are_drawn_each_in_its_own_way() -> None:
+def test_rows_of_one_batch_have_their_own_parameters() -> None:
     n, logits = 3, PROBS.log().expand(3, -1)
     mixed = Draws(
         temperature=np.array([0, 1, 2], dtype=np.float32),

@@ -85,7 +85,7 @@ class Places(TurnEnv[tuple[int, bool, Outcome]]):
 
 
 class Stray(Places):
-    """Says something random beside."""
+    """Adds a random number to each observation."""
 
     stochastic = True
 
