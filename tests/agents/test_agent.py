@@ -1,4 +1,4 @@
-"""The model agent: what it asks an engine for, and what it makes of the answer."""
+"""The model agent: its requests to the engine, and the acts it returns."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.agents.made_tokenizers import made
-from tests.agents.toy_players import Growing, Literal, ScriptedEngine, Walk
+from tests.agents.toy_players import Growing, Literal, RecordingEngine, Walk
 from turnwise.agents.agent import Actor, Agent, ModelAgent, seed_of
 from turnwise.agents.driver import episodes_for, play
 from turnwise.agents.engines.base import Completion, Engine, Sampling
@@ -15,8 +15,8 @@ from turnwise.agents.renderer import Renderer
 from turnwise.agents.scripted import Demonstrator, ExpertAgent, RandomAgent, ReplayAgent
 
 
-class Listening(ScriptedEngine):
-    """Keeps the sampling of each request."""
+class Listening(RecordingEngine):
+    """Records the sampling of each request."""
 
     def __init__(self, **more: Any) -> None:
         super().__init__(
@@ -95,7 +95,7 @@ def test_replies_never_outgrow_the_context() -> None:
     assert all(len(t.prompt_ids) + n <= 150 for t, n in zip(trajectory.turns, asked, strict=True))
 
 
-def test_an_empty_answer_ends_the_episode_and_a_broken_off_one_is_an_error() -> None:
+def test_an_empty_reply_ends_the_episode_and_an_aborted_one_is_an_error() -> None:
     class Odd(Listening):
         answer: Completion
 
@@ -122,7 +122,7 @@ def test_an_empty_answer_ends_the_episode_and_a_broken_off_one_is_an_error() -> 
 
 
 def test_the_version_of_the_weights_is_recorded() -> None:
-    engine = Listening(version=4)
+    engine = Listening(weights_version=4)
     (trajectory,) = play(
         episodes_for([2], 1, "train"),
         Walk,
@@ -138,7 +138,8 @@ def test_the_protocols_are_met() -> None:
     tokenizer, engine = made("byte-bpe/chatml"), Listening()
     assert isinstance(engine, Engine)
     agents: list[Agent] = [
-        RandomAgent(), ExpertAgent(), ReplayAgent([]), Demonstrator(tokenizer, Literal()), ModelAgent(engine, tokenizer, Literal()),
+        RandomAgent(), ExpertAgent(), ReplayAgent([]), Demonstrator(tokenizer, Literal()),
+        ModelAgent(engine, tokenizer, Literal()),
     ]  # fmt: skip
     (episode,) = episodes_for([1], 1, "train")
     for agent in agents:

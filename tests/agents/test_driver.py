@@ -15,7 +15,7 @@ import pytest
 from gymnasium.wrappers import TimeLimit
 
 from tests.agents.made_tokenizers import made
-from tests.agents.toy_players import Growing, Literal, ScriptedEngine, Walk, Windowed
+from tests.agents.toy_players import Growing, Literal, RecordingEngine, Walk, Windowed
 from turnwise.agents.agent import Episode, ModelAgent
 from turnwise.agents.driver import episodes_for, play, rollout
 from turnwise.agents.engines.base import Sampling
@@ -30,14 +30,14 @@ def seeded(ids: Sequence[int], sampling: Sampling, turn: int) -> list[int]:
     return [draw.randrange(300) for _ in range(draw.randint(1, sampling.max_tokens))]
 
 
-def policy(engine: ScriptedEngine, prompt: Any = None, **more: Any) -> ModelAgent:
+def policy(engine: RecordingEngine, prompt: Any = None, **more: Any) -> ModelAgent:
     return ModelAgent(
         engine, made("byte-bpe/chatml"), prompt or Growing(), Sampling(max_tokens=6), **more
     )
 
 
 def content(trajectory: Trajectory) -> str:
-    """A trajectory without its clock."""
+    """Return a trajectory as JSON, without its times."""
     turns = tuple(replace(turn, wall_seconds=0.0) for turn in trajectory.turns)
     return json.dumps(to_json(replace(trajectory, turns=turns)))
 
@@ -71,7 +71,7 @@ def test_a_trajectory_records_the_whole_episode() -> None:
 def test_an_invalid_action_is_recorded_as_such() -> None:
     tokenizer = made("byte-bpe/chatml")
     replies = ["loop[x]", "no brackets", "go[on]"]
-    engine = ScriptedEngine(lambda ids, sampling, turn: tokenizer.encode(replies[turn]))
+    engine = RecordingEngine(lambda ids, sampling, turn: tokenizer.encode(replies[turn]))
     (trajectory,) = play(episodes_for([2], 1, "train"), Walk, policy(engine, Literal()))
     assert [turn.valid for turn in trajectory.turns] == [False, False, True]
     assert [turn.tags for turn in trajectory.turns] == [("lost",), ("malformed",), ()]
@@ -87,7 +87,7 @@ def test_content_and_order_do_not_depend_on_concurrency_or_timing(prompt: Any) -
         (16, lambda s: random.random() / 500),
     ]:
         ended: list[str] = []
-        engine = ScriptedEngine(seeded, delay=delay)
+        engine = RecordingEngine(seeded, delay=delay)
         played = play(
             episodes,
             Walk,
@@ -119,14 +119,14 @@ def test_members_of_a_group_start_alike_and_groups_do_not() -> None:
     )
 
 
-def test_a_failing_environment_or_engine_is_one_broken_trajectory() -> None:
+def test_a_failing_environment_or_engine_is_one_errored_trajectory() -> None:
     def speak(ids: Sequence[int], sampling: Sampling, turn: int) -> list[int]:
         return made("byte-bpe/chatml").encode("go[on]")
 
     episodes = [
         Episode(task, "train", 0, str(k), f"e{k}") for k, task in enumerate([2, "broken", 3, 4])
     ]
-    engine = ScriptedEngine(
+    engine = RecordingEngine(
         speak, fails=lambda session: ":e2:" in session and len(engine.said.get(session, ())) == 1
     )
     trajectories = play(episodes, Walk, policy(engine, Literal()))
@@ -145,7 +145,7 @@ def test_a_failing_environment_or_engine_is_one_broken_trajectory() -> None:
     assert len(engine.released) == 3, "an episode that failed gives its memory back too"
 
 
-def test_an_explosion_in_a_step_keeps_the_turns_before_it_and_discards_the_environment() -> None:
+def test_an_error_in_a_step_keeps_earlier_turns_and_discards_the_environment() -> None:
     Walk.made = Walk.closed = 0
     recorded = play(episodes_for([2, 2, 2], 1, "train"), Walk, ExpertAgent(), concurrency=1)
     assert (Walk.made, Walk.closed) == (1, 1), (
@@ -160,8 +160,8 @@ def test_an_explosion_in_a_step_keeps_the_turns_before_it_and_discards_the_envir
     assert len(again[1].turns) == 1 and (Walk.made, Walk.closed) == (2, 2)
 
 
-def test_an_agent_that_does_not_answer_in_time_is_given_up() -> None:
-    engine = ScriptedEngine(seeded, delay=lambda session: 30.0 if "-1:" in session else 0.0)
+def test_an_agent_that_exceeds_the_turn_timeout_errors() -> None:
+    engine = RecordingEngine(seeded, delay=lambda session: 30.0 if "-1:" in session else 0.0)
     slow, quick = play(episodes_for([2], 2, "train"), Walk, policy(engine), turn_timeout=0.05)[::-1]
     assert quick.error is None
     assert (
@@ -194,14 +194,14 @@ def test_turn_limits_truncate() -> None:
 
 
 def test_a_full_context_ends_the_episode_with_length() -> None:
-    engine = ScriptedEngine(seeded)
+    engine = RecordingEngine(seeded)
     (trajectory,) = play(episodes_for([40], 1, "train"), Walk, policy(engine, max_context=120))
     assert trajectory.stop_reason == "length" and trajectory.error is None
     assert 0 < len(trajectory.turns) < 40
     assert all(len(turn.prompt_ids) + len(turn.completion_ids) <= 120 for turn in trajectory.turns)
 
 
-def test_mistakes_in_what_was_asked_are_raised() -> None:
+def test_mistakes_in_the_request_are_raised() -> None:
     class NoExpert(Walk):
         def expert_action(self) -> str | None:
             return None
@@ -267,12 +267,12 @@ class BranchAt:
     "wrap", [lambda env: env, lambda env: TimeLimit(env, 5)], ids=["bare", "wrapped"]
 )
 @pytest.mark.parametrize("prompt", [Growing(), Windowed()], ids=["growing", "windowed"])
-def test_forks_share_their_parents_turns_and_go_on_apart(
+def test_forks_share_their_parents_turns_and_then_diverge(
     strategy: BranchAt,
     wrap: Callable[[gymnasium.Env[str, str]], gymnasium.Env[str, str]],
     prompt: Any,
 ) -> None:
-    engine = ScriptedEngine(seeded)
+    engine = RecordingEngine(seeded)
     strategy.seen.clear()
     parent, child = play(
         episodes_for([5], strategy, "train"),
@@ -327,9 +327,9 @@ def test_replaying_a_nondeterministic_environment_is_an_error_of_the_fork_alone(
     assert child.error is not None and "not deterministic" in child.error
 
 
-def test_cancelling_keeps_what_is_finished_and_releases_the_rest() -> None:
+def test_cancelling_keeps_finished_trajectories_and_releases_the_rest() -> None:
     finished: list[Trajectory] = []
-    engine = ScriptedEngine(seeded, delay=lambda session: 30.0 if "-1:" in session else 0.0)
+    engine = RecordingEngine(seeded, delay=lambda session: 30.0 if "-1:" in session else 0.0)
 
     async def interrupt() -> None:
         task = asyncio.create_task(
@@ -359,7 +359,7 @@ def test_a_failing_callback_is_raised() -> None:
         play(episodes_for([1], 4, "train"), Walk, ExpertAgent(), on_trajectory=explode)
 
 
-def test_an_environment_that_cannot_be_closed_is_told_and_its_trajectory_kept() -> None:
+def test_an_environment_that_cannot_be_closed_is_a_warning() -> None:
     class Sticky(Walk):
         def close(self) -> None:
             raise OSError("glue")
@@ -369,7 +369,7 @@ def test_an_environment_that_cannot_be_closed_is_told_and_its_trajectory_kept() 
     assert trajectory.success
 
 
-def test_ctrl_c_ends_play_with_what_is_finished_delivered() -> None:
+def test_ctrl_c_delivers_finished_trajectories() -> None:
     finished: list[Trajectory] = []
 
     def press(trajectory: Trajectory) -> None:
