@@ -10,7 +10,7 @@ from turnwise.algorithms import recipe
 from turnwise.algorithms.checks import check_recipe
 from turnwise.algorithms.credit_batch import credit_batch_of
 from turnwise.algorithms.papers.aepo import BalancedBudget, EntropyAware, KeepsGradient, in_a_row
-from turnwise.algorithms.parts.branching import Entropy
+from turnwise.algorithms.papers.arpo import Entropy
 from turnwise.algorithms.parts.strategy import Branch
 from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.reducer import Reducer

@@ -9,7 +9,7 @@ from tests.algorithms.made_batches import group, turn
 from tests.algorithms.walks import flat
 from turnwise.algorithms import recipe
 from turnwise.algorithms.checks import check_recipe
-from turnwise.algorithms.parts.branching import Entropy, EntropyBranching, wants
+from turnwise.algorithms.papers.arpo import Entropy, EntropyBranching, wants
 from turnwise.algorithms.parts.strategy import Branch
 from turnwise.errors import ConfigError
 from turnwise.records import Group, Trajectory

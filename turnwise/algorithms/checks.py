@@ -21,7 +21,7 @@ import numpy as np
 from turnwise.algorithms import specimens
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.reducer import AllSum
-from turnwise.algorithms.specimens import Policy
+from turnwise.algorithms.specimens import TinyPolicy
 from turnwise.algorithms.streams import Batch, Streams
 from turnwise.records import Floats, Group, Row
 
@@ -32,7 +32,7 @@ TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
+class UpdateResult:
     """One update's worth of a recipe: everything summed over micro-batches."""
 
     loss: float
@@ -58,7 +58,7 @@ def check_recipe(
             policy gradient.
     """
     given = specimens.groups(seed)
-    policy = Policy.random(seed)
+    policy = TinyPolicy.random(seed)
     streams = credit(recipe, given, policy)
     reference = evaluate(recipe, policy, [_flat(specimens.rows_of(given, streams))])
     check_streams(recipe, given, streams)
@@ -73,15 +73,18 @@ def check_recipe(
 
 
 def credit(
-    recipe: Recipe, given: Sequence[Group], policy: Policy, all_sum: AllSum | None = None
+    recipe: Recipe, given: Sequence[Group], policy: TinyPolicy, all_sum: AllSum | None = None
 ) -> Streams:
     """The credit plane with whatever it wants to be given."""
     return recipe.credit(given, all_sum, specimens.precomputed_streams(recipe, given, policy))
 
 
 def evaluate(
-    recipe: Recipe, policy: Policy, micro_batches: Iterable[Sequence[Row]], on_policy: bool = False
-) -> Outcome:
+    recipe: Recipe,
+    policy: TinyPolicy,
+    micro_batches: Iterable[Sequence[Row]],
+    on_policy: bool = False,
+) -> UpdateResult:
     """Loss, gradient and metrics, accumulated over micro-batches as a trainer does."""
     import torch
 
@@ -102,7 +105,7 @@ def evaluate(
                 f"metric {name!r} is a detached scalar"
             )
             sums[name] = sums.get(name, 0.0) + float(metric)
-    return Outcome(total, gradient, values, sums)
+    return UpdateResult(total, gradient, values, sums)
 
 
 def measured(recipe: Recipe, parts: Sequence[Batch], of: torch.Tensor) -> dict[str, float]:
@@ -167,7 +170,7 @@ def check_streams(recipe: Recipe, given: Sequence[Group], streams: Streams) -> N
 
 
 def check_batching(
-    recipe: Recipe, given: Sequence[Group], policy: Policy, reference: Outcome
+    recipe: Recipe, given: Sequence[Group], policy: TinyPolicy, reference: UpdateResult
 ) -> None:
     """Nothing depends on micro-batches, rows or order."""
     rng = random.Random(0)
@@ -193,7 +196,7 @@ def check_batching(
 
 
 def check_processes(
-    recipe: Recipe, given: Sequence[Group], policy: Policy, streams: Streams
+    recipe: Recipe, given: Sequence[Group], policy: TinyPolicy, streams: Streams
 ) -> None:
     """Two processes, one of them with a single group, and one process more with nothing, write what
     one writes.
@@ -224,7 +227,7 @@ def check_processes(
             )
 
 
-def check_masked(recipe: Recipe, policy: Policy, chosen: Sequence[Row]) -> None:
+def check_masked(recipe: Recipe, policy: TinyPolicy, chosen: Sequence[Row]) -> None:
     """Tokens of weight 0 have a gradient of exactly 0 and change nothing, however extreme they are."""
     batch = specimens.batch_of(recipe, chosen, policy)
     drop = (batch.turn * 7 + batch.trajectory) % 5 == 0
@@ -244,7 +247,7 @@ def check_masked(recipe: Recipe, policy: Policy, chosen: Sequence[Row]) -> None:
 
 def check_objective(
     recipe: Recipe,
-    policy: Policy,
+    policy: TinyPolicy,
     chosen: Sequence[Row],
     objective: Callable[[Batch], torch.Tensor],
 ) -> None:
@@ -261,7 +264,7 @@ def check_objective(
     )
 
 
-def check_on_policy(recipe: Recipe, policy: Policy, chosen: Sequence[Row]) -> None:
+def check_on_policy(recipe: Recipe, policy: TinyPolicy, chosen: Sequence[Row]) -> None:
     """Where current, old and engine's policy are one, the gradient is -sum of weight x advantage x
     grad log pi.
     """
@@ -308,7 +311,7 @@ def _close(a: torch.Tensor, b: torch.Tensor) -> bool:
     return bool((a - b).abs().max() < TOLERANCE)
 
 
-def _same(ours: Outcome, reference: Outcome, where: str) -> None:
+def _same(ours: UpdateResult, reference: UpdateResult, where: str) -> None:
     assert abs(ours.loss - reference.loss) < TOLERANCE, (
         f"the loss differs with {where}: {ours.loss} and {reference.loss}"
     )

@@ -184,7 +184,7 @@ def numbered(keys: Iterable[Hashable]) -> Ints:
 @runtime_checkable
 class CreditPart(Protocol):
     """A filter, shaper, advantage, reweighter or aggregate. `requirements` names what it needs (see
-    `requirements.REQUIREMENTS`).
+    `streams.REQUIREMENTS`).
     """
 
     @property

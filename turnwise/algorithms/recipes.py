@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from turnwise.algorithms.credit_batch import CreditPart, credit_batch_of
 from turnwise.algorithms.parts.aggregate import Mean
 from turnwise.algorithms.parts.controller import Controller, Steady
-from turnwise.algorithms.parts.ratio import LIMIT
+from turnwise.algorithms.parts.ratio import MAX_LOG_RATIO
 from turnwise.algorithms.parts.sampler import Sampler, Uniform
 from turnwise.algorithms.parts.surrogate import Term
 from turnwise.algorithms.reducer import AllSum, Reducer
-from turnwise.algorithms.requirements import REQUIREMENTS
-from turnwise.algorithms.streams import Batch, Streams
+from turnwise.algorithms.streams import REQUIREMENTS, Batch, Streams
 from turnwise.errors import ConfigError, unknown
 from turnwise.records import Group
 
@@ -87,7 +86,7 @@ class Recipe:
 
     @property
     def requirements(self) -> frozenset[str]:
-        """What the trainer must provide, by the names of `requirements.REQUIREMENTS`: the union of
+        """What the trainer must provide, by the names of `streams.REQUIREMENTS`: the union of
         what the parts need.
         """
         forks = {"fork"} if self.strategy is not None and self.strategy.branches else set[str]()
@@ -159,7 +158,7 @@ class Recipe:
             value = value * correction.value
             metrics.update(correction.metrics)
         total = (weight * value).sum()
-        own = (batch.logp - batch.old_logp).detach().clamp(-LIMIT, LIMIT)
+        own = (batch.logp - batch.old_logp).detach().clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO)
         metrics.update(kl_old=own.expm1() - own, advantage=batch.streams["advantage"])
         if self.ratio is not None:
             metrics["ratio"] = log_ratio.detach().exp()
@@ -196,15 +195,15 @@ class Recipe:
         asking = [part for _, part in _parts(self) if "measure" in _requirements(part)]
         return max((getattr(part, "rounds", 1) for part in asking), default=0)
 
-    def pace(self, scalars: Mapping[str, float]) -> float | None:
+    def lr_scale(self, scalars: Mapping[str, float]) -> float | None:
         """The learning rate's factor for one mini-batch, from what `measure` and `probe` found on
         it; None when no part has one.
 
         The trainer multiplies it onto the controller's factor. A part takes this up by having a
-        `pace(scalars) -> float` of its own: VCPO's learning rate, which follows the effective
+        `lr_scale(scalars) -> float` of its own: VCPO's learning rate, which follows the effective
         sample size of the mini-batch, is of this kind.
         """
-        found = [part.pace(scalars) for _, part in _parts(self) if hasattr(part, "pace")]
+        found = [part.lr_scale(scalars) for _, part in _parts(self) if hasattr(part, "lr_scale")]
         return math.prod(found) if found else None
 
     def probe(self, batch: Batch) -> torch.Tensor:
@@ -274,7 +273,7 @@ def _check(recipe: Recipe) -> None:
                 raise ConfigError(
                     f"{who} reads the reward component {name!r}: count it in `rewards`"
                 )
-            raise unknown("need", need, [*REQUIREMENTS, "ratio", "critic"], who)
+            raise unknown("requirement", need, [*REQUIREMENTS, "ratio", "critic"], who)
         for made in sorted(getattr(part, "provides", ())):
             kind, _, name = made.partition(":")
             if kind == "reward" and made not in provides:

@@ -94,7 +94,7 @@ def _prompts(turns: Sequence[Turn], append_only: bool) -> tuple[Turn, ...]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Policy:
+class TinyPolicy:
     """Tables of logits, one row a context: the policy that is trained, the old one, the reference,
     and a table of values.
     """
@@ -105,7 +105,7 @@ class Policy:
     value: torch.Tensor
 
     @staticmethod
-    def random(seed: int = 0, step: float = 0.5) -> Policy:
+    def random(seed: int = 0, step: float = 0.5) -> TinyPolicy:
         """Float64 tables; `step` is how far the current policy has moved from the old one (0: not
         at all).
         """
@@ -117,7 +117,9 @@ class Policy:
             torch.randn(shape, generator=rng, dtype=torch.float64) for _ in range(3)
         )
         value = torch.randn(CONTEXTS, generator=rng, dtype=torch.float64)
-        return Policy((old + step * moved).requires_grad_(), old, reference, value.requires_grad_())
+        return TinyPolicy(
+            (old + step * moved).requires_grad_(), old, reference, value.requires_grad_()
+        )
 
 
 def contexts(row: Row) -> list[int]:
@@ -130,7 +132,7 @@ def contexts(row: Row) -> list[int]:
     return out
 
 
-def precomputed_streams(recipe: Recipe, given: Sequence[Group], policy: Policy) -> Streams:
+def precomputed_streams(recipe: Recipe, given: Sequence[Group], policy: TinyPolicy) -> Streams:
     """What the recipe wants to be known before the credit plane runs."""
     out: Streams = {}
     names = [
@@ -160,7 +162,7 @@ def precomputed_streams(recipe: Recipe, given: Sequence[Group], policy: Policy) 
 
 
 def batch_of(
-    recipe: Recipe, chosen: Sequence[Row], policy: Policy, on_policy: bool = False
+    recipe: Recipe, chosen: Sequence[Row], policy: TinyPolicy, on_policy: bool = False
 ) -> Batch:
     """The batch of some rows, with exactly the optional tensors that the recipe requires and no
     others.

@@ -31,19 +31,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from turnwise.algorithms.credit_batch import CreditBatch, CreditPart
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    equal_groups,
-    invalid,
-    penalties,
-    reward_weights,
-)
+from turnwise.algorithms.credit_batch import CreditBatch
+from turnwise.algorithms.options import CommonOptions
+from turnwise.algorithms.papers.arpo import Entropy, branched, member, refill, wants
 from turnwise.algorithms.parts.advantage import PeerAdvantage
-from turnwise.algorithms.parts.aggregate import Mean
-from turnwise.algorithms.parts.branching import Entropy, branched, member, refill, wants
 from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.strategy import Branch
 from turnwise.algorithms.parts.surrogate import Term
@@ -187,6 +178,7 @@ class EntropyAware:
 
 
 def recipe(
+    *,
     total: int = 16,
     copies: int = 1,
     alpha: float = 0.5,
@@ -204,35 +196,17 @@ def recipe(
     clip: float = 0.2,
     clip_high: float | None = None,
     dual_clip: float | None = 3.0,
-    kl: float = 0.0,
-    kl_estimator: Literal["k1", "k2", "k3"] = "k3",
-    entropy_bonus: float = 0.0,
-    aggregate: Literal["token", "turn", "trajectory"] = "token",
-    drop_equal_groups: bool = False,
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """AEPO. `total` is the budget k, `vocabulary` the model's. See `options` for the settings that
-    recipes share.
-    """
-    unsure = Entropy(window, vocabulary, entropy_reduction)
-    aware: tuple[CreditPart, ...] = (EntropyAware(a, ddof),) if a else ()
-    return Recipe(
-        name="aepo",
+    """AEPO. `total` is the budget k, `vocabulary` the size of the model's."""
+    entropy = Entropy(window, vocabulary, entropy_reduction)
+    return common.build(
+        "aepo",
         strategy=BalancedBudget(
-            total, copies, alpha, gamma, beta, penalty, rule, tau, budget, unsure
+            total, copies, alpha, gamma, beta, penalty, rule, tau, budget, entropy
         ),
-        filters=equal_groups(drop_equal_groups),
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
         advantage=PeerAdvantage(ddof=ddof),
-        reweighters=aware,
+        reweighters=(EntropyAware(a, ddof),) if a else (),
         ratio=Ratio("token"),
         surrogate=KeepsGradient(clip, clip if clip_high is None else clip_high, dual_clip),
-        aggregate=Mean(aggregate),
-        regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=correction(truncate_mismatch, mismatch),
     )

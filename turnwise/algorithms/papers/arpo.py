@@ -24,28 +24,135 @@ Fidelity:
 
 from __future__ import annotations
 
+import hashlib
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch, numbered
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    equal_groups,
-    invalid,
-    penalties,
-    reward_weights,
-)
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.parts.advantage import PeerAdvantage
-from turnwise.algorithms.parts.aggregate import Mean
-from turnwise.algorithms.parts.branching import Entropy, EntropyBranching
 from turnwise.algorithms.parts.ratio import Ratio
+from turnwise.algorithms.parts.strategy import Branch
 from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.reducer import Reducer
+from turnwise.errors import ConfigError
+from turnwise.records import Group, TaskId, Trajectory
+
+RUNNING = "running"
+
+
+@dataclass(frozen=True, slots=True)
+class Entropy:
+    """How sure a turn was: the entropy of its first tokens over log(vocabulary)."""
+
+    window: int = 20
+    vocabulary: int = 151_936
+    reduction: Literal["mean", "sum"] = "mean"
+
+    def __post_init__(self) -> None:
+        if self.window < 1 or self.vocabulary < 2:
+            raise ConfigError(
+                f"entropy over {self.window} tokens of a vocabulary of {self.vocabulary} is none: give more of both"
+            )
+
+    def __call__(self, entropies: Sequence[float] | None) -> float:
+        first = list(entropies or ())[: self.window]
+        if not first:
+            return 0.0
+        total = sum(first) / math.log(self.vocabulary)
+        return total if self.reduction == "sum" else total / len(first)
+
+
+@dataclass(frozen=True, slots=True)
+class EntropyBranching:
+    """ARPO's strategy: `initial` rollouts from the beginning, up to `total - initial` branches,
+    fresh ones for what is left.
+
+    Args:
+        total, initial: M and N of the paper.
+        copies: new trajectories at a branching point.
+        rule: `bernoulli` branches with probability P; `threshold` wherever P > tau.
+
+    Raises:
+        ConfigError: for a budget that cannot be met.
+    """
+
+    total: int = 16
+    initial: int = 8
+    copies: int = 1
+    alpha: float = 0.5
+    beta: float = 0.2
+    rule: Literal["bernoulli", "threshold"] = "bernoulli"
+    tau: float = 0.5
+    entropy: Entropy = Entropy()
+    branches = True
+    requirements = frozenset({"rollout:entropy"})
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.initial <= self.total or self.copies < 1:
+            raise ConfigError(
+                f"{self.initial} rollouts of {self.total} with {self.copies} copies a branch cannot be: "
+                "give 1 <= initial <= total and copies >= 1"
+            )
+
+    def start(self, task: TaskId) -> int:
+        return self.initial
+
+    def before_step(self, group: Group, uid: str, entropies: Sequence[float]) -> int:
+        left = min(
+            self.total - self.initial - branched(group), self.total - len(group.trajectories)
+        )
+        own = member(group, uid)
+        if (
+            left <= 0
+            or not own.turns
+            or not wants(self.rule, self.tau, self.probability(own, entropies), uid, len(own.turns))
+        ):
+            return 0
+        return min(left, self.copies)
+
+    def probability(self, own: Trajectory, entropies: Sequence[float]) -> float:
+        """P of branching before the turn that was written with these entropies; the first tells how
+        sure the episode began.
+        """
+        rise = self.entropy(entropies) - self.entropy(own.turns[0].entropies)
+        return min(1.0, max(0.0, self.alpha + self.beta * rise))
+
+    def after_turn(self, group: Group, uid: str) -> Sequence[Branch]:
+        return ()
+
+    def after_trajectory(self, group: Group, uid: str) -> Sequence[Branch]:
+        return refill(group, uid, self.total)
+
+
+def member(group: Group, uid: str) -> Trajectory:
+    """The trajectory of that uid."""
+    return next(t for t in group.trajectories if t.uid == uid)
+
+
+def branched(group: Group) -> int:
+    """How many of a group's trajectories began at a branching point."""
+    return sum(t.parent is not None for t in group.trajectories)
+
+
+def refill(group: Group, uid: str, total: int) -> Sequence[Branch]:
+    """Fresh rollouts for the rest of the budget, once nothing runs that could still branch."""
+    if any(t.stop_reason == RUNNING for t in group.trajectories):
+        return ()
+    return [Branch(uid, 0)] * max(0, total - len(group.trajectories))
+
+
+def wants(rule: str, tau: float, probability: float, uid: str, turn: int) -> bool:
+    """Whether to branch; the draw depends on the trajectory and the turn alone."""
+    if rule == "threshold":
+        return probability > tau
+    draw = hashlib.blake2b(f"branch {uid} {turn}".encode(), digest_size=8).digest()
+    return int.from_bytes(draw, "big") / 2**64 < probability
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +184,7 @@ def _origin(uid: str, turn: int, parents: dict[str, tuple[str, int] | None]) -> 
 
 
 def recipe(
+    *,
     total: int = 16,
     initial: int = 8,
     copies: int = 1,
@@ -92,32 +200,15 @@ def recipe(
     clip: float = 0.2,
     clip_high: float | None = None,
     dual_clip: float | None = 3.0,
-    kl: float = 0.0,
-    kl_estimator: Literal["k1", "k2", "k3"] = "k3",
-    entropy_bonus: float = 0.0,
-    aggregate: Literal["token", "turn", "trajectory"] = "token",
-    drop_equal_groups: bool = False,
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """ARPO. `total` and `initial` are M and N; `vocabulary` is the model's. See `options` for the
-    settings that recipes share.
-    """
-    unsure = Entropy(window, vocabulary, entropy_reduction)
-    return Recipe(
-        name="arpo",
-        strategy=EntropyBranching(total, initial, copies, alpha, beta, rule, tau, unsure),
-        filters=equal_groups(drop_equal_groups),
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
+    """ARPO. `total` and `initial` are M and N, `vocabulary` the size of the model's."""
+    entropy = Entropy(window, vocabulary, entropy_reduction)
+    return common.build(
+        "arpo",
+        strategy=EntropyBranching(total, initial, copies, alpha, beta, rule, tau, entropy),
         advantage=PeerAdvantage(ddof=ddof),
         reweighters=(SharedPrefix(),) if attribution == "hard" else (),
         ratio=Ratio("token"),
-        surrogate=Clip(clip, clip if clip_high is None else clip_high, dual_clip),
-        aggregate=Mean(aggregate),
-        regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=correction(truncate_mismatch, mismatch),
+        surrogate=Clip.of(clip, clip_high, dual_clip),
     )

@@ -21,12 +21,12 @@ Fidelity:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from turnwise.algorithms.options import extends
-from turnwise.algorithms.papers import grpo
-from turnwise.algorithms.parts.ratio import LIMIT
+from turnwise.algorithms.options import CommonOptions
+from turnwise.algorithms.parts.advantage import PeerAdvantage
+from turnwise.algorithms.parts.ratio import MAX_LOG_RATIO, Ratio
 from turnwise.algorithms.parts.surrogate import Clip, Term
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.streams import Batch
@@ -60,7 +60,7 @@ class BalancedClip:
 
     def measure(self, batch: Batch) -> dict[str, torch.Tensor]:
         """P for every upper bound of the search and N for every lower one."""
-        ratio = (batch.logp - batch.old_logp).detach().clamp(-LIMIT, LIMIT).exp()
+        ratio = (batch.logp - batch.old_logp).detach().clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp()
         gain = batch.streams["weight"] * batch.streams["advantage"]
         positive = {
             f"bapo_p:{k}": (ratio.clamp(max=high) * gain.clamp(min=0)).sum()
@@ -105,8 +105,8 @@ def _steps(start: float, end: float, step: float) -> list[float]:
     return [*whole, end] if end > start else [start]
 
 
-@extends(grpo.recipe, without=("clip", "clip_high"))
 def recipe(
+    *,
     low: float = 0.6,
     low_max: float = 0.9,
     high: float = 1.2,
@@ -115,10 +115,15 @@ def recipe(
     target: float = 0.5,
     target_of: Literal["share", "ratio"] = "share",
     dual_clip: float | None = 3.0,
-    aggregate: Literal["token", "turn", "trajectory"] = "token",
-    **shared: Any,
+    scale: Literal["std", "none"] = "std",
+    ddof: int = 1,
+    lone: Literal["zero", "raw"] = "zero",
+    common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """BAPO; bounds are of the ratio itself. See `grpo` for the other settings."""
-    base = grpo.recipe(aggregate=aggregate, **shared)
-    clip = BalancedClip(low, low_max, high, high_max, step, target, target_of, dual_clip)
-    return replace(base, name="bapo", surrogate=clip)
+    """BAPO. The bounds `low` to `high_max` are bounds on the ratio itself."""
+    return common.build(
+        "bapo",
+        advantage=PeerAdvantage(scale=scale, ddof=ddof, lone=lone),
+        ratio=Ratio("token"),
+        surrogate=BalancedClip(low, low_max, high, high_max, step, target, target_of, dual_clip),
+    )

@@ -17,19 +17,10 @@ Fidelity:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    equal_groups,
-    invalid,
-    penalties,
-    reward_weights,
-)
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.parts.advantage import PeerAdvantage
-from turnwise.algorithms.parts.aggregate import Mean
 from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.surrogate import Term
 from turnwise.algorithms.recipes import Recipe
@@ -57,30 +48,16 @@ class ClippedWeight:
 
 
 def recipe(
+    *,
     clip: float | None = None,
     clip_high: float = 0.28,
-    kl: float = 0.0,
-    kl_estimator: Literal["k1", "k2", "k3"] = "k3",
-    entropy_bonus: float = 0.0,
     ddof: int = 1,
-    aggregate: Literal["token", "turn", "trajectory"] = "token",
-    drop_equal_groups: bool = False,
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """CISPO; see `options` for the settings that recipes share."""
-    return Recipe(
-        name="cispo",
-        filters=equal_groups(drop_equal_groups),
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
+    """CISPO. `clip=None` leaves the weight without a lower bound."""
+    return common.build(
+        "cispo",
         advantage=PeerAdvantage(ddof=ddof),
         ratio=Ratio("token"),
         surrogate=ClippedWeight(clip, clip_high),
-        aggregate=Mean(aggregate),
-        regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=correction(truncate_mismatch, mismatch),
     )

@@ -21,21 +21,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    equal_groups,
-    invalid,
-    reward_weights,
-)
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.parts.advantage import PeerAdvantage
-from turnwise.algorithms.parts.aggregate import Mean
 from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.surrogate import Clip, Term, Unclipped
 from turnwise.algorithms.recipes import Recipe
@@ -148,58 +140,38 @@ class KLCov:
 
 
 def clip_cov(
+    *,
     ratio: float = 2e-4,
     low: float = 1.0,
     high: float = 5.0,
     clip: float = 0.2,
     clip_high: float | None = None,
     ddof: int = 1,
-    aggregate: Literal["token", "turn", "trajectory"] = "token",
-    drop_equal_groups: bool = False,
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """GRPO with Clip-Cov; see `options` for the settings that recipes share."""
-    return Recipe(
-        name="clip_cov",
-        filters=equal_groups(drop_equal_groups),
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
+    """GRPO with Clip-Cov. `ratio` is r, the share of tokens that lose their gradient."""
+    return common.build(
+        "clip_cov",
         advantage=PeerAdvantage(ddof=ddof),
         reweighters=(Lottery(),),
         ratio=Ratio("token"),
-        surrogate=ClipCov(Clip(clip, clip if clip_high is None else clip_high), ratio, low, high),
-        aggregate=Mean(aggregate),
-        mismatch=correction(truncate_mismatch, mismatch),
+        surrogate=ClipCov(Clip.of(clip, clip_high), ratio, low, high),
     )
 
 
 def kl_cov(
+    *,
     ratio: float = 2e-4,
     beta: float = 1.0,
     ddof: int = 1,
-    aggregate: Literal["token", "turn", "trajectory"] = "token",
-    drop_equal_groups: bool = False,
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """GRPO without a clip, and KL-Cov; see `options` for the settings that recipes share."""
-    return Recipe(
-        name="kl_cov",
-        filters=equal_groups(drop_equal_groups),
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
+    """GRPO without a clip, with KL-Cov. `ratio` is r, the share of tokens that are penalised."""
+    return common.build(
+        "kl_cov",
         advantage=PeerAdvantage(ddof=ddof),
         reweighters=(LargestCovariance(ratio),),
         ratio=Ratio("token"),
         surrogate=Unclipped(),
-        aggregate=Mean(aggregate),
-        regularisers=(KLCov(beta),),
-        mismatch=correction(truncate_mismatch, mismatch),
+        regularisers=(*common.regularisers, KLCov(beta)),
     )

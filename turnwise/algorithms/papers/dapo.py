@@ -20,18 +20,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from turnwise.algorithms.credit_batch import CreditBatch, CreditPart
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    invalid,
-    penalties,
-    reward_weights,
-    solved_or_env,
-)
+from turnwise.algorithms.credit_batch import CreditBatch
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.parts.advantage import PeerAdvantage
-from turnwise.algorithms.parts.aggregate import Mean
 from turnwise.algorithms.parts.filters import DropEqualGroups
 from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.sampler import Dynamic, Uniform
@@ -67,6 +58,7 @@ class Overlong:
 
 
 def recipe(
+    *,
     clip: float = 0.2,
     clip_high: float = 0.28,
     dual_clip: float | None = None,
@@ -74,32 +66,17 @@ def recipe(
     max_length: int | None = None,
     buffer: int = 4096,
     ddof: int = 1,
-    entropy_bonus: float = 0.0,
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """DAPO. `max_length` and `buffer` are in tokens of an episode; see `options` for the settings
-    that recipes share.
-    """
-    overlong: tuple[CreditPart, ...] = (
-        () if max_length is None else (Overlong(max_length, min(buffer, max_length)),)
-    )
-    rewards = reward_weights(invalid_penalty, success_reward) | (
-        {"overlong": 1.0} if overlong else {}
-    )
-    return Recipe(
-        name="dapo",
-        sampler=Dynamic(compared=solved_or_env(success_reward)) if dynamic_sampling else Uniform(),
-        filters=(DropEqualGroups(),) if dynamic_sampling else (),
-        shapers=(*invalid(invalid_penalty, invalid_rule), *overlong),
-        rewards=rewards,
+    """DAPO. `max_length` and `buffer` are in tokens of an episode; None has no length penalty."""
+    overlong = () if max_length is None else (Overlong(max_length, min(buffer, max_length)),)
+    return common.build(
+        "dapo",
+        sampler=Dynamic(compared=common.compared) if dynamic_sampling else Uniform(),
+        filters=(DropEqualGroups(),) if dynamic_sampling else common.filters,
+        shapers=(*common.shapers, *overlong),
+        rewards=common.rewards | ({"overlong": 1.0} if overlong else {}),
         advantage=PeerAdvantage(ddof=ddof),
         ratio=Ratio("token"),
         surrogate=Clip(clip, clip_high, dual_clip),
-        aggregate=Mean("token"),
-        regularisers=penalties(0.0, "k3", entropy_bonus),
-        mismatch=correction(truncate_mismatch, mismatch),
     )

@@ -30,21 +30,14 @@ from typing import Literal
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch, Ints, numbered
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    equal_groups,
-    invalid,
-    penalties,
-    reward_weights,
-)
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.parts.advantage import PeerAdvantage
 from turnwise.algorithms.parts.aggregate import Mean
 from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.reducer import Reducer
+from turnwise.errors import ConfigError
 
 
 def same_agent(batch: CreditBatch) -> Ints:
@@ -53,7 +46,7 @@ def same_agent(batch: CreditBatch) -> Ints:
     return numbered((g, turn.agent) for g, turn in zip(groups, batch.turns, strict=True))
 
 
-PLACES = 4096
+AGENT_BUCKETS = 4096
 """Processes may know different agents, so sums by agent are added in places that follow from the
 names alone.
 """
@@ -71,7 +64,7 @@ class MeanPerAgent:
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
         trained = batch.mask.astype(np.float64)
         places = {
-            name: zlib.crc32(name.encode()) % PLACES
+            name: zlib.crc32(name.encode()) % AGENT_BUCKETS
             for name in {turn.agent for turn in batch.turns}
         }
         agent = np.array([places[turn.agent] for turn in batch.turns], dtype=np.int64)[
@@ -83,39 +76,36 @@ class MeanPerAgent:
             if self.over == "token"
             else np.divide(trained, size, out=np.zeros_like(trained), where=size > 0)
         )
-        shares = reducer.add(np.bincount(agent, own, minlength=PLACES).astype(np.float64))
+        shares = reducer.add(np.bincount(agent, own, minlength=AGENT_BUCKETS).astype(np.float64))
         whole = shares[agent] * np.count_nonzero(shares)
         return batch.write(weight=np.divide(own, whole, out=np.zeros_like(own), where=own > 0))
 
 
 def recipe(
+    *,
     unit: Literal["turn", "trajectory"] = "turn",
     lone: Literal["zero", "raw"] = "zero",
     ddof: int = 1,
     per_agent: bool = True,
     clip: float = 0.2,
     clip_high: float | None = None,
-    kl: float = 0.0,
-    kl_estimator: Literal["k1", "k2", "k3"] = "k3",
-    entropy_bonus: float = 0.0,
-    aggregate: Literal["token", "turn"] = "token",
-    drop_equal_groups: bool = False,
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """Dr. MAS; see `options` for the settings that recipes share."""
-    return Recipe(
-        name="dr_mas",
-        filters=equal_groups(drop_equal_groups),
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
+    """Dr. MAS. With `per_agent`, `aggregate` is a mean within the share of each agent.
+
+    Raises:
+        ConfigError: for a mean over trajectories within the share of an agent.
+    """
+    over = common.aggregate
+    if per_agent and over == "trajectory":
+        raise ConfigError(
+            "recipe 'dr_mas' has no mean over trajectories within an agent: "
+            "set aggregate to 'token' or 'turn', or per_agent to false"
+        )
+    return common.build(
+        "dr_mas",
         advantage=PeerAdvantage(unit=unit, peers=same_agent, ddof=ddof, lone=lone),
         ratio=Ratio("token"),
-        surrogate=Clip(clip, clip if clip_high is None else clip_high),
-        aggregate=MeanPerAgent(aggregate) if per_agent else Mean(aggregate),
-        regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=correction(truncate_mismatch, mismatch),
+        surrogate=Clip.of(clip, clip_high),
+        aggregate=MeanPerAgent(over) if per_agent and over != "trajectory" else Mean(over),
     )

@@ -16,14 +16,16 @@ Fidelity:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch
-from turnwise.algorithms.options import extends
-from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.options import CommonOptions
+from turnwise.algorithms.parts.advantage import PeerAdvantage
+from turnwise.algorithms.parts.ratio import Ratio
+from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.reducer import Reducer
 
@@ -51,7 +53,22 @@ class ByDuration:
         return batch.write(advantage=batch.tokens["advantage"] * batch.spread(factor))
 
 
-@extends(grpo.recipe)
-def recipe(over: Literal["batch", "group"] = "batch", **shared: Any) -> Recipe:
-    """GRPO with duration-aware weights; see `grpo` for the other settings."""
-    return replace(grpo.recipe(**shared), name="duration", reweighters=(ByDuration(over),))
+def recipe(
+    *,
+    over: Literal["batch", "group"] = "batch",
+    clip: float = 0.2,
+    clip_high: float | None = None,
+    dual_clip: float | None = None,
+    scale: Literal["std", "none"] = "std",
+    ddof: int = 1,
+    lone: Literal["zero", "raw"] = "zero",
+    common: CommonOptions = CommonOptions(),
+) -> Recipe:
+    """GRPO with duration-aware weights. `over` is where the mean duration is taken."""
+    return common.build(
+        "duration",
+        advantage=PeerAdvantage(scale=scale, ddof=ddof, lone=lone),
+        reweighters=(ByDuration(over),),
+        ratio=Ratio("token"),
+        surrogate=Clip.of(clip, clip_high, dual_clip),
+    )

@@ -27,15 +27,7 @@ from typing import Literal
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    invalid,
-    penalties,
-    reward_weights,
-    solved_or_env,
-)
+from turnwise.algorithms.options import CommonOptions, refuses
 from turnwise.algorithms.parts.advantage import PeerAdvantage
 from turnwise.algorithms.parts.aggregate import Mean
 from turnwise.algorithms.parts.filters import DropEqualGroups
@@ -74,7 +66,9 @@ class EntropyModulation:
         return batch.write(advantage=batch.spread(wide))
 
 
+@refuses(aggregate="it has an `aggregate` of its own, whose default follows `base`")
 def recipe(
+    *,
     base: Literal["grpo", "dapo"] = "grpo",
     k: float = 1.0,
     k_future: float = 1.0,
@@ -83,32 +77,21 @@ def recipe(
     ddof: int = 1,
     clip: float = 0.2,
     clip_high: float | None = None,
-    kl: float = 0.0,
-    kl_estimator: Literal["k1", "k2", "k3"] = "k3",
-    entropy_bonus: float = 0.0,
     aggregate: Literal["token", "turn", "trajectory"] | None = None,
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """EMPG on GRPO, or on DAPO (clip-higher, dynamic sampling, token mean); see `options` for what
-    recipes share.
-    """
+    """EMPG on GRPO, or on DAPO: clip-higher, dynamic sampling and a mean over tokens."""
     dapo = base == "dapo"
     drop = (equal_groups or ("zero" if dapo else "bonus")) == "zero"
-    return Recipe(
-        name="empg",
-        sampler=Dynamic(compared=solved_or_env(success_reward)) if dapo else Uniform(),
-        filters=(DropEqualGroups(),) if drop else (),
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
+    if dapo and clip_high is None:
+        clip_high = 0.28
+    return common.build(
+        "empg",
+        sampler=Dynamic(compared=common.compared) if dapo else Uniform(),
+        filters=(DropEqualGroups(),) if drop else common.filters,
         advantage=PeerAdvantage(ddof=ddof),
         reweighters=(EntropyModulation(k, k_future, zeta),),
         ratio=Ratio("token"),
-        surrogate=Clip(clip, clip_high if clip_high is not None else 0.28 if dapo else clip),
+        surrogate=Clip.of(clip, clip_high),
         aggregate=Mean(aggregate or ("token" if dapo else "trajectory")),
-        regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=correction(truncate_mismatch, mismatch),
     )

@@ -26,17 +26,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch
-from turnwise.algorithms.options import extends
-from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.options import CommonOptions, refuses
+from turnwise.algorithms.parts.advantage import PeerAdvantage
 from turnwise.algorithms.parts.controller import Control
-from turnwise.algorithms.parts.ratio import pool
-from turnwise.algorithms.parts.surrogate import Term
+from turnwise.algorithms.parts.ratio import Ratio, pool
+from turnwise.algorithms.parts.surrogate import Clip, Term
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.reducer import Reducer
 from turnwise.algorithms.streams import Batch
@@ -57,7 +57,7 @@ class TurnIndex:
 
 
 @dataclass(frozen=True, slots=True)
-class Smoothed:
+class EntropySmoothing:
     """-coefficient (H - beta * alpha * how far H is outside of [low h, high h]). Reports `outside`,
     the share outside.
 
@@ -134,8 +134,9 @@ def schedule(share: float) -> float:
     return 1 - 0.2 * (1 - math.exp(-2 * share)) if share < 0.5 else 0.8 * math.exp(-3 * share)
 
 
-@extends(grpo.recipe, without=("entropy_bonus",))
+@refuses(entropy_bonus="its own `coefficient` is that of the entropy")
 def recipe(
+    *,
     coefficient: float = 1e-3,
     alpha: float = 0.1,
     low: float = 0.0,
@@ -143,16 +144,22 @@ def recipe(
     from_turn: int = 0,
     level: Literal["turn", "token"] = "turn",
     beta: Literal["code", "constant"] = "code",
-    aggregate: Literal["token", "turn", "trajectory"] = "turn",
-    **shared: Any,
+    clip: float = 0.2,
+    clip_high: float | None = None,
+    dual_clip: float | None = None,
+    scale: Literal["std", "none"] = "std",
+    ddof: int = 1,
+    lone: Literal["zero", "raw"] = "zero",
+    common: CommonOptions = CommonOptions(aggregate="turn"),
 ) -> Recipe:
-    """EPO on GRPO; see `grpo` for the other settings."""
-    base = grpo.recipe(aggregate=aggregate, **shared)
-    smoothed = Smoothed(coefficient, alpha, low, high, from_turn, level)
-    return replace(
-        base,
-        name="epo",
+    """EPO on GRPO. `coefficient` is lambda; `low` and `high` are factors of the history h."""
+    smoothing = EntropySmoothing(coefficient, alpha, low, high, from_turn, level)
+    return common.build(
+        "epo",
+        advantage=PeerAdvantage(scale=scale, ddof=ddof, lone=lone),
         reweighters=(TurnIndex(),),
-        regularisers=(*base.regularisers, smoothed),
+        ratio=Ratio("token"),
+        surrogate=Clip.of(clip, clip_high, dual_clip),
+        regularisers=(*common.regularisers, smoothing),
         controller=EntropyHistory(beta),
     )

@@ -16,17 +16,16 @@ Fidelity:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch
-from turnwise.algorithms.options import extends
-from turnwise.algorithms.papers import grpo
-from turnwise.algorithms.parts.advantage import PeerAdvantage
-from turnwise.algorithms.parts.whiten import Whiten
+from turnwise.algorithms.options import CommonOptions
+from turnwise.algorithms.parts.advantage import PeerAdvantage, Whiten
+from turnwise.algorithms.parts.ratio import Ratio
+from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.reducer import Reducer
 from turnwise.records import Floats
@@ -63,14 +62,24 @@ class PerComponent:
         return batch.write(advantage=total)
 
 
-@extends(grpo.recipe)
-def recipe(components: dict[str, float] | None = None, **shared: Any) -> Recipe:
-    """GDPO. `components` are weights by name, in place of the environment's reward; see `grpo` for
-    the other settings.
-    """
-    base = grpo.recipe(**shared)
-    assert isinstance(base.advantage, PeerAdvantage)
-    penalty = {name: weight for name, weight in base.rewards.items() if name == "invalid"}
-    rewards: Mapping[str, float] = base.rewards if components is None else {**components, **penalty}
-    own = PerComponent(base.advantage)
-    return replace(base, name="gdpo", rewards=rewards, advantage=own, reweighters=(Whiten(),))
+def recipe(
+    *,
+    components: dict[str, float] | None = None,
+    clip: float = 0.2,
+    clip_high: float | None = None,
+    dual_clip: float | None = None,
+    scale: Literal["std", "none"] = "std",
+    ddof: int = 1,
+    lone: Literal["zero", "raw"] = "zero",
+    common: CommonOptions = CommonOptions(),
+) -> Recipe:
+    """GDPO. `components` are weights by name, in place of the environment's reward."""
+    penalty = {name: weight for name, weight in common.rewards.items() if name == "invalid"}
+    return common.build(
+        "gdpo",
+        rewards=common.rewards if components is None else {**components, **penalty},
+        advantage=PerComponent(PeerAdvantage(scale=scale, ddof=ddof, lone=lone)),
+        reweighters=(Whiten(),),
+        ratio=Ratio("token"),
+        surrogate=Clip.of(clip, clip_high, dual_clip),
+    )

@@ -24,17 +24,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from turnwise.algorithms.credit_batch import CreditBatch, Ints, numbered
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    equal_groups,
-    invalid,
-    penalties,
-    reward_weights,
-)
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.parts.advantage import PeerAdvantage
-from turnwise.algorithms.parts.aggregate import Mean
 from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.recipes import Recipe
@@ -82,6 +73,7 @@ class TwoLevels:
 
 
 def recipe(
+    *,
     gamma: float = 0.95,
     omega: float = 1.0,
     scale: Literal["std", "none"] = "std",
@@ -91,37 +83,16 @@ def recipe(
     ddof: int = 1,
     clip: float = 0.2,
     clip_high: float | None = None,
-    kl: float = 0.0,
-    kl_estimator: Literal["k1", "k2", "k3"] = "k3",
-    entropy_bonus: float = 0.0,
-    aggregate: Literal["token", "turn", "trajectory"] = "trajectory",
-    drop_equal_groups: bool = False,
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """GiGPO; `scale` is F at both levels. See `options` for the settings that recipes share."""
-    return Recipe(
-        name="gigpo",
-        filters=equal_groups(drop_equal_groups),
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
-        advantage=TwoLevels(
-            episode=PeerAdvantage(scale=scale, unit=unit, ddof=ddof, lone=lone),
-            step=PeerAdvantage(
-                scale=scale,
-                unit="turn",
-                ddof=ddof,
-                value=Discounted(gamma),
-                peers=SameAnchor(anchor),
-            ),
-            omega=omega,
-        ),
+    """GiGPO. `scale` is F at both levels."""
+    episode = PeerAdvantage(scale=scale, unit=unit, ddof=ddof, lone=lone)
+    step = PeerAdvantage(
+        scale=scale, unit="turn", value=Discounted(gamma), peers=SameAnchor(anchor), ddof=ddof
+    )
+    return common.build(
+        "gigpo",
+        advantage=TwoLevels(episode, step, omega),
         ratio=Ratio("token"),
-        surrogate=Clip(clip, clip if clip_high is None else clip_high),
-        aggregate=Mean(aggregate),
-        regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=correction(truncate_mismatch, mismatch),
+        surrogate=Clip.of(clip, clip_high),
     )

@@ -12,12 +12,12 @@ Fidelity:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from turnwise.algorithms.options import extends
-from turnwise.algorithms.papers import grpo
-from turnwise.algorithms.parts.ratio import pool
+from turnwise.algorithms.options import CommonOptions
+from turnwise.algorithms.parts.advantage import PeerAdvantage
+from turnwise.algorithms.parts.ratio import Ratio, pool
 from turnwise.algorithms.parts.surrogate import Term
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.streams import Batch
@@ -43,8 +43,19 @@ class GeometricMean:
         return Term(-advantage * pool(clipped, batch, "trajectory").exp(), shown)
 
 
-@extends(grpo.recipe, without=("dual_clip",))
-def recipe(clip: float = 0.4, clip_high: float | None = None, **shared: Any) -> Recipe:
-    """GMPO; the clip range is in log space. See `grpo` for the other settings."""
-    bounds = GeometricMean(clip, clip if clip_high is None else clip_high)
-    return replace(grpo.recipe(**shared), name="gmpo", surrogate=bounds)
+def recipe(
+    *,
+    clip: float = 0.4,
+    clip_high: float | None = None,
+    scale: Literal["std", "none"] = "std",
+    ddof: int = 1,
+    lone: Literal["zero", "raw"] = "zero",
+    common: CommonOptions = CommonOptions(),
+) -> Recipe:
+    """GMPO. The clip range is in log space."""
+    return common.build(
+        "gmpo",
+        advantage=PeerAdvantage(scale=scale, ddof=ddof, lone=lone),
+        ratio=Ratio("token"),
+        surrogate=GeometricMean(clip, clip if clip_high is None else clip_high),
+    )

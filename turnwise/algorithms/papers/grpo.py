@@ -23,50 +23,27 @@ from __future__ import annotations
 
 from typing import Literal
 
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    equal_groups,
-    invalid,
-    penalties,
-    reward_weights,
-)
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.parts.advantage import PeerAdvantage
-from turnwise.algorithms.parts.aggregate import Mean
 from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.recipes import Recipe
 
 
 def recipe(
+    *,
     clip: float = 0.2,
     clip_high: float | None = None,
     dual_clip: float | None = None,
-    kl: float = 0.0,
-    kl_estimator: Literal["k1", "k2", "k3"] = "k3",
-    entropy_bonus: float = 0.0,
     scale: Literal["std", "none"] = "std",
     ddof: int = 1,
     lone: Literal["zero", "raw"] = "zero",
-    aggregate: Literal["token", "turn", "trajectory"] = "trajectory",
-    drop_equal_groups: bool = False,
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """GRPO. `clip_high` defaults to `clip`; see `options` for the settings that recipes share."""
-    return Recipe(
-        name="grpo",
-        filters=equal_groups(drop_equal_groups),
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
-        advantage=PeerAdvantage(centre="mean", scale=scale, ddof=ddof, lone=lone),
+    """GRPO. `clip_high` defaults to `clip`."""
+    return common.build(
+        "grpo",
+        advantage=PeerAdvantage(scale=scale, ddof=ddof, lone=lone),
         ratio=Ratio("token"),
-        surrogate=Clip(clip, clip if clip_high is None else clip_high, dual_clip),
-        aggregate=Mean(aggregate),
-        regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=correction(truncate_mismatch, mismatch),
+        surrogate=Clip.of(clip, clip_high, dual_clip),
     )

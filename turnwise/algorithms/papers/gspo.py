@@ -17,48 +17,25 @@ from __future__ import annotations
 
 from typing import Literal
 
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    equal_groups,
-    invalid,
-    penalties,
-    reward_weights,
-)
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.parts.advantage import PeerAdvantage
-from turnwise.algorithms.parts.aggregate import Mean
 from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.recipes import Recipe
 
 
 def recipe(
+    *,
     clip: float = 3e-4,
     clip_high: float | None = 4e-4,
     variant: Literal["sequence", "token"] = "sequence",
-    kl: float = 0.0,
-    kl_estimator: Literal["k1", "k2", "k3"] = "k3",
-    entropy_bonus: float = 0.0,
     ddof: int = 1,
-    aggregate: Literal["token", "turn", "trajectory"] = "trajectory",
-    drop_equal_groups: bool = False,
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """GSPO; see `options` for the settings that recipes share."""
-    return Recipe(
-        name="gspo",
-        filters=equal_groups(drop_equal_groups),
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
+    """GSPO, or GSPO-token with `variant="token"`."""
+    return common.build(
+        "gspo",
         advantage=PeerAdvantage(ddof=ddof),
         ratio=Ratio("trajectory", gradient="full" if variant == "sequence" else "own"),
-        surrogate=Clip(clip, clip if clip_high is None else clip_high),
-        aggregate=Mean(aggregate),
-        regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=correction(truncate_mismatch, mismatch),
+        surrogate=Clip.of(clip, clip_high),
     )

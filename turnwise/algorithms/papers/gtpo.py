@@ -19,14 +19,15 @@ Fidelity:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch, Ints, numbered
-from turnwise.algorithms.options import extends
-from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.options import CommonOptions
+from turnwise.algorithms.parts.ratio import Ratio
+from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.reducer import Reducer
 from turnwise.records import Floats
@@ -83,23 +84,39 @@ def _relative(value: Floats, among: Ints) -> Floats:
     return np.asarray(value * np.bincount(among)[among] / np.bincount(among, value)[among])
 
 
-@extends(grpo.recipe, without=("scale", "ddof", "lone"))
 def recipe(
+    *,
     outcome: float = 0.9,
     entropy: float = 0.1,
     normalise: Literal["sides", "group"] = "sides",
-    drop_equal_groups: bool = True,
-    aggregate: Literal["token", "turn", "trajectory"] = "token",
-    **shared: Any,
+    clip: float = 0.2,
+    clip_high: float | None = None,
+    dual_clip: float | None = None,
+    common: CommonOptions = CommonOptions(aggregate="token", drop_equal_groups=True),
 ) -> Recipe:
-    """GTPO; `outcome` is a1 and `entropy` a2. See `grpo` for the other settings."""
-    base = grpo.recipe(aggregate=aggregate, drop_equal_groups=drop_equal_groups, **shared)
-    return replace(base, name="gtpo", advantage=EntropyShaped(outcome, entropy, "token", normalise))
+    """GTPO. `outcome` is a1 and `entropy` a2."""
+    return common.build(
+        "gtpo",
+        advantage=EntropyShaped(outcome, entropy, "token", normalise),
+        ratio=Ratio("token"),
+        surrogate=Clip.of(clip, clip_high, dual_clip),
+    )
 
 
-@extends(recipe)
-def grpo_s(**shared: Any) -> Recipe:
-    """GRPO-S."""
-    base = recipe(**shared)
-    assert isinstance(base.advantage, EntropyShaped)
-    return replace(base, name="grpo_s", advantage=replace(base.advantage, level="trajectory"))
+def grpo_s(
+    *,
+    outcome: float = 0.9,
+    entropy: float = 0.1,
+    normalise: Literal["sides", "group"] = "sides",
+    clip: float = 0.2,
+    clip_high: float | None = None,
+    dual_clip: float | None = None,
+    common: CommonOptions = CommonOptions(aggregate="token", drop_equal_groups=True),
+) -> Recipe:
+    """GRPO-S: GTPO over trajectories instead of tokens."""
+    return common.build(
+        "grpo_s",
+        advantage=EntropyShaped(outcome, entropy, "trajectory", normalise),
+        ratio=Ratio("token"),
+        surrogate=Clip.of(clip, clip_high, dual_clip),
+    )

@@ -15,10 +15,9 @@ Fidelity:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from turnwise.algorithms.credit_batch import CreditBatch
-from turnwise.algorithms.options import extends
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.papers import dapo
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.reducer import Reducer
@@ -26,7 +25,7 @@ from turnwise.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
-class MostEntropic:
+class HighEntropyTokens:
     """Trains only the share of tokens with the largest recorded entropy, at least one."""
 
     share: float = 0.2
@@ -46,7 +45,27 @@ class MostEntropic:
         return batch.mask_tokens(entropy >= bar)
 
 
-@extends(dapo.recipe)
-def recipe(share: float = 0.2, **shared: Any) -> Recipe:
-    """80/20 on DAPO; see `dapo` for the other settings."""
-    return replace(dapo.recipe(**shared), name="high_entropy", reweighters=(MostEntropic(share),))
+def recipe(
+    *,
+    share: float = 0.2,
+    clip: float = 0.2,
+    clip_high: float = 0.28,
+    dual_clip: float | None = None,
+    dynamic_sampling: bool = True,
+    max_length: int | None = None,
+    buffer: int = 4096,
+    ddof: int = 1,
+    common: CommonOptions = CommonOptions(aggregate="token"),
+) -> Recipe:
+    """80/20 on DAPO, with all of DAPO's settings."""
+    base = dapo.recipe(
+        clip=clip,
+        clip_high=clip_high,
+        dual_clip=dual_clip,
+        dynamic_sampling=dynamic_sampling,
+        max_length=max_length,
+        buffer=buffer,
+        ddof=ddof,
+        common=common,
+    )
+    return replace(base, name="high_entropy", reweighters=(HighEntropyTokens(share),))

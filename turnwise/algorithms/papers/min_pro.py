@@ -17,13 +17,13 @@ Fidelity:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from turnwise.algorithms.options import extends
-from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.papers.cispo import ClippedWeight
-from turnwise.algorithms.parts.ratio import LIMIT
+from turnwise.algorithms.parts.advantage import PeerAdvantage
+from turnwise.algorithms.parts.ratio import MAX_LOG_RATIO
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.streams import Batch
 
@@ -45,18 +45,22 @@ class WorstPrefix:
         for trajectory in batch.trajectory.unique():
             place = (batch.trajectory == trajectory).nonzero()[:, 0]
             worst[place[1:]] = own.detach()[place[:-1]].cummin(0).values
-        return (own + worst).clamp(-LIMIT, LIMIT)
+        return (own + worst).clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO)
 
 
-@extends(grpo.recipe, without=("dual_clip",))
 def recipe(
+    *,
     clip: float | None = 0.2,
     clip_high: float = 0.28,
-    aggregate: Literal["token", "turn", "trajectory"] = "token",
-    **shared: Any,
+    scale: Literal["std", "none"] = "std",
+    ddof: int = 1,
+    lone: Literal["zero", "raw"] = "zero",
+    common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """MinPRO. `clip=None` has no lower bound; see `grpo` for the other settings."""
-    base = grpo.recipe(aggregate=aggregate, **shared)
-    return replace(
-        base, name="min_pro", ratio=WorstPrefix(), surrogate=ClippedWeight(clip, clip_high)
+    """MinPRO. `clip=None` leaves the weight without a lower bound."""
+    return common.build(
+        "min_pro",
+        advantage=PeerAdvantage(scale=scale, ddof=ddof, lone=lone),
+        ratio=WorstPrefix(),
+        surrogate=ClippedWeight(clip, clip_high),
     )

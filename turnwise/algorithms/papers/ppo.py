@@ -18,24 +18,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    invalid,
-    penalties,
-    reward_weights,
-)
-from turnwise.algorithms.parts.aggregate import Mean
-from turnwise.algorithms.parts.critic import ValueLoss
-from turnwise.algorithms.parts.gae import GAE
+from turnwise.algorithms.options import CommonOptions
+from turnwise.algorithms.parts.advantage import Whiten
+from turnwise.algorithms.parts.critic import GAE, ValueLoss
 from turnwise.algorithms.parts.ratio import Level, Ratio
 from turnwise.algorithms.parts.surrogate import Clip
-from turnwise.algorithms.parts.whiten import Whiten
 from turnwise.algorithms.recipes import Recipe
 
 
 def recipe(
+    *,
     clip: float = 0.2,
     clip_high: float | None = None,
     dual_clip: float | None = None,
@@ -46,29 +38,14 @@ def recipe(
     value_coefficient: float = 1.0,
     value_clip: float | None = 0.5,
     ratio: Level = "token",
-    kl: float = 0.0,
-    kl_estimator: Literal["k1", "k2", "k3"] = "k3",
-    entropy_bonus: float = 0.0,
-    aggregate: Literal["token", "turn", "trajectory"] = "token",
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """PPO. `gae` is the level of the decision process, `ratio` that of the importance ratio; see
-    `options` for the rest.
-    """
-    return Recipe(
-        name="ppo",
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
+    """PPO. `gae` is the level of the decision process, `ratio` that of the importance ratio."""
+    return common.build(
+        "ppo",
         advantage=GAE(gamma, lam, gae),
         reweighters=(Whiten(),) if whiten else (),
         ratio=Ratio(ratio),
-        surrogate=Clip(clip, clip if clip_high is None else clip_high, dual_clip),
+        surrogate=Clip.of(clip, clip_high, dual_clip),
         critic=ValueLoss(value_coefficient, value_clip),
-        aggregate=Mean(aggregate),
-        regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=correction(truncate_mismatch, mismatch),
     )

@@ -18,16 +18,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch
-from turnwise.algorithms.options import extends
-from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.parts.advantage import PeerAdvantage
+from turnwise.algorithms.parts.ratio import Ratio
+from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.reducer import Reducer
 from turnwise.errors import ConfigError, DataError
@@ -108,19 +109,23 @@ def baselines(
     return tuple(sorted((str(task), float(value)) for task, value in table.items()))
 
 
-@extends(grpo.recipe, without=("scale", "ddof", "lone"))
 def recipe(
+    *,
     table: str | dict[str, float] | None = None,
     absent: Literal["group", "zero", "error"] = "group",
     skip_solved: float | None = None,
-    **shared: Any,
+    clip: float = 0.2,
+    clip_high: float | None = None,
+    dual_clip: float | None = None,
+    common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """PVPO. `skip_solved` is the V from which a task is left out, such as 1; see `grpo` for the
-    other settings.
-    """
-    base = grpo.recipe(**shared)
-    known = () if table is None else baselines(table, base.rewards)
-    filters = (
-        base.filters if skip_solved is None else (SkipSolved(known, skip_solved), *base.filters)
+    """PVPO. `skip_solved` is the V from which on a task is left out, such as 1."""
+    values = () if table is None else baselines(table, common.rewards)
+    skip = () if skip_solved is None else (SkipSolved(values, skip_solved),)
+    return common.build(
+        "pvpo",
+        filters=(*skip, *common.filters),
+        advantage=TableBaseline(values, absent),
+        ratio=Ratio("token"),
+        surrogate=Clip.of(clip, clip_high, dual_clip),
     )
-    return replace(base, name="pvpo", filters=filters, advantage=TableBaseline(known, absent))

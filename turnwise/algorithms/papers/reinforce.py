@@ -18,44 +18,24 @@ from __future__ import annotations
 
 from typing import Literal
 
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    invalid,
-    penalties,
-    reward_weights,
-)
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.parts.advantage import RewardToGo
-from turnwise.algorithms.parts.aggregate import Mean
 from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.surrogate import Clip, LogLikelihood
 from turnwise.algorithms.recipes import Recipe
 
 
 def recipe(
+    *,
     gamma: float = 1.0,
     baseline: Literal["none", "batch"] = "none",
     clip: float | None = None,
-    kl: float = 0.0,
-    kl_estimator: Literal["k1", "k2", "k3"] = "k3",
-    entropy_bonus: float = 0.0,
-    aggregate: Literal["token", "turn", "trajectory"] = "token",
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """REINFORCE; see `options` for the settings that recipes share."""
-    return Recipe(
-        name="reinforce",
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
+    """REINFORCE. `clip=None` uses the plain log-likelihood, without a ratio."""
+    return common.build(
+        "reinforce",
         advantage=RewardToGo(gamma, baseline),
         ratio=None if clip is None else Ratio("token"),
         surrogate=LogLikelihood() if clip is None else Clip(clip, clip),
-        aggregate=Mean(aggregate),
-        regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=correction(truncate_mismatch, mismatch),
     )

@@ -27,14 +27,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch, Ints, numbered
-from turnwise.algorithms.options import extends
-from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.parts.advantage import PeerAdvantage
+from turnwise.algorithms.parts.ratio import Ratio
+from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.reducer import Reducer
 from turnwise.records import Floats, Trajectory, Turn
@@ -146,24 +147,27 @@ class ByKind:
         return result
 
 
-@extends(grpo.recipe, without=("scale",))
 def recipe(
+    *,
     reading: Literal["code", "paper"] = "code",
     weight: float | None = None,
     amount: float = 1.0,
     penalty: float = 0.1,
     ddof: int = 1,
     lone: Literal["zero", "raw"] = "zero",
-    **shared: Any,
+    clip: float = 0.2,
+    clip_high: float | None = None,
+    dual_clip: float | None = None,
+    common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """RLVMR. `weight` is alpha in the paper's reading (0.5) and w in the code's (1); see `grpo` for
-    the other settings.
-    """
-    base = grpo.recipe(**shared)
-    own = ByKind(
-        reading, weight if weight is not None else 0.5 if reading == "paper" else 1.0, lone, ddof
-    )
-    shapers = (*base.shapers, MetaReward(amount, penalty))
-    return replace(
-        base, name="rlvmr", shapers=shapers, rewards={**base.rewards, "meta": 1.0}, advantage=own
+    """RLVMR. `weight` is w of the code (default 1) or, with `reading="paper"`, alpha (0.5)."""
+    if weight is None:
+        weight = 0.5 if reading == "paper" else 1.0
+    return common.build(
+        "rlvmr",
+        shapers=(*common.shapers, MetaReward(amount, penalty)),
+        rewards={**common.rewards, "meta": 1.0},
+        advantage=ByKind(reading, weight, lone, ddof),
+        ratio=Ratio("token"),
+        surrogate=Clip.of(clip, clip_high, dual_clip),
     )

@@ -29,17 +29,8 @@ from typing import Literal
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch, numbered
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    equal_groups,
-    invalid,
-    penalties,
-    reward_weights,
-)
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.parts.advantage import PeerAdvantage
-from turnwise.algorithms.parts.aggregate import Mean
 from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.recipes import Recipe
@@ -104,6 +95,7 @@ class SharedEdges:
 
 
 def recipe(
+    *,
     base: Literal["grpo", "rloo"] = "grpo",
     history: int = 0,
     loops: Literal["occurrence", "trajectory"] = "occurrence",
@@ -111,35 +103,16 @@ def recipe(
     ddof: int = 1,
     clip: float = 0.2,
     clip_high: float | None = None,
-    kl: float = 0.0,
-    kl_estimator: Literal["k1", "k2", "k3"] = "k3",
-    entropy_bonus: float = 0.0,
-    aggregate: Literal["token", "turn", "trajectory"] = "trajectory",
-    drop_equal_groups: bool = False,
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """SALT on GRPO or on RLOO (which has no scale); see `options` for the settings that recipes
-    share.
-    """
-    own = (
-        PeerAdvantage(scale=scale, ddof=ddof)
-        if base == "grpo"
-        else PeerAdvantage(centre="others", scale="none")
-    )
-    return Recipe(
-        name="salt",
-        filters=equal_groups(drop_equal_groups),
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
-        advantage=own,
+    """SALT on GRPO or on RLOO (which has no scale)."""
+    advantage = PeerAdvantage(scale=scale, ddof=ddof)
+    if base == "rloo":
+        advantage = PeerAdvantage(centre="others", scale="none")
+    return common.build(
+        "salt",
+        advantage=advantage,
         reweighters=(SharedEdges(history, loops),),
         ratio=Ratio("token"),
-        surrogate=Clip(clip, clip if clip_high is None else clip_high),
-        aggregate=Mean(aggregate),
-        regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=correction(truncate_mismatch, mismatch),
+        surrogate=Clip.of(clip, clip_high),
     )

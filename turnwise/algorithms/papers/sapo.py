@@ -13,11 +13,12 @@ Fidelity:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from turnwise.algorithms.options import extends
-from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.options import CommonOptions
+from turnwise.algorithms.parts.advantage import PeerAdvantage
+from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.surrogate import Term
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.streams import Batch
@@ -51,7 +52,19 @@ class SoftGate:
         return Term(-4 / tau * gate * advantage, {"gate": slope})
 
 
-@extends(grpo.recipe, without=("clip", "clip_high", "dual_clip"))
-def recipe(tau_pos: float = 1.0, tau_neg: float = 1.05, **shared: Any) -> Recipe:
-    """SAPO; see `grpo` for the other settings."""
-    return replace(grpo.recipe(**shared), name="sapo", surrogate=SoftGate(tau_pos, tau_neg))
+def recipe(
+    *,
+    tau_pos: float = 1.0,
+    tau_neg: float = 1.05,
+    scale: Literal["std", "none"] = "std",
+    ddof: int = 1,
+    lone: Literal["zero", "raw"] = "zero",
+    common: CommonOptions = CommonOptions(),
+) -> Recipe:
+    """SAPO. `tau_pos` and `tau_neg` are the temperatures of the gate."""
+    return common.build(
+        "sapo",
+        advantage=PeerAdvantage(scale=scale, ddof=ddof, lone=lone),
+        ratio=Ratio("token"),
+        surrogate=SoftGate(tau_pos, tau_neg),
+    )

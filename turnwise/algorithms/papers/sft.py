@@ -12,29 +12,28 @@ Fidelity:
 
 from __future__ import annotations
 
-from typing import Literal
-
-from turnwise.algorithms.options import penalties
+from turnwise.algorithms.options import CommonOptions, refuses
 from turnwise.algorithms.parts.advantage import Constant
-from turnwise.algorithms.parts.aggregate import Mean
 from turnwise.algorithms.parts.filters import OnlySuccesses
 from turnwise.algorithms.parts.surrogate import LogLikelihood
 from turnwise.algorithms.recipes import Recipe
 
 
+@refuses(
+    drop_equal_groups="demonstrations are not compared with each other",
+    invalid_penalty="no reward is used",
+    invalid_rule="no reward is used",
+    success_reward="no reward is used",
+    truncate_mismatch="there is no ratio to correct",
+    mismatch="there is no ratio to correct",
+)
 def recipe(
-    successes_only: bool = False,
-    kl: float = 0.0,
-    kl_estimator: Literal["k1", "k2", "k3"] = "k3",
-    entropy_bonus: float = 0.0,
-    aggregate: Literal["token", "turn", "trajectory"] = "token",
+    *, successes_only: bool = False, common: CommonOptions = CommonOptions(aggregate="token")
 ) -> Recipe:
-    """Supervised training; `policy_loss` is the cross-entropy in nats a token."""
-    return Recipe(
-        name="sft",
+    """SFT; `policy_loss` is the cross-entropy in nats per token."""
+    return common.build(
+        "sft",
         filters=(OnlySuccesses(),) if successes_only else (),
         advantage=Constant(1.0),
         surrogate=LogLikelihood(),
-        aggregate=Mean(aggregate),
-        regularisers=penalties(kl, kl_estimator, entropy_bonus),
     )

@@ -18,16 +18,16 @@ Fidelity:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
 
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch
-from turnwise.algorithms.options import extends
-from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.options import CommonOptions, refuses
+from turnwise.algorithms.parts.advantage import Whiten
+from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.sampler import History, Uniform
-from turnwise.algorithms.parts.whiten import Whiten
+from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.reducer import Reducer
 from turnwise.errors import ConfigError
@@ -35,7 +35,7 @@ from turnwise.records import Group, TaskId
 
 
 @dataclass(frozen=True, slots=True)
-class Uncertain:
+class UncertaintySampler:
     """Draws tasks by sqrt(v (1 - v)) + floor and forgets old returns at the rate rho."""
 
     rho: float = 0.9
@@ -74,7 +74,7 @@ class Uncertain:
 
 
 @dataclass(frozen=True, slots=True)
-class Tracked:
+class TrackedBaseline:
     """R less the task's v as the sampler knew it, or `prior` for a task that was never played."""
 
     prior: float = 0.5
@@ -86,18 +86,24 @@ class Tracked:
         return batch.write(advantage=returns - np.where(np.isnan(value), self.prior, value))
 
 
-@extends(grpo.recipe, without=("scale", "ddof", "lone", "drop_equal_groups"))
+@refuses(drop_equal_groups="it has no groups: each task is played once")
 def recipe(
+    *,
     rho: float = 0.9,
     prior: float = 0.5,
     strength: float = 8.0,
     floor: float = 0.05,
-    aggregate: Literal["token", "turn", "trajectory"] = "token",
-    **shared: Any,
+    clip: float = 0.2,
+    clip_high: float | None = None,
+    dual_clip: float | None = None,
+    common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """SPO; `prior` is v_0 and `strength` n_0. See `grpo` for the other settings."""
-    base = grpo.recipe(aggregate=aggregate, **shared)
-    sampler = Uncertain(rho, prior, strength, floor)
-    return replace(
-        base, name="spo", sampler=sampler, advantage=Tracked(prior), reweighters=(Whiten(),)
+    """SPO. `prior` is v_0 and `strength` n_0."""
+    return common.build(
+        "spo",
+        sampler=UncertaintySampler(rho, prior, strength, floor),
+        advantage=TrackedBaseline(prior),
+        reweighters=(Whiten(),),
+        ratio=Ratio("token"),
+        surrogate=Clip.of(clip, clip_high, dual_clip),
     )

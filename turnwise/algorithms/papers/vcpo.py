@@ -20,13 +20,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from turnwise.algorithms.options import extends
-from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.options import CommonOptions, refuses
 from turnwise.algorithms.parts.advantage import PeerAdvantage
-from turnwise.algorithms.parts.ratio import LIMIT
+from turnwise.algorithms.parts.ratio import MAX_LOG_RATIO
 from turnwise.algorithms.parts.surrogate import LogLikelihood, Term
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.streams import Batch
@@ -35,14 +34,14 @@ from turnwise.errors import ConfigError
 if TYPE_CHECKING:
     import torch
 
-LARGEST = 300.0
-"""Log-weights are held within [-LARGEST, LARGEST], in float64, so that their squares stay finite.
+MAX_LOG_WEIGHT = 300.0
+"""Log-weights are held within [-MAX_LOG_WEIGHT, MAX_LOG_WEIGHT], in float64, so that their squares stay finite.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class EffectiveSample:
-    """min(w, cap) for every token of a trajectory, and a pace from the effective sample size.
+    """min(w, cap) for every token of a trajectory, and a lr_scale from the effective sample size.
 
     Reports `ess` (the share ESS / B), `mismatch_weight` and `mismatch_share` (of tokens in capped
     trajectories).
@@ -59,7 +58,7 @@ class EffectiveSample:
     def measure(self, batch: Batch) -> dict[str, torch.Tensor]:
         """Sums over trajectories: of weights, of their squares, and their number."""
         log_weight, _ = self._weights(batch)
-        weight = log_weight.clamp(-LARGEST, LARGEST).exp()
+        weight = log_weight.clamp(-MAX_LOG_WEIGHT, MAX_LOG_WEIGHT).exp()
         return {
             "ess_sum": weight.sum(),
             "ess_squares": (weight**2).sum(),
@@ -71,14 +70,14 @@ class EffectiveSample:
         squares = scalars.get("ess_squares", 0.0) * scalars.get("ess_number", 0.0)
         return scalars["ess_sum"] ** 2 / squares if squares else 1.0
 
-    def pace(self, scalars: Mapping[str, float]) -> float:
+    def lr_scale(self, scalars: Mapping[str, float]) -> float:
         """The learning rate's factor."""
         return math.sqrt(min(1.0, self.share(scalars) / self.base))
 
     def __call__(self, batch: Batch) -> Term:
         """A term whose value [N] is the weight, to be multiplied."""
         log_weight, place = self._weights(batch)
-        weight = log_weight[place].clamp(-LIMIT, LIMIT).exp().to(batch.logp.dtype)
+        weight = log_weight[place].clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp().to(batch.logp.dtype)
         used = weight.clamp(max=self.cap)
         shown = {"mismatch_weight": used, "mismatch_share": (weight > self.cap).to(used.dtype)}
         return Term(used, {**shown, "ess": used * 0.0 + self.share(batch.scalars)})
@@ -90,18 +89,21 @@ class EffectiveSample:
         return gap.new_zeros(len(unique)).index_add(0, place, gap), place
 
 
-@extends(
-    grpo.recipe,
-    without=("clip", "clip_high", "dual_clip", "truncate_mismatch", "mismatch", "ddof", "scale"),
+@refuses(
+    truncate_mismatch="its own weight is the correction between engine and learner",
+    mismatch="its own weight is the correction between engine and learner",
 )
-def recipe(cap: float = 8.0, base: float = 1.0, **shared: Any) -> Recipe:
-    """VCPO without its baseline; `base` is the share ESS / B at which the full learning rate is
-    used. See `grpo` for the rest.
-    """
-    plain = grpo.recipe(**shared)
-    assert isinstance(plain.advantage, PeerAdvantage)
-    others = replace(plain.advantage, centre="others", scale="none")
-    sample = EffectiveSample(cap, base)
-    return replace(
-        plain, name="vcpo", advantage=others, ratio=None, surrogate=LogLikelihood(), mismatch=sample
+def recipe(
+    *,
+    cap: float = 8.0,
+    base: float = 1.0,
+    lone: Literal["zero", "raw"] = "zero",
+    common: CommonOptions = CommonOptions(),
+) -> Recipe:
+    """VCPO without its baseline. `base` is the share ESS / B that has the full learning rate."""
+    return common.build(
+        "vcpo",
+        advantage=PeerAdvantage(centre="others", scale="none", lone=lone),
+        surrogate=LogLikelihood(),
+        mismatch=EffectiveSample(cap, base),
     )

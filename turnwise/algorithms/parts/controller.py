@@ -3,7 +3,7 @@
 A controller is frozen. What it learns from the steps behind it, it hands back as `Control.memory`:
 a few named numbers that the trainer keeps, saves with its checkpoints and shows it again, so that a
 resumed run goes on with the same ones. What depends on the policy as it moves within a step is
-decided later, mini-batch by mini-batch: see `Recipe.pace`.
+decided later, mini-batch by mini-batch: see `Recipe.lr_scale`.
 """
 
 from __future__ import annotations

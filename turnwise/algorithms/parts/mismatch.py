@@ -20,10 +20,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from turnwise.algorithms.parts.ratio import LIMIT, Level, pool
+from turnwise.algorithms.parts.ratio import MAX_LOG_RATIO, Level, pool
 from turnwise.algorithms.parts.surrogate import Term
-from turnwise.algorithms.requirements import SPANS
-from turnwise.algorithms.streams import Batch
+from turnwise.algorithms.streams import SPANS, Batch
 from turnwise.errors import ConfigError
 
 
@@ -59,7 +58,9 @@ class Mismatch:
     def __call__(self, batch: Batch) -> Term:
         """A term whose value [N] is the weight, to be multiplied."""
         gap = (batch.old_logp - batch.rollout_logp).detach()
-        weight = pool(gap, batch, self.level, self.pooling).clamp(-LIMIT, LIMIT).exp()
+        weight = (
+            pool(gap, batch, self.level, self.pooling).clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp()
+        )
         if self.rule == "truncate":
             used, hit = weight.clamp(max=self.high), weight > self.high
         else:
@@ -70,7 +71,7 @@ class Mismatch:
         if self.veto is not None:
             barred = pool((gap < math.log(self.veto)).to(gap.dtype), batch, "trajectory", "sum") > 0
             used, hit = used.masked_fill(barred, 0.0), hit | barred
-        own = gap.clamp(-LIMIT, LIMIT)
+        own = gap.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO)
         return Term(
             used,
             {

@@ -16,15 +16,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from turnwise.algorithms.requirements import SPANS
-from turnwise.algorithms.streams import Batch
+from turnwise.algorithms.streams import SPANS, Batch
 
 if TYPE_CHECKING:
     import torch
 
 Level: TypeAlias = Literal["token", "turn", "trajectory"]
-LIMIT = 20.0
-"""Log-ratios are clamped to [-LIMIT, LIMIT]: e^20 is beyond any clip and its products stay finite
+MAX_LOG_RATIO = 20.0
+"""Log-ratios are clamped to [-MAX_LOG_RATIO, MAX_LOG_RATIO]: e^20 is beyond any clip and its products stay finite
 in float32.
 """
 
@@ -65,4 +64,4 @@ class Ratio:
         pooled = pool(own, batch, self.level, self.pooling)
         if self.gradient == "own" and self.level != "token":
             pooled = pooled.detach() + (batch.logp - batch.logp.detach())
-        return pooled.clamp(-LIMIT, LIMIT)
+        return pooled.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO)

@@ -8,14 +8,17 @@ makes it follow a schedule.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from turnwise.algorithms.parts.ratio import LIMIT
+from turnwise.algorithms.parts.ratio import MAX_LOG_RATIO
 from turnwise.algorithms.parts.surrogate import Term
 from turnwise.algorithms.streams import Batch
 
 if TYPE_CHECKING:
     import torch
+
+Estimator: TypeAlias = Literal["k1", "k2", "k3"]
+"""Of a KL divergence at sampled tokens; see `KL`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class KL:
     """
 
     coefficient: float
-    estimator: Literal["k1", "k2", "k3"] = "k3"
+    estimator: Estimator = "k3"
     scale: str = ""
     requirements = frozenset({"ref_logp"})
 
@@ -54,9 +57,9 @@ class KL:
         return Term(factor * value, {"kl_ref": value.detach()})
 
 
-def divergence(log_ratio: torch.Tensor, estimator: Literal["k1", "k2", "k3"]) -> torch.Tensor:
+def divergence(log_ratio: torch.Tensor, estimator: Estimator) -> torch.Tensor:
     """KL(p || q) at samples of p, from log q - log p."""
-    d = log_ratio.clamp(-LIMIT, LIMIT)
+    d = log_ratio.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO)
     if estimator == "k1":
         return -d
     return d * d / 2 if estimator == "k2" else d.expm1() - d

@@ -8,13 +8,14 @@ Environments never shape: their reward is the benchmark's.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch
 from turnwise.algorithms.reducer import Reducer
 
+InvalidRule: TypeAlias = Literal["invalid", "malformed"]
 MALFORMED = "malformed"
 """The tag of a turn whose reply could not be read as an action."""
 
@@ -30,7 +31,7 @@ class InvalidPenalty:
     """
 
     amount: float = 0.1
-    rule: Literal["invalid", "malformed"] = "invalid"
+    rule: InvalidRule = "invalid"
     component: str = "invalid"
     requirements = frozenset[str]()
 

@@ -65,6 +65,11 @@ class Clip:
     dual: float | None = None
     requirements = frozenset({"ratio"})
 
+    @staticmethod
+    def of(low: float, high: float | None = None, dual: float | None = None) -> Clip:
+        """Build a clip whose upper range is the lower one when `high` is None."""
+        return Clip(low, low if high is None else high, dual)
+
     def __post_init__(self) -> None:
         if not (0 <= self.low <= 1 and self.high >= 0):
             raise ConfigError(
