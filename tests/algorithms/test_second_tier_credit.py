@@ -92,7 +92,7 @@ def test_only_the_most_uncertain_fifth_is_trained():
     assert weights == {"g0": [0, 0.5, 0], "g2": [0, 0.5, 0, 0, 0]}
     whole = recipe("high_entropy", share=1.0).credit(groups)
     assert whole.keys() == {"g0", "g1", "g2"}
-    with pytest.raises(ConfigError, match="share of 0"):
+    with pytest.raises(ConfigError, match="share = 0"):
         recipe("high_entropy", share=0.0)
 
 

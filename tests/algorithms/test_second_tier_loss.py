@@ -47,7 +47,7 @@ def test_sapo_fades_on_both_sides():
     slopes = [4 * s * (1 - s) for s in sigmoid]
     assert found == pytest.approx([-slopes[0] * 2 / 3, slopes[1] * 0.5 / 3, 2 / 3])
     assert float(metrics["gate"]) == pytest.approx(sum(slopes) / 3)
-    with pytest.raises(ConfigError, match="no gate"):
+    with pytest.raises(ConfigError, match="temperatures of a gate"):
         recipe("sapo", tau_neg=0.0)
 
 

@@ -1,10 +1,10 @@
-"""What every recipe must hold to, as one call: `check_recipe(recipe)`.
+"""Conformance kit for recipes: `check_recipe(recipe)`.
 
-A paper's test calls it beside its own golden numbers. It raises `AssertionError` with a sentence
-when the recipe's loss, gradient, metrics or streams change with the size of micro-batches, the
-layout of rows, the order of trajectories or the number of processes; when a token without weight
-matters; when `requirements` is not the whole truth; or when the first on-policy step is not the
-plain policy gradient. Everything runs in float64 on the batches of `specimens`.
+A paper's test calls it beside its own numbers. It raises `AssertionError` with a sentence when the
+recipe's loss, gradient, metrics or streams change with the size of micro-batches, the layout of
+rows, the order of trajectories or the number of processes; when a token without weight matters;
+when `requirements` is incomplete; or when the first on-policy step is not the plain policy
+gradient. Everything runs in float64 on the batches of `specimens`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TOLERANCE = 1e-9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UpdateResult:
-    """One update's worth of a recipe: everything summed over micro-batches."""
+    """One update of a recipe, summed over micro-batches."""
 
     loss: float
     gradient: torch.Tensor
@@ -54,8 +54,11 @@ def check_recipe(
     Args:
         objective: the paper's objective written out independently, on a whole batch: J [scalar], to
             be maximised. Loss and gradient must be those of -J.
-        on_policy: whether theory says that the first step, without regularisers, is the plain
-            policy gradient.
+        on_policy: whether in theory the first step, without regularisers, is the plain policy
+            gradient.
+
+    Raises:
+        AssertionError: for the first property that does not hold.
     """
     given = specimens.groups(seed)
     policy = TinyPolicy.random(seed)
@@ -75,7 +78,7 @@ def check_recipe(
 def credit(
     recipe: Recipe, given: Sequence[Group], policy: TinyPolicy, all_sum: AllSum | None = None
 ) -> Streams:
-    """The credit plane with whatever it wants to be given."""
+    """Run the credit plane with the precomputed streams that the recipe requires."""
     return recipe.credit(given, all_sum, specimens.precomputed_streams(recipe, given, policy))
 
 
@@ -85,7 +88,7 @@ def evaluate(
     micro_batches: Iterable[Sequence[Row]],
     on_policy: bool = False,
 ) -> UpdateResult:
-    """Loss, gradient and metrics, accumulated over micro-batches as a trainer does."""
+    """Accumulate loss, gradient and metrics over micro-batches, as a trainer does."""
     import torch
 
     parts = [specimens.batch_of(recipe, part, policy, on_policy) for part in micro_batches if part]
@@ -109,8 +112,9 @@ def evaluate(
 
 
 def measured(recipe: Recipe, parts: Sequence[Batch], of: torch.Tensor) -> dict[str, float]:
-    """What the recipe measures on a whole mini-batch before its losses; `of` is what a probe
-    differentiates by.
+    """Return the recipe's measurements of a whole mini-batch, before its losses.
+
+    `of` is the tensor that a probe is differentiated by.
     """
     scalars: dict[str, float] = {}
     for _ in range(recipe.rounds):
@@ -125,27 +129,25 @@ def measured(recipe: Recipe, parts: Sequence[Batch], of: torch.Tensor) -> dict[s
 
 
 def _probed(recipe: Recipe, parts: Sequence[Batch], of: torch.Tensor) -> float:
+    """Return the norm of the gradient of the recipe's probe over a mini-batch."""
     import torch
 
-    found = torch.zeros_like(of)
+    total = torch.zeros_like(of)
     for part in parts:
-        found = (
-            found
-            + torch.autograd.grad(
-                recipe.probe(part), of, materialize_grads=True, retain_graph=True
-            )[0]
-        )
-    return float(found.norm())
+        probe = recipe.probe(part)
+        total += torch.autograd.grad(probe, of, materialize_grads=True, retain_graph=True)[0]
+    return float(total.norm())
 
 
 def check_streams(recipe: Recipe, given: Sequence[Group], streams: Streams) -> None:
-    """Streams fit the tokens, are finite, leave out broken trajectories, and weights sum to one (or
-    to the stated mass).
+    """Check that streams fit the tokens, are finite and leave out errored trajectories.
+
+    Weights must sum to one, or to the stream `mass`.
     """
     known = {t.uid: t for g in given for t in g.trajectories}
     total, mass = 0.0, 1.0
     for uid, own in streams.items():
-        assert known[uid].error is None, f"the broken trajectory {uid} has credit"
+        assert known[uid].error is None, f"the errored trajectory {uid} has credit"
         assert {"advantage", "weight"} <= own.keys(), (
             "every trajectory has the streams `advantage` and `weight`"
         )
@@ -160,11 +162,11 @@ def check_streams(recipe: Recipe, given: Sequence[Group], streams: Streams) -> N
         total += float(sum(np.sum(v) for v in own["weight"]))
         mass = next((float(v[0]) for v in own.get("mass", ()) if len(v)), 1.0)
     assert streams and abs(total - mass) < TOLERANCE, f"weights sum to {total}, not to {mass}"
-    broken = [
-        replace(g, trajectories=tuple(replace(t, error="broken") for t in g.trajectories))
+    errored = [
+        replace(g, trajectories=tuple(replace(t, error="no answer") for t in g.trajectories))
         for g in given
     ]
-    assert recipe.credit(broken) == {} and recipe.credit([]) == {}, (
+    assert recipe.credit(errored) == {} and recipe.credit([]) == {}, (
         "a batch without whole trajectories has no streams"
     )
 
@@ -172,7 +174,7 @@ def check_streams(recipe: Recipe, given: Sequence[Group], streams: Streams) -> N
 def check_batching(
     recipe: Recipe, given: Sequence[Group], policy: TinyPolicy, reference: UpdateResult
 ) -> None:
-    """Nothing depends on micro-batches, rows or order."""
+    """Check that nothing depends on micro-batches, rows or order."""
     rng = random.Random(0)
     shuffled = [
         replace(g, trajectories=tuple(rng.sample(g.trajectories, len(g.trajectories))))
@@ -198,11 +200,12 @@ def check_batching(
 def check_processes(
     recipe: Recipe, given: Sequence[Group], policy: TinyPolicy, streams: Streams
 ) -> None:
-    """Two processes, one of them with a single group, and one process more with nothing, write what
-    one writes.
+    """Check that several processes write what one writes.
+
+    One of them has a single group, one the rest, and one nothing.
     """
     shares = [list(given[:1]), list(given[1:]), []]
-    pool, results = _Together(len(shares)), [Streams() for _ in shares]
+    pool, results = _ThreadAllSum(len(shares)), [Streams() for _ in shares]
 
     def work(rank: int) -> None:
         results[rank] = credit(recipe, shares[rank], policy, pool.all_sum(rank))
@@ -228,7 +231,7 @@ def check_processes(
 
 
 def check_masked(recipe: Recipe, policy: TinyPolicy, chosen: Sequence[Row]) -> None:
-    """Tokens of weight 0 have a gradient of exactly 0 and change nothing, however extreme they are."""
+    """Check that tokens of weight 0 have no gradient and no effect, however extreme they are."""
     batch = specimens.batch_of(recipe, chosen, policy)
     drop = (batch.turn * 7 + batch.trajectory) % 5 == 0
     streams = {**batch.streams, "weight": batch.streams["weight"].masked_fill(drop, 0.0)}
@@ -251,7 +254,7 @@ def check_objective(
     chosen: Sequence[Row],
     objective: Callable[[Batch], torch.Tensor],
 ) -> None:
-    """Loss and gradient are those of an objective that was written down independently."""
+    """Check that loss and gradient are those of an objective written independently."""
     ours = evaluate(recipe, policy, [chosen])
     written = -objective(specimens.batch_of(recipe, chosen, policy))
     (gradient,) = _grad(written, policy.current)
@@ -265,8 +268,9 @@ def check_objective(
 
 
 def check_on_policy(recipe: Recipe, policy: TinyPolicy, chosen: Sequence[Row]) -> None:
-    """Where current, old and engine's policy are one, the gradient is -sum of weight x advantage x
-    grad log pi.
+    """Check that with one policy the gradient is -sum of weight x advantage x grad log pi.
+
+    The current, the old and the engine's policy are the same.
     """
     plain = replace(recipe, regularisers=(), critic=None)
     ours = evaluate(plain, policy, [chosen], on_policy=True)
@@ -279,7 +283,7 @@ def check_on_policy(recipe: Recipe, policy: TinyPolicy, chosen: Sequence[Row]) -
     )
 
 
-class _Together:
+class _ThreadAllSum:
     """An all-sum between threads that stand for processes."""
 
     def __init__(self, number: int) -> None:

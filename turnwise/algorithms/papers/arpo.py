@@ -1,25 +1,31 @@
-"""ARPO: agentic reinforced policy optimisation. Roll out where the tool's answer left the policy
-unsure.
+"""ARPO: agentic reinforced policy optimisation, which branches after uncertain tool results.
 
 G. Dong et al., "Agentic Reinforced Policy Optimization", arXiv 2507.19849.
 
-    H_t      entropy of the first k tokens after a tool's result;  dH_t = (H_t - H_first turn) / log V
-    P_t    = alpha + beta dH_t                                  branch there, until M - N branches are made
-    A_i    = (R_i - mean R) / std R over the M trajectories
-    hard:    a token in a prefix shared by d trajectories has (1/d) sum of their A;   soft (default): A_i everywhere
+    H_t     entropy of the first k tokens after a tool result
+    dH_t  = (H_t - H_first turn) / log V
+    P_t   = alpha + beta dH_t            branch there, until M - N branches are made
+    A_i   = (R_i - mean R) / std R       over the M trajectories
+    soft    every token of trajectory i has A_i (the default)
+    hard    a token in a prefix shared by d trajectories has the mean of their A
+
+Branch with probability clip(P, 0, 1), or always where P exceeds a threshold. The random draw is a
+hash of the trajectory and the turn, so it does not depend on when it is made. Only which of several
+trajectories gets the last of the budget depends on their timing.
 
 Fidelity:
-    From notes that agree (the paper's body was not read) and the authors' code. Certain: the
-    budget, the rule, that soft is plain GRPO on all M trajectories and is what their experiments
-    used. Our reading: branch with probability clip(P, 0, 1), as the code does; `rule="threshold"`
-    with `tau` is the paper's. The entropy is measured after the tool's result (the code is a
-    segment late), is the full vocabulary's (the code sums the top ten) and a mean over the window
+    From notes that agree (the paper's body was not read) and the authors' code.
+    Certain: the budget, the rule, and that soft attribution is plain GRPO on all M trajectories and
+    is what their experiments used.
+    Our reading: branch with probability clip(P, 0, 1), as the code does; `rule="threshold"` with
+    `tau` is the paper's. The entropy is measured after the tool result (the code is one segment
+    late), is that of the full vocabulary (the code sums the top ten) and is a mean over the window
     (the code's sum is `entropy_reduction="sum"`: about 20 times larger, so beta means something
-    else). A branch goes on from the state before the unsure turn and shares nothing after it; what
-    began the episode is inherited. Weights: soft equals hard on shared tokens only where every
-    token counts alike and nothing is clipped, so the mean is over tokens. With `initial = total` it
-    is GRPO. A group of one has advantage 0. Departure: their reward (F1 over text without
-    punctuation) is the environment's own here.
+    else). A branch continues from the state before the uncertain turn and shares nothing after it;
+    what came before is inherited. Soft equals hard on shared tokens only where every token has the
+    same weight and nothing is clipped, so the mean is over tokens. With `initial = total` it is
+    GRPO. A group of one has advantage 0.
+    Departure: their reward (F1 over text without punctuation) is replaced by the environment's.
 """
 
 from __future__ import annotations
@@ -48,7 +54,7 @@ RUNNING = "running"
 
 @dataclass(frozen=True, slots=True)
 class Entropy:
-    """How sure a turn was: the entropy of its first tokens over log(vocabulary)."""
+    """Uncertainty of a turn: entropy of its first `window` tokens over log(vocabulary)."""
 
     window: int = 20
     vocabulary: int = 151_936
@@ -57,7 +63,8 @@ class Entropy:
     def __post_init__(self) -> None:
         if self.window < 1 or self.vocabulary < 2:
             raise ConfigError(
-                f"entropy over {self.window} tokens of a vocabulary of {self.vocabulary} is none: give more of both"
+                f"window = {self.window} must be at least 1 token, "
+                f"and vocabulary = {self.vocabulary} at least 2"
             )
 
     def __call__(self, entropies: Sequence[float] | None) -> float:
@@ -70,8 +77,10 @@ class Entropy:
 
 @dataclass(frozen=True, slots=True)
 class EntropyBranching:
-    """ARPO's strategy: `initial` rollouts from the beginning, up to `total - initial` branches,
-    fresh ones for what is left.
+    """ARPO's rollout strategy.
+
+    `initial` rollouts start at the beginning, up to `total - initial` branch off, and fresh ones
+    use up what is left of the budget.
 
     Args:
         total, initial: M and N of the paper.
@@ -96,7 +105,7 @@ class EntropyBranching:
     def __post_init__(self) -> None:
         if not 1 <= self.initial <= self.total or self.copies < 1:
             raise ConfigError(
-                f"{self.initial} rollouts of {self.total} with {self.copies} copies a branch cannot be: "
+                f"initial = {self.initial}, total = {self.total}, copies = {self.copies}: "
                 "give 1 <= initial <= total and copies >= 1"
             )
 
@@ -111,15 +120,15 @@ class EntropyBranching:
         if (
             left <= 0
             or not own.turns
-            or not wants(self.rule, self.tau, self.probability(own, entropies), uid, len(own.turns))
+            or not should_branch(
+                self.rule, self.tau, self.probability(own, entropies), uid, len(own.turns)
+            )
         ):
             return 0
         return min(left, self.copies)
 
     def probability(self, own: Trajectory, entropies: Sequence[float]) -> float:
-        """P of branching before the turn that was written with these entropies; the first tells how
-        sure the episode began.
-        """
+        """Return P for branching before the turn with these token entropies."""
         rise = self.entropy(entropies) - self.entropy(own.turns[0].entropies)
         return min(1.0, max(0.0, self.alpha + self.beta * rise))
 
@@ -131,24 +140,24 @@ class EntropyBranching:
 
 
 def member(group: Group, uid: str) -> Trajectory:
-    """The trajectory of that uid."""
+    """Return the trajectory with that uid."""
     return next(t for t in group.trajectories if t.uid == uid)
 
 
 def branched(group: Group) -> int:
-    """How many of a group's trajectories began at a branching point."""
+    """Count the trajectories of a group that began at a branching point."""
     return sum(t.parent is not None for t in group.trajectories)
 
 
 def refill(group: Group, uid: str, total: int) -> Sequence[Branch]:
-    """Fresh rollouts for the rest of the budget, once nothing runs that could still branch."""
+    """Return fresh rollouts for the rest of the budget, once nothing runs that could branch."""
     if any(t.stop_reason == RUNNING for t in group.trajectories):
         return ()
     return [Branch(uid, 0)] * max(0, total - len(group.trajectories))
 
 
-def wants(rule: str, tau: float, probability: float, uid: str, turn: int) -> bool:
-    """Whether to branch; the draw depends on the trajectory and the turn alone."""
+def should_branch(rule: str, tau: float, probability: float, uid: str, turn: int) -> bool:
+    """Return whether to branch. The draw depends on the trajectory and the turn alone."""
     if rule == "threshold":
         return probability > tau
     draw = hashlib.blake2b(f"branch {uid} {turn}".encode(), digest_size=8).digest()
@@ -157,9 +166,7 @@ def wants(rule: str, tau: float, probability: float, uid: str, turn: int) -> boo
 
 @dataclass(frozen=True, slots=True)
 class SharedPrefix:
-    """Turns that several trajectories inherited from the same act share the mean of their
-    advantages (hard attribution).
-    """
+    """Average the advantages of turns that several trajectories inherited (hard attribution)."""
 
     requirements = frozenset[str]()
 
@@ -177,7 +184,7 @@ class SharedPrefix:
 
 
 def _origin(uid: str, turn: int, parents: dict[str, tuple[str, int] | None]) -> tuple[str, int]:
-    """The trajectory that a turn was first written in, and the turn."""
+    """Return the trajectory in which a turn was generated, and the turn."""
     while (parent := parents.get(uid)) is not None and turn < parent[1]:
         uid = parent[0]
     return uid, turn

@@ -1,4 +1,4 @@
-"""CISPO: clip the weight, not the update.
+"""CISPO: clip the importance weight, not the update.
 
 MiniMax, "MiniMax-M1: Scaling Test-Time Compute Efficiently with Lightning Attention", arXiv
 2506.13585.
@@ -8,9 +8,10 @@ MiniMax, "MiniMax-M1: Scaling Test-Time Compute Efficiently with Lightning Atten
 Every token keeps a gradient, with a bounded weight.
 
 Fidelity:
-    Certain: the stopped, clipped weight on the log-likelihood, the mean over all tokens.
+    Certain: the clipped weight without gradient on the log-likelihood, and the mean over all
+    tokens.
     Our reading: the paper tunes only the upper bound, so `clip=None` has no lower one; the value of
-    the upper bound is not printed. verl clips both sides with its usual ranges; TRL's
+    the upper bound is not printed. verl clips both sides with its usual ranges. TRL's
     `epsilon_high` is the cap itself (5), not 1 + epsilon: that is `clip_high=4`.
 """
 
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ClippedWeight:
-    """-sg[clip(w, 1 - low, 1 + high)] A log pi. Reports `clip_share`, the share of tokens whose
-    weight was clipped.
+    """-sg[clip(w, 1 - low, 1 + high)] A log pi.
+
+    Reports `clip_share`, the share of tokens whose weight was clipped.
     """
 
     low: float | None = None

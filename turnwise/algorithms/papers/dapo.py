@@ -1,17 +1,18 @@
-"""DAPO: GRPO with four repairs for long answers.
+"""DAPO: GRPO with four changes for long answers.
 
 Q. Yu et al., "DAPO: An Open-Source LLM Reinforcement Learning System at Scale", arXiv 2503.14476.
 
     clip-higher        clip(w_t, 1 - 0.2, 1 + 0.28)
-    dynamic sampling   groups of equal returns are dropped and others drawn until the batch is full
-    token-level loss   every token of the batch counts alike
-    overlong shaping   with L_max and a buffer b: reward 0 up to L_max - b tokens, then falling linearly to -1 at L_max
+    dynamic sampling   groups of equal returns are dropped, and others drawn until the batch is full
+    token-level loss   every token of the batch has the same weight
+    overlong shaping   with L_max and a buffer b: reward 0 up to L_max - b tokens, then falling
+                       linearly to -1 at L_max
 
 Fidelity:
-    Certain: all four, and no KL. The paper's values of L_max and b (20,480 and 4,096) belong to its
-    models, so here the penalty is off unless `max_length` is given.
-    Our reading: the length of an episode is what the policy wrote in all its turns; the penalty is
-    paid in its last turn.
+    Certain: all four, and no KL. The paper's L_max and b (20,480 and 4,096) belong to its models,
+    so here the penalty is off unless `max_length` is given.
+    Our reading: the length of an episode is the number of tokens the policy generated in all its
+    turns, and the penalty is added to the last turn.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from turnwise.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Overlong:
-    """The soft penalty on long episodes, as the component `overlong`, in [-1, 0], in the last turn."""
+    """Add the component `overlong`: a penalty in [-1, 0] on the last turn of long episodes."""
 
     max_length: int
     buffer: int
@@ -44,7 +45,8 @@ class Overlong:
     def __post_init__(self) -> None:
         if not 0 < self.buffer <= self.max_length:
             raise ConfigError(
-                f"a buffer of {self.buffer} tokens does not fit in {self.max_length}: give 0 < buffer <= max_length"
+                f"a buffer of {self.buffer} tokens does not fit in {self.max_length}: "
+                "give 0 < buffer <= max_length"
             )
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:

@@ -1,15 +1,18 @@
-"""Dr. GRPO: GRPO without its two divisions.
+"""Dr. GRPO: GRPO without the division by the deviation and by the length.
 
 Z. Liu et al., "Understanding R1-Zero-Like Training: A Critical Perspective", arXiv 2503.20783.
 
-    A_i = R_i - mean(R)                                 no standard deviation: it favours tasks that are too easy or too hard
-    J   = 1 / G sum_i 1 / L sum_t min(w_t A_i, clip(w_t) A_i)      a constant L: a long wrong answer is not let off lightly
+    A_i = R_i - mean(R)
+    J   = 1 / G sum_i 1 / L sum_t min(w_t A_i, clip(w_t) A_i)          L: a constant
+
+Dividing by the deviation favours tasks that are too easy or too hard; dividing by a trajectory's
+own length penalises long wrong answers too little.
 
 Fidelity:
     Certain: both removals. The constant only scales the learning rate; the authors' code takes the
     longest completion allowed.
-    Our reading: the completion is all that the policy wrote in an episode, so L is for the whole
-    episode.
+    Our reading: the completion is everything the policy generated in an episode, so L is for the
+    whole episode.
 """
 
 from __future__ import annotations

@@ -1,24 +1,25 @@
-"""Dr. MAS: each agent of a team is compared with itself.
+"""Dr. MAS: normalise the advantage of each agent of a team separately.
 
 L. Feng et al., "Dr. MAS: Stable Reinforcement Learning for Multi-Agent LLM Systems", arXiv
 2602.08847.
 
-    Y_k      the steps of a task's trajectories at which agent k acts; each carries its trajectory's return R_i
+    Y_k       the turns of a task's trajectories at which agent k acts, each with its return R_i
     A_{i,k} = (R_i - mean over Y_k of R) / (std over Y_k of R + eps)
 
-A team's agents act on different steps of different trajectories, so one mean and deviation for all
+A team's agents act on different turns of different trajectories, so one mean and deviation for all
 is wrong for each: the gradient of agent k is scaled by (sigma_k^2 + (mu_k - mu)^2) / sigma^2.
 
 Fidelity:
-    Certain: the statistics, from the paper and its code: over steps, so that a trajectory in which
-    the agent acts often weighs more (`unit="trajectory"`: one vote each). The paper's algorithm
-    writes the whole batch; the code, and this, compare within a task. The paper's deviation is the
-    population's, the code's the sample's (torch): `ddof=1` is the default, `ddof=0` the paper's. An
-    agent that acts once in a group has advantage 0 (`lone="raw"`: its return, as in the code); one
-    that acts only in trajectories of equal return has advantage 0, by the formula.
-    Departure: weights. The authors update each agent's model on its own steps with a mean of its
-    own; `per_agent=True`, the default, gives each agent the same share of the batch and its tokens
-    a mean within that share.
+    Certain: the statistics, from the paper and its code. They are over turns, so a trajectory in
+    which the agent acts often has more weight (`unit="trajectory"`: one vote each). The paper's
+    algorithm uses the whole batch; the code, and this file, compare within a task. The paper's
+    deviation is the population's, the code's the sample's (torch): `ddof=1` is the default,
+    `ddof=0` the paper's. An agent that acts once in a group has advantage 0 (`lone="raw"`: its
+    return, as in the code); one that acts only in trajectories of equal return has advantage 0, by
+    the formula.
+    Departure: weights. The authors update each agent's model on its own turns with a mean of its
+    own. `per_agent=True`, the default, gives each agent the same share of the batch and averages
+    over its tokens within that share.
 """
 
 from __future__ import annotations
@@ -41,22 +42,19 @@ from turnwise.errors import ConfigError
 
 
 def same_agent(batch: CreditBatch) -> Ints:
-    """[S] steps of a group at which the same agent acts."""
+    """Return [S] labels: turns of a group at which the same agent acts."""
     groups = batch.group[batch.owner].tolist()
     return numbered((g, turn.agent) for g, turn in zip(groups, batch.turns, strict=True))
 
 
 AGENT_BUCKETS = 4096
-"""Processes may know different agents, so sums by agent are added in places that follow from the
-names alone.
-"""
+"""Length of the array of sums by agent. Processes may have different agents, so the position of
+each follows from a hash of its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class MeanPerAgent:
-    """Every agent of the batch has the same share of the weights, and `over` divides it within the
-    agent's tokens.
-    """
+    """Give every agent the same share of the weights, divided among its tokens or turns."""
 
     over: Literal["token", "turn"] = "token"
     requirements = frozenset[str]()

@@ -1,17 +1,17 @@
-"""Duration-aware gradients: an act counts by the time it took.
+"""Duration-aware gradients: weight each action by the time it took.
 
 "Reinforcement Learning for Machine Learning Engineering Agents", arXiv 2509.01684.
 
     grad J = E sum_k (dt_k / mean dt) A_k grad log pi(a_k)
 
-Where many actors run at once, quick acts finish more often and would be learned from more often
+With many actors in parallel, quick actions finish more often, and would be trained on more often
 than they were chosen.
 
 Fidelity:
-    Second-hand (abstract and descriptions; no code was released). Over which acts the mean is taken
-    is not said: the batch by default (`over="group"`: the task's). dt is `Turn.wall_seconds`. The
-    paper's partial credit from instrumented scripts belongs to an environment. Note that measured
-    seconds make a run no function of its seed.
+    Second-hand (abstract and descriptions; no code was released). The paper does not say over which
+    actions the mean is taken: the batch by default (`over="group"`: the task's). dt is
+    `Turn.wall_seconds`. The paper's partial credit from instrumented scripts belongs in an
+    environment. Measured seconds make a run irreproducible even with the same seed.
 """
 
 from __future__ import annotations
@@ -32,9 +32,7 @@ from turnwise.algorithms.reducer import Reducer
 
 @dataclass(frozen=True, slots=True)
 class ByDuration:
-    """Multiplies the advantage of each turn by its duration over the mean duration of the policy's
-    turns.
-    """
+    """Scale the advantage of each turn by its duration over the mean duration."""
 
     over: Literal["batch", "group"] = "batch"
     requirements = frozenset[str]()

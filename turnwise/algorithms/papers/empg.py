@@ -3,19 +3,22 @@
 J. Wang et al., "Harnessing Uncertainty: Entropy-Modulated Policy Gradients for Long-Horizon LLM
 Agents", arXiv 2509.09265.
 
-    H_t      mean entropy of the tokens of step t, under the policy that wrote them; min-max over the batch: h_t
-    g(t)   = exp(-k h_t) / mean over the batch's steps of exp(-k h)                 self-calibrating scale (eq. 10)
-    f(t)   = exp(-k' h_t)                                                           future clarity (eq. 11)
-    A_t    = A_i g(t) + zeta f(t + 1),  less its mean over the batch's steps        (eqs. 7 and 8; no bonus after the last step)
+    h_t    mean entropy of the tokens of step t under the policy that generated them,
+           min-max normalised over the batch
+    g(t) = exp(-k h_t) / mean over the batch's steps of exp(-k h)    self-calibrating scale (eq. 10)
+    f(t) = exp(-k' h_t)                                              future clarity (eq. 11)
+    A_t  = A_i g(t) + zeta f(t + 1), less its mean over the batch    (eqs. 7 and 8)
+
+The last step of a trajectory has no bonus.
 
 Fidelity:
     Certain: the equations and their order, from the authors' pseudocode; epsilon 1e-8.
-    Our reading: a step is a turn, its tokens are those the policy wrote, and the batch is the whole
-    rollout batch, so that nothing depends on mini-batches. zeta is 0.05 after the grid search of a
-    replication (ARLArena), which also found no gain over GRPO on ALFWorld; the pseudocode's default
-    is 0.1.
-    Trap: a group of equal returns has advantages of 0 before and of zeta's size after.
-    `equal_groups="bonus"` is that formula; `"zero"` takes such groups out first, and is the default
+    Our reading: a step is a turn, its tokens are those the policy generated, and the batch is the
+    whole rollout batch, so that nothing depends on mini-batches. zeta is 0.05 after the grid search
+    of a replication (ARLArena), which also found no gain over GRPO on ALFWorld; the pseudocode's
+    default is 0.1.
+    Note: a group of equal returns has advantages of 0 before, and of the size of zeta after.
+    `equal_groups="bonus"` is that formula; `"zero"` removes such groups first, and is the default
     on DAPO, which drops them anyway.
 """
 
@@ -40,9 +43,7 @@ from turnwise.algorithms.reducer import Reducer
 
 @dataclass(frozen=True, slots=True)
 class EntropyModulation:
-    """Scales each step's advantage by its certainty, adds a bonus for a clear next step, and
-    centres over all steps.
-    """
+    """Scale each step by its certainty, reward a clear next step, and centre over all steps."""
 
     k: float = 1.0
     k_future: float = 1.0

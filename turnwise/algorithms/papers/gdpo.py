@@ -1,17 +1,18 @@
-"""GDPO: every reward is normalised before rewards are added.
+"""GDPO: normalise each reward before adding them up.
 
 "GDPO: Group reward-Decoupled Normalization Policy Optimization for Multi-reward RL Optimization",
 arXiv 2601.05242.
 
-    A_i = whiten( sum_r w_r (x_i^r - mean_q x^r) / (std_q x^r + eps) )          r: the components of the reward
+    A_i = whiten( sum_r w_r (x_i^r - mean_q x^r) / (std_q x^r + eps) )     r: the reward components
 
-Added first, different mixes of rewards collapse to one return and one advantage.
+When rewards are added first, different combinations of rewards give the same return and advantage.
 
 Fidelity:
     Certain (the authors' code, verl, TRL): normalisation of each component within the group, the
-    weighted sum, whitening over the batch. Our reading: whitening is over the trained tokens, with
-    the sample's variance. The components are those the recipe counts: `components`, and the penalty
-    on invalid turns as one of its own where there is one.
+    weighted sum, whitening over the batch.
+    Our reading: whitening is over the trained tokens, with the sample's variance. The components
+    are those the recipe counts: `components`, and the penalty on invalid turns as one of its own
+    where there is one.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from turnwise.records import Floats
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """[S] the sum of one reward component over the turn's trajectory."""
+    """[S] The sum of one reward component over the turn's trajectory."""
 
     name: str
 
@@ -47,7 +48,7 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class PerComponent:
-    """The weighted sum of the advantages that each counted component would give alone."""
+    """The weighted sum of the advantages of each counted component."""
 
     one: PeerAdvantage = field(default_factory=PeerAdvantage)
     requirements = frozenset[str]()

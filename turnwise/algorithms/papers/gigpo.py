@@ -2,20 +2,20 @@
 
 L. Feng et al., "Group-in-Group Policy Optimization for LLM Agent Training", arXiv 2505.10978.
 
-    A^E_i   = (R_i - mean R) / F                                           over the trajectories of a task
-    R_{i,t} = sum_{k >= t} gamma^(k - t) r_{i,k}                           the discounted return from a turn on
-    A^S     = (R_{i,t} - mean) / F                                         over the turns of the group that begin in the same state
-    A       = A^E + omega A^S                                              F: the standard deviation, or 1
+    A^E_i   = (R_i - mean R) / F                  over the trajectories of a task
+    R_{i,t} = sum_{k >= t} gamma^(k - t) r_{i,k}  the discounted return from a turn on
+    A^S     = (R_{i,t} - mean) / F                over the group's turns that start in one state
+    A       = A^E + omega A^S                     F: the standard deviation, or 1
 
 Fidelity:
     Certain: the equations, gamma 0.95, omega 1, epsilon 1e-6, and from the authors' code: the
     sample's standard deviation, 0 for a state visited once, a penalty of 0.1 on invalid actions as
     a setting of the run.
-    Departure: the authors' code takes A^E's statistics over turns, so that long trajectories count
-    more (`unit="turn"`); the default is the paper's equation, one vote a trajectory. Their anchor
-    is the observation's text (`anchor="observation"`); the default is the environment's hash of its
-    full state, which cannot alias. A lone trajectory has advantage 0 (`lone="raw"`: its return, as
-    in the code).
+    Departure: the authors' code takes the statistics of A^E over turns, so that long trajectories
+    count more (`unit="turn"`); the default is the paper's equation, one vote a trajectory. Their
+    anchor is the text of the observation (`anchor="observation"`); the default is the environment's
+    hash of its full state, which cannot alias. A lone trajectory has advantage 0 (`lone="raw"`: its
+    return, as in the code).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from turnwise.records import Floats
 
 @dataclass(frozen=True, slots=True)
 class Discounted:
-    """[S] the discounted return from each turn on."""
+    """[S] The discounted return from each turn on."""
 
     gamma: float = 0.95
 
@@ -45,7 +45,7 @@ class Discounted:
 
 @dataclass(frozen=True, slots=True)
 class SameAnchor:
-    """[S] turns of a group that begin in the same state."""
+    """[S] Labels: turns of a group that begin in the same state."""
 
     anchor: Literal["state", "observation"] = "state"
 
@@ -59,7 +59,7 @@ class SameAnchor:
 
 @dataclass(frozen=True, slots=True)
 class TwoLevels:
-    """The advantage of the episode plus omega times that of the step."""
+    """The episode's advantage plus omega times the step's."""
 
     episode: PeerAdvantage
     step: PeerAdvantage

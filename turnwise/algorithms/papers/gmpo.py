@@ -2,12 +2,14 @@
 
 Y. Zhao et al., "Geometric-Mean Policy Optimization", arXiv 2507.20673.
 
-    J = mean_i A_i ( prod_{t in i} c(w_t) )^(1 / n_i)       c(w) = min(w, e^high) where A > 0, max(w, e^-low) elsewhere
+    J    = mean_i A_i ( prod_{t in i} c(w_t) )^(1 / n_i)
+    c(w) = min(w, e^high) where A > 0, max(w, e^-low) elsewhere
 
 Fidelity:
     Certain (paper, verl's geo_mean): tokens are clipped one by one in log space, low = high = 0.4,
-    then pooled over the sequence. Our reading: the sequence is the trajectory. With an advantage
-    for each turn, each token's multiplies the common mean.
+    then pooled over the sequence.
+    Our reading: the sequence is the trajectory. With an advantage for each turn, each token's
+    multiplies the common mean.
 """
 
 from __future__ import annotations
@@ -28,7 +30,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GeometricMean:
-    """-A exp(mean over the trajectory of the clipped log-ratio). Reports `clip_share` over tokens."""
+    """-A exp(mean over the trajectory of the clipped log-ratio).
+
+    Reports `clip_share` over tokens.
+    """
 
     low: float = 0.4
     high: float = 0.4

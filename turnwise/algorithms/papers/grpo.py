@@ -4,12 +4,13 @@ Z. Shao et al., "DeepSeekMath: Pushing the Limits of Mathematical Reasoning in O
 Models", arXiv 2402.03300.
 
     A_i = (R_i - mean(R)) / (std(R) + 1e-6)          over the trajectories of one task
-    J   = mean_i mean_{t in i} [ min(w_t A_i, clip(w_t, 1 - low, 1 + high) A_i) - kl * k3(pi_ref, pi) ]
+    J   = mean_i mean_{t in i} [ min(w_t A_i, clip(w_t, 1 - low, 1 + high) A_i)
+                                 - kl * k3(pi_ref, pi) ]
 
 Fidelity:
     Certain: the group statistics, the token ratio and its clip, the k3 estimate of KL inside the
-    objective, and the mean over trajectories of the mean over tokens. Trajectory means the whole
-    episode: what the model wrote in all its turns is one sequence, in however many rows it is
+    objective, and the mean over trajectories of the mean over tokens. A trajectory is the whole
+    episode: what the model generated in all its turns is one sequence, in however many rows it is
     stored.
     Our reading: the paper does not say which standard deviation; the default is the sample's
     (ddof=1), which is what torch and the field's code use ([1, 1, 0, 0] gives 0.866024). A group of

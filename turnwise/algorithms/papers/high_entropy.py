@@ -1,15 +1,17 @@
-"""80/20: only the tokens at which the policy was least sure are learned from.
+"""80/20: train only on the tokens with the highest entropy.
 
 S. Wang et al., "Beyond the 80/20 Rule: High-Entropy Minority Tokens Drive Effective Reinforcement
 Learning for LLM Reasoning", arXiv 2506.01939.
 
-    m'_t = m_t 1[H_t >= the (1 - share) quantile of H over the batch]          and the mean is over the tokens that are kept
+    m'_t = m_t 1[H_t >= the (1 - share) quantile of H over the batch]
+
+The mean is over the tokens that are kept.
 
 Fidelity:
     Certain: the rule, share 0.2, on DAPO's settings.
     Our reading: the batch is the whole rollout batch, over the policy's tokens (the authors' code
-    takes the micro-batch), and H is the entropy that the engine recorded when it wrote the token;
-    on the first pass that is the current one. Ties at the quantile are kept.
+    takes the micro-batch), and H is the entropy that the engine recorded when it generated the
+    token; on the first pass that is the current one. Ties at the quantile are kept.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from turnwise.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class HighEntropyTokens:
-    """Trains only the share of tokens with the largest recorded entropy, at least one."""
+    """Train only on the share of tokens with the largest recorded entropy, at least one."""
 
     share: float = 0.2
     requirements = frozenset({"rollout:entropy"})
@@ -34,7 +36,7 @@ class HighEntropyTokens:
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
             raise ConfigError(
-                f"a share of {self.share} of the tokens is none: give a number above 0 and up to 1"
+                f"share = {self.share} keeps no token: give a number above 0 and up to 1"
             )
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:

@@ -1,4 +1,4 @@
-"""MinPRO: weigh a token by the worst ratio before it.
+"""MinPRO: weight a token by the smallest ratio before it.
 
 "A Step Back: Prefix Importance Ratio Stabilizes Policy Optimization", arXiv 2601.22718.
 
@@ -6,13 +6,13 @@
     J   = mean_t sg[clip(p_t w_t, 1 - low, 1 + high)] A_i log pi(y_t)
 
 The exact off-policy weight of a token is the product of all ratios up to it, whose variance grows
-with length; the smallest of the earlier ones takes the product's place.
+with the length. The smallest of the earlier ratios replaces the product of them.
 
 Fidelity:
     Second-hand: the objective is quoted from a survey that quotes the paper, and agrees with its
-    abstract. The clip bounds are not given there; the defaults are DAPO's. Our reading: in an
-    agent's episode the prefix runs over the policy's tokens of all its turns, in however many rows,
-    and passes over what the environment said.
+    abstract. The clip bounds are not given there; the defaults are DAPO's.
+    Our reading: in an agent's episode the prefix runs over the policy's tokens of all its turns, in
+    however many rows, and skips what the environment wrote.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class WorstPrefix:
-    """log w_t plus the smallest log w_j of an earlier token of the trajectory (0 for its first);
-    gradient of log w_t alone.
+    """log w_t plus the smallest log w_j of the trajectory's earlier tokens.
+
+    The first token has no earlier ones and adds 0. Only log w_t has a gradient.
     """
 
     requirements = frozenset({"span:trajectory"})

@@ -3,15 +3,15 @@
 J. Schulman et al., "Proximal Policy Optimization Algorithms", arXiv 1707.06347.
 
     w_t = pi(y_t) / pi_old(y_t)         A_t = GAE(gamma, lambda) of a critic
-    J   = mean_t min(w_t A_t, clip(w_t, 1 - low, 1 + high) A_t)  -  0.5 mean_t (V_t - R_t)^2, clipped
+    J   = mean_t min(w_t A_t, clip(w_t, 1 - low, 1 + high) A_t) - 0.5 mean_t (V_t - R_t)^2, clipped
 
 Fidelity:
     Certain: ratio, clip, GAE (arXiv 1506.02438).
     Our reading for agents over many turns: one episode is one sequence of the tokens the policy
-    wrote; what the environment wrote is skipped, so a turn's last value is followed by the next
-    turn's first. gamma = lambda = 1 as in Search-R1's and the Practitioner's Guide's settings
-    (arXiv 2510.01132). Advantages are whitened over the trained tokens of the batch, as in verl.
-    Weights are a mean over tokens ("token").
+    generated. What the environment wrote is skipped, so the last value of a turn is followed by the
+    first of the next. gamma = lambda = 1 as in the settings of Search-R1 and the Practitioner's
+    Guide (arXiv 2510.01132). Advantages are whitened over the trained tokens of the batch, as in
+    verl. Weights are a mean over tokens ("token").
 """
 
 from __future__ import annotations

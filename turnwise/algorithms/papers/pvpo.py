@@ -1,17 +1,18 @@
-"""PVPO: a baseline that was estimated beforehand.
+"""PVPO: a baseline that is estimated before training.
 
 "PVPO: Pre-Estimated Value-Based Policy Optimization for Agentic Reasoning", arXiv 2508.21104.
 
-    A_i = R_i - V(q)          V(q): mean return of a reference policy's trajectories on the task, played before training
+    A_i = R_i - V(q)          V(q): mean return of a reference policy's trajectories on the task
 
 Fidelity:
-    Second-hand: the equation and that there is no deviation. V is static here (the first version
+    Second-hand: the equation, and that there is no deviation. V is static here (the first version
     refreshes it every so many steps). The table is a file of trajectories, such as an evaluation
-    writes, or a JSON object, or numbers in the config, by task. Our reading: tasks the table lacks
-    take the group's mean (`absent="group"`), so that without a table this is GRPO without a
-    deviation; `"error"` refuses them. Left out: the injected trajectory of a larger model on tasks
-    that nobody solves (see docs/algorithms.md). Tasks that the reference always solves are left out
-    of the loss by `skip_solved`.
+    writes, or a JSON object, or numbers in the config, by task.
+    Our reading: tasks that the table lacks take the group's mean (`absent="group"`), so that
+    without a table this is GRPO without a deviation; `"error"` refuses them. Tasks that the
+    reference always solves are left out of the loss by `skip_solved`.
+    Left out: the injected trajectory of a larger model on tasks that no rollout solves (see
+    docs/algorithms.md).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from turnwise.records import read_jsonl
 
 @dataclass(frozen=True, slots=True)
 class TableBaseline:
-    """R - V(task), and for tasks without a V what `absent` says."""
+    """R - V(task); `absent` says what replaces V for a task that the table lacks."""
 
     table: tuple[tuple[str, float], ...] = ()
     absent: Literal["group", "zero", "error"] = "group"
@@ -52,7 +53,8 @@ class TableBaseline:
         lacking = [t.task for t, v in zip(batch.trajectories, value, strict=True) if np.isnan(v)]
         if lacking and self.absent == "error":
             raise DataError(
-                f"the table of baselines has no task {lacking[0]!r}: play it first, or set `absent`"
+                f"the table of baselines has no task {lacking[0]!r}: "
+                "evaluate it first, or set `absent`"
             )
         of = batch.owner[batch.turn_of]
         instead = among_group if self.absent == "group" else batch.returns[of]
@@ -63,7 +65,7 @@ class TableBaseline:
 
 @dataclass(frozen=True, slots=True)
 class SkipSolved:
-    """Drops trajectories of tasks whose V is at least `best`."""
+    """Drop trajectories of tasks whose V is at least `best`."""
 
     table: tuple[tuple[str, float], ...] = ()
     best: float = 1.0
@@ -82,8 +84,13 @@ class SkipSolved:
 def baselines(
     table: str | Mapping[str, float], rewards: Mapping[str, float]
 ) -> tuple[tuple[str, float], ...]:
-    """(task, V) sorted by task, from numbers, a JSON object's file or a file of trajectories, whose
-    returns count `rewards`.
+    """Read V from numbers, a JSON file or a file of trajectories.
+
+    Args:
+        rewards: weights of the reward components in the returns of the trajectories.
+
+    Returns:
+        (task, V), sorted by task.
 
     Raises:
         ConfigError: for a file that is neither.
@@ -94,7 +101,8 @@ def baselines(
             table = json.loads(Path(table).read_text(encoding="utf8"))
         except (OSError, json.JSONDecodeError) as problem:
             raise ConfigError(
-                f"table = {table!r} cannot be read ({problem}): give an object of task and mean return"
+                f"table = {table!r} cannot be read ({problem}): "
+                "give a JSON object of task and mean return"
             ) from problem
     if isinstance(table, str):
         returns: dict[str, list[float]] = {}

@@ -7,11 +7,12 @@ Learning", Machine Learning 8, 1992.
     J       = mean over tokens of A_{i,k} log pi(y_t),  t in turn k of trajectory i
 
 Fidelity:
-    Certain: the gradient. Our reading: reward to go instead of the whole return (what was earned
-    before an act cannot depend on it; with a reward at the end and gamma=1 they are the same), b =
-    0 or, with baseline="batch", the mean of the rewards to go over all turns of the batch, and a
-    mean over tokens instead of a sum. With `clip` the surrogate is PPO's, for several optimiser
-    steps on one batch.
+    Certain: the gradient.
+    Our reading: reward to go instead of the whole return (what was earned before an action cannot
+    depend on it; with a reward at the end and gamma=1 they are the same), b = 0 or, with
+    baseline="batch", the mean of the rewards to go over all turns of the batch, and a mean over
+    tokens instead of a sum. With `clip` the surrogate is PPO's, for several optimiser steps on one
+    batch.
 """
 
 from __future__ import annotations

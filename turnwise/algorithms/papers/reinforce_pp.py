@@ -3,16 +3,19 @@
 J. Hu, J. K. Liu, W. Shen, "REINFORCE++: An Efficient RLHF Algorithm with Robustness to Both Prompt
 and Reward Models", arXiv 2501.03262.
 
-    r_t = 1{t is the last token} R - kl * (log pi_old - log pi_ref)_t       A_t = whiten( sum_{k >= t} gamma^(k - t) r_k )
-    baseline variant:  A_i = whiten( R_i - mean of the group's R )
+    r_t = 1{t is the last token} R - kl * (log pi_old - log pi_ref)_t
+    A_t = whiten( sum_{k >= t} gamma^(k - t) r_k )
+    A_i = whiten( R_i - mean of the group's R )          the baseline variant
 
 with PPO's clipped surrogate.
 
 Fidelity:
     Certain: KL inside the reward (k1), returns per token, whitening over the batch, both variants.
-    Our reading: returns run over the tokens the policy wrote; each turn's reward is earned at its
-    last token. Whitening uses the sample's variance over trained tokens, as verl's `masked_whiten`
-    does. In the baseline variant a group of one keeps its return (`lone="raw"`), as in verl.
+    The KL of the baseline variant is a penalty in the loss (k2), as its authors have it.
+    Our reading: returns run over the tokens the policy generated; each turn's reward is earned at
+    its last token. Whitening uses the sample's variance over trained tokens, as verl's
+    `masked_whiten` does. In the baseline variant a group of one keeps its return (`lone="raw"`), as
+    in verl.
 """
 
 from __future__ import annotations
@@ -33,9 +36,7 @@ from turnwise.algorithms.reducer import Reducer
 
 @dataclass(frozen=True, slots=True)
 class TokenReturn:
-    """The discounted return from each token on, less `kl` times the log-ratio to the reference from
-    there on.
-    """
+    """The discounted return from each token on, of rewards less `kl` times the log-ratio."""
 
     gamma: float = 1.0
     kl: float = 0.0

@@ -1,11 +1,11 @@
-"""RLOO: REINFORCE with the mean of the other trajectories as baseline.
+"""RLOO: REINFORCE with the mean of the other trajectories as the baseline.
 
 A. Ahmadian et al., "Back to Basics: Revisiting REINFORCE Style Optimization for Learning from Human
 Feedback in LLMs", arXiv 2402.14740; W. Kool et al., "Buy 4 REINFORCE Samples, Get a Baseline for
 Free!", 2019.
 
     A_i = R_i - 1/(G - 1) * sum_{j != i} R_j = G/(G - 1) * (R_i - mean(R))
-    J   = mean_i sum_{t in i} A_i log pi(y_t)         (aggregate="token": divided by the mean length)
+    J   = mean_i sum_{t in i} A_i log pi(y_t)      (aggregate="token": divided by the mean length)
 
 Fidelity:
     Certain: the advantage, and that the plain log-likelihood is used, without ratio or clip.

@@ -7,17 +7,18 @@ arXiv 2510.20022.
     M(e)       the turns of the group whose transition (state, action, next state) is e
     A_{i,t}  = mean of A_j over the turns (j, u) in M(e_{i,t})
 
-What successes and failures do alike is neutral, what only one of them does keeps its advantage.
+A step that successes and failures share is neutral; a step that only one of them takes keeps its
+advantage.
 
 Fidelity:
-    The paper's body was not read: the abstract is certain (one graph for all rollouts of a task,
+    The paper's body was not read. The abstract is certain (one graph for all rollouts of a task,
     step advantages from outcome rewards only, a plug-in for GRPO and RLOO); that members of an edge
     share the mean of inherited advantages is a later paper's description (GRAFT, arXiv 2609.28963,
-    A.3). No numbers of SALT are claimed to be reproduced. Our reading: states are the environment's
-    own, so hidden state cannot alias; statistics are per trajectory and not per step; an edge used
-    twice by a trajectory has two votes (`loops="trajectory"`: one). `history` adds the `history`
-    turns before to the key (0: the transition alone, the only published description; -1: the whole
-    past, a tree of prefixes).
+    A.3). No numbers of SALT are claimed to be reproduced.
+    Our reading: states are the environment's own, so hidden state cannot alias; statistics are per
+    trajectory and not per step; an edge used twice by a trajectory has two votes
+    (`loops="trajectory"`: one). `history` adds the `history` turns before to the key (0: the
+    transition alone, the only published description; -1: the whole past, a tree of prefixes).
 """
 
 from __future__ import annotations
@@ -40,8 +41,9 @@ from turnwise.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class SharedEdges:
-    """Turns of a group that make the same transition share the mean of their advantages. Linear in
-    the number of turns.
+    """Average the advantages of turns of a group that make the same transition.
+
+    Linear in the number of turns.
     """
 
     history: int = 0
@@ -51,7 +53,8 @@ class SharedEdges:
     def __post_init__(self) -> None:
         if self.history < -1:
             raise ConfigError(
-                f"a history of {self.history} turns is none: give 0 or more, or -1 for the whole past"
+                f"history = {self.history} is no number of turns: "
+                "give 0 or more, or -1 for the whole past"
             )
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:

@@ -2,7 +2,7 @@
 
 C. Gao et al., "Soft Adaptive Policy Optimization", arXiv 2511.20347.
 
-    J = mean_i mean_t (4 / tau) sigmoid(tau (w_t - 1)) A_i          tau = tau_pos where A > 0, tau_neg elsewhere
+    J = mean_i mean_t (4 / tau) sigmoid(tau (w_t - 1)) A_i  tau = tau_pos where A > 0, else tau_neg
 
 The slope in w is 1 at w = 1 and fades on both sides, faster for negative advantages.
 
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SoftGate:
-    """-(4 / tau) sigmoid(tau (w - 1)) A. Reports `gate`, the slope in w: 1 at w = 1, towards 0 far
-    from it.
+    """-(4 / tau) sigmoid(tau (w - 1)) A.
+
+    Reports `gate`, the slope in w: 1 at w = 1, close to 0 far from it.
     """
 
     positive: float = 1.0
@@ -41,7 +42,8 @@ class SoftGate:
     def __post_init__(self) -> None:
         if self.positive <= 0 or self.negative <= 0:
             raise ConfigError(
-                f"temperatures {self.positive} and {self.negative} make no gate: give numbers above 0"
+                f"tau_pos = {self.positive} and tau_neg = {self.negative} must be above 0: "
+                "they are the temperatures of a gate"
             )
 
     def __call__(self, batch: Batch, log_ratio: torch.Tensor) -> Term:

@@ -1,9 +1,9 @@
-"""Supervised training as a recipe: maximum likelihood of what the recorded agent wrote.
+"""SFT: maximum likelihood of recorded actions.
 
     J = mean over tokens of log pi(y_t)
 
-The policy gradient with advantage 1, so warm starts and rejection sampling run through the same
-loop, rows and weights.
+This is the policy gradient with advantage 1, so SFT warm starts and rejection sampling use the same
+loop, rows and weights as RL.
 
 Fidelity:
     Certain: cross-entropy on the agent's tokens; observations are never targets. `successes_only`

@@ -1,10 +1,11 @@
-"""SimpleTIR: trajectories with a void turn are not learned from.
+"""SimpleTIR: leave out trajectories with a void turn.
 
 Z. Xue et al., "SimpleTIR: End-to-End Reinforcement Learning for Multi-Turn Tool-Integrated
 Reasoning", arXiv 2509.02479.
 
-    void turn   a turn with neither a complete code block nor a final answer; the environment tags it `void`
-    J         = GRPO's clipped objective (0.2 / 0.28, dual clip 3) over the trajectories without a void turn
+    void turn   a turn with neither a complete code block nor a final answer; the environment tags
+                it `void`
+    J         = GRPO's clipped objective (0.2 / 0.28, dual clip 3) over the other trajectories
 
 Fidelity:
     Certain: the filter on whole trajectories, the ranges, no KL.
@@ -15,7 +16,7 @@ Fidelity:
     the code a mean over the kept tokens ("token", the default).
     Also from the code: groups whose accuracy is outside [0.1, 0.9] are not trained on (`accuracy`)
     and more tasks are drawn in their place (`oversample`); trajectories cut off at the length limit
-    are masked and do not vote (`drop_truncated`).
+    are masked and left out of the statistics (`drop_truncated`).
 """
 
 from __future__ import annotations
@@ -39,9 +40,7 @@ from turnwise.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class VoidTurns:
-    """Takes whole trajectories with a turn tagged `tag` out of the loss, after or before the
-    statistics.
-    """
+    """Leave out trajectories with a turn tagged `tag`, after or before the statistics."""
 
     mode: Literal["mask_after", "drop_before"] = "mask_after"
     tag: str = "void"
@@ -57,7 +56,7 @@ class VoidTurns:
 
 @dataclass(frozen=True, slots=True)
 class AccuracyBetween:
-    """Drops groups whose share of successes is outside [low, high]."""
+    """Drop groups whose share of successes is outside [low, high]."""
 
     low: float = 0.1
     high: float = 0.9
@@ -71,7 +70,7 @@ class AccuracyBetween:
 
 @dataclass(frozen=True, slots=True)
 class DropTruncated:
-    """Drops trajectories that were cut off at the context or token limit."""
+    """Drop trajectories that were cut off at the context or token limit."""
 
     requirements = frozenset[str]()
 

@@ -1,4 +1,4 @@
-"""SPO: one rollout a task, and a tracker of each task's success in place of a group.
+"""SPO: one rollout per task, with a running estimate of each task's success in place of a group.
 
 Z. Xu, Z. Ding, "Single-stream Policy Optimization", arXiv 2509.13232.
 
@@ -7,12 +7,13 @@ Z. Xu, Z. Ding, "Single-stream Policy Optimization", arXiv 2509.13232.
     P(task) ~ sqrt(v (1 - v)) + 0.05
 
 Fidelity:
-    Certain (verl-recipe's code): tracker, advantage and task weights. Departures: rho is fixed (the
-    paper moves it within [0.875, 0.96] by how far the policy has gone on the task's last response,
-    which needs a forward over responses of the epoch before). v_0 is a setting, where the paper
-    first plays every task 8 times. Our reading: the tracker is the sampler's history, n = alpha +
-    beta and mean = alpha / n; v is its value before the step. Give `group_size = 1` in the config;
-    larger groups share their task's v. Returns are taken to be in [0, 1].
+    Certain (verl-recipe's code): tracker, advantage and task weights.
+    Departures: rho is fixed (the paper moves it within [0.875, 0.96] by how far the policy has
+    moved on the task's last response, which needs a forward over responses of the epoch before).
+    v_0 is a setting, where the paper first plays every task 8 times.
+    Our reading: the tracker is the sampler's history, n = alpha + beta and mean = alpha / n; v is
+    its value before the step. Give `group_size = 1` in the config; larger groups share their task's
+    v. Returns are taken to be in [0, 1].
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from turnwise.records import Group, TaskId
 
 @dataclass(frozen=True, slots=True)
 class UncertaintySampler:
-    """Draws tasks by sqrt(v (1 - v)) + floor and forgets old returns at the rate rho."""
+    """Draw tasks by sqrt(v (1 - v)) + floor, and discount old returns at the rate rho."""
 
     rho: float = 0.9
     prior: float = 0.5
@@ -55,7 +56,7 @@ class UncertaintySampler:
     def choose(
         self, tasks: Sequence[TaskId], number: int, rng: np.random.Generator, history: History
     ) -> list[TaskId]:
-        """`number` tasks, none twice unless there are too few."""
+        """Draw `number` tasks, none twice unless there are too few."""
         value = np.clip([history.get(task, (0.0, self.prior))[1] for task in tasks], 0.0, 1.0)
         weight = np.sqrt(value * (1 - value)) + self.floor
         drawn = rng.choice(
@@ -67,7 +68,7 @@ class UncertaintySampler:
         return Uniform().missing(groups, number)
 
     def track(self, known: tuple[float, float] | None, reward: float) -> tuple[float, float]:
-        """A task's (alpha + beta, v) after one more return."""
+        """Return a task's (alpha + beta, v) after one more return."""
         n, mean = known or (self.strength, self.prior)
         n = self.rho * n + 1
         return n, mean + (reward - mean) / n
@@ -75,7 +76,7 @@ class UncertaintySampler:
 
 @dataclass(frozen=True, slots=True)
 class TrackedBaseline:
-    """R less the task's v as the sampler knew it, or `prior` for a task that was never played."""
+    """R less the sampler's v of the task, or less `prior` for a task that was never played."""
 
     prior: float = 0.5
     requirements = frozenset({"precomputed:task_mean"})

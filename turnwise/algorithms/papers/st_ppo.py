@@ -1,28 +1,40 @@
-"""ST-PPO and its family: PPO with turn-level ratios and a correction for what clipping takes away.
+"""ST-PPO: PPO with turn-level ratios and a correction for the gradient that clipping removes.
 
 Li et al., "ST-PPO: Stabilized Off-Policy Proximal Policy Optimization for Multi-Turn Agents
 Training", arXiv 2511.20718.
 
-    turn ratio    w_k = (pi(y^k) / pi_old(y^k))^(1 / |y^k|) = exp( mean over turn k of log w_t ), differentiated through the mean
-    J           = mean_t min(w A_t, clip(w, 1 - eps, 1 + eps) A_t),  A_t: token GAE of a critic,  w: of the token or of its turn
-    correction    grad J is multiplied by delta / max(delta, ||C||), C the gradient that clipping removed (`clip_bias`)
+    turn ratio    w_k = (pi(y^k) / pi_old(y^k))^(1 / |y^k|) = exp( mean over turn k of log w_t ),
+                  differentiated through the mean
+    J           = mean_t min(w A_t, clip(w, 1 - eps, 1 + eps) A_t)
+                  A_t: token GAE of a critic,  w: of the token or of its turn
+    correction    grad J is multiplied by delta / max(delta, ||C||)
 
                     token ratio     turn ratio
     plain           ppo             turn_ppo
     corrected       s_ppo           st_ppo
 
+The gradient of the clipped objective is that of the unclipped one less the clipping bias (lemma
+4.2): grad J = grad J_IS - C, with C the gradient of sum_t weight_t * 1{t is clipped} * w_t * A_t.
+The factor is 1 where nothing clips and falls as the bias grows. ||C|| can be measured as
+
+    gradient      the exact norm over all model weights, by an extra backward over the mini-batch
+    score         the norm in the space of the tokens' log-probabilities, as if every score had
+                  norm one and all were orthogonal
+    coefficient   sum_t weight_t * 1{t is clipped} * |w_t * A_t|: an upper bound for scores of norm
+                  one
+
 Fidelity:
     The paper's body was not read. Certain: the two mechanisms and the four names. From notes that
-    agree with one another and with the lemma that follows (checked numerically): the geometric
-    mean, token GAE, eps = 0.2. Our reading: the exact normaliser was never reached. "Adding the
-    clipping bias to normalise gradients" is read as above (delta = 1): the literal grad J / ||C||
-    once the bias is large, plain PPO while nothing clips, which is also what the second version of
-    the paper (SORL, "clipping-triggered normalization") is called after. `bias="none"` leaves it
-    out, `"score"` and `"coefficient"` are cheap stand-ins for the exact `"gradient"`;
-    `scope="trajectory"` scales each trajectory by its own bias. gamma, lambda and rates are not
-    known; the defaults are Search-R1's settings from memory. No number of the paper is claimed to
-    be reproduced. Not to be confused with Turn-PPO of arXiv 2512.17008, a turn-level decision
-    process: that is `gae="turn"`.
+    agree with one another and with the lemma (checked numerically): the geometric mean, token GAE,
+    eps = 0.2.
+    Our reading: the exact normaliser could not be found. "Adding the clipping bias to normalise
+    gradients" is read as above (delta = 1): the literal grad J / ||C|| once the bias is large,
+    plain PPO while nothing clips, which is also what the second version of the paper (SORL,
+    "clipping-triggered normalization") is called after. `bias="none"` leaves it out, `"score"` and
+    `"coefficient"` are cheap stand-ins for the exact `"gradient"`; `scope="trajectory"` scales each
+    trajectory by its own bias. gamma, lambda and rates are not known; the defaults are Search-R1's
+    settings from memory. No number of the paper is claimed to be reproduced. Not to be confused
+    with Turn-PPO of arXiv 2512.17008, a turn-level decision process: that is `gae="turn"`.
 """
 
 from __future__ import annotations
@@ -41,20 +53,21 @@ from turnwise.errors import ConfigError
 if TYPE_CHECKING:
     import torch
 
-BIAS = "clip_bias"
+BIAS_SCALAR = "clip_bias"
+"""Name of the measured sum in `Batch.scalars`."""
 
 
 @dataclass(frozen=True, slots=True)
 class CorrectedClip:
-    """PPO's clipped surrogate times delta / max(delta, ||C||).
+    """PPO's clipped surrogate times delta / max(delta, ||C||), a factor without gradient.
 
-    Reports `clip_share`, `clip_bias_norm` (||C||) and `clip_bias_scale` beside what `Clip` reports.
-    Outside a trainer, where nobody has measured the mini-batch, `Recipe.loss` takes the batch it is
-    given for the whole and `gradient` for `score`.
+    Reports `clip_share`, `clip_bias_norm` (||C||) and `clip_bias_scale` besides what `Clip`
+    reports. Outside a trainer, where the mini-batch was not measured, `Recipe.loss` takes the batch
+    it is given for the whole and `score` for `gradient`.
 
     Raises:
-        ConfigError: for `gradient` with the scope `trajectory`, which would take a backward pass
-            for each trajectory.
+        ConfigError: for `gradient` with the scope `trajectory`, which would take a backward for
+            each trajectory.
     """
 
     clip: Clip = field(default_factory=Clip)
@@ -69,11 +82,12 @@ class CorrectedClip:
     def __post_init__(self) -> None:
         if self.delta <= 0:
             raise ConfigError(
-                f"a clipping bias is compared with delta = {self.delta}: give a number above 0"
+                f"delta = {self.delta} must be above 0: the clipping bias is divided by it"
             )
         if self.norm == "gradient" and self.scope == "trajectory":
             raise ConfigError(
-                "a clipping bias for each trajectory is measured as 'score' or 'coefficient', not as 'gradient'"
+                "a clipping bias for each trajectory cannot be measured as 'gradient': "
+                "set bias to 'score' or 'coefficient'"
             )
 
     @property
@@ -90,18 +104,18 @@ class CorrectedClip:
         return Term(term.value * scale, {**term.metrics, **shown})
 
     def probe(self, batch: Batch) -> torch.Tensor:
-        """The scalar whose gradient is C."""
+        """Return the scalar whose gradient is C."""
         log_ratio = self.ratio(batch)
         objective = log_ratio.exp() * batch.streams["advantage"]
         return (batch.streams["weight"] * objective * self._clipped(batch, log_ratio)).sum()
 
     def measure(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """Sums over tokens that make up ||C||."""
-        return {BIAS: self._parts(batch, batch.streams["weight"]).sum()}
+        """Sum over tokens what makes up ||C||."""
+        return {BIAS_SCALAR: self._parts(batch, batch.streams["weight"]).sum()}
 
     def _size(self, batch: Batch) -> torch.Tensor:
-        """[N] the norm over the mini-batch, the same for all."""
-        known = batch.scalars.get("probe_norm" if self.norm == "gradient" else BIAS)
+        """Return [N] the norm over the mini-batch, the same for all tokens."""
+        known = batch.scalars.get("probe_norm" if self.norm == "gradient" else BIAS_SCALAR)
         if known is None:
             known = float(self._parts(batch, batch.streams["weight"]).sum())
             known = known if self.norm == "coefficient" else known**0.5
@@ -110,16 +124,14 @@ class CorrectedClip:
         return batch.logp.detach().new_full(batch.logp.shape, known)
 
     def _trajectories(self, batch: Batch) -> torch.Tensor:
-        """[N] the norm of each token's trajectory, whose own weights sum to one."""
+        """Return [N] the norm of each token's trajectory, whose own weights sum to one."""
         weight = batch.streams["weight"]
         parts = self._parts(batch, weight / pool(weight, batch, "trajectory", "sum"))
         total = pool(parts, batch, "trajectory", "sum")
         return total if self.norm == "coefficient" else total.sqrt()
 
     def _parts(self, batch: Batch, weight: torch.Tensor) -> torch.Tensor:
-        """[N] what each token adds to the square of the norm (`score`) or to the norm itself
-        (`coefficient`).
-        """
+        """Return [N] what each token adds to ||C||^2 (`score`) or to ||C|| (`coefficient`)."""
         import torch
 
         with torch.enable_grad():

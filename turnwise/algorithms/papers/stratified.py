@@ -1,9 +1,9 @@
-"""Stratified GRPO: compare a trajectory with those of its own structure.
+"""Stratified GRPO: compare a trajectory with those of the same structure.
 
 "Stratified GRPO: Handling Structural Heterogeneity in Reinforcement Learning of LLM Search Agents",
 arXiv 2510.06214.
 
-    A_SAN = (R - mean_{q,k}) / (std_{q,k} + eps)              k: the stratum, how many searches the trajectory made
+    A_SAN = (R - mean_{q,k}) / (std_{q,k} + eps)        k: the stratum, the number of searches made
     A     = alpha A_SAN + (1 - alpha) (R - mean_q) / (std_q + eps)
 
 A baseline over the whole group adds the same offset, mean_{q,k} - mean_q, to every trajectory of a
@@ -37,7 +37,7 @@ from turnwise.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Strata:
-    """[S] trajectories of a group with the same number of counted turns."""
+    """[S] Labels: trajectories of a group with the same number of counted turns."""
 
     counted: str = ""
 

@@ -3,7 +3,8 @@
 W. Liu et al., "Dr. Kernel: Reinforcement Learning Done Right for Triton Kernel Generations", arXiv
 2602.05885.
 
-    G_{i,k} = sum_{k' >= k} gamma^(k' - k) r_{i,k'}         A_{i,k} = N_k / (N_k - 1) * (G_{i,k} - mean of G_{., k})
+    G_{i,k} = sum_{k' >= k} gamma^(k' - k) r_{i,k'}
+    A_{i,k} = N_k / (N_k - 1) * (G_{i,k} - mean of G_{., k})
 
 over the N_k trajectories of the group that have a turn k. The plain mean contains the turn itself
 and shrinks the advantage by 1 - 1/N, which matters where groups are small, as they are at late
@@ -28,7 +29,7 @@ from turnwise.algorithms.recipes import Recipe
 
 
 def same_turn(batch: CreditBatch) -> Ints:
-    """[S] turns of a group with the same index."""
+    """Return [S] labels: turns of a group with the same index."""
     return numbered(zip(batch.group[batch.owner].tolist(), batch.index.tolist(), strict=True))
 
 

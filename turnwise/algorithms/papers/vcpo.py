@@ -1,19 +1,21 @@
-"""VCPO's learning-rate control: slow down where a few stale trajectories outweigh the rest.
+"""VCPO: lower the learning rate where a few stale trajectories dominate the mini-batch.
 
 "Stable Asynchrony: Variance-Controlled Off-Policy RL for LLMs", arXiv 2602.17616.
 
-    w_i = pi(tau_i) / mu(tau_i)                   the product over the trajectory's tokens; mu: the engine that wrote them
-    ESS = (sum w)^2 / sum w^2                     effective sample size of the mini-batch, from the unclipped w
+    w_i = pi(tau_i) / mu(tau_i)       the product over the trajectory's tokens; mu: the engine
+    ESS = (sum w)^2 / sum w^2         effective sample size of the mini-batch, from the unclipped w
     lr  = lr_0 sqrt(min(1, (ESS / B) / rho_base))
     J   = mean_i min(w_i, 8) mean_t A_i log pi(y_t)
 
 Fidelity:
     Certain (the authors' code): the equations, the cap 8, no clip, rho_base 1 for mathematics and
-    0.55 over several turns. Left out: the paper's baseline of least variance (OPOB), which weighs
-    rewards by |grad log pi(tau_i)|^2 and so needs a backward a trajectory; the baseline here is the
-    mean of the others. Our reading: the sample is the mini-batch of an optimiser step, over all
-    processes. Weights are against the engine's recorded log-probabilities, so staleness and the
-    engine's own numerics are both in them.
+    0.55 over several turns.
+    Left out: the paper's baseline of least variance (OPOB), which weighs rewards by
+    |grad log pi(tau_i)|^2 and so needs a backward for every trajectory; the baseline here is the
+    mean of the others.
+    Our reading: the sample is the mini-batch of an optimiser step, over all processes. Weights are
+    against the engine's recorded log-probabilities, so they reflect both staleness and the engine's
+    own numerics.
 """
 
 from __future__ import annotations
@@ -35,13 +37,12 @@ if TYPE_CHECKING:
     import torch
 
 MAX_LOG_WEIGHT = 300.0
-"""Log-weights are held within [-MAX_LOG_WEIGHT, MAX_LOG_WEIGHT], in float64, so that their squares stay finite.
-"""
+"""Bound on the log-weights, in float64, so that the squares of the weights stay finite."""
 
 
 @dataclass(frozen=True, slots=True)
 class EffectiveSample:
-    """min(w, cap) for every token of a trajectory, and a lr_scale from the effective sample size.
+    """min(w, cap) for every token of a trajectory, and a learning-rate factor from the ESS.
 
     Reports `ess` (the share ESS / B), `mismatch_weight` and `mismatch_share` (of tokens in capped
     trajectories).
@@ -56,7 +57,7 @@ class EffectiveSample:
             raise ConfigError(f"cap {self.cap} must be above 0 and base {self.base} in (0, 1]")
 
     def measure(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """Sums over trajectories: of weights, of their squares, and their number."""
+        """Sum over trajectories the weights, their squares and their number."""
         log_weight, _ = self._weights(batch)
         weight = log_weight.clamp(-MAX_LOG_WEIGHT, MAX_LOG_WEIGHT).exp()
         return {
@@ -66,16 +67,16 @@ class EffectiveSample:
         }
 
     def share(self, scalars: Mapping[str, float]) -> float:
-        """ESS / B, in (0, 1]."""
+        """Return ESS / B, in (0, 1]."""
         squares = scalars.get("ess_squares", 0.0) * scalars.get("ess_number", 0.0)
         return scalars["ess_sum"] ** 2 / squares if squares else 1.0
 
     def lr_scale(self, scalars: Mapping[str, float]) -> float:
-        """The learning rate's factor."""
+        """Return the factor of the learning rate."""
         return math.sqrt(min(1.0, self.share(scalars) / self.base))
 
     def __call__(self, batch: Batch) -> Term:
-        """A term whose value [N] is the weight, to be multiplied."""
+        """Return a term whose value [N] is the weight, to be multiplied."""
         log_weight, place = self._weights(batch)
         weight = log_weight[place].clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp().to(batch.logp.dtype)
         used = weight.clamp(max=self.cap)
@@ -83,7 +84,7 @@ class EffectiveSample:
         return Term(used, {**shown, "ess": used * 0.0 + self.share(batch.scalars)})
 
     def _weights(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """[trajectories] log w in float64, and [N] the place of each token's trajectory in it."""
+        """Return [trajectories] log w in float64, and [N] each token's index in it."""
         gap = (batch.logp - batch.rollout_logp).detach().double()
         unique, place = batch.trajectory.unique(return_inverse=True)
         return gap.new_zeros(len(unique)).index_add(0, place, gap), place

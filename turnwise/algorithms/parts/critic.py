@@ -1,15 +1,22 @@
-"""Advantages from a critic: generalised advantage estimation over tokens or over turns.
+"""Advantages from a critic, and the critic's loss.
 
 J. Schulman et al., "High-Dimensional Continuous Control Using Generalized Advantage Estimation",
 arXiv 1506.02438.
 
-    delta_t = r_t + gamma * V_{t+1} - V_t          A_t = delta_t + gamma * lambda * A_{t+1}          returns_t = A_t + V_t
+    delta_t   = r_t + gamma * V_{t+1} - V_t
+    A_t       = delta_t + gamma * lambda * A_{t+1}
+    returns_t = A_t + V_t
 
-over the tokens the policy wrote: what the environment wrote in between is no step. A turn's reward
-is earned at its last token, that of a turn without tokens at the last token before it (the first
-after it where there is none), and nothing follows the last one. Over turns (the decision process of
-Turn-PPO, arXiv 2512.17008), V is the critic's value at a turn's first token, every token of the
-turn has its advantage, and only first tokens train the critic.
+over the tokens the policy generated; what the environment wrote in between is no step. A turn's
+reward is earned at its last token, that of a turn without tokens at the last token before it (the
+first after it where there is none), and nothing follows the last one. Over turns (the decision
+process of Turn-PPO, arXiv 2512.17008), V is the critic's value at a turn's first token, every token
+of the turn has its advantage, and only first tokens train the critic.
+
+The critic's loss is the squared distance to the returns, clipped around the value it had when the
+update began (PPO's released code; as in verl and TRL), with the weights of the policy's tokens:
+
+    0.5 * max[ (V - R)^2, (clip(V, V_old - c, V_old + c) - R)^2 ]
 """
 
 from __future__ import annotations
@@ -28,11 +35,11 @@ from turnwise.records import Floats
 
 @dataclass(frozen=True, slots=True)
 class GAE:
-    """Writes `advantage`, and for the critic `returns` (its target), `value_old` and `value_mask`
-    (1 where it is trained).
+    """Write `advantage`, and for the critic `returns`, `value_old` and `value_mask`.
 
-    Where nothing at all is given (`credit(groups)` outside a trainer) values are 0, those of a
-    critic before its first step.
+    `returns` is the critic's target and `value_mask` is 1 where it is trained. Without precomputed
+    streams (`credit(groups)` outside a trainer) values are 0, those of a critic before its first
+    step.
     """
 
     gamma: float = 1.0
@@ -66,13 +73,17 @@ class GAE:
 
 
 def discounted(reward: Floats, value: Floats, owner: Ints, gamma: float, lam: float) -> Floats:
-    """The recursion over the steps of all trajectories at once: from the last step backwards, one
-    vector operation a step.
+    """Compute advantages over the steps of all trajectories at once.
+
+    Goes from the last step backwards, with one vector operation a step.
 
     Args:
         reward, value: [M] of each step; with values of 0 and lambda 1 the result is the discounted
-        return.
-        owner: [M] the trajectory of each step; never falls.
+            return.
+        owner: [M] the trajectory of each step; never decreases.
+
+    Returns:
+        [M] the advantage of each step.
     """
     if not len(value):
         return value
@@ -93,26 +104,26 @@ def discounted(reward: Floats, value: Floats, owner: Ints, gamma: float, lam: fl
 
 
 def token_rewards(batch: CreditBatch) -> Floats:
-    """[N] the reward earned at each token: a turn's at its last."""
+    """Return [N] the reward earned at each token: a turn's at its last."""
     return _rewards(batch, np.arange(int(batch.length.sum())), "token")
 
 
 def _steps(batch: CreditBatch) -> Ints:
-    """Positions of the first token of every turn that has tokens."""
+    """Return the position of the first token of every turn that has tokens."""
     ends = np.cumsum(batch.length)
     return np.asarray((ends - batch.length)[batch.length > 0], dtype=np.int64)
 
 
 def _rewards(batch: CreditBatch, at: Ints, over: str) -> Floats:
-    """The reward earned at each step."""
+    """Return the reward earned at each step."""
     spoken = np.flatnonzero(batch.length > 0)
     result = np.zeros(len(at))
     if not len(spoken):
         return result
     turns = np.arange(len(batch.turns))
     before = np.searchsorted(spoken, turns, side="right") - 1
-    # A silent turn at the beginning of a trajectory has no token before it: the next one earns its
-    # reward.
+    # A turn without tokens at the start of a trajectory has no token before it: the first token
+    # after it earns its reward.
     wrong = (before < 0) | (batch.owner[spoken[np.maximum(before, 0)]] != batch.owner)
     step = np.where(wrong, before + 1, before)
     valid = step < len(spoken)
@@ -124,7 +135,9 @@ def _rewards(batch: CreditBatch, at: Ints, over: str) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class ValueLoss:
-    """Reports `value_loss`, `value` (mean prediction), `returns` (mean target) and
+    """The critic's loss.
+
+    Reports `value_loss`, `value` (mean prediction), `returns` (mean target) and
     `value_clip_share`.
     """
 
