@@ -18,9 +18,7 @@ from turnwise.errors import ConfigError
 
 
 def shop():
-    """A perfect purchase, a poor one after a malformed reply, and none after an act that the shop
-    did not know.
-    """
+    """A perfect purchase, a poor one after a malformed reply, none after an inadmissible action."""
     poor = [turn(1, valid=False, tags=("malformed",)), turn(1, 0.4)]
     return [group([turn(1, 1.0)], poor, [turn(1, valid=False), turn(1)])]
 
@@ -38,16 +36,14 @@ def shop():
         ),
     ],
 )
-def test_what_a_trajectory_earns(given, returns):
+def test_penalties_and_success_reward_change_returns(given, returns):
     made = recipe("dr_grpo", **given)
     mean = sum(returns) / 3
     assert [own[0] for own in by_turn(made, shop())] == pytest.approx([r - mean for r in returns])
 
 
-def test_a_success_is_known_before_any_part_runs():
-    """Filters come before shapers, and the sampler remembers returns: both must see what the loss
-    will see.
-    """
+def test_filters_and_samplers_see_the_success_reward():
+    """Filters run before shapers, and samplers keep returns: both must see the loss's return."""
     made = recipe("grpo", success_reward=10.0, drop_equal_groups=True)
     assert set(made.credit(shop())) == {"g0", "g1", "g2"}
     partial = [group([turn(1, 0.2)], [turn(1, 0.7)])]
@@ -71,7 +67,7 @@ OWN_CORRECTION = {"sft", "vcpo"}
 
 
 @pytest.mark.parametrize("name", sorted({*OWN_CORRECTION, *recipe_names()} - OWN_CORRECTION))
-def test_every_recipe_offers_them_in_one_way(name):
+def test_every_recipe_takes_penalties_and_corrections(name):
     known = settings(name)
     wanted = {
         "invalid_penalty": 0.0,
@@ -144,7 +140,7 @@ def test_a_common_option_takes_effect_or_is_refused(name, option):
 
 
 def narrow(*, width: float = 0.1, common: CommonOptions = CommonOptions(kl=0.5)) -> Recipe:
-    """A recipe of somebody else's."""
+    """A third-party recipe."""
     return replace(grpo.recipe(clip=width, common=common), name="narrow")
 
 
