@@ -12,7 +12,7 @@ from turnwise.algorithms import CommonOptions, Recipe, recipe, recipe_names, set
 from turnwise.algorithms.checks import check_recipe
 from turnwise.algorithms.credit_batch import credit_batch_of
 from turnwise.algorithms.options import MISMATCHES, MismatchName, refuses
-from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.papers import dr_grpo, grpo
 from turnwise.algorithms.parts.sampler import Dynamic
 from turnwise.errors import ConfigError
 
@@ -127,7 +127,6 @@ CHANGES = {
 @pytest.mark.parametrize("name", sorted({*recipe_names()}))
 @pytest.mark.parametrize("option", CHANGES)
 def test_a_common_option_takes_effect_or_is_refused(name, option):
-    """`drop_equal_groups` has no effect beyond that of dynamic sampling, which drops them too."""
     value = CHANGES[option]
     if option not in settings(name):
         with pytest.raises(ConfigError, match=f"recipe {name!r} does not take '{option}': .*leave"):
@@ -135,8 +134,7 @@ def test_a_common_option_takes_effect_or_is_refused(name, option):
         return
     if settings(name)[option] == value:
         value = {"turn": "token", True: False}[value]
-    plain = {"dynamic_sampling": False} if "dynamic_sampling" in settings(name) else {}
-    assert recipe(name, **plain, **{option: value}) != recipe(name, **plain)
+    assert recipe(name, **{option: value}) != recipe(name)
 
 
 def narrow(*, width: float = 0.1, common: CommonOptions = CommonOptions(kl=0.5)) -> Recipe:
@@ -167,8 +165,10 @@ def test_a_refused_option_is_refused_by_name_and_by_value():
     assert "mismatch" not in settings(path) and recipe(path, kl=0.1).name == "refusing"
     with pytest.raises(ConfigError, match="does not take 'mismatch': it samples by itself"):
         recipe(path, mismatch=None)
-    with pytest.raises(ConfigError, match="does not take 'mismatch'"):
+    with pytest.raises(ConfigError, match="recipe 'refusing' does not take 'mismatch'"):
         refusing(common=CommonOptions(mismatch="token_mask"))
+    with pytest.raises(ConfigError, match="recipe 'dr_grpo' does not take 'aggregate'"):
+        dr_grpo.recipe(common=CommonOptions(aggregate="token"))
     with pytest.raises(ConfigError, match=r"unknown setting 'mismach'.*: did you mean"):
         recipe(path, mismach="token_mask")
 

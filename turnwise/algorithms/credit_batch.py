@@ -70,7 +70,7 @@ class CreditBatch:
 
     def to_go(self, gamma: float = 1.0) -> Floats:
         """Return [S] the discounted sum of rewards from each turn to the trajectory's end."""
-        values = self.reward
+        values = self.reward  # a new array, so it may be written to
         for k in range(len(values) - 2, -1, -1):
             if self.owner[k] == self.owner[k + 1]:
                 values[k] += gamma * values[k + 1]
@@ -167,7 +167,7 @@ class CreditBatch:
         out: Streams = {}
         for b, trajectory in enumerate(self.trajectories):
             cuts = ends[first[b] : first[b + 1] + 1]
-            if not self.mask[cuts[0] : cuts[-1]].any():
+            if not self.mask[cuts[0] : cuts[-1]].any():  # nothing of it is trained
                 continue
             out[trajectory.uid] = {
                 name: [values[i:j] for i, j in pairwise(cuts)]

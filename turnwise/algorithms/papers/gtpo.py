@@ -76,7 +76,7 @@ class EntropyShaped:
     def _normal(self, reward: Floats, among: Ints) -> Floats:
         number = np.maximum(np.bincount(among), 1)
         gap = reward - (np.bincount(among, reward) / number)[among]
-        gap[np.abs(gap) < 1e-12] = 0.0
+        gap[np.abs(gap) < 1e-12] = 0.0  # equal rewards: rounding noise over no deviation
         deviation = np.sqrt(np.bincount(among, gap**2) / np.maximum(number - 1, 1))
         return np.asarray(gap / (deviation[among] + self.epsilon))
 

@@ -69,6 +69,7 @@ class PeerAdvantage:
     def _votes(self, batch: CreditBatch, peers: Ints) -> Bools:
         if self.unit == "turn":
             return np.ones(len(peers), dtype=np.bool_)
+        # The first turn of each (trajectory, peers) pair votes for it.
         votes = np.zeros(len(peers), dtype=np.bool_)
         votes[np.unique(np.stack([batch.owner, peers]), axis=1, return_index=True)[1]] = True
         return votes
