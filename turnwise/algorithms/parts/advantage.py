@@ -60,11 +60,12 @@ class PeerAdvantage:
     requirements = frozenset[str]()
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
-        value = self.value(batch)
+        return batch.write(advantage=batch.spread(self.per_turn(batch)))
+
+    def per_turn(self, batch: CreditBatch) -> Floats:
+        """Return [S] the advantage of each turn."""
         _, peers = np.unique(self.peers(batch), return_inverse=True)
-        return batch.write(
-            advantage=batch.spread(self._compare(value, peers, self._votes(batch, peers)))
-        )
+        return self._compare(self.value(batch), peers, self._votes(batch, peers))
 
     def _votes(self, batch: CreditBatch, peers: Ints) -> Bools:
         if self.unit == "turn":
