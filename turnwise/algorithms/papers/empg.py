@@ -57,9 +57,8 @@ class EntropyModulation:
         low, high = reducer.minimum(entropy), reducer.maximum(entropy)
         normal = (entropy - low) / (high - low + self.epsilon)
         scale = np.exp(-self.k * normal)
-        own = (
-            batch.turn_mean(batch.tokens["advantage"])[step] * scale / (reducer.mean(scale) or 1.0)
-        )
+        given = batch.turn_mean(batch.tokens["advantage"])[step]
+        own = given * scale / (reducer.mean(scale) or 1.0)
         # The bonus of a step comes from the next one, if that is of the same trajectory.
         followed = batch.owner[step][:-1] == batch.owner[step][1:]
         own[:-1] += np.where(followed, self.zeta * np.exp(-self.k_future * normal[1:]), 0.0)

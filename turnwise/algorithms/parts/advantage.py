@@ -142,6 +142,5 @@ class Whiten:
         trained = values[batch.mask]
         mean, deviation = reducer.mean(trained), reducer.std(trained, self.ddof)
         scaled = (values - mean) / np.sqrt(deviation**2 + self.epsilon)
-        return batch.write(
-            advantage=np.where(batch.mask, scaled if self.centre else scaled + mean, 0.0)
-        )
+        whitened = scaled if self.centre else scaled + mean
+        return batch.write(advantage=np.where(batch.mask, whitened, 0.0))
