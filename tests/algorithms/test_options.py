@@ -1,6 +1,7 @@
 """Settings that recipes share: penalties, the success reward, corrections, and who takes them."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -177,3 +178,15 @@ def test_the_mean_of_an_agent_is_over_tokens_or_turns():
     with pytest.raises(ConfigError, match="set aggregate to 'token' or 'turn'"):
         recipe("dr_mas", aggregate="trajectory")
     assert recipe("dr_mas", aggregate="trajectory", per_agent=False).aggregate.over == "trajectory"
+
+
+def test_the_documented_recipe_takes_common_options(tmp_path, monkeypatch):
+    page = Path(__file__).parents[2] / "docs" / "algorithms.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf8"), re.S)
+    code = "\n".join(block for block in blocks if "ClippedWeight" in block)
+    (tmp_path / "documented_options.py").write_text(code, encoding="utf8")
+    monkeypatch.syspath_prepend(tmp_path)
+    made = recipe("documented_options:recipe", cap=4.0, kl=0.1)
+    assert made.surrogate.cap == 4.0 and made.regularisers[0].coefficient == 0.1
+    assert settings("documented_options:recipe")["aggregate"] == "token"
+    check_recipe(made)
