@@ -43,7 +43,7 @@ class CreditBatch:
     rewards: Mapping[str, Floats]
     """[S] components of the turns' rewards by name; a component that a turn lacks is 0. `success`
     is always there: 1 in the last turn of a trajectory that solved its task."""
-    counted: Mapping[str, float]
+    reward_weights: Mapping[str, float]
     """Weight of each component in the reward; components that are not named have none."""
     mask: Bools
     """[N] True on the tokens that are trained. Masked tokens stay in the statistics of the
@@ -57,7 +57,7 @@ class CreditBatch:
     def reward(self) -> Floats:
         """[S] The weighted sum of the components that count."""
         total = np.zeros(len(self.turns))
-        for name, weight in self.counted.items():
+        for name, weight in self.reward_weights.items():
             total += weight * self.rewards.get(name, 0.0)
         return total
 
@@ -188,7 +188,7 @@ class CreditPart(Protocol):
 
 
 def credit_batch_of(
-    groups: Sequence[Group], counted: Mapping[str, float], precomputed: Streams | None = None
+    groups: Sequence[Group], reward_weights: Mapping[str, float], precomputed: Streams | None = None
 ) -> CreditBatch:
     """Build the batch of some groups, without the trajectories that have an `error`.
 
@@ -221,7 +221,7 @@ def credit_batch_of(
         index=np.array([k for n in sizes for k in range(n)], dtype=np.int64),
         length=length,
         rewards={**rewards, SUCCESS: np.array(last, dtype=np.float64)},
-        counted=dict(counted),
+        reward_weights=dict(reward_weights),
         mask=np.ones(int(length.sum()), dtype=np.bool_),
         precomputed=precomputed or {},
     )

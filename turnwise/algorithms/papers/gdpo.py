@@ -46,14 +46,14 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class PerComponent:
-    """The weighted sum of the advantages of each counted component."""
+    """The weighted sum of the advantages of each reward component."""
 
     one: PeerAdvantage = field(default_factory=PeerAdvantage)
     requirements = frozenset[str]()
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
         total = np.zeros(len(batch.turns))
-        for name, weight in batch.counted.items():
+        for name, weight in batch.reward_weights.items():
             total += weight * replace(self.one, value=Component(name)).per_turn(batch)
         return batch.write(advantage=batch.spread(total))
 

@@ -91,8 +91,8 @@ class MetaReward:
 
 def outcome(batch: CreditBatch) -> Floats:
     """Return [S] the return of the turn's trajectory without the meta-reasoning rewards."""
-    rest = replace(batch, counted={name: w for name, w in batch.counted.items() if name != "meta"})
-    return rest.returns[batch.owner]
+    rest = {name: weight for name, weight in batch.reward_weights.items() if name != "meta"}
+    return replace(batch, reward_weights=rest).returns[batch.owner]
 
 
 def meta(batch: CreditBatch) -> Floats:
