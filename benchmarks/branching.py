@@ -52,7 +52,8 @@ def replayed(env: object, played: Sequence[Trajectory]) -> int:
     """
     same = 0
     for t in (t for t in played if t.parent is not None and t.error is None):
-        observation, info = env.reset(seed=t.seed, options={"task": t.task, "split": t.split})  # type: ignore[attr-defined]
+        options = {"task": t.task, "split": t.split}
+        observation, info = env.reset(seed=t.seed, options=options)  # type: ignore[attr-defined]
         for turn in t.turns:
             assert (observation, info["state"]) == (turn.observation, turn.state), (
                 f"{t.uid} differs from its replay"
