@@ -140,11 +140,11 @@ def find(official: str) -> dict[str, Any]:
 
 def beside(official: str | None, count: int, steps: int) -> dict[str, Any]:
     """The original and ours over the same games with the same actions; both timed in this process."""
-    from turnwise.envs.alfworld.writing.save import save
+    from turnwise.envs.alfworld.writing.save import save_game
 
     with tempfile.TemporaryDirectory() as directory:
         if official is None:
-            paths = [str(save(game, directory)) for game in generate(count, 0)]
+            paths = [str(save_game(game, directory)) for game in generate(count, 0)]
         else:
             found = sorted(Path(official).rglob("game.tw-pddl"))
             paths = [str(path) for path in found[:: max(1, len(found) // count)][:count]]

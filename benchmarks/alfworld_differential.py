@@ -36,7 +36,7 @@ from turnwise.envs.alfworld import ALFWorldEnv, Game, generate  # noqa: E402
 from turnwise.envs.alfworld.engine import act, commands  # noqa: E402
 from turnwise.envs.alfworld.real import RealEngine  # noqa: E402
 from turnwise.envs.alfworld.state import NOTHING, State  # noqa: E402
-from turnwise.envs.alfworld.writing.save import content  # noqa: E402
+from turnwise.envs.alfworld.writing.save import game_content  # noqa: E402
 
 DIFFICULTIES = ("easy", "normal", "hard")
 ERRANDS = ("slice", "heat", "cool", "clean", "use", "examine object", "put")
@@ -257,7 +257,7 @@ def one_case(job: tuple[int, str, Any, argparse.Namespace]) -> tuple[str, Tally]
     if kind == "official file":
         return kind, play(game, what, number, asked.steps, asked.memoise)
     game = game.reworded("2.1.1" if kind.endswith("2.1.1") else "0.4")
-    written = content(game)
+    written = game_content(game)
     if kind.endswith("newest rules"):
         problem = (
             written["pddl_problem"]

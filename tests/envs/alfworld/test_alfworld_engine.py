@@ -19,9 +19,8 @@ from tests.envs.alfworld.official_games import (
     household,
 )
 from turnwise.envs.alfworld import Game
-from turnwise.envs.alfworld.engine import act, commands
+from turnwise.envs.alfworld.engine import act, commands, conditions
 from turnwise.envs.alfworld.expert import expert_plan
-from turnwise.envs.alfworld.goals import conditions
 from turnwise.envs.alfworld.state import State
 from turnwise.envs.alfworld.text import listed, opening
 

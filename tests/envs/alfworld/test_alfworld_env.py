@@ -16,7 +16,7 @@ import pytest
 import turnwise  # noqa: F401 (registers)
 from tests.envs.alfworld.official_games import GOALS, PUT_04, household
 from turnwise.envs.alfworld import ALFWorldEnv, Game, generate
-from turnwise.envs.alfworld.data import KEPT
+from turnwise.envs.alfworld.data import MAX_CACHED_GAMES
 from turnwise.envs.alfworld.expert import expert_plan
 from turnwise.envs.checks import check_turn_env
 from turnwise.envs.registry import make as make_env
@@ -274,7 +274,7 @@ def test_vectors_of_environments() -> None:
 @pytest.mark.slow
 def test_a_million_random_steps_leave_no_trace() -> None:
     env, rng = ALFWorldEnv(), random.Random(0)
-    tasks = env.tasks("train")[:KEPT]
+    tasks = env.tasks("train")[:MAX_CACHED_GAMES]
 
     def play(steps: int) -> None:
         for number in range(steps // 50):

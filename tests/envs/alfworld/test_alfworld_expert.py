@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from tests.envs.alfworld.official_games import GOALS, household
 from turnwise.envs.alfworld import Game, generate
-from turnwise.envs.alfworld.engine import act, commands
+from turnwise.envs.alfworld.engine import act, commands, conditions
 from turnwise.envs.alfworld.expert import expert_distance, expert_plan
-from turnwise.envs.alfworld.goals import conditions
 
 GAMES = [*(Game.of(household(kind)) for kind in GOALS), *generate(12, 4, difficulty="easy")]
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from tests.envs.alfworld.official_games import official_directory, unpacked
 from turnwise.envs.alfworld import ALFWorldEnv, Game, generate
+from turnwise.envs.alfworld.engine import conditions
 from turnwise.envs.alfworld.explorer import errand, next_command
-from turnwise.envs.alfworld.goals import TASK_TYPES, conditions
-from turnwise.envs.alfworld.memory import kind
-from turnwise.envs.alfworld.recollection import recall
+from turnwise.envs.alfworld.goals import TASK_TYPES
+from turnwise.envs.alfworld.memory import kind, replay_episode
 from turnwise.errors import ConfigError
 
 GAMES = {difficulty: generate(60, 5, difficulty=difficulty) for difficulty in ("easy", "normal")}
@@ -99,9 +99,9 @@ def test_what_it_has_not_seen_does_not_move_it(
 ) -> None:
     game, rng = GAMES["normal" if hard else "easy"][task], random.Random(seed)
     done: list[str] = []
-    now = recall(game, done)
+    now = replay_episode(game, done)
     for _ in range(turns):
-        action = next_command(now.memory, now.offered)
+        action = next_command(now.memory, now.admissible)
         seen_takes = {
             f"take {one} from {place}"
             for place, ones in now.memory.contents.items()
@@ -111,22 +111,22 @@ def test_what_it_has_not_seen_does_not_move_it(
             action = rng.choice(
                 sorted(
                     one
-                    for one in now.offered
+                    for one in now.admissible
                     if not one.startswith(("take", "use")) or one in seen_takes
                 )
             )
         if action is None or all(conditions(game, now.state)):
             break
         done.append(action)
-        now = recall(game, done, now)
+        now = replay_episode(game, done, now)
     unseen = [
         place
         for place, name in enumerate(game.receptacles)
         if not now.memory.inside(name) and name not in now.memory.looked
     ]
-    other = recall(shuffled(game, unseen, rng), done)
+    other = replay_episode(shuffled(game, unseen, rng), done)
     assert other.memory == now.memory
-    assert next_command(other.memory, other.offered) == next_command(now.memory, now.offered)
+    assert next_command(other.memory, other.admissible) == next_command(now.memory, now.admissible)
 
 
 def test_a_fork_a_snapshot_and_a_pickle_remember() -> None:
@@ -186,6 +186,6 @@ def test_where_it_knows_no_way_it_says_so() -> None:
 def test_it_searches_likely_places_first() -> None:
     games = [game for game in GAMES["normal"] if "desk" in map(kind, game.receptacles)]
     for game in games:
-        memory = replace(recall(game, ()).memory, task="put a pen in garbagecan.")
-        assert str(next_command(memory, recall(game, ()).offered)).startswith("go to desk")
+        memory = replace(replay_episode(game, ()).memory, task="put a pen in garbagecan.")
+        assert str(next_command(memory, replay_episode(game, ()).admissible)).startswith("go to desk")
     assert games

@@ -12,7 +12,7 @@ import pytest
 
 from tests.envs.alfworld.official_games import GOALS, PUT_04, household
 from turnwise.envs.alfworld import Game
-from turnwise.envs.alfworld.problem import read_problem, readable
+from turnwise.envs.alfworld.game_file import read_problem, readable
 from turnwise.errors import ConfigError, DataError
 
 

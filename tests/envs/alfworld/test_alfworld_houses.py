@@ -8,11 +8,12 @@ from itertools import combinations
 import pytest
 
 from turnwise.envs.alfworld import ALFWorldEnv, Game, generate
+from turnwise.envs.alfworld.data import SPLITS, UNSEEN
+from turnwise.envs.alfworld.engine import conditions
 from turnwise.envs.alfworld.expert import expert_plan
 from turnwise.envs.alfworld.furniture import FITS, LAMP_STANDS, ROOMS
-from turnwise.envs.alfworld.goals import LOOK, TASK_TYPES, TWO, conditions
-from turnwise.envs.alfworld.layouts import DIFFICULTIES, Difficulty, layout
-from turnwise.envs.alfworld.splits import SPLITS, UNSEEN
+from turnwise.envs.alfworld.goals import LOOK, TASK_TYPES, TWO
+from turnwise.envs.alfworld.layouts import DIFFICULTIES, HouseDifficulty, layout
 from turnwise.errors import ConfigError
 
 
@@ -71,7 +72,7 @@ def test_difficulty_is_how_much_there_is_and_how_much_is_to_be_done() -> None:
 
 
 def test_one_may_set_the_difficulty_oneself() -> None:
-    own = Difficulty(rooms=(2, 2), furniture=(0.0, 1.0), distractors=(0, 0), hidden=1.0)
+    own = HouseDifficulty(rooms=(2, 2), furniture=(0.0, 1.0), distractors=(0, 0), hidden=1.0)
     for game in generate(24, 0, difficulty=own):
         assert len(game.objects) == (2 if game.goal.kind in (LOOK, TWO) else 1)
         assert win(game) >= 5
@@ -80,7 +81,7 @@ def test_one_may_set_the_difficulty_oneself() -> None:
         == generate(6, 0, difficulty="hard")[5].digest
     )
     with pytest.raises(ConfigError, match="too little choice"):
-        generate(60, 0, difficulty=Difficulty((1, 1), (0.0, 0.0), (0, 0), 0.0), split=UNSEEN)
+        generate(60, 0, difficulty=HouseDifficulty((1, 1), (0.0, 0.0), (0, 0), 0.0), split=UNSEEN)
 
 
 @pytest.mark.parametrize("difficulty", DIFFICULTIES)

@@ -8,14 +8,13 @@ import pytest
 
 from tests.envs.alfworld.official_games import household
 from turnwise.envs.alfworld import Game
-from turnwise.envs.alfworld.memory import Memory, kind
-from turnwise.envs.alfworld.recollection import recall
+from turnwise.envs.alfworld.memory import Memory, kind, replay_episode
 
 GAME = Game.of(household())
 
 
 def seen(*actions: str, game: Game = GAME) -> Memory:
-    return recall(game, actions).memory
+    return replay_episode(game, actions).memory
 
 
 def test_the_opening_tells_the_furniture_and_the_task() -> None:

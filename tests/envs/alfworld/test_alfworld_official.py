@@ -20,10 +20,9 @@ import pytest
 
 from tests.envs.alfworld.official_games import GOALS, household, official_directory, unpacked
 from turnwise.envs.alfworld import ALFWorldEnv
-from turnwise.envs.alfworld import index as indexing
-from turnwise.envs.alfworld.data import KEPT
-from turnwise.envs.alfworld.official import official
-from turnwise.envs.alfworld.splits import HELD_OUT, SPLITS
+from turnwise.envs.alfworld import official as indexing
+from turnwise.envs.alfworld.data import HELD_OUT_TYPES, MAX_CACHED_GAMES, SPLITS
+from turnwise.envs.alfworld.official import official_games
 from turnwise.envs.checks import check_turn_env
 from turnwise.errors import ConfigError, DataError, TaskError
 
@@ -94,7 +93,9 @@ def test_types_of_task_are_held_out(download: Path) -> None:
         split: {task.split("/")[1].partition("-")[0] for task in env.tasks(split)}
         for split in env.splits
     }
-    assert kinds == {split: set(GOALS) - HELD_OUT for split in SPLITS} | {"unseen_types": HELD_OUT}
+    assert kinds == {split: set(GOALS) - HELD_OUT_TYPES for split in SPLITS} | {
+        "unseen_types": HELD_OUT_TYPES
+    }
     assert all(task.startswith("valid_unseen/") for task in env.tasks("unseen_types"))
     with pytest.raises(TaskError, match="no ALFWorld task"):
         env.reset(options={"task": "train/pick_two_obj_and_place-Apple-None-Desk-1/trial_train"})
@@ -173,16 +174,16 @@ def test_the_index_is_kept_and_used(
     download: Path, caches: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = download / "json_2.1.1"
-    first = indexing.index(root)
+    first = indexing.index_games(root)
     assert len(first.names) == 18 and len(list(caches.iterdir())) == 1
-    monkeypatch.setattr(indexing, "_read", None)
-    assert indexing.index(root) == first, "nothing was read again"
+    monkeypatch.setattr(indexing, "_read_games", None)
+    assert indexing.index_games(root) == first, "nothing was read again"
 
 
 @pytest.mark.parametrize("change", ["another", "gone", "changed"])
 def test_a_change_is_noticed(change: str, download: Path) -> None:
     root = download / "json_2.1.1"
-    before = indexing.index(root)
+    before = indexing.index_games(root)
     path = root / before.names[0] / FILE
     if change == "another":
         add(root, "train", "pick_and_place_simple-Apple-None-Desk-1", "trial_2", household())
@@ -194,7 +195,7 @@ def test_a_change_is_noticed(change: str, download: Path) -> None:
             path.read_text(encoding="utf8").replace("apple.", "lemon."), encoding="utf8"
         )
         os.utime(path, ns=(later, later))
-    after = indexing.index(root)
+    after = indexing.index_games(root)
     assert len(after.names) - len(before.names) == {"another": 1, "gone": -1, "changed": 0}[change]
     assert after.content != before.content, "the data hash follows what the games say"
 
@@ -208,10 +209,10 @@ def test_a_copy_elsewhere_is_the_same_data(download: Path, tmp_path: Path) -> No
 
 def test_a_spoilt_index_is_made_again(download: Path, caches: Path) -> None:
     root = download / "json_2.1.1"
-    first = indexing.index(root)
+    first = indexing.index_games(root)
     for spoilt in ("{", "[]", '{"names": 3}'):
         next(caches.iterdir()).write_text(spoilt, encoding="utf8")
-        assert indexing.index(root) == first
+        assert indexing.index_games(root) == first
 
 
 def test_where_nothing_can_be_kept_it_says_so_once(
@@ -220,14 +221,14 @@ def test_where_nothing_can_be_kept_it_says_so_once(
     (tmp_path / "file").write_text("", encoding="utf8")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.warns(UserWarning, match="cannot be kept"):
-        first = indexing.index(download / "json_2.1.1")
+        first = indexing.index_games(download / "json_2.1.1")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert indexing.index(download / "json_2.1.1") == first
+        assert indexing.index_games(download / "json_2.1.1") == first
 
 
 def test_games_that_nobody_plays_are_let_go(tmp_path: Path) -> None:
-    for number in range(KEPT + 40):
+    for number in range(MAX_CACHED_GAMES + 40):
         add(
             tmp_path / "many",
             "train",
@@ -235,12 +236,15 @@ def test_games_that_nobody_plays_are_let_go(tmp_path: Path) -> None:
             f"trial_{number:03d}",
             household(),
         )
-    env, games = ALFWorldEnv(data=tmp_path / "many"), official(tmp_path / "many", "official", None)
+    env, games = (
+        ALFWorldEnv(data=tmp_path / "many"),
+        official_games(tmp_path / "many", "official", None),
+    )
     env.reset(options={"task": 0})
     other = ALFWorldEnv(data=tmp_path / "many")
-    for number in range(1, KEPT + 40):
+    for number in range(1, MAX_CACHED_GAMES + 40):
         other.reset(options={"task": number})
-    assert len(games._kept) == KEPT and len(games._used) == KEPT + 1
+    assert len(games._recent) == MAX_CACHED_GAMES and len(games._in_use) == MAX_CACHED_GAMES + 1
     assert env.fork()._game is env._game, "a game in play is shared, though it is not kept"
 
 

@@ -20,9 +20,9 @@ pytest.importorskip(
 
 from tests.envs.alfworld.official_games import official_directory, unpacked
 from turnwise.envs.alfworld import ALFWorldEnv, Game, generate
+from turnwise.envs.alfworld.game_file import WORDINGS
 from turnwise.envs.alfworld.houses import TASK_TYPES
 from turnwise.envs.alfworld.real import RealALFWorldEnv
-from turnwise.envs.alfworld.wording import WORDINGS
 from turnwise.envs.checks import check_turn_env
 
 ROOT = Path(__file__).parents[3]
