@@ -17,10 +17,10 @@ import pytest
 
 from turnwise.envs.base import fork
 from turnwise.envs.checks import check_turn_env
-from turnwise.envs.textworld import TextWorldEnv, interpreter, story
+from turnwise.envs.textworld import TextWorldEnv, stories, zmachine
 from turnwise.envs.textworld.env import OVER
+from turnwise.envs.textworld.making import game_of
 from turnwise.envs.textworld.text import REFUSED
-from turnwise.envs.textworld.waiting import game_of
 from turnwise.errors import ConfigError, TaskError
 
 textworld = pytest.importorskip(
@@ -246,15 +246,15 @@ def test_close_releases_and_can_be_opened_again() -> None:
 def test_an_episode_that_closes_leaves_the_others_their_games(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(story, "_players", WeakSet())
+    monkeypatch.setattr(stories, "_players", WeakSet())
     one, other = env_of(), env_of()
     for env in (one, other):
         env.reset(options={"task": "train-0"})
     one.close()
-    assert interpreter._live and story._story.cache_info().currsize
+    assert zmachine._live and stories._story.cache_info().currsize
     other.step("look")
     other.close()
-    assert not interpreter._live and not story._story.cache_info().currsize
+    assert not zmachine._live and not stories._story.cache_info().currsize
 
 
 @pytest.mark.skipif(

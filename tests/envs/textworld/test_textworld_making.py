@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from turnwise.envs.textworld import TextWorldEnv, cache, workers
+from turnwise.envs.textworld import TextWorldEnv, cache, making
 from turnwise.envs.textworld.games import GameSpec
 from turnwise.envs.textworld.maker import answer, request
 from turnwise.envs.textworld.package import versions
@@ -58,7 +58,7 @@ def test_games_of_a_split_are_of_its_content_and_are_made_once(tmp_path: Path) -
     env = TextWorldEnv("treasure", cache=tmp_path, games={"train": 3, "dev": 2, "test": 2})
     assert env.prepare() == 7
     assert env.prepare() == 0
-    found = [cache.record(path.parent) for path in tmp_path.rglob(cache.RECORD)]
+    found = [cache.load_record(path.parent) for path in tmp_path.rglob(cache.RECORD)]
     assert len(found) == 7
     assert len({made.content for made in found}) == 7
     assert all(made.settings == env.settings.key() and made.attempts >= 1 for made in found)
@@ -68,8 +68,8 @@ def test_games_of_a_split_are_of_its_content_and_are_made_once(tmp_path: Path) -
 def test_a_request_is_answered_in_a_line(tmp_path: Path) -> None:
     spec = GameSpec(game_settings("treasure", settings={"level": 1}), "train", 0, 0)
     home = Path(answer(request(spec, tmp_path))["home"])
-    assert cache.present(home)
-    assert home == cache.place(tmp_path, spec, versions())
+    assert cache.is_cached(home)
+    assert home == cache.game_directory(tmp_path, spec, versions())
     assert json.loads((home / cache.RECORD).read_text())["task"] == "train-0"
     assert not list(home.glob("*.ni"))
 
@@ -94,7 +94,7 @@ def test_what_cannot_be_made_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_maker_that_ended_is_a_sentence(tmp_path: Path) -> None:
-    maker = workers.Maker()
+    maker = making.Maker()
     maker.process.kill()
     maker.process.wait()
     with pytest.raises(DataError, match="ended"):
@@ -118,8 +118,8 @@ def test_ctrl_c_leaves_a_cache_that_can_be_used(tmp_path: Path) -> None:
     _, said = process.communicate(timeout=120)
     assert "KeyboardInterrupt" in said
     made = [path.parent for path in tmp_path.rglob(cache.RECORD)]
-    assert len(made) >= 2 and all(cache.present(home) for home in made)
-    tasks = {cache.record(home).task for home in made if "-train-" in home.name}
+    assert len(made) >= 2 and all(cache.is_cached(home) for home in made)
+    tasks = {cache.load_record(home).task for home in made if "-train-" in home.name}
     env = TextWorldEnv("treasure", cache=tmp_path)
     for task in tasks:
         assert env.reset(options={"task": task})[1]["task"] == task
