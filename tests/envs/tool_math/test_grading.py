@@ -11,9 +11,15 @@ import pytest
 
 from tests.envs.tool_math import math_files
 from turnwise.envs.tool_math import grade, grading_pool
-from turnwise.envs.tool_math.grading import LENGTH_CAP, Grade, _decide, graded, reference_answer
+from turnwise.envs.tool_math.answers import latex
+from turnwise.envs.tool_math.grading import (
+    MAX_ANSWER_CHARS,
+    Grade,
+    _decide,
+    graded,
+    reference_answer,
+)
 from turnwise.envs.tool_math.grading_pool import GraderError, shared_pool
-from turnwise.envs.tool_math.spelling import latex
 
 needs_math = pytest.mark.skipif(
     importlib.util.find_spec("math_verify") is None, reason="math-verify is not installed: [math]"
@@ -132,9 +138,9 @@ def test_what_text_gives_an_answer() -> None:
 
 
 def test_long_and_deep_answers_are_wrong_unread() -> None:
-    assert graded("5", "\\boxed{" + "1+" * LENGTH_CAP + "1}").status == "too_long"
+    assert graded("5", "\\boxed{" + "1+" * MAX_ANSWER_CHARS + "1}").status == "too_long"
     assert graded("5", "\\boxed{" + "(" * 60 + "5" + ")" * 60 + "}").status == "too_long"
-    gold = "+".join(["x"] * LENGTH_CAP)
+    gold = "+".join(["x"] * MAX_ANSWER_CHARS)
     assert graded(gold, f"\\boxed{{{gold}}}").correct, (
         "a gold that is long may be answered at length"
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from turnwise.envs.tool_math.grading_pool import GraderError, GradingPool, Limits, _Worker
+from turnwise.envs.tool_math.grading_pool import ComparisonLimits, GraderError, GradingPool, _Worker
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("math_verify") is None, reason="math-verify is not installed: [math]"
@@ -28,7 +28,7 @@ def pool() -> Iterator[GradingPool]:
     """One worker with little processor time, so that an attack costs little; a real answer takes a
     tenth of it.
     """
-    made = GradingPool(size=1, limits=Limits(cpu_seconds=0.7, wall_seconds=120.0))
+    made = GradingPool(size=1, limits=ComparisonLimits(cpu_seconds=0.7, wall_seconds=120.0))
     yield made
     made.close()
 
@@ -100,7 +100,7 @@ def test_workers_that_die_on_everything_are_an_error(
 
 
 def test_a_worker_that_stalls_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = GradingPool(size=1, limits=Limits(cpu_seconds=60.0, wall_seconds=0.5))
+    pool = GradingPool(size=1, limits=ComparisonLimits(cpu_seconds=60.0, wall_seconds=0.5))
     try:
         worker = pool._start()
         os.kill(worker.process.pid, signal.SIGSTOP)

@@ -15,9 +15,9 @@ from turnwise.agents.driver import episodes_for, play
 from turnwise.agents.scripted import ExpertAgent, ReplayAgent
 from turnwise.envs.checks import check_turn_env
 from turnwise.envs.tool_math.env import ToolMathEnv
-from turnwise.envs.tool_math.fences import fenced
-from turnwise.envs.tool_math.interpreter import Pool
+from turnwise.envs.tool_math.interpreter import SandboxPool
 from turnwise.envs.tool_math.problems import Problem
+from turnwise.envs.tool_math.turns import fenced
 from turnwise.errors import ConfigError, TaskError
 from turnwise.sandbox.contract import SandboxError, Spec
 
@@ -297,7 +297,7 @@ def test_episodes_at_the_same_time_share_no_sandbox() -> None:
     for other in (env, fork, *others):
         other.close()
     assert len(PretendSandbox.opened) == 3 and not PretendSandbox.episodes()
-    pool = Pool(lambda: PretendSandbox(Spec()), "", keep=1)
+    pool = SandboxPool(lambda: PretendSandbox(Spec()), "", keep=1)
     origins = [pool.take()[1] for _ in range(3)]
     before = len(PretendSandbox.opened)
     for origin in origins:

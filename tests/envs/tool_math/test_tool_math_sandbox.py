@@ -17,8 +17,8 @@ from turnwise.agents.scripted import ExpertAgent, RandomAgent
 from turnwise.envs.checks import check_turn_env
 from turnwise.envs.registry import make
 from turnwise.envs.tool_math.env import ToolMathEnv
-from turnwise.envs.tool_math.fences import fenced
 from turnwise.envs.tool_math.problems import Problem
+from turnwise.envs.tool_math.turns import fenced
 from turnwise.sandbox import Limits, SandboxError, Spec, open_sandbox
 
 PROBLEM = Problem("sum", "What is 1 + 2?", "3", 1, "sum", "print(1 + 2)")

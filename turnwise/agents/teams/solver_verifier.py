@@ -16,9 +16,8 @@ from turnwise.agents.teams.orchestration import Move, Said, Table
 from turnwise.agents.teams.role_prompt import Plain, RolePrompt, Tagged
 from turnwise.agents.teams.team import Team
 from turnwise.envs.prompt import Action, Prompt, Step
-from turnwise.envs.tool_math.fences import first_code
 from turnwise.envs.tool_math.prompts import ToolMathAct, ToolMathReact, output_of
-from turnwise.envs.tool_math.turns import read_turn
+from turnwise.envs.tool_math.turns import first_code, read_turn
 from turnwise.errors import ConfigError
 
 SOLVER, VERIFIER = "solver", "verifier"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.envs.tool_math.output import clip, shown
+from turnwise.envs.tool_math.turns import call_output, clip
 from turnwise.sandbox.contract import Result
 
 TRACEBACK = 'Traceback (most recent call last):\n  File "<cell>", line 1, in <module>\nZeroDivisionError: division by zero\n'
@@ -27,22 +27,22 @@ def test_head_and_tail_are_kept(text: str, limit: int) -> None:
 
 
 def test_output_and_the_last_line_of_a_traceback() -> None:
-    assert shown(Result("7\n", "", None), 512, 5, True).text == "7"
-    seen = shown(Result("7\n", TRACEBACK, None, "exception"), 512, 5, True)
+    assert call_output(Result("7\n", "", None), 512, 5, True).text == "7"
+    seen = call_output(Result("7\n", TRACEBACK, None, "exception"), 512, 5, True)
     assert seen.text == "7\nZeroDivisionError: division by zero" and not seen.clipped
     assert (
-        shown(Result("", "E: " + "x" * 900, None, "exception"), 512, 5, True).text
+        call_output(Result("", "E: " + "x" * 900, None, "exception"), 512, 5, True).text
         == "E: " + "x" * 197
     )
-    assert shown(Result("", "", None, "exception"), 512, 5, True).text == "Exception"
+    assert call_output(Result("", "", None, "exception"), 512, 5, True).text == "Exception"
 
 
 def test_a_warning_does_not_hide_the_result() -> None:
-    assert shown(Result("7\n", "RuntimeWarning: overflow\n", None), 512, 5, True).text == "7"
+    assert call_output(Result("7\n", "RuntimeWarning: overflow\n", None), 512, 5, True).text == "7"
 
 
 def test_what_the_sandbox_dropped_counts_as_clipped() -> None:
-    assert shown(Result("7\n", "", None, truncated=True), 512, 5, True).clipped
+    assert call_output(Result("7\n", "", None, truncated=True), 512, 5, True).clipped
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,6 @@ def test_what_the_sandbox_dropped_counts_as_clipped() -> None:
     ],
 )
 def test_how_an_interpreter_was_lost_is_said(error: str, said: str) -> None:
-    kept = shown(Result("so far", "", None, error), 512, 2.5, True).text  # type: ignore[arg-type]
+    kept = call_output(Result("so far", "", None, error), 512, 2.5, True).text  # type: ignore[arg-type]
     assert kept.startswith("so far\n") and said in kept and kept.endswith("variables are lost")
-    assert not shown(Result("", "", None, error), 512, 2.5, False).text.endswith("lost")  # type: ignore[arg-type]
+    assert not call_output(Result("", "", None, error), 512, 2.5, False).text.endswith("lost")  # type: ignore[arg-type]

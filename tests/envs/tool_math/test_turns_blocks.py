@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.envs.tool_math.fences import blocks, fenced, first_code
+from turnwise.envs.tool_math.turns import blocks, fenced, first_code
 
 
 @pytest.mark.parametrize("language", ["python", "py", "python3", "Python", "PYTHON3", ""])
