@@ -1,6 +1,4 @@
-"""The rules and the text, oddities included, on an invented household (what the original does was
-recorded on real ones).
-"""
+"""Rules and text, oddities included, on an invented household (recordings are of real ones)."""
 
 from __future__ import annotations
 
@@ -42,7 +40,8 @@ def after(actions: Sequence[str], game: Game = GAME) -> set[str]:
 
 def test_the_opening_lists_the_room_and_the_task() -> None:
     assert opening(GAME) == (
-        f"-= Welcome to TextWorld, ALFRED! =-\n\nYou are in the middle of a room. Looking quickly around you, you see {ROOM}."
+        "-= Welcome to TextWorld, ALFRED! =-\n\nYou are in the middle of a room. Looking quickly "
+        f"around you, you see {ROOM}."
         "\n\nYour task is to: pick_and_place_simple of an apple."
     )
 
@@ -247,11 +246,13 @@ def test_what_is_open_at_the_start(one: str) -> None:
 def test_packing_tells_states_apart() -> None:
     empty = State(0, -1, ((), (), ()), ((), ()))
     others = [
-        empty, empty._replace(location=1), empty._replace(held=0), empty._replace(contents=((0,), (), ())),
+        empty, empty._replace(location=1), empty._replace(held=0),
+        empty._replace(contents=((0,), (), ())),
         empty._replace(contents=((), (0,), ())), empty._replace(contents=((0, 1), (), ())),
         empty._replace(contents=((0,), (1,), ())),
-        empty._replace(lying=((0,), ())), empty._replace(lying=((), (0,))), empty._replace(removed=((0, 1),)),
-        empty._replace(removed=((0, 1), (1, 0))), *(empty._replace(**{mask: 1}) for mask in State._fields[5:]),
+        empty._replace(lying=((0,), ())), empty._replace(lying=((), (0,))),
+        empty._replace(removed=((0, 1),)), empty._replace(removed=((0, 1), (1, 0))),
+        *(empty._replace(**{mask: 1}) for mask in State._fields[5:]),
     ]  # fmt: skip
     assert len({state.packed() for state in others}) == len(others) == 17
     assert empty.packed() == State(0, -1, ((), (), ()), ((), ())).packed()

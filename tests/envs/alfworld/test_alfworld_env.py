@@ -1,4 +1,4 @@
-"""The household as an environment: the contract, what info carries, tasks, pickles."""
+"""The environment: contract, info, tasks, pickles."""
 
 from __future__ import annotations
 
@@ -201,8 +201,8 @@ def test_in_a_dead_end_there_is_no_distance() -> None:
 def test_the_contract_in_every_mode(difficulty: str, expert: str) -> None:
     def make() -> ALFWorldEnv:
         return ALFWorldEnv(
-            difficulty=difficulty, expert=expert, wording="2.1.1", split_rule="types", games_seed=3, train_games=60, valid_games=12,
-            expert_distance=True,
+            difficulty=difficulty, expert=expert, wording="2.1.1", split_rule="types",
+            games_seed=3, train_games=60, valid_games=12, expert_distance=True,
         )  # fmt: skip
 
     check_turn_env(make, tasks=2, turns=8, resets=200)

@@ -1,4 +1,4 @@
-"""The expert that knows only what was seen: it does the tasks, and nothing unseen moves it."""
+"""The partial expert: it solves tasks, and nothing unseen changes its commands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GAMES = {difficulty: generate(60, 5, difficulty=difficulty) for difficulty in ("
 
 
 def finish(env: ALFWorldEnv, turns: int) -> int | None:
-    """How many turns the environment's expert needs from here; None where it does not arrive."""
+    """Return the turns that the environment's expert needs from here; None if it fails."""
     for turn in range(turns):
         action = env.expert_action()
         if action is None:
@@ -71,7 +71,7 @@ def test_it_goes_on_from_anywhere(task: int, seed: int, noise: int) -> None:
 
 
 def shuffled(game: Game, unseen: list[int], rng: random.Random) -> Game:
-    """The same house with what is in some receptacles dealt out among them otherwise."""
+    """Return the same house with the contents of some receptacles exchanged."""
     spots = dict(game.tour)
     contents = list(game.start.contents)
     dealt = [contents[place] for place in unseen]
@@ -147,7 +147,7 @@ def test_a_fork_a_snapshot_and_a_pickle_remember() -> None:
 
 
 def test_it_wants_to_know_less_than_the_full_expert() -> None:
-    """It opens and looks where the other goes straight."""
+    """It opens and looks, while the full expert goes straight to the goal."""
     turns = {}
     for expert in ("full", "partial"):
         env = ALFWorldEnv(GAMES["normal"], expert=expert)
@@ -187,5 +187,6 @@ def test_it_searches_likely_places_first() -> None:
     games = [game for game in GAMES["normal"] if "desk" in map(kind, game.receptacles)]
     for game in games:
         memory = replace(replay_episode(game, ()).memory, task="put a pen in garbagecan.")
-        assert str(next_command(memory, replay_episode(game, ()).admissible)).startswith("go to desk")
+        command = next_command(memory, replay_episode(game, ()).admissible)
+        assert str(command).startswith("go to desk")
     assert games

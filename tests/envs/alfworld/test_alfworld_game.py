@@ -1,4 +1,4 @@
-"""Reading game files: what they say, and one clear sentence where they cannot be played."""
+"""Reading game files, and clear errors for those that cannot be played."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Generated households: of every kind, always the same, never solved at the start, always solvable."""
+"""Generated households: every kind, reproducible, never solved at the start, always solvable."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from turnwise.errors import ConfigError
 
 
 def win(game: Game) -> int:
-    """Commands the expert needs; fails where it does not win."""
+    """Return the number of commands of the expert; fail if it does not win."""
     env = ALFWorldEnv([game])
     _, info = env.reset(options={"task": 0})
     count = 0

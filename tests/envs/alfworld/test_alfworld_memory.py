@@ -1,4 +1,4 @@
-"""What a player has seen: every answer of the game, read."""
+"""The partial expert's memory: every kind of answer is read."""
 
 from __future__ import annotations
 

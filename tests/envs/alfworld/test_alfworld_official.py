@@ -1,6 +1,4 @@
-"""The official download as data: what is collected, how it is divided, what is remembered, what is
-said where it is not there.
-"""
+"""The official download: games collected, splits, the saved index, errors."""
 
 from __future__ import annotations
 
@@ -167,7 +165,7 @@ def test_the_wording_is_of_the_games_or_asked_for(download: Path) -> None:
 
 
 # What is remembered
-# ---------------------------------------------------------------------------------------------------
+# ------------------
 
 
 def test_the_index_is_kept_and_used(
@@ -258,11 +256,11 @@ def test_a_pickle_holds_no_games(download: Path) -> None:
 
 
 # What is said where it is not there
-# -----------------------------------------------------------------------------------
+# ----------------------------------
 
 
 def wrong(kind: str, root: Path) -> Path:
-    """A directory that is not what is needed."""
+    """Make a directory that is wrong in one way."""
     task = root / "json_2.1.1" / "train" / "pick_and_place_simple-Apple-None-Desk-1" / "trial_T"
     if kind == "a file":
         root.write_text("", encoding="utf8")
@@ -287,10 +285,16 @@ def wrong(kind: str, root: Path) -> Path:
 
 
 WRONG = {
-    "missing": "no directory", "a file": "no directory", "nothing in it": "has no ALFWorld games", "seq2seq": "seq2seq",
-    "json only": "traj_data.json and no game.tw-pddl: unpack json_2.1.2_tw-pddl.zip", "empty": "has no game.tw-pddl",
-    "pddl only": "initial_state.pddl and no game.tw-pddl", "unsolvable": "flagged as unsolvable", "cut off": "cut off",
-}  # fmt: skip
+    "missing": "no directory",
+    "a file": "no directory",
+    "nothing in it": "has no ALFWorld games",
+    "seq2seq": "seq2seq",
+    "json only": "traj_data.json and no game.tw-pddl: unpack json_2.1.2_tw-pddl.zip",
+    "empty": "has no game.tw-pddl",
+    "pddl only": "initial_state.pddl and no game.tw-pddl",
+    "unsolvable": "flagged as unsolvable",
+    "cut off": "cut off",
+}
 
 
 @pytest.mark.parametrize("kind", WRONG)
@@ -317,7 +321,7 @@ def test_a_malformed_game_is_named_when_it_is_played(download: Path) -> None:
 
 
 # The download itself
-# --------------------------------------------------------------------------------------------------
+# -------------------
 
 
 @pytest.mark.slow
@@ -333,9 +337,13 @@ def test_the_official_games() -> None:
             for split in env.splits
         }
         assert counts["train"] == {
-            "pick_and_place_simple": 790, "look_at_obj_in_light": 308, "pick_clean_then_place_in_recep": 650,
-            "pick_heat_then_place_in_recep": 459, "pick_cool_then_place_in_recep": 533, "pick_two_obj_and_place": 813,
-        }  # fmt: skip
+            "pick_and_place_simple": 790,
+            "look_at_obj_in_light": 308,
+            "pick_clean_then_place_in_recep": 650,
+            "pick_heat_then_place_in_recep": 459,
+            "pick_cool_then_place_in_recep": 533,
+            "pick_two_obj_and_place": 813,
+        }
         assert sum(counts["valid_seen"].values()) == 140
         check_turn_env(lambda: ALFWorldEnv(data=root), tasks=10, turns=12, resets=1000)
         check_turn_env(

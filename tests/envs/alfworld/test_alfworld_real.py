@@ -1,6 +1,4 @@
-"""The environment over the original engine, with a stand-in for the engine: what is taken from it,
-forks, pickles, errors.
-"""
+"""The environment over a stand-in for the original engine: outcomes, forks, pickles, errors."""
 
 from __future__ import annotations
 
@@ -22,9 +20,7 @@ from turnwise.errors import ConfigError, EngineError
 
 
 class StandIn:
-    """Behaves like `alfworld`'s wrapper about `PddlEnv`: plays natively, and says in `loaded` what
-    it was given.
-    """
+    """Behaves like `alfworld`'s wrapper of `PddlEnv`: plays natively, and records loads."""
 
     made = 0
     loaded: Any = None
@@ -174,6 +170,9 @@ def test_without_the_packages_one_sentence_says_what_to_install(
 def test_nothing_of_the_original_is_imported_before_it_is_asked_for() -> None:
     import subprocess
 
-    code = "import sys, turnwise.envs.alfworld.real; print({'textworld', 'alfworld', 'fast_downward'} & set(sys.modules))"
+    code = (
+        "import sys, turnwise.envs.alfworld.real; "
+        "print({'textworld', 'alfworld', 'fast_downward'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -1,6 +1,4 @@
-"""Games written in the official layout: the same game comes back, and what is written hangs
-together.
-"""
+"""Games written in the official layout: they read back as the same, and files are consistent."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The environment over the real package: its contract, and the same text as TextWorld's own
-environment.
-"""
+"""The environment over the real package: contract, and the text of TextWorld's own environment."""
 
 from __future__ import annotations
 
@@ -40,7 +38,7 @@ def env_of(preset: str = "coin", **settings: Any) -> TextWorldEnv:
 
 
 def win(env: TextWorldEnv, task: str = "train-0") -> tuple[list[float], dict[str, Any]]:
-    """Rewards and last info of the expert's episode."""
+    """Return rewards and last info of the expert's episode."""
     _, info = env.reset(options={"task": task})
     rewards = []
     while True:
@@ -80,9 +78,7 @@ def test_rewards() -> None:
 
 @pytest.mark.parametrize("preset", ["coin", "simple"])
 def test_same_text_as_textworld_itself(preset: str) -> None:
-    """Random, expert and meaningless commands, side by side: text, admissible commands, score and
-    end.
-    """
+    """Random, expert and garbage commands: text, admissible commands, score and end are equal."""
     ours = env_of(preset, observation="raw", reward="raw")
     rng = random.Random(preset)
     for episode in range(6):
@@ -213,7 +209,7 @@ def test_a_snapshot_is_small_and_opens_elsewhere() -> None:
 
 
 def test_games_can_be_loaded_and_played_in_many_threads() -> None:
-    """As the rollout driver does with environments that block."""
+    """The rollout driver plays blocking environments in threads."""
     env = env_of("treasure")
     env.prepare("train")
     env.close()

@@ -1,4 +1,4 @@
-"""Which games there are, without the textworld package."""
+"""Tasks, seeds and splits, without the textworld package."""
 
 from __future__ import annotations
 

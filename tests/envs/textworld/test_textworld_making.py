@@ -1,4 +1,4 @@
-"""Games are the same wherever, whenever and however many at a time they are made."""
+"""Games are the same in every process, at any time and in parallel."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ while env.expert_action():
 
 
 def played(preset: str, root: Path, hash_seed: str) -> str:
-    """The transcript of the expert in a new process with this hash seed, which makes the game
-    itself.
-    """
+    """Return the expert's transcript in a new process with this hash seed and an empty cache."""
     command = [sys.executable, "-c", PLAY, preset, str(root)]
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
     return subprocess.run(
@@ -107,7 +105,8 @@ def test_ctrl_c_leaves_a_cache_that_can_be_used(tmp_path: Path) -> None:
     # A shell that runs the tests in the background has them ignore the signal, and children inherit
     # that.
     code = "import sys, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    code += "from turnwise.envs.textworld import TextWorldEnv; TextWorldEnv('treasure', cache=sys.argv[1], prepare=True)"
+    code += "from turnwise.envs.textworld import TextWorldEnv; "
+    code += "TextWorldEnv('treasure', cache=sys.argv[1], prepare=True)"
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE, text=True
     )

@@ -1,4 +1,4 @@
-"""What the interpreter prints, taken apart; without the textworld package."""
+"""Parsing of the interpreter's output, without the textworld package."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from turnwise.envs.textworld.text import command_of, read, refused, tidy
 
 STATUS = ">" + " " * 60 + "-= Studio =-0/3"
 TAKEN = (
-    "\n[removing the key from the mantle]\n[(1) taking the key]\nYou take the key.\n[(1) taking the key - succeeded]\n\n"
-    "[removing the key from the mantle - succeeded]\n\n<score>\n2\n</score><moves>\n7\n</moves>\n"
-    + STATUS
+    "\n[removing the key from the mantle]\n[(1) taking the key]\nYou take the key.\n[(1) taking "
+    "the key - succeeded]\n\n[removing the key from the mantle - succeeded]\n\n<score>\n2\n"
+    "</score><moves>\n7\n</moves>\n" + STATUS
 )
 
 
@@ -27,8 +27,8 @@ def test_events_score_and_text_are_told_apart() -> None:
 
 def test_what_fails_is_no_event() -> None:
     answer = read(
-        "\n[going east]\nYou can't go that way.\n[going east - failed the can't go that way rule]\n\n<score>\n0\n</score>\n"
-        + STATUS
+        "\n[going east]\nYou can't go that way.\n[going east - failed the can't go that way "
+        "rule]\n\n<score>\n0\n</score>\n" + STATUS
     )
     assert answer.events == ()
     assert tidy(answer.raw) == "You can't go that way."
@@ -55,7 +55,8 @@ def test_the_end_is_seen_and_its_menu_left_out(line: str, won: bool, lost: bool)
 
 
 def test_the_title_is_left_out_and_indents_are_kept() -> None:
-    title = "\n\n\n      ________  ________ \n     |        \\|        \\\n      \\$$$$$$$$| $$$$$$$$>\n \n"
+    title = "\n\n\n      ________  ________ \n     |        \\|        \\\n"
+    title += "      \\$$$$$$$$| $$$$$$$$>\n \n"
     assert (
         tidy(f"{title}Welcome!\n\n\n\nRecipe\n  one egg\n\n{STATUS}")
         == "Welcome!\n\nRecipe\n  one egg"

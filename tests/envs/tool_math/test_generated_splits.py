@@ -1,6 +1,4 @@
-"""Generated splits as an environment asks for them: every default is there, whatever small families
-run out of.
-"""
+"""Generated splits of an environment: default sizes are reached although small families run out."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-r"""Answers against references. The traps of math-verify that the grader is built around are one
-test each (`TRAPS`).
-"""
+r"""Answers against references. Each trap of math-verify that is avoided is a test (`TRAPS`)."""
 
 from __future__ import annotations
 
@@ -204,7 +202,7 @@ def test_grading_works_in_threads() -> None:
 
 
 # Official golds
-# ---------------------------------------------------------------------------------------------------------
+# --------------
 
 
 def test_gsm8k_golds_against_themselves_and_their_solutions() -> None:

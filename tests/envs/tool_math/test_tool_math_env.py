@@ -1,6 +1,4 @@
-"""The environment around a pretended sandbox: turns, tags, grading, snapshots, and what becomes of
-interpreters.
-"""
+"""The environment around a pretended sandbox: turns, tags, grading, snapshots, interpreters."""
 
 from __future__ import annotations
 

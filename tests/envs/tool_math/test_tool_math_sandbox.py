@@ -1,4 +1,4 @@
-"""The environment in a real sandbox: what was only pretended elsewhere, and many episodes at once."""
+"""The environment in a real sandbox, and many episodes at once."""
 
 from __future__ import annotations
 
@@ -75,7 +75,10 @@ def test_blocks_share_files_only_where_they_share_an_interpreter(stateful: bool)
     env.close()
 
 
-DRAWS = "import random, sys\nprint(random.random(), random.Random(1).random(), hash('a'), list({'x', 'y', 'z'}))"
+DRAWS = (
+    "import random, sys\n"
+    "print(random.random(), random.Random(1).random(), hash('a'), list({'x', 'y', 'z'}))"
+)
 
 
 def test_chance_falls_the_same_in_every_interpreter_in_a_fork_and_in_a_replay(
@@ -106,7 +109,8 @@ def test_numpy_draws_the_same_too(env: ToolMathEnv) -> None:
 def test_a_fork_copies_variables_files_and_whatever_cannot_be_pickled(env: ToolMathEnv) -> None:
     output(
         env,
-        "def numbers():\n    yield from range(9)\ng = numbers()\nnext(g)\nopen('note', 'w').write('1')",
+        "def numbers():\n    yield from range(9)\ng = numbers()\nnext(g)\nopen('note', "
+        "'w').write('1')",
     )
     fork = env.fork()
     assert output(env, "print(next(g), next(g))") == "1 2"

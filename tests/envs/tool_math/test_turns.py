@@ -1,6 +1,4 @@
-"""What a turn is: the detection table of the SimpleTIR specification (section 4.4), with the one
-deviation it asks for.
-"""
+"""Parsing of turns: the table of the SimpleTIR specification (section 4.4), with its deviation."""
 
 from __future__ import annotations
 

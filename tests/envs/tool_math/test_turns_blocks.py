@@ -1,6 +1,4 @@
-"""Fences read line by line: kinds of fence, nesting, line endings, and that what is written can be
-read.
-"""
+"""Fenced blocks: kinds of fence, nesting, line endings, and a round trip."""
 
 from __future__ import annotations
 
@@ -43,9 +41,9 @@ def test_a_block_ends_where_its_closing_fence_does() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "```python\nx=1", "```python", "``python\n1\n``", "```python print(1)\n", "`print(1)`", "```python x ```", "",
-        "```python\nprint(1) ```", "```python\nprint(1)\n```python", "````python\n1\n```", "see ```\n1\n", 
-        "a `b` ```python\n1\n```",
+        "```python\nx=1", "```python", "``python\n1\n``", "```python print(1)\n", "`print(1)`",
+        "```python x ```", "", "```python\nprint(1) ```", "```python\nprint(1)\n```python",
+        "````python\n1\n```", "see ```\n1\n", "a `b` ```python\n1\n```",
     ],
 )  # fmt: skip
 def test_what_is_not_a_complete_block_of_python(text: str) -> None:

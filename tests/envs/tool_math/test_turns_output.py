@@ -1,4 +1,4 @@
-"""What is shown of a call: clipped in the middle, and one line of an error."""
+"""Output as the model sees it: clipped in the middle, and one line of an error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from turnwise.envs.tool_math.turns import call_output, clip
 from turnwise.sandbox.contract import Result
 
-TRACEBACK = 'Traceback (most recent call last):\n  File "<cell>", line 1, in <module>\nZeroDivisionError: division by zero\n'
+TRACEBACK = (
+    'Traceback (most recent call last):\n  File "<cell>", line 1, in <module>\n'
+    "ZeroDivisionError: division by zero\n"
+)
 
 
 @given(st.text(max_size=80), st.integers(2, 60))
@@ -55,6 +58,8 @@ def test_what_the_sandbox_dropped_counts_as_clipped() -> None:
     ],
 )
 def test_how_an_interpreter_was_lost_is_said(error: str, said: str) -> None:
-    kept = call_output(Result("so far", "", None, error), 512, 2.5, True).text  # type: ignore[arg-type]
+    stopped = Result("so far", "", None, error)  # type: ignore[arg-type]
+    kept = call_output(stopped, 512, 2.5, True).text
     assert kept.startswith("so far\n") and said in kept and kept.endswith("variables are lost")
-    assert not call_output(Result("", "", None, error), 512, 2.5, False).text.endswith("lost")  # type: ignore[arg-type]
+    silent = Result("", "", None, error)  # type: ignore[arg-type]
+    assert not call_output(silent, 512, 2.5, False).text.endswith("lost")

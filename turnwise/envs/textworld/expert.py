@@ -1,4 +1,4 @@
-"""Expert that knows the game: follows the walkthrough, finds back to it, or plans anew.
+"""Expert with full knowledge: follows the walkthrough, finds back to it, or makes a new plan.
 
 TextWorld records a walkthrough with each game, and the expert follows it while the episode is on
 it. For an episode that left it, TextWorld's own planner makes a new plan from the facts, in every
