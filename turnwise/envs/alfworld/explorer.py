@@ -162,8 +162,9 @@ def _light(memory: Memory, lamp: str) -> Iterator[str]:
 
 def _fetch(memory: Memory, asked: Errand) -> Iterator[str]:
     """Take an object that is not yet where it should be, or search for one."""
+    # Two objects go to the same receptacle: those in it already are not to be taken again.
     full = set(_targets(memory, asked)[:1]) if asked.number > 1 else set()
-    done = ("", asked.verb)[asked.verb in APPLIANCES]
+    done = asked.verb if asked.verb in APPLIANCES else ""
     known = [
         (one, place)
         for place in memory.furniture

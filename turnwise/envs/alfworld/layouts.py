@@ -130,6 +130,7 @@ def held_back(counts: dict[str, dict[str, int]]) -> bool:
 
 
 def _placed(counts: dict[str, dict[str, int]], draw: Draw) -> tuple[tuple[str, str, str], ...]:
+    """Place receptacles at numbered locations, some clustered ones at the one before."""
     positions, places, spot = Positions(draw), list[tuple[str, str, str]](), 0
     for there in counts.values():
         for kind, count in there.items():

@@ -20,7 +20,6 @@ from turnwise.envs.alfworld.compiled import CompiledGame
 from turnwise.envs.alfworld.engine import act, commands
 from turnwise.envs.alfworld.state import ParsedCommand, State
 
-_PUTS = ("move {} to {}", "put {} in/on {}")
 _AROUND = re.compile(r"you see (.*?)\.\n")
 _TASK = re.compile(r"Your task is to: (.*)")
 _SEEN = re.compile(
@@ -84,7 +83,9 @@ class Memory:
             command.removeprefix("go to ") for command in offered if command.startswith("go to ")
         )
         furniture = tuple(dict.fromkeys([*listed, *walks]))
-        return cls(task[1] if task else "", furniture, _PUTS["help" not in offered])
+        # Only the newer wording has a command `help`.
+        put = "move {} to {}" if "help" in offered else "put {} in/on {}"
+        return cls(task[1] if task else "", furniture, put)
 
     def inside(self, place: str) -> tuple[str, ...]:
         """Return the objects last seen in a receptacle."""

@@ -85,7 +85,7 @@ def save_game(home: Path, record: GameRecord, write: Callable[[Path], None]) -> 
             shutil.rmtree(home, ignore_errors=True)  # incomplete
         try:
             draft.rename(home)
-        except OSError:
+        except OSError:  # another process may have saved the same game meanwhile
             if not is_cached(home):
                 raise
     finally:

@@ -78,6 +78,7 @@ def way_back(story: Story, world: GameWorld) -> str | None:
         if depth == MAX_DETOUR or (best is not None and depth + 1 > -best[0]):
             continue
         for action in here.actions:
+            # TextWorld's logic alone: the interpreter is not needed to search.
             there = story.after(here, action)
             if there.facts in seen:
                 continue

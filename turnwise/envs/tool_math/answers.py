@@ -15,11 +15,14 @@ import re
 
 from turnwise.envs.tool_math import rational
 
+# In order: a box opens, a line break (so that its backslashes escape nothing), an escaped brace, a
+# brace.
 _MARK = re.compile(r"\\(?:boxed|fbox)\s*\{|\\\\(?!boxed|fbox)|\\[{}]|[{}]")
 _UNBRACED = re.compile(r"\\(?:boxed|fbox)\s+([^\s${}\\][^$\n{}]*)")
 _HASHES = re.compile(r"^####[ \t]*(\S.*?)\s*$", re.MULTILINE)
 _SPACING = re.compile(r"(\\\\)|\\[!,;:> ]|\\(?:left|right|displaystyle|limits)(?![a-zA-Z])|~|\s+")
 _FRACTION = re.compile(r"\\[dtc]frac(?![a-zA-Z])")
+# Not inside brackets, where `1,080` may be two entries.
 _THOUSANDS = re.compile(r"(?<![\d,(\[{._])\d{1,3}(?:,\d{3})+(?![\d,)\]}])")
 _TEXT = re.compile(
     r"\\(?:text|textbf|textit|mbox|mathrm|textrm|operatorname|mathbf)\s*\{([^{}]*)\}"
@@ -45,7 +48,7 @@ def last_boxed(text: str) -> str | None:
                 best = (start, mark.start())
         elif what == "{":
             opened.append(None)
-        elif what[-1] == "{" and len(what) > 2:
+        elif what[-1] == "{" and len(what) > 2:  # a box, not an escaped brace
             opened.append(mark.end())
     return text[best[0] : best[1]].strip() if best is not None else None
 

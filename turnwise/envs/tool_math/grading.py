@@ -142,6 +142,7 @@ def _decide(gold: str, answer: str) -> tuple[bool, How] | None:
     given_words, wanted_words = words(answer), words(gold)
     if given_words is not None and wanted_words is not None:
         return given_words == wanted_words, "words"
+    # Algebra makes sets of lists, in which repeated or extra entries can vanish.
     if given is None and entries(plain_answer) > entries(plain_gold, inside=True):
         return False, "entries"
     return None
