@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-BESIDE = Path(__file__).parents[4] / "shared" / "data" / "alfworld"
+DEFAULT_DIRECTORY = Path(__file__).parents[4] / "shared" / "data" / "alfworld"
 
 PUT_211 = (
     'action PutObject {{ template :: "put {{o}} in/on {{r}}"; }} "rhs": "Your task is to: {task}"'
@@ -95,7 +95,7 @@ def household(
 
 def official_directory() -> Path:
     """Return the directory of official games and recorded transcripts; skip the test if absent."""
-    directory = Path(os.environ.get("TURNWISE_ALFWORLD_DATA", BESIDE))
+    directory = Path(os.environ.get("TURNWISE_ALFWORLD_DATA", DEFAULT_DIRECTORY))
     if not (directory / "golden" / "real_engine_valid_seen.jsonl.gz").is_file():
         pytest.skip(
             "golden/real_engine_valid_seen.jsonl.gz of the ALFWorld data is absent: set "
@@ -105,7 +105,7 @@ def official_directory() -> Path:
 
 
 def recorded(directory: Path) -> list[dict[str, Any]]:
-    """Yield every transcript of the original engine."""
+    """Return every transcript of the original engine."""
     found = []
     for path in sorted((directory / "golden").glob("*.jsonl.gz")):
         with gzip.open(path, "rt", encoding="utf8") as lines:
