@@ -55,7 +55,7 @@ def test_lists_end_in_a_comma_and_and() -> None:
     ]
 
 
-def test_looking_again_from_nowhere_shows_nothing() -> None:
+def test_look_in_mid_room_shows_nothing_after_the_opening() -> None:
     assert (
         play("look")[1]
         == "You are in the middle of a room. Looking quickly around you, you see nothing."
@@ -74,7 +74,7 @@ def test_arriving() -> None:
     )
 
 
-def test_what_stands_here_cannot_be_gone_to() -> None:
+def test_no_go_to_for_a_receptacle_within_reach() -> None:
     here = after(["go to table 1"])
     assert "go to table 1" not in here and "go to table 2" not in here
     assert {"examine table 1", "examine table 2", "go to desk 1"} <= here
@@ -211,7 +211,7 @@ def test_the_expert_puts_away_what_is_in_the_way() -> None:
     assert all(conditions(GAME, play(*plan, state=state)[0]))
 
 
-def test_the_expert_knows_a_dead_end() -> None:
+def test_the_expert_has_no_plan_in_a_dead_end() -> None:
     content = household()
     content["pddl_problem"] = content["pddl_problem"].replace("KnifeType)", "NothingType)", 1)
     for place in ("Fridge", "Microwave", "Table", "Desk", "SinkBasin"):
@@ -232,7 +232,7 @@ def test_a_lamp_in_the_hand_is_put_back_first() -> None:
 
 
 @pytest.mark.parametrize("one", [FRIDGE, DESK])
-def test_what_is_open_at_the_start(one: str) -> None:
+def test_receptacles_open_at_the_start(one: str) -> None:
     game = Game.of(household(extra=[f"(opened {one})", f"(isCool {APPLE})"]))
     assert ("close fridge 1" in after(["go to fridge 1"], game)) is (one == FRIDGE)
     fetched = [
@@ -243,7 +243,7 @@ def test_what_is_open_at_the_start(one: str) -> None:
     assert play(*fetched, "examine apple 2", game=game)[1] == "This is a cold apple 2."
 
 
-def test_packing_tells_states_apart() -> None:
+def test_packed_states_differ_for_different_states() -> None:
     empty = State(0, -1, ((), (), ()), ((), ()))
     others = [
         empty, empty._replace(location=1), empty._replace(held=0),

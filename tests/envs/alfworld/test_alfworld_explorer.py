@@ -59,7 +59,7 @@ def test_it_does_official_tasks(tmp_path: Path) -> None:
 
 @settings(max_examples=60)
 @given(task=st.integers(0, 59), seed=st.integers(0, 2**32), noise=st.integers(1, 15))
-def test_it_goes_on_from_anywhere(task: int, seed: int, noise: int) -> None:
+def test_it_continues_from_any_state(task: int, seed: int, noise: int) -> None:
     env = ALFWorldEnv(GAMES["easy"], expert="partial")
     _, info = env.reset(options={"task": task})
     rng = random.Random(seed)
@@ -94,7 +94,7 @@ def shuffled(game: Game, unseen: list[int], rng: random.Random) -> Game:
     turns=st.integers(0, 12),
     hard=st.booleans(),
 )
-def test_what_it_has_not_seen_does_not_move_it(
+def test_unseen_contents_do_not_change_its_commands(
     task: int, seed: int, turns: int, hard: bool
 ) -> None:
     game, rng = GAMES["normal" if hard else "easy"][task], random.Random(seed)
@@ -129,7 +129,7 @@ def test_what_it_has_not_seen_does_not_move_it(
     assert next_command(other.memory, other.admissible) == next_command(now.memory, now.admissible)
 
 
-def test_a_fork_a_snapshot_and_a_pickle_remember() -> None:
+def test_forks_snapshots_and_pickles_keep_the_memory() -> None:
     env = ALFWorldEnv(GAMES["normal"], expert="partial")
     env.reset(options={"task": 5})
     for _ in range(4):
@@ -146,7 +146,7 @@ def test_a_fork_a_snapshot_and_a_pickle_remember() -> None:
     assert env.expert_action() == first
 
 
-def test_it_wants_to_know_less_than_the_full_expert() -> None:
+def test_it_opens_and_looks_where_the_full_expert_does_not() -> None:
     """It opens and looks, while the full expert goes straight to the goal."""
     turns = {}
     for expert in ("full", "partial"):
@@ -176,7 +176,7 @@ def test_every_official_wording_of_a_task_is_understood() -> None:
     assert errand("tidy up.") is None
 
 
-def test_where_it_knows_no_way_it_says_so() -> None:
+def test_it_is_none_if_it_finds_no_way() -> None:
     game = replace(GAMES["easy"][0], task="tidy up.")
     env = ALFWorldEnv([game], expert="partial")
     env.reset(options={"task": 0})

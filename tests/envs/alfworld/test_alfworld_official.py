@@ -101,7 +101,7 @@ def test_types_of_task_are_held_out(download: Path) -> None:
         ALFWorldEnv(data=download, split_rule="type")
 
 
-def test_an_integer_counts_in_the_split(download: Path) -> None:
+def test_an_integer_is_an_index_into_the_split(download: Path) -> None:
     env = ALFWorldEnv(data=download)
     assert (
         env.reset(options={"task": 2, "split": "valid_seen"})[1]["task"]
@@ -112,7 +112,7 @@ def test_an_integer_counts_in_the_split(download: Path) -> None:
             env.reset(options={"task": task})
 
 
-def test_a_split_that_is_not_there_is_named(download: Path) -> None:
+def test_a_missing_split_is_named(download: Path) -> None:
     import shutil
 
     shutil.rmtree(download / "json_2.1.1" / "valid_unseen")
@@ -132,7 +132,7 @@ def test_the_newest_release_is_taken(download: Path) -> None:
     assert len(ALFWorldEnv(data=download / "json_2.1.1").tasks("train")) == 6
 
 
-def test_official_is_where_the_variable_says(
+def test_official_is_the_directory_in_the_variable(
     download: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("ALFWORLD_DATA", str(download))
@@ -153,7 +153,7 @@ def test_games_or_data(download: Path) -> None:
         ALFWorldEnv([household], data=download)  # type: ignore[list-item]
 
 
-def test_the_wording_is_of_the_games_or_asked_for(download: Path) -> None:
+def test_the_wording_is_that_of_the_games_or_the_setting(download: Path) -> None:
     older, newer = ALFWorldEnv(data=download), ALFWorldEnv(data=download, wording="0.4")
     assert older.data_hash != newer.data_hash
     assert (
@@ -164,8 +164,8 @@ def test_the_wording_is_of_the_games_or_asked_for(download: Path) -> None:
         ALFWorldEnv(data=download, wording="0.5")
 
 
-# What is remembered
-# ------------------
+# The index
+# ---------
 
 
 def test_the_index_is_kept_and_used(
@@ -179,7 +179,7 @@ def test_the_index_is_kept_and_used(
 
 
 @pytest.mark.parametrize("change", ["another", "gone", "changed"])
-def test_a_change_is_noticed(change: str, download: Path) -> None:
+def test_a_changed_file_is_indexed_again(change: str, download: Path) -> None:
     root = download / "json_2.1.1"
     before = indexing.index_games(root)
     path = root / before.names[0] / FILE
@@ -213,7 +213,7 @@ def test_a_spoilt_index_is_made_again(download: Path, caches: Path) -> None:
         assert indexing.index_games(root) == first
 
 
-def test_where_nothing_can_be_kept_it_says_so_once(
+def test_an_unwritable_cache_warns_once(
     download: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("", encoding="utf8")
@@ -225,7 +225,7 @@ def test_where_nothing_can_be_kept_it_says_so_once(
         assert indexing.index_games(download / "json_2.1.1") == first
 
 
-def test_games_that_nobody_plays_are_let_go(tmp_path: Path) -> None:
+def test_games_out_of_play_are_dropped(tmp_path: Path) -> None:
     for number in range(MAX_CACHED_GAMES + 40):
         add(
             tmp_path / "many",
@@ -255,8 +255,8 @@ def test_a_pickle_holds_no_games(download: Path) -> None:
     assert again.games is env.games and again.step("go to fridge 1") == env.step("go to fridge 1")
 
 
-# What is said where it is not there
-# ----------------------------------
+# Errors
+# ------
 
 
 def wrong(kind: str, root: Path) -> Path:
@@ -298,7 +298,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_what_is_amiss_is_said_in_one_sentence(kind: str, tmp_path: Path) -> None:
+def test_a_wrong_directory_raises_one_sentence(kind: str, tmp_path: Path) -> None:
     root = wrong(kind, tmp_path / "there")
     with pytest.raises(DataError, match=re.escape(WRONG[kind])) as caught:
         ALFWorldEnv(data=root)

@@ -68,7 +68,7 @@ GAMES = [Game.of(household()), *generate(2, 0)]
 WAY = ("go to table 2", "take apple 1 from table 2", "go to desk 1", "put apple 1 in/on desk 1")
 
 
-def test_what_is_shown_is_the_engines() -> None:
+def test_observations_are_the_engines() -> None:
     env, native = RealALFWorldEnv(GAMES), ALFWorldEnv(GAMES)
     assert env.blocking and not native.blocking
     observation, info = env.reset(options={"task": 0})
@@ -86,7 +86,7 @@ def test_what_is_shown_is_the_engines() -> None:
     assert info["success"] and done and reward == 1.0 and env.expert_action() is None
 
 
-def test_the_expert_follows_along() -> None:
+def test_the_expert_plays_along() -> None:
     env = RealALFWorldEnv(GAMES)
     env.reset(options={"task": 0})
     taken = []
@@ -149,14 +149,14 @@ def test_the_arguments_of_the_process_stay() -> None:
         assert engine.step("look").won is False and sys.argv == before
 
 
-def test_a_game_that_crashes_the_engine_is_said_so() -> None:
+def test_a_crash_of_the_engine_is_an_engine_error() -> None:
     with pytest.raises(
         EngineError, match=r"the original engine cannot load this game: KeyError\('val1'\)"
     ):
         RealEngine(household() | {"crash": True})
 
 
-def test_without_the_packages_one_sentence_says_what_to_install(
+def test_without_the_packages_the_error_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.undo()
@@ -167,7 +167,7 @@ def test_without_the_packages_one_sentence_says_what_to_install(
         RealALFWorldEnv(GAMES)
 
 
-def test_nothing_of_the_original_is_imported_before_it_is_asked_for() -> None:
+def test_the_original_is_imported_only_when_used() -> None:
     import subprocess
 
     code = (

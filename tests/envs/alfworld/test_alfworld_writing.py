@@ -144,7 +144,7 @@ def test_the_walkthrough_wins(kind: str) -> None:
     )
 
 
-def test_a_game_without_a_way_is_not_called_solvable() -> None:
+def test_a_game_without_a_plan_is_not_marked_solvable() -> None:
     said = household()
     said["pddl_problem"] = re.sub(r"\(canContain DeskType \w+\)", "", said["pddl_problem"])
     written = game_content(Game.of(said))
@@ -152,12 +152,12 @@ def test_a_game_without_a_way_is_not_called_solvable() -> None:
 
 
 @pytest.mark.parametrize("character", RESERVED)
-def test_a_task_that_the_grammar_cannot_say(character: str) -> None:
+def test_a_task_with_reserved_characters(character: str) -> None:
     with pytest.raises(DataError, match=r"which the original's grammar cannot say"):
         write_grammar(f"put an apple{character} away.", WORDINGS["0.4"])
 
 
-def test_where_nothing_can_be_written(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(
         DataError, match=r"cannot write the ALFWorld game .*Not a directory; give another directory"
@@ -177,7 +177,7 @@ def test_the_domain_declares_what_it_uses() -> None:
 
 
 @pytest.mark.parametrize("release", WORDINGS)
-def test_the_grammar_says_all_that_it_refers_to(release: str) -> None:
+def test_the_grammar_defines_every_symbol_it_uses(release: str) -> None:
     text = write_grammar("put a mug in sink.", WORDINGS[release])
     symbols = json.loads(text.split('"""')[1])
     referred = {

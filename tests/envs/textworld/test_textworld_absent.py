@@ -51,7 +51,7 @@ def test_making_the_environment_imports_nothing_heavy() -> None:
     assert done.stdout.split() == ["False", "False"]
 
 
-def test_what_makes_other_transcripts_has_another_hash() -> None:
+def test_settings_that_change_transcripts_change_the_hash() -> None:
     envs = [
         TextWorldEnv(), TextWorldEnv("coin"), TextWorldEnv(game_seed=1),
         TextWorldEnv(reward="sparse"),

@@ -73,7 +73,7 @@ def test_the_second_of_two_processes_leaves_what_is_there(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["game"]
 
 
-def test_half_a_game_is_made_again(tmp_path: Path) -> None:
+def test_an_incomplete_game_is_made_again(tmp_path: Path) -> None:
     home = tmp_path / "game"
     home.mkdir()
     (home / cache.STORY).write_bytes(b"half")

@@ -109,7 +109,9 @@ def test_same_text_as_textworld_itself(preset: str) -> None:
         theirs.close()
 
 
-def test_words_for_the_machine_do_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_to_the_interpreter_do_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     env = env_of()
     _, before = env.reset(options={"task": "train-0"})
@@ -129,7 +131,7 @@ def test_after_the_end_nothing_happens() -> None:
     assert after["success"] and after["state"] == info["state"]
 
 
-def test_equal_states_are_equal_whatever_led_there() -> None:
+def test_state_hashes_do_not_depend_on_the_path() -> None:
     env = env_of()
     _, start = env.reset(options={"task": "train-0"})
     there = next(action for action in start["admissible"] if action.startswith("go"))
@@ -151,7 +153,7 @@ def test_equal_states_are_equal_whatever_led_there() -> None:
     assert env.step("look")[0] == other.step("look")[0]
 
 
-def test_the_order_in_which_things_lie_is_part_of_the_state() -> None:
+def test_the_order_of_objects_is_part_of_the_state() -> None:
     env = env_of("simple")
     env.reset(options={"task": "train-0"})
     for action in ("open chest drawer", "take old key from chest drawer"):
@@ -185,7 +187,7 @@ def test_the_expert_finds_another_way() -> None:
         assert info["success"], preset
 
 
-def test_a_fork_shares_what_can_be_shared_and_nothing_else() -> None:
+def test_a_fork_shares_state_and_story_only() -> None:
     env = env_of()
     env.reset(options={"task": "train-0"})
     copy = env.fork()
@@ -275,7 +277,7 @@ def test_resets_do_not_leak() -> None:
     assert resident() - before < 2_000_000
 
 
-def test_what_is_asked_for_wrongly() -> None:
+def test_invalid_arguments() -> None:
     with pytest.raises(ConfigError, match="unknown reward"):
         TextWorldEnv(reward="shaped")
     with pytest.raises(ConfigError, match="did you mean 'tidy'"):

@@ -72,7 +72,9 @@ def test_a_request_is_answered_in_a_line(tmp_path: Path) -> None:
     assert not list(home.glob("*.ni"))
 
 
-def test_what_cannot_be_made_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_game_that_cannot_be_made_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tried: list[int] = []
 
     def give_up(spec: GameSpec, seed: int) -> None:
@@ -91,7 +93,7 @@ def test_what_cannot_be_made_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_maker_that_ended_is_a_sentence(tmp_path: Path) -> None:
+def test_a_maker_that_ended_raises_one_sentence(tmp_path: Path) -> None:
     maker = making.Maker()
     maker.process.kill()
     maker.process.wait()

@@ -25,7 +25,7 @@ def test_events_score_and_text_are_told_apart() -> None:
     assert not answer.won and not answer.lost
 
 
-def test_what_fails_is_no_event() -> None:
+def test_a_failed_action_is_no_event() -> None:
     answer = read(
         "\n[going east]\nYou can't go that way.\n[going east - failed the can't go that way "
         "rule]\n\n<score>\n0\n</score>\n" + STATUS
@@ -41,7 +41,7 @@ def test_a_misunderstood_command_has_no_score() -> None:
 @pytest.mark.parametrize(
     ("line", "won", "lost"), [("*** The End ***", True, False), ("*** You lost! ***", False, True)]
 )
-def test_the_end_is_seen_and_its_menu_left_out(line: str, won: bool, lost: bool) -> None:
+def test_the_end_is_detected_and_its_menu_left_out(line: str, won: bool, lost: bool) -> None:
     menu = (
         "\n\n\nWould you like to RESTART, RESTORE a saved game, QUIT or UNDO the last command?\n> "
         + " " * 30
@@ -83,14 +83,14 @@ def test_a_question_keeps_its_words() -> None:
         "SCRIPT",
     ],
 )
-def test_words_for_the_machine_are_refused(command: str) -> None:
+def test_commands_to_the_interpreter_are_refused(command: str) -> None:
     assert refused(command)
 
 
 @pytest.mark.parametrize(
     "command", ["look", "take quilt", "open safe", "examine transcripts", "take it", "again", ""]
 )
-def test_words_of_the_game_are_not(command: str) -> None:
+def test_commands_to_the_game_are_not_refused(command: str) -> None:
     assert not refused(command)
 
 

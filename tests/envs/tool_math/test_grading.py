@@ -122,7 +122,7 @@ def test_the_last_box_counts_and_boxes_do_not_merge() -> None:
     assert not grade("5", r"\boxed{5} no, \boxed{3}")
 
 
-def test_what_text_gives_an_answer() -> None:
+def test_finding_the_answer_in_a_text() -> None:
     assert graded("5", r"\boxed{5 cut off") == Grade(False, None, "no_answer", "no_answer")
     assert graded("5", r"\boxed{}").status == "no_answer"
     assert graded("5", "").status == "no_answer"
@@ -135,7 +135,7 @@ def test_what_text_gives_an_answer() -> None:
     )
 
 
-def test_long_and_deep_answers_are_wrong_unread() -> None:
+def test_long_and_deep_answers_are_wrong_without_parsing() -> None:
     assert graded("5", "\\boxed{" + "1+" * MAX_ANSWER_CHARS + "1}").status == "too_long"
     assert graded("5", "\\boxed{" + "(" * 60 + "5" + ")" * 60 + "}").status == "too_long"
     gold = "+".join(["x"] * MAX_ANSWER_CHARS)

@@ -115,7 +115,7 @@ def test_families_and_levels_take_turns() -> None:
     assert len({p.code for p in made}) == 6
 
 
-def test_what_cannot_be_generated_says_why() -> None:
+def test_invalid_arguments_of_generate() -> None:
     with pytest.raises(ConfigError, match="did you mean 'algebra/roots'"):
         generate(1, families=("algebra/root",))
     with pytest.raises(ConfigError, match="level 6"):

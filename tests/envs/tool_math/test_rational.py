@@ -51,7 +51,7 @@ def test_spellings_of_numbers(text: str, value: Fraction | int) -> None:
         "2^3", "5%", "4_5", "1.2.3", "--5",
     ],
 )  # fmt: skip
-def test_what_is_no_number(text: str) -> None:
+def test_texts_that_are_no_numbers(text: str) -> None:
     assert number(text) is None
 
 

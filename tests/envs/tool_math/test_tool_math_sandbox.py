@@ -81,7 +81,7 @@ DRAWS = (
 )
 
 
-def test_chance_falls_the_same_in_every_interpreter_in_a_fork_and_in_a_replay(
+def test_random_numbers_are_the_same_in_interpreters_forks_and_replays(
     env: ToolMathEnv,
 ) -> None:
     first = output(env, DRAWS)

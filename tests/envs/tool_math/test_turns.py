@@ -36,7 +36,7 @@ def test_detection(name: str) -> None:
     assert not move.cut
 
 
-def test_a_turn_ends_at_its_first_block_and_what_follows_is_not_heard() -> None:
+def test_a_turn_ends_at_its_first_block_and_the_rest_is_ignored() -> None:
     text = (
         "So\n```python\nprint(1)\n```\nThis prints 2, hence \\boxed{2}.\n```python\nprint(3)\n```"
     )

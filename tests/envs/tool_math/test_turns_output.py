@@ -44,7 +44,7 @@ def test_a_warning_does_not_hide_the_result() -> None:
     assert call_output(Result("7\n", "RuntimeWarning: overflow\n", None), 512, 5, True).text == "7"
 
 
-def test_what_the_sandbox_dropped_counts_as_clipped() -> None:
+def test_output_dropped_by_the_sandbox_counts_as_clipped() -> None:
     assert call_output(Result("7\n", "", None, truncated=True), 512, 5, True).clipped
 
 
@@ -57,7 +57,7 @@ def test_what_the_sandbox_dropped_counts_as_clipped() -> None:
         ("died", "ended"),
     ],
 )
-def test_how_an_interpreter_was_lost_is_said(error: str, said: str) -> None:
+def test_the_output_explains_how_an_interpreter_was_lost(error: str, said: str) -> None:
     stopped = Result("so far", "", None, error)  # type: ignore[arg-type]
     kept = call_output(stopped, 512, 2.5, True).text
     assert kept.startswith("so far\n") and said in kept and kept.endswith("variables are lost")
