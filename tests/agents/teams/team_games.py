@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from turnwise.envs.base import Outcome, TaskId, TurnEnv
-from turnwise.envs.tool_math.fences import fenced, first_code
+from turnwise.envs.tool_math.turns import fenced, first_code
 from turnwise.errors import TaskError
 
 

@@ -11,7 +11,7 @@ from turnwise.agents.teams.orchestration import TeamMessage, TeamState, Transiti
 from turnwise.agents.teams.searcher_verifier_answerer import SearcherVerifierAnswerer
 from turnwise.agents.teams.solver_verifier import SolverVerifier
 from turnwise.envs.prompt import SelfEnding, Step
-from turnwise.envs.tool_math.fences import fenced
+from turnwise.envs.tool_math.turns import fenced
 
 CODE = fenced("print(1 + 1)")
 TWO, THREE = "\\boxed{2}", "\\boxed{3}"

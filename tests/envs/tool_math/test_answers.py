@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.envs.tool_math.boxed import gsm8k_answer, last_boxed, solution_answer
+from turnwise.envs.tool_math.answers import gsm8k_answer, last_boxed, solution_answer
 
 
 @pytest.mark.parametrize(

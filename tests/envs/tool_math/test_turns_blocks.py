@@ -1,6 +1,4 @@
-"""Fences read line by line: kinds of fence, nesting, line endings, and that what is written can be
-read.
-"""
+"""Fenced blocks: kinds of fence, nesting, line endings, and a round trip."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.envs.tool_math.fences import blocks, fenced, first_code
+from turnwise.envs.tool_math.turns import blocks, fenced, first_code
 
 
 @pytest.mark.parametrize("language", ["python", "py", "python3", "Python", "PYTHON3", ""])
@@ -21,7 +19,7 @@ def test_python_goes_by_several_names(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", ["output", "text", "json", "c++", "bash", "pycon", "python2"])
-def test_other_blocks_are_passed_over_whole(language: str) -> None:
+def test_blocks_of_other_languages_are_skipped(language: str) -> None:
     text = f"```{language}\nprint(0)\n```\nSo\n```python\nprint(2)\n```"
     block = first_code(text)
     assert block is not None and block.code == "print(2)"
@@ -43,12 +41,12 @@ def test_a_block_ends_where_its_closing_fence_does() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "```python\nx=1", "```python", "``python\n1\n``", "```python print(1)\n", "`print(1)`", "```python x ```", "",
-        "```python\nprint(1) ```", "```python\nprint(1)\n```python", "````python\n1\n```", "see ```\n1\n", 
-        "a `b` ```python\n1\n```",
+        "```python\nx=1", "```python", "``python\n1\n``", "```python print(1)\n", "`print(1)`",
+        "```python x ```", "", "```python\nprint(1) ```", "```python\nprint(1)\n```python",
+        "````python\n1\n```", "see ```\n1\n", "a `b` ```python\n1\n```",
     ],
 )  # fmt: skip
-def test_what_is_not_a_complete_block_of_python(text: str) -> None:
+def test_texts_without_a_complete_block_of_python(text: str) -> None:
     assert first_code(text) is None
 
 
@@ -61,7 +59,7 @@ def test_a_longer_fence_holds_a_shorter_one() -> None:
     assert block is not None and block.code == "text = '''\n```\n'''"
 
 
-def test_prose_may_stand_before_a_fence_that_says_python() -> None:
+def test_prose_may_precede_a_fence_with_a_language() -> None:
     block = first_code("Let me compute: ```python\nprint(1)\n```")
     assert block is not None and block.code == "print(1)"
 
@@ -82,7 +80,7 @@ def test_an_empty_block_is_a_block() -> None:
     st.text(st.characters(exclude_characters="\r"), max_size=60),
     st.sampled_from(["", "Prose.\n", "```output\n3\n```\n"]),
 )
-def test_what_is_fenced_is_read_back(code: str, before: str) -> None:
+def test_fenced_code_is_read_back(code: str, before: str) -> None:
     block = first_code(before + fenced(code) + "\nafter")
     assert block is not None and block.code == code
 

@@ -1,4 +1,4 @@
-"""A generated household and its task as a PDDL problem in the form of the official games."""
+"""PDDL problem of a generated household, in the form of the official games."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _TREATED = {
     TREATMENTS["iscool"]: "(coolable ?o) (isCool ?o) ",
 }
 _START = "loc_bar_0_bar_0_bar_0_bar_30"
-"""Where the agent is at first: no receptacle is there, or the opening would not list the room."""
+"""Where the agent starts. A receptacle there would keep the opening from listing the room."""
 
 
 @dataclass(frozen=True, slots=True)
 class Household:
-    """What a problem says."""
+    """A generated household and its task."""
 
     kind: str
     """The type of task."""
@@ -33,25 +33,24 @@ class Household:
     """Id, type and receptacle of every object."""
 
 
-def problem(house: Household) -> str:
-    """The PDDL problem."""
+def household_problem(house: Household) -> str:
+    """Return the PDDL problem of a household."""
     declared, facts = "\n".join(_declared(house)), "\n".join(_facts(house))
-    return f"(define (problem generated)\n(:domain alfred)\n(:objects\n{declared}\n)\n(:init\n{facts}\n)\n(:goal {_goal(house)})\n)\n"
+    return (
+        f"(define (problem generated)\n(:domain alfred)\n(:objects\n{declared}\n)\n"
+        f"(:init\n{facts}\n)\n(:goal {_goal(house)})\n)\n"
+    )
 
 
 def _declared(house: Household) -> Iterator[str]:
-    """Every id and its type. The domain's actions name some types, so these are declared even where
-    there is nothing of them.
-    """
+    """Yield a declaration of every id. Types in the domain's actions are declared in any case."""
     yield "agent1 - agent"
     places = {kind for _, kind, _ in house.places} | {"SinkBasin", "Microwave", "Fridge"}
     things = {kind for _, kind, _ in house.things} | {"Knife", "ButterKnife"}
     yield from (f"{kind}Type - rtype" for kind in sorted(places))
     yield from (f"{kind}Type - otype" for kind in sorted(things))
-    yield from (
-        f"{spot} - location"
-        for spot in dict.fromkeys((_START, *(spot for _, _, spot in house.places)))
-    )
+    spots = dict.fromkeys((_START, *(spot for _, _, spot in house.places)))
+    yield from (f"{spot} - location" for spot in spots)
     yield from (f"{one} - receptacle" for one, _, _ in house.places)
     yield from (f"{one} - object" for one, _, _ in house.things)
 
@@ -79,9 +78,15 @@ def _goal(house: Household) -> str:
     if house.kind == LOOK:
         lamp = f"(objectType ?ot {LAMP}Type) (toggleable ?ot) (isToggled ?ot)"
         here = "(receptacleAtLocation ?r ?l) (atLocation ?a ?l) (inReceptacle ?ot ?r)"
-        held = f"(exists (?o - object ?a - agent) (and (objectType ?o {house.wanted}Type) (holds ?a ?o)))"
-        return f"(and (exists (?ot - object ?r - receptacle ?a - agent ?l - location) (and {lamp} {here})) {held})"
-    placed = f"(objectType {{0}} {house.wanted}Type) (receptacleType ?r {house.target}Type) (inReceptacle {{0}} ?r)"
+        holds = f"(objectType ?o {house.wanted}Type) (holds ?a ?o)"
+        return (
+            "(and (exists (?ot - object ?r - receptacle ?a - agent ?l - location) "
+            f"(and {lamp} {here})) (exists (?o - object ?a - agent) (and {holds})))"
+        )
+    placed = (
+        f"(objectType {{0}} {house.wanted}Type) (receptacleType ?r {house.target}Type) "
+        "(inReceptacle {0} ?r)"
+    )
     if house.kind == TWO:
         second = f"(exists (?o2 - object) (and (not (= ?o1 ?o2)) {placed.format('?o2')}))"
         inner = f"(exists (?o1 - object) (and {placed.format('?o1')} {second}))"
