@@ -4,6 +4,6 @@ them.
 Importing it registers the environments with Gymnasium and loads nothing heavy.
 """
 
-from turnwise.envs.registry import register
+from turnwise.envs.registry import register_built_in
 
-register()
+register_built_in()

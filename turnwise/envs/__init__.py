@@ -1,6 +1,4 @@
-"""Where agents act: environments under one contract (`turnwise.envs.base`), and the list of them
-(`registration`).
-"""
+"""Environments under one contract (`turnwise.envs.base`), found by name (`turnwise.envs.registry`)."""
 
 from turnwise.envs.base import TurnEnv, fork
 
