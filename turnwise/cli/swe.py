@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from turnwise.envs.swe.source import Repository
     from turnwise.envs.swe.task import SweTask
 
-swe = typer.Typer(
+swe_commands = typer.Typer(
     help="Repair tasks: generate them from a package with tests, and check them.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
 
 
-@swe.callback()
+@swe_commands.callback()
 def _group() -> None:
     """Repair tasks: generate them from a package with tests, and check them."""
 
 
-@swe.command("generate")
+@swe_commands.command("generate")
 def generate_command(
     source: Annotated[
         str,
@@ -130,7 +130,7 @@ def generate_command(
         )
 
 
-@swe.command("check")
+@swe_commands.command("check")
 def check_command(
     tasks: Annotated[
         str,

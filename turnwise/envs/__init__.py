@@ -1,4 +1,4 @@
-"""Environments under one contract (`turnwise.envs.base`), found by name (`turnwise.envs.registry`)."""
+"""Environments: the contract (`base`), the registry, and one folder for each."""
 
 from turnwise.envs.base import TurnEnv, fork
 

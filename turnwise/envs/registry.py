@@ -299,10 +299,10 @@ def _spec_from_gymnasium(name: str) -> EnvSpec:
     entry = found.entry_point
     if entry is None:
         raise ConfigError(f"environment {name!r} of Gymnasium has no entry point to make it from")
-    factory = import_object(entry, "environment") if isinstance(entry, str) else entry
+    factory: Any = import_object(entry, "environment") if isinstance(entry, str) else entry
     if found.kwargs:
         _check_factory(factory, name)
-        stated = factory if inspect.isclass(factory) else TurnEnv
+        stated: Any = factory if inspect.isclass(factory) else TurnEnv
         factory = functools.partial(factory, **found.kwargs)
         spec = EnvSpec(
             name, factory, stated.max_turns, stated.default_prompt, stated.eval_split, name=name

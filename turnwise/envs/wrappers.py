@@ -283,7 +283,7 @@ def _factory(make_env: Any) -> Callable[..., Any]:
     if hasattr(make_env, "step"):
         return _Copies(make_env) if not inspect.isclass(make_env) else make_env
     if callable(make_env):
-        return make_env  # type: ignore[no-any-return]
+        return make_env
     raise ConfigError(
         f"wrap was given a {type(make_env).__name__}: give a function that makes an environment"
     )
@@ -311,7 +311,10 @@ class _Copies:
 
 def _takes_task(make_env: Callable[..., Any]) -> bool:
     """Whether a factory has a required argument."""
-    parameters = inspect.signature(make_env).parameters.values()
+    try:
+        parameters = inspect.signature(make_env).parameters.values()
+    except ValueError:  # a builtin type
+        return False
     positional = (p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
     return any(p.default is p.empty for p in positional)
 
@@ -337,14 +340,14 @@ def _splits(
                 "more tasks, or splits"
             )
         return {"train": ids[:-n], "test": ids[-n:]}
-    for name, ids in splits.items():
-        for task in ids:
+    for name, given in splits.items():
+        for task in given:
             if task not in records:
                 raise ConfigError(
                     f"split {name!r} has the task {task!r}, which is not among the tasks that "
                     "wrap was given"
                 )
-    return {name: tuple(ids) for name, ids in splits.items()}
+    return {name: tuple(given) for name, given in splits.items()}
 
 
 def _prompt_of(record: Any) -> list[dict[str, str]]:
