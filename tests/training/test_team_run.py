@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from tests.training.made_training import small_config
-from turnwise.cli.commands import commands
+from turnwise.cli.app import commands
 from turnwise.errors import ConfigError
 from turnwise.records import read_jsonl
 from turnwise.training import loop

@@ -16,6 +16,12 @@ from turnwise.plugins import import_module
 Value: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any]
 _WORDS: dict[str, bool] = {"true": True, "false": False}
 
+
+def option(text: str, *names: str, **more: Any) -> Any:
+    """Return a typer option with this help."""
+    return typer.Option(*names, help=text, **more)
+
+
 ENV_HELP = (
     "A name or id that `turnwise envs` lists, or the import path of a class or function, such as "
     "my_envs:Guess."

@@ -32,5 +32,5 @@ def configs_command(
     console = Console(highlight=False)
     console.print(grid)
     console.print(
-        "\n[bold]turnwise train NAME[/] runs one, [bold]turnwise configs NAME > my.toml[/] copies it."
+        "\n[bold]turnwise train NAME[/] runs one, [bold]turnwise configs NAME[/] prints it."
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from turnwise.cli.arguments import ENV_HELP, EnvArgs, Imports, import_modules, settings
+from turnwise.cli.arguments import ENV_HELP, EnvArgs, Imports, import_modules, option, settings
 from turnwise.errors import DataError
 from turnwise.records import Trajectory, read_jsonl, write_jsonl
 
@@ -20,63 +20,42 @@ AGENT_HELP = (
     "expert, random, always:ACTION, replay:FILE, openai:MODEL@URL, module:attribute, or a model's "
     "directory or hub id."
 )
+PROMPT_HELP = (
+    "A name, module:factory or file:PROMPT.toml; by default the one the model was trained with, or "
+    "the environment's."
+)
 
 
 def evaluate_command(
     environment: Annotated[str, typer.Argument(help=ENV_HELP)],
-    agent: Annotated[str, typer.Option("--agent", "-a", help=AGENT_HELP)] = "expert",
-    split: Annotated[
-        str, typer.Option(help="The split to play; the environment's evaluation split by default.")
-    ] = "",
-    tasks: Annotated[
-        int | None, typer.Option(help="How many of its tasks, drawn by --seed; all by default.")
-    ] = None,
-    attempts: Annotated[
-        int, typer.Option(help="Episodes of each task; more than one gives pass@k.")
-    ] = 1,
-    seed: Annotated[
-        int, typer.Option(help="Seeds the choice of tasks, every episode and the intervals.")
-    ] = 0,
-    prompt: Annotated[
-        str,
-        typer.Option(
-            help="A name, module:factory or file:PROMPT.toml; by default the one the model was "
-            "trained with, or the environment's."
-        ),
-    ] = "",
-    temperature: Annotated[float, typer.Option(min=0.0, help="0 is greedy.")] = 0.0,
-    top_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="Nucleus sampling.")] = 1.0,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of one reply.")] = 256,
-    max_turns: Annotated[
-        int | None, typer.Option(min=1, help="Turn limit; the environment's own by default.")
-    ] = None,
+    agent: Annotated[str, option(AGENT_HELP, "--agent", "-a")] = "expert",
+    split: Annotated[str, option("The split; the environment's evaluation split by default.")] = "",
+    tasks: Annotated[int | None, option("How many tasks, drawn by --seed; all by default.")] = None,
+    attempts: Annotated[int, option("Episodes of each task; more than one gives pass@k.")] = 1,
+    seed: Annotated[int, option("Seeds the tasks drawn, the episodes and the intervals.")] = 0,
+    prompt: Annotated[str, option(PROMPT_HELP)] = "",
+    temperature: Annotated[float, option("0 is greedy.", min=0.0)] = 0.0,
+    top_p: Annotated[float, option("Nucleus sampling.", min=0.0, max=1.0)] = 1.0,
+    max_tokens: Annotated[int, option("Most tokens of one reply.", min=1)] = 256,
+    max_turns: Annotated[int | None, option("Turn limit; the environment's own.", min=1)] = None,
     env_arg: EnvArgs = [],  # noqa: B006  (typer copies it)
     imports: Imports = [],  # noqa: B006
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the score here.")] = None,
-    save: Annotated[
-        Path | None, typer.Option(help="Write the trajectories here (JSON lines).")
-    ] = None,
-    baseline: Annotated[
-        Path | None, typer.Option(help="A score (JSON) to compare with, task by task.")
-    ] = None,
-    engine: Annotated[
-        str, typer.Option(help="What runs the model: a name, or module:factory.")
-    ] = "transformers",
+    json_file: Annotated[Path | None, option("Write the score here.", "--json")] = None,
+    save: Annotated[Path | None, option("Write the trajectories here (JSON lines).")] = None,
+    baseline: Annotated[Path | None, option("A score (JSON) to compare with, by task.")] = None,
+    engine: Annotated[str, option("Runs the model: a name or module:factory.")] = "transformers",
     engine_arg: Annotated[
-        list[str],
-        typer.Option(metavar="KEY=VALUE", help="An option of the engine, several times."),
+        list[str], option("An option of the engine, several times.", metavar="KEY=VALUE")
     ] = [],  # noqa: B006
     chat_template: Annotated[
-        Path | None, typer.Option(help="A Jinja file in place of the tokenizer's template.")
+        Path | None, option("A Jinja file in place of the tokenizer's template.")
     ] = None,
     tokenizer: Annotated[
-        str, typer.Option(help="For an endpoint: exchange token ids, not chat messages.")
+        str, option("Its directory or hub id: an endpoint is then sent token ids.")
     ] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    dtype: Annotated[
-        str, typer.Option(help="auto (as saved), float32, bfloat16, float16.")
-    ] = "auto",
-    concurrency: Annotated[int, typer.Option(min=1, help="Episodes played at once.")] = 64,
+    device: Annotated[str, option("auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    dtype: Annotated[str, option("auto (as saved), float32, bfloat16, float16.")] = "auto",
+    concurrency: Annotated[int, option("Episodes played at once.", min=1)] = 64,
 ) -> None:
     """Measure an agent on a split.
 

@@ -103,7 +103,7 @@ def _run(config: Any, resume: bool) -> Path:
 
 
 # Several seeds
-# --------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------
 
 
 def _show_together(console: Console, seeds: Sequence[int], folders: Sequence[Path]) -> None:
