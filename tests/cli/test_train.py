@@ -142,7 +142,9 @@ def test_without_its_libraries(
 
 
 @pytest.mark.slow
-def test_two_seeds_and_what_they_say_show_together(turnwise: Run, config: Path, tmp_path: Path) -> None:
+def test_two_seeds_and_what_they_say_show_together(
+    turnwise: Run, config: Path, tmp_path: Path
+) -> None:
     done = turnwise("train", config, "--seeds", "0,1")
     assert done.exit_code == 0, (done.stderr, done.exception)
     assert "success on test before and after, 2 seeds, 95 % intervals" in done.stdout

@@ -148,7 +148,9 @@ def test_by_import_path() -> None:
     spec = env_spec("tests.envs.test_wrappers:gem")
     assert (spec.max_turns, spec.prompt, spec.eval_split) == (6, "text/react@1", "test")
     assert isinstance(make("tests.envs.test_wrappers:gem"), TextEnv)
-    with pytest.raises(ConfigError, match=r"EchoGame that is no TurnEnv.*turnwise.envs.wrappers.wrap"):
+    with pytest.raises(
+        ConfigError, match=r"EchoGame that is no TurnEnv.*turnwise.envs.wrappers.wrap"
+    ):
         make("tests.envs.text_games:EchoGame")
 
 

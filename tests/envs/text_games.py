@@ -1,4 +1,4 @@
-"""Small environments with the interfaces of Gymnasium, gem and skyrl-gym, as their users write them.
+"""Small environments with the interfaces of Gymnasium, gem and skyrl-gym.
 
 Gem's and skyrl-gym's base classes are not installed here; their signatures were read in gem-llm
 0.1.0 (`gem/core.py`) and skyrl-gym 0.4.0 (`skyrl_gym/envs/base_text_env.py`).
@@ -53,7 +53,13 @@ class GemGuess:
         if guess == self.number:
             return "Yes.", 1.0, True, False, {}
         hint = random.choice(("It is", "The number is"))
-        return f"{hint} {'more' if guess < self.number else 'less'}.", 0.0, False, self.turns == 6, {}
+        return (
+            f"{hint} {'more' if guess < self.number else 'less'}.",
+            0.0,
+            False,
+            self.turns == 6,
+            {},
+        )
 
 
 class SkyRLSum:

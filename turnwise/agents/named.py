@@ -121,7 +121,8 @@ def _whole_episodes(path: str) -> list[Trajectory]:
 
 def _imported(path: str) -> Agent:
     found = import_object(path, "agent")
-    agent = found() if isinstance(found, type) or not hasattr(found, "begin") else found
+    ready = hasattr(found, "begin") and not isinstance(found, type)
+    agent = found() if callable(found) and not ready else found
     lacking = [member for member in ("name", "begin") if not hasattr(agent, member)]
     if lacking:
         raise ConfigError(
