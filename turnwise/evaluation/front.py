@@ -196,8 +196,8 @@ def _stage(
         made = make(spec, **settings)
     team = run.team() if run is not None else None
     if team is not None:
-        made = TeamEnv(made, team.play)
-    limit = max_turns or spec.max_turns * (len(team.play.roles) if team is not None else 1)
+        made = TeamEnv(made, team.orchestration)
+    limit = max_turns or spec.max_turns * (len(team.orchestration.roles) if team is not None else 1)
     if not isinstance(agent, str):
         return _Stage(spec, made, settings, limit, agent)
     given = dict(options)

@@ -143,9 +143,9 @@ def _staged(config: Config, known: EnvSpec) -> tuple[TurnEnv[Any], Prompt | Team
             "prompt.name and team.name are both given, and a team has prompts of its own: leave the former out"
         )
     return (
-        TeamEnv(env, cast.play),
+        TeamEnv(env, cast.orchestration),
         cast,
-        config.rollout.max_turns or known.max_turns * len(cast.play.roles),
+        config.rollout.max_turns or known.max_turns * len(cast.orchestration.roles),
     )
 
 
@@ -215,13 +215,13 @@ def _loaded(source: str | Path, config: Config) -> tuple[nn.Module, Any]:
     cast = team_of(config.team)
     if cast is None or config.team.shared:
         return load_model(source, config.model, config.run.seed)
-    places = {role: Path(source) / role for role in cast.play.roles}
+    places = {role: Path(source) / role for role in cast.orchestration.roles}
     found = {
         role: load_model(at if at.is_dir() else source, config.model, config.run.seed)
         for role, at in places.items()
     }
     return nn.ModuleDict({role: model for role, (model, _) in found.items()}), found[
-        cast.play.roles[0]
+        cast.orchestration.roles[0]
     ][1]
 
 
@@ -317,7 +317,7 @@ def prompt_hash(told: Prompt | Team) -> str:
     """
     parts = [told.name]
     for kind in (
-        (type(told.play), *map(type, told.prompts.values()))
+        (type(told.orchestration), *map(type, told.prompts.values()))
         if isinstance(told, Team)
         else (type(told),)
     ):
