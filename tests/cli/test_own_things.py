@@ -204,7 +204,7 @@ def test_mistakes_of_prompts_and_engines(turnwise: Run, tiny: Path) -> None:
         turnwise(*guess, "--engine", f"{OWN}:fixed", "--engine-arg", "txt=9"),
         "did you mean 'text'?",
     )
-    refused(turnwise(*guess, "--engine-arg", "slots"), "no setting for --engine-arg")
+    refused(turnwise(*guess, "--engine-arg", "slots"), "not a setting for --engine-arg")
 
 
 def test_an_id_registered_twice(
