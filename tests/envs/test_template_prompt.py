@@ -80,7 +80,7 @@ def test_the_built_in_text_can_be_put_in_a_file(written) -> None:  # type: ignor
             GOOD.replace("answers", "answer"),
             "unknown key 'answer' in .*p.toml: did you mean 'answers'",
         ),
-        (GOOD.replace('name = "mine@1"\n', ""), "does not say 'name'"),
+        (GOOD.replace('name = "mine@1"\n', ""), "lacks 'name'"),
         (GOOD.replace("webshop/verl-agent@1", "webshop/verl@1"), "unknown prompt 'webshop/verl@1'"),
         (GOOD.replace("{task_description}", "{task}"), "unknown field 'task' in first of .*p.toml"),
         (GOOD.replace("{task_description}", "{task_description.__class__}"), "unknown field"),

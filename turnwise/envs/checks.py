@@ -2,7 +2,7 @@
 
 `check_turn_env` plays short episodes of random, expert and meaningless actions in several instances
 and compares their transcripts byte for byte: on two instances in two orders, from every snapshot,
-in every fork, after pickling. A broken promise is an `AssertionError` with a sentence that names it.
+in every fork, after pickling. A broken promise is an `AssertionError` whose sentence names it.
 """
 
 from __future__ import annotations
@@ -146,7 +146,8 @@ def _step(env: TurnEnv[Any], action: str, task: TaskId) -> str:
         observation, reward, terminated, truncated, info = env.step(action)
     except Exception as problem:
         raise AssertionError(
-            f"step({action!r}) raised {problem!r}: a malformed action is an outcome with valid=False"
+            f"step({action!r}) raised {problem!r}: a malformed action is an outcome with "
+            "valid=False"
         ) from problem
     assert type(reward) is float, (
         f"the reward of step({action!r}) is {reward!r}: it must be a Python float"

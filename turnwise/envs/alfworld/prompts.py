@@ -16,17 +16,21 @@ from turnwise.envs.prompt import Prompt, Step
 GREETING = "-= Welcome to TextWorld, ALFRED! =-\n\n"
 
 REACT_SYSTEM = """\
-You are in a house where a task has to be done. The user's first message names the furniture and the task; each further one \
-says what came of your last command. You see what is in or on a piece of furniture only when you go there, and what is in a \
+You are in a house where a task has to be done. The user's first message names the furniture and \
+the task; each further one \
+says what came of your last command. You see what is in or on a piece of furniture only when you \
+go there, and what is in a \
 closed one only when you open it. You can hold one thing at a time.
 
 You can say:
 go to RECEPTACLE, open RECEPTACLE, close RECEPTACLE, examine RECEPTACLE
 take OBJECT from RECEPTACLE
 {put}
-clean OBJECT with SINKBASIN, heat OBJECT with MICROWAVE, cool OBJECT with FRIDGE, slice OBJECT with KNIFE
+clean OBJECT with SINKBASIN, heat OBJECT with MICROWAVE, cool OBJECT with FRIDGE, slice OBJECT \
+with KNIFE
 use LAMP, examine OBJECT, inventory, look
-Names carry their number, as in "go to shelf 1". A command that cannot be carried out is answered with "Nothing happens."
+Names carry their number, as in "go to shelf 1". A command that cannot be carried out is answered \
+with "Nothing happens."
 
 Answer each message with exactly two lines:
 Thought: what you know, and what to do next

@@ -1,12 +1,11 @@
 """Prompts for answering questions by search, in three formats.
 
-* `search/act@1`: the reply is `search[query]` or `answer[text]` and nothing else, without a system
-  message: for tiny models.
-* `search/react@1`: a line `Thought: …` and a line `Action: …` (ReAct, arXiv 2210.03629), as a chat.
-* `search/search-r1@1`: one growing text without a chat template, in which the model writes
-  `<think>…</think>` and then `<search>…</search>` or `<answer>…</answer>`, and what was found comes
-  back as `<information>…</information>`. The tags and the structure are Search-R1's (arXiv
-  2503.09516), the instruction is in our words. A reply ends at its first complete search or answer.
+* `search/act@1`: the reply is `search[query]` or `answer[text]`; for tiny models.
+* `search/react@1`: a line `Thought: …` and a line `Action: …` (ReAct, arXiv 2210.03629).
+* `search/search-r1@1`: one growing text without a chat template. The model writes
+  `<think>…</think>`, then `<search>…</search>` or `<answer>…</answer>`; the passages come back in
+  `<information>…</information>`. Tags and structure are Search-R1's (arXiv 2503.09516), the
+  instruction is in our words. A reply ends at its first complete search or answer.
 """
 
 from __future__ import annotations
@@ -23,7 +22,8 @@ CALL = re.compile(r"(search|answer)\[.+\]", re.IGNORECASE | re.DOTALL)
 TAGGED = re.compile(r"<(search|answer)>(.*?)</\1>", re.DOTALL)
 
 REACT_SYSTEM = """\
-Answer the question. You do not know the answer yourself; look it up. Each search shows you a few passages, and it may take \
+Answer the question. You do not know the answer yourself; look it up. Each search shows you a few \
+passages, and it may take \
 several searches until you have every fact you need.
 
 You can do two things:
@@ -34,12 +34,18 @@ Answer each message with exactly two lines:
 Thought: what you know now and what is missing
 Action: search[words] or answer[text]"""
 SEARCH_R1_START = """\
-Answer the question below. Whenever you get something new, first reason about it between <think> and </think>. If a fact is \
-missing, write <search> what to look for </search>; what is found is put between <information> and </information>. Search as often \
-as you need to. When you know enough, write nothing but the answer itself between <answer> and </answer>, such as \
+Answer the question below. Whenever you get something new, first reason about it between <think> \
+and </think>. If a fact is \
+missing, write <search> what to look for </search>; what is found is put between <information> \
+and </information>. Search as often \
+as you need to. When you know enough, write nothing but the answer itself between <answer> and \
+</answer>, such as \
 <answer> Paris </answer>.
 Question: """
-SEARCH_R1_WRONG = "That was neither a complete <search> nor a complete <answer>, so nothing was done. Try once more."
+SEARCH_R1_WRONG = (
+    "That was neither a complete <search> nor a complete <answer>, so nothing was done. "
+    "Try once more."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +63,12 @@ class SearchR1:
         ]
         for before, step in zip(history, later, strict=False):
             messages.append({"role": "assistant", "content": before.reply or ""})
-            said = (
+            shown = (
                 f"<information>{step.observation}</information>"
                 if step.info.get("valid", True)
                 else SEARCH_R1_WRONG
             )
-            messages.append({"role": "user", "content": f"\n\n{said}\n\n"})
+            messages.append({"role": "user", "content": f"\n\n{shown}\n\n"})
         return messages
 
     def ended(self, text: str) -> bool:
@@ -81,7 +87,8 @@ class SearchR1:
 
     def reply(self, action: str, thought: str = "") -> str:
         name, _, rest = action.partition("[")
-        return f"<think> {thought or 'This is the next step.'} </think>\n<{name}> {rest.removesuffix(']')} </{name}>"
+        reason = thought or "This is the next step."
+        return f"<think> {reason} </think>\n<{name}> {rest.removesuffix(']')} </{name}>"
 
 
 PROMPTS: dict[str, Callable[[], Prompt]] = {

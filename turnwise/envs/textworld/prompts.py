@@ -16,14 +16,18 @@ from turnwise.envs.dialogue_prompts import DialoguePrompt, with_commands
 from turnwise.envs.prompt import Prompt, Step
 
 REACT_SYSTEM = """\
-You are playing a text adventure. The user's first message says what you have to do and where you are; each further one says \
-what came of your last command. You see only the room you are in, and the inside of containers that are open.
+You are playing a text adventure. The user's first message says what you have to do and where you \
+are; each further one says \
+what came of your last command. You see only the room you are in, and the inside of containers \
+that are open.
 
 Commands the game understands, with the names as it shows them:
 go north, go south, go east, go west, look, inventory, examine THING
 take THING, take THING from PLACE, drop THING, put THING on SUPPORTER, insert THING into CONTAINER
-open DOOR or CONTAINER, close DOOR or CONTAINER, unlock DOOR or CONTAINER with KEY, lock DOOR or CONTAINER with KEY
-eat FOOD, cook FOOD with APPLIANCE, slice FOOD with KNIFE, dice FOOD with KNIFE, chop FOOD with KNIFE, prepare meal
+open DOOR or CONTAINER, close DOOR or CONTAINER, unlock DOOR or CONTAINER with KEY, lock DOOR or \
+CONTAINER with KEY
+eat FOOD, cook FOOD with APPLIANCE, slice FOOD with KNIFE, dice FOOD with KNIFE, chop FOOD with \
+KNIFE, prepare meal
 
 Answer each message with exactly two lines:
 Thought: what you know, and what to do next

@@ -17,13 +17,16 @@ from turnwise.envs.prompt import Prompt, Step
 CALL = re.compile(r"[A-Za-z]+\[.+\]")
 
 REACT_SYSTEM = """\
-You are shopping in a web shop. The user's messages show you one page after another; [SEP] stands between the parts of a page. \
-Each page repeats the instruction that says what to buy. Find a product that fits every part of it, choose the options it \
+You are shopping in a web shop. The user's messages show you one page after another; [SEP] stands \
+between the parts of a page. \
+Each page repeats the instruction that says what to buy. Find a product that fits every part of \
+it, choose the options it \
 asks for, stay under its price, and buy.
 
 You can do two things:
 search[words] looks for products; it works on every page.
-click[part] presses a button, opens a product by its code, or chooses an option; write the part as the page shows it.
+click[part] presses a button, opens a product by its code, or chooses an option; write the part \
+as the page shows it.
 The purchase is made with click[buy now] and ends the task.
 
 Answer each page with exactly two lines:
