@@ -50,7 +50,7 @@ def test_truncation_ends_the_episode() -> None:
     env = echo()
     env.reset(options={"task": 0})
     assert [env.step("?")[2:4] for _ in range(3)] == [(False, False), (False, False), (True, False)]
-    observation, reward, terminated, _, info = env.step("say red")
+    _, reward, terminated, _, info = env.step("say red")
     assert (reward, terminated, info["valid"], info["success"]) == (0.0, True, False, False)
 
 

@@ -39,7 +39,7 @@ class EchoGame(gymnasium.Env[str, str]):
 
 
 class GemGuess:
-    """Gem's interface: `reset(seed)` seeds Python's global generator, which `step` draws from too."""
+    """Gem's interface: `reset(seed)` seeds Python's global generator, which `step` uses too."""
 
     def reset(self, seed: int | None = None) -> tuple[str, dict[str, Any]]:
         if seed is not None:
@@ -53,13 +53,8 @@ class GemGuess:
         if guess == self.number:
             return "Yes.", 1.0, True, False, {}
         hint = random.choice(("It is", "The number is"))
-        return (
-            f"{hint} {'more' if guess < self.number else 'less'}.",
-            0.0,
-            False,
-            self.turns == 6,
-            {},
-        )
+        shown = f"{hint} {'more' if guess < self.number else 'less'}."
+        return shown, 0.0, False, self.turns == 6, {}
 
 
 class SkyRLSum:

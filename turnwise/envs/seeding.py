@@ -1,8 +1,8 @@
 """Random draws that are the same on every machine and every Python.
 
 `random.Random` keeps the sequence of `random()` across versions, but not those of `choice`,
-`sample` or `shuffle`. Generated data must not change, so everything is drawn from `random()`. The seed is a
-string, which Python hashes with SHA-512 and not with the per-process hash.
+`sample` or `shuffle`. Generated data must not change, so everything is drawn from `random()`. The
+seed is a string, which Python hashes with SHA-512 and not with the per-process hash.
 """
 
 from __future__ import annotations
