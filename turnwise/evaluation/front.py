@@ -242,13 +242,13 @@ def outside_loop(function: Callable[[], Result]) -> Result:
         return pool.submit(function).result()
 
 
-# What the run folder of a trained model says
+# Settings from the run folder of a trained model
 # -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class RunOfModel:
-    """The folder above a model's directory, where it is a run folder; else nothing is known."""
+    """The folder above a model's directory. Unless it is a run folder, it says nothing."""
 
     folder: Path
 
@@ -261,8 +261,8 @@ class RunOfModel:
         if found:
             listed = " ".join(f"{name}={value}" for name, value in found.items())
             note(
-                f"playing with the settings this model was trained with ({listed}); --env-arg "
-                "says otherwise"
+                f"playing with the settings this model was trained with ({listed}); settings of "
+                "your own replace them"
             )
         return found
 
@@ -279,7 +279,7 @@ class RunOfModel:
         if facts and facts.get("data_hash") != env.data_hash:
             note(
                 "this model was trained on other data or settings than these; give those of its "
-                "run with --env-arg"
+                "run as settings of the environment"
             )
         return str(facts.get("prompt", ""))
 
