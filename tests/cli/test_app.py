@@ -115,7 +115,8 @@ def test_brackets_and_long_paths_in_a_sentence_stay_whole(
 def test_a_light_start(arguments: tuple[str, ...]) -> None:
     code = (
         "import sys\nfrom turnwise.cli import main\ntry:\n    main()\nfinally:\n"
-        "    print(sorted({'torch', 'transformers', 'accelerate'} & set(sys.modules)), file=sys.stderr)"
+        "    heavy = {'torch', 'transformers', 'accelerate'} & set(sys.modules)\n"
+        "    print(sorted(heavy), file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
@@ -143,8 +144,5 @@ def test_ctrl_c_at_any_time(seconds: float) -> None:
         shown, said = running.communicate(timeout=60)
     finally:
         running.kill()
-    assert (
-        (running.returncode, shown) == (130, "")
-        and said.startswith("interrupted")
-        and said.count("\n") == 1
-    )
+    assert (running.returncode, shown) == (130, "")
+    assert said.startswith("interrupted") and said.count("\n") == 1

@@ -33,7 +33,7 @@ def copy(tiny: Path, tmp_path: Path) -> Path:
 
 
 # Catalogues and tasks
-# -------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------
 
 
 def test_a_missing_catalogue(turnwise: Run, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_an_unknown_split_and_too_many_tasks(turnwise: Run) -> None:
 
 
 # Names
-# ----------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------
 
 
 def test_unknown_names(turnwise: Run, tiny: Path) -> None:
@@ -108,7 +108,7 @@ def test_unknown_names(turnwise: Run, tiny: Path) -> None:
 
 
 # Models
-# ---------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------
 
 
 def test_a_directory_that_is_not_there_or_holds_no_model(turnwise: Run, tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_devices_and_dtypes_that_are_not_there(turnwise: Run, tiny: Path) -> Non
 
 
 # Files
-# ----------------------------------------------------------------------------------------------------------------
+# ------------------------------------------------------------------------------------------------
 
 
 def test_recordings_that_cannot_be_replayed(turnwise: Run, tmp_path: Path) -> None:

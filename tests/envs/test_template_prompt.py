@@ -11,7 +11,11 @@ from turnwise.envs.registry import make_prompt
 from turnwise.envs.webshop.verl_agent_prompts import PAST, PRESENT, ROLE
 from turnwise.errors import ConfigError
 
-GOOD = 'name = "mine@1"\nanswers = "webshop/verl-agent@1"\nfirst = "Do {task_description}: {current_observation}"\n'
+GOOD = """\
+name = "mine@1"
+answers = "webshop/verl-agent@1"
+first = "Do {task_description}: {current_observation}"
+"""
 INFO = {"instruction": "walk", "admissible": ["go[on]"]}
 PAGE = "WebShop [SEP] Instruction: [SEP] walk [SEP] Search"
 TWO = [Step(PAGE, INFO, "I go", "go[on]"), Step("Instruction: [SEP] walk [SEP] here", INFO)]
@@ -31,7 +35,8 @@ def test_a_file_is_a_prompt(written) -> None:  # type: ignore[no-untyped-def]
     mine = make_prompt(
         written(
             GOOD
-            + 'later = "{{{step_count}}} {action_history} | {observation}"\nsystem = "Walk!"\nhistory = 1\n'
+            + 'later = "{{{step_count}}} {action_history} | {observation}"\n'
+            + 'system = "Walk!"\nhistory = 1\n'
         )
     )
     assert mine.name == "mine@1"
@@ -40,8 +45,8 @@ def test_a_file_is_a_prompt(written) -> None:  # type: ignore[no-untyped-def]
         {"role": "user", "content": "Do walk: 'Search'"},
     ]
     assert (
-        mine.messages(TWO)[1]["content"]
-        == "{1} [Observation 1: ''Search'', Action 1: 'go[on]'] | Instruction: [SEP] walk [SEP] here"
+        mine.messages(TWO)[1]["content"] == "{1} [Observation 1: ''Search'', Action 1: 'go[on]'] | "
+        "Instruction: [SEP] walk [SEP] here"
     )
     assert mine.parse("<think></think><action>go[on]</action>").text == "go[on]"
     assert mine.reply("go[on]") == "<think></think><action>go[on]</action>"
@@ -64,7 +69,10 @@ def test_a_dialogue_keeps_every_turn(written) -> None:  # type: ignore[no-untype
 
 
 def test_the_built_in_text_can_be_put_in_a_file(written) -> None:  # type: ignore[no-untyped-def]
-    body = f'name = "copy"\nanswers = "webshop/verl-agent@1"\nfirst = """{ROLE + PRESENT}"""\nlater = """{ROLE + PAST + PRESENT}"""\n'
+    body = (
+        'name = "copy"\nanswers = "webshop/verl-agent@1"\n'
+        f'first = """{ROLE + PRESENT}"""\nlater = """{ROLE + PAST + PRESENT}"""\n'
+    )
     copy = make_prompt(written(body.replace('"""\n', '"""\n\n', 1)))
     for history in (TWO[:1], TWO):
         assert (
@@ -80,7 +88,7 @@ def test_the_built_in_text_can_be_put_in_a_file(written) -> None:  # type: ignor
             GOOD.replace("answers", "answer"),
             "unknown key 'answer' in .*p.toml: did you mean 'answers'",
         ),
-        (GOOD.replace('name = "mine@1"\n', ""), "does not say 'name'"),
+        (GOOD.replace('name = "mine@1"\n', ""), "lacks 'name'"),
         (GOOD.replace("webshop/verl-agent@1", "webshop/verl@1"), "unknown prompt 'webshop/verl@1'"),
         (GOOD.replace("{task_description}", "{task}"), "unknown field 'task' in first of .*p.toml"),
         (GOOD.replace("{task_description}", "{task_description.__class__}"), "unknown field"),

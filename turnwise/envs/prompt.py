@@ -1,8 +1,8 @@
-"""How an environment is told to a model, and how the reply becomes an action.
+"""The contract of a prompt: an episode as messages to a model, and a reply as an action.
 
-A score means nothing without its prompt, so prompts are named and versioned (`webshop/react@1`). A
-prompt is a pure function of the episode so far. Whether it is append-only (a growing dialogue) or
-windowed (rebuilt each turn) shows in what it returns, and nobody downstream needs to know.
+A score depends on its prompt, so prompts are named and versioned (`webshop/react@1`). A prompt is a
+pure function of the episode so far. It may be append-only (a growing dialogue) or windowed (rebuilt
+each turn); code that uses it need not know which.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypedDict, runtime_checkable
 
 RAW = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
-"""No chat template: the contents of the messages one after the other, as base models are trained
-with.
-"""
+"""The chat template of base models: the contents of the messages, joined."""
 
 
 class Message(TypedDict):
@@ -26,75 +24,78 @@ class Message(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One observation, and what was done about it (None while the model is still to answer)."""
+    """An observation and the answer to it; `reply` and `action` are None until there is one."""
 
     observation: str
     info: Mapping[str, Any]
     reply: str | None = None
     """The model's whole text."""
     action: str | None = None
-    """What the environment was given."""
+    """The text given to the environment."""
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What a reply means."""
+    """The action in a reply."""
 
     text: str
-    """Given to the environment as it is."""
+    """The text given to the environment."""
     valid: bool
-    """False where the reply broke the format; the environment then sees `text` and does nothing."""
+    """False where the reply broke the format. `text` is given to the environment all the same."""
     reason: str = ""
     """Why it is not valid."""
 
 
 @runtime_checkable
 class Prompt(Protocol):
-    """A named, versioned way of telling an environment to a model."""
+    """Renders an episode for a model and parses its replies."""
 
     @property
     def name(self) -> str:
-        """Such as `webshop/react@1`."""
+        """Name and version, such as `webshop/react@1`."""
         ...
 
     def messages(self, history: Sequence[Step]) -> list[Message]:
-        """The messages that ask for the next reply; `history` ends with a step that has no reply
-        yet.
+        """Return the messages that ask for the next reply.
+
+        Args:
+            history: the steps so far; the last one has no reply yet.
         """
         ...
 
     def parse(self, text: str) -> Action:
-        """The action in a reply. Never raises."""
+        """Return the action in a reply. Never raises."""
         ...
 
     def reply(self, action: str, thought: str = "") -> str:
-        """The text with which a model would do `action`; `parse(reply(a)).text == a`.
-        Demonstrations are written with it.
+        """Return the text of a model that takes `action`: `parse(reply(a)).text == a`.
+
+        Demonstrations for an SFT warm start are written with it.
         """
         ...
 
 
 @runtime_checkable
 class SelfEnding(Protocol):
-    """A prompt whose replies may end by themselves, such as at a closed block of code: what a model
-    says after is not heard.
+    """A prompt whose replies end by themselves, such as at a closed block of code. What a model
+    writes after the end is dropped.
     """
 
     @property
     def endings(self) -> str:
-        """Characters, one of which is the last of a reply that ended by itself."""
+        """The characters that can be the last of a reply that ended by itself."""
         ...
 
     def ended(self, text: str) -> bool:
-        """Whether `text` is a whole reply already."""
+        """Return whether `text` is a whole reply already."""
         ...
 
 
 @runtime_checkable
 class Templated(Protocol):
-    """A prompt that is written for one chat template (Jinja) and takes no other; `RAW` for none at
-    all.
-    """
+    """A prompt written for one chat template (Jinja)."""
 
     @property
-    def template(self) -> str: ...
+    def template(self) -> str:
+        """The template; `RAW` for none at all."""
+        ...

@@ -1,24 +1,23 @@
-"""Prompts made of text templates, built in or loaded from a TOML file with
-`prompt("file:my_prompt.toml")`.
+"""Prompts made of text templates, built in or loaded from a TOML file (`file:my_prompt.toml`).
 
 A score depends on the words of its prompt, and the words of published prompts are their authors'.
-Whoever has them puts them in a file; the field names are those of the verl-agent codebase, so that
-its templates can be pasted as they are:
+Whoever has them can put them in a file. The fields are named as in the verl-agent codebase, so that
+its templates can be pasted:
 
-    name = "verl-agent/webshop-original"      # recorded with every score
-    answers = "webshop/verl-agent@1"          # the prompt whose way of answering is asked for: its parse and reply
+    name = "verl-agent/webshop-original"   # recorded with every score
+    answers = "webshop/verl-agent@1"       # the prompt whose format of replies is asked for
     first = \"\"\"… {task_description} … {current_observation} … {available_actions} …\"\"\"
-    later = \"\"\"… {step_count} … {history_length} … {action_history} … {current_step} …\"\"\"   # from the second turn on
-    system = ""                               # a system message, when not empty
-    style = "windowed"                        # one message rebuilt each turn, or "dialogue": every turn stays
-    history = 2                               # how many earlier turns `action_history` shows
-    max_chars = 13000                         # a longer message is written with `first` instead; 0 for no limit
+    later = \"\"\"… {step_count} … {history_length} … {action_history} … {current_step} …\"\"\"
+    system = ""                            # a system message, when not empty
+    style = "windowed"                     # one message, rebuilt each turn; or "dialogue"
+    history = 2                            # earlier turns that `action_history` shows
+    max_chars = 13000                      # a longer message is written with `first`; 0: no limit
 
-Fields: `task_description`; `observation` (the page as it is); `current_observation` (what follows
-the instruction, each segment in quotes); `available_actions` (one in quotes a line, each with a
-comma, as WebShop's templates want it); `admissible_actions` (one in quotes a line, without `help`,
-as ALFWorld's want it); `step_count`, `current_step`, `history_length`, `action_history`. A literal
-brace is written twice.
+`later` is used from the second turn on. Fields: `task_description`; `observation` (the page);
+`current_observation` (what follows the instruction, each segment in quotes); `available_actions`
+(one in quotes a line, each with a comma, for WebShop's templates); `admissible_actions` (one in
+quotes a line, without `help`, for ALFWorld's); `step_count`, `current_step`, `history_length`,
+`action_history`. A literal brace is written twice.
 """
 
 from __future__ import annotations
@@ -35,25 +34,23 @@ from turnwise.errors import ConfigError, unknown
 
 SEPARATOR = " [SEP] "
 FIELDS = (
-    "task_description", "observation", "current_observation", "available_actions", "admissible_actions",
-    "step_count", "current_step", "history_length", "action_history",
+    "task_description", "observation", "current_observation", "available_actions",
+    "admissible_actions", "step_count", "current_step", "history_length", "action_history",
 )  # fmt: skip
 STYLES = ("windowed", "dialogue")
 
 
 def task_of(history: Sequence[Step]) -> str:
-    """The instruction as the first page shows it, or as the environment tells it."""
+    """Return the instruction as the first page shows it, else that of `info`."""
     parts = history[0].observation.split(SEPARATOR)
-    return (
-        parts[2]
-        if len(parts) > 2 and parts[1] == "Instruction:"
-        else str(history[0].info.get("instruction", ""))
-    )
+    if len(parts) > 2 and parts[1] == "Instruction:":
+        return parts[2]
+    return str(history[0].info.get("instruction", ""))
 
 
 def quoted(observation: str, task: str) -> str:
-    """The segments after the instruction, each in quotes; the page as it is when the instruction is
-    not a segment of it.
+    """Return the segments after the instruction, each in quotes; the whole page where the
+    instruction is no segment of it.
     """
     parts = observation.split(SEPARATOR)
     if task not in parts:
@@ -62,8 +59,8 @@ def quoted(observation: str, task: str) -> str:
 
 
 def listed(step: Step) -> str:
-    """The admissible actions, a quoted one a line. From `clickables` where the environment has
-    them: with `click[search]`.
+    """Return the admissible actions, quoted, one a line; from `clickables` where there are any,
+    which adds `click[search]`.
     """
     clickables = step.info.get("clickables")
     actions = list(step.info.get("admissible") or [])
@@ -75,7 +72,7 @@ def listed(step: Step) -> str:
 
 
 def quoted_lines(step: Step) -> str:
-    """The admissible actions but `help`, a quoted one a line."""
+    """Return the admissible actions but `help`, quoted, one a line."""
     return "\n".join(
         f"'{action}'" for action in step.info.get("admissible") or [] if action != "help"
     )
@@ -83,8 +80,9 @@ def quoted_lines(step: Step) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TemplatePrompt:
-    """A prompt made of templates; see the module for the fields. `answers` reads and writes the
-    replies.
+    """A prompt made of templates with the fields of the module's docstring.
+
+    `answers` parses and writes the replies.
     """
 
     name: str
@@ -109,14 +107,13 @@ class TemplatePrompt:
         return messages
 
     def text(self, history: Sequence[Step]) -> str:
-        """The message that shows the last step of `history`."""
+        """Return the message that shows the last step of `history`."""
         values = self._values(history)
         if len(history) == 1 or not self.later:
             return self.first.format_map(values)
         text = self.later.format_map(values)
-        return (
-            self.first.format_map(values) if self.max_chars and len(text) > self.max_chars else text
-        )
+        too_long = self.max_chars and len(text) > self.max_chars
+        return self.first.format_map(values) if too_long else text
 
     def parse(self, text: str) -> Action:
         return self.answers.parse(text)
@@ -128,7 +125,8 @@ class TemplatePrompt:
         task, done = task_of(history), len(history) - 1
         shown = range(max(0, done - self.history), done)
         lines = [
-            f"[Observation {k + 1}: '{quoted(history[k].observation, task)}', Action {k + 1}: '{history[k].action}']"
+            f"[Observation {k + 1}: '{quoted(history[k].observation, task)}', "
+            f"Action {k + 1}: '{history[k].action}']"
             for k in shown
         ]
         return {
@@ -145,11 +143,14 @@ class TemplatePrompt:
 
 
 def load_prompt(path: str | Path, known: Callable[[str], Prompt]) -> TemplatePrompt:
-    """The prompt in a TOML file; `known` finds the prompt that `answers` names.
+    """Load a prompt from a TOML file.
+
+    Args:
+        known: makes the prompt that `answers` names.
 
     Raises:
         ConfigError: for a file that is absent or not TOML, an unknown or missing key, a value of
-            another type, an unknown field in a template.
+            another type, or an unknown field in a template.
     """
     file = Path(path)
     try:
@@ -172,7 +173,7 @@ def load_prompt(path: str | Path, known: Callable[[str], Prompt]) -> TemplatePro
             )
     for key in ("name", "answers", "first"):
         if not data.get(key):
-            raise ConfigError(f"the prompt file {file} does not say {key!r}: add a line {key} = …")
+            raise ConfigError(f"the prompt file {file} lacks {key!r}: add a line {key} = …")
     if data.get("style", "windowed") not in STYLES:
         raise unknown("style", data["style"], STYLES, str(file))
     for key in ("first", "later"):

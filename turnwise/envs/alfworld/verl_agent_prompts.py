@@ -1,12 +1,11 @@
-"""`alfworld/verl-agent@1`: the windowed ALFWorld prompt of the verl-agent codebase, in our own
-words.
+"""`alfworld/verl-agent@1`: the windowed prompt of the verl-agent codebase, in our own words.
 
 One user message, rebuilt each turn: who the agent is, the task, how many steps were taken, the last
 two observations and actions, the present observation, the admissible commands in quotes and without
 `help`. The first turn shows the opening, which says the task. Structure, fields and parsing follow
 the ALFWorld specification, section 6: a reply without tags or with Chinese characters is invalid,
-its last 30 characters are what the game then hears, and a well-formed command that is not
-admissible is not the prompt's concern. `alfworld/verl-agent-open@1` is the same without the
+its last 30 characters are given to the game. A well-formed command that is not admissible is the
+game's to refuse. `alfworld/verl-agent-open@1` is the same without the
 admissible commands.
 """
 
@@ -18,9 +17,13 @@ from dataclasses import dataclass
 from turnwise.envs.prompt import Prompt
 from turnwise.envs.webshop.verl_agent_prompts import VerlAgent
 
-ROLE = "You are an agent that does household tasks in the ALFRED Embodied Environment, and does them expertly.\n"
+ROLE = (
+    "You are an agent that does household tasks in the ALFRED Embodied Environment, and does them "
+    "expertly.\n"
+)
 PAST = """You have to: {task_description}
-You have taken {step_count} step(s) so far. The last {history_length} observations, each with the action you took:
+You have taken {step_count} step(s) so far. The last {history_length} observations, each with the \
+action you took:
 {action_history}
 This is step {current_step}.
 """
@@ -30,7 +33,8 @@ ADMISSIBLE = """The actions admissible here are:
 """
 CHOOSE = """
 Take one action now.
-Reason first, step by step, about where you are and what brings the task forward; put the reasoning inside <think> </think>.
+Reason first, step by step, about where you are and what brings the task forward; put the \
+reasoning inside <think> </think>.
 Then give the {} inside <action> </action>.
 """
 LISTED = PRESENT + ADMISSIBLE + CHOOSE.format("admissible action you choose")
@@ -39,7 +43,7 @@ OPEN = PRESENT + CHOOSE.format("command you choose, such as go to shelf 1,")
 
 @dataclass(frozen=True, slots=True)
 class ALFWorldVerlAgent(VerlAgent):
-    """See the module."""
+    """`alfworld/verl-agent@1`: with the admissible commands."""
 
     name: str = "alfworld/verl-agent@1"
     first: str = ROLE + LISTED
@@ -49,7 +53,7 @@ class ALFWorldVerlAgent(VerlAgent):
 
 @dataclass(frozen=True, slots=True)
 class ALFWorldVerlAgentOpen(VerlAgent):
-    """See the module."""
+    """`alfworld/verl-agent-open@1`: without them."""
 
     name: str = "alfworld/verl-agent-open@1"
     first: str = ROLE + OPEN
@@ -61,4 +65,4 @@ PROMPTS: dict[str, Callable[[], Prompt]] = {
     "alfworld/verl-agent@1": ALFWorldVerlAgent,
     "alfworld/verl-agent-open@1": ALFWorldVerlAgentOpen,
 }
-"""The prompts of this file by name."""
+"""Factories of the prompts in this module, by name."""

@@ -1,13 +1,11 @@
-"""Prompts for searching: how a question, what was found and the next step are written, in three
-ways.
+"""Prompts for answering questions by search, in three formats.
 
-* `search/act@1`: the reply is `search[query]` or `answer[text]` and nothing else, without a system
-  message: for tiny models.
-* `search/react@1`: a line `Thought: …` and a line `Action: …` (ReAct, arXiv 2210.03629), as a chat.
-* `search/search-r1@1`: one growing text without a chat template, in which the model writes
-  `<think>…</think>` and then `<search>…</search>` or `<answer>…</answer>`, and what was found comes
-  back as `<information>…</information>`. The tags and the structure are Search-R1's (arXiv
-  2503.09516), the instruction is in our words. A reply ends at its first complete search or answer.
+* `search/act@1`: the reply is `search[query]` or `answer[text]`; for tiny models.
+* `search/react@1`: a line `Thought: …` and a line `Action: …` (ReAct, arXiv 2210.03629).
+* `search/search-r1@1`: one growing text without a chat template. The model writes
+  `<think>…</think>`, then `<search>…</search>` or `<answer>…</answer>`; the passages come back in
+  `<information>…</information>`. Tags and structure are Search-R1's (arXiv 2503.09516), the
+  instruction is in our words. A reply ends at its first complete search or answer.
 """
 
 from __future__ import annotations
@@ -17,14 +15,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from turnwise.envs.dialogue_prompts import DialoguePrompt
 from turnwise.envs.prompt import RAW, Action, Message, Prompt, Step
 
 CALL = re.compile(r"(search|answer)\[.+\]", re.IGNORECASE | re.DOTALL)
-ACTION_LINE = re.compile(r"^[ \t]*action[ \t]*:[ \t]*(.*?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
 TAGGED = re.compile(r"<(search|answer)>(.*?)</\1>", re.DOTALL)
 
 REACT_SYSTEM = """\
-Answer the question. You do not know the answer yourself; look it up. Each search shows you a few passages, and it may take \
+Answer the question. You do not know the answer yourself; look it up. Each search shows you a few \
+passages, and it may take \
 several searches until you have every fact you need.
 
 You can do two things:
@@ -35,63 +34,18 @@ Answer each message with exactly two lines:
 Thought: what you know now and what is missing
 Action: search[words] or answer[text]"""
 SEARCH_R1_START = """\
-Answer the question below. Whenever you get something new, first reason about it between <think> and </think>. If a fact is \
-missing, write <search> what to look for </search>; what is found is put between <information> and </information>. Search as often \
-as you need to. When you know enough, write nothing but the answer itself between <answer> and </answer>, such as \
+Answer the question below. Whenever you get something new, first reason about it between <think> \
+and </think>. If a fact is \
+missing, write <search> what to look for </search>; what is found is put between <information> \
+and </information>. Search as often \
+as you need to. When you know enough, write nothing but the answer itself between <answer> and \
+</answer>, such as \
 <answer> Paris </answer>.
 Question: """
-SEARCH_R1_WRONG = "That was neither a complete <search> nor a complete <answer>, so nothing was done. Try once more."
-
-
-def chat(system: str, history: Sequence[Step]) -> list[Message]:
-    """The system message (none when empty), then each observation and reply in turn."""
-    messages: list[Message] = [{"role": "system", "content": system}] if system else []
-    for step in history:
-        messages.append({"role": "user", "content": step.observation})
-        if step.reply is not None:
-            messages.append({"role": "assistant", "content": step.reply})
-    return messages
-
-
-@dataclass(frozen=True, slots=True)
-class SearchAct:
-    """`search/act@1`: the reply is the action."""
-
-    name: ClassVar[str] = "search/act@1"
-
-    def messages(self, history: Sequence[Step]) -> list[Message]:
-        return chat("", history)
-
-    def parse(self, text: str) -> Action:
-        action = text.strip()
-        if CALL.fullmatch(action):
-            return Action(action, True)
-        return Action(action, False, "the reply is not search[words] or answer[text]")
-
-    def reply(self, action: str, thought: str = "") -> str:
-        return action
-
-
-@dataclass(frozen=True, slots=True)
-class SearchReact:
-    """`search/react@1`: the first action line counts."""
-
-    name: ClassVar[str] = "search/react@1"
-
-    def messages(self, history: Sequence[Step]) -> list[Message]:
-        return chat(REACT_SYSTEM, history)
-
-    def parse(self, text: str) -> Action:
-        found = ACTION_LINE.search(text)
-        if found is None:
-            return Action("", False, "the reply has no line that begins with Action:")
-        action = found.group(1)
-        if not CALL.fullmatch(action):
-            return Action("", False, "the action is not of the form search[words] or answer[text]")
-        return Action(action, True)
-
-    def reply(self, action: str, thought: str = "") -> str:
-        return f"Thought: {thought or 'This is the next step.'}\nAction: {action}"
+SEARCH_R1_WRONG = (
+    "That was neither a complete <search> nor a complete <answer>, so nothing was done. "
+    "Try once more."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +63,12 @@ class SearchR1:
         ]
         for before, step in zip(history, later, strict=False):
             messages.append({"role": "assistant", "content": before.reply or ""})
-            said = (
+            shown = (
                 f"<information>{step.observation}</information>"
                 if step.info.get("valid", True)
                 else SEARCH_R1_WRONG
             )
-            messages.append({"role": "user", "content": f"\n\n{said}\n\n"})
+            messages.append({"role": "user", "content": f"\n\n{shown}\n\n"})
         return messages
 
     def ended(self, text: str) -> bool:
@@ -133,12 +87,18 @@ class SearchR1:
 
     def reply(self, action: str, thought: str = "") -> str:
         name, _, rest = action.partition("[")
-        return f"<think> {thought or 'This is the next step.'} </think>\n<{name}> {rest.removesuffix(']')} </{name}>"
+        reason = thought or "This is the next step."
+        return f"<think> {reason} </think>\n<{name}> {rest.removesuffix(']')} </{name}>"
 
 
 PROMPTS: dict[str, Callable[[], Prompt]] = {
-    "search/act@1": SearchAct,
-    "search/react@1": SearchReact,
+    "search/act@1": lambda: DialoguePrompt(
+        "search/act@1", form=CALL, malformed="the reply is not search[words] or answer[text]"
+    ),
+    "search/react@1": lambda: DialoguePrompt(
+        "search/react@1", REACT_SYSTEM, thoughts=True, form=CALL,
+        malformed="the action is not of the form search[words] or answer[text]",
+    ),
     "search/search-r1@1": SearchR1,
-}
-"""The prompts of this file by name."""
+}  # fmt: skip
+"""Factories of the prompts in this module, by name."""

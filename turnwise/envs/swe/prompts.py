@@ -1,5 +1,4 @@
-"""Prompts for repairing repositories: a shell command a turn, a tool call a turn, or one of a few
-actions.
+"""Prompts for repairing repositories: a shell command, a tool call, or a short action a turn.
 
 * `swe/bash@1`: reasoning, then one command in a fenced block, as mini-swe-agent has it
   (github.com/SWE-agent/mini-swe-agent): the last command submits. For `actions="bash"`.
@@ -7,7 +6,7 @@ actions.
   `<tool_call>{"name": …}</tool_call>`, answered by a `<tool_response>`. For `actions="tools"`.
 * `swe/act@1`: the reply is the action and nothing else, for tiny models and `actions="closed"`.
 
-A reply ends at its first complete block or call; what follows is not heard.
+A reply ends at its first complete block or call; what follows is dropped.
 """
 
 from __future__ import annotations
@@ -27,15 +26,21 @@ LANGUAGES = ("", "bash", "sh", "shell")
 CALL = re.compile(r"<tool_call>\s*(.*?)\s*</tool_call>", re.DOTALL)
 FENCE = re.compile(r"`{3,}")
 BASH_SYSTEM = """\
-You repair software. The user describes a problem with the repository in /work, where a shell waits for you. Each turn, reason \
-briefly and then give one command in a block that begins with ```bash and ends with ```. It is run, and you are shown its exit \
+You repair software. The user describes a problem with the repository in /work, where a shell \
+waits for you. Each turn, reason \
+briefly and then give one command in a block that begins with ```bash and ends with ```. It is \
+run, and you are shown its exit \
 code and its output. The shell keeps its directory and its variables.
 
-Find the cause in the source, reproduce the problem, mend the source, and check that it is gone and that the tests still pass. Do \
-not change tests: hidden ones decide. There is no network. When you are done, give the command `submit` alone in its block."""
+Find the cause in the source, reproduce the problem, mend the source, and check that it is gone \
+and that the tests still pass. Do \
+not change tests: hidden ones decide. There is no network. When you are done, give the command \
+`submit` alone in its block."""
 TOOLS_SYSTEM = """\
-You repair software. The user describes a problem with the repository in /work. Find the cause in the source, reproduce the \
-problem, mend the source, and check that it is gone and that the tests still pass. Do not change tests: hidden ones decide. There \
+You repair software. The user describes a problem with the repository in /work. Find the cause in \
+the source, reproduce the \
+problem, mend the source, and check that it is gone and that the tests still pass. Do not change \
+tests: hidden ones decide. There \
 is no network. Use one tool a turn, and submit when you are done.
 
 # Tools
@@ -47,16 +52,15 @@ You are provided with function signatures within <tools></tools> XML tags:
 {tools}
 </tools>
 
-For each function call, return a json object with function name and arguments within <tool_call></tool_call> XML tags:
+For each function call, return a json object with function name and arguments within \
+<tool_call></tool_call> XML tags:
 <tool_call>
 {{"name": <function-name>, "arguments": <args-json-object>}}
 </tool_call>"""
 
 
 def first_command(text: str) -> str | None:
-    """What the first complete block holds; None without one. Blocks of other languages are passed
-    over.
-    """
+    """Return the first complete block of shell commands; None without one."""
     at = 0
     while (opened := OPENING.search(text, at)) is not None:
         closed = re.compile(rf"^{opened[1]}(?!`)", re.MULTILINE).search(text, opened.end())
@@ -69,7 +73,7 @@ def first_command(text: str) -> str | None:
 
 
 def signature(tool: Tool) -> str:
-    """A tool as a JSON schema on one line."""
+    """Return the JSON schema of a tool, on one line."""
     properties = {
         parameter.name: {"type": parameter.kind, "description": parameter.about}
         for parameter in tool.parameters
@@ -81,8 +85,10 @@ def signature(tool: Tool) -> str:
 
 
 def dialogue(system: str, history: Sequence[Step], shown: str = "{}") -> list[Message]:
-    """The system message (none when empty), then each observation (`shown` around all but the
-    first) and reply in turn.
+    """Return the system message, unless empty, then each observation and reply in turn.
+
+    Args:
+        shown: a format for every observation but the first.
     """
     messages: list[Message] = [{"role": "system", "content": system}] if system else []
     for number, step in enumerate(history):
@@ -178,4 +184,4 @@ PROMPTS: dict[str, Callable[[], Prompt]] = {
     "swe/bash@1": SweBash,
     "swe/tools@1": SweTools,
 }
-"""The prompts of this file by name."""
+"""Factories of the prompts in this module, by name."""

@@ -1,11 +1,9 @@
-"""Prompts for tool-integrated mathematics: Python blocks and boxed answers, in four ways of writing
-them.
+"""Prompts for tool-integrated mathematics: Python and boxed answers, in four formats.
 
-* `tool_math/act@1`: the reply is a line of code or a boxed answer and nothing else, without fences:
-  for tiny models.
+* `tool_math/act@1`: the reply is code without fences or a boxed answer, for tiny models.
 * `tool_math/react@1`: reasoning, then a fenced block or an answer, as a chat.
 * `tool_math/simpletir@1`: the same without a chat template, one growing text, as SimpleTIR (arXiv
-  2509.02479) trains base models. Structure and interface strings are its own (the result is told as
+  2509.02479) trains base models. Structure and interface strings are its own (the result comes as
   `Code execution result: …`), the instruction is in our words.
 * `tool_math/hermes@1`: a tool call as the templates of Qwen and Hermes models write it:
   `<tool_call>{"name": "python", "arguments": {"code": …}}</tool_call>`, answered by a
@@ -29,13 +27,18 @@ from turnwise.envs.prompt import RAW, Action, Message, Prompt, Step
 from turnwise.envs.tool_math.turns import BOX, fenced, first_code, read_turn
 
 REACT_SYSTEM = """\
-Solve the problem. You may run Python: write the code in a block that begins with ```python and ends with ```, print what you \
-want to know, and stop; the output is the next message. Use code for whatever is easier computed than reasoned. Each turn is \
+Solve the problem. You may run Python: write the code in a block that begins with ```python and \
+ends with ```, print what you \
+want to know, and stop; the output is the next message. Use code for whatever is easier computed \
+than reasoned. Each turn is \
 either some reasoning and one block of code, or some reasoning and the final answer in \\boxed{}."""
 SIMPLETIR_START = """\
-Solve the problem step by step. Where a computation helps, write Python in a block that begins with ```python and ends with \
-```. It is run, and what it prints is given back as "Code execution result: "; then go on reasoning from it. Every block is a \
-program of its own and must print what is to be seen. Put the final answer in \\boxed{}, after checking it.
+Solve the problem step by step. Where a computation helps, write Python in a block that begins \
+with ```python and ends with \
+```. It is run, and what it prints is given back as "Code execution result: "; then go on \
+reasoning from it. Every block is a \
+program of its own and must print what is to be seen. Put the final answer in \\boxed{}, after \
+checking it.
 
 Problem: """
 SIMPLETIR_END = "\n\nSolution:\n"
@@ -46,8 +49,10 @@ Solve the problem, with Python where it helps. The final answer goes in \\boxed{
 
 There is a function to call, as often as it helps. Its signature:
 <tools>
-{"type": "function", "function": {"name": "python", "description": "Run Python code and return what it prints.", \
-"parameters": {"type": "object", "properties": {"code": {"type": "string", "description": "The code to run."}}, \
+{"type": "function", "function": {"name": "python", "description": "Run Python code and return \
+what it prints.", \
+"parameters": {"type": "object", "properties": {"code": {"type": "string", "description": "The \
+code to run."}}, \
 "required": ["code"]}}}
 </tools>
 
@@ -61,14 +66,12 @@ NEITHER = "the reply has neither a complete block of Python nor an answer in \\b
 
 
 def output_of(step: Step) -> str | None:
-    """What the code of the turn before printed; None where none ran, so that the observation is the
-    problem or a remark.
-    """
+    """Return what the code of the previous turn printed; None where no code ran."""
     return str(step.info.get("output", "")) if "code" in step.info.get("tags", ()) else None
 
 
 def chat(system: str, history: Sequence[Step]) -> list[Message]:
-    """The system message (none when empty), then each observation and reply in turn."""
+    """Return the system message, unless empty, then each observation and reply in turn."""
     messages: list[Message] = [{"role": "system", "content": system}] if system else []
     for step in history:
         messages.append({"role": "user", "content": step.observation.strip("\n")})
@@ -216,4 +219,4 @@ PROMPTS: dict[str, Callable[[], Prompt]] = {
     "tool_math/react@1": ToolMathReact,
     "tool_math/simpletir@1": ToolMathSimpleTIR,
 }
-"""The prompts of this file by name."""
+"""Factories of the prompts in this module, by name."""

@@ -1,5 +1,5 @@
-"""The windowed prompt of the verl-agent codebase (GiGPO and its descendants), and its words for
-WebShop: `webshop/verl-agent@1`.
+"""The windowed prompt of the verl-agent codebase (GiGPO and its descendants), and
+`webshop/verl-agent@1`.
 
 One user message, rebuilt each turn: the task, how many steps were taken, the last two observations
 and actions, the present observation with its segments in quotes, the admissible actions (the
@@ -25,7 +25,9 @@ ROLE = """
 You act on your own in the WebShop online store, and you shop well.
 You have to: {task_description}.
 """
-PAST = """You have taken {step_count} step(s) so far. The last {history_length} observations, each with the action you took:
+PAST = """\
+You have taken {step_count} step(s) so far. The last {history_length} observations, \
+each with the action you took:
 {action_history}
 This is step {current_step}.
 """
@@ -36,7 +38,8 @@ The actions admissible here are:
 ].
 
 Take one action now.
-Reason first, step by step, about where you are and which admissible action brings you closest to the purchase; \
+Reason first, step by step, about where you are and which admissible action brings you closest to \
+the purchase; \
 put the reasoning inside <think> </think>.
 Then give the admissible action you choose inside <action> </action>.
 """
@@ -44,16 +47,15 @@ Then give the admissible action you choose inside <action> </action>.
 
 @dataclass(frozen=True, slots=True)
 class VerlAgent:
-    """Reads and writes replies as that codebase does; a subclass gives the words of an environment."""
+    """Parses and writes replies as that codebase does. A subclass has an environment's words."""
 
     name: str
     first: str
     """The template of the first turn."""
     later: str
     fallback: int
-    """How many characters of a reply without an action block stand in for one; the environment then
-    does nothing.
-    """
+    """Last characters of a reply without an action block that are given to the environment, which
+    then does nothing."""
     max_chars: int = 0
 
     def messages(self, history: Sequence[Step]) -> list[Message]:
@@ -62,7 +64,7 @@ class VerlAgent:
         ).messages(history)
 
     def parse(self, text: str) -> Action:
-        """The first action block, lower-cased; whether the action is admissible is not looked at."""
+        """Return the first action block, lower-cased, whether or not it is admissible."""
         lower = text.lower()
         start, end = lower.find(OPENING), lower.find(CLOSING)
         if start < 0 or end < 0:
@@ -80,7 +82,7 @@ class VerlAgent:
 
 @dataclass(frozen=True, slots=True)
 class WebShopVerlAgent(VerlAgent):
-    """See the module."""
+    """`webshop/verl-agent@1`."""
 
     name: str = "webshop/verl-agent@1"
     first: str = ROLE + PRESENT
@@ -92,4 +94,4 @@ class WebShopVerlAgent(VerlAgent):
 PROMPTS: dict[str, Callable[[], Prompt]] = {
     "webshop/verl-agent@1": WebShopVerlAgent,
 }
-"""The prompts of this file by name."""
+"""Factories of the prompts in this module, by name."""
