@@ -23,7 +23,7 @@ def group() -> Cgroup:
     made = Cgroup(64, 10)
     if not made.memory:
         pytest.skip("this process may not make control groups")
-    FOLDERS[id(made)] = [os.path.dirname(door) for door in made.doors()]
+    FOLDERS[id(made)] = [os.path.dirname(door) for door in made.join_files()]
     assert FOLDERS[id(made)] and all(PREFIX in folder for folder in FOLDERS[id(made)])
     return made
 

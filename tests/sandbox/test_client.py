@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from turnwise.sandbox import Capabilities, Limits, SandboxError, Spec, client
-from turnwise.sandbox.client import GuestSandbox, plan
+from turnwise.sandbox import Limits, SandboxCapabilities, SandboxError, Spec, client
+from turnwise.sandbox.client import GuestSandbox, guest_plan
 from turnwise.sandbox.guest.frames import Channel, Header
 
 Answer = Callable[[Channel, Header, bytes], None]
@@ -21,7 +21,7 @@ class Cell:
     """A confinement that only counts."""
 
     backend = "test"
-    capabilities = Capabilities(True, True, True, True, True, True)
+    capabilities = SandboxCapabilities(True, True, True, True, True, True)
 
     def __init__(self) -> None:
         self.kills = self.members = self.memory = 0
@@ -59,7 +59,7 @@ def sandbox(answer: Answer) -> tuple[GuestSandbox, Cell]:
     threading.Thread(target=serve, daemon=True).start()
     cell = Cell()
     spec = Spec(limits=Limits(seconds=0.3, output_chars=100))
-    return GuestSandbox(spec, Channel(mine, mine), cell, plan(spec, "plain")), cell
+    return GuestSandbox(spec, Channel(mine, mine), cell, guest_plan(spec, "plain")), cell
 
 
 RESULT = {

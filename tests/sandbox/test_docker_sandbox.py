@@ -192,14 +192,14 @@ def test_the_janitor_removes_what_a_dead_owner_left(
         daemon.skeleton(), ["/usr/bin/sleep", "300"], labels={daemon.LABEL: owner}, **settings
     )["Id"]
     api.start(left)
-    daemon.swept.cache_clear()
-    daemon.swept()
+    daemon.sweep_once.cache_clear()
+    daemon.sweep_once()
     assert left in [
         each.id for each in daemon.client().containers.list(ignore_removed=True)
     ]  # its owner lives
     process.communicate()
-    daemon.swept.cache_clear()
-    assert daemon.swept() == 1
+    daemon.sweep_once.cache_clear()
+    assert daemon.sweep_once() == 1
     assert eventually(
         lambda: (
             left

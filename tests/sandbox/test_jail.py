@@ -19,7 +19,8 @@ import pytest
 
 from turnwise.sandbox import Limits, Sandbox, SandboxError, Spec, open_sandbox
 from turnwise.sandbox.cgroup import PREFIX, ROOT
-from turnwise.sandbox.jail import Zygote, budget, layout, open_jail, sites, zygote
+from turnwise.sandbox.jail import ZygoteClient, cgroup_limits, layout, sites, zygote_for
+from turnwise.sandbox.jail import open_sandbox as open_jail
 from turnwise.sandbox.probe import reason
 
 pytestmark = pytest.mark.skipif(bool(reason("jail")), reason=f"no jail here: {reason('jail')}")
@@ -207,7 +208,7 @@ def test_a_tree_that_only_its_owner_can_enter_is_shown_all_the_same(tmp_path: Pa
 def test_the_zygote_was_executed_clean(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TURNWISE_CANARY", "canary-in-the-environment")
     secret = "canary-in-" + "memory" * 3
-    source = Zygote(Spec())
+    source = ZygoteClient(Spec())
     try:
         pid = source._process.pid
         assert b"canary" not in Path(f"/proc/{pid}/environ").read_bytes()
@@ -234,7 +235,7 @@ def memory_of(pid: int) -> bytes:
 
 
 def test_a_zygote_that_was_killed_is_replaced(box: Sandbox) -> None:
-    first = zygote(Spec())
+    first = zygote_for(Spec())
     session = box.session()
     first.stop()
     assert session.run("print(1)", timeout=5).error == "died"
@@ -318,7 +319,7 @@ def test_many_at_once_do_not_meet() -> None:
 
 
 def test_forks_share_a_pot_that_grows() -> None:
-    one, three = budget(Spec(limits=LIMITS), 1), budget(Spec(limits=LIMITS), 3)
+    one, three = cgroup_limits(Spec(limits=LIMITS), 1), cgroup_limits(Spec(limits=LIMITS), 3)
     assert three[0] - one[0] == 2 * (128 + 16) and three[1] - one[1] == 2 * 16
 
 
@@ -351,7 +352,7 @@ with open_sandbox(Spec(limits=Limits(memory_mb=64)), "jail") as box:
     assert done.stdout.split() == ["42", "1000", "memory"], done.stderr
 
 
-def test_open_jail_is_what_the_name_means(box: Sandbox) -> None:
+def test_the_module_opens_what_the_name_opens(box: Sandbox) -> None:
     with open_jail(Spec(limits=LIMITS)) as another:
         assert another.backend == box.backend == "jail"
         assert another.capabilities.fork and another.capabilities.disk_quota

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from turnwise.sandbox import Limits, SandboxError, Spec, open_sandbox
-from turnwise.sandbox.client import archive
+from turnwise.sandbox.client import pack_directory
 from turnwise.sandbox.guest import files
 from turnwise.sandbox.probe import reason
 
@@ -94,8 +94,8 @@ def test_an_archive_carries_a_tree_whatever_is_in_it(tmp_path: Path) -> None:
     (source / "sub" / "script").chmod(0o755)
     (source / "link").symlink_to("sub/script")
     os.mkfifo(source / "pipe")
-    files.unpack(str(target), archive(str(source)))
+    files.unpack(str(target), pack_directory(str(source)))
     assert sorted(path.name for path in target.iterdir()) == ["link", "sub"]
     assert os.access(target / "sub" / "script", os.X_OK)
     with pytest.raises(SandboxError, match="not a directory"):
-        archive(str(source / "sub" / "script"))
+        pack_directory(str(source / "sub" / "script"))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.sandbox.guest.frames import HEADER, Channel, pack
+from turnwise.sandbox.guest.frames import MAX_HEADER_BYTES, Channel, pack
 
 HEADERS = st.dictionaries(
     st.text(max_size=8), st.integers() | st.text(max_size=20) | st.none(), max_size=4
@@ -62,7 +62,7 @@ def test_descriptors_ride_along_and_are_closed_with_the_channel() -> None:
 @pytest.mark.parametrize(
     "garbage",
     [
-        struct.pack(">II", HEADER + 1, 0),
+        struct.pack(">II", MAX_HEADER_BYTES + 1, 0),
         struct.pack(">II", 2, 1 << 31),
         struct.pack(">II", 4, 0) + b"nope",
         struct.pack(">II", 2, 0) + b"[]",
@@ -88,14 +88,14 @@ def test_a_wait_is_bounded_and_says_nothing_came() -> None:
 
 def test_sending_to_one_who_does_not_read_is_an_error_not_a_wait() -> None:
     one, two = pair()
-    one.patience(0.05)
+    one.set_send_timeout(0.05)
     with pytest.raises(OSError):
         one.send({}, bytes(10_000_000))
     one.close()
     two.close()
     reader, writer = os.pipe()
     channel = Channel(os.dup(reader), writer)
-    channel.patience(0.05)
+    channel.set_send_timeout(0.05)
     with pytest.raises(OSError):
         channel.send({}, bytes(10_000_000))
     channel.close()
