@@ -56,7 +56,8 @@ def test_the_host_s_files_cannot_be_listed(attempt: Any, host: Any) -> None:
 
 def test_passwords_cannot_be_read(attempt: Any, host: Any) -> None:
     attack = READ.format(
-        paths="['/etc/shadow', '/etc/gshadow', '/proc/1/root/etc/shadow', '/proc/self/root/etc/shadow']",
+        paths="['/etc/shadow', '/etc/gshadow', '/proc/1/root/etc/shadow',"
+        " '/proc/self/root/etc/shadow']",
         sign="'root:'",
     )
     if os.geteuid() == 0:
@@ -115,8 +116,9 @@ def test_the_system_s_programs_cannot_be_changed(attempt: Any, host: Any) -> Non
     attack = """
     import os, shutil
     target = os.path.realpath("/usr/bin/env")
-    for act in (lambda: os.chmod(target, 0o777), lambda: os.rename(target, target + "2"), lambda: open(target, "ab"),
-                lambda: os.utime(target), lambda: os.remove(target), lambda: os.open(target, os.O_RDWR)):
+    for act in (lambda: os.chmod(target, 0o777), lambda: os.rename(target, target + "2"),
+                lambda: open(target, "ab"), lambda: os.utime(target), lambda: os.remove(target),
+                lambda: os.open(target, os.O_RDWR)):
         try:
             act()
             print("ESCAPED")
@@ -181,7 +183,8 @@ def test_a_socket_in_the_workspace_is_no_file(box: Sandbox) -> None:
 def test_devices_cannot_be_made(attempt: Any, host: Any) -> None:
     attack = """
     import os, stat
-    kinds = ((stat.S_IFCHR, os.makedev(1, 1)), (stat.S_IFBLK, os.makedev(254, 0)), (stat.S_IFBLK, os.makedev(8, 0)))
+    kinds = ((stat.S_IFCHR, os.makedev(1, 1)), (stat.S_IFBLK, os.makedev(254, 0)),
+             (stat.S_IFBLK, os.makedev(8, 0)))
     for number, (kind, device) in enumerate(kinds):
         for directory in (".", "/tmp", "/dev"):
             path = f"{directory}/device{number}{W['nonce']}"
@@ -200,10 +203,11 @@ def test_devices_cannot_be_made(attempt: Any, host: Any) -> None:
 def test_the_host_s_disks_and_memory_are_no_devices_here(attempt: Any, host: Any) -> None:
     attack = """
     import os, glob, stat
+    devices = [f"/dev/{name}" for name in "mem kmem port kmsg kvm fuse net/tun".split()]
     for path in glob.glob("/dev/**", recursive=True):
         try:
             mode = os.stat(path).st_mode
-            if stat.S_ISBLK(mode) or path in [f"/dev/{name}" for name in "mem kmem port kmsg kvm fuse net/tun".split()]:
+            if stat.S_ISBLK(mode) or path in devices:
                 os.close(os.open(path, os.O_RDONLY))
                 print("ESCAPED: opened", path)
         except OSError as problem:
@@ -280,7 +284,8 @@ print("MADE", n)
 def test_strange_names_are_only_names(box: Sandbox) -> None:
     program = r"""
 import os
-for name in (b"line\nbreak", b"\xff\xfe not text", b"-rf", b" ", b"$(touch owned)", b"`id`", b"a\\b", "ünï".encode(), b"n" * 255):
+for name in (b"line\nbreak", b"\xff\xfe not text", b"-rf", b" ", b"$(touch owned)", b"`id`",
+             b"a\\b", "ünï".encode(), b"n" * 255):
     open(name, "w").close()
     os.makedirs(b"d" + name[:200], exist_ok=True)
     open(b"d" + name[:200] + b"/f", "w").close()

@@ -14,28 +14,32 @@ REACH = {
     "tcp": """
 import socket
 try:
-    s = socket.socket(); s.settimeout(3); s.connect(("127.0.0.1", W["tcp"])); s.sendall(b"x"); print("ESCAPED")
+    s = socket.socket(); s.settimeout(3)
+    s.connect(("127.0.0.1", W["tcp"])); s.sendall(b"x"); print("ESCAPED")
 except OSError as problem:
     print(problem)
 """,
     "udp": """
 import socket
 try:
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b"x", ("127.0.0.1", W["udp"])); print("sent")
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.sendto(b"x", ("127.0.0.1", W["udp"])); print("sent")
 except OSError as problem:
     print(problem)
 """,
     "path": """
 import socket
 try:
-    s = socket.socket(socket.AF_UNIX); s.settimeout(3); s.connect(W["directory"] + "/docker.sock"); print("ESCAPED")
+    s = socket.socket(socket.AF_UNIX); s.settimeout(3)
+    s.connect(W["directory"] + "/docker.sock"); print("ESCAPED")
 except OSError as problem:
     print(problem)
 """,
     "abstract": """
 import socket
 try:
-    s = socket.socket(socket.AF_UNIX); s.settimeout(3); s.connect("\\0" + W["nonce"]); s.sendall(b"x"); print("ESCAPED")
+    s = socket.socket(socket.AF_UNIX); s.settimeout(3)
+    s.connect("\\0" + W["nonce"]); s.sendall(b"x"); print("ESCAPED")
 except OSError as problem:
     print(problem)
 """,
@@ -43,7 +47,7 @@ except OSError as problem:
 
 
 def heard(listener: socket.socket) -> bool:
-    """Whether anything came in."""
+    """Whether a connection or a datagram has arrived."""
     return bool(select.select([listener], [], [], 0.2)[0])
 
 
@@ -58,7 +62,8 @@ def test_the_host_s_sockets_are_not_reached(attempt: Any, host: Any, kind: str) 
 def test_the_docker_socket_is_not_there(attempt: Any, host: Any) -> None:
     attack = """
     import os, socket
-    for path in ("/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock", "/run/dbus/system_bus_socket"):
+    for path in ("/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock",
+                 "/run/dbus/system_bus_socket"):
         try:
             s = socket.socket(socket.AF_UNIX); s.connect(path); print("ESCAPED", path)
         except OSError as problem:
@@ -72,7 +77,8 @@ def test_names_are_not_resolved(attempt: Any, host: Any) -> None:
     import socket
     try:
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(2)
-        s.connect(("8.8.8.8", 53)); s.send(bytes.fromhex("1234010000010000000000000765786d61706c6503636f6d0000010001"))
+        query = "1234010000010000000000000765786d61706c6503636f6d0000010001"
+        s.connect(("8.8.8.8", 53)); s.send(bytes.fromhex(query))
         print("ESCAPED: sent a query")
     except OSError as problem:
         print(problem)
@@ -88,9 +94,11 @@ def test_the_internet_is_not_reached(attempt: Any, host: Any) -> None:
     attack = """
     import socket
     four, six = socket.AF_INET, socket.AF_INET6
-    for family, address in ((four, ("1.1.1.1", 80)), (four, ("169.254.169.254", 80)), (six, ("2606:4700::1111", 80))):
+    for family, address in ((four, ("1.1.1.1", 80)), (four, ("169.254.169.254", 80)),
+                            (six, ("2606:4700::1111", 80))):
         try:
-            s = socket.socket(family); s.settimeout(2); s.connect(address); print("ESCAPED", address)
+            s = socket.socket(family); s.settimeout(2)
+            s.connect(address); print("ESCAPED", address)
         except OSError as problem:
             print(problem)
     """

@@ -37,7 +37,8 @@ def test_the_own_environment_holds_nothing_of_ours(
 ) -> None:
     attack = """
     import os
-    if extra := set(os.environ) & {"SSH_AUTH_SOCK", "HF_TOKEN", "OPENAI_API_KEY", "DOCKER_HOST", "USERSECRET"}:
+    private = {"SSH_AUTH_SOCK", "HF_TOKEN", "OPENAI_API_KEY", "DOCKER_HOST", "USERSECRET"}
+    if extra := set(os.environ) & private:
         print("ESCAPED:", extra)
     """
     for name in ("HF_TOKEN", "OPENAI_API_KEY", "USERSECRET", "SSH_AUTH_SOCK"):
@@ -253,13 +254,15 @@ request (EINVAL, for a user number that does not exist inside)."""
 def test_a_dangerous_system_call_is_refused(
     attempt: Any, box: Sandbox, host: Any, name: str
 ) -> None:
+    refused = REFUSED | ({22} if name == "setuid 0" else set())
     attack = f"""
     import ctypes, errno, os, platform
     libc = ctypes.CDLL(None, use_errno=True)
     number = {CALLS[name][:2]!r}[platform.machine() in ("aarch64", "arm64")]
-    arguments = [ctypes.c_char_p(a) if isinstance(a, bytes) else ctypes.c_long(a) for a in {CALLS[name][2]!r}]
+    convert = lambda a: ctypes.c_char_p(a) if isinstance(a, bytes) else ctypes.c_long(a)
+    arguments = [convert(a) for a in {CALLS[name][2]!r}]
     answer = libc.syscall(ctypes.c_long(number), *arguments)
-    if answer >= 0 or ctypes.get_errno() not in {REFUSED | ({22} if name == "setuid 0" else set())!r}:
+    if answer >= 0 or ctypes.get_errno() not in {refused!r}:
         print("ESCAPED:", answer, errno.errorcode.get(ctypes.get_errno()))
     """
     if (
@@ -312,8 +315,9 @@ def test_settings_of_the_kernel_are_not_opened_for_writing(attempt: Any, host: A
     """Opened only, never written: with core_pattern or sysrq in hand the host would be lost."""
     attack = """
     import os
-    for path in ("/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/proc/sys/kernel/modprobe",
-                 "/proc/sys/vm/overcommit_memory", "/sys/kernel/uevent_helper", "/sys/fs/cgroup/release_agent",
+    for path in ("/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger",
+                 "/proc/sys/kernel/modprobe", "/proc/sys/vm/overcommit_memory",
+                 "/sys/kernel/uevent_helper", "/sys/fs/cgroup/release_agent",
                  "/sys/fs/cgroup/memory/release_agent",
                  "/proc/irq/default_smp_affinity", "/proc/kcore", "/proc/1/mem", "/dev/mem"):
         try:
@@ -330,7 +334,8 @@ def test_settings_of_the_kernel_are_not_opened_for_writing(attempt: Any, host: A
 def test_control_groups_are_not_changed(attempt: Any, host: Any) -> None:
     attack = """
     import glob, os
-    found = [glob.glob("/sys/fs/cgroup/**/" + name, recursive=True) for name in ("cgroup.procs", "memory.max", "release_agent")]
+    names = ("cgroup.procs", "memory.max", "release_agent")
+    found = [glob.glob("/sys/fs/cgroup/**/" + name, recursive=True) for name in names]
     for path in sum(found, []):
         try:
             os.close(os.open(path, os.O_WRONLY)); print("ESCAPED:", path)
@@ -392,7 +397,8 @@ except OSError as problem:
 def test_leaving_the_root_by_changing_it_does_not_lead_to_the_host(attempt: Any, host: Any) -> None:
     attack = f"""
 {BREAK}
-for place in (W["directory"], "/boot", "/var"):  # a Python may well lie below /home or /root, and is shown
+# Not /home or /root: a Python may lie below them, and is shown.
+for place in (W["directory"], "/boot", "/var"):
     try:
         print("ESCAPED:", place, os.listdir(place))
     except OSError as problem:

@@ -40,7 +40,8 @@ def mine(daemon: Any) -> list[Any]:
 def test_files_are_copied_and_apart(daemon: Any) -> None:
     with open_sandbox(Spec(limits=LIMITS), backend="docker") as box:
         box.run(
-            "mkdir -p d && echo one > d/f && ln -s /usr/bin/env link && chmod 700 d/f && echo t > /tmp/t"
+            "mkdir -p d && echo one > d/f && ln -s /usr/bin/env link && chmod 700 d/f"
+            " && echo t > /tmp/t"
         )
         kept = box.snapshot()
         box.write("d/f", "changed")
@@ -114,7 +115,10 @@ def _needed() -> list[str]:
     """The library of the system's Python, its program, a shell, and the shared objects of all of
     them.
     """
-    code = "import os, sys, sysconfig; print(os.path.realpath(sys.executable)); print(sysconfig.get_path('stdlib'))"
+    code = (
+        "import os, sys, sysconfig; print(os.path.realpath(sys.executable)); "
+        "print(sysconfig.get_path('stdlib'))"
+    )
     program, library = subprocess.run(
         ["/usr/bin/python3", "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()

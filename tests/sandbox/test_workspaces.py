@@ -39,7 +39,10 @@ def tree(root: Path) -> dict[str, str]:
     }
 
 
-CHANGES = "echo more >> text && rm -r gone && mkdir gone && echo y > many/f3 && rm many/f4 && mkdir new && mv many/f5 new/"
+CHANGES = (
+    "echo more >> text && rm -r gone && mkdir gone && echo y > many/f3 && rm many/f4 && mkdir new"
+    " && mv many/f5 new/"
+)
 
 
 def test_changes_deletions_and_renames_stay_in_the_sandbox(given: Path) -> None:

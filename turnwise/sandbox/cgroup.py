@@ -15,6 +15,8 @@ from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
 PREFIX = "turnwise-"
+REMOVE_S = 10.0
+"""Seconds in which the kernel must release the last process of a cgroup."""
 _NUMBERS = itertools.count()
 _LOCK = threading.Lock()
 _swept_by: list[int] = []
@@ -128,13 +130,14 @@ class Cgroup:
     def remove(self) -> None:
         """Remove the cgroup; its processes must be gone."""
         for folder in self._folders:
-            for _ in range(400):
+            deadline = time.monotonic() + REMOVE_S
+            while time.monotonic() < deadline:
                 try:
                     folder.rmdir()
                 except FileNotFoundError:
                     pass
                 except OSError:
-                    time.sleep(0.005)  # the kernel still holds the last process
+                    time.sleep(0.005)
                     continue
                 break
         self._folders = set()

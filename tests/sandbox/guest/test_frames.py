@@ -1,4 +1,4 @@
-"""Frames come out as they went in, however the stream cuts them; what is no frame ends the channel."""
+"""Frames survive any split of the stream; malformed ones end the channel."""
 
 from __future__ import annotations
 
