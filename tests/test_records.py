@@ -1,4 +1,4 @@
-"""Records: rows on hand examples, files, and every way a file can be wrong."""
+"""Records: rows of examples worked by hand, files, and every way a file can be wrong."""
 
 from __future__ import annotations
 

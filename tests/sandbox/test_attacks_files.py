@@ -1,4 +1,4 @@
-"""Attacks on files: reading and writing what belongs to the host, and filling what it has."""
+"""Attacks on files: reading and writing files of the host, and filling its disk."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ print("WRITTEN", written >> 20)
     if box.capabilities.disk_quota:
         assert written <= box.spec.limits.disk_mb
     else:
-        assert written <= 60  # the capability says that it may be: it is gone with the sandbox
+        assert written <= 60  # the capability allows it; it is removed with the sandbox
 
 
 def test_a_single_file_has_a_limit(box: Sandbox) -> None:
@@ -276,7 +276,7 @@ print("MADE", n)
     result = box.run(["python3", "-c", program], timeout=60)
     made = int(result.stdout.split("MADE")[1])
     if box.capabilities.disk_quota:
-        assert made <= box.spec.limits.files + 32  # directories of our own are counted too
+        assert made <= box.spec.limits.files + 32  # our own directories count too
     else:
         assert made <= 1499
 
@@ -296,7 +296,7 @@ for name in (b"line\nbreak", b"\xff\xfe not text", b"-rf", b" ", b"$(touch owned
     assert len(found) == 18 and found == sorted(found)
     assert {"line\nbreak", "-rf", "ünï"} <= set(found)
     for path in found:
-        if "\\" not in path:  # bytes that are no text are shown escaped
+        if "\\" not in path:  # bytes that are not UTF-8 are escaped
             assert box.read(path) == b""
     assert box.run("find . -mindepth 1 -maxdepth 1 -printf x").stdout == "x" * 18
 
@@ -311,7 +311,7 @@ for _ in range(1500):
 open("f", "w").close()
 """
     box.run(["python3", "-c", program])
-    with suppress(SandboxError):  # to say that it is too deep is an answer
+    with suppress(SandboxError):  # an error for being too deep will do
         assert len(box.files()) == 1
     assert box.run("echo on").stdout == "on\n"
 
@@ -339,9 +339,7 @@ def test_a_path_cannot_leave_the_workspace(box: Sandbox, path: str) -> None:
 
 
 def test_a_directory_swapped_for_a_link_while_the_host_reads(box: Sandbox, host: Any) -> None:
-    """The path is checked and used at once, not checked and then used: a race must find nothing to
-    win.
-    """
+    """Paths are opened component by component, so a race between check and use cannot be won."""
     swap = f"""
 import os, threading
 os.makedirs("real", exist_ok=True)

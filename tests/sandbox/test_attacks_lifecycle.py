@@ -207,7 +207,7 @@ def test_a_killed_trainer_leaves_nothing(
     trainer.wait()
     trainer.stdout.close()
     if not eventually(lambda: not [line for line in host.survivors() if "-c" not in line], 3.0):
-        open_sandbox(Spec(), backend=backend).close()  # the janitor's turn
+        open_sandbox(Spec(), backend=backend).close()  # lets the janitor sweep
     assert eventually(lambda: not host.survivors())
 
 
@@ -323,7 +323,7 @@ def test_nothing_is_left_on_the_host(
     """No descriptor, thread, mount or directory of ten sandboxes outlasts them."""
 
     def state() -> tuple[int, int, int, int]:
-        if backend == "docker":  # its SDK keeps idle connections, up to a number of its own
+        if backend == "docker":  # its SDK keeps idle connections open
             from turnwise.sandbox.containers import client
 
             client().api.close()
@@ -343,7 +343,7 @@ def test_nothing_is_left_on_the_host(
             )
             box.run("echo x > g")
 
-    use()  # what a backend keeps for all of its sandboxes
+    use()  # starts what a backend keeps for all of its sandboxes
     before = state()
     for _ in range(10 if backend != "docker" else 4):
         use()

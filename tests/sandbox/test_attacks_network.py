@@ -1,4 +1,4 @@
-"""Attacks by network: nothing outside answers, whatever the family of the socket."""
+"""Attacks by network: nothing outside is reached, whatever the family of the socket."""
 
 from __future__ import annotations
 
@@ -143,9 +143,7 @@ FAMILIES = {
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_of_sockets_that_no_namespace_holds(attempt: Any, host: Any, family: str) -> None:
-    """Such sockets reach the machine's own firmware, its sound, its hypervisor: only a filter of
-    system calls keeps them away.
-    """
+    """These reach the firmware, the sound card or the hypervisor; only the filter refuses them."""
     attack = f"""
     import socket
     try:
@@ -171,7 +169,7 @@ def test_the_hypervisor_is_not_reached(attempt: Any, host: Any) -> None:
 
 
 def test_work_inside_still_has_pipes_and_pairs(box: Sandbox) -> None:
-    """What programs need among themselves is left to them."""
+    """Programs inside may still talk to each other."""
     with box.session() as session:
         result = session.run(
             "import socket; a, b = socket.socketpair(); a.send(b'held'); print(b.recv(9))"

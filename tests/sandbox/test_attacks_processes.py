@@ -1,6 +1,4 @@
-"""Attacks on processes and on the kernel: other processes are neither seen nor touched, and no new
-power is got.
-"""
+"""Attacks on processes and on the kernel: no process is reached and no privilege gained."""
 
 from __future__ import annotations
 
@@ -53,7 +51,7 @@ def test_the_parent_is_not_killed(attempt: Any, host: Any, eventually: Callable[
     for victim in (W["victim"], W["parent"]):
         for number in (signal.SIGUSR1 if victim == W["parent"] else signal.SIGKILL, 0):
             try:
-                # A process of the same number may exist inside: its end is our own affair.
+                # A process with the same number may exist inside; killing that one is allowed.
                 if victim != os.getpid():
                     os.kill(victim, number if victim == W["victim"] else 0)
                     print("reached", victim)
@@ -92,7 +90,7 @@ def test_other_ways_to_kill(attempt: Any, host: Any, act: str) -> None:
 
 
 def test_killing_everybody_kills_nobody_outside(box: Sandbox, host: Any) -> None:
-    """`kill -9 -1` may end what is inside, and the call must say so; nobody outside notices."""
+    """`kill -9 -1` may end what is inside, and the result must report it; nothing outside ends."""
     program = "import os, signal\nos.kill(-1, signal.SIGKILL)\nprint('TRIED')"
     result = box.run(["python3", "-c", program])
     assert result.error in ("none", "died") and host.victim.poll() is None
@@ -121,7 +119,7 @@ def test_a_process_is_not_traced(attempt: Any, host: Any) -> None:
 
 
 def _may_trace() -> bool:
-    """Whether an ordinary process may trace its sibling here (yama may forbid it)."""
+    """Return whether an ordinary process may trace its sibling here (yama may forbid it)."""
     try:
         with open("/proc/sys/kernel/yama/ptrace_scope") as file:
             return int(file.read()) == 0 or os.geteuid() == 0
@@ -183,9 +181,7 @@ def test_descriptors_of_others_are_not_taken(attempt: Any, host: Any) -> None:
 
 
 def test_no_inherited_descriptor_leads_out(box: Sandbox, host: Any) -> None:
-    """Descriptors of the trainer that can be inherited are not; nor do those that are there lead to
-    host files.
-    """
+    """Inheritable descriptors of the trainer are not inherited, and none leads to host files."""
     with open(f"{host.directory}/plain") as file:
         os.set_inheritable(file.fileno(), True)
         attack = """
@@ -267,7 +263,7 @@ def test_a_dangerous_system_call_is_refused(
     """
     if (
         name == "chroot" and box.capabilities.fork
-    ):  # left to interpreters, see below; to programs it is not
+    ):  # allowed to interpreters (see below) but not to programs
         result = box.run(["python3", "-c", host.program(attack)])
         assert "ESCAPED" not in result.stdout and "TRIED" in result.stdout, result
         return
@@ -275,7 +271,7 @@ def test_a_dangerous_system_call_is_refused(
 
 
 def test_a_namespace_is_not_made_by_cloning(attempt: Any, host: Any) -> None:
-    """`clone` and `clone3` can do what `unshare` is forbidden."""
+    """`clone` and `clone3` can make namespaces too, when `unshare` is refused."""
     attack = """
     import ctypes, os, platform, struct
     libc = ctypes.CDLL(None, use_errno=True)
@@ -296,7 +292,7 @@ def test_a_namespace_is_not_made_by_cloning(attempt: Any, host: Any) -> None:
 
 
 def test_a_foreign_kind_of_call_is_no_way_round(attempt: Any, host: Any) -> None:
-    """The x32 numbers name the same calls again on x86-64."""
+    """x32 numbers name the same calls again on x86-64."""
     attack = """
     import ctypes, os, platform
     libc = ctypes.CDLL(None, use_errno=True)
@@ -312,7 +308,7 @@ def test_a_foreign_kind_of_call_is_no_way_round(attempt: Any, host: Any) -> None
 
 
 def test_settings_of_the_kernel_are_not_opened_for_writing(attempt: Any, host: Any) -> None:
-    """Opened only, never written: with core_pattern or sysrq in hand the host would be lost."""
+    """Opened only, never written: writing to core_pattern or sysrq would take over the host."""
     attack = """
     import os
     for path in ("/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger",
@@ -348,9 +344,7 @@ def test_control_groups_are_not_changed(attempt: Any, host: Any) -> None:
 
 
 def test_nobody_inside_is_the_host_s_root(attempt: Any, box: Sandbox, host: Any) -> None:
-    """The user inside is, for the host, not its root, and has no power left. The host's own root
-    would own the host.
-    """
+    """The user inside is not root of the host and holds no capability there."""
     attack = """
     import os
     me = open("/proc/self/status").read()
@@ -408,9 +402,7 @@ for place in (W["directory"], "/boot", "/var"):
 
 
 def test_commands_do_not_reach_the_files_of_forks(open_box: Any, host: Any) -> None:
-    """An interpreter that has been forked can: it shares with its copy whatever it opened or mapped
-    before (docs/sandbox.md).
-    """
+    """A forked interpreter can: it shares what it opened or mapped before (docs/sandbox.md)."""
     box = open_box()
     if not box.capabilities.fork:
         pytest.skip("no forks")
@@ -468,7 +460,7 @@ def test_the_terminal_is_not_typed_into(attempt: Any, host: Any) -> None:
 
 
 def test_shared_memory_and_queues_of_the_host_are_not_seen(attempt: Any, host: Any) -> None:
-    """System V memory belongs to the machine unless there is a namespace or a filter."""
+    """System V memory is machine-wide unless a namespace or the filter prevents it."""
     attack = """
     import ctypes, os
     libc = ctypes.CDLL(None, use_errno=True)

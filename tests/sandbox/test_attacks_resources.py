@@ -52,7 +52,7 @@ for _ in range(8):
     children.append((pid, read))
 answered = [pid for pid, read in children if os.read(read, 1) == b"k"]
 for _ in range({300 if box.capabilities.total_memory else 1}):
-    # Those that hold it at the same time; whoever watches the memory may take a moment.
+    # Those that hold it at the same time; a watch over the memory may take a moment.
     answered = [pid for pid in answered if os.waitpid(pid, os.WNOHANG)[0] == 0]
     if len(answered) * 80 <= {allowed}:
         break
@@ -93,7 +93,7 @@ print("MADE", made, flush=True)
 
 
 def test_a_bomb_that_doubles(box: Sandbox, host: Any, eventually: Callable[..., bool]) -> None:
-    """The classic: every process makes two, none waits."""
+    """Every process starts two more and waits for none."""
     bomb = f"bomb() {{ bomb | bomb & }}; bomb; exec -a {host.nonce} sleep 600"
     program = f"import os\nos.execv('/bin/bash', ['bash', '-c', {bomb!r}])"
     result = returns(lambda: box.run(["python3", "-c", program], 3.0))
@@ -137,7 +137,7 @@ threading.Event().wait()
 
 @pytest.mark.parametrize("name", HANGS)
 def test_nothing_lasts_longer_than_its_limit(box: Sandbox, host: Any, name: str) -> None:
-    """In a session and as a program; the call answers at its limit, and the sandbox goes on."""
+    """In a session and as a program: the call ends at its limit, and the sandbox goes on."""
     with box.session() as session:
         result = returns(lambda: session.run(HANGS[name], 0.7))
         assert result.error in ("timeout", "memory"), result
@@ -217,7 +217,7 @@ def test_recursion_ends(box: Sandbox) -> None:
 
 
 def test_deep_data_ends(box: Sandbox) -> None:
-    """Structures that overflow the C stack when they are shown or freed."""
+    """Structures that overflow the C stack when they are printed or freed."""
     program = "x = []\nfor _ in range(10 ** 6): x = [x]\nprint(x)"
     with box.session() as session:
         assert session.run(program, 60.0).error in ENDED

@@ -1,4 +1,4 @@
-"""What only the docker backend has: images, copies of files, labels and their janitor."""
+"""What only the docker backend has: images, copies of files, labels."""
 
 from __future__ import annotations
 
@@ -72,9 +72,7 @@ def test_an_interpreter_is_not_copied(daemon: Any) -> None:
 
 @pytest.fixture(scope="module")
 def image(daemon: Any) -> Iterator[str]:
-    """An image of the machine's own Python: enough of a system for an image of its own, without any
-    registry.
-    """
+    """An image of the machine's own Python, made without a registry."""
     if "/usr/bin/python3" not in (
         found := [path for path in ("/usr/bin/python3",) if _new_enough(path)]
     ):
@@ -112,9 +110,7 @@ def _new_enough(path: str) -> bool:
 
 
 def _needed() -> list[str]:
-    """The library of the system's Python, its program, a shell, and the shared objects of all of
-    them.
-    """
+    """Return the paths of the system's Python, its library, a shell and their shared objects."""
     code = (
         "import os, sys, sysconfig; print(os.path.realpath(sys.executable)); "
         "print(sysconfig.get_path('stdlib'))"
@@ -134,7 +130,7 @@ def _needed() -> list[str]:
 
 
 def images(daemon: Any) -> set[str]:
-    """This process's images: other tests make theirs at the same time."""
+    """Return the images of this process; other tests make theirs at the same time."""
     return {
         each.id
         for each in daemon.client().images.list(

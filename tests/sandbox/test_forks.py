@@ -170,7 +170,7 @@ def test_an_interpreter_that_does_not_copy_itself_harms_nobody(box: Sandbox, pat
 
 
 def test_a_session_that_just_began_outlives_the_end_of_another(box: Sandbox) -> None:
-    for _ in range(20):  # the newcomer has not run a line of its own yet
+    for _ in range(20):  # the new interpreter has not run a line of its own yet
         session = box.session()
         session.run("import os")
         other = box.session()

@@ -39,7 +39,7 @@ def said(sandbox: Sandbox, code: str) -> str:
     return result.stdout
 
 
-# What is inside.
+# The inside of a jail.
 
 
 def test_nobody_in_it_is_root_of_the_host(box: Sandbox) -> None:
@@ -180,7 +180,7 @@ def test_a_tree_that_only_its_owner_can_enter_is_shown_all_the_same(tmp_path: Pa
         open_sandbox(Spec(readonly={"/opt/given": str(tmp_path / "absent")}), "jail")
 
 
-# What it starts from.
+# The zygote.
 
 
 def test_the_zygote_was_executed_clean(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,7 +227,7 @@ def test_every_session_begins_alike(box: Sandbox) -> None:
         assert said(box, code) == said(another, code)
 
 
-# How it ends.
+# The end of a jail.
 
 TRAINER = """
 import sys, time

@@ -11,7 +11,7 @@ from turnwise.sandbox import janitor
 
 
 def dead() -> str:
-    """The tag of a process that has ended."""
+    """Return the tag of a process that has ended."""
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     text = janitor.tag(process.pid)
     assert not janitor.orphaned(text)

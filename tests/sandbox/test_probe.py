@@ -1,6 +1,4 @@
-"""The probe says what it chose and what that leaves open, once, and never takes less than the best
-without being told to.
-"""
+"""The probe takes the best backend that runs and logs once what it does not protect."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ ALL = SandboxCapabilities(True, True, True, True, True, True)
 
 @pytest.fixture
 def tried(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, SandboxCapabilities | str]]:
-    """What the trials have found; nothing has been said yet."""
+    """Results of the trials, with nothing announced yet."""
     found: dict[str, SandboxCapabilities | str] = {
         name: f"{name} is absent" for name in probe.BACKENDS
     }

@@ -1,4 +1,4 @@
-"""User numbers are one per jail, and no two trainers hand out the same."""
+"""User numbers: one per sandbox, and never the same from two trainers."""
 
 from __future__ import annotations
 

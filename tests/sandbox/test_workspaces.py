@@ -1,4 +1,4 @@
-"""A workspace is laid under what is written, costs nothing to begin with, and is never changed."""
+"""Workspaces: the given tree is the lower layer of what is written, and never changes."""
 
 from __future__ import annotations
 

@@ -212,7 +212,7 @@ def open_sandbox(spec: Spec) -> GuestSandbox:
     """Open a sandbox in a jail of its own.
 
     Raises:
-        SandboxError: where this machine does not let one be made; the sentence says what refused.
+        SandboxError: where this machine does not let one be made; the message says what refused.
     """
     if not sys.platform.startswith("linux") or not seccomp.supported():
         raise SandboxError("the jail needs Linux on x86-64 or arm64: use backend='docker'")

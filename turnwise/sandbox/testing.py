@@ -61,16 +61,16 @@ def returns(act: Callable[[], T], seconds: float = 300.0) -> T:
 def check_programs(open: Open) -> None:
     """`run`: streams, exit codes, input, working directory, both kinds of command."""
     with open(Spec(limits=LIMITS)) as box:
-        said = box.run("echo out; echo err >&2; exit 3")
+        result = box.run("echo out; echo err >&2; exit 3")
         expect(
-            (said.stdout, said.stderr, said.exit_code) == ("out\n", "err\n", 3),
+            (result.stdout, result.stderr, result.exit_code) == ("out\n", "err\n", 3),
             "streams and the exit code are kept apart",
-            said,
+            result,
         )
         expect(
-            said.error == "none" and not said.ok,
+            result.error == "none" and not result.ok,
             "an exit code other than 0 is no error of the sandbox, and not ok",
-            said,
+            result,
         )
         expect(
             box.run(["echo", "a b", "$HOME"]).stdout == "a b $HOME\n",
@@ -161,7 +161,7 @@ def check_sessions(open: Open) -> None:
         wrong = one.run("def")
         expect(
             wrong.error == "exception" and "SyntaxError" in wrong.stderr,
-            "a cell that is no Python says so",
+            "a syntax error is reported",
             wrong,
         )
         expect(one.run("print(x)").stdout == "40\n", "state lasts beyond exceptions")
@@ -313,14 +313,14 @@ def check_forks(open: Open) -> None:
                     "files continue from the snapshot",
                 )
                 expect(len(one.sessions) == 1, "interpreters are copied", one.sessions)
-                said = [
+                printed = [
                     child.sessions[0].run("x.append(9); print(x)").stdout
                     for child in (one, two, box)
                 ]
                 expect(
-                    said == ["[1, 9]\n", "[1, 9]\n", "[1, 2, 9]\n"],
+                    printed == ["[1, 9]\n", "[1, 9]\n", "[1, 2, 9]\n"],
                     "and so is their state, each its own",
-                    said,
+                    printed,
                 )
         with box.fork() as child:
             box.close()

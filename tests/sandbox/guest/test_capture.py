@@ -1,4 +1,4 @@
-"""Of any output the beginning and the end are kept, never more than was asked for."""
+"""Captures keep the beginning and the end of any output, and no more than their limit."""
 
 from __future__ import annotations
 

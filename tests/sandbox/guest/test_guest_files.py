@@ -1,6 +1,4 @@
-"""Files of a workspace are reached without following a link, and nothing outside it is ever
-touched.
-"""
+"""Files of a workspace: no link is followed, and nothing outside is touched."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The filter, run by a small machine of our own: what it refuses, lets through and kills, on both
-architectures.
-"""
+"""The filter of system calls for both architectures, run by a small BPF interpreter."""
 
 from __future__ import annotations
 
@@ -21,9 +19,7 @@ def decide(
     architecture: int | None = None,
     allow: tuple[str, ...] = (),
 ) -> int:
-    """What the program returns for one system call: classic BPF has loads, jumps and returns here,
-    and nothing else.
-    """
+    """Return what the program answers to one system call; it has only loads, jumps and returns."""
     arch = seccomp.ARCHITECTURES[machine][0] if architecture is None else architecture
     padded = [*arguments, *[0] * (6 - len(arguments))]
     data = struct.pack(
