@@ -227,7 +227,7 @@ def test_bad_files_are_clear_errors(tmp_path: Path) -> None:
         list(read_jsonl(written(tmp_path, HEAD, "[1]")))
 
 
-def test_a_torn_line_is_told_after_the_whole_ones_were_read(tmp_path: Path) -> None:
+def test_a_torn_line_is_an_error_after_the_whole_ones(tmp_path: Path) -> None:
     whole = trajectory(turn((1,), (2,)))
     line = json.dumps(to_json(whole))
     reader = read_jsonl(written(tmp_path, HEAD, line, line[: len(line) // 2]))

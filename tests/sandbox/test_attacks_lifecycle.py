@@ -88,7 +88,7 @@ def test_a_daemon_ends_when_the_sandbox_closes(
     assert eventually(lambda: not host.survivors())
 
 
-def test_a_child_that_holds_the_output_hangs_nobody(box: Sandbox, host: Any) -> None:
+def test_a_child_that_holds_the_output_does_not_hang_the_call(box: Sandbox, host: Any) -> None:
     """The classic deadlock of readers that wait for the end of a pipe."""
     sleeper = f"bash -c 'exec -a {host.nonce} sleep 900' & echo done"
     result = returns(lambda: box.run(sleeper, 20.0))
@@ -115,7 +115,7 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("name", ENDINGS)
-def test_an_interpreter_that_ends_itself_says_so(box: Sandbox, name: str) -> None:
+def test_an_interpreter_that_ends_itself_has_died(box: Sandbox, name: str) -> None:
     code, error = ENDINGS[name]
     with box.session() as session:
         result = session.run(code, 30.0)
@@ -137,14 +137,14 @@ def test_an_interpreter_that_ends_itself_says_so(box: Sandbox, name: str) -> Non
         "def",
     ],
 )
-def test_an_interpreter_survives_what_only_raises(box: Sandbox, code: str) -> None:
+def test_an_interpreter_survives_exceptions(box: Sandbox, code: str) -> None:
     with box.session() as session:
         assert session.run("kept = 41").ok
         session.run(code)
         assert session.run("print(kept + 1)").stdout == "42\n"
 
 
-def test_closing_the_output_loses_output_alone(box: Sandbox) -> None:
+def test_closing_the_output_is_harmless(box: Sandbox) -> None:
     with box.session() as session:
         result = session.run("import os; os.close(1); os.close(2); os.close(0)", 30.0)
         assert result.error in ("none", "died"), result

@@ -142,7 +142,9 @@ FAMILIES = {
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_family_of_sockets_that_no_namespace_holds(attempt: Any, host: Any, family: str) -> None:
+def test_socket_families_without_a_namespace_are_refused(
+    attempt: Any, host: Any, family: str
+) -> None:
     """These reach the firmware, the sound card or the hypervisor; only the filter refuses them."""
     attack = f"""
     import socket

@@ -30,7 +30,7 @@ def test_the_environment_of_others_is_not_read(attempt: Any, host: Any) -> None:
     attempt(attack)
 
 
-def test_the_own_environment_holds_nothing_of_ours(
+def test_the_trainer_s_environment_is_not_inherited(
     attempt: Any, host: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     attack = """
@@ -89,7 +89,7 @@ def test_other_ways_to_kill(attempt: Any, host: Any, act: str) -> None:
     assert host.victim.poll() is None
 
 
-def test_killing_everybody_kills_nobody_outside(box: Sandbox, host: Any) -> None:
+def test_killing_all_processes_reaches_none_outside(box: Sandbox, host: Any) -> None:
     """`kill -9 -1` may end what is inside, and the result must report it; nothing outside ends."""
     program = "import os, signal\nos.kill(-1, signal.SIGKILL)\nprint('TRIED')"
     result = box.run(["python3", "-c", program])
@@ -291,7 +291,7 @@ def test_a_namespace_is_not_made_by_cloning(attempt: Any, host: Any) -> None:
     attempt(attack)
 
 
-def test_a_foreign_kind_of_call_is_no_way_round(attempt: Any, host: Any) -> None:
+def test_x32_calls_do_not_bypass_the_filter(attempt: Any, host: Any) -> None:
     """x32 numbers name the same calls again on x86-64."""
     attack = """
     import ctypes, os, platform
@@ -307,7 +307,7 @@ def test_a_foreign_kind_of_call_is_no_way_round(attempt: Any, host: Any) -> None
     attempt(attack)
 
 
-def test_settings_of_the_kernel_are_not_opened_for_writing(attempt: Any, host: Any) -> None:
+def test_kernel_settings_cannot_be_opened_for_writing(attempt: Any, host: Any) -> None:
     """Opened only, never written: writing to core_pattern or sysrq would take over the host."""
     attack = """
     import os
@@ -366,8 +366,8 @@ def test_nobody_inside_is_the_host_s_root(attempt: Any, box: Sandbox, host: Any)
         assert "ESCAPED" in host.outside(attack)
     result = box.run(["python3", "-c", host.program(attack)])
     assert "ESCAPED" not in result.stdout and "TRIED" in result.stdout, result
-    # An interpreter that can be forked keeps one capability, to enter its copy of the root; the next
-    # tests are about it.
+    # An interpreter that can be forked keeps one capability, to enter its copy of the root. The next
+    # two tests are about it.
     host.facts["allowed"] = 1 << 18 if box.capabilities.fork else 0
     attempt(attack)
 
@@ -388,7 +388,7 @@ except OSError as problem:
 """
 
 
-def test_leaving_the_root_by_changing_it_does_not_lead_to_the_host(attempt: Any, host: Any) -> None:
+def test_chroot_does_not_lead_to_the_host(attempt: Any, host: Any) -> None:
     attack = f"""
 {BREAK}
 # Not /home or /root: a Python may lie below them, and is shown.
@@ -437,7 +437,7 @@ def test_no_process_is_the_host_s_root_seen_from_outside(
         assert len(users) == 4 and "0" not in users, status
 
 
-def test_a_program_with_the_set_user_bit_gives_nothing(attempt: Any, host: Any) -> None:
+def test_set_user_id_programs_gain_nothing(attempt: Any, host: Any) -> None:
     attack = """
     if "NoNewPrivs:\\t1" not in open("/proc/self/status").read():
         print("ESCAPED")

@@ -13,7 +13,7 @@ import pytest
 from turnwise.sandbox.contract import Sandbox
 
 
-def test_a_marker_in_the_output_is_only_output(box: Sandbox) -> None:
+def test_a_marker_in_the_output_ends_nothing(box: Sandbox) -> None:
     """Nothing that a cell prints can end it or answer in its place."""
     lines = [
         "__TURNWISE_DONE__",
@@ -68,7 +68,7 @@ raise ValueError("real")
     assert box.run("echo fine").stdout == "fine\n"
 
 
-def test_reading_every_descriptor_tells_nothing_of_other_calls(box: Sandbox) -> None:
+def test_reading_every_descriptor_reveals_no_other_call(box: Sandbox) -> None:
     """A thread of one interpreter reads every descriptor while another is sent a secret."""
     secret = "answer" + secrets.token_hex(8)
     listen = """
@@ -96,7 +96,7 @@ threading.Thread(target=listen, daemon=True).start()
     assert result.error in ("none", "died", "timeout") and secret not in result.stdout
 
 
-def test_late_output_does_not_pass_for_another_cell_s(box: Sandbox) -> None:
+def test_late_output_is_kept_apart_from_other_cells(box: Sandbox) -> None:
     """A thread that goes on printing disturbs no later result, and ends with its interpreter."""
     program = """
 import threading, time
@@ -114,7 +114,7 @@ threading.Thread(target=late).start()
     assert box.run("echo clean").stdout == "clean\n"
 
 
-def test_a_shell_is_not_deceived(box: Sandbox) -> None:
+def test_a_shell_survives_tricks(box: Sandbox) -> None:
     shell = box.shell()
     assert shell.run("cd /tmp && x=5").exit_code == 0
     assert shell.run("echo $x; pwd; false").exit_code == 1

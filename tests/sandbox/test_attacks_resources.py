@@ -14,7 +14,7 @@ from turnwise.sandbox.testing import returns
 ENDED = {"timeout", "memory", "output", "died", "exception"}
 
 
-def test_a_memory_bomb_goes_off_inside(box: Sandbox) -> None:
+def test_a_memory_bomb_stops_at_the_limit(box: Sandbox) -> None:
     """256 MiB are allowed; the attack asks for up to 2 GiB."""
     program = """
 kept = []

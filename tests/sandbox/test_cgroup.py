@@ -53,7 +53,7 @@ def run_in(
     return subprocess.CompletedProcess([], process.wait())
 
 
-def test_memory_is_counted_over_all_processes_and_kills_are_told(group: Cgroup) -> None:
+def test_memory_is_limited_over_all_processes_and_kills_are_counted(group: Cgroup) -> None:
     assert run_in(group, "x = bytearray(8 << 20)").returncode == 0
     assert group.kills() == 0
     # Four processes, fewer than the limit of ten, hold 24 MiB each at the same time.
@@ -74,7 +74,7 @@ def test_limits_grow_and_shrink(group: Cgroup) -> None:
     assert left(group) == []
 
 
-def test_what_a_dead_process_left_is_swept() -> None:
+def test_cgroups_of_dead_processes_are_removed() -> None:
     code = """
 import os
 from turnwise.sandbox.cgroup import Cgroup

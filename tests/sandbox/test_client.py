@@ -71,7 +71,7 @@ RESULT = {
 }
 
 
-def test_a_guest_that_says_nothing_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_guest_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "STOP_S", 0.2)
     box, cell = sandbox(lambda channel, header, body: None, seconds=0.3)
     assert box.run("true").error == "timeout"
@@ -94,7 +94,7 @@ def test_a_guest_that_obeys_a_stop_lives_on() -> None:
 
 
 @pytest.mark.parametrize("kills, error", [(0, "died"), (1, "memory")])
-def test_a_guest_that_is_gone_has_died_or_had_no_memory(kills: int, error: str) -> None:
+def test_a_guest_that_is_gone_has_died_or_run_out_of_memory(kills: int, error: str) -> None:
     cell: Cell
 
     def answer(channel: Channel, header: Header, body: bytes) -> None:
@@ -117,7 +117,7 @@ def test_a_guest_that_is_gone_has_died_or_had_no_memory(kills: int, error: str) 
         {},
     ],
 )
-def test_no_lie_becomes_anything_but_a_record(lie: Header) -> None:
+def test_malformed_results_become_valid_records(lie: Header) -> None:
     box, _ = sandbox(lambda channel, header, body: channel.send(lie, b"x" * 5000))
     result = box.run("true")
     assert result.error in ("none", "died")
@@ -127,7 +127,7 @@ def test_no_lie_becomes_anything_but_a_record(lie: Header) -> None:
     box.close()
 
 
-def test_what_the_guest_refuses_is_an_error_with_its_sentence() -> None:
+def test_a_refusal_of_the_guest_is_an_error_with_its_message() -> None:
     box, _ = sandbox(lambda channel, header, body: channel.send({"failed": "no room"}))
     for act in (
         lambda: box.write("a", "b"),
@@ -163,7 +163,7 @@ def test_a_closed_sandbox_is_an_error_and_its_sessions_have_died() -> None:
 
 
 @pytest.mark.parametrize("command", [[], ["a\0b"], "a\0b"])
-def test_a_command_that_cannot_be_one_is_an_error(command: list[str] | str) -> None:
+def test_an_impossible_command_is_an_error(command: list[str] | str) -> None:
     box, _ = sandbox(lambda channel, header, body: channel.send(RESULT))
     with pytest.raises(SandboxError, match="command"):
         box.run(command)

@@ -63,7 +63,7 @@ class _Forgetful:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_kit_notices_a_fault(backend: str, fault: str) -> None:
+def test_the_checks_notice_a_fault(backend: str, fault: str) -> None:
     if backend != "jail":
         pytest.skip("the kit is the same for all")
     name, act = FAULTS[fault]
@@ -71,5 +71,5 @@ def test_the_kit_notices_a_fault(backend: str, fault: str) -> None:
         check_sandbox(lambda spec: Wrong(open_sandbox(spec, backend=backend), name, act))  # type: ignore
 
 
-def test_the_limits_of_the_kit_are_modest() -> None:
+def test_the_limits_of_the_checks_are_modest() -> None:
     assert Spec(limits=LIMITS).limits.memory_mb <= 512

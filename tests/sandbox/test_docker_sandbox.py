@@ -37,7 +37,7 @@ def mine(daemon: Any) -> list[Any]:
     ]
 
 
-def test_files_are_copied_and_apart(daemon: Any) -> None:
+def test_files_are_copied_and_independent(daemon: Any) -> None:
     with open_sandbox(Spec(limits=LIMITS), backend="docker") as box:
         box.run(
             "mkdir -p d && echo one > d/f && ln -s /usr/bin/env link && chmod 700 d/f"
@@ -157,7 +157,7 @@ def test_an_image_has_its_own_files_and_they_are_copied_too(daemon: Any, image: 
     assert images(daemon) == before, "the snapshot's image stayed"
 
 
-def test_an_absent_image_is_one_sentence(daemon: Any) -> None:
+def test_an_absent_image_is_an_error(daemon: Any) -> None:
     with pytest.raises(SandboxError, match="no-such-image") as refused:
         open_sandbox(Spec(image="no-such-image:0"), backend="docker")
     assert "\n" not in str(refused.value)

@@ -79,7 +79,7 @@ def test_interpreters_of_a_fork_start_programs_in_its_files(box: Sandbox) -> Non
         assert child.sessions[0].run(run).stdout == "new\n" and session.run(run).stdout == "old\n"
 
 
-def test_ends_are_independent(box: Sandbox) -> None:
+def test_a_fork_and_its_origin_end_independently(box: Sandbox) -> None:
     session = box.session()
     session.run("x = 1")
     with box.fork() as first, box.fork() as second:
@@ -138,7 +138,7 @@ def test_a_snapshot_stays_as_it_was(box: Sandbox) -> None:
     assert session.run("print(x)").stdout == "[1, 2]\n"
 
 
-def test_threads_do_not_go_along_but_the_interpreter_does(box: Sandbox) -> None:
+def test_threads_are_not_copied(box: Sandbox) -> None:
     session = box.session()
     session.run(
         "import threading\nstop = threading.Event()\nthreading.Thread(target=stop.wait).start()"
@@ -156,7 +156,7 @@ def test_threads_do_not_go_along_but_the_interpreter_does(box: Sandbox) -> None:
         "os.fchdir = os.chroot = lambda _: None",
     ],
 )
-def test_an_interpreter_that_does_not_copy_itself_harms_nobody(box: Sandbox, patch: str) -> None:
+def test_an_interpreter_that_refuses_to_fork_harms_no_other(box: Sandbox, patch: str) -> None:
     session = box.session()
     session.run(f"import os, time; {patch}")
     other = box.session()
@@ -179,7 +179,7 @@ def test_a_session_that_just_began_outlives_the_end_of_another(box: Sandbox) -> 
         other.close()
 
 
-def test_without_room_a_fork_is_refused_and_the_origin_goes_on(box: Sandbox) -> None:
+def test_a_fork_that_fails_leaves_the_origin_running(box: Sandbox) -> None:
     session = box.session()
     session.run("import os\nfor i in range(1200):\n    os.mkdir('d'); os.chdir('d')")
     with pytest.raises(SandboxError, match="cannot be forked"):

@@ -87,7 +87,7 @@ def test_commands_have_no_capability_and_sessions_only_that_of_changing_root(box
     assert int(effective, 16) == 1 << 18
 
 
-def test_a_session_leads_nowhere_with_its_capability(box: Sandbox) -> None:
+def test_a_session_cannot_leave_the_jail_by_its_capability(box: Sandbox) -> None:
     code = """
         import os
         os.mkdir('below')
@@ -102,7 +102,7 @@ def test_a_session_leads_nowhere_with_its_capability(box: Sandbox) -> None:
     assert names <= {"b", "base", "dev", "lower", "proc"}
 
 
-def test_only_what_was_given_is_to_be_seen(box: Sandbox) -> None:
+def test_only_the_given_files_are_visible(box: Sandbox) -> None:
     top = set(box.run("ls /").stdout.split())
     prefix = {Path(path).parts[1] for path in layout(Spec())[0]}
     system = {"bin", "dev", "etc", "lib", "lib32", "lib64", "proc", "sbin", "tmp", "usr", "work"}
@@ -127,7 +127,7 @@ def test_nothing_else_is_writable(box: Sandbox, path: str) -> None:
     assert not box.run(f"echo x > {path}").ok
 
 
-def test_the_first_process_cannot_be_looked_into_or_killed(box: Sandbox) -> None:
+def test_the_first_process_cannot_be_read_or_killed(box: Sandbox) -> None:
     for act in (
         "cat /proc/1/environ",
         "ls /proc/1/fd",
@@ -155,12 +155,12 @@ def test_packages_are_found_by_sessions_and_by_programs() -> None:
     assert sites()
 
 
-def test_a_module_that_is_absent_is_said() -> None:
+def test_an_absent_module_is_an_error() -> None:
     with pytest.raises(SandboxError, match="no_such_module"):
         open_sandbox(Spec(preload=("no_such_module",)), "jail")
 
 
-def test_a_tree_that_only_its_owner_can_enter_is_shown_all_the_same(tmp_path: Path) -> None:
+def test_a_tree_below_a_closed_directory_is_shown(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     (closed / "library").mkdir(parents=True)
     (closed / "library" / "module.py").write_text("VALUE = 5\n")
@@ -183,7 +183,7 @@ def test_a_tree_that_only_its_owner_can_enter_is_shown_all_the_same(tmp_path: Pa
 # The zygote.
 
 
-def test_the_zygote_was_executed_clean(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_zygote_holds_nothing_of_the_trainer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TURNWISE_CANARY", "canary-in-the-environment")
     secret = "canary-in-" + "memory" * 3
     source = ZygoteClient(Spec())
@@ -275,7 +275,7 @@ def test_closing_leaves_no_process_and_no_descriptor(box: Sandbox) -> None:
     assert until(lambda: len(os.listdir("/proc/self/fd")) == open_files)
 
 
-def test_many_at_once_do_not_meet() -> None:
+def test_many_at_once_are_independent() -> None:
     said_by: list[str] = []
 
     def one(number: int) -> None:
@@ -294,7 +294,7 @@ def test_many_at_once_do_not_meet() -> None:
     assert sorted(said_by) == sorted(f"{number} ['mine']\n" for number in range(64))
 
 
-def test_forks_share_a_pot_that_grows() -> None:
+def test_the_limits_of_a_jail_grow_with_its_forks() -> None:
     one, three = cgroup_limits(Spec(limits=LIMITS), 1), cgroup_limits(Spec(limits=LIMITS), 3)
     assert three[0] - one[0] == 2 * (128 + 16) and three[1] - one[1] == 2 * 16
 
@@ -335,13 +335,13 @@ time.sleep(300)
     assert done.stdout.split() == ["42", "1000", "memory"], done.stderr
 
 
-def test_the_module_opens_what_the_name_opens(box: Sandbox) -> None:
+def test_the_module_opens_a_jail(box: Sandbox) -> None:
     with open_jail(Spec(limits=LIMITS)) as another:
         assert another.backend == box.backend == "jail"
         assert another.capabilities.fork and another.capabilities.disk_quota
 
 
-def test_jails_made_in_a_burst_leave_no_control_groups() -> None:
+def test_jails_made_in_a_burst_leave_no_cgroups() -> None:
     def groups() -> set[Path]:
         return {
             path

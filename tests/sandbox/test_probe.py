@@ -27,14 +27,14 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, SandboxCapabili
     yield found
 
 
-def test_the_order_is_that_of_what_they_hold(tried: dict[str, SandboxCapabilities | str]) -> None:
+def test_the_best_backend_that_runs_is_chosen(tried: dict[str, SandboxCapabilities | str]) -> None:
     assert probe.BACKENDS == ("jail", "bubblewrap", "landlock", "docker")
     for name in reversed(probe.BACKENDS):
         tried[name] = ALL
         assert probe.choose(Spec()) == name
 
 
-def test_an_image_is_for_docker_alone(tried: dict[str, SandboxCapabilities | str]) -> None:
+def test_an_image_needs_docker(tried: dict[str, SandboxCapabilities | str]) -> None:
     tried["jail"] = tried["docker"] = ALL
     assert probe.choose(Spec(image="python:3.12")) == "docker"
     tried["docker"] = "no daemon"
@@ -42,7 +42,7 @@ def test_an_image_is_for_docker_alone(tried: dict[str, SandboxCapabilities | str
         probe.choose(Spec(image="python:3.12"), allow_unsafe=True)
 
 
-def test_with_none_it_refuses_and_gives_every_reason(
+def test_without_a_backend_the_error_lists_every_reason(
     tried: dict[str, SandboxCapabilities | str],
 ) -> None:
     with pytest.raises(SandboxError) as refused:
@@ -52,7 +52,7 @@ def test_with_none_it_refuses_and_gives_every_reason(
     assert "allow_unsafe" in str(refused.value)
 
 
-def test_unsafe_is_taken_only_when_said(
+def test_unsafe_is_chosen_only_when_allowed(
     tried: dict[str, SandboxCapabilities | str], caplog: pytest.LogCaptureFixture
 ) -> None:
     tried["unsafe"] = SandboxCapabilities(False, False, False, True, False, False)
@@ -65,7 +65,7 @@ def test_unsafe_is_taken_only_when_said(
     assert probe.choose(Spec(), allow_unsafe=True) == "landlock"
 
 
-def test_what_is_chosen_is_said_once(
+def test_the_choice_is_logged_once(
     tried: dict[str, SandboxCapabilities | str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)

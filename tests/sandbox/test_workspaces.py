@@ -69,14 +69,14 @@ def test_changes_deletions_and_renames_stay_in_the_sandbox(given: Path) -> None:
     assert tree(given) == before
 
 
-def test_two_sandboxes_of_one_workspace_do_not_meet(given: Path) -> None:
+def test_two_sandboxes_of_one_workspace_are_independent(given: Path) -> None:
     spec = Spec(limits=LIMITS, workspace=str(given))
     with open_sandbox(spec, "jail") as one, open_sandbox(spec, "jail") as two:
         one.write("text", "one")
         assert two.read("text") == b"given\n"
 
 
-def test_what_is_written_counts_and_what_is_given_does_not(given: Path) -> None:
+def test_only_written_files_count_against_the_quota(given: Path) -> None:
     with open_sandbox(Spec(limits=LIMITS, workspace=str(given)), "jail") as box:
         full = box.run("for i in $(seq 400); do : > made$i || exit 1; done")
         assert full.exit_code == 1 and "No space left" in full.stderr
@@ -84,12 +84,12 @@ def test_what_is_written_counts_and_what_is_given_does_not(given: Path) -> None:
         assert "No space left" in box.run("head -c 20000000 /dev/zero > big").stderr
 
 
-def test_a_workspace_that_is_absent_is_said() -> None:
+def test_an_absent_workspace_is_an_error() -> None:
     with pytest.raises(SandboxError, match="not a directory"):
         open_sandbox(Spec(workspace="/var/tmp/no/such/place"), "jail")
 
 
-def test_an_archive_carries_a_tree_whatever_is_in_it(tmp_path: Path) -> None:
+def test_a_packed_directory_keeps_its_tree(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     (source / "sub").mkdir(parents=True)
     target.mkdir()

@@ -58,7 +58,7 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     assert files.listing(str(work)) == []
 
 
-def test_bytes_come_back_and_a_limit_holds(tmp_path: Path) -> None:
+def test_bytes_are_read_back_up_to_a_limit(tmp_path: Path) -> None:
     files.write(str(tmp_path), "a/b/c", b"12345")
     files.write(str(tmp_path), "a/b/c", b"123")
     assert files.read(str(tmp_path), "a/b/c", 3) == b"123"
@@ -67,7 +67,7 @@ def test_bytes_come_back_and_a_limit_holds(tmp_path: Path) -> None:
     assert files.listing(str(tmp_path)) == ["a/b/c"]
 
 
-def test_names_that_are_no_text_are_listed_with_escapes(tmp_path: Path) -> None:
+def test_names_that_are_not_utf8_are_listed_with_escapes(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"\xff\nname")).write_text("x")
     assert files.listing(str(tmp_path)) == ["\\xff\nname"]
 
