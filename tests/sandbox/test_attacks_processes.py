@@ -366,7 +366,7 @@ def test_nobody_inside_is_the_host_s_root(attempt: Any, box: Sandbox, host: Any)
         assert "ESCAPED" in host.outside(attack)
     result = box.run(["python3", "-c", host.program(attack)])
     assert "ESCAPED" not in result.stdout and "TRIED" in result.stdout, result
-    # An interpreter that can be forked keeps one capability, to enter its copy of the root. The next
+    # A forkable interpreter keeps one capability, to enter its copy of the root; the next
     # two tests are about it.
     host.facts["allowed"] = 1 << 18 if box.capabilities.fork else 0
     attempt(attack)
