@@ -1,13 +1,13 @@
-"""What a sandbox costs, beside a fresh interpreter that does the same.
+"""Cost of a sandbox beside a fresh interpreter that runs the same code.
 
-    python benchmarks/sandbox.py                        the jail, with sympy ready (needs sympy and numpy)
+    python benchmarks/sandbox.py --backends jail          # needs sympy and numpy
     python benchmarks/sandbox.py --backends jail,docker
 
-Printed per backend, medians and the best of `--repeat`: opening a sandbox, to the end of the first
-cell (sympy imported and an equation solved), a warm cell, a command, a fork, closing; 64 sandboxes
-(`--at-once`) opened at once, and what each of them holds in memory (proportional share, all its
-processes below this one: docker's are not). The ratio is of medians, measured in turn in one run,
-to a fresh `python -c` that does the same.
+Prints for each backend the median and the best of `--repeat` of: opening a sandbox, the time to the
+end of the first cell (sympy imported and an equation solved), a warm cell, a command, a fork and
+closing. Then it opens `--at-once` sandboxes together, and prints the memory that each holds
+(proportional share of the processes below this one, which excludes docker's). The ratio compares
+the medians of the first cell and of a fresh `python -c` with the same code, measured in turn.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ CELL = "import sympy; x = sympy.Symbol('x'); print(sympy.solve(x**2 - 5*x + 6, x
 
 
 def timed(act: Callable[[], object]) -> float:
-    """Milliseconds of one call."""
+    """Return the milliseconds of one call."""
     start = time.perf_counter()
     act()
     return 1000 * (time.perf_counter() - start)
 
 
 def fresh() -> None:
-    """A new interpreter, as most code sandboxes start one for every call."""
+    """Run the cell in a new interpreter, as most code sandboxes do for every call."""
     said = subprocess.run(
         [sys.executable, "-c", CELL], capture_output=True, text=True, check=True
     ).stdout
@@ -46,7 +46,7 @@ def fresh() -> None:
 
 
 def once(backend: str, spec: Spec, times: dict[str, list[float]]) -> None:
-    """One life of a sandbox, measured."""
+    """Measure one sandbox from opening to closing."""
     start = time.perf_counter()
     sandbox = open_sandbox(spec, backend)
     times["open"].append(1000 * (time.perf_counter() - start))
@@ -65,7 +65,7 @@ def once(backend: str, spec: Spec, times: dict[str, list[float]]) -> None:
 
 
 def share(pids: list[int]) -> float:
-    """Megabytes of the proportional share of processes."""
+    """Return the proportional share of memory of some processes, in megabytes."""
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError, StopIteration):
@@ -75,7 +75,7 @@ def share(pids: list[int]) -> float:
 
 
 def below(pid: int) -> list[int]:
-    """All processes that descend from one."""
+    """Return all descendants of a process."""
     found = []
     for path in Path("/proc", str(pid), "task").glob("*/children"):
         for child in path.read_text().split():
@@ -84,8 +84,10 @@ def below(pid: int) -> list[int]:
 
 
 def many(backend: str, spec: Spec, number: int) -> tuple[float, float, float]:
-    """Seconds until sandboxes, opened at once by as many threads, have answered; megabytes held by
-    each, and by its session.
+    """Open sandboxes at once, in as many threads.
+
+    Returns:
+        Seconds until all have answered, megabytes held by each, and megabytes held by its session.
     """
     opened: list[Sandbox] = []
     before = below(os.getpid())
@@ -141,7 +143,8 @@ def measure(backend: str, spec: Spec, repeat: int, number: int) -> None:
     print(f"  to the first cell it is {ratio:.1f} times as fast as a fresh interpreter")
     seconds, held, sessions = many(backend, spec, number)
     print(
-        f"  {number} at once: {seconds:.2f} s until all have answered; {held:.1f} MB each, {sessions:.1f} of it the interpreter"
+        f"  {number} at once: {seconds:.2f} s until all have answered; {held:.1f} MB each, "
+        f"{sessions:.1f} of it the interpreter"
     )
 
 

@@ -1,12 +1,11 @@
-"""Does a sandbox leak? Many short episodes with random and hostile agents; what is left is counted
-on the way.
+"""Search for leaks of the sandbox over many short episodes with random and hostile agents.
 
     python benchmarks/sandbox_soak.py --episodes 10000
 
-Each episode opens a sandbox, runs a few random cells in a session, hostile ones among them,
-sometimes forks, and closes it. Printed: descriptors and memory of this process and of its zygote,
-processes below it, mounts and cgroups. The figures of the last line may not be above those of the
-first by more than noise; the script exits with 1 where a count of things has grown.
+Each episode opens a sandbox, runs a few random cells in a session, some of them hostile, sometimes
+forks, and closes it. Ten times on the way it prints the descriptors, processes, mounts, cgroups,
+threads and memory of this process and of those below it. Exits with 1 where a count other than
+memory has grown.
 """
 
 from __future__ import annotations
@@ -41,18 +40,20 @@ HOSTILE = [
     "while True: print('x' * 1000)",
     "x = bytearray(1 << 32)",
     "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass",
-    "import os\nif os.fork() == 0:\n    os.setsid()\n    if not os.fork():\n        import time; time.sleep(999)\n    os._exit(0)",
+    "import os\nif os.fork() == 0:\n    os.setsid()\n    if not os.fork():\n"
+    "        import time; time.sleep(999)\n    os._exit(0)",
     "for i in range(100000): open(f'{i}', 'w').close()",
     "f = open('big', 'wb')\nwhile True: f.write(b'x' * 65536)",
     "import os\nwhile True: os.mkdir('d'); os.chdir('d')",
-    "import threading, time\nthreading.Thread(target=lambda: [print(i) or time.sleep(0.01) for i in range(1000)]).start()",
+    "import threading, time\n"
+    "threading.Thread(target=lambda: [print(i) or time.sleep(0.01) for i in range(1000)]).start()",
     "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)",
 ]
 LIMITS = Limits(seconds=0.2, memory_mb=64, processes=12, disk_mb=8, files=1000, flood_chars=200_000)
 
 
 def episode(seed: int, backend: str, seen: Counter[str]) -> None:
-    """One short life of a sandbox."""
+    """Open a sandbox, run a few cells and close it."""
     chance = random.Random(seed)
     with open_sandbox(Spec(limits=LIMITS), backend) as sandbox:
         session = sandbox.session()
@@ -66,7 +67,7 @@ def episode(seed: int, backend: str, seen: Counter[str]) -> None:
 
 
 def copy(sandbox: Sandbox, seen: Counter[str]) -> None:
-    """A fork that is used once; an interpreter that does not copy itself is one more ending."""
+    """Fork the sandbox and use the fork once; a refused fork is counted as one more ending."""
     try:
         with sandbox.fork() as child:
             seen[child.sessions[0].run("print(2)").error if child.sessions else "none"] += 1
@@ -75,7 +76,7 @@ def copy(sandbox: Sandbox, seen: Counter[str]) -> None:
 
 
 def below(pid: int) -> list[int]:
-    """All processes that descend from one."""
+    """Return all descendants of a process."""
     parents = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -94,18 +95,18 @@ def below(pid: int) -> list[int]:
 
 
 def kilobytes(pid: int) -> int:
-    """Anonymous memory a process holds."""
+    """Return the anonymous memory of a process, in kilobytes."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("Pss_Anon")).split()[1])
 
 
 def mounts(pid: int | str) -> list[str]:
-    """What a process sees mounted; of this machine's own, others may mount and unmount at any time."""
+    """Return the mounts that a process sees."""
     return Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
 
 
 def count() -> dict[str, int]:
-    """What could leak, as it stands."""
+    """Return the current number of everything that could leak."""
     processes = below(os.getpid())
     cgroups = sum(
         1
@@ -158,7 +159,7 @@ def main() -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        time.sleep(3)  # the zygote reaps what has ended when it next looks
+        time.sleep(3)  # until the zygote next reaps its children
         now = count()
         first = first or now
         print(f"{until + 1:6} episodes {time.monotonic() - start:6.0f} s  {now}", flush=True)

@@ -1,4 +1,4 @@
-"""Records: rows on hand examples, files, and every way a file can be wrong."""
+"""Records: rows of examples worked by hand, files, and every way a file can be wrong."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from turnwise.records import (
 def turn(prompt: tuple[int, ...], made: tuple[int, ...], **more: Any) -> Turn:
     logprobs = tuple(-float(i) for i in range(1, len(made) + 1))
     values: dict[str, Any] = {
-        "agent": "policy", "prompt_ids": prompt, "completion_ids": made, "logprobs": logprobs, "entropies": None,
-        "observation": "page", "completion": "text", "action": "act", "valid": True, "rewards": {"env": 0.0},
-        "state": "a", "next_state": "b",
+        "agent": "policy", "prompt_ids": prompt, "completion_ids": made, "logprobs": logprobs,
+        "entropies": None, "observation": "page", "completion": "text", "action": "act",
+        "valid": True, "rewards": {"env": 0.0}, "state": "a", "next_state": "b",
     }  # fmt: skip
     return Turn(**{**values, **more})
 
@@ -133,11 +133,20 @@ def any_turn(draw: st.DrawFn, before: tuple[int, ...]) -> Turn:
     prompt = draw(IDS)
     entropies = draw(st.none() | st.just(tuple(draw(FLOAT) for _ in completion)))
     return turn(
-        before + prompt if draw(st.booleans()) else prompt, completion, logprobs=tuple(draw(FLOAT) for _ in completion),
-        entropies=entropies, observation=draw(TEXT), completion=draw(TEXT), action=draw(TEXT), valid=draw(st.booleans()),
-        rewards=draw(st.dictionaries(TEXT, FLOAT, max_size=2)), tags=draw(st.lists(TEXT, max_size=2).map(tuple)),
-        wall_seconds=draw(FLOAT), weights_version=draw(st.integers(0, 9)), stop_reason=draw(TEXT),
-    )  # fmt: skip
+        before + prompt if draw(st.booleans()) else prompt,
+        completion,
+        logprobs=tuple(draw(FLOAT) for _ in completion),
+        entropies=entropies,
+        observation=draw(TEXT),
+        completion=draw(TEXT),
+        action=draw(TEXT),
+        valid=draw(st.booleans()),
+        rewards=draw(st.dictionaries(TEXT, FLOAT, max_size=2)),
+        tags=draw(st.lists(TEXT, max_size=2).map(tuple)),
+        wall_seconds=draw(FLOAT),
+        weights_version=draw(st.integers(0, 9)),
+        stop_reason=draw(TEXT),
+    )
 
 
 @st.composite
@@ -148,10 +157,16 @@ def any_trajectory(draw: st.DrawFn) -> Trajectory:
             draw(any_turn(turns[-1].prompt_ids + turns[-1].completion_ids if turns else ()))
         )
     return trajectory(
-        *turns, task=draw(st.integers() | TEXT), success=draw(st.booleans()), score=draw(FLOAT), error=draw(st.none() | TEXT),
-        parent=draw(st.none() | st.tuples(TEXT, st.integers(0, 9))), seed=draw(st.none() | st.integers()), split=draw(TEXT),
+        *turns,
+        task=draw(st.integers() | TEXT),
+        success=draw(st.booleans()),
+        score=draw(FLOAT),
+        error=draw(st.none() | TEXT),
+        parent=draw(st.none() | st.tuples(TEXT, st.integers(0, 9))),
+        seed=draw(st.none() | st.integers()),
+        split=draw(TEXT),
         tags=draw(st.lists(TEXT, max_size=2).map(tuple)),
-    )  # fmt: skip
+    )
 
 
 @given(t=any_trajectory())
@@ -212,7 +227,7 @@ def test_bad_files_are_clear_errors(tmp_path: Path) -> None:
         list(read_jsonl(written(tmp_path, HEAD, "[1]")))
 
 
-def test_a_torn_line_is_told_after_the_whole_ones_were_read(tmp_path: Path) -> None:
+def test_a_torn_line_is_an_error_after_the_whole_ones(tmp_path: Path) -> None:
     whole = trajectory(turn((1,), (2,)))
     line = json.dumps(to_json(whole))
     reader = read_jsonl(written(tmp_path, HEAD, line, line[: len(line) // 2]))
@@ -224,11 +239,16 @@ def test_a_torn_line_is_told_after_the_whole_ones_were_read(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda d: d.pop("uid"), lambda d: d.pop("turns"), lambda d: d.update(extra=1), lambda d: d["turns"][0].pop("logprobs"),
-        lambda d: d["turns"][0].update(extra=1), lambda d: d["turns"][0].update(extends=True), lambda d: d.update(parent=["u"]),
+        lambda d: d.pop("uid"),
+        lambda d: d.pop("turns"),
+        lambda d: d.update(extra=1),
+        lambda d: d["turns"][0].pop("logprobs"),
+        lambda d: d["turns"][0].update(extra=1),
+        lambda d: d["turns"][0].update(extends=True),
+        lambda d: d.update(parent=["u"]),
         lambda d: d.update(turns=3),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_a_trajectory_is_refused(spoil: Any) -> None:
     data = json.loads(json.dumps(to_json(trajectory(turn((1,), (2,))))))
     spoil(data)

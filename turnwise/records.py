@@ -1,11 +1,11 @@
-"""What happened: the one vocabulary that environments, agents, algorithms and trainers share.
+"""Records of episodes, shared by environments, agents, algorithms and trainers.
 
 A `Turn` is one act of one agent, recorded as the tokens the engine consumed and produced; text is a
 view of them. A `Trajectory` is the turns of one episode, a `Group` the trajectories sampled for one
-task, and a `Row` one training sequence. `rows` turns a trajectory into rows without touching a
-tokenizer: consecutive turns share a row while each prompt extends what came before it, so an
-append-only dialogue is one row and a windowed prompt is several, and no algorithm can tell the
-difference. Files are JSON lines whose first line names the version.
+task, and a `Row` one training sequence. `rows` turns a trajectory into rows without a tokenizer:
+consecutive turns share a row while each prompt extends what came before it. An append-only dialogue
+is therefore one row and a windowed prompt several, and no algorithm can tell the difference. Files
+are JSON lines; the first line names the format and its version.
 """
 
 from __future__ import annotations
@@ -25,9 +25,7 @@ VERSION = 1
 FORMAT = "turnwise.trajectories"
 TaskId: TypeAlias = int | str
 SUCCESS = "success"
-"""A reward component that nobody records: 1 for a trajectory that solved its task
-(`Trajectory.success`).
-"""
+"""A reward component that is not recorded: 1 where the task was solved (`Trajectory.success`)."""
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 
@@ -37,29 +35,24 @@ class Turn:
 
     agent: str
     prompt_ids: tuple[int, ...]
-    """Every token the engine was given for this turn, history included. Empty for agents without a
-    model.
-    """
+    """The tokens given to the engine, history included. Empty for agents without a model."""
     completion_ids: tuple[int, ...]
     """The tokens the engine produced, its end-of-turn token included when it produced one."""
     logprobs: tuple[float, ...]
-    """Log-probability (nats) of each completion token under the distribution it was sampled from,
-    before top-p/top-k.
+    """Log-probability (nats) of each completion token at the sampling temperature, before top-p and
+    top-k.
     """
     entropies: tuple[float, ...] | None
-    """Entropy (nats) of the full-vocabulary distribution at each completion token, when asked for.
-    """
+    """Entropy (nats) of the full distribution at each completion token; None if not requested."""
     observation: str
     completion: str
     action: str
-    """What the environment was given; parsed from the completion."""
+    """The action given to the environment, parsed from the completion."""
     valid: bool
     rewards: dict[str, float]
-    """`env` is the environment's reward for this turn; further keys are components, counted only
-    where a recipe says so.
-    """
+    """`env` is the environment's reward; other components count only where a recipe weighs them."""
     state: str
-    """The environment's hash of its full state before the act."""
+    """Hash of the environment's full state before the action."""
     next_state: str
     tags: tuple[str, ...] = ()
     stop_reason: str = "stop"
@@ -69,8 +62,9 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """One episode, whole or broken off; `error` says why it is broken, and then no reward was
-    earned or lost.
+    """One episode, complete or errored.
+
+    `error` says what went wrong; an errored episode has earned no reward and lost none.
     """
 
     task: TaskId
@@ -80,36 +74,32 @@ class Trajectory:
     success: bool
     score: float
     stop_reason: str
-    """`terminated`, `truncated` (the turn limit), `length` (the context or token limit) or `error`.
-    """
+    """`terminated`, `truncated` (turn limit), `length` (context or token limit) or `error`."""
     parent: tuple[str, int] | None = None
-    """(uid, turn) this trajectory was forked from: turns before that index are the parent's own
-    acts.
-    """
+    """(uid, turn) of the fork: turns before that index were played by the parent."""
     error: str | None = None
     split: str = ""
     seed: int | None = None
     tags: tuple[str, ...] = ()
 
     def reward(self, weights: Mapping[str, float] | None = None) -> float:
-        """The undiscounted return: over turns, the sum of `rewards` weighted by name (default:
-        `env` alone).
+        """Return the undiscounted return: the sum over turns of the weighted reward components.
 
-        The name `success` stands for 1 where the task was solved, whatever the turns have recorded.
+        Args:
+            weights: component -> weight (default: `env` alone). `success` stands for 1 where the
+                task was solved, whatever the turns have recorded.
         """
         chosen = dict(weights) if weights is not None else {"env": 1.0}
         solved = chosen.pop(SUCCESS, 0.0) * self.success
-        return float(
-            solved
-            + sum(
-                w * turn.rewards.get(name, 0.0) for turn in self.turns for name, w in chosen.items()
-            )
+        recorded = sum(
+            w * turn.rewards.get(name, 0.0) for turn in self.turns for name, w in chosen.items()
         )
+        return float(solved + recorded)
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The trajectories sampled for one task; what group-relative methods compare."""
+    """The trajectories sampled for one task, which group-relative methods compare."""
 
     task: TaskId
     uid: str
@@ -123,16 +113,15 @@ class Row:
     ids: npt.NDArray[np.int64]
     """[T] token ids."""
     mask: npt.NDArray[np.bool_]
-    """[T] True exactly on the tokens the model produced."""
+    """[T] True on the tokens that the model produced."""
     turn: npt.NDArray[np.int64]
     """[T] index of the turn within its trajectory; -1 on tokens the model did not produce."""
     trajectory: str
-    """uid of the trajectory: a "sequence" in an algorithm is this, never the row."""
+    """uid of the trajectory; a "sequence" in an algorithm is the trajectory, never the row."""
     streams: dict[str, Floats] = field(default_factory=dict)
-    """[T] values per token by name (`logprob`, `advantage`, `weight`, …); 0 where `mask` is False.
-    """
+    """Name (`logprob`, `advantage`, `weight`, ...) -> [T] values; 0 where `mask` is False."""
     agent: str = ""
-    """Who wrote the policy tokens: a row never holds those of two agents."""
+    """The agent that wrote the model's tokens; a row never holds those of two agents."""
 
 
 PerTurn: TypeAlias = Sequence[Sequence[float] | Floats]
@@ -140,39 +129,42 @@ PerTurn: TypeAlias = Sequence[Sequence[float] | Floats]
 
 
 def rows(trajectory: Trajectory, streams: Mapping[str, PerTurn] | None = None) -> list[Row]:
-    """The training sequences of a trajectory, in the order of its turns. A pure function of tokens.
+    """Return the training sequences of a trajectory, in the order of its turns.
+
+    A pure function of tokens.
 
     Args:
         trajectory: turns without completion tokens (scripted agents) are skipped.
         streams: further per-token values by name, each aligned with the turns' `completion_ids`.
-            `logprob`, and `entropy` where it was recorded, are always there.
+            `logprob`, and `entropy` where it was recorded, are always included.
 
     Raises:
         DataError: when a stream or the log-probabilities do not fit the completions.
     """
-    given: dict[str, PerTurn] = {"logprob": [turn.logprobs for turn in trajectory.turns]}
+    every: dict[str, PerTurn] = {"logprob": [turn.logprobs for turn in trajectory.turns]}
     if trajectory.turns and all(turn.entropies is not None for turn in trajectory.turns):
-        given["entropy"] = [turn.entropies or () for turn in trajectory.turns]
-    given.update(streams or {})
-    _check(trajectory, given)
-    return [_row(trajectory, spans, given) for spans in _spans(trajectory.turns)]
+        every["entropy"] = [turn.entropies or () for turn in trajectory.turns]
+    every.update(streams or {})
+    _check_lengths(trajectory, every)
+    return [_row(trajectory, run, every) for run in _runs(trajectory.turns)]
 
 
-def _check(trajectory: Trajectory, streams: Mapping[str, PerTurn]) -> None:
+def _check_lengths(trajectory: Trajectory, streams: Mapping[str, PerTurn]) -> None:
+    expected = [len(turn.completion_ids) for turn in trajectory.turns]
     for name, stream in streams.items():
-        lengths, wanted = (
-            [len(values) for values in stream],
-            [len(turn.completion_ids) for turn in trajectory.turns],
-        )
-        if lengths != wanted:
+        lengths = [len(values) for values in stream]
+        if lengths != expected:
             raise DataError(
-                f"stream {name!r} of trajectory {trajectory.uid} has {lengths} values a turn where the completions have "
-                f"{wanted} tokens: give one value for each completion token"
+                f"stream {name!r} of trajectory {trajectory.uid} has {lengths} values a turn where"
+                f" the completions have {expected} tokens: give one value for each completion token"
             )
 
 
-def _spans(turns: Sequence[Turn]) -> Iterator[list[int]]:
-    """Runs of turns that share a row: turn k+1's prompt starts with turn k's prompt and completion."""
+def _runs(turns: Sequence[Turn]) -> Iterator[list[int]]:
+    """Yield runs of turns that share a row.
+
+    Turn k+1 is in the run of turn k if its prompt starts with turn k's prompt and completion.
+    """
     run: list[int] = []
     for k, turn in enumerate(turns):
         if not turn.completion_ids:
@@ -192,26 +184,27 @@ def _row(trajectory: Trajectory, run: Sequence[int], streams: Mapping[str, PerTu
     ids = np.array(last.prompt_ids + last.completion_ids, dtype=np.int64)
     mask = np.zeros(len(ids), dtype=np.bool_)
     owner = np.full(len(ids), -1, dtype=np.int64)
-    placed = {name: np.zeros(len(ids), dtype=np.float64) for name in streams}
+    values = {name: np.zeros(len(ids), dtype=np.float64) for name in streams}
     for k in run:
         turn = trajectory.turns[k]
         here = slice(len(turn.prompt_ids), len(turn.prompt_ids) + len(turn.completion_ids))
         mask[here] = True
         owner[here] = k
         for name, stream in streams.items():
-            placed[name][here] = stream[k]
+            values[name][here] = stream[k]
     return Row(
-        ids=ids, mask=mask, turn=owner, trajectory=trajectory.uid, streams=placed, agent=last.agent
+        ids=ids, mask=mask, turn=owner, trajectory=trajectory.uid, streams=values, agent=last.agent
     )
 
 
 # Files
-# ----------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def to_json(trajectory: Trajectory) -> dict[str, Any]:
-    """A JSON object. A prompt that extends the turn before it is stored as its new tokens only
-    (`extends`).
+    """Return a trajectory as a JSON object.
+
+    A prompt that extends the turn before it is stored as its new tokens only, with `extends`.
     """
     data = {f.name: getattr(trajectory, f.name) for f in fields(trajectory) if f.name != "turns"}
     data["turns"] = []
@@ -227,7 +220,7 @@ def to_json(trajectory: Trajectory) -> dict[str, Any]:
 
 
 def from_json(data: Mapping[str, Any]) -> Trajectory:
-    """The trajectory that `to_json` wrote. Raises `DataError` for missing or unknown fields."""
+    """Return the trajectory that `to_json` wrote; `DataError` for missing or unknown fields."""
     try:
         turns: list[Turn] = []
         for item in data["turns"]:
@@ -251,9 +244,9 @@ def from_json(data: Mapping[str, Any]) -> Trajectory:
 
 
 def write_jsonl(path: str | Path, trajectories: Iterable[Trajectory], append: bool = False) -> None:
-    """Write trajectories to a JSON-lines file, after a first line that names format and version.
+    """Write trajectories to a JSON-lines file whose first line names the format and version.
 
-    With `append=True` they are added to a file that is already there.
+    With `append=True` they are added to an existing file.
     """
     target = Path(path)
     fresh = not (append and target.exists() and target.stat().st_size > 0)
@@ -267,8 +260,10 @@ def write_jsonl(path: str | Path, trajectories: Iterable[Trajectory], append: bo
 
 
 def read_jsonl(path: str | Path) -> Iterator[Trajectory]:
-    """Read trajectories one by one. Raises `DataError` for a missing file, another format, another
-    version, a torn line.
+    """Yield the trajectories of a file.
+
+    Raises:
+        DataError: for a missing file, another format or version, or an incomplete line.
     """
     source = Path(path)
     if not source.is_file():
@@ -277,12 +272,13 @@ def read_jsonl(path: str | Path) -> Iterator[Trajectory]:
         head = _parse(source, 1, lines.readline())
         if head.get("format") != FORMAT:
             raise DataError(
-                f"{source} is not a file of trajectories: its first line should name the format {FORMAT!r}"
+                f"{source} is not a file of trajectories: its first line should name the format "
+                f"{FORMAT!r}"
             )
         if head.get("version") != VERSION:
             raise DataError(
-                f"{source} has version {head.get('version')!r} and this turnwise reads version {VERSION}: "
-                "read it with the turnwise that wrote it"
+                f"{source} has version {head.get('version')!r} and this turnwise reads version "
+                f"{VERSION}: read it with the turnwise that wrote it"
             )
         for number, line in enumerate(lines, start=2):
             yield from_json(_parse(source, number, line))
@@ -293,7 +289,8 @@ def _parse(source: Path, number: int, line: str) -> dict[str, Any]:
         data = json.loads(line)
     except json.JSONDecodeError as problem:
         raise DataError(
-            f"{source} line {number} is not whole JSON ({problem.msg}): the file was cut off or edited"
+            f"{source} line {number} is not whole JSON ({problem.msg}): the file was cut off or "
+            "edited"
         ) from problem
     if not isinstance(data, dict):
         raise DataError(f"{source} line {number} is not a JSON object")

@@ -1,9 +1,8 @@
-"""What an attack needs: every backend that runs here, a host with something to steal, and a way to
-try the same attack outside.
+"""Fixtures of the attacks: every backend that runs here, and a host with something to steal.
 
-An attack is a program that prints ESCAPED when it reached what it must not reach, and TRIED when it
-came to its end. The same program is run outside where that is harmless, and must say ESCAPED there:
-an attack that fails everywhere proves nothing.
+An attack is a program that prints ESCAPED when it has reached what it must not reach, and TRIED at
+its end. Where that is harmless, the same program is also run outside of any sandbox and must print
+ESCAPED there: an attack that fails everywhere proves nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
@@ -25,24 +23,24 @@ from typing import Any
 
 import pytest
 
+from tests.sandbox.waiting import until
 from turnwise.sandbox import open_sandbox
 from turnwise.sandbox.contract import Limits, Result, Sandbox, Spec
 from turnwise.sandbox.probe import BACKENDS, reason
+from turnwise.sandbox.testing import returns
 
 SMALL = Limits(
     seconds=60.0, memory_mb=256, processes=24, disk_mb=16, files=600, file_mb=8, open_files=128
 )
-"""Small, so that an attack that is not held does no harm either."""
+"""Small, so that an attack that succeeds does little harm."""
 
 BOTTOM = 2**30
-"""What the test process itself may write into one file: the last line of defence when a disk attack
-is not held.
-"""
+"""Bytes that the test process itself may write to one file, in case a disk attack succeeds."""
 
 
 @pytest.fixture(scope="session", params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> str:
-    """Every backend that runs on this machine; the others are skipped and say why."""
+    """Each backend that runs on this machine; the others are skipped with the reason."""
     name: str = request.param
     if absent := reason(name):
         pytest.skip(f"{name}: {absent}")
@@ -61,26 +59,24 @@ def pids():
 
 @dataclass(slots=True)
 class Host:
-    """What is to be had outside: files anybody may read, sockets that answer, a process with a
-    secret in its environment.
-    """
+    """Targets outside: readable files, listening sockets, a process with a secret."""
 
     nonce: str = field(default_factory=lambda: "nonce" + secrets.token_hex(8))
     secret: str = field(default_factory=lambda: "secret" + secrets.token_hex(16))
     directory: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
-    """What an attack is told, under the name W. It never holds the secret."""
+    """Passed to an attack under the name W. Never holds the secret."""
     victim: subprocess.Popen[bytes] | None = None
     listeners: dict[str, socket.socket] = field(default_factory=dict)
 
     def program(self, attack: str) -> str:
-        """The attack with what it is told in front."""
+        """Return the attack with `facts` and the prelude in front."""
         return (
             f"W = {self.facts!r}\n{PRELUDE}{textwrap.dedent(attack)}\nprint('TRIED', flush=True)\n"
         )
 
     def outside(self, attack: str) -> str:
-        """What the attack says when it is not in any sandbox, as the user the tests run as."""
+        """Return the output of the attack outside of any sandbox, as the user of the tests."""
         done = subprocess.run(
             [sys.executable, "-c", self.program(attack)],
             capture_output=True,
@@ -92,7 +88,7 @@ class Host:
         return done.stdout + done.stderr
 
     def survivors(self) -> list[str]:
-        """Processes of this machine that carry the nonce in their command line."""
+        """Return the processes of this machine that carry the nonce in their command line."""
         return [line for line in processes() if self.nonce in line]
 
 
@@ -122,11 +118,10 @@ def listener(family: int, kind: int, address: Any) -> socket.socket:
 
 @pytest.fixture
 def host() -> Iterator[Host]:
-    """A host with a world-readable secret file, listeners of four kinds and a process whose
-    environment holds the secret.
+    """A host with secret files, four kinds of listening sockets and a process with the secret.
 
-    Everything is readable by everybody on purpose: file permissions and different users must not be
-    what protects it.
+    Everything is readable by everybody on purpose: neither file permissions nor different users
+    must be what protects it.
     """
     made = Host()
     # Not pytest's tmp_path: its parents are closed to other users, and a sandbox may well be one.
@@ -171,7 +166,7 @@ Open = Callable[..., Sandbox]
 
 @pytest.fixture
 def open_box(backend: str) -> Iterator[Open]:
-    """Opens sandboxes of the backend under test; all are closed at the end."""
+    """Open sandboxes of the backend under test; all are closed at the end."""
     with ExitStack() as stack:
 
         def make(limits: Limits = SMALL, **settings: Any) -> Sandbox:
@@ -192,32 +187,16 @@ Attack = Callable[..., Result]
 
 @pytest.fixture
 def attempt(box: Sandbox, host: Host) -> Attack:
-    """Runs an attack in an interpreter session of the sandbox; it must come to its end, and must
-    not escape.
-    """
+    """Run an attack in a session of the sandbox; it must reach its end and must not escape."""
 
     def run(attack: str, timeout: float = 60.0) -> Result:
         with box.session() as session:
-            started = time.monotonic()
-            result = session.run(host.program(attack), timeout)
-            assert time.monotonic() - started < timeout + 30, (
-                "the call was not bounded by its limit"
-            )
+            result = returns(lambda: session.run(host.program(attack), timeout))
         assert "ESCAPED" not in result.stdout, result
         assert "TRIED" in result.stdout, f"the attack itself did not run: {result}"
         return result
 
     return run
-
-
-def until(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
-    """Whether the condition comes true in time; what the kernel does a moment later is no failure."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return condition()
 
 
 @pytest.fixture

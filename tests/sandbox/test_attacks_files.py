@@ -1,4 +1,4 @@
-"""Attacks on files: reading and writing what belongs to the host, and filling what it has."""
+"""Attacks on files: reading and writing files of the host, and filling its disk."""
 
 from __future__ import annotations
 
@@ -56,7 +56,8 @@ def test_the_host_s_files_cannot_be_listed(attempt: Any, host: Any) -> None:
 
 def test_passwords_cannot_be_read(attempt: Any, host: Any) -> None:
     attack = READ.format(
-        paths="['/etc/shadow', '/etc/gshadow', '/proc/1/root/etc/shadow', '/proc/self/root/etc/shadow']",
+        paths="['/etc/shadow', '/etc/gshadow', '/proc/1/root/etc/shadow',"
+        " '/proc/self/root/etc/shadow']",
         sign="'root:'",
     )
     if os.geteuid() == 0:
@@ -115,8 +116,9 @@ def test_the_system_s_programs_cannot_be_changed(attempt: Any, host: Any) -> Non
     attack = """
     import os, shutil
     target = os.path.realpath("/usr/bin/env")
-    for act in (lambda: os.chmod(target, 0o777), lambda: os.rename(target, target + "2"), lambda: open(target, "ab"),
-                lambda: os.utime(target), lambda: os.remove(target), lambda: os.open(target, os.O_RDWR)):
+    for act in (lambda: os.chmod(target, 0o777), lambda: os.rename(target, target + "2"),
+                lambda: open(target, "ab"), lambda: os.utime(target), lambda: os.remove(target),
+                lambda: os.open(target, os.O_RDWR)):
         try:
             act()
             print("ESCAPED")
@@ -161,7 +163,7 @@ def test_a_hard_link_to_a_host_file_cannot_be_made(attempt: Any, host: Any) -> N
     attempt(attack)
 
 
-def test_a_pipe_in_the_workspace_hangs_nobody(box: Sandbox) -> None:
+def test_a_pipe_in_the_workspace_does_not_hang_the_host(box: Sandbox) -> None:
     assert box.run("mkfifo fifo && mkdir sub && mkfifo sub/fifo").ok
     with pytest.raises(SandboxError):
         box.read("fifo")
@@ -181,7 +183,8 @@ def test_a_socket_in_the_workspace_is_no_file(box: Sandbox) -> None:
 def test_devices_cannot_be_made(attempt: Any, host: Any) -> None:
     attack = """
     import os, stat
-    kinds = ((stat.S_IFCHR, os.makedev(1, 1)), (stat.S_IFBLK, os.makedev(254, 0)), (stat.S_IFBLK, os.makedev(8, 0)))
+    kinds = ((stat.S_IFCHR, os.makedev(1, 1)), (stat.S_IFBLK, os.makedev(254, 0)),
+             (stat.S_IFBLK, os.makedev(8, 0)))
     for number, (kind, device) in enumerate(kinds):
         for directory in (".", "/tmp", "/dev"):
             path = f"{directory}/device{number}{W['nonce']}"
@@ -200,10 +203,11 @@ def test_devices_cannot_be_made(attempt: Any, host: Any) -> None:
 def test_the_host_s_disks_and_memory_are_no_devices_here(attempt: Any, host: Any) -> None:
     attack = """
     import os, glob, stat
+    devices = [f"/dev/{name}" for name in "mem kmem port kmsg kvm fuse net/tun".split()]
     for path in glob.glob("/dev/**", recursive=True):
         try:
             mode = os.stat(path).st_mode
-            if stat.S_ISBLK(mode) or path in [f"/dev/{name}" for name in "mem kmem port kmsg kvm fuse net/tun".split()]:
+            if stat.S_ISBLK(mode) or path in devices:
                 os.close(os.open(path, os.O_RDONLY))
                 print("ESCAPED: opened", path)
         except OSError as problem:
@@ -250,7 +254,7 @@ print("WRITTEN", written >> 20)
     if box.capabilities.disk_quota:
         assert written <= box.spec.limits.disk_mb
     else:
-        assert written <= 60  # the capability says that it may be: it is gone with the sandbox
+        assert written <= 60  # the capability allows it; it is removed with the sandbox
 
 
 def test_a_single_file_has_a_limit(box: Sandbox) -> None:
@@ -272,15 +276,16 @@ print("MADE", n)
     result = box.run(["python3", "-c", program], timeout=60)
     made = int(result.stdout.split("MADE")[1])
     if box.capabilities.disk_quota:
-        assert made <= box.spec.limits.files + 32  # directories of our own are counted too
+        assert made <= box.spec.limits.files + 32  # our own directories count too
     else:
         assert made <= 1499
 
 
-def test_strange_names_are_only_names(box: Sandbox) -> None:
+def test_strange_names_are_harmless(box: Sandbox) -> None:
     program = r"""
 import os
-for name in (b"line\nbreak", b"\xff\xfe not text", b"-rf", b" ", b"$(touch owned)", b"`id`", b"a\\b", "ünï".encode(), b"n" * 255):
+for name in (b"line\nbreak", b"\xff\xfe not text", b"-rf", b" ", b"$(touch owned)", b"`id`",
+             b"a\\b", "ünï".encode(), b"n" * 255):
     open(name, "w").close()
     os.makedirs(b"d" + name[:200], exist_ok=True)
     open(b"d" + name[:200] + b"/f", "w").close()
@@ -291,7 +296,7 @@ for name in (b"line\nbreak", b"\xff\xfe not text", b"-rf", b" ", b"$(touch owned
     assert len(found) == 18 and found == sorted(found)
     assert {"line\nbreak", "-rf", "ünï"} <= set(found)
     for path in found:
-        if "\\" not in path:  # bytes that are no text are shown escaped
+        if "\\" not in path:  # bytes that are not UTF-8 are escaped
             assert box.read(path) == b""
     assert box.run("find . -mindepth 1 -maxdepth 1 -printf x").stdout == "x" * 18
 
@@ -306,7 +311,7 @@ for _ in range(1500):
 open("f", "w").close()
 """
     box.run(["python3", "-c", program])
-    with suppress(SandboxError):  # to say that it is too deep is an answer
+    with suppress(SandboxError):  # an error for being too deep will do
         assert len(box.files()) == 1
     assert box.run("echo on").stdout == "on\n"
 
@@ -334,9 +339,7 @@ def test_a_path_cannot_leave_the_workspace(box: Sandbox, path: str) -> None:
 
 
 def test_a_directory_swapped_for_a_link_while_the_host_reads(box: Sandbox, host: Any) -> None:
-    """The path is checked and used at once, not checked and then used: a race must find nothing to
-    win.
-    """
+    """Paths are opened component by component, so a race between check and use cannot be won."""
     swap = f"""
 import os, threading
 os.makedirs("real", exist_ok=True)

@@ -1,6 +1,4 @@
-"""Attacks on ends: whatever is started ends with its sandbox, however it hides, and however the
-sandbox ends.
-"""
+"""Attacks on lifetimes: everything ends with its sandbox, however it hides and the sandbox ends."""
 
 from __future__ import annotations
 
@@ -13,7 +11,6 @@ import sys
 import tempfile
 import textwrap
 import threading
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -23,6 +20,7 @@ import pytest
 
 from turnwise.sandbox import janitor, open_sandbox
 from turnwise.sandbox.contract import Limits, Sandbox, SandboxError, Spec
+from turnwise.sandbox.testing import returns
 
 DAEMON = """
 import os, signal, time
@@ -45,9 +43,7 @@ print("STARTED", flush=True)
 def test_a_daemon_ends_with_its_program(
     box: Sandbox, host: Any, eventually: Callable[..., bool], closed: str
 ) -> None:
-    """`run` waits until everything a program started is gone: also what left its session and holds
-    no descriptor.
-    """
+    """`run` waits for everything a program started, even what left its session and its output."""
     result = box.run(
         ["python3", "-c", DAEMON.format(nonce=host.nonce, closed=closed, then="")], 30.0
     )
@@ -69,11 +65,13 @@ def test_a_daemon_of_a_session_ends_with_it(
 def test_a_daemon_ends_when_its_program_is_killed(
     box: Sandbox, host: Any, eventually: Callable[..., bool]
 ) -> None:
-    result = box.run(
-        ["python3", "-c", DAEMON.format(nonce=host.nonce, closed="()", then="while True: pass")],
-        5.0,
-    )
-    assert result.error == "timeout" and "STARTED" in result.stdout
+    program = DAEMON.format(nonce=host.nonce, closed="()", then="while True: pass")
+    for seconds in (3.0, 15.0, 60.0):  # on a busy machine it may not have got far in the first
+        result = box.run(["python3", "-c", program], seconds)
+        assert result.error == "timeout", result
+        if "STARTED" in result.stdout:
+            break
+    assert "STARTED" in result.stdout
     assert eventually(lambda: not host.survivors())
 
 
@@ -90,17 +88,19 @@ def test_a_daemon_ends_when_the_sandbox_closes(
     assert eventually(lambda: not host.survivors())
 
 
-def test_a_child_that_holds_the_output_hangs_nobody(box: Sandbox, host: Any) -> None:
+def test_a_child_that_holds_the_output_does_not_hang_the_call(box: Sandbox, host: Any) -> None:
     """The classic deadlock of readers that wait for the end of a pipe."""
-    started = time.monotonic()
-    result = box.run(f"bash -c 'exec -a {host.nonce} sleep 300' & echo done", 20.0)
-    assert "done" in result.stdout and time.monotonic() - started < 40
+    sleeper = f"bash -c 'exec -a {host.nonce} sleep 900' & echo done"
+    result = returns(lambda: box.run(sleeper, 20.0))
+    assert "done" in result.stdout
     assert host.survivors() == []
     with box.session() as session:
-        result = session.run(
-            f"import subprocess; p = subprocess.Popen([{host.nonce!r}, '300'], executable='/bin/sleep'); print('done')",
-            4.0,
-        )
+        program = f"""
+import subprocess
+p = subprocess.Popen([{host.nonce!r}, "300"], executable="/bin/sleep")
+print("done")
+"""
+        result = session.run(program, 60.0)
         assert result.error == "none" and result.stdout == "done\n"
 
 
@@ -115,7 +115,7 @@ ENDINGS = {
 
 
 @pytest.mark.parametrize("name", ENDINGS)
-def test_an_interpreter_that_ends_itself_says_so(box: Sandbox, name: str) -> None:
+def test_an_interpreter_that_ends_itself_has_died(box: Sandbox, name: str) -> None:
     code, error = ENDINGS[name]
     with box.session() as session:
         result = session.run(code, 30.0)
@@ -137,14 +137,14 @@ def test_an_interpreter_that_ends_itself_says_so(box: Sandbox, name: str) -> Non
         "def",
     ],
 )
-def test_an_interpreter_survives_what_only_raises(box: Sandbox, code: str) -> None:
+def test_an_interpreter_survives_exceptions(box: Sandbox, code: str) -> None:
     with box.session() as session:
         assert session.run("kept = 41").ok
         session.run(code)
         assert session.run("print(kept + 1)").stdout == "42\n"
 
 
-def test_closing_the_output_loses_output_alone(box: Sandbox) -> None:
+def test_closing_the_output_is_harmless(box: Sandbox) -> None:
     with box.session() as session:
         result = session.run("import os; os.close(1); os.close(2); os.close(0)", 30.0)
         assert result.error in ("none", "died"), result
@@ -180,7 +180,10 @@ from turnwise.sandbox import janitor, open_sandbox
 from turnwise.sandbox.contract import Limits, Spec
 box = open_sandbox(Spec(limits=Limits(seconds=100)), backend={backend!r})
 session = box.session()
-session.run("import subprocess; p = subprocess.Popen([{nonce!r}, '300'], executable='/bin/sleep', start_new_session=True)")
+session.run('''
+import subprocess
+p = subprocess.Popen([{nonce!r}, "300"], executable="/bin/sleep", start_new_session=True)
+''')
 shell = box.shell()
 shell.run("(setsid bash -c 'exec -a {nonce} sleep 300' >/dev/null 2>&1 &)")
 print("UP", flush=True)
@@ -192,9 +195,7 @@ box.run("exec -a {nonce} sleep 300")
 def test_a_killed_trainer_leaves_nothing(
     backend: str, host: Any, eventually: Callable[..., bool], how: int
 ) -> None:
-    """What cannot clean up after itself is cleaned up by the kernel; what the kernel does not, by
-    the next start's janitor.
-    """
+    """The kernel cleans up after a killed trainer; what it leaves, the next start removes."""
     program = textwrap.dedent(TRAINER).format(backend=backend, nonce=host.nonce)
     trainer = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, start_new_session=True
@@ -206,12 +207,12 @@ def test_a_killed_trainer_leaves_nothing(
     trainer.wait()
     trainer.stdout.close()
     if not eventually(lambda: not [line for line in host.survivors() if "-c" not in line], 3.0):
-        open_sandbox(Spec(), backend=backend).close()  # the janitor's turn
+        open_sandbox(Spec(), backend=backend).close()  # lets the janitor sweep
     assert eventually(lambda: not host.survivors())
 
 
 def test_many_at_once(backend: str, host: Any) -> None:
-    """Sixty-four starts at the same time: all answer, and none hears another."""
+    """Sixty-four starts at the same time: all answer, each with its own file."""
     count = 64 if backend != "docker" else 12
     answers: list[str] = [""] * count
     limits = Limits(seconds=60.0, memory_mb=128, processes=8, disk_mb=4)
@@ -229,12 +230,12 @@ def test_many_at_once(backend: str, host: Any) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(120)
+        thread.join(300)
     assert answers == [str(number) for number in range(count)]
 
 
 def tree(box) -> str:
-    """A digest of everything in the workspace."""
+    """Return a digest of everything in the workspace."""
     digest = hashlib.sha256()
     for path in box.files():
         digest.update(path.encode() + b"\0" + box.read(path) + b"\0")
@@ -256,16 +257,19 @@ def test_a_new_sandbox_is_as_fresh_as_the_first(open_box: Any, tmp_path: Path) -
     assert (tmp_path / "a" / "f").read_text() == "given" and not (tmp_path / "new").exists()
 
 
-def test_sandboxes_do_not_hear_each_other(open_box: Any, host: Any) -> None:
+def test_sandboxes_do_not_reach_each_other(open_box: Any, host: Any) -> None:
     one, two = open_box(), open_box()
     session = one.session()
     session.run(
-        f"import tempfile as t\nsecret = {host.secret!r}\nfor d in ('.', t.gettempdir()): open(d + '/s', 'w').write(secret)"
+        f"import tempfile\nsecret = {host.secret!r}\n"
+        "for d in ('.', tempfile.gettempdir()): open(d + '/s', 'w').write(secret)"
     )
     attack = f"""
 import glob, os
-places = ("/tmp/*", "./*", f"{{os.path.dirname(os.getcwd()).rstrip('/') or '/work'}}/*/*", "/work/*", "/dev/shm/*")
-for path in [path for place in places for path in glob.glob(place)] + [f"/proc/{{p}}/environ" for p in pids()]:
+above = os.path.dirname(os.getcwd()).rstrip("/") or "/work"
+patterns = ("/tmp/*", "./*", above + "/*/*", "/work/*", "/dev/shm/*")
+paths = [path for pattern in patterns for path in glob.glob(pattern)]
+for path in paths + [f"/proc/{{p}}/environ" for p in pids()]:
     try:
         if {host.secret[:14]!r} in open(path, errors="replace").read(4096):
             print("ESCAPED", path)
@@ -313,11 +317,13 @@ def test_forks_of_one_snapshot_are_independent(open_box: Any) -> None:
                 child.close()
 
 
-def test_nothing_is_left_on_the_host(backend: str, host: Any) -> None:
-    """No descriptor, thread, process, mount or directory of ten sandboxes outlasts them."""
+def test_nothing_is_left_on_the_host(
+    backend: str, host: Any, eventually: Callable[..., bool]
+) -> None:
+    """No descriptor, thread, mount or directory of ten sandboxes outlasts them."""
 
     def state() -> tuple[int, int, int, int]:
-        if backend == "docker":  # its SDK keeps idle connections, up to a number of its own
+        if backend == "docker":  # its SDK keeps idle connections open
             from turnwise.sandbox.containers import client
 
             client().api.close()
@@ -332,13 +338,16 @@ def test_nothing_is_left_on_the_host(backend: str, host: Any) -> None:
     def use() -> None:
         with open_sandbox(Spec(limits=Limits(memory_mb=128)), backend=backend) as box:
             box.session().run(
-                "import tempfile; open('f', 'w').write('x'); open(tempfile.gettempdir() + '/f', 'w').write('x')"
+                "import tempfile; open('f', 'w').write('x'); "
+                "open(tempfile.gettempdir() + '/f', 'w').write('x')"
             )
             box.run("echo x > g")
 
-    use()  # what a backend keeps for all of its sandboxes
+    use()  # starts what a backend keeps for all of its sandboxes
     before = state()
     for _ in range(10 if backend != "docker" else 4):
         use()
-    after = state()
-    assert all(late <= early for late, early in zip(after, before, strict=True)), (before, after)
+    settled = eventually(
+        lambda: all(late <= early for late, early in zip(state(), before, strict=True))
+    )
+    assert settled, (before, state())

@@ -1,4 +1,4 @@
-"""Attacks by network: nothing outside answers, whatever the family of the socket."""
+"""Attacks by network: nothing outside is reached, whatever the family of the socket."""
 
 from __future__ import annotations
 
@@ -14,28 +14,32 @@ REACH = {
     "tcp": """
 import socket
 try:
-    s = socket.socket(); s.settimeout(3); s.connect(("127.0.0.1", W["tcp"])); s.sendall(b"x"); print("ESCAPED")
+    s = socket.socket(); s.settimeout(3)
+    s.connect(("127.0.0.1", W["tcp"])); s.sendall(b"x"); print("ESCAPED")
 except OSError as problem:
     print(problem)
 """,
     "udp": """
 import socket
 try:
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b"x", ("127.0.0.1", W["udp"])); print("sent")
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.sendto(b"x", ("127.0.0.1", W["udp"])); print("sent")
 except OSError as problem:
     print(problem)
 """,
     "path": """
 import socket
 try:
-    s = socket.socket(socket.AF_UNIX); s.settimeout(3); s.connect(W["directory"] + "/docker.sock"); print("ESCAPED")
+    s = socket.socket(socket.AF_UNIX); s.settimeout(3)
+    s.connect(W["directory"] + "/docker.sock"); print("ESCAPED")
 except OSError as problem:
     print(problem)
 """,
     "abstract": """
 import socket
 try:
-    s = socket.socket(socket.AF_UNIX); s.settimeout(3); s.connect("\\0" + W["nonce"]); s.sendall(b"x"); print("ESCAPED")
+    s = socket.socket(socket.AF_UNIX); s.settimeout(3)
+    s.connect("\\0" + W["nonce"]); s.sendall(b"x"); print("ESCAPED")
 except OSError as problem:
     print(problem)
 """,
@@ -43,7 +47,7 @@ except OSError as problem:
 
 
 def heard(listener: socket.socket) -> bool:
-    """Whether anything came in."""
+    """Whether a connection or a datagram has arrived."""
     return bool(select.select([listener], [], [], 0.2)[0])
 
 
@@ -58,7 +62,8 @@ def test_the_host_s_sockets_are_not_reached(attempt: Any, host: Any, kind: str) 
 def test_the_docker_socket_is_not_there(attempt: Any, host: Any) -> None:
     attack = """
     import os, socket
-    for path in ("/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock", "/run/dbus/system_bus_socket"):
+    for path in ("/var/run/docker.sock", "/run/docker.sock", "/run/containerd/containerd.sock",
+                 "/run/dbus/system_bus_socket"):
         try:
             s = socket.socket(socket.AF_UNIX); s.connect(path); print("ESCAPED", path)
         except OSError as problem:
@@ -72,7 +77,8 @@ def test_names_are_not_resolved(attempt: Any, host: Any) -> None:
     import socket
     try:
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(2)
-        s.connect(("8.8.8.8", 53)); s.send(bytes.fromhex("1234010000010000000000000765786d61706c6503636f6d0000010001"))
+        query = "1234010000010000000000000765786d61706c6503636f6d0000010001"
+        s.connect(("8.8.8.8", 53)); s.send(bytes.fromhex(query))
         print("ESCAPED: sent a query")
     except OSError as problem:
         print(problem)
@@ -88,9 +94,11 @@ def test_the_internet_is_not_reached(attempt: Any, host: Any) -> None:
     attack = """
     import socket
     four, six = socket.AF_INET, socket.AF_INET6
-    for family, address in ((four, ("1.1.1.1", 80)), (four, ("169.254.169.254", 80)), (six, ("2606:4700::1111", 80))):
+    for family, address in ((four, ("1.1.1.1", 80)), (four, ("169.254.169.254", 80)),
+                            (six, ("2606:4700::1111", 80))):
         try:
-            s = socket.socket(family); s.settimeout(2); s.connect(address); print("ESCAPED", address)
+            s = socket.socket(family); s.settimeout(2)
+            s.connect(address); print("ESCAPED", address)
         except OSError as problem:
             print(problem)
     """
@@ -134,10 +142,10 @@ FAMILIES = {
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_family_of_sockets_that_no_namespace_holds(attempt: Any, host: Any, family: str) -> None:
-    """Such sockets reach the machine's own firmware, its sound, its hypervisor: only a filter of
-    system calls keeps them away.
-    """
+def test_socket_families_without_a_namespace_are_refused(
+    attempt: Any, host: Any, family: str
+) -> None:
+    """These reach the firmware, the sound card or the hypervisor; only the filter refuses them."""
     attack = f"""
     import socket
     try:
@@ -163,7 +171,7 @@ def test_the_hypervisor_is_not_reached(attempt: Any, host: Any) -> None:
 
 
 def test_work_inside_still_has_pipes_and_pairs(box: Sandbox) -> None:
-    """What programs need among themselves is left to them."""
+    """Programs inside may still talk to each other."""
     with box.session() as session:
         result = session.run(
             "import socket; a, b = socket.socketpair(); a.send(b'held'); print(b.recv(9))"

@@ -1,6 +1,4 @@
-"""Attacks on processes and on the kernel: other processes are neither seen nor touched, and no new
-power is got.
-"""
+"""Attacks on processes and on the kernel: no process is reached and no privilege gained."""
 
 from __future__ import annotations
 
@@ -32,12 +30,13 @@ def test_the_environment_of_others_is_not_read(attempt: Any, host: Any) -> None:
     attempt(attack)
 
 
-def test_the_own_environment_holds_nothing_of_ours(
+def test_the_trainer_s_environment_is_not_inherited(
     attempt: Any, host: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     attack = """
     import os
-    if extra := set(os.environ) & {"SSH_AUTH_SOCK", "HF_TOKEN", "OPENAI_API_KEY", "DOCKER_HOST", "USERSECRET"}:
+    private = {"SSH_AUTH_SOCK", "HF_TOKEN", "OPENAI_API_KEY", "DOCKER_HOST", "USERSECRET"}
+    if extra := set(os.environ) & private:
         print("ESCAPED:", extra)
     """
     for name in ("HF_TOKEN", "OPENAI_API_KEY", "USERSECRET", "SSH_AUTH_SOCK"):
@@ -52,7 +51,7 @@ def test_the_parent_is_not_killed(attempt: Any, host: Any, eventually: Callable[
     for victim in (W["victim"], W["parent"]):
         for number in (signal.SIGUSR1 if victim == W["parent"] else signal.SIGKILL, 0):
             try:
-                # A process of the same number may exist inside: its end is our own affair.
+                # A process with the same number may exist inside; killing that one is allowed.
                 if victim != os.getpid():
                     os.kill(victim, number if victim == W["victim"] else 0)
                     print("reached", victim)
@@ -90,8 +89,8 @@ def test_other_ways_to_kill(attempt: Any, host: Any, act: str) -> None:
     assert host.victim.poll() is None
 
 
-def test_killing_everybody_kills_nobody_outside(box: Sandbox, host: Any) -> None:
-    """`kill -9 -1` may end what is inside, and the call must say so; nobody outside notices."""
+def test_killing_all_processes_reaches_none_outside(box: Sandbox, host: Any) -> None:
+    """`kill -9 -1` may end what is inside, and the result must report it; nothing outside ends."""
     program = "import os, signal\nos.kill(-1, signal.SIGKILL)\nprint('TRIED')"
     result = box.run(["python3", "-c", program])
     assert result.error in ("none", "died") and host.victim.poll() is None
@@ -120,7 +119,7 @@ def test_a_process_is_not_traced(attempt: Any, host: Any) -> None:
 
 
 def _may_trace() -> bool:
-    """Whether an ordinary process may trace its sibling here (yama may forbid it)."""
+    """Return whether an ordinary process may trace its sibling here (yama may forbid it)."""
     try:
         with open("/proc/sys/kernel/yama/ptrace_scope") as file:
             return int(file.read()) == 0 or os.geteuid() == 0
@@ -182,9 +181,7 @@ def test_descriptors_of_others_are_not_taken(attempt: Any, host: Any) -> None:
 
 
 def test_no_inherited_descriptor_leads_out(box: Sandbox, host: Any) -> None:
-    """Descriptors of the trainer that can be inherited are not; nor do those that are there lead to
-    host files.
-    """
+    """Inheritable descriptors of the trainer are not inherited, and none leads to host files."""
     with open(f"{host.directory}/plain") as file:
         os.set_inheritable(file.fileno(), True)
         attack = """
@@ -253,18 +250,20 @@ request (EINVAL, for a user number that does not exist inside)."""
 def test_a_dangerous_system_call_is_refused(
     attempt: Any, box: Sandbox, host: Any, name: str
 ) -> None:
+    refused = REFUSED | ({22} if name == "setuid 0" else set())
     attack = f"""
     import ctypes, errno, os, platform
     libc = ctypes.CDLL(None, use_errno=True)
     number = {CALLS[name][:2]!r}[platform.machine() in ("aarch64", "arm64")]
-    arguments = [ctypes.c_char_p(a) if isinstance(a, bytes) else ctypes.c_long(a) for a in {CALLS[name][2]!r}]
+    convert = lambda a: ctypes.c_char_p(a) if isinstance(a, bytes) else ctypes.c_long(a)
+    arguments = [convert(a) for a in {CALLS[name][2]!r}]
     answer = libc.syscall(ctypes.c_long(number), *arguments)
-    if answer >= 0 or ctypes.get_errno() not in {REFUSED | ({22} if name == "setuid 0" else set())!r}:
+    if answer >= 0 or ctypes.get_errno() not in {refused!r}:
         print("ESCAPED:", answer, errno.errorcode.get(ctypes.get_errno()))
     """
     if (
         name == "chroot" and box.capabilities.fork
-    ):  # left to interpreters, see below; to programs it is not
+    ):  # allowed to interpreters (see below) but not to programs
         result = box.run(["python3", "-c", host.program(attack)])
         assert "ESCAPED" not in result.stdout and "TRIED" in result.stdout, result
         return
@@ -272,7 +271,7 @@ def test_a_dangerous_system_call_is_refused(
 
 
 def test_a_namespace_is_not_made_by_cloning(attempt: Any, host: Any) -> None:
-    """`clone` and `clone3` can do what `unshare` is forbidden."""
+    """`clone` and `clone3` can make namespaces too, when `unshare` is refused."""
     attack = """
     import ctypes, os, platform, struct
     libc = ctypes.CDLL(None, use_errno=True)
@@ -292,8 +291,8 @@ def test_a_namespace_is_not_made_by_cloning(attempt: Any, host: Any) -> None:
     attempt(attack)
 
 
-def test_a_foreign_kind_of_call_is_no_way_round(attempt: Any, host: Any) -> None:
-    """The x32 numbers name the same calls again on x86-64."""
+def test_x32_calls_do_not_bypass_the_filter(attempt: Any, host: Any) -> None:
+    """x32 numbers name the same calls again on x86-64."""
     attack = """
     import ctypes, os, platform
     libc = ctypes.CDLL(None, use_errno=True)
@@ -308,12 +307,13 @@ def test_a_foreign_kind_of_call_is_no_way_round(attempt: Any, host: Any) -> None
     attempt(attack)
 
 
-def test_settings_of_the_kernel_are_not_opened_for_writing(attempt: Any, host: Any) -> None:
-    """Opened only, never written: with core_pattern or sysrq in hand the host would be lost."""
+def test_kernel_settings_cannot_be_opened_for_writing(attempt: Any, host: Any) -> None:
+    """Opened only, never written: writing to core_pattern or sysrq would take over the host."""
     attack = """
     import os
-    for path in ("/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/proc/sys/kernel/modprobe",
-                 "/proc/sys/vm/overcommit_memory", "/sys/kernel/uevent_helper", "/sys/fs/cgroup/release_agent",
+    for path in ("/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger",
+                 "/proc/sys/kernel/modprobe", "/proc/sys/vm/overcommit_memory",
+                 "/sys/kernel/uevent_helper", "/sys/fs/cgroup/release_agent",
                  "/sys/fs/cgroup/memory/release_agent",
                  "/proc/irq/default_smp_affinity", "/proc/kcore", "/proc/1/mem", "/dev/mem"):
         try:
@@ -330,7 +330,8 @@ def test_settings_of_the_kernel_are_not_opened_for_writing(attempt: Any, host: A
 def test_control_groups_are_not_changed(attempt: Any, host: Any) -> None:
     attack = """
     import glob, os
-    found = [glob.glob("/sys/fs/cgroup/**/" + name, recursive=True) for name in ("cgroup.procs", "memory.max", "release_agent")]
+    names = ("cgroup.procs", "memory.max", "release_agent")
+    found = [glob.glob("/sys/fs/cgroup/**/" + name, recursive=True) for name in names]
     for path in sum(found, []):
         try:
             os.close(os.open(path, os.O_WRONLY)); print("ESCAPED:", path)
@@ -343,9 +344,7 @@ def test_control_groups_are_not_changed(attempt: Any, host: Any) -> None:
 
 
 def test_nobody_inside_is_the_host_s_root(attempt: Any, box: Sandbox, host: Any) -> None:
-    """The user inside is, for the host, not its root, and has no power left. The host's own root
-    would own the host.
-    """
+    """The user inside is not root of the host and holds no capability there."""
     attack = """
     import os
     me = open("/proc/self/status").read()
@@ -367,8 +366,8 @@ def test_nobody_inside_is_the_host_s_root(attempt: Any, box: Sandbox, host: Any)
         assert "ESCAPED" in host.outside(attack)
     result = box.run(["python3", "-c", host.program(attack)])
     assert "ESCAPED" not in result.stdout and "TRIED" in result.stdout, result
-    # An interpreter that can be forked keeps one power, to enter the copy of its root; the next two
-    # tests are about it.
+    # A forkable interpreter keeps one capability, to enter its copy of the root; the next
+    # two tests are about it.
     host.facts["allowed"] = 1 << 18 if box.capabilities.fork else 0
     attempt(attack)
 
@@ -389,10 +388,11 @@ except OSError as problem:
 """
 
 
-def test_leaving_the_root_by_changing_it_does_not_lead_to_the_host(attempt: Any, host: Any) -> None:
+def test_chroot_does_not_lead_to_the_host(attempt: Any, host: Any) -> None:
     attack = f"""
 {BREAK}
-for place in (W["directory"], "/boot", "/var"):  # a Python may well lie below /home or /root, and is shown
+# Not /home or /root: a Python may lie below them, and is shown.
+for place in (W["directory"], "/boot", "/var"):
     try:
         print("ESCAPED:", place, os.listdir(place))
     except OSError as problem:
@@ -402,9 +402,7 @@ for place in (W["directory"], "/boot", "/var"):  # a Python may well lie below /
 
 
 def test_commands_do_not_reach_the_files_of_forks(open_box: Any, host: Any) -> None:
-    """An interpreter that has been forked can: it shares with its copy whatever it opened or mapped
-    before (docs/sandbox.md).
-    """
+    """A forked interpreter can: it shares what it opened or mapped before (docs/sandbox.md)."""
     box = open_box()
     if not box.capabilities.fork:
         pytest.skip("no forks")
@@ -439,7 +437,7 @@ def test_no_process_is_the_host_s_root_seen_from_outside(
         assert len(users) == 4 and "0" not in users, status
 
 
-def test_a_program_with_the_set_user_bit_gives_nothing(attempt: Any, host: Any) -> None:
+def test_set_user_id_programs_gain_nothing(attempt: Any, host: Any) -> None:
     attack = """
     if "NoNewPrivs:\\t1" not in open("/proc/self/status").read():
         print("ESCAPED")
@@ -462,7 +460,7 @@ def test_the_terminal_is_not_typed_into(attempt: Any, host: Any) -> None:
 
 
 def test_shared_memory_and_queues_of_the_host_are_not_seen(attempt: Any, host: Any) -> None:
-    """System V memory belongs to the machine unless there is a namespace or a filter."""
+    """System V memory is machine-wide unless a namespace or the filter prevents it."""
     attack = """
     import ctypes, os
     libc = ctypes.CDLL(None, use_errno=True)

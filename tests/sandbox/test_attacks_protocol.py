@@ -1,4 +1,4 @@
-"""Attacks on what is said between host and guest, and on what the host keeps to itself."""
+"""Attacks on the channel between host and guest, and on secrets of the host."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 from turnwise.sandbox.contract import Sandbox
 
 
-def test_a_marker_in_the_output_is_only_output(box: Sandbox) -> None:
-    """Nothing that is printed can end a cell, or answer in its place."""
+def test_a_marker_in_the_output_ends_nothing(box: Sandbox) -> None:
+    """Nothing that a cell prints can end it or answer in its place."""
     lines = [
         "__TURNWISE_DONE__",
         "\x00\x00\x00\x10",
@@ -42,13 +42,12 @@ raise ValueError("real")
 
 
 def test_junk_on_every_descriptor_forges_nothing(box: Sandbox) -> None:
-    """The worst that a program can do to its own channel is to end itself; the sandbox and the
-    other interpreters go on.
-    """
+    """A program can break its own channel and so end itself, but nothing else in the sandbox."""
     program = """
 import os
 for number in range(3, 256):
-    for junk in (b"\\0" * 64, b"\\xff" * 64, os.urandom(64), b"\\x10\\0\\0\\0{\\"error\\": \\"none\\"}"):
+    forged = b"\\x10\\0\\0\\0{\\"error\\": \\"none\\"}"
+    for junk in (b"\\0" * 64, b"\\xff" * 64, os.urandom(64), forged):
         try:
             os.set_blocking(number, False)
             os.write(number, junk)
@@ -69,10 +68,8 @@ raise ValueError("real")
     assert box.run("echo fine").stdout == "fine\n"
 
 
-def test_reading_every_descriptor_tells_nothing_of_other_calls(box: Sandbox) -> None:
-    """A thread of one interpreter listens on every descriptor it has while another interpreter is
-    told a secret.
-    """
+def test_reading_every_descriptor_reveals_no_other_call(box: Sandbox) -> None:
+    """A thread of one interpreter reads every descriptor while another is sent a secret."""
     secret = "answer" + secrets.token_hex(8)
     listen = """
 import os, threading, time
@@ -95,14 +92,12 @@ threading.Thread(target=listen, daemon=True).start()
         box.run(["true", secret])
     box.write("f", secret)
     result = listener.run("print(b''.join(heard))", 30.0)
-    # It may have eaten its own request, and is then late; of the others' it has heard nothing.
+    # It may have read its own request, and then times out; it must not have read the others'.
     assert result.error in ("none", "died", "timeout") and secret not in result.stdout
 
 
-def test_late_output_does_not_pass_for_another_cell_s(box: Sandbox) -> None:
-    """A thread that goes on printing disturbs no later answer's exit, and cannot speak after its
-    interpreter is gone.
-    """
+def test_late_output_is_kept_apart_from_other_cells(box: Sandbox) -> None:
+    """A thread that goes on printing disturbs no later result, and ends with its interpreter."""
     program = """
 import threading, time
 def late():
@@ -119,7 +114,7 @@ threading.Thread(target=late).start()
     assert box.run("echo clean").stdout == "clean\n"
 
 
-def test_a_shell_is_not_deceived(box: Sandbox) -> None:
+def test_a_shell_survives_tricks(box: Sandbox) -> None:
     shell = box.shell()
     assert shell.run("cd /tmp && x=5").exit_code == 0
     assert shell.run("echo $x; pwd; false").exit_code == 1
@@ -187,12 +182,15 @@ for entry in pids():
         with open(f"/proc/{{entry}}/mem", "rb", buffering=0) as memory:
             for span in spans:
                 low, high = (int(x, 16) for x in span[0].split("-"))
-                if span[1][0] != "r" or high - low > 1 << 28 or span[-1] in ("[vvar]", "[vsyscall]"):
+                if span[1][0] != "r" or high - low > 1 << 28:
+                    continue
+                if span[-1] in ("[vvar]", "[vsyscall]"):
                     continue
                 try:
                     for at in range(low, high, 1 << 22):
                         memory.seek(at)
-                        look(memory.read(min((1 << 22) + 64, high - at)), (entry, "memory", span[-1]))
+                        blob = memory.read(min((1 << 22) + 64, high - at))
+                        look(blob, (entry, "memory", span[-1]))
                 except (OSError, OverflowError):
                     pass
     except (OSError, ValueError):
@@ -200,7 +198,8 @@ for entry in pids():
 above = os.path.dirname(os.getcwd()).rstrip("/") or "/work"
 for root in (".", above, "/work", "/tmp", "/dev/shm", "/run", "/var/tmp", "/home", "/root", "/etc"):
     for directory, below, names in os.walk(root):
-        below[:] = [name for name in below if not name.startswith("python3.")]  # the interpreter's own library
+        # Without the interpreter's own library, which is large.
+        below[:] = [name for name in below if not name.startswith("python3.")]
         for name in names:
             path = os.path.join(directory, name)
             try:
@@ -212,9 +211,7 @@ for root in (".", above, "/work", "/tmp", "/dev/shm", "/run", "/var/tmp", "/home
 
 
 def scan(secret: str) -> str:
-    """A program that finds the secret without holding it: its beginning, and a checksum of the
-    rest.
-    """
+    """Return a program that finds the secret by its beginning and a checksum of the rest."""
     start, rest = secret[:9].encode(), secret[9:].encode()
     return SCAN.format(start=start, rest=zlib.crc32(rest), length=len(secret))
 
@@ -223,9 +220,7 @@ def scan(secret: str) -> str:
 def test_a_secret_of_the_trainer_is_nowhere_inside(
     open_box: Any, host: Any, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    """Neither a variable of the trainer nor a reference answer in its memory comes along, also not
-    by a copy of the process.
-    """
+    """Neither the trainer's variables nor its memory reach the sandbox, nor a copy of either."""
     secret = "canary" + secrets.token_hex(20)
     kept = [secret * 3, secret.encode()]  # as a reference answer would be
     if where == "environment":
@@ -247,7 +242,7 @@ def test_a_secret_of_the_trainer_is_nowhere_inside(
 
 
 def _forked(program: str) -> str:
-    """What the program says in a fork of the test process, which is how a sandbox must not be made."""
+    """Return the program's output in a fork of this process, as a sandbox must not be made."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -267,7 +262,7 @@ def _forked(program: str) -> str:
 
 
 def test_the_memory_of_every_process_inside_seen_from_outside(open_box: Any, host: Any) -> None:
-    """The guest's own program too, which the code inside may not look into, but the host may."""
+    """Also the memory of the guest, which the host can read and the code inside cannot."""
     secret = "canary" + secrets.token_hex(20)
     before = set(os.listdir("/proc"))
     box = open_box()

@@ -1,10 +1,7 @@
-"""Attacks on what the machine has: memory, processes, time, output, descriptors. Each call ends,
-says why, and leaves nothing.
-"""
+"""Attacks on memory, processes, time, output and descriptors: each call ends and says why."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,18 +9,19 @@ from typing import Any
 import pytest
 
 from turnwise.sandbox.contract import Limits, Sandbox
+from turnwise.sandbox.testing import returns
 
 ENDED = {"timeout", "memory", "output", "died", "exception"}
 
 
-def timed(call, *arguments):
-    started = time.monotonic()
-    return call(*arguments), time.monotonic() - started
-
-
-def test_a_memory_bomb_goes_off_inside(box: Sandbox) -> None:
+def test_a_memory_bomb_stops_at_the_limit(box: Sandbox) -> None:
     """256 MiB are allowed; the attack asks for up to 2 GiB."""
-    program = "kept = []\nfor _ in range(64):\n    kept.append(bytearray(b'x') * (32 << 20))\nprint('HELD', len(kept) * 32)"
+    program = """
+kept = []
+for _ in range(64):
+    kept.append(bytearray(b"x") * (32 << 20))
+print("HELD", len(kept) * 32)
+"""
     result = box.run(["python3", "-c", program], 60.0)
     assert "HELD" not in result.stdout and not result.ok, result
     with box.session() as session:
@@ -35,9 +33,11 @@ def test_a_memory_bomb_goes_off_inside(box: Sandbox) -> None:
 def test_many_small_memory_bombs(open_box: Any, host: Any) -> None:
     """Each of eight children takes 80 MiB: together more than the 256 MiB of the sandbox."""
     box = open_box()
-    program = """
+    # Where the workspace is memory too, it counts against the same limit, and so does the guest.
+    allowed = box.spec.limits.memory_mb + box.spec.limits.disk_mb + 48
+    program = f"""
 import os, time
-children, held = [], 0
+children = []
 for _ in range(8):
     read, write = os.pipe()
     pid = os.fork()
@@ -45,25 +45,30 @@ for _ in range(8):
         try:
             kept = bytearray(b"x") * (80 << 20)
             os.write(write, b"k")
+            time.sleep(120)
         finally:
-            time.sleep(5)
             os._exit(0)
     os.close(write)
     children.append((pid, read))
 answered = [pid for pid, read in children if os.read(read, 1) == b"k"]
-held = sum(os.waitpid(pid, os.WNOHANG)[0] == 0 for pid in answered)  # at the same time: some have been killed for others
-print("HELD", held * 80)
+for _ in range({300 if box.capabilities.total_memory else 1}):
+    # Those that hold it at the same time; a watch over the memory may take a moment.
+    answered = [pid for pid in answered if os.waitpid(pid, os.WNOHANG)[0] == 0]
+    if len(answered) * 80 <= {allowed}:
+        break
+    time.sleep(0.1)
+print("HELD", len(answered) * 80)
 """
-    result = box.run(["python3", "-c", program], 60.0)
-    # Where the workspace is memory too, what it may hold is in the same pot, and so is the guest.
-    allowed = box.spec.limits.memory_mb + box.spec.limits.disk_mb + 48
+    result = box.run(["python3", "-c", program], 110.0)
     if box.capabilities.total_memory:
         assert "HELD" not in result.stdout or int(result.stdout.split("HELD")[1]) <= allowed, result
     else:
-        assert "HELD" in result.stdout  # said by the capability; each alone is still limited
+        assert "HELD" in result.stdout  # the capability says so; each alone is still limited
 
 
-def test_a_fork_bomb_stops_at_the_limit(box: Sandbox, host: Any) -> None:
+def test_a_fork_bomb_stops_at_the_limit(
+    box: Sandbox, host: Any, eventually: Callable[..., bool]
+) -> None:
     program = f"""
 import os
 made = 0
@@ -84,14 +89,15 @@ print("MADE", made, flush=True)
         ), result
         assert len(host.survivors()) <= box.spec.limits.processes
     box.close()
-    assert host.survivors() == []
+    assert eventually(lambda: not host.survivors())
 
 
 def test_a_bomb_that_doubles(box: Sandbox, host: Any, eventually: Callable[..., bool]) -> None:
-    """The classic: every process makes two, none waits."""
-    program = f"import os, sys\nos.execv('/bin/bash', ['bash', '-c', 'bomb() {{ bomb | bomb & }}; bomb; exec -a {host.nonce} sleep 60'])"
-    result, seconds = timed(box.run, ["python3", "-c", program], 3.0)
-    assert seconds < 60 and result.error in ("timeout", "died", "none", "memory"), result
+    """Every process starts two more and waits for none."""
+    bomb = f"bomb() {{ bomb | bomb & }}; bomb; exec -a {host.nonce} sleep 600"
+    program = f"import os\nos.execv('/bin/bash', ['bash', '-c', {bomb!r}])"
+    result = returns(lambda: box.run(["python3", "-c", program], 3.0))
+    assert result.error in ("timeout", "died", "none", "memory"), result
     box.close()
     assert eventually(lambda: not host.survivors())
 
@@ -102,26 +108,44 @@ HANGS = {
     "big number": "len(str(7 ** 10 ** 8))",
     "sleep": "import time; time.sleep(10 ** 6)",
     "pattern": "import re; re.match('(a*)*(a*)*(a*)*b', 'a' * 60)",
-    "ignores every signal": "import signal as s\nfor n in set(s.Signals) - {9, 19}: s.signal(n, s.SIG_IGN)\nwhile True: pass",
+    "ignores every signal": """
+import signal
+for number in set(signal.Signals) - {9, 19}:
+    signal.signal(number, signal.SIG_IGN)
+while True:
+    pass
+""",
     "stops itself": "import os, signal; os.kill(os.getpid(), signal.SIGSTOP)",
     "waits for itself": "import threading; t = threading.Lock(); t.acquire(); t.acquire()",
     "waits for a pipe": "import os; p = 'pipe%d' % os.getpid(); os.mkfifo(p); open(p)",
-    "catches everything": "while True:\n    try:\n        import time; time.sleep(9)\n    except BaseException: pass",
-    "threads": "import threading as t\nfor _ in range(2): t.Thread(target=t.Event().wait).start()\nt.Event().wait()",
+    "catches everything": """
+import time
+while True:
+    try:
+        time.sleep(9)
+    except BaseException:
+        pass
+""",
+    "threads": """
+import threading
+for _ in range(2):
+    threading.Thread(target=threading.Event().wait).start()
+threading.Event().wait()
+""",
 }
 
 
 @pytest.mark.parametrize("name", HANGS)
 def test_nothing_lasts_longer_than_its_limit(box: Sandbox, host: Any, name: str) -> None:
-    """In a session and as a program; the call answers at its limit, and the sandbox goes on."""
+    """In a session and as a program: the call ends at its limit, and the sandbox goes on."""
     with box.session() as session:
-        result, seconds = timed(session.run, HANGS[name], 0.7)
+        result = returns(lambda: session.run(HANGS[name], 0.7))
         assert result.error in ("timeout", "memory"), result
-        assert seconds < 40 and not session.alive
+        assert not session.alive
         assert session.run("1").error == "died"
-    result, seconds = timed(box.run, ["python3", "-c", f"N = {host.nonce!r}\n{HANGS[name]}"], 0.7)
+    program = f"N = {host.nonce!r}\n{HANGS[name]}"
+    result = returns(lambda: box.run(["python3", "-c", program], 0.7))
     assert result.error in ("timeout", "memory") or "MemoryError" in result.stderr, result
-    assert seconds < 40
     assert host.survivors() == []
     later = box.run("echo still here")
     assert later.stdout == "still here\n", later
@@ -146,9 +170,9 @@ def test_a_flood_of_output_is_cut_off(open_box: Any, name: str) -> None:
     if name != "tiny":
         calls.append(lambda: box.session().run(FLOODS[name]))
     for call in calls:
-        result, seconds = timed(call)
+        result = returns(call)
         assert result.error == "output", result
-        assert result.truncated and seconds < 90
+        assert result.truncated
         assert len(result.stdout) <= 4400 and len(result.stderr) <= 4400
 
 
@@ -193,7 +217,7 @@ def test_recursion_ends(box: Sandbox) -> None:
 
 
 def test_deep_data_ends(box: Sandbox) -> None:
-    """Structures that overflow the C stack when they are shown or freed."""
+    """Structures that overflow the C stack when they are printed or freed."""
     program = "x = []\nfor _ in range(10 ** 6): x = [x]\nprint(x)"
     with box.session() as session:
         assert session.run(program, 60.0).error in ENDED
@@ -215,6 +239,11 @@ def test_priority_is_not_raised(box: Sandbox) -> None:
 
 
 def test_a_bomb_of_compressed_data(box: Sandbox) -> None:
-    program = "import zlib\nd = zlib.compress(bytes(1 << 20))\nkept = [zlib.decompress(d) for _ in range(2000)]\nprint('HELD')"
+    program = """
+import zlib
+packed = zlib.compress(bytes(1 << 20))
+kept = [zlib.decompress(packed) for _ in range(2000)]
+print("HELD")
+"""
     result = box.run(["python3", "-c", program], 60.0)
     assert "HELD" not in result.stdout

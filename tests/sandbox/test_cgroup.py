@@ -1,4 +1,4 @@
-"""Control groups are made, hold, say when the kernel killed for memory, and do not stay."""
+"""Cgroups limit, count kills for memory, and are removed."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def group() -> Cgroup:
     made = Cgroup(64, 10)
     if not made.memory:
         pytest.skip("this process may not make control groups")
-    FOLDERS[id(made)] = [os.path.dirname(door) for door in made.doors()]
+    FOLDERS[id(made)] = [os.path.dirname(path) for path in made.join_files()]
     assert FOLDERS[id(made)] and all(PREFIX in folder for folder in FOLDERS[id(made)])
     return made
 
 
 def left(group: Cgroup) -> list[str]:
-    """Of this group: environments of other tests may keep sandboxes, and groups, of this process."""
-    return [folder for folder in (*FOLDERS[id(group)],) if os.path.exists(folder)]
+    """Return the folders of this group that exist; other tests may keep groups of this process."""
+    return [folder for folder in FOLDERS[id(group)] if os.path.exists(folder)]
 
 
 def run_in(
     group: Cgroup, code: str, until: Callable[[], bool] = lambda: False
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run Python that is in the group before its code begins, to its end or until something is so."""
+    """Run Python code in the group, to its end or until a condition is true."""
     argv = [sys.executable, "-c", f"input()\n{code}"]
     process = subprocess.Popen(
         argv, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
@@ -53,11 +53,10 @@ def run_in(
     return subprocess.CompletedProcess([], process.wait())
 
 
-def test_memory_is_counted_over_all_processes_and_kills_are_told(group: Cgroup) -> None:
+def test_memory_is_limited_over_all_processes_and_kills_are_counted(group: Cgroup) -> None:
     assert run_in(group, "x = bytearray(8 << 20)").returncode == 0
     assert group.kills() == 0
-    # four processes, fewer than the limit of ten, hold 24 MiB each: none ends before the others
-    # have theirs
+    # Four processes, fewer than the limit of ten, hold 24 MiB each at the same time.
     fill = "x = bytearray(24 << 20)\nfor i in range(0, len(x), 4096): x[i] = 1"
     hungry = f"import os, time\nfor _ in range(2): os.fork()\n{fill}\ntime.sleep(60)"
     run_in(group, hungry, until=lambda: group.kills() > 0)
@@ -75,8 +74,12 @@ def test_limits_grow_and_shrink(group: Cgroup) -> None:
     assert left(group) == []
 
 
-def test_what_a_dead_process_left_is_swept() -> None:
-    code = "from turnwise.sandbox.cgroup import Cgroup; import os; print(Cgroup(8, 8).memory, os.getpid())"
+def test_cgroups_of_dead_processes_are_removed() -> None:
+    code = """
+import os
+from turnwise.sandbox.cgroup import Cgroup
+print(Cgroup(8, 8).memory, os.getpid())
+"""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     child = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment

@@ -1,6 +1,4 @@
-"""The parent trusts no guest: whatever one answers, or does not, every call ends in time with a
-record.
-"""
+"""The parent trusts no guest: whatever it answers, or does not, every call ends with a result."""
 
 from __future__ import annotations
 
@@ -10,18 +8,18 @@ from collections.abc import Callable
 
 import pytest
 
-from turnwise.sandbox import Capabilities, Limits, SandboxError, Spec, client
-from turnwise.sandbox.client import GuestSandbox, plan
+from turnwise.sandbox import Limits, SandboxCapabilities, SandboxError, Spec, client
+from turnwise.sandbox.client import GuestSandbox, guest_plan
 from turnwise.sandbox.guest.frames import Channel, Header
 
 Answer = Callable[[Channel, Header, bytes], None]
 
 
 class Cell:
-    """A confinement that only counts."""
+    """A confinement that only counts calls."""
 
     backend = "test"
-    capabilities = Capabilities(True, True, True, True, True, True)
+    capabilities = SandboxCapabilities(True, True, True, True, True, True)
 
     def __init__(self) -> None:
         self.kills = self.members = self.memory = 0
@@ -39,8 +37,8 @@ class Cell:
         self.members -= 1
 
 
-def sandbox(answer: Answer) -> tuple[GuestSandbox, Cell]:
-    """A sandbox whose guest is a function."""
+def sandbox(answer: Answer, seconds: float = 60.0) -> tuple[GuestSandbox, Cell]:
+    """Return a sandbox whose guest is a function, and its confinement."""
     ours, theirs = socket.socketpair()
     mine, other = ours.detach(), theirs.detach()
 
@@ -58,8 +56,8 @@ def sandbox(answer: Answer) -> tuple[GuestSandbox, Cell]:
 
     threading.Thread(target=serve, daemon=True).start()
     cell = Cell()
-    spec = Spec(limits=Limits(seconds=0.3, output_chars=100))
-    return GuestSandbox(spec, Channel(mine, mine), cell, plan(spec, "plain")), cell
+    spec = Spec(limits=Limits(seconds=seconds, output_chars=100))
+    return GuestSandbox(spec, Channel(mine, mine), cell, guest_plan(spec, "plain")), cell
 
 
 RESULT = {
@@ -73,11 +71,11 @@ RESULT = {
 }
 
 
-def test_a_guest_that_says_nothing_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "GRACE", 0.2)
-    box, cell = sandbox(lambda channel, header, body: None)
+def test_a_silent_guest_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "STOP_S", 0.2)
+    box, cell = sandbox(lambda channel, header, body: None, seconds=0.3)
     assert box.run("true").error == "timeout"
-    assert cell.kills == 1 and not box.stands
+    assert cell.kills == 1 and not box.running
     assert box.run("true").error == "died"
     box.close()
 
@@ -87,20 +85,16 @@ def test_a_guest_that_obeys_a_stop_lives_on() -> None:
         if header["ask"] == "stop":
             channel.send({**RESULT, "error": "timeout", "exit": None, "out": 5}, b"early")
 
-    box, cell = sandbox(answer)
+    box, cell = sandbox(answer, seconds=0.3)
     result = box.run("true")
-    assert (result.error, result.stdout, result.exit_code, cell.kills) == (
-        "timeout",
-        "early",
-        None,
-        0,
-    )
-    assert box.stands
+    assert (result.error, result.stdout, result.exit_code) == ("timeout", "early", None)
+    assert cell.kills == 0
+    assert box.running
     box.close()
 
 
 @pytest.mark.parametrize("kills, error", [(0, "died"), (1, "memory")])
-def test_a_guest_that_is_gone_has_died_or_had_no_memory(kills: int, error: str) -> None:
+def test_a_guest_that_is_gone_has_died_or_run_out_of_memory(kills: int, error: str) -> None:
     cell: Cell
 
     def answer(channel: Channel, header: Header, body: bytes) -> None:
@@ -123,7 +117,7 @@ def test_a_guest_that_is_gone_has_died_or_had_no_memory(kills: int, error: str) 
         {},
     ],
 )
-def test_no_lie_becomes_anything_but_a_record(lie: Header) -> None:
+def test_malformed_results_become_valid_records(lie: Header) -> None:
     box, _ = sandbox(lambda channel, header, body: channel.send(lie, b"x" * 5000))
     result = box.run("true")
     assert result.error in ("none", "died")
@@ -133,7 +127,7 @@ def test_no_lie_becomes_anything_but_a_record(lie: Header) -> None:
     box.close()
 
 
-def test_what_the_guest_refuses_is_an_error_with_its_sentence() -> None:
+def test_a_refusal_of_the_guest_is_an_error_with_its_message() -> None:
     box, _ = sandbox(lambda channel, header, body: channel.send({"failed": "no room"}))
     for act in (
         lambda: box.write("a", "b"),
@@ -169,7 +163,7 @@ def test_a_closed_sandbox_is_an_error_and_its_sessions_have_died() -> None:
 
 
 @pytest.mark.parametrize("command", [[], ["a\0b"], "a\0b"])
-def test_a_command_that_cannot_be_one_is_an_error(command: list[str] | str) -> None:
+def test_an_impossible_command_is_an_error(command: list[str] | str) -> None:
     box, _ = sandbox(lambda channel, header, body: channel.send(RESULT))
     with pytest.raises(SandboxError, match="command"):
         box.run(command)

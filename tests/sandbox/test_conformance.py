@@ -1,6 +1,4 @@
-"""Every backend that runs here does what the contract says, and the kit that says so notices when
-one does not.
-"""
+"""Every backend that runs here passes the conformance checks, and the checks notice faults."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ def test_a_backend_keeps_the_contract(backend: str, check: Callable[[Open], None
 
 
 class Wrong:
-    """A sandbox that is right but for one thing."""
+    """A sandbox with one method replaced."""
 
     def __init__(self, box: Sandbox, name: str, act: Callable[[Any], Callable[..., Any]]) -> None:
         self._box, self._name, self._act = box, name, act
@@ -65,13 +63,13 @@ class _Forgetful:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_the_kit_notices_a_fault(backend: str, fault: str) -> None:
+def test_the_checks_notice_a_fault(backend: str, fault: str) -> None:
     if backend != "jail":
         pytest.skip("the kit is the same for all")
     name, act = FAULTS[fault]
     with pytest.raises(AssertionError):
-        check_sandbox(lambda spec: Wrong(open_sandbox(spec, backend=backend), name, act))  # type: ignore[arg-type, return-value]
+        check_sandbox(lambda spec: Wrong(open_sandbox(spec, backend=backend), name, act))  # type: ignore
 
 
-def test_the_limits_of_the_kit_are_modest() -> None:
+def test_the_limits_of_the_checks_are_modest() -> None:
     assert Spec(limits=LIMITS).limits.memory_mb <= 512

@@ -1,4 +1,4 @@
-"""What only the docker backend has: images, copies of files, labels and their janitor."""
+"""What only the docker backend has: images, copies of files, labels."""
 
 from __future__ import annotations
 
@@ -37,10 +37,11 @@ def mine(daemon: Any) -> list[Any]:
     ]
 
 
-def test_files_are_copied_and_apart(daemon: Any) -> None:
+def test_files_are_copied_and_independent(daemon: Any) -> None:
     with open_sandbox(Spec(limits=LIMITS), backend="docker") as box:
         box.run(
-            "mkdir -p d && echo one > d/f && ln -s /usr/bin/env link && chmod 700 d/f && echo t > /tmp/t"
+            "mkdir -p d && echo one > d/f && ln -s /usr/bin/env link && chmod 700 d/f"
+            " && echo t > /tmp/t"
         )
         kept = box.snapshot()
         box.write("d/f", "changed")
@@ -71,9 +72,7 @@ def test_an_interpreter_is_not_copied(daemon: Any) -> None:
 
 @pytest.fixture(scope="module")
 def image(daemon: Any) -> Iterator[str]:
-    """An image of the machine's own Python: enough of a system for an image of its own, without any
-    registry.
-    """
+    """An image of the machine's own Python, made without a registry."""
     if "/usr/bin/python3" not in (
         found := [path for path in ("/usr/bin/python3",) if _new_enough(path)]
     ):
@@ -111,10 +110,11 @@ def _new_enough(path: str) -> bool:
 
 
 def _needed() -> list[str]:
-    """The library of the system's Python, its program, a shell, and the shared objects of all of
-    them.
-    """
-    code = "import os, sys, sysconfig; print(os.path.realpath(sys.executable)); print(sysconfig.get_path('stdlib'))"
+    """Return the paths of the system's Python, its library, a shell and their shared objects."""
+    code = (
+        "import os, sys, sysconfig; print(os.path.realpath(sys.executable)); "
+        "print(sysconfig.get_path('stdlib'))"
+    )
     program, library = subprocess.run(
         ["/usr/bin/python3", "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
@@ -130,7 +130,7 @@ def _needed() -> list[str]:
 
 
 def images(daemon: Any) -> set[str]:
-    """This process's images: other tests make theirs at the same time."""
+    """Return the images of this process; other tests make theirs at the same time."""
     return {
         each.id
         for each in daemon.client().images.list(
@@ -157,7 +157,7 @@ def test_an_image_has_its_own_files_and_they_are_copied_too(daemon: Any, image: 
     assert images(daemon) == before, "the snapshot's image stayed"
 
 
-def test_an_absent_image_is_one_sentence(daemon: Any) -> None:
+def test_an_absent_image_is_an_error(daemon: Any) -> None:
     with pytest.raises(SandboxError, match="no-such-image") as refused:
         open_sandbox(Spec(image="no-such-image:0"), backend="docker")
     assert "\n" not in str(refused.value)
@@ -192,14 +192,14 @@ def test_the_janitor_removes_what_a_dead_owner_left(
         daemon.skeleton(), ["/usr/bin/sleep", "300"], labels={daemon.LABEL: owner}, **settings
     )["Id"]
     api.start(left)
-    daemon.swept.cache_clear()
-    daemon.swept()
+    daemon.sweep_once.cache_clear()
+    daemon.sweep_once()
     assert left in [
         each.id for each in daemon.client().containers.list(ignore_removed=True)
     ]  # its owner lives
     process.communicate()
-    daemon.swept.cache_clear()
-    assert daemon.swept() == 1
+    daemon.sweep_once.cache_clear()
+    assert daemon.sweep_once() == 1
     assert eventually(
         lambda: (
             left

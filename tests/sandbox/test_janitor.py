@@ -11,7 +11,7 @@ from turnwise.sandbox import janitor
 
 
 def dead() -> str:
-    """The tag of a process that has ended."""
+    """Return the tag of a process that has ended."""
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     text = janitor.tag(process.pid)
     assert not janitor.orphaned(text)
@@ -24,19 +24,19 @@ def test_a_tag_lives_as_long_as_its_process() -> None:
     assert janitor.orphaned(dead())
 
 
-def test_a_number_used_again_is_another_process() -> None:
+def test_a_reused_process_id_is_another_process() -> None:
     machine, number, started = janitor.tag().split("-")
     assert janitor.orphaned(f"{machine}-{number}-{int(started) + 1}")
 
 
-def test_nothing_is_known_of_other_machines_and_other_names() -> None:
+def test_tags_of_other_machines_are_never_orphaned() -> None:
     _, number, started = dead().split("-")
     assert not janitor.orphaned(f"elsewhere-{number}-{started}")
     for text in ("", "x", "a-b-c", "1-2-3-4", f"{janitor.machine()}-x-1"):
         assert not janitor.orphaned(text)
 
 
-def test_a_zombie_owns_nothing() -> None:
+def test_a_zombie_counts_as_dead() -> None:
     process = subprocess.Popen(["true"])
     text = janitor.tag(process.pid)
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)

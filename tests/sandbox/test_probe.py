@@ -1,6 +1,4 @@
-"""The probe says what it chose and what that leaves open, once, and never takes less than the best
-without being told to.
-"""
+"""The probe takes the best backend that runs and logs once what it does not protect."""
 
 from __future__ import annotations
 
@@ -13,28 +11,30 @@ from collections.abc import Iterator
 import pytest
 
 from turnwise.sandbox import open_sandbox, probe
-from turnwise.sandbox.contract import Capabilities, SandboxError, Spec
+from turnwise.sandbox.contract import SandboxCapabilities, SandboxError, Spec
 
-ALL = Capabilities(True, True, True, True, True, True)
+ALL = SandboxCapabilities(True, True, True, True, True, True)
 
 
 @pytest.fixture
-def tried(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Capabilities | str]]:
-    """What the trials have found; nothing has been said yet."""
-    found: dict[str, Capabilities | str] = {name: f"{name} is absent" for name in probe.BACKENDS}
+def tried(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, SandboxCapabilities | str]]:
+    """Results of the trials, with nothing announced yet."""
+    found: dict[str, SandboxCapabilities | str] = {
+        name: f"{name} is absent" for name in probe.BACKENDS
+    }
     monkeypatch.setattr(probe, "_tried", found)
-    monkeypatch.setattr(probe, "_said", set())
+    monkeypatch.setattr(probe, "_announced", set())
     yield found
 
 
-def test_the_order_is_that_of_what_they_hold(tried: dict[str, Capabilities | str]) -> None:
+def test_the_best_backend_that_runs_is_chosen(tried: dict[str, SandboxCapabilities | str]) -> None:
     assert probe.BACKENDS == ("jail", "bubblewrap", "landlock", "docker")
     for name in reversed(probe.BACKENDS):
         tried[name] = ALL
         assert probe.choose(Spec()) == name
 
 
-def test_an_image_is_for_docker_alone(tried: dict[str, Capabilities | str]) -> None:
+def test_an_image_needs_docker(tried: dict[str, SandboxCapabilities | str]) -> None:
     tried["jail"] = tried["docker"] = ALL
     assert probe.choose(Spec(image="python:3.12")) == "docker"
     tried["docker"] = "no daemon"
@@ -42,7 +42,9 @@ def test_an_image_is_for_docker_alone(tried: dict[str, Capabilities | str]) -> N
         probe.choose(Spec(image="python:3.12"), allow_unsafe=True)
 
 
-def test_with_none_it_refuses_and_gives_every_reason(tried: dict[str, Capabilities | str]) -> None:
+def test_without_a_backend_the_error_lists_every_reason(
+    tried: dict[str, SandboxCapabilities | str],
+) -> None:
     with pytest.raises(SandboxError) as refused:
         probe.choose(Spec())
     for name in probe.BACKENDS:
@@ -50,10 +52,10 @@ def test_with_none_it_refuses_and_gives_every_reason(tried: dict[str, Capabiliti
     assert "allow_unsafe" in str(refused.value)
 
 
-def test_unsafe_is_taken_only_when_said(
-    tried: dict[str, Capabilities | str], caplog: pytest.LogCaptureFixture
+def test_unsafe_is_chosen_only_when_allowed(
+    tried: dict[str, SandboxCapabilities | str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    tried["unsafe"] = Capabilities(False, False, False, True, False, False)
+    tried["unsafe"] = SandboxCapabilities(False, False, False, True, False, False)
     assert probe.choose(Spec(), allow_unsafe=True) == "unsafe"
     assert (
         "files of this machine can be read" in caplog.text
@@ -63,11 +65,11 @@ def test_unsafe_is_taken_only_when_said(
     assert probe.choose(Spec(), allow_unsafe=True) == "landlock"
 
 
-def test_what_is_chosen_is_said_once(
-    tried: dict[str, Capabilities | str], caplog: pytest.LogCaptureFixture
+def test_the_choice_is_logged_once(
+    tried: dict[str, SandboxCapabilities | str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    tried["landlock"] = Capabilities(True, True, False, True, False, False)
+    tried["landlock"] = SandboxCapabilities(True, True, False, True, False, False)
     for _ in range(3):
         probe.choose(Spec())
     said = [record.getMessage() for record in caplog.records]
@@ -78,7 +80,7 @@ def test_what_is_chosen_is_said_once(
 
 
 def test_every_capability_has_words() -> None:
-    assert set(probe.MISSING) <= set(Capabilities.__slots__) and len(probe.MISSING) >= 6
+    assert set(probe.MISSING) <= set(SandboxCapabilities.__slots__) and len(probe.MISSING) >= 6
 
 
 def test_a_backend_that_cannot_run_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

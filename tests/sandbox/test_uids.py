@@ -1,4 +1,4 @@
-"""User numbers are one per jail, and no two trainers hand out the same."""
+"""User numbers: one per sandbox, and never the same from two trainers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_another_process_has_another_block() -> None:
     assert len({(uid - FIRST) // BLOCK for uid in (ours, *taken)}) == 3
 
 
-def test_when_all_are_in_use_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_free_number_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(uids, "BLOCK", 2)
     supply = Uids()
     supply.take()

@@ -1,4 +1,4 @@
-"""A workspace is laid under what is written, costs nothing to begin with, and is never changed."""
+"""Workspaces: the given tree is the lower layer of what is written, and never changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from turnwise.sandbox import Limits, SandboxError, Spec, open_sandbox
-from turnwise.sandbox.client import archive
+from turnwise.sandbox.client import pack_directory
 from turnwise.sandbox.guest import files
 from turnwise.sandbox.probe import reason
 
@@ -39,7 +39,10 @@ def tree(root: Path) -> dict[str, str]:
     }
 
 
-CHANGES = "echo more >> text && rm -r gone && mkdir gone && echo y > many/f3 && rm many/f4 && mkdir new && mv many/f5 new/"
+CHANGES = (
+    "echo more >> text && rm -r gone && mkdir gone && echo y > many/f3 && rm many/f4 && mkdir new"
+    " && mv many/f5 new/"
+)
 
 
 def test_changes_deletions_and_renames_stay_in_the_sandbox(given: Path) -> None:
@@ -66,14 +69,14 @@ def test_changes_deletions_and_renames_stay_in_the_sandbox(given: Path) -> None:
     assert tree(given) == before
 
 
-def test_two_sandboxes_of_one_workspace_do_not_meet(given: Path) -> None:
+def test_two_sandboxes_of_one_workspace_are_independent(given: Path) -> None:
     spec = Spec(limits=LIMITS, workspace=str(given))
     with open_sandbox(spec, "jail") as one, open_sandbox(spec, "jail") as two:
         one.write("text", "one")
         assert two.read("text") == b"given\n"
 
 
-def test_what_is_written_counts_and_what_is_given_does_not(given: Path) -> None:
+def test_only_written_files_count_against_the_quota(given: Path) -> None:
     with open_sandbox(Spec(limits=LIMITS, workspace=str(given)), "jail") as box:
         full = box.run("for i in $(seq 400); do : > made$i || exit 1; done")
         assert full.exit_code == 1 and "No space left" in full.stderr
@@ -81,12 +84,12 @@ def test_what_is_written_counts_and_what_is_given_does_not(given: Path) -> None:
         assert "No space left" in box.run("head -c 20000000 /dev/zero > big").stderr
 
 
-def test_a_workspace_that_is_absent_is_said() -> None:
+def test_an_absent_workspace_is_an_error() -> None:
     with pytest.raises(SandboxError, match="not a directory"):
         open_sandbox(Spec(workspace="/var/tmp/no/such/place"), "jail")
 
 
-def test_an_archive_carries_a_tree_whatever_is_in_it(tmp_path: Path) -> None:
+def test_a_packed_directory_keeps_its_tree(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     (source / "sub").mkdir(parents=True)
     target.mkdir()
@@ -94,8 +97,8 @@ def test_an_archive_carries_a_tree_whatever_is_in_it(tmp_path: Path) -> None:
     (source / "sub" / "script").chmod(0o755)
     (source / "link").symlink_to("sub/script")
     os.mkfifo(source / "pipe")
-    files.unpack(str(target), archive(str(source)))
+    files.unpack(str(target), pack_directory(str(source)))
     assert sorted(path.name for path in target.iterdir()) == ["link", "sub"]
     assert os.access(target / "sub" / "script", os.X_OK)
     with pytest.raises(SandboxError, match="not a directory"):
-        archive(str(source / "sub" / "script"))
+        pack_directory(str(source / "sub" / "script"))

@@ -1,74 +1,62 @@
-"""Where untrusted code runs: one small contract, several backends.
+"""Sandboxes for untrusted code: one small contract, several backends.
 
 from turnwise.sandbox import Spec, open_sandbox
 
 with open_sandbox(Spec(preload=("sympy",))) as sandbox:
     session = sandbox.session()
-    print(session.run("import sympy; x = sympy.Symbol('x'); print(sympy.solve(x**2 - 4))").stdout)
+    print(session.run("import sympy; print(sympy.factorint(2026))").stdout)
 """
 
 from __future__ import annotations
 
 from turnwise.errors import unknown
 from turnwise.sandbox.contract import (
-    Capabilities,
     Limits,
     Result,
     Sandbox,
+    SandboxCapabilities,
     SandboxError,
+    SandboxSnapshot,
     Session,
     Shell,
-    Snapshot,
     Spec,
 )
-
-BACKENDS = ("jail", "bubblewrap", "landlock", "docker")
-"""In the order in which `auto` tries them."""
+from turnwise.sandbox.probe import BACKENDS, UNSAFE, choose, opener
 
 
 def open_sandbox(
     spec: Spec | None = None, backend: str = "auto", allow_unsafe: bool = False
 ) -> Sandbox:
-    """A new sandbox.
+    """Open a new sandbox.
 
     Args:
-        spec: what it is made of; None for the defaults.
-        backend: one of `BACKENDS`, or `auto`: the first that works here, said once with what it
-        does not protect.
-        allow_unsafe: whether `auto` may fall back on no confinement at all.
+        spec: limits, files and variables of the sandbox; None for the defaults.
+        backend: one of `BACKENDS`, `unsafe`, or `auto`: the first that works here, logged once with
+            what it does not protect.
+        allow_unsafe: let `auto` fall back on `unsafe`, which confines nothing.
 
     Raises:
-        SandboxError: where the backend cannot be used here; the sentence says why and what to do.
-        ConfigError: for a name that is no backend.
+        SandboxError: where the backend cannot be used here; the message says why and what to do.
+        ConfigError: for an unknown backend.
     """
     spec = spec or Spec()
     if backend == "auto":
-        from turnwise.sandbox.probe import choose
-
         backend = choose(spec, allow_unsafe)
-    if backend == "jail":
-        from turnwise.sandbox.jail import open_jail
-
-        return open_jail(spec)
-    if backend in BACKENDS or backend == "unsafe":
-        import importlib
-
-        opened = importlib.import_module(f"turnwise.sandbox.{backend}").open_sandbox(spec)
-        assert isinstance(opened, Sandbox)
-        return opened
-    raise unknown("sandbox backend", backend, ("auto", *BACKENDS))
+    if backend not in (*BACKENDS, UNSAFE):
+        raise unknown("sandbox backend", backend, ("auto", *BACKENDS))
+    return opener(backend)(spec)
 
 
 __all__ = [
     "BACKENDS",
-    "Capabilities",
     "Limits",
     "Result",
     "Sandbox",
+    "SandboxCapabilities",
     "SandboxError",
+    "SandboxSnapshot",
     "Session",
     "Shell",
-    "Snapshot",
     "Spec",
     "open_sandbox",
 ]

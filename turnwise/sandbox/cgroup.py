@@ -1,8 +1,7 @@
-"""Limits on memory and processes of a whole sandbox, where this process may make cgroups (version 1
-or 2).
+"""Cgroups: limits on memory and processes of a whole sandbox, where we may make them (v1 or v2).
 
-Only this side knows of them: a sandbox sees no cgroup file. They are named by the process that made
-them, and those whose maker is gone are swept when the next one is made.
+A sandbox sees no cgroup file. Cgroups are named after the process that made them, and those of dead
+processes are removed when the next one is made.
 """
 
 from __future__ import annotations
@@ -16,15 +15,16 @@ from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
 PREFIX = "turnwise-"
-_COUNT = itertools.count()
+REMOVE_S = 10.0
+"""Seconds in which the kernel must release the last process of a cgroup."""
+_NUMBERS = itertools.count()
 _LOCK = threading.Lock()
-_swept: list[int] = []
+_swept_by: list[int] = []
+"""This process, once it has removed the cgroups of dead ones; a fork does so again."""
 
 
-def _home(controller: str) -> Path | None:
-    """The directory in which this process may make cgroups with `memory` or `pids`; None where it
-    may not.
-    """
+def _parent(controller: str) -> Path | None:
+    """Return the directory where cgroups with this controller can be made; None without one."""
     first = ROOT / controller
     if first.is_dir() and os.access(first, os.W_OK):
         return first
@@ -37,10 +37,10 @@ def _home(controller: str) -> Path | None:
     return ROOT if controller in enabled else None
 
 
-def _sweep(homes: set[Path]) -> None:
-    """Remove what dead processes left."""
-    for home in homes:
-        for left in home.glob(PREFIX + "*"):
+def _sweep(parents: set[Path]) -> None:
+    """Remove the cgroups of dead processes."""
+    for parent in parents:
+        for left in parent.glob(PREFIX + "*"):
             maker = left.name[len(PREFIX) :].split("-")[0]
             if maker.isdigit() and not Path(f"/proc/{maker}").exists():
                 with contextlib.suppress(OSError):
@@ -48,19 +48,15 @@ def _sweep(homes: set[Path]) -> None:
 
 
 class Cgroup:
-    """One sandbox's cgroup in each controller that there is.
-
-    Args:
-        memory_mb, processes: the limits.
-    """
+    """The cgroup of one sandbox in the controllers `memory` and `pids`, where available."""
 
     def __init__(self, memory_mb: int, processes: int) -> None:
-        self._memory, self._pids = _home("memory"), _home("pids")
+        self._memory, self._pids = _parent("memory"), _parent("pids")
         with _LOCK:
-            if os.getpid() not in _swept:
-                _swept.append(os.getpid())
-                _sweep({home for home in (self._memory, self._pids) if home})
-        name = f"{PREFIX}{os.getpid()}-{next(_COUNT)}"
+            if os.getpid() not in _swept_by:
+                _swept_by.append(os.getpid())
+                _sweep({parent for parent in (self._memory, self._pids) if parent})
+        name = f"{PREFIX}{os.getpid()}-{next(_NUMBERS)}"
         self._folders: set[Path] = set()
         try:
             self._memory = self._make(self._memory, name)
@@ -70,23 +66,21 @@ class Cgroup:
             self.remove()
             self._memory = self._pids = None
 
-    def _make(self, home: Path | None, name: str) -> Path | None:
-        if home is None:
+    def _make(self, parent: Path | None, name: str) -> Path | None:
+        if parent is None:
             return None
-        folder = home / name
+        folder = parent / name
         folder.mkdir(exist_ok=True)
         self._folders.add(folder)
         return folder
 
     @property
     def memory(self) -> bool:
-        """Whether memory is limited."""
+        """Whether the memory of the sandbox is limited."""
         return self._memory is not None
 
     def resize(self, memory_mb: int, processes: int) -> None:
-        """Set the limits anew. A limit below what is in use may be refused by the kernel and then
-        stays as it was.
-        """
+        """Set the limits; `OSError` where the kernel refuses one below what is in use."""
         if self._pids is not None:
             (self._pids / "pids.max").write_text(str(processes))
         if self._memory is None:
@@ -97,26 +91,23 @@ class Cgroup:
             with contextlib.suppress(OSError):
                 (self._memory / "memory.swap.max").write_text("0")
             return
-        with contextlib.suppress(
-            OSError
-        ):  # with swap counted: never below the limit without it, so first where it grows
+        # The limit that counts swap may never be below the other one: set it before and after.
+        with contextlib.suppress(OSError):
             (self._memory / "memory.memsw.limit_in_bytes").write_text(size)
         (self._memory / "memory.limit_in_bytes").write_text(size)
         with contextlib.suppress(OSError):
             (self._memory / "memory.memsw.limit_in_bytes").write_text(size)
 
     def add(self, pid: int) -> None:
-        """Put a process, and all it will start, under the limits."""
+        """Move a process, and with it all it will start, to the cgroup."""
         for folder in self._folders:
             (folder / "cgroup.procs").write_text(str(pid))
 
-    def doors(self) -> list[str]:
-        """Files to which a process without threads writes "0" to be under the limits from then on,
-        with all it starts.
+    def join_files(self) -> list[str]:
+        """Return the files to which a single-threaded process writes "0" to join the cgroup.
 
-        Moving another process (`add`) makes the kernel wait until every processor has passed a
-        quiet state, 10 ms and more; a thread that moves itself waits for nobody (version 1; version
-        2 has no such file).
+        Moving another process (`add`) makes the kernel wait for an RCU grace period, 10 ms and
+        more. A thread that moves itself does not wait (v1; v2 has no such file).
         """
         names = ("tasks", "cgroup.procs")
         return [
@@ -125,7 +116,7 @@ class Cgroup:
         ]
 
     def kills(self) -> int:
-        """How many processes the kernel has killed for memory."""
+        """Return how many processes the kernel has killed for memory."""
         if self._memory is None:
             return 0
         for name in ("memory.events", "memory.oom_control"):
@@ -137,15 +128,16 @@ class Cgroup:
         return 0
 
     def remove(self) -> None:
-        """Once its processes are gone."""
+        """Remove the cgroup; its processes must be gone."""
         for folder in self._folders:
-            for _ in range(400):
+            deadline = time.monotonic() + REMOVE_S
+            while time.monotonic() < deadline:
                 try:
                     folder.rmdir()
                 except FileNotFoundError:
                     pass
                 except OSError:
-                    time.sleep(0.005)  # the kernel has not yet let go of the last process
+                    time.sleep(0.005)
                     continue
                 break
         self._folders = set()

@@ -1,8 +1,7 @@
-"""The parent's side of the guest: a `Sandbox` whose every promise is kept by asking the program
-inside and never trusting it.
+"""The parent's side of the guest: a `Sandbox` that sends requests to the program inside.
 
-Each backend launches the guest in its own way and hands over a channel and a `Confinement`, the
-means to kill it. All lengths and all waits are bounded here.
+Each backend launches the guest in its own way and provides a channel to it and a `Confinement`, the
+means to kill it. The guest is not trusted: all lengths and all waits are bounded here.
 """
 
 from __future__ import annotations
@@ -15,56 +14,58 @@ import tarfile
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from turnwise.sandbox.contract import (
-    Capabilities,
+    Error,
     Result,
     Sandbox,
+    SandboxCapabilities,
     SandboxError,
+    SandboxSnapshot,
     Session,
     Shell,
-    Snapshot,
     Spec,
 )
 from turnwise.sandbox.guest.frames import Channel, Header
 
-GRACE = 20.0
+STOP_S = 20.0
 """Seconds that the guest has to kill a call before the whole sandbox is killed."""
-SETUP = 60.0
-"""Seconds for what is ours and not the code's: starting, copying files, forking."""
-SENDING = 10.0
-"""Seconds in which the guest must take something from a full channel."""
-ENDINGS = ("none", "exception", "timeout", "memory", "output", "died")
+SETUP_S = 60.0
+"""Seconds for requests that run none of the code: starting, copying files, forking."""
+SEND_S = 10.0
+"""Seconds in which the guest must read something from a full channel."""
+GUEST_ERRORS = ("none", "exception", "timeout", "memory", "output", "died")
 
 
 class Confinement(Protocol):
-    """What a sandbox and its forks run in, and how it is ended from outside."""
+    """Where a sandbox and its forks run, and the means to kill it from outside."""
 
     backend: str
-    capabilities: Capabilities
+    capabilities: SandboxCapabilities
 
     def kill(self) -> None:
-        """SIGKILL everything in it and wait until it is gone. Doing it again changes nothing."""
+        """SIGKILL everything in it and wait until it is gone. Idempotent."""
 
     def memory_kills(self) -> int:
-        """How often the kernel killed something in it for memory; 0 where nobody counts."""
+        """Return how many processes the kernel killed for memory; 0 where it does not count."""
 
     def join(self) -> None:
-        """One more sandbox (a fork) lives in it."""
+        """Count one more sandbox (a fork) in it."""
 
     def leave(self) -> None:
-        """One fewer; with the last one everything is killed and every trace removed."""
+        """Count one fewer; after the last one, kill everything and remove every file."""
 
 
 class GuestSandbox(Sandbox):
     """A sandbox in which the guest program runs.
 
     Args:
-        spec: what it is made of.
-        channel: to the guest.
-        confinement: joined already.
-        plan: the guest's configuration; None where it is configured (a fork).
+        spec: the sandbox's specification.
+        channel: the channel to the guest.
+        confinement: counts this sandbox already.
+        plan: the guest's configuration; None for a fork, which is configured already.
     """
 
     def __init__(
@@ -75,12 +76,12 @@ class GuestSandbox(Sandbox):
         self._lock = threading.RLock()
         self._sessions: list[GuestSession] = []
         self._dead = self._closed = False
-        channel.patience(SENDING)
+        channel.set_send_timeout(SEND_S)
         if plan is not None:
             try:
                 configured = self._ask({"ask": "configure", **plan})[0]
                 if spec.workspace and not configured.get("overlay"):
-                    self._ask({"ask": "unpack"}, archive(spec.workspace))
+                    self._ask({"ask": "unpack"}, pack_directory(spec.workspace))
             except BaseException:
                 self.close()
                 raise
@@ -90,12 +91,12 @@ class GuestSandbox(Sandbox):
         return self._confinement.backend
 
     @property
-    def capabilities(self) -> Capabilities:
+    def capabilities(self) -> SandboxCapabilities:
         return self._confinement.capabilities
 
     @property
-    def stands(self) -> bool:
-        """Neither closed nor killed."""
+    def running(self) -> bool:
+        """Whether it is neither closed nor dead."""
         return not self._dead and not self._closed
 
     # Requests.
@@ -103,7 +104,7 @@ class GuestSandbox(Sandbox):
     def _exchange(
         self, header: Header, body: bytes, timeout: float, descriptors: tuple[int, ...] = ()
     ) -> tuple[Header, bytes] | None:
-        """Send and wait; None where nothing came in time or the guest is gone."""
+        """Send a request; return its answer, or None if none comes in time or the guest is gone."""
         if self._closed:
             raise SandboxError("this sandbox is closed")
         if self._dead:
@@ -121,9 +122,9 @@ class GuestSandbox(Sandbox):
     def _ask(
         self, header: Header, body: bytes = b"", descriptors: tuple[int, ...] = ()
     ) -> tuple[Header, bytes]:
-        """A request that is ours; `SandboxError` where it cannot be met."""
+        """Send a request that runs no code; `SandboxError` where it cannot be met."""
         with self._lock:
-            answer = self._exchange(header, body, SETUP, descriptors)
+            answer = self._exchange(header, body, SETUP_S, descriptors)
             if answer is None:
                 self._end()
                 raise SandboxError(f"the sandbox did not answer {header['ask']!r}: it has ended")
@@ -132,7 +133,7 @@ class GuestSandbox(Sandbox):
         return answer
 
     def call(self, header: Header, body: bytes, timeout: float | None) -> tuple[Result, bool]:
-        """A request that runs untrusted code, and whether what ran it still stands."""
+        """Send a request that runs code; return its result and whether what ran it is alive."""
         seconds = self.spec.limits.seconds if timeout is None else timeout
         with self._lock:
             kills = self._confinement.memory_kills()
@@ -140,64 +141,46 @@ class GuestSandbox(Sandbox):
             answer = self._exchange(header, body, seconds)
             timed_out = answer is None and not self._dead
             if timed_out:
-                answer = self._exchange({"ask": "stop", "error": "timeout"}, b"", GRACE)
+                answer = self._exchange({"ask": "stop", "error": "timeout"}, b"", STOP_S)
                 if answer is None:
                     self._end()
             elapsed = time.monotonic() - start
             if answer is None:
-                memory = self._kills_at_end > kills if self._dead else False
-                return Result(
-                    "",
-                    "",
-                    None,
-                    "timeout" if timed_out else "memory" if memory else "died",
-                    False,
-                    elapsed,
-                ), False
+                memory = self._dead and self._kills_at_end > kills
+                error: Error = "timeout" if timed_out else "memory" if memory else "died"
+                return Result("", "", None, error, seconds=elapsed), False
             if "failed" in answer[0]:
                 raise SandboxError(str(answer[0]["failed"]))
             result = self._result(*answer, elapsed)
-            if result.error == "died" or result.exit_code == 137:
-                kills = self._confinement.memory_kills() - kills
-                if kills > 0:
-                    result = Result(
-                        result.stdout,
-                        result.stderr,
-                        None,
-                        "memory",
-                        result.truncated,
-                        elapsed,
-                        result.late,
-                    )
+            killed = result.error == "died" or result.exit_code == 137
+            if killed and self._confinement.memory_kills() > kills:
+                result = replace(result, exit_code=None, error="memory")
             return result, bool(answer[0].get("alive"))
 
     def _result(self, header: Header, body: bytes, elapsed: float) -> Result:
-        most = 2 * self.spec.limits.output_chars + 1000
-        first, second, third = (
-            min(max(int(header.get(name) or 0), 0), most) for name in ("out", "err", "late")
-        )
-        texts = [
-            body[:first],
-            body[first : first + second],
-            body[first + second : first + second + third],
-        ]
-        out, err, late = (text.decode("utf-8", "replace") for text in texts)
+        """Return the result that an answer claims, with every field bounded."""
+        longest = 2 * self.spec.limits.output_chars + 1000
+        texts, start = [], 0
+        for name in ("out", "err", "late"):
+            end = start + min(max(int(header.get(name) or 0), 0), longest)
+            texts.append(body[start:end].decode("utf-8", "replace"))
+            start = end
         code = header.get("exit")
         error = header.get("error")
         return Result(
-            out,
-            err,
-            code if isinstance(code, int) and error in ("none", "died") else None,
-            error if error in ENDINGS else "died",
-            bool(header.get("truncated")),
-            elapsed,
-            late,
+            stdout=texts[0],
+            stderr=texts[1],
+            exit_code=code if isinstance(code, int) and error in ("none", "died") else None,
+            error=error if error in GUEST_ERRORS else "died",
+            truncated=bool(header.get("truncated")),
+            seconds=elapsed,
+            late=texts[2],
         )
 
     _kills_at_end = 0
 
     def _end(self) -> None:
-        """The guest does not answer or is gone: so is everything it started."""
+        """Kill everything, because the guest does not answer or is gone."""
         if not self._dead:
             self._dead = True
             self._kills_at_end = self._confinement.memory_kills()
@@ -241,11 +224,11 @@ class GuestSandbox(Sandbox):
         return [str(path) for path in self._ask({"ask": "files"})[0]["files"]]
 
     def end(self, kind: str, number: int) -> None:
-        """End a session or a shell; nothing where the sandbox has ended already."""
+        """End a session or a shell, unless the sandbox itself has ended."""
         with contextlib.suppress(SandboxError):
             self._ask({"ask": "end", kind: number})
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> SandboxSnapshot:
         return GuestSnapshot(self.fork())
 
     def fork(self) -> GuestSandbox:
@@ -299,7 +282,7 @@ class GuestSession(Session):
 
     @property
     def alive(self) -> bool:
-        return self._alive and self._sandbox.stands
+        return self._alive and self._sandbox.running
 
     def close(self) -> None:
         if self.alive:
@@ -315,7 +298,7 @@ class GuestShell(Shell):
         self._open = True
 
     def run(self, command: str, timeout: float | None = None) -> Result:
-        if not self._open or not self._sandbox.stands:
+        if not self._open or not self._sandbox.running:
             return Result("", "", None, "died")
         return self._sandbox.call(
             {"ask": "command", "shell": self._number},
@@ -329,22 +312,24 @@ class GuestShell(Shell):
             self._sandbox.end("shell", self._number)
 
 
-class GuestSnapshot(Snapshot):
-    """A copy that nobody runs anything in, to be copied again."""
+class GuestSnapshot(SandboxSnapshot):
+    """A fork in which nothing runs, to be forked again."""
 
-    def __init__(self, kept: GuestSandbox) -> None:
-        self._kept = kept
+    def __init__(self, fork: GuestSandbox) -> None:
+        self._fork = fork
 
     def open(self) -> Sandbox:
-        return self._kept.fork()
+        return self._fork.fork()
 
     def close(self) -> None:
-        self._kept.close()
+        self._fork.close()
 
 
-def archive(folder: str) -> bytes:
-    """A directory's regular files, directories and links as a tar, whatever it is called and
-    whoever owns it.
+def pack_directory(folder: str) -> bytes:
+    """Return a directory's regular files, directories and links as a tar, without their owners.
+
+    Raises:
+        SandboxError: where it is no directory.
     """
     if not os.path.isdir(folder):
         raise SandboxError(f"the workspace {folder!r} is not a directory")
@@ -361,13 +346,13 @@ def archive(folder: str) -> bytes:
     return data.getvalue()
 
 
-def plan(spec: Spec, mode: str, **more: Any) -> Header:
-    """The guest's configuration for a spec.
+def guest_plan(spec: Spec, mode: str, **more: Any) -> Header:
+    """Return the guest's configuration (the `configure` request) for a spec.
 
     Args:
         mode: `jail` or `plain`.
-        more: such as `environment` (overridden by the spec's), `watch_memory`, `covered`,
-            `overlay`, `work`.
+        more: further fields, such as `environment` (overridden by the spec's), `watch_memory`,
+            `covered`, `overlay`, `work`.
     """
     limits = {name: getattr(spec.limits, name) for name in spec.limits.__slots__}
     environment = {
@@ -376,8 +361,6 @@ def plan(spec: Spec, mode: str, **more: Any) -> Header:
         "LANG": "C.UTF-8",
         "TZ": "UTC",
         "OPENBLAS_NUM_THREADS": "1",
-    }
-    environment |= {
         "OMP_NUM_THREADS": "1",
         "PYTHONHASHSEED": "0",
         **more.pop("environment", {}),

@@ -1,10 +1,8 @@
-"""Containers by the docker SDK: one is made, its program is spoken with over the attached socket,
-and it goes when that closes.
+"""Containers through the docker SDK, with the guest attached to standard input and output.
 
-Process 1 of the container is the guest, its channel the container's own standard input and output.
-The daemon closes that input when we are gone, however we went, and the guest ends when it closes;
-so a killed trainer leaves no container. What a daemon forgets all the same has a label with its
-owner, which the janitor reads, and a time after which it ends by itself.
+The guest is process 1 of the container. When this process ends, however it ends, the daemon closes
+the container's input and the guest exits, so a killed trainer leaves no container behind. What
+remains all the same carries a label with its owner, and is removed at the next start (`janitor`).
 """
 
 from __future__ import annotations
@@ -21,41 +19,33 @@ from typing import Any
 
 from turnwise.sandbox import janitor
 from turnwise.sandbox.contract import SandboxError, Spec
-from turnwise.sandbox.guest.frames import BODY, Channel
+from turnwise.sandbox.guest.frames import Channel
 
 LABEL = "turnwise.owner"
 SKELETON = "turnwise-skeleton:1"
-"""An image with nothing in it but the names under which /usr is also known; the host's /usr is
-shown in it read-only.
-"""
+"""An image of `LINKS` alone, in which the host's /usr is shown read-only."""
 LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
-HOURS = 12
-"""After which a container ends by itself."""
 USERS = range(0x71000000, 0x71100000)
-"""User numbers inside; each container has its own, since the kernel counts the processes of a user
-over all containers.
-"""
+"""User numbers inside: one per container, as the kernel counts processes per user over all."""
 GUEST_MB = 48
-"""What the guest itself may hold beside the code it runs."""
+"""Memory of the guest itself, added to the limit of the code it runs."""
 
 
 @cache
 def client() -> Any:
-    """The daemon's client, from the environment.
+    """Return the client of the daemon that the environment names.
 
     Raises:
-        SandboxError: where there is no SDK or no daemon, in one sentence.
+        SandboxError: where there is no SDK or no daemon.
     """
     try:
         import docker
     except ImportError:
         raise SandboxError("the docker SDK is missing: pip install 'turnwise[docker]'") from None
     try:
-        made = docker.from_env(
-            timeout=120
-        )  # it keeps up to 25 idle connections, one for each of the last addresses asked
+        made = docker.from_env(timeout=120)
         made.ping()
-    except Exception as problem:  # the SDK lets through whatever its transports raise
+    except Exception as problem:  # the SDK passes on whatever its transports raise
         text = str(problem).split("\n")[0][:200]
         raise SandboxError(
             f"no Docker daemon answers ({text}); start one, or set DOCKER_HOST"
@@ -64,8 +54,8 @@ def client() -> Any:
 
 
 @cache
-def swept() -> int:
-    """Remove containers and images whose owner is gone; once per process. Returns how many."""
+def sweep_once() -> int:
+    """Remove containers and images whose owner is gone, once per process; return how many."""
     removed = 0
     for container in client().containers.list(
         all=True, filters={"label": LABEL}, ignore_removed=True
@@ -83,7 +73,7 @@ def swept() -> int:
 
 
 def skeleton() -> str:
-    """The name of the skeleton image, made if the daemon does not have it."""
+    """Return the name of the skeleton image, which is made if the daemon does not have it."""
     try:
         client().images.get(SKELETON)
     except Exception:
@@ -98,16 +88,17 @@ def skeleton() -> str:
     return SKELETON
 
 
-class Attached(Channel):
-    """Frames over an attached container: the daemon puts 8 bytes before every piece, which say the
-    stream and the length.
+class AttachedChannel(Channel):
+    """Frames over the socket of an attached container.
+
+    The daemon prefixes every piece of output with 8 bytes: the stream's number and the length.
     """
 
     def __init__(self, descriptor: int) -> None:
-        super().__init__(descriptor, descriptor, longest=BODY)
+        super().__init__(descriptor, descriptor)
         self._raw = bytearray()
-        self.complaints = bytearray()
-        """What came on standard error, its end."""
+        self.stderr = bytearray()
+        """The last 2,000 bytes of standard error."""
 
     def fill(self) -> None:
         try:
@@ -128,14 +119,14 @@ class Attached(Channel):
             if stream == 1:
                 self._buffer += piece
             else:
-                self.complaints = (self.complaints + piece)[-2000:]
+                self.stderr = (self.stderr + piece)[-2000:]
 
 
 class Container:
     """One container and the channel to its guest.
 
     Raises:
-        SandboxError: where the daemon cannot make or start it, with its words.
+        SandboxError: where the daemon cannot make or start it, with its message.
     """
 
     def __init__(
@@ -145,30 +136,33 @@ class Container:
         number = USERS[uuid.uuid4().int % len(USERS)]
         self.user = f"{number}:{number}"
         self._events = ""
-        swept()
+        sweep_once()
         try:
             made = self.api.create_container(image, command, **self._settings(spec, shown, runtime))
             self.id: str = made["Id"]
         except Exception as problem:
             raise SandboxError(
-                f"the Docker daemon cannot make a container of {image}: {_words(problem)}"
+                f"the Docker daemon cannot make a container of {image}: {_message(problem)}"
             ) from None
         try:
             attached = self.api.attach_socket(
                 self.id, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
             )
-            self.channel = Attached(_take(attached))
+            self.channel = AttachedChannel(_detach(attached))
             self.api.start(self.id)
         except Exception as problem:
             self.remove()
             raise SandboxError(
-                f"the Docker daemon cannot start a container of {image}: {_words(problem)}"
+                f"the Docker daemon cannot start a container of {image}: {_message(problem)}"
             ) from None
 
     def _settings(self, spec: Spec, shown: dict[str, str], runtime: str) -> dict[str, Any]:
         limits = spec.limits
         owner = self.user.split(":")[0]
-        disk = f"size={limits.disk_mb}m,nr_inodes={limits.files + 16},nosuid,nodev,exec,uid={owner},gid={owner}"
+        disk = (
+            f"size={limits.disk_mb}m,nr_inodes={limits.files + 16},nosuid,nodev,exec,"
+            f"uid={owner},gid={owner}"
+        )
         host = self.api.create_host_config(
             binds=[f"{source}:{target}:ro" for target, source in shown.items()],
             network_mode="none",
@@ -198,49 +192,47 @@ class Container:
         }
 
     def commit(self) -> str:
-        """The files outside /work and /tmp as an image of ours; its id."""
+        """Save the files outside /work and /tmp as an image and return its id."""
         try:
             return str(self.api.commit(self.id, changes=[f"LABEL {LABEL}={janitor.tag()}"])["Id"])
         except Exception as problem:
             raise SandboxError(
-                f"the Docker daemon cannot keep a copy of the container: {_words(problem)}"
+                f"the Docker daemon cannot keep a copy of the container: {_message(problem)}"
             ) from None
 
     def remove(self) -> None:
-        """Kill everything in it and forget it. Doing it again changes nothing."""
-        with suppress(Exception):  # it may have removed itself
+        """Kill everything in the container and remove it. Idempotent."""
+        with suppress(Exception):  # it may have been removed already
             self.api.remove_container(self.id, force=True, v=True)
 
     def kill(self) -> None:
-        """SIGKILL everything in it."""
-        with suppress(Exception):  # it may have ended
+        """SIGKILL everything in the container."""
+        with suppress(Exception):  # it may have ended already
             self.api.kill(self.id)
 
     def memory_kills(self) -> int:
-        """How often the kernel has killed something in it for memory, where its control group can
-        be read; else 0.
-        """
+        """Return how many processes the kernel killed for memory; 0 where it cannot be read."""
         if not self._events:
             with suppress(Exception):
-                self._events = _events(int(self.api.inspect_container(self.id)["State"]["Pid"]))
+                pid = int(self.api.inspect_container(self.id)["State"]["Pid"])
+                self._events = _memory_events(pid)
         for line in _lines(self._events):
             if line.startswith("oom_kill "):
                 return int(line.split()[1])
         return 0
 
     def pack(self, folder: str) -> bytes:
-        """A directory as a tar, links and modes included."""
+        """Return a directory as a tar, with links and modes."""
         code, output = (
             client().containers.get(self.id).exec_run(["tar", "-C", folder, "-c", "."], demux=True)
         )
         if code != 0:
-            raise SandboxError(
-                f"{folder} of a container cannot be read: {(output[1] or b'').decode(errors='replace')[:300]}"
-            )
+            stderr = (output[1] or b"").decode(errors="replace")[:300]
+            raise SandboxError(f"{folder} of a container cannot be read: {stderr}")
         return bytes(output[0] or b"")
 
     def unpack(self, folder: str, data: bytes) -> None:
-        """Fill a directory from a tar, as the user inside."""
+        """Unpack a tar into a directory, as the container's user."""
         made = self.api.exec_create(
             self.id,
             ["tar", "-C", folder, "-x", "--no-same-owner", "-m"],
@@ -257,16 +249,18 @@ class Container:
         except OSError as problem:
             raise SandboxError(f"{folder} of a container cannot be filled: {problem}") from None
         finally:
-            os.close(_take(attached))
+            os.close(_detach(attached))
         if self.api.exec_inspect(made["Id"])["ExitCode"] != 0:
             raise SandboxError(
-                f"{folder} of a container cannot be filled: there is no room, or the image has no tar"
+                f"{folder} of a container cannot be filled: there is no room, or the image has no"
+                " tar"
             )
 
 
-def _take(attached: Any) -> int:
-    """The descriptor of a hijacked connection, out of the hands of the SDK, whose objects would
-    keep it open in a circle.
+def _detach(attached: Any) -> int:
+    """Return the descriptor of a hijacked connection, detached from the SDK's objects.
+
+    They refer to each other in a circle, which would keep it open.
     """
     response, attached._response = getattr(attached, "_response", None), None
     descriptor = int(attached._sock.detach())
@@ -276,8 +270,8 @@ def _take(attached: Any) -> int:
     return descriptor
 
 
-def _events(process: int) -> str:
-    """The file in which the kernel counts kills for memory in the control group of a process."""
+def _memory_events(process: int) -> str:
+    """Return the file that counts the kills for memory in the cgroup of a process."""
     for line in _lines(f"/proc/{process}/cgroup"):
         number, controllers, path = line.split(":", 2)
         if controllers == "memory":
@@ -294,20 +288,21 @@ def _lines(path: str) -> list[str]:
 
 
 def remove_image(image: str) -> None:
-    """Forget an image of ours."""
+    """Remove an image of ours."""
     with suppress(Exception):
         client().images.remove(image, force=True)
 
 
-def _words(problem: Exception) -> str:
+def _message(problem: Exception) -> str:
+    """Return the first line of the daemon's explanation."""
     return str(getattr(problem, "explanation", None) or problem).split("\n")[0][:300]
 
 
 def local() -> bool:
-    """Whether the daemon is on this machine, so that directories can be shown in its containers."""
+    """Return whether the daemon is on this machine, so that directories can be bound."""
     return str(client().api.base_url) == "http+docker://localhost"
 
 
 def runtimes() -> set[str]:
-    """The names of the runtimes that the daemon has, such as `runc` and, where configured, `runsc`."""
+    """Return the names of the daemon's runtimes, such as `runc` and `runsc`."""
     return set(client().info().get("Runtimes", {}))

@@ -1,10 +1,9 @@
-"""What a sandbox is: a place where untrusted code runs, described by what it may use, what it
-promises and what it answers.
+"""The contract of a sandbox: its limits, what a backend protects, and the results of calls.
 
-A backend makes a `Sandbox`; whoever uses one sees only this page. Every call is bounded in time by
-the parent, who kills and never asks; every answer is a `Result`, whose `error` says whose fault an
-ending was. `infrastructure` alone means that nothing can be said about the code: it is never a
-wrong answer and never a reward of zero.
+A backend makes a `Sandbox`, and users of one need only this file. Every call is bounded in time by
+the parent, which kills what does not end. Every call returns a `Result`, whose `error` says why it
+ended. `infrastructure` alone means that nothing is known about the code: it must never count as a
+wrong answer or a reward of zero.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Literal, Self
 from turnwise.errors import TurnwiseError
 
 Error = Literal["none", "exception", "timeout", "memory", "output", "died", "infrastructure"]
-"""Why a call ended as it did.
+"""Why a call ended.
 
 `none`            it ran to its end (a command's exit code may still be other than 0)
 `exception`       a cell raised; the traceback is on stderr and the session lives on
@@ -30,17 +29,19 @@ Error = Literal["none", "exception", "timeout", "memory", "output", "died", "inf
 
 
 class SandboxError(TurnwiseError):
-    """A sandbox that cannot be made or used here: says what is missing and what to do."""
+    """A sandbox cannot be made or used here; the message says what is missing and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What code may use. Memory, processes, disk and files are of the whole sandbox where the
-    backend can (`Capabilities`).
+    """Resources that code may use.
+
+    Memory, processes, disk and files are limits of the whole sandbox, where the backend can enforce
+    that (`SandboxCapabilities`).
     """
 
     seconds: float = 10.0
-    """Wall clock of one call, unless the call says otherwise."""
+    """Wall-clock limit of a call that gives none of its own."""
     memory_mb: int = 512
     processes: int = 32
     disk_mb: int = 64
@@ -50,38 +51,35 @@ class Limits:
     """Largest single file."""
     open_files: int = 256
     output_chars: int = 65_536
-    """Kept of stdout and of stderr each; what is beyond is dropped and `truncated` is set."""
+    """Length that is kept of stdout and of stderr each; beyond it the middle is dropped."""
     flood_chars: int = 8_000_000
     """Output of one call after which it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What a backend really enforces here. What is False is said once when the backend is chosen,
-    never passed over.
+class SandboxCapabilities:
+    """What a backend enforces on this machine.
+
+    What is False is logged once, when the backend is chosen.
     """
 
     filesystem: bool
-    """Nothing of the host is readable but what was given, and nothing writable outside the
-    workspace.
-    """
+    """Nothing of the host is readable but what was given; only the workspace is writable."""
     network: bool
     """No network, no abstract or host unix sockets."""
     processes: bool
-    """Own process numbers: other processes can be neither seen nor signalled, and all die with the
-    sandbox.
-    """
+    """Other processes can be neither seen nor signalled, and all inside die with the sandbox."""
     total_memory: bool
     """The memory limit holds for all processes together."""
     disk_quota: bool
     """Disk and inode limits hold."""
     fork: bool
-    """A running sandbox, its files and its sessions, can be copied."""
+    """A running sandbox can be copied, with its files and its sessions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one call."""
+    """Result of one call."""
 
     stdout: str
     stderr: str
@@ -92,30 +90,28 @@ class Result:
     """Output was dropped; the beginning and the end were kept."""
     seconds: float = 0.0
     late: str = ""
-    """Written by threads or background processes since the call before, when nothing was being
-    answered.
-    """
+    """Output of threads or background processes since the call before."""
 
     @property
     def ok(self) -> bool:
-        """It ran to its end, with exit code 0 where there is one."""
+        """Whether it ran to its end, with exit code 0 where it has one."""
         return self.error == "none" and self.exit_code in (0, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What a sandbox is made of.
+    """Specification of a sandbox.
 
     Args:
-        limits: what code may use.
-        workspace: a host directory whose tree is the beginning of the workspace `/work`; never
-            written to (copied, or the lower layer of an overlay). Empty: an empty workspace.
-        readonly: guest path -> host path, bound read-only beside the system's own `/usr`, `/bin`,
-        `/lib`.
-        environment: variables of the guest; nothing of ours is ever passed.
-        preload: modules that interpreter sessions find imported already (from the warm zygote where
-        the backend has one).
-        image: of the docker backend.
+        limits: resources that code may use.
+        workspace: a host directory to begin the workspace `/work` with. It is never written to: it
+            is copied, or the lower layer of an overlay. Empty for an empty workspace.
+        readonly: guest path -> host path to show read-only, besides the system's `/usr`, `/bin`,
+            `/lib`.
+        environment: environment variables; none of the trainer's are ever passed.
+        preload: modules that interpreter sessions find imported already (by the warm zygote, where
+            the backend has one).
+        image: container image, for the docker backend.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -127,22 +123,25 @@ class Spec:
 
 
 class Session(ABC):
-    """A Python interpreter whose state lasts from cell to cell, and ends with the sandbox."""
+    """A Python interpreter that keeps its state from cell to cell, and ends with the sandbox."""
 
     @abstractmethod
     def run(self, code: str, timeout: float | None = None) -> Result:
-        """Run one cell. A bare last expression is not printed. After `timeout`, `output` or `died`,
-        or killed for `memory`, the session is gone and every later call answers `died`; one that
-        was only refused memory (MemoryError) stays `alive`."""
+        """Run one cell; a bare last expression is not printed.
+
+        After `timeout`, `output`, `died`, or a kill for `memory`, the session is gone and every
+        later call returns `died`. A session that was only refused memory (MemoryError) stays
+        `alive`.
+        """
 
     @property
     @abstractmethod
     def alive(self) -> bool:
-        """Whether the interpreter still stands."""
+        """Whether the interpreter is still running."""
 
     @abstractmethod
     def close(self) -> None:
-        """End the interpreter and whatever it started. Doing it again changes nothing."""
+        """End the interpreter and everything it started. Idempotent."""
 
     def __enter__(self) -> Self:
         return self
@@ -152,83 +151,87 @@ class Session(ABC):
 
 
 class Shell(ABC):
-    """A persistent bash: the working directory and variables last from command to command."""
+    """A persistent bash, which keeps its working directory and variables between commands."""
 
     @abstractmethod
     def run(self, command: str, timeout: float | None = None) -> Result:
-        """Run one command line; `exit_code` is its status. After a `timeout` everything it started
-        is killed, and the next command finds a new bash in the workspace."""
+        """Run one command line; `exit_code` is its exit status.
+
+        After a `timeout` everything it started is killed, and the next command runs in a new bash
+        in the workspace.
+        """
 
     @abstractmethod
     def close(self) -> None:
-        """End the shell and whatever it started."""
+        """End the shell and everything it started. Idempotent."""
 
 
 class Sandbox(ABC):
-    """One place with its own files, processes and limits. Made by `turnwise.sandbox.open_sandbox`."""
+    """A sandbox with its own files, processes and limits; see `turnwise.sandbox.open_sandbox`."""
 
     spec: Spec
 
     @property
     @abstractmethod
     def backend(self) -> str:
-        """Such as `jail`."""
+        """Name of the backend, such as `jail`."""
 
     @property
     @abstractmethod
-    def capabilities(self) -> Capabilities: ...
+    def capabilities(self) -> SandboxCapabilities:
+        """What the backend enforces on this machine."""
 
     @abstractmethod
     def run(
         self, command: Sequence[str] | str, timeout: float | None = None, stdin: str | bytes = ""
     ) -> Result:
-        """Run a program (a string is given to `bash -c`) in `/work`, and wait until it and all it
-        started are gone.
+        """Run a program in `/work` and wait until it and everything it started are gone.
+
+        A string is run by `bash -c`, a sequence of words without a shell.
         """
 
     @abstractmethod
     def session(self) -> Session:
-        """A new Python interpreter in this sandbox."""
+        """Start a Python interpreter in this sandbox."""
 
     @property
     @abstractmethod
     def sessions(self) -> tuple[Session, ...]:
-        """The interpreters that stand, in the order they were made; in a fork, the copies of those
-        of its origin.
-        """
+        """The running interpreters in the order they were started; in a fork, their copies."""
 
     @abstractmethod
     def shell(self) -> Shell:
-        """A persistent bash in this sandbox."""
+        """Start a persistent bash in this sandbox."""
 
     @abstractmethod
     def write(self, path: str, data: str | bytes) -> None:
-        """Write a file of the workspace; directories are made. `path` is relative to `/work` or
-        under it.
+        """Write a file of the workspace, with its directories.
+
+        Args:
+            path: relative to `/work`, or below it.
+            data: the content; text is written as UTF-8.
 
         Raises:
-            SandboxError: for a path that leaves the workspace (also through a link), or where there
+            SandboxError: for a path that leaves the workspace, also through a link, or where there
                 is no room.
         """
 
     @abstractmethod
     def read(self, path: str, limit: int = 10_000_000) -> bytes:
-        """The bytes of a regular file of the workspace.
+        """Return the bytes of a regular file of the workspace.
 
         Raises:
-            SandboxError: where it is absent, not a regular file, larger than `limit`, or outside
-                the workspace.
+            SandboxError: where it is absent, not a regular file, larger than `limit` bytes, or
+                outside the workspace.
         """
 
     @abstractmethod
     def files(self) -> list[str]:
-        """Paths of the regular files of the workspace, sorted, relative to it. Links are not
-        followed.
-        """
+        """Return the sorted relative paths of the workspace's regular files, following no link."""
 
     @abstractmethod
-    def snapshot(self) -> Snapshot:
-        """The workspace and the sessions as they stand, to be forked from any number of times.
+    def snapshot(self) -> SandboxSnapshot:
+        """Return a snapshot of the workspace and the sessions, to be opened any number of times.
 
         Raises:
             SandboxError: where `capabilities.fork` is False.
@@ -236,13 +239,14 @@ class Sandbox(ABC):
 
     @abstractmethod
     def fork(self) -> Sandbox:
-        """A second sandbox that continues from here, independent of this one: `snapshot().open()`
-        without keeping it.
+        """Return a second, independent sandbox that continues from here.
+
+        The same as `snapshot().open()`, without keeping the snapshot.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Kill every process and remove every trace. Doing it again changes nothing."""
+        """Kill every process and remove every file. Idempotent."""
 
     def __enter__(self) -> Self:
         return self
@@ -251,13 +255,13 @@ class Sandbox(ABC):
         self.close()
 
 
-class Snapshot(ABC):
-    """A sandbox at one moment."""
+class SandboxSnapshot(ABC):
+    """Files and sessions of a sandbox at one moment."""
 
     @abstractmethod
     def open(self) -> Sandbox:
-        """A new sandbox that continues from there, its `sessions` too."""
+        """Return a new sandbox that continues from there, with its `sessions`."""
 
     @abstractmethod
     def close(self) -> None:
-        """Forget it."""
+        """Free the snapshot."""

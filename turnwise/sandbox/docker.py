@@ -1,14 +1,12 @@
-"""Docker: a container per sandbox, for machines with a daemon and for tasks that come as images.
-gVisor as its runtime, if wished.
+"""The docker backend: one container per sandbox, for tasks that come as images.
 
-Without an image the container has nothing of its own: the host's /usr and Python are shown
-read-only, `/work` and `/tmp` are memory with a limit, and everything else cannot be written. With
-an image (`Spec.image`; it needs Python 3.11 or later as `python3`) its other directories can be
-written too, without a limit on the disk.
+Without an image, the container shows the host's /usr and Python read-only; only `/work` and `/tmp`
+can be written, and they are memory with a limit. With an image (`Spec.image`, which needs Python
+3.11 or later as `python3`), its other directories can be written too, without a limit on the disk.
 
-A copy is made of files alone (`commit` and an archive of /work): containers do not fork
-interpreters. Set `TURNWISE_DOCKER_RUNTIME` (such as `runsc`) to run containers under another
-runtime that the daemon has.
+Snapshots and forks copy files alone (`commit` and an archive of /work and /tmp), because containers
+cannot fork interpreters. Set `TURNWISE_DOCKER_RUNTIME` to run containers under another runtime of
+the daemon, such as `runsc` (gVisor).
 """
 
 from __future__ import annotations
@@ -18,43 +16,46 @@ import sys
 import threading
 from dataclasses import replace
 
-from turnwise.sandbox.client import GuestSandbox, plan
+from turnwise.sandbox.client import GuestSandbox, guest_plan
 from turnwise.sandbox.containers import Container, local, remove_image, runtimes, skeleton
-from turnwise.sandbox.contract import Capabilities, SandboxError, Snapshot, Spec
+from turnwise.sandbox.contract import SandboxCapabilities, SandboxError, SandboxSnapshot, Spec
 from turnwise.sandbox.guest import seccomp
-from turnwise.sandbox.jail import SITES, layout
-from turnwise.sandbox.launcher import HERE, command, interpreter
+from turnwise.sandbox.jail import HERE, SITES, layout
+from turnwise.sandbox.launcher import guest_command, guest_python
 
 GUEST = "/opt/turnwise"
-"""Where the guest is shown."""
+"""Directory where the container shows the guest program."""
 RUNTIME = "TURNWISE_DOCKER_RUNTIME"
 
 
 def reason(spec: Spec) -> str:
-    """Why this machine cannot, in one sentence; empty where it can."""
+    """Return why docker cannot run here; empty where it can."""
     if not sys.platform.startswith("linux") or not seccomp.supported():
         return "the guest needs Linux on x86-64 or arm64 around its containers"
     try:
         if not local():
             return "the Docker daemon is on another machine, and cannot see the guest's program"
-        wanted = os.environ.get(RUNTIME, "")
-        if wanted and wanted not in runtimes():
-            return f"the daemon has no runtime {wanted!r} ({RUNTIME}): it has {', '.join(sorted(runtimes()))}"
+        runtime, known = os.environ.get(RUNTIME, ""), sorted(runtimes())
+        if runtime and runtime not in known:
+            return f"the daemon has no runtime {runtime!r} ({RUNTIME}): it has {', '.join(known)}"
     except SandboxError as problem:
         return str(problem)
     if not spec.image and not all(os.path.islink(path) for path in ("/bin", "/lib")):
-        return "/bin and /lib of this machine are not links into /usr, which the skeleton image needs: give an image"
+        return (
+            "/bin and /lib of this machine are not links into /usr, which the skeleton image needs:"
+            " give an image"
+        )
     return ""
 
 
-class Boxed:
-    """The confinement of one container."""
+class ContainerConfinement:
+    """Confinement of one sandbox in a container."""
 
     backend = "docker"
 
     def __init__(self, spec: Spec, container: Container) -> None:
         self.container = container
-        self.capabilities = Capabilities(
+        self.capabilities = SandboxCapabilities(
             filesystem=True,
             network=True,
             processes=True,
@@ -84,22 +85,23 @@ class Boxed:
 
 
 class DockerSandbox(GuestSandbox):
-    """A container; a copy of it is a new one with the same files."""
+    """A sandbox in a container; its fork is a new container with the same files."""
 
-    _confinement: Boxed
+    _confinement: ContainerConfinement
 
-    def _no_interpreters(self) -> None:
+    def _refuse_interpreters(self) -> None:
         if self.sessions:
             raise SandboxError(
-                "docker cannot copy a sandbox in which an interpreter stands, only files: close it, or use the jail"
+                "docker cannot copy a sandbox in which an interpreter stands, only files: close it,"
+                " or use the jail"
             )
 
-    def snapshot(self) -> Copy:
+    def snapshot(self) -> ContainerSnapshot:
         with self._lock:
-            self._no_interpreters()
-            self.files()  # it stands, and nothing is being answered
+            self._refuse_interpreters()
+            self.files()  # raises where the guest has ended
             container = self._confinement.container
-            return Copy(
+            return ContainerSnapshot(
                 self.spec,
                 container.commit() if self.spec.image else "",
                 container.pack("/work"),
@@ -107,15 +109,15 @@ class DockerSandbox(GuestSandbox):
             )
 
     def fork(self) -> GuestSandbox:
-        kept = self.snapshot()
+        snapshot = self.snapshot()
         try:
-            return kept.open()
+            return snapshot.open()
         finally:
-            kept.close()
+            snapshot.close()
 
 
-class Copy(Snapshot):
-    """Files of a container: an image of ours where it had an image, and archives of what is memory."""
+class ContainerSnapshot(SandboxSnapshot):
+    """Files of a container: a committed image, where it had one, and archives of /work and /tmp."""
 
     def __init__(self, spec: Spec, image: str, work: bytes, temporary: bytes) -> None:
         self._spec, self._image, self._work, self._temporary = spec, image, work, temporary
@@ -138,7 +140,12 @@ class Copy(Snapshot):
 
 
 def launch(spec: Spec, image: str, filled: bool = False) -> DockerSandbox:
-    """A container of `image`, or of the skeleton; `filled`: the workspace comes from elsewhere."""
+    """Start a container and return its sandbox.
+
+    Args:
+        image: the image; empty for the skeleton image.
+        filled: do not copy the spec's workspace, because the caller fills it.
+    """
     shown = {f"{GUEST}/guest": str(HERE / "guest")}
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
     path: list[str] = []
@@ -148,30 +155,30 @@ def launch(spec: Spec, image: str, filled: bool = False) -> DockerSandbox:
     else:
         binds, path = layout(spec)
         shown |= {"/usr": "/usr", **binds}
-        program = interpreter()
+        program = guest_python()
         environment = {
             "PATH": f"{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin",
             "PYTHONPATH": ":".join(guest for guest in binds if guest.startswith(SITES)),
         }
-    line = command(program, GUEST, {"path": path}, 0, 1)
-    container = Container(spec, image or skeleton(), line, shown, os.environ.get(RUNTIME, ""))
-    more = plan(spec, "plain", work="/work", environment=environment, watch_memory=False)
-    begun = replace(spec, workspace="") if filled else spec
+    command = guest_command(program, GUEST, {"path": path}, 0, 1)
+    container = Container(spec, image or skeleton(), command, shown, os.environ.get(RUNTIME, ""))
+    plan = guest_plan(spec, "plain", work="/work", environment=environment, watch_memory=False)
+    initial = replace(spec, workspace="") if filled else spec
+    confinement = ContainerConfinement(spec, container)
     try:
-        opened = DockerSandbox(begun, container.channel, Boxed(spec, container), more)
+        opened = DockerSandbox(initial, container.channel, confinement, plan)
     except SandboxError as problem:
-        said = container.channel.complaints.decode("utf-8", "replace").strip().split("\n")[-1]
-        raise SandboxError(f"{problem}{f' ({said})' if said else ''}") from None
+        stderr = container.channel.stderr.decode("utf-8", "replace").strip().split("\n")[-1]
+        raise SandboxError(f"{problem}{f' ({stderr})' if stderr else ''}") from None
     opened.spec = spec
     return opened
 
 
 def open_sandbox(spec: Spec) -> DockerSandbox:
-    """A sandbox in a container.
+    """Open a sandbox in a container.
 
     Raises:
-        SandboxError: where there is no SDK, no daemon, or it cannot make the container; the
-            sentence says which.
+        SandboxError: where there is no SDK or daemon, or it cannot make the container.
     """
     if why := reason(spec):
         raise SandboxError(f"the docker backend cannot run here: {why}")

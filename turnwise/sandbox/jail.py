@@ -1,9 +1,8 @@
-"""The default backend: user, process, network, IPC, name and mount namespaces around a fork of a
-warm interpreter. No daemon.
+"""The jail, the default backend: namespaces around a fork of a warm interpreter. No daemon.
 
-The trainer starts one zygote per set of preloaded modules and asks it for jails; the zygote forks
-one in milliseconds. Nothing in a jail is ever the host's root: a root trainer gives every jail a
-user number of its own first, and the jail refuses to start otherwise.
+The trainer starts one zygote per set of preloaded modules and asks it for jails, which it forks in
+milliseconds. Nothing in a jail is ever the host's root: a root trainer gives every jail a user
+number of its own, and a jail refuses to start as root.
 """
 
 from __future__ import annotations
@@ -19,26 +18,35 @@ import threading
 from pathlib import Path
 
 from turnwise.sandbox.cgroup import Cgroup
-from turnwise.sandbox.client import SETUP, GuestSandbox, plan
-from turnwise.sandbox.contract import Capabilities, SandboxError, Spec
+from turnwise.sandbox.client import SETUP_S, GuestSandbox, guest_plan
+from turnwise.sandbox.contract import SandboxCapabilities, SandboxError, Spec
 from turnwise.sandbox.guest import seccomp
 from turnwise.sandbox.guest.frames import Channel, Header
 from turnwise.sandbox.uids import UIDS
 
 HERE = Path(__file__).resolve().parent
+"""The directory of the package `guest`."""
 SITES = "/opt/python"
-"""Where a jail sees the directories that packages are installed in."""
+"""Where a jail shows the directories of installed packages."""
 SPARE_MB, SPARE_PROCESSES = 48, 3
-"""Of the cgroup, for the guest's own first process and for what it does with files."""
+"""Added to the limits of the cgroup for the guest's own processes."""
+CLEAN_ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "LC_ALL": "C.UTF-8",
+    "PATH": "/usr/bin:/bin",
+}
+"""Environment of the zygote, and of guests that start without one."""
 
 
-def python() -> str:
-    """The interpreter under any virtual environment."""
+def base_python() -> str:
+    """Return the interpreter below any virtual environment."""
     return str(getattr(sys, "_base_executable", sys.executable))
 
 
 def sites() -> list[str]:
-    """Directories of installed packages, as this process finds them."""
+    """Return the directories of installed packages of this process."""
     return [
         path
         for path in dict.fromkeys(sys.path)
@@ -47,7 +55,11 @@ def sites() -> list[str]:
 
 
 def layout(spec: Spec) -> tuple[dict[str, str], list[str]]:
-    """What a jail shows beside the system (guest path -> host path), and `sys.path` in it."""
+    """Return what a jail shows besides the system (guest path -> host path), and its `sys.path`.
+
+    Raises:
+        SandboxError: for a read-only path that does not exist.
+    """
     binds = {f"{SITES}/{number}": path for number, path in enumerate(sites())}
     prefix = os.path.realpath(sys.base_prefix)
     if not prefix.startswith("/usr"):
@@ -65,8 +77,8 @@ def layout(spec: Spec) -> tuple[dict[str, str], list[str]]:
     return binds, [*library, *(f"{SITES}/{number}" for number in range(len(sites())))]
 
 
-class Zygote:
-    """The trainer's handle of a zygote: starts it, and asks for jails one at a time."""
+class ZygoteClient:
+    """The trainer's handle of a zygote, which it starts and asks for jails, one at a time."""
 
     def __init__(self, spec: Spec) -> None:
         binds, path = layout(spec)
@@ -80,17 +92,10 @@ class Zygote:
         start = (
             f"import sys; sys.path.insert(0, {str(HERE)!r}); from guest.zygote import main; main()"
         )
-        clean = {
-            "PYTHONHASHSEED": "0",
-            "OPENBLAS_NUM_THREADS": "1",
-            "OMP_NUM_THREADS": "1",
-            "LC_ALL": "C.UTF-8",
-            "PATH": "/usr/bin:/bin",
-        }
         with theirs:
             self._process = subprocess.Popen(
-                [python(), "-P", "-s", "-S", "-c", start, str(theirs.fileno())],
-                env=clean,
+                [base_python(), "-P", "-s", "-S", "-c", start, str(theirs.fileno())],
+                env=CLEAN_ENVIRONMENT,
                 cwd="/",
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
@@ -100,7 +105,7 @@ class Zygote:
             )
         number = ours.detach()
         self._channel = Channel(number, number)
-        self._channel.patience(SETUP)
+        self._channel.set_send_timeout(SETUP_S)
         answer = self._ask({"binds": binds, "path": path, "preload": list(spec.preload)})
         self.covered = [str(name) for name in answer["covered"]]
 
@@ -110,48 +115,47 @@ class Zygote:
 
     def _ask(self, request: Header, descriptors: tuple[int, ...] = ()) -> Header:
         self._channel.send(request, descriptors=descriptors)
-        answer = self._channel.wait(SETUP)
+        answer = self._channel.wait(SETUP_S)
         if answer is None:
             self.stop()
             raise SandboxError(
-                "the jail's zygote ended or did not answer: see whether this machine is out of memory"
+                "the jail's zygote ended or did not answer: see whether this machine is out of"
+                " memory"
             )
         if "failed" in answer[0]:
             raise SandboxError(f"no jail can be made here: {answer[0]['failed']}")
         return answer[0]
 
     def open(self, request: Header, channel: socket.socket) -> tuple[bool, int]:
-        """A new jail on a channel: whether it is in the control groups it was to enter, and a pidfd
-        of its first process.
-        """
+        """Open a jail; return whether it is in its cgroups, and a pidfd of its process 1."""
         with self._lock:
             answer = self._ask(request, (channel.fileno(),))
             return bool(answer["entered"]), self._channel.passed.pop(0)
 
     def stop(self) -> None:
-        """End it, and with it every jail it made."""
+        """Kill the zygote, and with it every jail it made."""
         if self.owner == os.getpid():
             self._process.kill()
             self._process.wait()
         self._channel.close()
 
 
-_zygotes: dict[tuple[object, ...], Zygote] = {}
+_zygotes: dict[tuple[object, ...], ZygoteClient] = {}
 _starting = threading.Lock()
 
 
-def zygote(spec: Spec) -> Zygote:
-    """The zygote for a spec, started where there is none."""
+def zygote_for(spec: Spec) -> ZygoteClient:
+    """Return the zygote for a spec, started if none is running."""
     key = (spec.preload, tuple(sorted(spec.readonly.items())), tuple(sites()))
     with _starting:
         found = _zygotes.get(key)
         if found is None or not found.alive:
-            found = _zygotes[key] = Zygote(spec)
+            found = _zygotes[key] = ZygoteClient(spec)
         return found
 
 
 class Jail:
-    """The confinement of a sandbox and its forks."""
+    """Confinement of a sandbox and its forks."""
 
     backend = "jail"
 
@@ -159,19 +163,19 @@ class Jail:
         self._spec, self._pidfd, self._uid, self._cgroup = spec, pidfd, uid, cgroup
         self._lock = threading.Lock()
         self._members = 1
-        self.capabilities = Capabilities(True, True, True, True, True, True)
+        self.capabilities = SandboxCapabilities(True, True, True, True, True, True)
 
     def kill(self) -> None:
         with self._lock, contextlib.suppress(OSError):
             if self._pidfd >= 0:
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-                self._gone()
+                self._wait()
 
-    def _gone(self) -> None:
-        """Process 1 is a zombie only when everything else in its namespace has been reaped."""
+    def _wait(self) -> None:
+        """Wait for process 1, which ends only after everything else in its namespace."""
         poll = select.poll()
         poll.register(self._pidfd, select.POLLIN)
-        poll.poll(SETUP * 1000)
+        poll.poll(SETUP_S * 1000)
 
     def memory_kills(self) -> int:
         return self._cgroup.kills()
@@ -187,7 +191,7 @@ class Jail:
             self._members += by
             if self._members > 0:
                 with contextlib.suppress(OSError):
-                    self._cgroup.resize(*budget(self._spec, self._members))
+                    self._cgroup.resize(*cgroup_limits(self._spec, self._members))
                 return
         self.kill()
         with self._lock:
@@ -198,33 +202,29 @@ class Jail:
             UIDS.give(self._uid)
 
 
-def budget(spec: Spec, members: int) -> tuple[int, int]:
-    """Megabytes and processes of a jail with so many sandboxes in it: forks share one pot, which
-    grows with each.
-    """
+def cgroup_limits(spec: Spec, members: int) -> tuple[int, int]:
+    """Return the megabytes and processes of a jail with so many sandboxes, which share them."""
     memory = (spec.limits.memory_mb + spec.limits.disk_mb) * members + SPARE_MB
     return memory, spec.limits.processes * members + SPARE_PROCESSES
 
 
-def open_jail(spec: Spec) -> GuestSandbox:
-    """A sandbox in a jail of its own.
+def open_sandbox(spec: Spec) -> GuestSandbox:
+    """Open a sandbox in a jail of its own.
 
     Raises:
-        SandboxError: where this machine does not let one be made; the sentence says what refused.
+        SandboxError: where this machine does not let one be made; the message says what refused.
     """
     if not sys.platform.startswith("linux") or not seccomp.supported():
         raise SandboxError("the jail needs Linux on x86-64 or arm64: use backend='docker'")
     if spec.workspace and not os.path.isdir(spec.workspace):
         raise SandboxError(f"the workspace {spec.workspace!r} is not a directory of this machine")
-    source = zygote(spec)
+    source = zygote_for(spec)
     uid = UIDS.take() if os.geteuid() == 0 else None
-    cgroup = Cgroup(*budget(spec, 1))
+    cgroup = Cgroup(*cgroup_limits(spec, 1))
     ours, theirs = socket.socketpair()
-    request: Header = (
-        {"cgroups": cgroup.doors()}
-        if uid is None
-        else {"cgroups": cgroup.doors(), "uid": uid, "gid": uid}
-    )
+    request: Header = {"cgroups": cgroup.join_files()}
+    if uid is not None:
+        request |= {"uid": uid, "gid": uid}
     if spec.workspace:
         request["lower"] = os.path.abspath(spec.workspace)
     try:
@@ -245,6 +245,5 @@ def open_jail(spec: Spec) -> GuestSandbox:
         "overlay": bool(spec.workspace),
     }
     number = ours.detach()
-    return GuestSandbox(
-        spec, Channel(number, number), jail, plan(spec, "jail", watch_memory=watch, **more)
-    )
+    plan = guest_plan(spec, "jail", watch_memory=watch, **more)
+    return GuestSandbox(spec, Channel(number, number), jail, plan)

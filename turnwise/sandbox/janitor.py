@@ -1,9 +1,7 @@
-"""What a killed trainer left behind: found by the name of its owner, and removed when the next one
-starts.
+"""Removal of what killed trainers left behind, when the next one starts.
 
-Whatever outlives a process (a container, an image, a directory, a control group) carries a tag of
-the process that made it: machine, process number and start time. A tag whose process is gone is
-nobody's.
+Whatever can outlive a process (a container, an image, a directory) carries a tag of the process
+that made it: machine, process id and start time. It is stale once that process is gone.
 """
 
 from __future__ import annotations
@@ -18,9 +16,7 @@ from pathlib import Path
 
 @cache
 def machine() -> str:
-    """This boot of this machine; process numbers mean nothing elsewhere. In a container it is the
-    container's.
-    """
+    """Return an id of this boot and this process namespace, in which process ids are valid."""
     try:
         boot = (
             Path("/proc/sys/kernel/random/boot_id")
@@ -31,14 +27,14 @@ def machine() -> str:
     except OSError:
         boot = "unknown"
     try:
-        # Two containers of one machine count their processes apart.
+        # Two containers of one machine number their processes independently.
         return f"{boot}.{os.stat('/proc/self/ns/pid').st_ino:x}"
     except OSError:
         return boot
 
 
 def _started(process: int) -> str | None:
-    """When a process started, in ticks since boot; None where it is gone."""
+    """Return when a process started, in ticks since boot; None where it is gone."""
     try:
         text = Path(f"/proc/{process}/stat").read_text(encoding="utf8", errors="replace")
     except OSError:
@@ -48,14 +44,15 @@ def _started(process: int) -> str | None:
 
 
 def tag(process: int | None = None) -> str:
-    """The owner's tag: letters, digits, dots and dashes, fit for a file name or a label."""
+    """Return the tag of a process (default: this one), fit for a file name or a label."""
     process = process or os.getpid()
     return f"{machine()}-{process}-{_started(process) or 0}"
 
 
 def orphaned(text: str) -> bool:
-    """Whether a tag's owner is known to be gone. Of another machine nothing is known; what is no
-    tag is nobody's business.
+    """Return whether the owner of a tag is known to be gone.
+
+    False for tags of other machines, of which nothing is known, and for text that is no tag.
     """
     parts = text.split("-")
     if len(parts) != 3 or not parts[1].isdigit() or parts[0] != machine():
@@ -64,22 +61,21 @@ def orphaned(text: str) -> bool:
 
 
 def stale(names: Iterable[str], prefix: str) -> Iterator[str]:
-    """Those of `names` that are `prefix`, the tag of an owner who is gone, and perhaps an
-    underscore and anything.
-    """
+    """Yield the names made of `prefix`, the tag of a dead owner, and optionally `_` and a rest."""
     for name in names:
         if name.startswith(prefix) and orphaned(name[len(prefix) :].partition("_")[0]):
             yield name
 
 
 def sweep(root: str | Path, prefix: str, remove: Callable[[Path], None] | None = None) -> int:
-    """Remove the stale entries of a directory; returns how many. What cannot be removed (another
-    user's) is left.
+    """Remove the stale entries of a directory and return how many.
+
+    What cannot be removed, because it is another user's, is left.
 
     Args:
         root: the directory.
-        prefix: of the names that are ours.
-        remove: how one entry is removed; as a tree of files unless said otherwise.
+        prefix: prefix of the names that are ours.
+        remove: removes one entry (default: `tree`).
     """
     try:
         names = os.listdir(root)
@@ -95,8 +91,10 @@ def sweep(root: str | Path, prefix: str, remove: Callable[[Path], None] | None =
 
 
 def tree(path: Path) -> None:
-    """Remove a tree that somebody hostile filled: directories closed to us are opened, and its
-    depth is no recursion of ours.
+    """Remove a tree whose content is hostile.
+
+    Directories without permissions are opened first, and trees too deep for recursion are removed
+    too.
     """
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
@@ -117,9 +115,7 @@ def _open_up(act: Callable[..., object], path: str, _: object) -> None:
 
 
 def _flatten(root: Path) -> None:
-    """Remove a tree deeper than a path may be long, by lifting inner directories to the top until
-    none is left.
-    """
+    """Remove a tree of any depth by moving inner directories to the top until none is left."""
     number = 0
     while True:
         inner = [entry for entry in os.scandir(root) if entry.is_dir(follow_symlinks=False)]

@@ -1,13 +1,13 @@
-"""Without namespaces: Landlock takes away files and signals, a filter of system calls the sockets,
-and a keeper kills the rest.
+"""The landlock backend, without namespaces: for machines that forbid user namespaces.
 
-For machines that forbid user namespaces (Ubuntu since 24.04, many containers). Processes keep the
-machine's own numbers, and the workspace is a directory of the host, so neither its size nor the
-number of its files is limited. What an older kernel's Landlock lacks is taken away by other means
-(signals, before ABI 6) or the backend refuses (truncating files, before ABI 3).
+Such as Ubuntu since 24.04, and many containers. Landlock restricts files and signals, the filter of
+system calls sockets, and a keeper kills what is left. Processes share the machine's process ids,
+and the workspace is a directory of the host, so neither its size nor the number of its files is
+limited. Before ABI 6 Landlock cannot scope signals, so the filter refuses them all; before ABI 3 it
+cannot refuse to truncate files, so the backend does not run.
 
-The workspace is not at `/work` but wherever the host has it: the working directory, HOME, and what
-`Sandbox.write` takes. Programs should use relative paths.
+The workspace is not at `/work` but wherever the host has it; it is the working directory and HOME.
+Programs should use relative paths.
 """
 
 from __future__ import annotations
@@ -19,64 +19,59 @@ import tempfile
 from pathlib import Path
 
 from turnwise.sandbox import janitor
-from turnwise.sandbox.client import GuestSandbox, plan
-from turnwise.sandbox.contract import Capabilities, SandboxError, Spec
+from turnwise.sandbox.client import GuestSandbox, guest_plan
+from turnwise.sandbox.contract import SandboxCapabilities, SandboxError, Spec
 from turnwise.sandbox.guest import landlock, seccomp
-from turnwise.sandbox.guest.template import SYSTEM
-from turnwise.sandbox.jail import sites
-from turnwise.sandbox.launcher import HERE, Confined, budget, command, interpreter, start
+from turnwise.sandbox.guest.filesystem import SYSTEM
+from turnwise.sandbox.jail import HERE, sites
+from turnwise.sandbox.launcher import (
+    ProcessConfinement,
+    guest_command,
+    guest_python,
+    make_cgroup,
+    start_guest,
+)
 
-OLDEST = 3
+MIN_ABI = 3
 """The first ABI that can refuse to truncate a file: Linux 6.2."""
-SIGNALS = 6
-"""The first ABI that keeps signals inside: Linux 6.12."""
+SIGNALS_ABI = 6
+"""The first ABI that scopes signals: Linux 6.12."""
 DEVICES = ("/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 PREFIX = "turnwise-box-"
-SELF = (
-    "auxv",
-    "cmdline",
-    "comm",
-    "environ",
-    "fd",
-    "limits",
-    "maps",
-    "stat",
-    "statm",
-    "status",
-    "task",
+PROC_SELF = (
+    "auxv", "cmdline", "comm", "environ", "fd", "limits", "maps", "stat", "statm", "status", "task",
     "uid_map",
-)
-"""Of the process's own directory; not `net`, which tells of the machine."""
-FACTS = (
+)  # fmt: skip
+"""Readable entries of /proc/self; not `net`, which describes the machine's network."""
+SYSTEM_FILES = (
     "/proc/meminfo",
     "/proc/cpuinfo",
     "/etc/localtime",
-    *(f"/proc/self/{name}" for name in SELF),
+    *(f"/proc/self/{name}" for name in PROC_SELF),
 )
 
 
 def reason() -> str:
-    """Why this machine cannot, in one sentence; empty where it can."""
+    """Return why landlock cannot run here; empty where it can."""
     if not sys.platform.startswith("linux") or not seccomp.supported():
         return "Landlock needs Linux on x86-64 or arm64"
     abi = landlock.version()
-    if abi < OLDEST:
-        return f"this kernel's Landlock is {f'of ABI {abi}' if abi else 'absent'}, and ABI {OLDEST} (Linux 6.2) is needed"
+    if abi < MIN_ABI:
+        found = f"of ABI {abi}" if abi else "absent"
+        return f"this kernel's Landlock is {found}, and ABI {MIN_ABI} (Linux 6.2) is needed"
     return ""
 
 
 @functools.cache
-def _swept(place: str) -> int:
-    return janitor.sweep(place, PREFIX)
+def _sweep_once(parent: str) -> int:
+    return janitor.sweep(parent, PREFIX)
 
 
-def folder(user: int | None) -> Path:
-    """A new directory for one sandbox, owned by its user; what killed trainers left beside it is
-    removed first.
-    """
-    place = tempfile.gettempdir()
-    _swept(place)
-    made = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{janitor.tag()}_", dir=place))
+def make_home(user: int | None) -> Path:
+    """Make the directory of one sandbox, owned by its user; remove those of dead trainers first."""
+    parent = tempfile.gettempdir()
+    _sweep_once(parent)
+    made = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{janitor.tag()}_", dir=parent))
     for name in ("work", "tmp"):
         (made / name).mkdir(mode=0o700)
     if user is not None:
@@ -86,7 +81,7 @@ def folder(user: int | None) -> Path:
 
 
 def libraries() -> list[str]:
-    """`sys.path` of the interpreter, as the host has it."""
+    """Return `sys.path` of the interpreter, as the host has it."""
     prefix = (sys.base_prefix, os.path.realpath(sys.base_prefix))
     return [
         *(path for path in sys.path if path.startswith(prefix) and path not in sites()),
@@ -95,23 +90,25 @@ def libraries() -> list[str]:
 
 
 def readable(spec: Spec) -> list[str]:
-    """What is left of the host to read.
+    """Return the paths of the host that stay readable.
 
     Raises:
-        SandboxError: for a read-only tree that should appear elsewhere than it is.
+        SandboxError: for a read-only tree that should appear under another path than its own.
     """
     for guest, host in spec.readonly.items():
         if os.path.realpath(guest) != os.path.realpath(host):
             raise SandboxError(
-                f"landlock shows {host!r} only where it is, not as {guest!r}: use another backend, or the same path"
+                f"landlock shows {host!r} only where it is, not as {guest!r}: use another backend, "
+                "or the same path"
             )
     given = [os.path.realpath(host) for host in spec.readonly.values()]
-    return [*SYSTEM, *DEVICES, *FACTS, os.path.realpath(sys.base_prefix), *sites(), *given]
+    return [*SYSTEM, *DEVICES, *SYSTEM_FILES, os.path.realpath(sys.base_prefix), *sites(), *given]
 
 
-def share(processes: int, user: int | None) -> int:
-    """RLIMIT_NPROC counts all processes of a user: those of an ordinary user that are there already
-    come on top.
+def process_limit(processes: int, user: int | None) -> int:
+    """Return RLIMIT_NPROC for so many processes.
+
+    The kernel counts all processes of a user, so those that an ordinary user has already are added.
     """
     if user is not None:
         return processes
@@ -125,15 +122,19 @@ def share(processes: int, user: int | None) -> int:
     return mine + processes
 
 
-def launch(spec: Spec, backend: str, capabilities: Capabilities, confine: bool) -> GuestSandbox:
-    """A guest under a keeper, in a directory of the host; `confine`: under Landlock and the whole
-    filter of system calls.
+def launch(
+    spec: Spec, backend: str, capabilities: SandboxCapabilities, confine: bool
+) -> GuestSandbox:
+    """Start a guest under a keeper, in a directory of the host.
+
+    Args:
+        confine: apply Landlock, and refuse calls that reach other processes.
     """
     shown = readable(spec)
-    place: list[Path] = []
+    homes: list[Path] = []
 
     def arguments(channel: int, information: int, user: int | None) -> list[str]:
-        place.append(folder(user))
+        homes.append(make_home(user))
         closed = [
             str(HERE / "guest"),
             os.path.realpath(sys.base_prefix),
@@ -141,30 +142,32 @@ def launch(spec: Spec, backend: str, capabilities: Capabilities, confine: bool) 
             *sites(),
             *spec.readonly.values(),
         ]
-        descent = {
+        launch_plan = {
             "show": closed,
             "user": user and [user, user],
             "path": libraries(),
             "keeper": information,
         }
-        return command(interpreter(), str(HERE), descent, channel)
+        return guest_command(guest_python(), str(HERE), launch_plan, channel)
 
     try:
-        started = start(arguments, backend)
+        started = start_guest(arguments, backend)
     except SandboxError:
-        for home in place:
+        for home in homes:
             janitor.tree(home)
         raise
-    home = place[0]
-    confined = Confined(backend, capabilities, started, budget(spec), (home,), gently=True)
+    home = homes[0]
+    confinement = ProcessConfinement(
+        backend, capabilities, started, make_cgroup(spec), (home,), terminate=True
+    )
     work, temporary = str(home / "work"), str(home / "tmp")
     environment = {
         "HOME": work,
         "TMPDIR": temporary,
         "PATH": f"{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin",
+        "PYTHONPATH": ":".join(sites()),
     }
-    environment["PYTHONPATH"] = ":".join(sites())
-    more = plan(
+    plan = guest_plan(
         spec,
         "plain",
         work=work,
@@ -172,27 +175,27 @@ def launch(spec: Spec, backend: str, capabilities: Capabilities, confine: bool) 
         watch_memory=True,
         seccomp=seccomp.supported(),
     )
-    more["limits"]["processes"] = share(spec.limits.processes, started.user)
+    plan["limits"]["processes"] = process_limit(spec.limits.processes, started.user)
     if confine:
         abi = landlock.version()
-        more["landlock"] = {
+        plan["landlock"] = {
             "readable": shown,
             "writable": [work, temporary, "/dev/null"],
             "abi": abi,
         }
-        more["refuse"] = ["shared"] if abi >= SIGNALS else ["shared", "signals"]
-    return GuestSandbox(spec, started.channel, confined, more)
+        plan["refuse"] = ["shared"] if abi >= SIGNALS_ABI else ["shared", "signals"]
+    return GuestSandbox(spec, started.channel, confinement, plan)
 
 
 def open_sandbox(spec: Spec) -> GuestSandbox:
-    """A sandbox without namespaces.
+    """Open a sandbox without namespaces.
 
     Raises:
-        SandboxError: where this machine does not let one be made; the sentence says why.
+        SandboxError: where this machine does not let one be made; the message says why.
     """
     if why := reason():
         raise SandboxError(f"the landlock backend cannot run here: {why}")
-    held = Capabilities(
+    capabilities = SandboxCapabilities(
         filesystem=True,
         network=True,
         processes=False,
@@ -200,4 +203,4 @@ def open_sandbox(spec: Spec) -> GuestSandbox:
         disk_quota=False,
         fork=False,
     )
-    return launch(spec, "landlock", held, confine=True)
+    return launch(spec, "landlock", capabilities, confine=True)

@@ -1,8 +1,7 @@
-"""Starting the guest without a zygote, for backends that confine it in their own way: one clean
-process per sandbox.
+"""Start of the guest without a zygote, for backends that confine it in their own way.
 
-The process has an empty environment and the channel; nothing of the trainer is in its memory. As
-root it is another user, one per sandbox, before anything else happens.
+One clean process per sandbox, with an empty environment and the channel; its memory holds nothing
+of the trainer. Under a root trainer it first becomes another user, one per sandbox.
 """
 
 from __future__ import annotations
@@ -22,67 +21,57 @@ from typing import Any
 
 from turnwise.sandbox import janitor
 from turnwise.sandbox.cgroup import Cgroup
-from turnwise.sandbox.client import SETUP
-from turnwise.sandbox.contract import Capabilities, SandboxError, Spec
+from turnwise.sandbox.client import SETUP_S
+from turnwise.sandbox.contract import SandboxCapabilities, SandboxError, Spec
 from turnwise.sandbox.guest.frames import Channel
-from turnwise.sandbox.jail import SPARE_MB, SPARE_PROCESSES, python
+from turnwise.sandbox.jail import CLEAN_ENVIRONMENT, SPARE_MB, SPARE_PROCESSES, base_python
 from turnwise.sandbox.uids import UIDS
 
-HERE = Path(__file__).resolve().parent
-CLEAN = {
-    "PYTHONHASHSEED": "0",
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "LC_ALL": "C.UTF-8",
-    "PATH": "/usr/bin:/bin",
-}
 
-
-def command(
-    interpreter: str, guest: str, plan: dict[str, Any], reader: int, writer: int | None = None
+def guest_command(
+    interpreter: str, parent: str, plan: dict[str, Any], reader: int, writer: int | None = None
 ) -> list[str]:
-    """The command line that runs `guest.launch`; `guest` is the directory that the package `guest`
-    lies in.
+    """Return the command line that runs `guest.launch`.
+
+    Args:
+        interpreter: the Python to run it with.
+        parent: the directory that holds the package `guest`, as the new process will see it.
+        plan: see `guest.launch`.
+        reader: descriptor of the channel.
+        writer: descriptor to write to, where it is another one.
     """
-    start = f"import sys; sys.path.insert(0, {guest!r}); from guest.launch import main; main()"
-    return [
-        interpreter,
-        "-P",
-        "-s",
-        "-S",
-        "-c",
-        start,
-        json.dumps(plan),
-        str(reader),
-        str(reader if writer is None else writer),
-    ]
+    start = f"import sys; sys.path.insert(0, {parent!r}); from guest.launch import main; main()"
+    channel = (str(reader), str(reader if writer is None else writer))
+    return [interpreter, "-P", "-s", "-S", "-c", start, json.dumps(plan), *channel]
 
 
 @dataclass(slots=True)
-class Started:
-    """A guest that is coming up."""
+class StartedGuest:
+    """A guest that has been started, and its channel."""
 
     channel: Channel
     process: subprocess.Popen[bytes]
     pid: int
-    """The process that, when it ends, has everything else end."""
+    """The process whose end ends everything else."""
     user: int | None
-    """The user number of a root trainer's sandbox."""
+    """User number of the sandbox, under a root trainer."""
 
 
-def start(
-    arguments: Callable[[int, int, int | None], list[str]], who: str, passed: tuple[int, ...] = ()
-) -> Started:
+def start_guest(
+    arguments: Callable[[int, int, int | None], list[str]],
+    backend: str,
+    passed: tuple[int, ...] = (),
+) -> StartedGuest:
     """Start a guest.
 
     Args:
-        arguments: (channel, information, user) -> the command line; to the descriptor `information`
-            it writes a JSON object with `child-pid`, the process to be killed.
-        who: the backend, for what is said when it fails.
+        arguments: (channel, information, user) -> the command line. The program writes a JSON
+            object with `child-pid`, the process to be killed, to the descriptor `information`.
+        backend: name of the backend, for error messages.
         passed: further descriptors that the command line names.
 
     Raises:
-        SandboxError: where it does not come up, with its own last words.
+        SandboxError: where it does not start, with the end of its error output.
     """
     user = UIDS.take() if os.geteuid() == 0 else None
     ours, theirs = socket.socketpair()
@@ -90,7 +79,7 @@ def start(
     try:
         process = subprocess.Popen(
             arguments(theirs.fileno(), writer, user),
-            env=CLEAN,
+            env=CLEAN_ENVIRONMENT,
             cwd="/",
             pass_fds=(theirs.fileno(), writer, *passed),
             stdin=subprocess.DEVNULL,
@@ -102,29 +91,29 @@ def start(
         for each in (ours, theirs):
             each.close()
         os.close(reader)
-        raise SandboxError(f"{who} cannot be started: {problem}") from None
+        raise SandboxError(f"{backend} cannot be started: {problem}") from None
     finally:
         os.close(writer)
         theirs.close()
-    pid = _information(reader)
+    pid = _child_pid(reader)
     if pid is None:
         ours.close()
         process.kill()
-        words = _last_words(process)
+        complaint = _last_error_line(process)
         if user is not None:
             UIDS.give(user)
-        raise SandboxError(f"{who} does not start: {words or 'it ended without a word'}")
+        raise SandboxError(f"{backend} does not start: {complaint or 'it ended without a word'}")
     number = ours.detach()
-    return Started(Channel(number, number), process, pid, user)
+    return StartedGuest(Channel(number, number), process, pid, user)
 
 
-def _information(reader: int) -> int | None:
-    """The process number that is written to us; None where the other side ends instead."""
+def _child_pid(reader: int) -> int | None:
+    """Read `child-pid`; None where the other side ends without writing it."""
     text = b""
     poll = select.poll()
     poll.register(reader, select.POLLIN)
     with open(reader, "rb", buffering=0) as file:
-        while poll.poll(SETUP * 1000):
+        while poll.poll(SETUP_S * 1000):
             piece = file.read(4096)
             text += piece
             with contextlib.suppress(ValueError):
@@ -134,31 +123,27 @@ def _information(reader: int) -> int | None:
     return None
 
 
-def _last_words(process: subprocess.Popen[bytes]) -> str:
+def _last_error_line(process: subprocess.Popen[bytes]) -> str:
     assert process.stderr is not None
     with process.stderr:
         try:
-            said = process.communicate(timeout=5)[1]
+            text = process.communicate(timeout=5)[1]
         except subprocess.TimeoutExpired:
             return ""
-    return said.decode("utf-8", "replace").strip().split("\n")[-1][:300]
+    return text.decode("utf-8", "replace").strip().split("\n")[-1][:300]
 
 
 @dataclass(slots=True)
-class Confined:
-    """The confinement of one sandbox that cannot be forked: killed by its one process, its
-    directories removed.
-    """
+class ProcessConfinement:
+    """Confinement of one sandbox that cannot be forked: one process to kill, folders to remove."""
 
     backend: str
-    capabilities: Capabilities
-    started: Started
+    capabilities: SandboxCapabilities
+    started: StartedGuest
     cgroup: Cgroup
     folders: tuple[Path, ...] = ()
-    gently: bool = False
-    """Whether the process kills the others itself and is therefore asked first; else the kernel
-    does, when it dies.
-    """
+    terminate: bool = False
+    """Send SIGTERM first: the process kills the others itself. Otherwise the kernel does."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _pidfd: int = -1
     _left: bool = False
@@ -173,18 +158,19 @@ class Confined:
         with self._lock:
             if self._pidfd < 0:
                 return
-            if self.gently:
+            if self.terminate:
                 self._signal(signal.SIGTERM)
-                if self._gone(SETUP / 10):
+                if self._wait(SETUP_S / 10):
                     return
             self._signal(signal.SIGKILL)
-            self._gone(SETUP)
+            self._wait(SETUP_S)
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(OSError):
             signal.pidfd_send_signal(self._pidfd, number)
 
-    def _gone(self, seconds: float) -> bool:
+    def _wait(self, seconds: float) -> bool:
+        """Wait for the process to end; return whether it did."""
         poll = select.poll()
         poll.register(self._pidfd, select.POLLIN)
         return bool(poll.poll(seconds * 1000))
@@ -208,7 +194,7 @@ class Confined:
             self._pidfd = -1
         process = self.started.process
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(SETUP / 10)
+            process.wait(SETUP_S / 10)
         if process.poll() is None:
             process.kill()
             process.wait()
@@ -222,19 +208,19 @@ class Confined:
             UIDS.give(self.started.user)
 
 
-def budget(spec: Spec) -> Cgroup:
-    """The cgroup of one sandbox."""
+def make_cgroup(spec: Spec) -> Cgroup:
+    """Make the cgroup of one sandbox."""
     memory = spec.limits.memory_mb + spec.limits.disk_mb + SPARE_MB
     return Cgroup(memory, spec.limits.processes + SPARE_PROCESSES + 2)
 
 
-def interpreter() -> str:
-    """The interpreter to run guests with.
+def guest_python() -> str:
+    """Return the interpreter to run guests with.
 
     Raises:
-        SandboxError: where it cannot be found.
+        SandboxError: where its path is not known.
     """
-    found = python()
+    found = base_python()
     if not os.path.isabs(found):
         raise SandboxError(
             "Python does not know where its own program is: call it by an absolute path"

@@ -1,10 +1,8 @@
-"""Which backend runs here: tried once, in the order of what they protect, and said aloud with what
-the chosen one does not.
+"""Choice of a backend: the first one that runs here, logged with what it does not protect.
 
-A trial is a real sandbox, opened and closed: no list of kernel settings is as true. Nothing is ever
-chosen silently in place of
-something better: where no backend runs, the answer is an error with every reason, unless the caller
-has said that no protection will do.
+A backend is tried by opening a real sandbox, once per process; kernel settings alone would not
+tell. Nothing weaker is ever chosen silently: where no backend runs, the error lists every reason,
+unless the caller allows no protection.
 """
 
 from __future__ import annotations
@@ -14,14 +12,12 @@ import threading
 from collections.abc import Callable
 from importlib import import_module
 
-from turnwise.sandbox.contract import Capabilities, Sandbox, SandboxError, Spec
+from turnwise.sandbox.contract import Sandbox, SandboxCapabilities, SandboxError, Spec
 
 BACKENDS = ("jail", "bubblewrap", "landlock", "docker")
-"""In the order of preference: those without a daemon first, and of them those that give processes a
-world of their own.
-"""
+"""In order of preference: without a daemon first, and of those the ones with namespaces."""
 UNSAFE = "unsafe"
-"""The backend that protects next to nothing; never chosen unless the caller says so."""
+"""The backend without confinement; never chosen unless the caller allows it."""
 
 MISSING = {
     "filesystem": "files of this machine can be read",
@@ -31,16 +27,16 @@ MISSING = {
     "disk_quota": "the size or the number of files on disk has no limit",
     "fork": "a running sandbox cannot be copied",
 }
-"""What it means that a capability is absent."""
+"""Field of `SandboxCapabilities` -> the consequence of its absence."""
 
 _log = logging.getLogger("turnwise.sandbox")
 _lock = threading.RLock()
-_tried: dict[str, Capabilities | str] = {}
-_said: set[str] = set()
+_tried: dict[str, SandboxCapabilities | str] = {}
+_announced: set[str] = set()
 
 
 def opener(name: str) -> Callable[[Spec], Sandbox]:
-    """What opens sandboxes of a backend, loaded at use.
+    """Import a backend and return its `open_sandbox`.
 
     Raises:
         SandboxError: for an unknown name.
@@ -49,15 +45,12 @@ def opener(name: str) -> Callable[[Spec], Sandbox]:
         raise SandboxError(
             f"unknown sandbox backend {name!r}: known are {', '.join(BACKENDS)} and {UNSAFE}"
         )
-    module = import_module(f"turnwise.sandbox.{name}")
-    found: Callable[[Spec], Sandbox] = module.open_jail if name == "jail" else module.open_sandbox
+    found: Callable[[Spec], Sandbox] = import_module(f"turnwise.sandbox.{name}").open_sandbox
     return found
 
 
-def trial(name: str) -> Capabilities | str:
-    """What a backend really enforces here, or why it cannot run, in one sentence. Tried once per
-    process.
-    """
+def trial(name: str) -> SandboxCapabilities | str:
+    """Return what a backend enforces here, or why it cannot run; tried once per process."""
     with _lock:
         if name not in _tried:
             try:
@@ -69,52 +62,54 @@ def trial(name: str) -> Capabilities | str:
 
 
 def reason(name: str) -> str:
-    """Why a backend cannot run here; empty where it can."""
+    """Return why a backend cannot run here; empty where it can."""
     found = trial(name)
     return found if isinstance(found, str) else ""
 
 
 def missing(name: str) -> list[str]:
-    """What a backend that runs here does not protect, each in words."""
+    """Return what a backend that runs here does not protect, in words."""
     have = trial(name)
     return [words for field, words in MISSING.items() if not getattr(have, field)]
 
 
 def announce(name: str) -> None:
-    """Say once per process which backend is used and what it leaves open: a warning, so that it is
-    seen without any setting.
+    """Log once per process which backend is used and what it does not protect.
+
+    A warning, so that it is seen without configuring logging.
     """
     with _lock:
-        if name in _said:
+        if name in _announced:
             return
-        _said.add(name)
+        _announced.add(name)
     gaps = "; ".join(missing(name))
     _log.warning(
         "sandbox: %s; %s",
         name,
-        f"what it does not hold: {gaps}" if gaps else "it holds all that is asked of a sandbox",
+        f"not protected: {gaps}" if gaps else "everything is protected",
     )
 
 
 def choose(spec: Spec, allow_unsafe: bool = False) -> str:
-    """The first backend that runs here and can make what is asked; said once.
+    """Return the first backend that runs here and can make what is asked, and log it once.
 
     Args:
-        spec: with an image, docker alone will do.
-        allow_unsafe: whether no protection is better than none to be had.
+        spec: a spec with an image needs docker.
+        allow_unsafe: fall back on no protection.
 
     Raises:
         SandboxError: where there is none, with the reason of each.
     """
-    able = ("docker",) if spec.image else BACKENDS
-    for name in able:
+    candidates = ("docker",) if spec.image else BACKENDS
+    for name in candidates:
         if not reason(name):
             announce(name)
             return name
     if allow_unsafe and not spec.image and not reason(UNSAFE):
         announce(UNSAFE)
         return UNSAFE
-    reasons = " | ".join(f"{name}: {reason(name)}" for name in able)
+    reasons = " | ".join(f"{name}: {reason(name)}" for name in candidates)
     raise SandboxError(
-        f"no sandbox runs here ({reasons}); make one of them run, or say allow_unsafe=True to go without protection"
+        f"no sandbox runs here ({reasons}); make one of them run, or say allow_unsafe=True to go "
+        "without protection"
     )

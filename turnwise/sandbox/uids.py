@@ -1,4 +1,4 @@
-"""User numbers for jails of a root trainer: one per jail, from a block that no other trainer holds."""
+"""User numbers for the sandboxes of a root trainer: one each, from a block that only we hold."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import threading
 from turnwise.sandbox.contract import SandboxError
 
 FIRST, BLOCK, BLOCKS = 0x70000000, 4096, 256
-"""Above what systems give to people, services and containers."""
+"""First number, numbers of a block, blocks; above what systems give to users and containers."""
 
 
 class Uids:
-    """Numbers of one block, held by a lock on a file that ends with this process."""
+    """User numbers of one block, which a file lock reserves until this process ends."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -25,15 +25,14 @@ class Uids:
         self._first = 0
 
     def take(self) -> int:
-        """A number that nothing runs as.
+        """Return a number that nothing runs as.
 
         Raises:
-            SandboxError: where every block is held, or all numbers of ours are in use.
+            SandboxError: where every block is reserved, or all numbers of ours are in use.
         """
         with self._lock:
-            if (
-                self._owner != os.getpid()
-            ):  # a fork holds the lock of its parent's block, not the block
+            # A fork of the trainer inherits the lock, but must not use the block of its parent.
+            if self._owner != os.getpid():
                 self._claim()
             if self._free:
                 return self._free.pop(0)
@@ -45,7 +44,7 @@ class Uids:
             return self._first + self._used - 1
 
     def give(self, uid: int) -> None:
-        """The number's last process is gone."""
+        """Return a number whose last process is gone."""
         with self._lock:
             if self._owner == os.getpid():
                 self._free.append(uid)

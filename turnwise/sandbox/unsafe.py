@@ -1,21 +1,20 @@
-"""No confinement but limits: for machines where nothing better runs, and only when the user has
-said so.
+"""The unsafe backend: limits and no confinement, for machines where nothing better runs.
 
-What it still does: never runs as root (a root trainer gives every sandbox a user of its own),
-passes no variable and no descriptor of the trainer, limits what each process may use, and kills
-what is left. It holds nothing back of files or network.
+Never chosen unless the user asks for it. It still runs nothing as root (a root trainer gives every
+sandbox a user of its own), passes no variable or descriptor of the trainer, limits what each
+process may use, and kills what is left. Files and network are open.
 """
 
 from __future__ import annotations
 
 from turnwise.sandbox.client import GuestSandbox
-from turnwise.sandbox.contract import Capabilities, Spec
+from turnwise.sandbox.contract import SandboxCapabilities, Spec
 from turnwise.sandbox.landlock import launch
 
 
 def open_sandbox(spec: Spec) -> GuestSandbox:
-    """A process like any other of this user, with limits."""
-    held = Capabilities(
+    """Open a sandbox that is an ordinary process of this user, with limits."""
+    capabilities = SandboxCapabilities(
         filesystem=False,
         network=False,
         processes=False,
@@ -23,4 +22,4 @@ def open_sandbox(spec: Spec) -> GuestSandbox:
         disk_quota=False,
         fork=False,
     )
-    return launch(spec, "unsafe", held, confine=False)
+    return launch(spec, "unsafe", capabilities, confine=False)

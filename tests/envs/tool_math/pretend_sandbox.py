@@ -12,7 +12,15 @@ from types import ModuleType
 from typing import Any, ClassVar
 from unittest import mock
 
-from turnwise.sandbox.contract import Capabilities, Result, Sandbox, Session, Shell, Snapshot, Spec
+from turnwise.sandbox.contract import (
+    Result,
+    Sandbox,
+    SandboxCapabilities,
+    SandboxSnapshot,
+    Session,
+    Shell,
+    Spec,
+)
 
 ONE = threading.Lock()
 """The driver plays episodes in threads, and there is only one stdout to redirect."""
@@ -66,8 +74,8 @@ class PretendSandbox(Sandbox):
     backend = "pretend"
 
     @property
-    def capabilities(self) -> Capabilities:
-        return Capabilities(False, False, False, False, False, fork=type(self).can_fork)
+    def capabilities(self) -> SandboxCapabilities:
+        return SandboxCapabilities(False, False, False, False, False, fork=type(self).can_fork)
 
     def session(self) -> Session:
         self._sessions.append(PretendSession({"__name__": "__main__"}))
@@ -111,7 +119,7 @@ class PretendSandbox(Sandbox):
     def files(self) -> list[str]:
         return []
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> SandboxSnapshot:
         raise AssertionError("nothing here asks for snapshots")
 
 

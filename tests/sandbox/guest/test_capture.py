@@ -1,4 +1,4 @@
-"""Of any output the beginning and the end are kept, never more than was asked for."""
+"""Captures keep the beginning and the end of any output, and no more than their limit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from turnwise.sandbox.guest.capture import Capture, Pipe
 
 
 @given(st.lists(st.binary(max_size=40), max_size=20), st.integers(1, 60))
-def test_beginning_and_end_are_kept_however_it_comes(chunks: list[bytes], keep: int) -> None:
+def test_beginning_and_end_are_kept_for_any_split(chunks: list[bytes], keep: int) -> None:
     capture = Capture(keep)
     for chunk in chunks:
         capture.add(chunk)
@@ -26,7 +26,7 @@ def test_beginning_and_end_are_kept_however_it_comes(chunks: list[bytes], keep: 
         assert value == whole[:half] + b"\n[... %d bytes dropped ...]\n" % dropped + whole[-half:]
 
 
-def test_a_pipe_is_drained_without_waiting_and_tells_its_end() -> None:
+def test_a_pipe_is_drained_without_blocking() -> None:
     pipe = Pipe(100)
     assert pipe.drain() and pipe.capture.written == 0
     os.write(pipe.writer, b"x" * 500)

@@ -1,4 +1,4 @@
-"""Frames come out as they went in, however the stream cuts them; what is no frame ends the channel."""
+"""Frames survive any split of the stream; malformed ones end the channel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.sandbox.guest.frames import HEADER, Channel, pack
+from turnwise.sandbox.guest.frames import MAX_HEADER_BYTES, Channel, pack
 
 HEADERS = st.dictionaries(
     st.text(max_size=8), st.integers() | st.text(max_size=20) | st.none(), max_size=4
@@ -42,7 +42,7 @@ def test_any_cut_of_the_stream_gives_the_same_frames(
     assert seen == frames
 
 
-def test_descriptors_ride_along_and_are_closed_with_the_channel() -> None:
+def test_descriptors_are_passed_and_closed_with_the_channel() -> None:
     one, two = pair()
     reader, writer = os.pipe()
     one.send({"a": 1}, b"body", (reader,))
@@ -62,13 +62,13 @@ def test_descriptors_ride_along_and_are_closed_with_the_channel() -> None:
 @pytest.mark.parametrize(
     "garbage",
     [
-        struct.pack(">II", HEADER + 1, 0),
+        struct.pack(">II", MAX_HEADER_BYTES + 1, 0),
         struct.pack(">II", 2, 1 << 31),
         struct.pack(">II", 4, 0) + b"nope",
         struct.pack(">II", 2, 0) + b"[]",
     ],
 )
-def test_what_is_no_frame_ends_the_channel(garbage: bytes) -> None:
+def test_a_malformed_frame_ends_the_channel(garbage: bytes) -> None:
     reader, writer = os.pipe()
     channel = Channel(reader, reader)
     os.write(writer, garbage)
@@ -78,7 +78,7 @@ def test_what_is_no_frame_ends_the_channel(garbage: bytes) -> None:
     os.close(writer)
 
 
-def test_a_wait_is_bounded_and_says_nothing_came() -> None:
+def test_a_wait_is_bounded() -> None:
     one, two = pair()
     assert one.wait(0.01) is None and not one.closed
     two.close()
@@ -86,16 +86,16 @@ def test_a_wait_is_bounded_and_says_nothing_came() -> None:
     one.close()
 
 
-def test_sending_to_one_who_does_not_read_is_an_error_not_a_wait() -> None:
+def test_sending_to_a_reader_that_does_not_read_is_an_error() -> None:
     one, two = pair()
-    one.patience(0.05)
+    one.set_send_timeout(0.05)
     with pytest.raises(OSError):
         one.send({}, bytes(10_000_000))
     one.close()
     two.close()
     reader, writer = os.pipe()
     channel = Channel(os.dup(reader), writer)
-    channel.patience(0.05)
+    channel.set_send_timeout(0.05)
     with pytest.raises(OSError):
         channel.send({}, bytes(10_000_000))
     channel.close()

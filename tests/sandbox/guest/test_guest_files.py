@@ -1,6 +1,4 @@
-"""Files of a workspace are reached without following a link, and nothing outside it is ever
-touched.
-"""
+"""Files of a workspace: no link is followed, and nothing outside is touched."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from turnwise.sandbox.guest import files
-from turnwise.sandbox.guest.files import Refused
+from turnwise.sandbox.guest.files import RequestRefused
 
 
 @pytest.mark.parametrize(
@@ -33,7 +31,7 @@ from turnwise.sandbox.guest.files import Refused
     ],
 )
 def test_a_path_that_leaves_the_workspace_is_refused(path: str) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRefused):
         files.parts(path)
 
 
@@ -51,25 +49,25 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     (work / "folder").symlink_to(outside)
     os.mkfifo(work / "pipe")
     for path in ("file", "folder/secret", "pipe", "absent", "."):
-        with pytest.raises(Refused):
+        with pytest.raises(RequestRefused):
             files.read(str(work), path, 100)
     for path in ("file", "folder/new"):
-        with pytest.raises(Refused):
+        with pytest.raises(RequestRefused):
             files.write(str(work), path, b"x")
     assert (outside / "secret").read_text() == "secret" and os.listdir(outside) == ["secret"]
     assert files.listing(str(work)) == []
 
 
-def test_bytes_come_back_and_a_limit_holds(tmp_path: Path) -> None:
+def test_bytes_are_read_back_up_to_a_limit(tmp_path: Path) -> None:
     files.write(str(tmp_path), "a/b/c", b"12345")
     files.write(str(tmp_path), "a/b/c", b"123")
     assert files.read(str(tmp_path), "a/b/c", 3) == b"123"
-    with pytest.raises(Refused, match="more than the 2"):
+    with pytest.raises(RequestRefused, match="more than the 2"):
         files.read(str(tmp_path), "a/b/c", 2)
     assert files.listing(str(tmp_path)) == ["a/b/c"]
 
 
-def test_names_that_are_no_text_are_listed_with_escapes(tmp_path: Path) -> None:
+def test_names_that_are_not_utf8_are_listed_with_escapes(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"\xff\nname")).write_text("x")
     assert files.listing(str(tmp_path)) == ["\\xff\nname"]
 
@@ -88,7 +86,7 @@ def test_an_archive_cannot_leave_the_workspace(tmp_path: Path, name: str) -> Non
     work.mkdir()
     member = tarfile.TarInfo(name)
     member.size = 1
-    with contextlib.suppress(Refused):
+    with contextlib.suppress(RequestRefused):
         files.unpack(str(work), tar(member))
     assert not (tmp_path / "evil").exists() and not Path("/evil").exists()
 
@@ -96,7 +94,7 @@ def test_an_archive_cannot_leave_the_workspace(tmp_path: Path, name: str) -> Non
 def test_an_archive_cannot_link_out(tmp_path: Path) -> None:
     link = tarfile.TarInfo("link")
     link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRefused):
         files.unpack(str(tmp_path), tar(link))
 
 

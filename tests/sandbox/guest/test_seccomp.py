@@ -1,6 +1,4 @@
-"""The filter, run by a small machine of our own: what it refuses, lets through and kills, on both
-architectures.
-"""
+"""The filter of system calls for both architectures, run by a small BPF interpreter."""
 
 from __future__ import annotations
 
@@ -21,9 +19,7 @@ def decide(
     architecture: int | None = None,
     allow: tuple[str, ...] = (),
 ) -> int:
-    """What the program returns for one system call: classic BPF has loads, jumps and returns here,
-    and nothing else.
-    """
+    """Return what the program answers to one system call; it has only loads, jumps and returns."""
     arch = seccomp.ARCHITECTURES[machine][0] if architecture is None else architecture
     padded = [*arguments, *[0] * (6 - len(arguments))]
     data = struct.pack(
@@ -74,7 +70,7 @@ MACHINES = ("x86_64", "aarch64")
 
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("name", CALLS)
-def test_what_code_has_no_business_with_is_refused(machine: str, name: str) -> None:
+def test_dangerous_calls_are_refused(machine: str, name: str) -> None:
     assert decide(machine, CALLS[name][MACHINES.index(machine)]) == refused(errno.EPERM)
 
 
@@ -98,7 +94,7 @@ def test_another_architecture_is_killed(machine: str) -> None:
         assert decide(machine, 1, architecture=other) == KILLED
 
 
-def test_the_x32_table_is_not_a_way_around() -> None:
+def test_x32_calls_are_refused() -> None:
     assert decide("x86_64", 0x40000000 + 165) == refused(errno.ENOSYS)
 
 
@@ -128,14 +124,14 @@ def test_sockets_of_this_machine_only(machine: str) -> None:
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_not_everybody_at_once(machine: str) -> None:
+def test_signalling_every_process_is_refused(machine: str) -> None:
     kill = seccomp.ARCHITECTURES[machine][5]
     assert decide(machine, kill, -1, 9) == refused(errno.EPERM)
     assert decide(machine, kill, 12, 9) == ALLOWED
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_limits_of_oneself_only(machine: str) -> None:
+def test_only_one_s_own_limits_can_be_changed(machine: str) -> None:
     number = {"x86_64": 302, "aarch64": 261}[machine]
     assert decide(machine, number, 0, 7) == ALLOWED
     assert decide(machine, number, 1, 7) == refused(errno.EPERM)

@@ -1,4 +1,4 @@
-"""What a call writes: drained as fast as it comes, of which the beginning and the end are kept."""
+"""Output of a call: drained as fast as it arrives, of which the beginning and the end are kept."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Capture:
         self._head = bytearray()
         self._tail = bytearray()
         self.written = 0
-        """Bytes seen."""
+        """Bytes added, kept or not."""
 
     def add(self, data: bytes) -> None:
         self.written += len(data)
@@ -26,7 +26,7 @@ class Capture:
             del self._tail[: -self._half]
 
     def value(self) -> tuple[bytes, bool]:
-        """What is kept, and whether anything was dropped; a line in the middle says how much."""
+        """Return the kept bytes, with a line that counts the dropped ones, and whether any were."""
         tail = bytes(self._tail[-self._half :])
         dropped = self.written - len(self._head) - len(tail)
         if not dropped:
@@ -35,7 +35,7 @@ class Capture:
 
 
 class Pipe:
-    """The reading end of a pipe that somebody untrusted writes to."""
+    """A pipe that untrusted code writes to, and the capture of what it wrote."""
 
     def __init__(self, keep: int) -> None:
         self.keep = keep
@@ -45,12 +45,12 @@ class Pipe:
         self.open = True
 
     def release(self) -> None:
-        """Close our copy of the writing end, once the writer has its own."""
+        """Close our copy of the write end, once the writer has its own."""
         os.close(self.writer)
         self.writer = -1
 
     def drain(self, limit: int = 1 << 22) -> bool:
-        """Take in what is there, up to about `limit` bytes; False once the stream has ended."""
+        """Read what is there, up to about `limit` bytes; return False once the stream has ended."""
         taken = 0
         while self.open and taken < limit:
             try:
@@ -64,7 +64,7 @@ class Pipe:
         return self.open
 
     def swap(self) -> Capture:
-        """What was captured so far; a new capture begins."""
+        """Return the capture so far and begin a new one."""
         old, self.capture = self.capture, Capture(self.keep)
         return old
 

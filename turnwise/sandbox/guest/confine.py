@@ -1,5 +1,6 @@
-"""The last steps of a process before it belongs to untrusted code: descriptors, limits,
-capabilities, system calls.
+"""Last steps of a process before it runs untrusted code.
+
+Descriptors, signals, resource limits, capabilities, Landlock and the filter of system calls.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from typing import Any
 from . import kernel, landlock, processes, seccomp
 
 MEGABYTE = 1 << 20
+SPARE_ADDRESS_MB = 1024
+"""Address space beyond the memory limit: a program maps more than it uses."""
 SPARE_PROCESSES = 1024
-"""The hard limit: forks of one sandbox are counted together by the kernel, and each raises the soft
-one by its own share.
-"""
+"""Added to the hard RLIMIT_NPROC, so that the soft one can be raised for forks of the sandbox."""
 
 
 def _lower(kind: int, soft: int, hard: int | None = None) -> None:
@@ -28,36 +29,35 @@ def _lower(kind: int, soft: int, hard: int | None = None) -> None:
     resource.setrlimit(kind, (soft, hard))
 
 
-def _virtual() -> int:
-    """Bytes of address space this process has mapped."""
+def _mapped_bytes() -> int:
+    """Return the size of this process's address space."""
     with open("/proc/self/statm") as file:
         return int(file.read().split()[0]) * resource.getpagesize()
 
 
-def limits(given: dict[str, Any], mapped: bool) -> None:
-    """Resource limits of this process and all it starts; `mapped`: what is mapped now does not
-    count as memory used.
+def set_limits(limits: dict[str, Any], mapped: bool) -> None:
+    """Set the resource limits of this process and all it starts.
 
-    Address space is only a first fence, of one process: a program maps more than it uses, so it
-    gets a gigabyte to spare.
+    Args:
+        limits: the fields of `contract.Limits`, and `shares`: how many sandboxes share the user.
+        mapped: do not count what is mapped already as memory used.
     """
-    room = int(given["memory_mb"]) * MEGABYTE
-    _lower(resource.RLIMIT_AS, room + (_virtual() if mapped else 1024 * MEGABYTE))
-    _lower(resource.RLIMIT_FSIZE, int(given["file_mb"]) * MEGABYTE)
-    _lower(resource.RLIMIT_NOFILE, int(given["open_files"]))
+    room = int(limits["memory_mb"]) * MEGABYTE
+    spare = _mapped_bytes() if mapped else SPARE_ADDRESS_MB * MEGABYTE
+    _lower(resource.RLIMIT_AS, room + spare)
+    _lower(resource.RLIMIT_FSIZE, int(limits["file_mb"]) * MEGABYTE)
+    _lower(resource.RLIMIT_NOFILE, int(limits["open_files"]))
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_MEMLOCK, 1 << 16)
-    _lower(
-        resource.RLIMIT_NPROC,
-        int(given["processes"]) * int(given.get("shares", 1)),
-        SPARE_PROCESSES + int(given["processes"]),
-    )
+    count = int(limits["processes"])
+    _lower(resource.RLIMIT_NPROC, count * int(limits.get("shares", 1)), SPARE_PROCESSES + count)
+    # Out of memory, the kernel should kill this rather than the process that supervises it.
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
-        file.write("500")  # rather one of these than the process that looks after them
+        file.write("500")
 
 
-def descriptors(keep: dict[int, int]) -> None:
-    """Have exactly these open: target number -> present descriptor; 0, 1 and 2 must be among them."""
+def close_descriptors(keep: dict[int, int]) -> None:
+    """Keep only these descriptors, target number -> present one; 0, 1 and 2 must be among them."""
     high = {
         target: os.dup2(source, 900 + i, inheritable=False)
         for i, (target, source) in enumerate(sorted(keep.items()))
@@ -70,8 +70,8 @@ def descriptors(keep: dict[int, int]) -> None:
             os.closerange(low + 1, up)
 
 
-def signals() -> None:
-    """Python's defaults again, and none of the parent's wakeups."""
+def reset_signals() -> None:
+    """Restore the default handlers, unblock every signal and detach the parent's wakeup pipe."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
@@ -79,21 +79,23 @@ def signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
-def confine(plan: dict[str, Any], mark: int, mapped: bool, fork: bool = False) -> None:
-    """Everything at once: the mark, limits, capabilities (`fork`: CAP_SYS_CHROOT stays, to enter a
-    copy of the root), filter.
+def apply(plan: dict[str, Any], mark: int, mapped: bool, fork: bool = False) -> None:
+    """Confine this process: its mark, limits, capabilities, Landlock and system calls.
 
     Args:
-        plan: the `configure` request: `limits`, `mode`, `landlock` (what `landlock.restrict` takes,
-            where there is no root of our own), `seccomp` (whether to filter) and `refuse` (what
-            else the filter refuses).
+        plan: the `configure` request: `limits`, `mode`, `landlock` (arguments of
+            `landlock.restrict`, where the process has no root of its own), `seccomp` (whether to
+            filter system calls) and `refuse` (see `seccomp.program`).
+        mark: see `processes`.
+        mapped: see `set_limits`.
+        fork: keep CAP_SYS_CHROOT, so that a fork can enter its copy of the root.
     """
     os.umask(0o022)
     processes.mark(0, mark)
-    limits(plan["limits"], mapped)
+    set_limits(plan["limits"], mapped)
     jail = plan["mode"] == "jail"
     if jail:
-        kernel.capabilities((kernel.CHROOT,) if fork else ())
+        kernel.drop_capabilities((kernel.CHROOT,) if fork else ())
     else:
         kernel.prctl(kernel.NO_NEW_PRIVS, 1)
     kernel.prctl(kernel.DUMPABLE, 1)

@@ -1,6 +1,4 @@
-"""Files of a workspace, reached one component at a time from a directory that is open: no link is
-ever followed.
-"""
+"""Files of a workspace, opened one path component at a time so that no link is ever followed."""
 
 from __future__ import annotations
 
@@ -14,22 +12,26 @@ import tarfile
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class Refused(Exception):
-    """A request that cannot be met; the message is the answer."""
+class RequestRefused(Exception):
+    """A request that cannot be met; the message is sent as the answer."""
 
 
 def parts(path: str, work: str = "/work") -> list[str]:
-    """The components of a path that is relative to the workspace or under it."""
+    """Return the components of a path that is relative to the workspace or below it.
+
+    Raises:
+        RequestRefused: for a path that leaves the workspace.
+    """
     if path == work or path.startswith(work + "/"):
         path = path[len(work) :].lstrip("/")
     names = [name for name in path.split("/") if name not in ("", ".")]
     if not names or path.startswith("/") or ".." in names or "\0" in path:
-        raise Refused(f"{path!r} is not a path inside the workspace")
+        raise RequestRefused(f"{path!r} is not a path inside the workspace")
     return names
 
 
 def _enter(root: str, names: list[str], make: bool) -> int:
-    """A descriptor of the directory `names` below `root`."""
+    """Return a descriptor of the directory `names` below `root`."""
     here = os.open(root, _DIRECTORY)
     try:
         for name in names:
@@ -46,8 +48,10 @@ def _enter(root: str, names: list[str], make: bool) -> int:
 
 
 def write(root: str, path: str, data: bytes) -> None:
-    """Write a regular file below the directory `root`; what stands there as something else is
-    refused.
+    """Write a regular file below `root`, with its directories.
+
+    Raises:
+        RequestRefused: where that cannot be done, or something else stands there.
     """
     names = parts(path)
     try:
@@ -56,17 +60,21 @@ def write(root: str, path: str, data: bytes) -> None:
             flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             with open(os.open(names[-1], flags, 0o644, dir_fd=folder), "wb") as file:
                 if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise Refused(f"{path!r} is not a regular file")
+                    raise RequestRefused(f"{path!r} is not a regular file")
                 file.truncate(0)
                 file.write(data)
         finally:
             os.close(folder)
     except OSError as problem:
-        raise Refused(f"cannot write {path!r}: {problem.strerror}") from None
+        raise RequestRefused(f"cannot write {path!r}: {problem.strerror}") from None
 
 
 def read(root: str, path: str, limit: int) -> bytes:
-    """The bytes of a regular file below the directory `root`."""
+    """Return the bytes of a regular file below `root`.
+
+    Raises:
+        RequestRefused: where there is no such file, or it has more than `limit` bytes.
+    """
     names = parts(path)
     try:
         folder = _enter(root, names[:-1], make=False)
@@ -75,24 +83,26 @@ def read(root: str, path: str, limit: int) -> bytes:
             with open(os.open(names[-1], flags, dir_fd=folder), "rb") as file:
                 found = os.fstat(file.fileno())
                 if not stat.S_ISREG(found.st_mode):
-                    raise Refused(f"{path!r} is not a regular file")
+                    raise RequestRefused(f"{path!r} is not a regular file")
                 if found.st_size > limit:
-                    raise Refused(
-                        f"{path!r} has {found.st_size} bytes, more than the {limit} that may be read"
+                    raise RequestRefused(
+                        f"{path!r} has {found.st_size} bytes, more than the {limit}"
+                        " that may be read"
                     )
                 data = file.read(limit + 1)
         finally:
             os.close(folder)
     except OSError as problem:
-        raise Refused(f"cannot read {path!r}: {problem.strerror}") from None
+        raise RequestRefused(f"cannot read {path!r}: {problem.strerror}") from None
     if len(data) > limit:
-        raise Refused(f"{path!r} has more than the {limit} bytes that may be read")
+        raise RequestRefused(f"{path!r} has more than the {limit} bytes that may be read")
     return data
 
 
-def listing(root: str, most: int = 200_000) -> list[str]:
-    """Paths of the regular files below `root`, on its own file system; a name that is not UTF-8 is
-    shown with escapes.
+def listing(root: str, max_files: int = 200_000) -> list[str]:
+    """Return the sorted paths of the regular files below `root`, on the same file system.
+
+    Bytes of a name that are not UTF-8 are escaped with backslashes.
     """
     found: list[str] = []
     device = os.lstat(root).st_dev
@@ -104,8 +114,8 @@ def listing(root: str, most: int = 200_000) -> list[str]:
             with contextlib.suppress(OSError):
                 if stat.S_ISREG(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode):
                     found.append(os.path.relpath(os.path.join(folder, name), root))
-        if len(found) > most:
-            raise Refused(f"the workspace has more than {most} files")
+        if len(found) > max_files:
+            raise RequestRefused(f"the workspace has more than {max_files} files")
     return sorted(
         path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         for path in found
@@ -113,28 +123,26 @@ def listing(root: str, most: int = 200_000) -> list[str]:
 
 
 def unpack(root: str, data: bytes) -> None:
-    """Regular files, directories and links that stay inside, from a tar; anything else in it is
-    refused.
-    """
+    """Unpack a tar of regular files, directories and links that stay inside; refuse all else."""
     try:
         with tarfile.open(fileobj=io.BytesIO(data)) as archive:
             archive.extractall(root, filter="data")
     except (OSError, tarfile.TarError) as problem:
-        raise Refused(f"the workspace cannot be filled: {problem}") from None
+        raise RequestRefused(f"the workspace cannot be filled: {problem}") from None
 
 
 def copy(source: str, target: str) -> None:
-    """A directory's content as it stands: links, modes, attributes; the marks of an overlay
-    (deleted, opaque) too.
+    """Copy a directory's content with links, modes and attributes.
 
-    Sockets and pipes are left out: nobody listens in the copy.
+    Character devices are the whiteouts of an overlay (deleted files) and are copied too. Sockets
+    and pipes are left out: nobody listens in the copy.
     """
     for entry in os.scandir(source):
         there = os.path.join(target, entry.name)
         mode = entry.stat(follow_symlinks=False).st_mode
         if stat.S_ISDIR(mode):
             if os.stat(entry.path).st_dev != os.stat(source).st_dev:
-                continue  # something bound here: the copy has its own
+                continue  # a mount: the copy gets its own
             os.makedirs(there, exist_ok=True)
             copy(entry.path, there)
             shutil.copystat(entry.path, there, follow_symlinks=False)

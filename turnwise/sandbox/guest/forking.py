@@ -1,9 +1,8 @@
-"""A sandbox is copied: its files, then each of its interpreters, which fork and enter the copy of
-the root themselves.
+"""Copies of running interpreters, for forks of a sandbox.
 
-An interpreter has no privilege but to change its root, and only it can copy its memory; so it is
-asked to. The kernel says who answers (SCM_CREDENTIALS), since the answer itself comes from
-untrusted code.
+An interpreter has no privilege but to change its root, and only it can copy its own memory, so it
+is asked to fork itself into the copied root. Its answer comes from untrusted code; the kernel says
+which process sent it (SCM_CREDENTIALS).
 """
 
 from __future__ import annotations
@@ -15,83 +14,51 @@ import select
 import socket
 import struct
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable
+from typing import Any
 
-from . import processes, roots
-from .files import Refused
-from .frames import Channel
-from .jobs import Interpreter
+from . import processes
+from .files import RequestRefused
+from .filesystem import Root
+from .jobs import InterpreterJob, Job
 
-if TYPE_CHECKING:
-    from .branch import Branch
-
-PATIENCE = 10.0
+COPY_S = 10.0
 """Seconds that an interpreter has to copy itself."""
 
 
-def fork(origin: Branch) -> Branch:
-    """A branch on the passed channel that continues where `origin` stands.
+def copy_interpreter(
+    origin: InterpreterJob, root: Root, mark: int, known: Collection[int]
+) -> InterpreterJob:
+    """Return a copy of a running interpreter.
+
+    Args:
+        root: the root that the copy enters.
+        mark: the mark of the copy's processes.
+        known: process ids that existed before and cannot be the copy.
 
     Raises:
-        Refused: where roots cannot be made, there is no room, or an interpreter does not copy
-            itself.
+        RequestRefused: where the interpreter does not copy itself.
     """
-    from .branch import Branch
-
-    if not origin.channel.passed:
-        raise Refused("a fork needs a channel of its own")
-    descriptor = origin.channel.passed.pop(0)
-    place = origin.root
-    if place is None or not place.path:
-        os.close(descriptor)
-        raise Refused("this sandbox cannot be forked")
-    branch = Branch(origin.guest, Channel(descriptor, descriptor), origin.plan)
-    _allow_more(origin)
-    try:
-        branch.root = root = roots.make(origin.guest.number(), origin.plan, place)
-        for number, job in origin.sessions.items():
-            if job.alive:
-                branch.sessions[number] = _copy(job, root, origin)
-                branch.watch(branch.sessions[number])
-    except RecursionError:
-        _undo(branch)
-        raise Refused("the sandbox cannot be forked: its directories are nested too deep") from None
-    except (OSError, Refused) as problem:
-        _undo(branch)
-        raise Refused(f"the sandbox cannot be forked: {problem}") from None
-    return branch
-
-
-def _undo(branch: Branch) -> None:
-    branch.guest.branches.append(branch)  # its interpreters are known while they are killed
-    branch.kill_all()
-    branch.guest.branches.remove(branch)
-    branch.channel.close()
-    if branch.root is not None:
-        branch.root.remove()
-
-
-def _copy(job: Interpreter, root: roots.Root, origin: Branch) -> Interpreter:
-    """An interpreter forked from `job` into `root`."""
-    copy = Interpreter(root, origin.guest.take_mark(), job.out.keep)
+    copy = InterpreterJob(root, mark, origin.out.keep)
     ours, theirs = socket.socketpair()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     directory = os.open(root.path, os.O_PATH | os.O_DIRECTORY)
     try:
-        job.channel.send(
+        origin.channel.send(
             {"fork": True},
             descriptors=(theirs.fileno(), copy.out.writer, copy.err.writer, directory),
         )
         theirs.close()
-        copy.pid = _answered(ours)
-        _verify(copy.pid, root, origin)
+        copy.pid = _sender(ours)
+        if copy.pid in known or os.readlink(f"/proc/{copy.pid}/root") != root.path:
+            raise OSError("it stayed where it was")
         processes.mark(copy.pid, copy.mark)
     except OSError as problem:
         ours.close()
         copy.alive = False
         copy.out.close()
         copy.err.close()
-        raise Refused(f"an interpreter did not copy itself ({problem})") from None
+        raise RequestRefused(f"an interpreter did not copy itself ({problem})") from None
     finally:
         os.close(directory)
         theirs.close()
@@ -102,29 +69,9 @@ def _copy(job: Interpreter, root: roots.Root, origin: Branch) -> Interpreter:
     return copy
 
 
-def _verify(pid: int, root: roots.Root, origin: Branch) -> None:
-    """What answered is a new process, in the root of the copy."""
-    known = {job.pid for branch in origin.guest.branches for job in branch.jobs()}
-    if pid in known or os.readlink(f"/proc/{pid}/root") != root.path:
-        raise OSError("it stayed where it was")
-
-
-def _allow_more(origin: Branch) -> None:
-    """The kernel counts the processes of all forks together: let everybody's share grow with their
-    number.
-    """
-    limits = origin.plan["limits"]
-    limits["shares"] = len(origin.guest.branches) + 1
-    most = limits["shares"] * int(limits["processes"])
-    for job in [job for branch in origin.guest.branches for job in branch.jobs() if job.alive]:
-        with contextlib.suppress(OSError, ValueError):
-            hard = resource.prlimit(job.pid, resource.RLIMIT_NPROC)[1]
-            resource.prlimit(job.pid, resource.RLIMIT_NPROC, (min(most, hard), hard))
-
-
-def _answered(ours: socket.socket) -> int:
-    """The process that says it is ready, as the kernel knows it."""
-    deadline = time.monotonic() + PATIENCE
+def _sender(ours: socket.socket) -> int:
+    """Wait for the first message; return the process id of its sender as the kernel knows it."""
+    deadline = time.monotonic() + COPY_S
     poll = select.poll()
     poll.register(ours.fileno(), select.POLLIN)
     if not poll.poll((deadline - time.monotonic()) * 1000):
@@ -134,3 +81,16 @@ def _answered(ours: socket.socket) -> int:
         if data and (level, kind) == (socket.SOL_SOCKET, socket.SCM_CREDENTIALS):
             return int(struct.unpack("iii", value[:12])[0])
     raise OSError("it ended")
+
+
+def raise_process_limits(limits: dict[str, Any], sandboxes: int, jobs: Iterable[Job]) -> None:
+    """Raise RLIMIT_NPROC of running jobs to the share of `sandboxes` sandboxes.
+
+    The kernel counts the processes of a sandbox and its forks together, as they have one user.
+    """
+    limits["shares"] = sandboxes
+    total = sandboxes * int(limits["processes"])
+    for job in jobs:
+        with contextlib.suppress(OSError, ValueError):
+            hard = resource.prlimit(job.pid, resource.RLIMIT_NPROC)[1]
+            resource.prlimit(job.pid, resource.RLIMIT_NPROC, (min(total, hard), hard))

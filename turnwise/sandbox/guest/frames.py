@@ -1,6 +1,4 @@
-"""Frames on a stream: a JSON header and a body of bytes, each with its length before it;
-descriptors may ride along.
-"""
+"""Frames on a stream: two lengths, a JSON header and a body of bytes; descriptors may be passed."""
 
 from __future__ import annotations
 
@@ -14,42 +12,47 @@ import struct
 import time
 from typing import Any
 
-HEADER = 4_000_000
-"""Longest header, bytes: a listing of a workspace is the largest."""
-BODY = 300_000_000
-"""Longest body, bytes."""
+MAX_HEADER_BYTES = 4_000_000
+"""The listing of a workspace is the largest header."""
+MAX_BODY_BYTES = 300_000_000
 _LENGTHS = struct.Struct(">II")
 
 Header = dict[str, Any]
 
 
 def pack(header: Header, body: bytes = b"") -> bytes:
-    """One frame as bytes."""
+    """Return one frame as bytes."""
     text = json.dumps(header, separators=(",", ":")).encode()
     return _LENGTHS.pack(len(text), len(body)) + text + body
 
 
 class Channel:
-    """Two ends of a stream that carries frames. A frame too long, or not a frame, ends it as if it
-    had been closed.
+    """A stream of frames in both directions.
+
+    A frame that is too long or malformed ends the channel as if the other side had closed it.
+
+    Args:
+        reader: descriptor to read from.
+        writer: descriptor to write to; the same one for a socket.
+        max_body_bytes: longest body that is accepted.
     """
 
-    def __init__(self, reader: int, writer: int, longest: int = BODY) -> None:
-        self.reader, self.writer, self._longest = reader, writer, longest
+    def __init__(self, reader: int, writer: int, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+        self.reader, self.writer, self._max_body_bytes = reader, writer, max_body_bytes
         self._socket = (
             socket.socket(fileno=reader) if stat.S_ISSOCK(os.fstat(reader).st_mode) else None
         )
         self._buffer = bytearray()
         self.passed: list[int] = []
-        """Descriptors that came and were not yet taken."""
+        """Descriptors received and not yet taken."""
         self.closed = False
-        self._patience: float | None = None
+        self._send_timeout_s: float | None = None
 
     def fileno(self) -> int:
         return self.reader
 
     def send(self, header: Header, body: bytes = b"", descriptors: tuple[int, ...] = ()) -> None:
-        """Write one frame whole; `OSError` where nobody reads it."""
+        """Write one whole frame; `OSError` where nobody reads it."""
         data = memoryview(pack(header, body))
         if descriptors:
             if self._socket is None:
@@ -62,22 +65,22 @@ class Channel:
     def _write(self, data: memoryview) -> int:
         if self._socket is not None:
             return self._socket.send(data, socket.MSG_NOSIGNAL)
-        if self._patience is not None:
+        if self._send_timeout_s is not None:
             poll = select.poll()
             poll.register(self.writer, select.POLLOUT)
-            if not poll.poll(self._patience * 1000):
+            if not poll.poll(self._send_timeout_s * 1000):
                 raise TimeoutError("nobody reads")
-            data = data[:4096]  # what a pipe that can be written to takes without waiting
+            data = data[:4096]  # a writable pipe takes this much without blocking
         return os.write(self.writer, data)
 
-    def patience(self, seconds: float) -> None:
-        """From now on, sending to a reader that takes nothing for so long is an `OSError`."""
-        self._patience = seconds
+    def set_send_timeout(self, seconds: float) -> None:
+        """Make `send` raise `OSError` when the reader takes nothing for this long."""
+        self._send_timeout_s = seconds
         if self._socket is not None:
             self._socket.settimeout(seconds)
 
     def wait(self, seconds: float) -> tuple[Header, bytes] | None:
-        """The next frame, if it comes in time; see `closed`."""
+        """Return the next frame, or None when the time is over or the channel has `closed`."""
         deadline = time.monotonic() + seconds
         poll = select.poll()
         poll.register(self.reader, select.POLLIN)
@@ -89,9 +92,7 @@ class Channel:
         return frame
 
     def fill(self) -> None:
-        """Take in what has arrived (waits when nothing has); sets `closed` at the end of the
-        stream.
-        """
+        """Read what has arrived, blocking until something has; set `closed` at the end."""
         try:
             if self._socket is None:
                 data = os.read(self.reader, 1 << 18)
@@ -107,11 +108,11 @@ class Channel:
         self._buffer += data
 
     def take(self) -> tuple[Header, bytes] | None:
-        """The next frame that is here whole, or None."""
+        """Return the next frame that has arrived whole, or None."""
         if len(self._buffer) < _LENGTHS.size:
             return None
         header, body = _LENGTHS.unpack_from(self._buffer)
-        if header > HEADER or body > self._longest:
+        if header > MAX_HEADER_BYTES or body > self._max_body_bytes:
             self.closed = True
             self._buffer.clear()
             return None
@@ -131,7 +132,7 @@ class Channel:
         return parsed, data
 
     def receive(self) -> tuple[Header, bytes] | None:
-        """Wait for the next frame; None at the end of the stream."""
+        """Wait for the next frame and return it; None at the end of the stream."""
         while True:
             frame = self.take()
             if frame is not None:
@@ -141,7 +142,7 @@ class Channel:
             self.fill()
 
     def close(self) -> None:
-        """Close both ends and whatever was passed and not taken."""
+        """Close both ends, and the passed descriptors that were not taken."""
         self.closed = True
         for descriptor in self.passed:
             os.close(descriptor)

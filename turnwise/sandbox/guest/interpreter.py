@@ -1,9 +1,8 @@
-"""A Python interpreter that runs cells: in the process of the untrusted code, so nothing it says is
-more than a claim.
+"""Python interpreter that runs cells, inside the process of the untrusted code.
 
-Requests come on a channel of its own, apart from what it prints; code and the roots of forks come
-as descriptors, so that a request is always small and never blocks the sender. A cell that closes
-the channel ends the interpreter.
+Whatever it reports is therefore only a claim. Requests come on a channel of its own, apart from
+what cells print. Code, and the root of a fork, are passed as descriptors, so a request is always
+small and never blocks the sender. A cell that closes the channel ends the interpreter.
 """
 
 from __future__ import annotations
@@ -21,11 +20,47 @@ from typing import Any
 
 from .frames import Channel
 
-_random_state, _set_random_state = random.getstate, random.setstate
+# Kept before untrusted code can replace them in the module.
+_get_random_state, _set_random_state = random.getstate, random.setstate
+_warmed: set[str] = set()
+
+
+def warm(modules: list[str]) -> None:
+    """Import modules that interpreters share once they are forked from this process.
+
+    Raises:
+        ImportError: for a module that is absent.
+    """
+    # No collection and a freeze: collecting would write to the shared pages in every fork, and a
+    # collection before the freeze leaves holes that are filled page by page in every fork.
+    gc.disable()
+    new = [name for name in modules if name not in _warmed]
+    for name in new:
+        __import__(name)
+        _warmed.add(name)
+    if "sympy" in new:
+        _warm_sympy()
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and new:
+        numpy.random.seed(0)  # imports numpy.random, and every session begins with the same state
+    gc.freeze()
+
+
+def _warm_sympy() -> None:
+    """Use common functions once, which imports and caches most of what a session needs."""
+    sympy: Any = sys.modules["sympy"]
+    x = sympy.Symbol("x")
+    sympy.solve(x**2 - 5 * x + 6, x)
+    sympy.integrate(x * sympy.sin(x), x)
+    sympy.factor(x**4 - 1)
+    sympy.simplify((x**2 - 1) / (x - 1))
+    sympy.expand((x + 1) ** 3)
+    sympy.latex(sympy.sqrt(x) / 3)
+    str(sympy.nsimplify(0.5) + sympy.Rational(1, 3))
 
 
 def _execute(code: str, name: str, space: dict[str, Any]) -> str:
-    """Run one cell; the kind of its ending."""
+    """Run one cell; return `none`, `exception` or `memory`."""
     try:
         linecache.cache[name] = (len(code), None, code.splitlines(True), name)
         exec(compile(code, name, "exec"), space)
@@ -39,15 +74,13 @@ def _execute(code: str, name: str, space: dict[str, Any]) -> str:
             print("MemoryError", file=sys.stderr)
         return "memory"
     except BaseException as problem:
-        _explain(problem)
+        _print_traceback(problem)
         return "exception"
     return "none"
 
 
-def _explain(problem: BaseException) -> None:
-    """The traceback without our own frames, bounded: a recursion of thousands of lines says nothing
-    more.
-    """
+def _print_traceback(problem: BaseException) -> None:
+    """Print the last 12 entries of the traceback, without our own frames."""
     try:
         shown = problem.__traceback__
         while shown is not None and shown.tb_frame.f_code.co_filename == __file__:
@@ -65,19 +98,19 @@ def _flush() -> None:
 
 
 def _fork(channel: Channel) -> Channel:
-    """Copy this process: the copy takes the passed channel, pipes and root as its own, and outlives
-    its origin.
+    """Fork a copy of this process; return the channel to serve, in the origin and in the copy.
 
-    Passed are: channel, standard output, standard error, directory that is the root of the copy.
+    The descriptors passed with the request are the copy's channel, standard output, standard error
+    and root directory. The copy outlives its origin.
     """
     control, out, err, root = channel.passed
     channel.passed = []
     _flush()
-    state = _random_state()
+    state = _get_random_state()
     here = os.getcwd()
     try:
         middle = os.fork()
-    except OSError:  # no room for a copy; whoever asked sees its channel end
+    except OSError:  # no room for a copy: its channel closes, and the guest notices
         middle = -1
     if middle:
         if middle > 0:
@@ -85,9 +118,8 @@ def _fork(channel: Channel) -> Channel:
         for descriptor in (control, out, err, root):
             os.close(descriptor)
         return channel
-    if (
-        os.fork()
-    ):  # twice, so that the copy is a child of the sandbox's process 1 and not of its origin
+    # Fork twice: the copy becomes a child of the sandbox's process 1, and not of its origin.
+    if os.fork():
         os._exit(0)
     os.setsid()
     os.fchdir(root)
@@ -97,9 +129,7 @@ def _fork(channel: Channel) -> Channel:
         os.dup2(source, target)
         os.close(source)
     channel.close()
-    _set_random_state(
-        state
-    )  # Python seeds anew after a fork: a copy continues like its origin instead
+    _set_random_state(state)  # Python reseeds after a fork; the copy must continue like its origin
     try:
         os.chdir(here)
     except OSError:
@@ -110,7 +140,7 @@ def _fork(channel: Channel) -> Channel:
 
 
 def main(channel: Channel) -> None:
-    """Serve until the channel ends; never returns."""
+    """Run cells until the channel ends; never returns."""
     module = types.ModuleType("__main__")
     module.__dict__["__builtins__"] = builtins
     sys.modules["__main__"] = module
@@ -121,9 +151,7 @@ def main(channel: Channel) -> None:
         os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False, buffering=1),
     )
     vars(sys).update(__stdin__=sys.stdin, __stdout__=sys.stdout, __stderr__=sys.stderr)
-    random.seed(
-        0
-    )  # the same in every session: an episode depends on its task and its actions alone
+    random.seed(0)  # an episode depends on its task and its actions alone
     gc.enable()
     cells = 0
     with contextlib.suppress(OSError):

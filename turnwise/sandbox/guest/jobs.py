@@ -1,5 +1,6 @@
-"""What can run in a root: a command, an interpreter, a shell. Each has pipes for what it writes and
-a mark on all its processes.
+"""Jobs that run in a root: a command, a Python interpreter, a shell.
+
+Each has two pipes for its output and a mark that all its processes carry.
 """
 
 from __future__ import annotations
@@ -13,17 +14,25 @@ from typing import Any
 
 from . import confine, interpreter, processes
 from .capture import Pipe
-from .files import Refused
+from .files import RequestRefused
+from .filesystem import Root
 from .frames import Channel
-from .roots import Root
 
-LONGEST_COMMAND = 1 << 20
-"""Bytes of a shell command: what a pipe can be made to hold."""
-_LOOP = 'while IFS= read -r -d "" -u 3 TURNWISE_COMMAND; do eval "$TURNWISE_COMMAND" 3<&- 4>&-; echo "$?" >&4; done'
+MAX_SHELL_COMMAND_BYTES = 1 << 20
+"""What the pipe to the shell can be made to hold."""
+_SHELL_LOOP = (
+    'while IFS= read -r -d "" -u 3 TURNWISE_COMMAND; '
+    'do eval "$TURNWISE_COMMAND" 3<&- 4>&-; echo "$?" >&4; done'
+)
 
 
 class Job:
-    """Processes that carry one mark, and the two streams they write."""
+    """Processes with one mark, and the two streams they write.
+
+    Args:
+        mark: see `processes`.
+        keep: bytes of each stream that are kept for one call.
+    """
 
     def __init__(self, root: Root, mark: int, keep: int) -> None:
         self.root, self.mark = root, mark
@@ -31,7 +40,7 @@ class Job:
         self.pid = 0
         self.alive = True
         self.late = b""
-        """What it wrote while nothing was asked of it."""
+        """Output written between two calls."""
 
     def start(
         self,
@@ -40,52 +49,55 @@ class Job:
         become: Callable[[], None],
         interpreting: bool = False,
     ) -> None:
-        """Fork; the child enters its root, is confined, and becomes something (which never
-        returns).
+        """Fork a child that enters the root, is confined and calls `become`, which never returns.
+
+        Args:
+            plan: the `configure` request.
+            keep: descriptors of the child besides its output: target number -> ours.
+            interpreting: the child is an interpreter, forked with all its mapped memory.
         """
         pid = os.fork()
         if pid == 0:
             try:
-                confine.signals()
+                confine.reset_signals()
                 os.setsid()
-                confine.descriptors({1: self.out.writer, 2: self.err.writer, **keep})
+                confine.close_descriptors({1: self.out.writer, 2: self.err.writer, **keep})
                 self.root.enter()
                 os.environ.clear()
                 os.environ.update(plan["environment"])
-                confine.confine(plan, self.mark, mapped=interpreting, fork=interpreting)
+                confine.apply(plan, self.mark, mapped=interpreting, fork=interpreting)
                 become()
             except BaseException as problem:
                 os.write(2, f"{type(problem).__name__}: {problem}\n".encode())
             finally:
                 os._exit(127)
-        with contextlib.suppress(
-            OSError
-        ):  # it has a mark before another call's end looks for processes that have none
+        # Marked by us too: the end of another call kills every process that has no living mark.
+        with contextlib.suppress(OSError):
             processes.mark(pid, self.mark)
         self.pid = pid
         self.out.release()
         self.err.release()
 
     def written(self) -> int:
-        """Bytes written since the last call began."""
+        """Return the number of bytes written since the last call began."""
         return self.out.capture.written + self.err.capture.written
 
     def close(self) -> None:
-        """Give the descriptors back; the processes must be gone."""
+        """Close the descriptors; the processes must be gone."""
         self.alive = False
         self.out.close()
         self.err.close()
 
 
 def _stdin(data: bytes) -> int:
-    """A descriptor to read `data` from: never a pipe, so nobody has to keep feeding it."""
+    """Return a descriptor to read `data` from; a file, so that nobody has to feed a pipe."""
     if not data:
         return os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-    return memory_file(data)
+    return _memory_file(data)
 
 
-def memory_file(data: bytes) -> int:
-    """A file that is nowhere but in memory, at its beginning."""
+def _memory_file(data: bytes) -> int:
+    """Return a descriptor of an anonymous file with this content, at its beginning."""
     descriptor = os.memfd_create("stdin")
     with open(descriptor, "wb", closefd=False) as file:
         file.write(data)
@@ -93,25 +105,26 @@ def memory_file(data: bytes) -> int:
     return descriptor
 
 
-class Command(Job):
+class CommandJob(Job):
     """A program that runs to its end."""
 
     def run(self, plan: dict[str, Any], argv: list[str], stdin: bytes) -> None:
+        """Start the program."""
         descriptor = _stdin(stdin)
+        environment = plan["environment"]
         try:
-            self.start(
-                plan, {0: descriptor}, lambda: os.execvpe(argv[0], argv, plan["environment"])
-            )
+            self.start(plan, {0: descriptor}, lambda: os.execvpe(argv[0], argv, environment))
         finally:
             os.close(descriptor)
 
 
-class Interpreter(Job):
-    """A Python interpreter, with a channel to ask it on."""
+class InterpreterJob(Job):
+    """A Python interpreter, with a channel for its requests."""
 
     channel: Channel
 
     def begin(self, plan: dict[str, Any]) -> None:
+        """Start the interpreter."""
         ours, theirs = socket.socketpair()
         null = _stdin(b"")
         try:
@@ -127,13 +140,13 @@ class Interpreter(Job):
         self.adopt(ours.detach())
 
     def adopt(self, descriptor: int) -> None:
-        """Take our end of the channel."""
-        self.channel = Channel(descriptor, descriptor, longest=1 << 16)
+        """Use a descriptor as our end of the channel."""
+        self.channel = Channel(descriptor, descriptor, max_body_bytes=1 << 16)
         os.set_blocking(descriptor, False)
 
-    def ask(self, code: bytes) -> None:
+    def send(self, code: bytes) -> None:
         """Send a cell; `OSError` where the interpreter has closed its end or does not read."""
-        descriptor = memory_file(code)
+        descriptor = _memory_file(code)
         try:
             self.channel.send({}, descriptors=(descriptor,))
         finally:
@@ -144,24 +157,27 @@ class Interpreter(Job):
         super().close()
 
 
-class Shell(Job):
-    """A bash that reads commands from one pipe and reports their status on another, both closed
-    while a command runs.
+class ShellJob(Job):
+    """A bash that reads commands from one pipe and reports their exit status on another.
+
+    Both pipes are closed while a command runs.
     """
 
     def begin(self, plan: dict[str, Any]) -> None:
+        """Start the bash."""
         read, self.commands = os.pipe()
         self.status, write = os.pipe()
         null = _stdin(b"")
         try:
-            fcntl.fcntl(self.commands, fcntl.F_SETPIPE_SZ, LONGEST_COMMAND)
+            fcntl.fcntl(self.commands, fcntl.F_SETPIPE_SZ, MAX_SHELL_COMMAND_BYTES)
             os.set_blocking(self.commands, False)
             os.set_blocking(self.status, False)
-            argv = ["bash", "--noprofile", "--norc", "-c", _LOOP]
+            argv = ["bash", "--noprofile", "--norc", "-c", _SHELL_LOOP]
+            environment = plan["environment"]
             self.start(
                 plan,
                 {0: null, 3: read, 4: write},
-                lambda: os.execvpe(argv[0], argv, plan["environment"]),
+                lambda: os.execvpe(argv[0], argv, environment),
             )
         finally:
             for descriptor in (read, write, null):
@@ -169,19 +185,18 @@ class Shell(Job):
 
     @staticmethod
     def check(command: bytes) -> None:
-        """Raises `Refused` for what a pipe and a bash cannot take."""
-        if b"\0" in command or len(command) + 1 >= LONGEST_COMMAND:
-            raise Refused(
-                f"a shell command holds no NUL and is shorter than {LONGEST_COMMAND} bytes"
+        """Raise `RequestRefused` for a command that the pipe or bash cannot take."""
+        if b"\0" in command or len(command) + 1 >= MAX_SHELL_COMMAND_BYTES:
+            raise RequestRefused(
+                f"a shell command holds no NUL and is shorter than {MAX_SHELL_COMMAND_BYTES} bytes"
             )
 
-    def ask(self, command: bytes) -> None:
+    def send(self, command: bytes) -> None:
+        """Send a command; `OSError` where the bash is gone."""
         os.write(self.commands, command + b"\0")
 
-    def ended(self) -> int | None:
-        """The status that the bash has reported, if any; a claim, which the command may have
-        forged.
-        """
+    def reported_status(self) -> int | None:
+        """Return the exit status that bash reported; the command may have forged it."""
         with contextlib.suppress(OSError, ValueError, IndexError):
             return int(os.read(self.status, 64).split()[-1]) & 0xFF
         return None
@@ -190,15 +205,3 @@ class Shell(Job):
         os.close(self.commands)
         os.close(self.status)
         super().close()
-
-
-def marks() -> Callable[[], int]:
-    """A supply of marks, each lower than the one before."""
-    following = processes.HIGHEST
-
-    def take() -> int:
-        nonlocal following
-        following -= 1
-        return following
-
-    return take

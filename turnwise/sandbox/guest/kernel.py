@@ -1,6 +1,4 @@
-"""The system calls that Python does not have, by their C names: mount, unshare, pivot_root, prctl,
-capset.
-"""
+"""System calls that Python lacks: mount, unshare, pivot_root, prctl, capset."""
 
 from __future__ import annotations
 
@@ -34,7 +32,7 @@ def _check(result: int, what: str) -> None:
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = "") -> None:
-    """mount(2); `OSError` names the target."""
+    """Call mount(2); the `OSError` names the target."""
     _check(
         _LIBC.mount(
             source.encode() or None,
@@ -48,8 +46,9 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
 
 
 def bind(source: str, target: str, devices: bool = False) -> None:
-    """Show `source` at `target` with all that is mounted below it, read-only, without set-user-id
-    files and (mostly) devices.
+    """Bind `source` at `target` read-only, with everything mounted below it.
+
+    Set-user-id files lose their effect, and so do device files unless `devices`.
     """
     mount(source, target, flags=BIND | REC)
     attributes = 1 | 2 | (0 if devices else 4)  # MOUNT_ATTR_RDONLY, NOSUID, NODEV
@@ -66,8 +65,9 @@ def bind(source: str, target: str, devices: bool = False) -> None:
 
 
 def bind_as(source: str, target: str, uid: int, gid: int) -> None:
-    """Like `bind`, but what belongs to the owner of `source` looks as if it belonged to another
-    user (Linux 5.12, as root).
+    """Bind read-only, and show files of the owner of `source` as files of another user.
+
+    An ID-mapped mount: needs root and Linux 5.12.
     """
     owner = os.stat(source)
     tree = _LIBC.syscall(
@@ -104,7 +104,7 @@ def bind_as(source: str, target: str, uid: int, gid: int) -> None:
 
 
 def _mapping(users: str, groups: str) -> int:
-    """A user namespace that exists for its mapping alone."""
+    """Return a descriptor of a user namespace with this mapping, made for the mapping alone."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -129,7 +129,7 @@ def _mapping(users: str, groups: str) -> int:
 
 
 def umount(target: str) -> None:
-    """Detach a mount at once; it goes when nobody uses it any longer."""
+    """Detach a mount at once; the kernel removes it when it is no longer in use."""
     _check(_LIBC.umount2(target.encode(), DETACH), f"umount {target}")
 
 
@@ -138,7 +138,7 @@ def unshare(flags: int) -> None:
 
 
 def pivot(root: str) -> None:
-    """Make `root`, a mount, the root of this mount namespace; the old one is gone afterwards."""
+    """Make the mount `root` the root of this mount namespace, and detach the old one."""
     os.chdir(root)
     number = PIVOT_ROOT[platform.machine()]
     _check(_LIBC.syscall(ctypes.c_long(number), b".", b"."), "pivot_root")
@@ -159,10 +159,8 @@ class _CapabilityHeader(ctypes.Structure):
     _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
 
 
-def capabilities(keep: tuple[int, ...] = ()) -> None:
-    """Drop every capability of this thread but `keep`, for good: they are not passed on to a
-    program that it becomes.
-    """
+def drop_capabilities(keep: tuple[int, ...] = ()) -> None:
+    """Drop every capability but `keep` for good; a program that is executed keeps none."""
     for number in range(64):
         if _LIBC.prctl(ctypes.c_int(CAPBSET_DROP), ctypes.c_ulong(number), 0, 0, 0) != 0:
             break
@@ -173,11 +171,9 @@ def capabilities(keep: tuple[int, ...] = ()) -> None:
     prctl(NO_NEW_PRIVS, 1)
 
 
-def identity(inside: int, outside: int, group: int) -> None:
-    """After `unshare(NEWUSER)`: be user and group `inside` in the new namespace, which are
-    `outside` and `group` on the host.
-    """
-    prctl(DUMPABLE, 1)  # after setresuid, /proc/self would not be ours to write
+def map_identity(inside: int, outside: int, group: int) -> None:
+    """After `unshare(NEWUSER)`, map `inside` to user `outside` and group `group` of the host."""
+    prctl(DUMPABLE, 1)  # after setresuid, /proc/self would not be writable
     for name, text in (
         ("setgroups", "deny"),
         ("uid_map", f"{inside} {outside} 1"),

@@ -1,18 +1,18 @@
-"""The way down for backends without a zygote: make what is shown passable, give up root, then serve
-or become what confines us.
+"""Entry point of backends without a zygote: give up root, then serve or run another program.
 
-Run in a fresh interpreter with an empty environment, so that nothing of the trainer is in its
-memory:
+It runs in a fresh interpreter with an empty environment, so that nothing of the trainer is in its
+memory. The command line ends with a plan as JSON and the two descriptors of the channel; every key
+of the plan may be left out:
 
-    {show: [paths], user: [uid, gid], path: [directories], become: [program, ...], keeper:
-    descriptor}  IN OUT
+    show    paths of the host to make reachable below directories that others cannot enter
+    user    [uid, gid] to become
+    path    `sys.path`
+    become  a command line to execute instead of serving
+    keeper  a descriptor; run the guest below a keeper, which writes {"child-pid": its own} to it
 
-Everything may be left out; without a path, `sys.path` stays as it is.
-
-With a keeper, the guest is not process 1 of anything: a parent stays above it that all its orphans
-fall to, and that ends only when every one of them is dead, whether the guest ended itself, was
-killed, or the keeper is told to (SIGTERM). It writes `child-pid`, its own number, to the
-descriptor.
+A keeper serves where the guest is not process 1 of a namespace. It adopts all orphans of the guest
+and exits only when every one of them is dead, whether the guest exited, was killed, or the keeper
+got a SIGTERM.
 """
 
 from __future__ import annotations
@@ -27,10 +27,8 @@ import time
 from . import kernel, processes, serve
 
 
-def closed(path: str) -> str:
-    """The outermost directory above `path` that others than its owner cannot enter; empty where
-    there is none.
-    """
+def closed_parent(path: str) -> str:
+    """Return the outermost directory above `path` that others cannot enter; empty without one."""
     names = os.path.realpath(path).split("/")[1:]
     for depth in range(1, len(names)):
         above = "/" + "/".join(names[:depth])
@@ -40,33 +38,34 @@ def closed(path: str) -> str:
 
 
 def show(paths: list[str]) -> None:
-    """In mounts of our own: lay an empty, open directory over each closed one, and bind what is
-    needed of it there again.
+    """Make paths reachable for every user, in a mount namespace of our own.
+
+    An empty, open directory is mounted over each closed parent, and the paths are bound in it.
 
     Raises:
         OSError: where this process may not mount.
     """
-    hidden = {path: above for path in paths if (above := closed(path))}
+    hidden = {path: above for path in paths if (above := closed_parent(path))}
     if not hidden:
         return
     kernel.unshare(kernel.NEWNS)
     kernel.mount("", "/", flags=kernel.REC | kernel.PRIVATE)
-    places = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in hidden}
+    sources = {path: os.open(path, os.O_PATH | os.O_CLOEXEC) for path in hidden}
     for above in set(hidden.values()):
         kernel.mount("tmpfs", above, "tmpfs", kernel.NOSUID | kernel.NODEV, "size=1m,mode=755")
-    for path, place in places.items():
-        if os.path.isdir(f"/proc/self/fd/{place}"):
+    for path, source in sources.items():
+        if os.path.isdir(f"/proc/self/fd/{source}"):
             os.makedirs(path, exist_ok=True)
         else:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with contextlib.suppress(FileExistsError), open(path, "x"):
                 pass
-        kernel.bind(f"/proc/self/fd/{place}", path)
-        os.close(place)
+        kernel.bind(f"/proc/self/fd/{source}", path)
+        os.close(source)
 
 
-def descend(uid: int, gid: int) -> None:
-    """Be this user and nobody else, for good; `OSError` where that is the host's root."""
+def become_user(uid: int, gid: int) -> None:
+    """Become this user for good; `OSError` where that is the host's root."""
     if os.geteuid() == 0:
         os.setgroups([])
         os.setresgid(gid, gid, gid)
@@ -75,8 +74,8 @@ def descend(uid: int, gid: int) -> None:
         raise OSError("refused: untrusted code never runs as root of the host")
 
 
-def keep(information: int, channel: list[int]) -> None:
-    """Return in a child, which is to be the guest; the parent looks after it and never returns."""
+def run_keeper(information: int, channel: list[int]) -> None:
+    """Fork; return in the child, which becomes the guest. The parent stays as its keeper."""
     kernel.prctl(kernel.SUBREAPER, 1)
     kernel.prctl(kernel.DUMPABLE, 0)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGCHLD})
@@ -103,7 +102,7 @@ def keep(information: int, channel: list[int]) -> None:
 
 
 def _ended(guest: int) -> bool:
-    """Reap what has ended; whether the guest is among it."""
+    """Reap dead children; return whether the guest is among them."""
     with contextlib.suppress(ChildProcessError):
         while (pid := os.waitpid(-1, os.WNOHANG)[0]) != 0:
             if pid == guest:
@@ -113,13 +112,13 @@ def _ended(guest: int) -> bool:
 
 
 def main() -> None:
-    """A plan as JSON, and the channel, on the command line; never returns."""
+    """Follow the plan on the command line; never returns."""
     plan = json.loads(sys.argv[-3])
     os.umask(0o022)
     try:
         if plan.get("show") and os.geteuid() == 0:
             show(plan["show"])
-        descend(*(plan.get("user") or (os.getuid(), os.getgid())))
+        become_user(*(plan.get("user") or (os.getuid(), os.getgid())))
         if plan.get("become"):
             os.execv(plan["become"][0], plan["become"])
     except OSError as problem:
@@ -127,5 +126,5 @@ def main() -> None:
     if plan.get("path"):
         sys.path[:] = plan["path"]
     if plan.get("keeper"):
-        keep(int(plan["keeper"]), [int(word) for word in sys.argv[-2:]])
+        run_keeper(int(plan["keeper"]), [int(word) for word in sys.argv[-2:]])
     serve.start(int(sys.argv[-2]), int(sys.argv[-1]))

@@ -1,8 +1,9 @@
-"""Which processes belong to which call, how they are all killed, and what memory they hold.
+"""Processes of a call: how they are recognised and killed, and the memory they hold.
 
-A process is told by a mark that it cannot lose: the hard limit RLIMIT_MSGQUEUE, a number of its own
-for every session, shell and command, inherited over fork and exec and never raised again without
-privilege. Whoever lowered it carries no living mark and is killed with the next call that ends.
+Every session, shell and command has a number of its own, its mark, which its processes carry as
+their hard limit RLIMIT_MSGQUEUE. The limit is inherited over fork and exec, and cannot be raised
+again without privilege. A process that lowers it carries no living mark, and is killed when the
+next call ends.
 """
 
 from __future__ import annotations
@@ -15,20 +16,20 @@ import time
 from collections.abc import Collection
 
 _MARK = resource.RLIMIT_MSGQUEUE
-HIGHEST = 800_000
-"""The first mark; below the kernel's default limit of 819,200. Every later mark is lower, so a fork
-can always take one.
+FIRST_MARK = 800_000
+"""Below the kernel's default limit of 819,200. Each mark is lower than the one before, so that a
+forked interpreter, which carries an older one, can still be given its own.
 """
-DEAD = "ZX"
+DEAD_STATES = "ZX"
 
 
 def mark(pid: int, value: int) -> None:
-    """Give a process (0: oneself) its mark."""
+    """Give a process its mark; 0 is this process."""
     resource.prlimit(pid, _MARK, (value, value))
 
 
 def mark_of(pid: int) -> int | None:
-    """The mark of a process; None where it is gone or not ours."""
+    """Return the mark of a process; None where it is gone or not ours."""
     try:
         return resource.prlimit(pid, _MARK)[1]
     except OSError:
@@ -36,20 +37,20 @@ def mark_of(pid: int) -> int | None:
 
 
 def _parents() -> dict[int, int]:
-    """Every living process that can be seen -> its parent."""
+    """Return every visible living process with its parent."""
     found = {}
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
         with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
-            if fields[0].decode() not in DEAD:
+            if fields[0].decode() not in DEAD_STATES:
                 found[int(name)] = int(fields[1])
     return found
 
 
 def descendants() -> list[int]:
-    """All that this process (process 1, or a subreaper) has started, directly or not."""
+    """Return all processes below this one, which is process 1 or a subreaper."""
     parents = _parents()
     if os.getpid() == 1:
         return [pid for pid in parents if pid != 1]
@@ -65,8 +66,10 @@ def descendants() -> list[int]:
 
 
 def kill(value: int, living: Collection[int], seconds: float = 2.0) -> bool:
-    """Kill all that carries the mark `value` or no mark of `living`; whether none is left within
-    the time.
+    """Kill every process with the mark `value`, or with none of the marks `living`.
+
+    Returns:
+        Whether none is left within the time.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -78,12 +81,10 @@ def kill(value: int, living: Collection[int], seconds: float = 2.0) -> bool:
         if not victims:
             return True
         for pid in victims:
-            with contextlib.suppress(
-                OSError, ValueError
-            ):  # it may not start more while we look for the others
-                resource.prlimit(
-                    pid, resource.RLIMIT_NPROC, (0, resource.prlimit(pid, resource.RLIMIT_NPROC)[1])
-                )
+            # First stop them all from starting more, then kill them.
+            with contextlib.suppress(OSError, ValueError):
+                hard = resource.prlimit(pid, resource.RLIMIT_NPROC)[1]
+                resource.prlimit(pid, resource.RLIMIT_NPROC, (0, hard))
         for pid in victims:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
@@ -103,9 +104,11 @@ def _kilobytes(path: str, field: bytes) -> int:
     return 0
 
 
-def memory(marks: Collection[int], enough: int) -> int:
-    """Kilobytes held by the processes with these marks: a cheap upper bound where that is below
-    `enough`, else their shares.
+def memory_kb(marks: Collection[int], enough_kb: int) -> int:
+    """Return the kilobytes held by the processes with these marks.
+
+    An upper bound, which is cheap, where that is below `enough_kb`; otherwise exact, with memory
+    that processes share counted once.
     """
     pids = [pid for pid in descendants() if mark_of(pid) in marks]
     bound = sum(
@@ -113,6 +116,6 @@ def memory(marks: Collection[int], enough: int) -> int:
         + _kilobytes(f"/proc/{pid}/status", b"RssShmem:")
         for pid in pids
     )
-    if bound < enough:
+    if bound < enough_kb:
         return bound
     return sum(_kilobytes(f"/proc/{pid}/smaps_rollup", b"Pss_Anon:") for pid in pids)

@@ -1,12 +1,13 @@
-"""A warm interpreter that forks a jail in milliseconds: executed clean, it holds imported modules
-and nothing else.
+"""Zygote: a warm interpreter from which jails are forked in milliseconds.
 
-It is started by the trainer with an empty environment and one socket; it builds the template,
-enters it, imports what was asked for, and then forks one process after another into new namespaces
-(`descent`), the next one always at hand. It is not a fork of the trainer, so there is nothing of
-the trainer in its memory.
+The trainer starts it with an empty environment and one socket. It builds the template, enters it
+and imports the requested modules; after that it forks one process after another into new
+namespaces (`spawn`), keeping the next one ready. It is not a fork of the trainer, so its memory
+holds nothing of the trainer's.
 
-    request {uid, gid, lower, cgroups}, with the channel of the new sandbox     answer {entered}, with a pidfd; or {failed}
+    first request  {binds, path, preload}                          answer {covered}, or {failed}
+    request        {uid, gid, lower, cgroups} and a channel        answer {entered} and a pidfd,
+                                                                   or {failed}
 """
 
 from __future__ import annotations
@@ -17,40 +18,39 @@ import select
 import signal
 import sys
 
-from . import kernel, template, warming
-from .descent import Descent
+from . import filesystem, interpreter, kernel
 from .frames import Channel, Header
+from .spawn import JailSpawner
 
-LOOK = 2.0
-"""Seconds between two looks at whether the trainer lives."""
-SOON, IDLE = 0.01, 0.03
-"""Seconds without a request after which what made the last one ends, and after which the next one
-is prepared for.
-"""
+PARENT_CHECK_S = 2.0
+"""Seconds between two checks that the trainer is alive."""
+RELEASE_S, PREPARE_S = 0.01, 0.03
+"""Seconds without a request after which the last spawner is released, and the next one forked."""
 
 
-class Zygote:
+class ZygoteServer:
     """Answers the trainer's requests for jails."""
 
     def __init__(self, channel: Channel, host: int, at: str) -> None:
         self.channel, self._host, self._at = channel, host, at
         self._parent = os.getppid()
-        self._leash, self._held = os.pipe()
-        self._next: Descent | None = None
-        self._used: list[Descent] = []
+        self._leash, self._leash_end = os.pipe()
+        self._next: JailSpawner | None = None
+        self._used: list[JailSpawner] = []
         kernel.prctl(kernel.SUBREAPER, 1)
 
     def serve(self) -> None:
-        """Until the trainer is gone; what it forked notices by the leash."""
+        """Serve until the trainer is gone, then exit; jails notice by their leash."""
         poll = select.poll()
         poll.register(self.channel.fileno(), select.POLLIN)
         while not self.channel.closed and os.getppid() == self._parent:
-            if poll.poll(1000 * (SOON if self._used else IDLE if self._next is None else LOOK)):
+            idle = PARENT_CHECK_S if self._next is not None else PREPARE_S
+            if poll.poll(1000 * (RELEASE_S if self._used else idle)):
                 self.channel.fill()
             elif self._used:
-                self._used.pop(0).end()
+                self._used.pop(0).release()
             elif self._next is None:
-                self._next = self._descent()
+                self._next = self._prepare()
             while (frame := self.channel.take()) is not None:
                 self._answer(frame[0])
             with contextlib.suppress(ChildProcessError):
@@ -58,13 +58,11 @@ class Zygote:
                     pass
         os._exit(0)
 
-    def _descent(self) -> Descent:
-        others = (
-            used.fileno() for used in self._used
-        )  # one ends when nobody has the other end of its channel
-        return Descent(
-            self._host, self._at, self._leash, (self.channel.fileno(), self._held, *others)
-        )
+    def _prepare(self) -> JailSpawner:
+        # A spawner exits once nobody holds the other end of its channel, so none may inherit it.
+        others = (used.fileno() for used in self._used)
+        close = (self.channel.fileno(), self._leash_end, *others)
+        return JailSpawner(self._host, self._at, self._leash, close)
 
     def _answer(self, request: Header) -> None:
         if not self.channel.passed:
@@ -72,11 +70,11 @@ class Zygote:
             return
         channel = self.channel.passed.pop(0)
         try:
-            descent, self._next = self._next or self._descent(), None
-            self._used.append(descent)
-            if len(self._used) > 1:  # requests come one after the other
-                self._used.pop(0).end()
-            pid, entered = descent.go(request, channel)
+            spawner, self._next = self._next or self._prepare(), None
+            self._used.append(spawner)
+            if len(self._used) > 1:  # in a burst of requests, keep no more than one
+                self._used.pop(0).release()
+            pid, entered = spawner.spawn(request, channel)
             pidfd = os.pidfd_open(pid)
             self.channel.send({"entered": entered}, descriptors=(pidfd,))
             os.close(pidfd)
@@ -87,21 +85,21 @@ class Zygote:
 
 
 def main() -> None:
-    """`SOCKET` on the command line; the first request says what to show and what to import."""
+    """Serve the socket whose descriptor ends the command line."""
     channel = Channel(int(sys.argv[-1]), int(sys.argv[-1]))
     first = channel.receive()
     if first is None:
         return
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        built = template.build(first[0]["binds"])
+        template = filesystem.build_template(first[0]["binds"])
         host = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        os.chroot(f"{built['at']}/base")
+        os.chroot(f"{template['at']}/base")
         os.chdir("/")
         sys.path[:] = first[0]["path"]
-        warming.warm(first[0]["preload"])
+        interpreter.warm(first[0]["preload"])
     except Exception as problem:
         channel.send({"failed": f"{type(problem).__name__}: {problem}"})
         return
-    channel.send({"covered": built["covered"]})
-    Zygote(channel, host, str(built["at"])).serve()
+    channel.send({"covered": template["covered"]})
+    ZygoteServer(channel, host, str(template["at"])).serve()
