@@ -161,11 +161,11 @@ def test_an_error_in_a_step_keeps_earlier_turns_and_discards_the_environment() -
 
 
 def test_an_agent_that_exceeds_the_turn_timeout_errors() -> None:
-    engine = RecordingEngine(seeded, delay=lambda session: 30.0 if "-1:" in session else 0.0)
-    slow, quick = play(episodes_for([2], 2, "train"), Walk, policy(engine), turn_timeout=0.05)[::-1]
+    engine = RecordingEngine(seeded, delay=lambda session: 600.0 if "-1:" in session else 0.0)
+    slow, quick = play(episodes_for([2], 2, "train"), Walk, policy(engine), turn_timeout=5.0)[::-1]
     assert quick.error is None
     assert (
-        slow.error == "turn 0: TimeoutError: the agent did not answer within 0.05 s"
+        slow.error == "turn 0: TimeoutError: the agent did not answer within 5 s"
         and slow.turns == ()
     )
 
@@ -176,8 +176,8 @@ def test_a_blocking_step_runs_in_a_thread_and_is_bounded() -> None:
     replay = ReplayAgent(
         [replace(t, turns=(replace(t.turns[0], action=texts[t.uid]),)) for t in recorded]
     )
-    stuck, fine = play(replay.episodes(), lambda: Walk(blocking=True), replay, step_timeout=0.3)
-    assert stuck.error == "turn 0: TimeoutError: the environment's step did not return within 0.3 s"
+    stuck, fine = play(replay.episodes(), lambda: Walk(blocking=True), replay, step_timeout=5.0)
+    assert stuck.error == "turn 0: TimeoutError: the environment's step did not return within 5 s"
     assert fine.error is None and fine.success
 
 
@@ -329,7 +329,7 @@ def test_replaying_a_nondeterministic_environment_is_an_error_of_the_fork_alone(
 
 def test_cancelling_keeps_finished_trajectories_and_releases_the_rest() -> None:
     finished: list[Trajectory] = []
-    engine = RecordingEngine(seeded, delay=lambda session: 30.0 if "-1:" in session else 0.0)
+    engine = RecordingEngine(seeded, delay=lambda session: 600.0 if "-1:" in session else 0.0)
 
     async def interrupt() -> None:
         task = asyncio.create_task(

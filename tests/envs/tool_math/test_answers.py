@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-import time
+import sys
+from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -48,15 +50,23 @@ def test_a_box_is_found_whatever_stands_before_it(before: str, inside: str) -> N
 
 
 def test_the_scan_is_linear() -> None:
-    def seconds(count: int) -> float:
-        text = "\\boxed{" * count
-        start = time.process_time()
-        assert last_boxed(text) is None
-        return time.process_time() - start
+    def lines_run(count: int) -> int:
+        ran = 0
 
-    seconds(1000)
-    # A quadratic scan would take a hundred times as long for ten times the text.
-    assert seconds(100_000) < 40 * max(seconds(10_000), 1e-3)
+        def trace(frame: FrameType, event: str, argument: object) -> Any:
+            nonlocal ran
+            ran += event == "line"
+            return trace
+
+        sys.settrace(trace)
+        try:
+            assert last_boxed("\\boxed{" * count) is None
+        finally:
+            sys.settrace(None)
+        return ran
+
+    # A quadratic scan would run a hundred times as many lines for ten times the text.
+    assert lines_run(10_000) < 15 * lines_run(1_000)
 
 
 def test_reference_solutions() -> None:
