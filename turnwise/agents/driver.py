@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 import gymnasium
 
 from turnwise.agents.agent import Act, Actor, Agent, Episode, Finished, seed_of
-from turnwise.agents.progress import Progress
+from turnwise.agents.progress import EpisodeProgress
 from turnwise.agents.threads import in_thread
 from turnwise.algorithms.parts.strategy import Branch, RolloutStrategy
 from turnwise.envs.base import fork
@@ -113,7 +113,7 @@ async def rollout(
     driver = _Driver(
         make_env, agent, max_turns, concurrency, turn_timeout, step_timeout, strategy, on_trajectory
     )
-    with Progress(len(episodes), shown=progress) as driver.progress:
+    with EpisodeProgress(len(episodes), show=progress) as driver.progress:
         return await driver.play([_Run(episode) for episode in episodes])
 
 
@@ -143,7 +143,7 @@ class _Driver:
         self.turn_timeout, self.step_timeout = turn_timeout, step_timeout
         self.strategy = strategy if strategy is not None and strategy.branches else None
         self.on_trajectory = on_trajectory
-        self.progress: Progress | None = None
+        self.progress: EpisodeProgress | None = None
         self.runs: dict[str, _Run] = {}
         self.groups: dict[str, list[_Run]] = {}
         self.waiting: deque[_Run] = deque()
