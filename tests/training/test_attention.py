@@ -53,7 +53,10 @@ def test_any_rows(
     q, k, v = (
         torch.randn(1, h, sum(lengths), 4, generator=drawn) for h in (heads[0], heads[1], heads[1])
     )
-    with patch.object(attention, "BLOCK", block), patch.object(attention, "LONG", long):
+    with (
+        patch.object(attention, "QUERY_BLOCK", block),
+        patch.object(attention, "FUSED_FROM_TOKENS", long),
+    ):
         found, nothing = attend(
             torch.nn.Module(), q, k, v, row_lengths=lengths, scaling=scale, sliding_window=window
         )
@@ -75,7 +78,7 @@ def test_it_may_be_opened_within_itself() -> None:
     with row_attention(model):
         with row_attention(model):
             pass
-        assert model.config._attn_implementation == attention.NAME, (
+        assert model.config._attn_implementation == attention.ATTENTION_NAME, (
             "the inner one closed the outer one"
         )
     assert model.config._attn_implementation == before

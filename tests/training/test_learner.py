@@ -104,7 +104,7 @@ def test_mini_batches_weigh_what_the_whole_batch_does() -> None:
 def test_a_bar_is_told_of_every_optimiser_step() -> None:
     told: list[int] = []
     learner = Learner(qwen(), Optimiser(mini_batches=2, epochs=3))
-    learner.update(batch_of_rows(LENGTHS), recipe("grpo"), after=lambda: told.append(1))
+    learner.update(batch_of_rows(LENGTHS), recipe("grpo"), on_optimizer_step=lambda: told.append(1))
     assert len(told) == 6
 
 
@@ -313,8 +313,8 @@ def test_state_goes_on_exactly() -> None:
 
 
 def test_muon_moves_hidden_matrices_and_adamw_the_rest() -> None:
-    mover = OptimizerGroup(qwen(), Optimiser(name="muon"))
-    adam, muon = mover.optimisers
+    group = OptimizerGroup(qwen(), Optimiser(name="muon"))
+    adam, muon = group.optimizers
     shapes = [tuple(p.shape) for group in muon.param_groups for p in group["params"]]
     assert all(len(shape) == 2 for shape in shapes) and (40, 24) not in shapes
     assert (40, 24) in [tuple(p.shape) for group in adam.param_groups for p in group["params"]]

@@ -15,7 +15,7 @@ from turnwise.agents.engines.transformers.engine import TransformersEngine
 from turnwise.errors import ConfigError, TaskError
 from turnwise.evaluation import score as scores
 from turnwise.records import read_jsonl
-from turnwise.training.console import Terminal
+from turnwise.training.console import RunConsole
 from turnwise.training.loop import train
 from turnwise.training.run_folder import read_json, read_metrics
 
@@ -23,7 +23,7 @@ from turnwise.training.run_folder import read_json, read_metrics
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     said = io.StringIO()
-    terminal = Terminal(Console(file=said, width=200))
+    terminal = RunConsole(Console(file=said, width=200))
     optimiser = {"lr": 0.003, "mini_batches": 2}
     recipe = {"name": "grpo", "options": {"kl": 0.01, "entropy_bonus": 0.01}}
     folder = train(
@@ -126,6 +126,6 @@ def test_mistakes_are_one_sentence(
     with pytest.raises(error, match=says) as found:
         train(
             small_config(tmp_path, warm_start={"episodes": 0}, **sections),
-            Terminal(Console(quiet=True)),
+            RunConsole(Console(quiet=True)),
         )
     assert "\n" not in str(found.value)

@@ -15,7 +15,7 @@ from turnwise.agents.engines.transformers.pretrained import load
 from turnwise.envs.registry import make, make_prompt
 from turnwise.errors import ConfigError, DataError
 from turnwise.training.config import Model, Tiny
-from turnwise.training.console import Terminal
+from turnwise.training.console import RunConsole
 from turnwise.training.loop import train
 from turnwise.training.model import (
     autocasts,
@@ -136,7 +136,7 @@ def test_a_run_with_adapters_trains_them_alone_and_its_model_loads(
     )
     adapted, _ = load_model(directory, config.model)
     assert 0 < sum(p.requires_grad for p in adapted.parameters()) < len(list(adapted.parameters()))
-    folder = train(config, Terminal(Console(quiet=True)))
+    folder = train(config, RunConsole(Console(quiet=True)))
     saved, _ = load(str(folder / "model"), "cpu")
     plain, _ = load(str(directory), "cpu")
     base = {

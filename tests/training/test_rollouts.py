@@ -18,7 +18,13 @@ from turnwise.algorithms import recipe
 from turnwise.errors import DataError
 from turnwise.records import Group, Trajectory
 from turnwise.training import rollouts
-from turnwise.training.rollouts import collect, grouped, measured, remember, turn_entropies
+from turnwise.training.rollouts import (
+    collect,
+    grouped,
+    rollout_metrics,
+    turn_entropies,
+    update_history,
+)
 
 
 def episode(uid: str, group: str, reward: float, turns: int = 2, **changes: object) -> Trajectory:
@@ -38,7 +44,7 @@ PLAYED = [
 
 
 def test_the_numbers_of_a_batch() -> None:
-    found = measured(PLAYED, seconds=2.0)
+    found = rollout_metrics(PLAYED, seconds=2.0)
     assert found["episodes"] == 4 and found["errors"] == 1
     assert found["success"] == found["reward"] == found["score"] == 0.75
     assert found["mixed_groups"] == 0.5 and found["truncated"] == 0.25
@@ -49,7 +55,7 @@ def test_the_numbers_of_a_batch() -> None:
 
 
 def test_a_batch_in_which_everything_broke() -> None:
-    found = measured([replace(t, error="broke") for t in PLAYED], seconds=1.0)
+    found = rollout_metrics([replace(t, error="broke") for t in PLAYED], seconds=1.0)
     assert found["episodes"] == 0 and found["success"] == 0.0 and found["reward_std"] == 0.0
 
 
@@ -61,9 +67,9 @@ def test_groups_hold_their_trajectories_in_order() -> None:
 
 
 def test_the_history_is_a_running_mean_without_what_broke() -> None:
-    once = remember({"g": (2, 0.25)}, grouped(PLAYED))
+    once = update_history({"g": (2, 0.25)}, grouped(PLAYED))
     assert once == {"g": (4, pytest.approx(0.375)), "h": (2, 1.0)}
-    assert remember({}, grouped(PLAYED[:2]), {"env": 2.0}) == {"g": (2, 1.0)}
+    assert update_history({}, grouped(PLAYED[:2]), {"env": 2.0}) == {"g": (2, 1.0)}
 
 
 @dataclass
@@ -85,8 +91,8 @@ class Asks:
 
 
 @pytest.fixture
-def stage(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A stage on which an episode succeeds by the parity of its seed and number, without an
+def context(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A context on which an episode succeeds by the parity of its seed and number, without an
     environment or a model.
     """
 
@@ -112,9 +118,9 @@ def stage(monkeypatch: pytest.MonkeyPatch) -> Any:
     return SimpleNamespace(config=config, agent=agent, agents=agents, make_env=None, max_turns=3)
 
 
-def test_a_sampler_is_asked_again_for_what_is_missing(stage: Any) -> None:
+def test_a_sampler_is_asked_again_for_what_is_missing(context: Any) -> None:
     asks = Asks()
-    groups, seen = collect(stage, replace(recipe("grpo"), sampler=asks), range(50), 0, {})
+    groups, seen = collect(context, replace(recipe("grpo"), sampler=asks), range(50), 0, {})
     assert len(asks.asked) > 1 and asks.asked[0] == 3, (
         "the first round happened to be enough: take another seed"
     )
@@ -130,30 +136,51 @@ def test_a_sampler_is_asked_again_for_what_is_missing(stage: Any) -> None:
     )
 
 
-def test_one_agent_plays_all_rounds_of_a_step_with_its_weights_version(stage: Any) -> None:
-    collect(stage, replace(recipe("grpo"), sampler=Asks()), range(50), 7, {})
-    assert stage.agents == [((0.5, 7, 0.9), {"entropies": True})]
+def test_one_agent_plays_all_rounds_of_a_step_with_its_weights_version(context: Any) -> None:
+    collect(context, replace(recipe("grpo"), sampler=Asks()), range(50), 7, {})
+    assert context.agents == [((0.5, 7, 0.9), {"entropies": False})]
 
 
-def test_a_sampler_that_is_never_content_is_asked_a_bounded_number_of_times(stage: Any) -> None:
+@pytest.mark.parametrize(
+    ("name", "recorded"), [("grpo", False), ("empg", True), ("epo", True), ("high_entropy", True)]
+)
+def test_entropies_are_recorded_only_where_the_recipe_reads_them(
+    context: Any, name: str, recorded: bool
+) -> None:
+    collect(context, recipe(name), range(50), 0, {})
+    assert [more for _, more in context.agents] == [{"entropies": recorded}]
+
+
+def test_without_recorded_entropies_the_metric_is_estimated_from_the_sampled_tokens() -> None:
+    turns = [
+        replace(act, entropies=None, logprobs=(-0.25 * k, -1.0))
+        for k, act in enumerate(PLAYED[1].turns)
+    ]
+    found = rollout_metrics([replace(PLAYED[1], turns=tuple(turns))], seconds=1.0)
+    assert found["entropy"] == pytest.approx((0.25 * (0 + 1 + 2 + 3) + 4) / 8)
+
+
+def test_a_sampler_that_is_never_content_is_asked_a_bounded_number_of_times(context: Any) -> None:
     asks = Asks()
     asks.missing = lambda groups, number: 2  # type: ignore[method-assign]
-    groups, _ = collect(stage, replace(recipe("grpo"), sampler=asks), range(50), 0, {})
-    assert asks.asked == [3] + [2] * (rollouts.ROUNDS - 1) and len(groups) == sum(asks.asked)
+    groups, _ = collect(context, replace(recipe("grpo"), sampler=asks), range(50), 0, {})
+    assert asks.asked == [3] + [2] * (rollouts.MAX_SAMPLING_ROUNDS - 1) and len(groups) == sum(
+        asks.asked
+    )
 
 
-def test_a_step_is_the_same_again_and_another_step_another(stage: Any) -> None:
+def test_a_step_is_the_same_again_and_another_step_another(context: Any) -> None:
     def tasks(step: int, seed: int = 0) -> list[Any]:
-        stage.config.run.seed = seed
-        found, _ = collect(stage, recipe("grpo"), range(1000), step, {})
+        context.config.run.seed = seed
+        found, _ = collect(context, recipe("grpo"), range(1000), step, {})
         return [(g.task, [(t.uid, t.seed) for t in g.trajectories]) for g in found]
 
     assert tasks(4) == tasks(4)
     assert len({str(tasks(step, seed)) for step in (3, 4, 5) for seed in (0, 1)}) == 6
 
 
-def test_more_tasks_than_there_are_make_groups_of_their_own(stage: Any) -> None:
-    groups, _ = collect(stage, recipe("grpo"), ["only"], 0, {})
+def test_more_tasks_than_there_are_make_groups_of_their_own(context: Any) -> None:
+    groups, _ = collect(context, recipe("grpo"), ["only"], 0, {})
     assert [g.task for g in groups] == ["only"] * 3 and len({g.uid for g in groups}) == 3
 
 
@@ -172,14 +199,14 @@ def test_the_history_is_the_mean_of_everything_it_was_told(
             episode(f"{step}-{k}", "g", r, error="broke" if bad else None)
             for k, (r, bad) in enumerate(several)
         ]
-        history = remember(history, [Group("t", f"{step}", tuple(members))])
+        history = update_history(history, [Group("t", f"{step}", tuple(members))])
         told += [r for r, bad in several if not bad]
     n, mean = history["t"]
     assert n == len(told) and mean == pytest.approx(np.mean(told) if told else start[1], abs=1e-9)
 
 
 def test_an_episode_without_a_turn_has_numbers_too() -> None:
-    found = measured([replace(PLAYED[0], turns=())], seconds=1.0)
+    found = rollout_metrics([replace(PLAYED[0], turns=())], seconds=1.0)
     assert (
         found["episodes"] == 1
         and found["context_tokens"] == found["turn_tokens"] == found["invalid"] == 0.0
@@ -199,7 +226,7 @@ def test_entropies_by_turn_are_those_of_all_processes() -> None:
 
 def test_the_history_is_kept_as_the_sampler_keeps_it() -> None:
     sampler = recipe("spo", rho=0.5, strength=2.0).sampler
-    known = remember({}, grouped(PLAYED), None, sampler.track)  # type: ignore[attr-defined]
+    known = update_history({}, grouped(PLAYED), None, sampler.track)  # type: ignore[attr-defined]
     assert known["g"] == pytest.approx((2.0, (0.5 * 2 * 0.75 + 0) / 2)) and known[
         "h"
     ] == pytest.approx((2.0, 0.875))
@@ -215,6 +242,8 @@ def test_a_step_without_one_whole_episode_is_an_error(monkeypatch: pytest.Monkey
         tasks=1, group_size=1, temperature=1.0, top_p=1.0, split="train", concurrency=1, timeout=1.0,
     )  # fmt: skip
     config = SimpleNamespace(rollout=rollout, run=SimpleNamespace(seed=0))
-    stage = SimpleNamespace(config=config, agent=lambda *_, **__: None, make_env=None, max_turns=3)
-    with pytest.raises(DataError, match=r"every episode of step 5 broke off.*no engine"):
-        collect(stage, recipe("grpo"), [1, 2, 3], 4, {})  # type: ignore[arg-type]
+    context = SimpleNamespace(
+        config=config, agent=lambda *_, **__: None, make_env=None, max_turns=3
+    )
+    with pytest.raises(DataError, match=r"every episode of step 5 errored.*no engine"):
+        collect(context, recipe("grpo"), [1, 2, 3], 4, {})  # type: ignore[arg-type]

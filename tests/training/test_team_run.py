@@ -69,10 +69,10 @@ def test_a_team_s_run_broken_off_ends_with_the_same_weights(
     whole = train(config_of(tmp_path / "whole", shared))
     collect = loop.collect
 
-    def stopping(stage: Any, recipe: Any, tasks: Any, step: int, history: Any) -> Any:
+    def stopping(context: Any, recipe: Any, tasks: Any, step: int, history: Any) -> Any:
         if step == 1:
             raise KeyboardInterrupt
-        return collect(stage, recipe, tasks, step, history)
+        return collect(context, recipe, tasks, step, history)
 
     config = config_of(tmp_path / "broken", shared)
     with monkeypatch.context() as patched:

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from turnwise.agents.renderer import Renderer
 from turnwise.training.config import Tiny
-from turnwise.training.tiny import JOINER, save_tiny, tiny_model, tiny_tokenizer
+from turnwise.training.model import JOINER, save_tiny, tiny_model, tiny_tokenizer
 
 SHOP = [
     "Instruction: [SEP] Find me oval table with color: blue, and price lower than 90.00 dollars [SEP] Search",
