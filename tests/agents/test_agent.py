@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.agents.made_tokenizers import made
-from tests.agents.toy_players import Growing, Literal, ScriptedEngine, Walk
+from tests.agents.toy_players import Growing, Literal, RecordingEngine, Walk
 from turnwise.agents.agent import Actor, Agent, ModelAgent, seed_of
 from turnwise.agents.driver import episodes_for, play
 from turnwise.agents.engines.base import Completion, Engine, Sampling
@@ -15,7 +15,7 @@ from turnwise.agents.renderer import Renderer
 from turnwise.agents.scripted import Demonstrator, ExpertAgent, RandomAgent, ReplayAgent
 
 
-class Listening(ScriptedEngine):
+class Listening(RecordingEngine):
     """Keeps the sampling of each request."""
 
     def __init__(self, **more: Any) -> None:
@@ -122,7 +122,7 @@ def test_an_empty_answer_ends_the_episode_and_a_broken_off_one_is_an_error() -> 
 
 
 def test_the_version_of_the_weights_is_recorded() -> None:
-    engine = Listening(version=4)
+    engine = Listening(weights_version=4)
     (trajectory,) = play(
         episodes_for([2], 1, "train"),
         Walk,

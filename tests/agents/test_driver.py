@@ -15,7 +15,7 @@ import pytest
 from gymnasium.wrappers import TimeLimit
 
 from tests.agents.made_tokenizers import made
-from tests.agents.toy_players import Growing, Literal, ScriptedEngine, Walk, Windowed
+from tests.agents.toy_players import Growing, Literal, RecordingEngine, Walk, Windowed
 from turnwise.agents.agent import Episode, ModelAgent
 from turnwise.agents.driver import episodes_for, play, rollout
 from turnwise.agents.engines.base import Sampling
@@ -30,7 +30,7 @@ def seeded(ids: Sequence[int], sampling: Sampling, turn: int) -> list[int]:
     return [draw.randrange(300) for _ in range(draw.randint(1, sampling.max_tokens))]
 
 
-def policy(engine: ScriptedEngine, prompt: Any = None, **more: Any) -> ModelAgent:
+def policy(engine: RecordingEngine, prompt: Any = None, **more: Any) -> ModelAgent:
     return ModelAgent(
         engine, made("byte-bpe/chatml"), prompt or Growing(), Sampling(max_tokens=6), **more
     )
@@ -71,7 +71,7 @@ def test_a_trajectory_records_the_whole_episode() -> None:
 def test_an_invalid_action_is_recorded_as_such() -> None:
     tokenizer = made("byte-bpe/chatml")
     replies = ["loop[x]", "no brackets", "go[on]"]
-    engine = ScriptedEngine(lambda ids, sampling, turn: tokenizer.encode(replies[turn]))
+    engine = RecordingEngine(lambda ids, sampling, turn: tokenizer.encode(replies[turn]))
     (trajectory,) = play(episodes_for([2], 1, "train"), Walk, policy(engine, Literal()))
     assert [turn.valid for turn in trajectory.turns] == [False, False, True]
     assert [turn.tags for turn in trajectory.turns] == [("lost",), ("malformed",), ()]
@@ -87,7 +87,7 @@ def test_content_and_order_do_not_depend_on_concurrency_or_timing(prompt: Any) -
         (16, lambda s: random.random() / 500),
     ]:
         ended: list[str] = []
-        engine = ScriptedEngine(seeded, delay=delay)
+        engine = RecordingEngine(seeded, delay=delay)
         played = play(
             episodes,
             Walk,
@@ -126,7 +126,7 @@ def test_a_failing_environment_or_engine_is_one_broken_trajectory() -> None:
     episodes = [
         Episode(task, "train", 0, str(k), f"e{k}") for k, task in enumerate([2, "broken", 3, 4])
     ]
-    engine = ScriptedEngine(
+    engine = RecordingEngine(
         speak, fails=lambda session: ":e2:" in session and len(engine.said.get(session, ())) == 1
     )
     trajectories = play(episodes, Walk, policy(engine, Literal()))
@@ -161,7 +161,7 @@ def test_an_explosion_in_a_step_keeps_the_turns_before_it_and_discards_the_envir
 
 
 def test_an_agent_that_does_not_answer_in_time_is_given_up() -> None:
-    engine = ScriptedEngine(seeded, delay=lambda session: 30.0 if "-1:" in session else 0.0)
+    engine = RecordingEngine(seeded, delay=lambda session: 30.0 if "-1:" in session else 0.0)
     slow, quick = play(episodes_for([2], 2, "train"), Walk, policy(engine), turn_timeout=0.05)[::-1]
     assert quick.error is None
     assert (
@@ -194,7 +194,7 @@ def test_turn_limits_truncate() -> None:
 
 
 def test_a_full_context_ends_the_episode_with_length() -> None:
-    engine = ScriptedEngine(seeded)
+    engine = RecordingEngine(seeded)
     (trajectory,) = play(episodes_for([40], 1, "train"), Walk, policy(engine, max_context=120))
     assert trajectory.stop_reason == "length" and trajectory.error is None
     assert 0 < len(trajectory.turns) < 40
@@ -272,7 +272,7 @@ def test_forks_share_their_parents_turns_and_go_on_apart(
     wrap: Callable[[gymnasium.Env[str, str]], gymnasium.Env[str, str]],
     prompt: Any,
 ) -> None:
-    engine = ScriptedEngine(seeded)
+    engine = RecordingEngine(seeded)
     strategy.seen.clear()
     parent, child = play(
         episodes_for([5], strategy, "train"),
@@ -329,7 +329,7 @@ def test_replaying_a_nondeterministic_environment_is_an_error_of_the_fork_alone(
 
 def test_cancelling_keeps_what_is_finished_and_releases_the_rest() -> None:
     finished: list[Trajectory] = []
-    engine = ScriptedEngine(seeded, delay=lambda session: 30.0 if "-1:" in session else 0.0)
+    engine = RecordingEngine(seeded, delay=lambda session: 30.0 if "-1:" in session else 0.0)
 
     async def interrupt() -> None:
         task = asyncio.create_task(

@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from turnwise.agents.engines.transformers.sampling import Draws, draw, uniforms  # noqa: E402
+from turnwise.agents.engines.transformers.stepper import Draws, draw, uniforms  # noqa: E402
 
 
 def how(

@@ -17,7 +17,7 @@ from tests.agents.toy_players import Growing, Literal, Walk
 from turnwise.agents.agent import Agent, ModelAgent
 from turnwise.agents.driver import episodes_for, play
 from turnwise.agents.engines.base import Completion, Engine, Sampling
-from turnwise.agents.engines.endpoint import Endpoint, TooLong
+from turnwise.agents.engines.endpoint import Endpoint, ContextLengthError
 from turnwise.agents.engines.openai import ChatAgent, OpenAIEngine
 from turnwise.errors import ConfigError, EngineError
 from turnwise.records import rows
@@ -287,7 +287,7 @@ def test_closing_ends_what_waits_and_what_comes_after(server: Server) -> None:
 
 def test_what_the_protocol_cannot_do_is_said() -> None:
     engine = OpenAIEngine("http://localhost:1/v1", "m")
-    with pytest.raises(ConfigError, match="returns no entropies"):
+    with pytest.raises(EngineError, match="returns no entropies"):
         asyncio.run(engine.generate([1], Sampling(entropies=True)))
     with pytest.raises(EngineError, match="cannot be changed from here"):
         asyncio.run(engine.update_weights({}, 1))
@@ -358,6 +358,6 @@ def test_chat_troubles_are_troubles_of_their_episode(server: Server) -> None:
     server.in_turn((500, {}, {}))
     (broken,) = play(episodes_for([2], 1, "train"), Walk, agent)
     assert broken.stop_reason == "error" and "gave no answer in 1 try" in (broken.error or "")
-    with pytest.raises(TooLong):
+    with pytest.raises(ContextLengthError):
         server.in_turn((400, {"error": "context length"}, {}))
         asyncio.run(agent.endpoint.post("x", {}))

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.agents.made_tokenizers import CHATML, byte_bpe, made
-from tests.agents.toy_players import Growing, ScriptedEngine, Walk
+from tests.agents.toy_players import Growing, RecordingEngine, Walk
 from turnwise.agents.agent import ModelAgent
 from turnwise.agents.driver import episodes_for, play
 from turnwise.agents.engines.base import Sampling
@@ -59,7 +59,7 @@ def babbling(ids: Sequence[int], sampling: Sampling, turn: int) -> list[int]:
 
 def test_what_follows_the_end_of_a_reply_is_dropped_by_tokens() -> None:
     tokenizer = made("byte-bpe/chatml")
-    engine = ScriptedEngine(babbling)
+    engine = RecordingEngine(babbling)
     (trajectory,) = play(
         episodes_for([2], 1, "train"),
         Walk,
@@ -83,8 +83,8 @@ def test_what_follows_the_end_of_a_reply_is_dropped_by_tokens() -> None:
 def test_a_reply_that_never_ends_by_itself_is_kept_whole() -> None:
     renderer = Renderer(made("byte-bpe/chatml"))
     ids = renderer.encode("go[on")
-    assert renderer.heard(Bracketed(), ids) == len(ids)
-    assert renderer.heard(Growing(), renderer.encode("go[on] go[on]")) == len(
+    assert renderer.reply_length(Bracketed(), ids) == len(ids)
+    assert renderer.reply_length(Growing(), renderer.encode("go[on] go[on]")) == len(
         renderer.encode("go[on] go[on]")
     )
 
@@ -100,7 +100,7 @@ def test_a_demonstration_ends_where_a_model_would_be_stopped() -> None:
 
 def test_without_a_template_the_contents_stand_one_after_the_other() -> None:
     tokenizer = byte_bpe(None)
-    agent = ModelAgent(ScriptedEngine(babbling), tokenizer, Untemplated(), Sampling(max_tokens=40))
+    agent = ModelAgent(RecordingEngine(babbling), tokenizer, Untemplated(), Sampling(max_tokens=40))
     (trajectory,) = play(episodes_for([2], 1, "train"), Walk, agent)
     last = trajectory.turns[-1]
     contents = [
@@ -198,7 +198,7 @@ def test_environments_of_forks_that_never_played_are_closed_when_everything_is_a
 
     closed: list[Walk] = []
     agent = ModelAgent(
-        ScriptedEngine(babbling), made("byte-bpe/chatml"), Bracketed(), Sampling(max_tokens=40)
+        RecordingEngine(babbling), made("byte-bpe/chatml"), Bracketed(), Sampling(max_tokens=40)
     )
     with pytest.raises(ConfigError, match="nobody"):
         play(episodes_for([5], 1, "train"), Counted, agent, strategy=Wrong(), concurrency=1)

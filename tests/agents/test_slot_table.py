@@ -10,15 +10,14 @@ import pytest
 pytest.importorskip("torch")
 
 from turnwise.agents.engines.base import Sampling
-from turnwise.agents.engines.transformers.slot_table import Request, SlotTable, as_prompt
+from turnwise.agents.engines.transformers.slot_table import GenerationRequest, SlotTable
 
 
-def request(prompt: list[int], session: str | None = None) -> Request:
+def request(prompt: list[int], session: str | None = None) -> GenerationRequest:
     loop = asyncio.new_event_loop()
     try:
-        return Request(
-            as_prompt(prompt), Sampling(), session, loop.create_future(), 0, 8, frozenset()
-        )
+        ids = np.asarray(prompt, dtype=np.int64)
+        return GenerationRequest(ids, Sampling(), session, loop.create_future(), 0, 8, frozenset())
     finally:
         loop.close()
 
@@ -69,7 +68,7 @@ def test_the_idle_session_used_longest_ago_is_evicted() -> None:
     compute(table, second)
     compute(table, first)
     third, _, _ = seat(table, [99] * 12, "c")
-    assert third == second and table.where == {"a": first, "c": third}
+    assert third == second and table.slot_of == {"a": first, "c": third}
 
 
 def test_a_released_slot_goes_before_any_session() -> None:
@@ -78,7 +77,7 @@ def test_a_released_slot_goes_before_any_session() -> None:
     for slot in (first, second):
         compute(table, slot)
     table.forget(second)
-    assert seat(table, [99] * 12, "c")[0] == second and table.where["a"] == first
+    assert seat(table, [99] * 12, "c")[0] == second and table.slot_of["a"] == first
 
 
 def test_nobody_is_seated_when_every_slot_is_busy() -> None:
@@ -91,7 +90,7 @@ def test_a_second_request_of_a_busy_session_sits_elsewhere() -> None:
     table = SlotTable(2, 64)
     first = seat(table, A, "a")[0]
     second = seat(table, B, "a")[0]
-    assert first != second and table.where == {"a": first} and table.session[second] is None
+    assert first != second and table.slot_of == {"a": first} and table.session[second] is None
 
 
 def test_a_new_session_copies_the_longest_beginning() -> None:
@@ -123,7 +122,7 @@ def test_a_swap_moves_tokens_and_sessions() -> None:
     seat(table, A, "a")
     seat(table, B, "b")
     table.swap(0, 2)
-    assert table.where == {"a": 2, "b": 1} and table.request[0] is None and table.busy() == [1, 2]
+    assert table.slot_of == {"a": 2, "b": 1} and table.request[0] is None and table.busy() == [1, 2]
     assert np.array_equal(table.ids[2, :20], A) and table.wanted.tolist() == [0, 20, 20]
 
 
@@ -133,6 +132,6 @@ def test_new_weights_leave_tokens_to_compute_again_and_nothing_to_share() -> Non
     compute(table, idle)
     running = seat(table, B, "b")[0]
     table.held[running] = 20
-    table.drop()
+    table.invalidate()
     assert table.wanted[running] == 20 and table.held.sum() == 0
     assert seat(table, [*A, 1], "c")[2] == 0

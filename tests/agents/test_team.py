@@ -14,13 +14,13 @@ import pytest
 
 from tests.agents.made_tokenizers import made
 from tests.agents.team_games import Doubles, Places, Stray
-from tests.agents.toy_players import ScriptedEngine, Walk
+from tests.agents.toy_players import RecordingEngine, Walk
 from turnwise.agents.agent import ModelAgent
 from turnwise.agents.driver import episodes_for, play, rollout
 from turnwise.agents.engines.base import Sampling
 from turnwise.agents.scripted import Demonstrator, ExpertAgent, RandomAgent, ReplayAgent
 from turnwise.agents.teams import make_team, team_names
-from turnwise.agents.teams.orchestration import Play, Said
+from turnwise.agents.teams.orchestration import Orchestration, TeamMessage
 from turnwise.agents.teams.team import TeamAgent, TeamEnv
 from turnwise.algorithms.parts.strategy import Branch
 from turnwise.envs.base import TurnEnv
@@ -34,11 +34,11 @@ MATH = make_team("solver_verifier", "act")
 
 
 def searching() -> TeamEnv:
-    return TeamEnv(Places(), SEARCH.play)
+    return TeamEnv(Places(), SEARCH.orchestration)
 
 
 def solving() -> TeamEnv:
-    return TeamEnv(Doubles(), MATH.play)
+    return TeamEnv(Doubles(), MATH.orchestration)
 
 
 def content(trajectory: Trajectory) -> str:
@@ -52,7 +52,7 @@ def test_a_team_keeps_the_contract_of_an_environment(make: Any) -> None:
 
 
 def test_a_slippery_environment_within_a_team_is_saved_with_its_generator() -> None:
-    check_turn_env(lambda: TeamEnv(Stray(), SEARCH.play), turns=10, resets=100)
+    check_turn_env(lambda: TeamEnv(Stray(), SEARCH.orchestration), turns=10, resets=100)
 
 
 def test_a_message_leaves_the_environment_alone_and_earns_nothing() -> None:
@@ -74,7 +74,7 @@ def test_a_message_leaves_the_environment_alone_and_earns_nothing() -> None:
         and not info["fresh"]
         and info["tags"] == []
     )
-    assert info["agent"] == "searcher" and info["board"] == (Said("verifier", "no"),)
+    assert info["agent"] == "searcher" and info["board"] == (TeamMessage("verifier", "no"),)
     observation, _, _, _, info = env.step("search[hint 1]")
     assert (observation, info["agent"], info["board"], info["fresh"]) == (
         "hint 1 says 2",
@@ -95,7 +95,7 @@ def test_the_state_tells_boards_apart_and_the_data_hash_plays() -> None:
         env.reset(seed=0, options={"task": 1})
         states.add(env.step(said)[4]["state"])
     assert len(states) == 2
-    other = TeamEnv(Places(), make_team("searcher_verifier_answerer", searches=2).play)
+    other = TeamEnv(Places(), make_team("searcher_verifier_answerer", searches=2).orchestration)
     assert len({env.data_hash, other.data_hash, Places().data_hash}) == 3
 
 
@@ -126,7 +126,7 @@ def test_demonstrations_become_rows_of_each_role() -> None:
     assert [row.agent for row in rows(trajectory)] == ["solver", "solver", "verifier"]
 
 
-def engine(text: dict[str, str]) -> ScriptedEngine:
+def engine(text: dict[str, str]) -> RecordingEngine:
     """Says what stands for the role named last in the prompt."""
     tokenizer = made("byte-bpe/chatml")
 
@@ -135,7 +135,7 @@ def engine(text: dict[str, str]) -> ScriptedEngine:
         role = max(text, key=lambda name: asked.rfind(f"{name}:"))
         return list(tokenizer.encode(text[role]))
 
-    return ScriptedEngine(speak)
+    return RecordingEngine(speak)
 
 
 def test_models_are_asked_with_their_role_s_prompt_and_their_sessions_end() -> None:
@@ -187,8 +187,8 @@ def test_a_fork_amid_a_round_goes_on_as_its_parent(make: Any, turn: int) -> None
     """Both are the expert's, so the fork must be its parent to the byte, from the board it
     inherits.
     """
-    cast = SEARCH if make is searching else MATH
-    agent = cast.agent(
+    team = SEARCH if make is searching else MATH
+    agent = team.agent(
         lambda role, prompt: Demonstrator(made("byte-bpe/chatml"), prompt, name=role)
     )
     parent, child = asyncio.run(
@@ -236,7 +236,7 @@ def test_a_score_names_the_team_as_its_prompt() -> None:
 
 def test_teams_are_found_by_name_and_told_what_they_are_not() -> None:
     assert team_names() == ["searcher_verifier_answerer", "solver_verifier"]
-    assert all(isinstance(make_team(name).play, Play) for name in team_names())
+    assert all(isinstance(make_team(name).orchestration, Orchestration) for name in team_names())
     for given, message in (
         ({"name": "solver_verifer"}, "did you mean 'solver_verifier'"),
         ({"name": "solver_verifier", "style": "acts"}, "did you mean 'act'"),

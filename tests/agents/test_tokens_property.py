@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.agents.made_tokenizers import KINDS, made
-from tests.agents.toy_players import Growing, ScriptedEngine, Walk, Windowed
+from tests.agents.toy_players import Growing, RecordingEngine, Walk, Windowed
 from turnwise.agents.agent import ModelAgent
 from turnwise.agents.driver import episodes_for, play
 from turnwise.agents.engines.base import Sampling
@@ -58,7 +58,7 @@ def conversation(draw: st.DrawFn, kind: str) -> tuple[list[str], list[list[int]]
 def played(
     kind: str, prompt: Prompt, thinking: Thinking, texts: list[str], replies: list[list[int]]
 ) -> tuple[Trajectory, list]:
-    engine = ScriptedEngine(lambda ids, sampling, turn: replies[turn])
+    engine = RecordingEngine(lambda ids, sampling, turn: replies[turn])
     agent = ModelAgent(
         engine, made(kind), prompt, Sampling(max_tokens=99, entropies=True), thinking=thinking
     )

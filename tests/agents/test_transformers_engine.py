@@ -493,7 +493,7 @@ def test_an_attention_that_looks_elsewhere_is_noticed_when_the_engine_is_made(
 ) -> None:
     model = build("Qwen3")
     monkeypatch.setattr(
-        PackedForward, "_hide", lambda self, queries, span: torch.zeros((*queries.shape[:-1], span))
+        PackedForward, "_causal_mask", lambda self, queries, span: torch.zeros((*queries.shape[:-1], span))
     )
     with pytest.raises(EngineError, match="other logits"):
         TransformersEngine(model)

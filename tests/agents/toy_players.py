@@ -1,4 +1,4 @@
-"""A toy environment, scripted engines and toy prompts for the tests of agents."""
+"""A toy environment, a recording engine and toy prompts for the tests of agents."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
-from turnwise.agents.engines.base import Completion, Sampling
+from turnwise.agents.engines.base import Capabilities, Completion, Sampling
 from turnwise.envs.base import Outcome, TurnEnv
 from turnwise.envs.prompt import Action, Message, Step
 from turnwise.errors import EngineError
@@ -84,17 +84,17 @@ class Walk(TurnEnv[tuple[int, int, Outcome]]):
 
 
 @dataclass
-class ScriptedEngine:
-    """Says what `speak(prompt_ids, sampling, turn)` says; keeps what it was given and what it
-    produced, by session.
-    """
+class RecordingEngine:
+    """Returns `speak(prompt_ids, sampling, turn)`, and records its requests by session."""
 
     speak: Callable[[Sequence[int], Sampling, int], Sequence[int]]
     delay: Callable[[str], float] = lambda session: 0.0
     fails: Callable[[str], bool] = lambda session: False
     said: dict[str, list[tuple[tuple[int, ...], Completion]]] = field(default_factory=dict)
     released: list[str] = field(default_factory=list)
-    version: int = 0
+    weights_version: int = 0
+    max_context: int | None = None
+    capabilities: ClassVar = Capabilities(entropies=True, seeds=True, in_flight_updates=True)
 
     async def generate(
         self, prompt_ids: Sequence[int], sampling: Sampling, session: str | None = None
@@ -103,20 +103,20 @@ class ScriptedEngine:
         await asyncio.sleep(self.delay(key))
         if self.fails(key):
             raise EngineError("the engine is out of order")
-        talk = self.said.setdefault(key, [])
-        ids = tuple(self.speak(prompt_ids, sampling, len(talk)))
-        logprobs = tuple(-0.1 - 0.001 * len(talk) - 0.01 * k for k in range(len(ids)))
-        made = Completion(
-            ids, logprobs, logprobs if sampling.entropies else None, "stop", self.version
-        )
-        talk.append((tuple(prompt_ids), made))
-        return made
+        earlier = self.said.setdefault(key, [])
+        turn = len(earlier)
+        ids = tuple(self.speak(prompt_ids, sampling, turn))
+        logprobs = tuple(-0.1 - 0.001 * turn - 0.01 * k for k in range(len(ids)))
+        entropies = logprobs if sampling.entropies else None
+        completion = Completion(ids, logprobs, entropies, "stop", self.weights_version)
+        earlier.append((tuple(prompt_ids), completion))
+        return completion
 
     async def release(self, session: str) -> None:
         self.released.append(session)
 
     async def update_weights(self, weights: Mapping[str, Any] | None, version: int) -> None:
-        self.version = version
+        self.weights_version = version
 
     async def close(self) -> None:
         return None

@@ -92,7 +92,7 @@ def test_token_ids(turnwise: Run, url: str, tiny: Path, tmp_path: Path) -> None:
 
 
 def test_nobody_there(turnwise: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("turnwise.agents.engines.endpoint.LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr("turnwise.agents.engines.endpoint.MAX_PAUSE_S", 0.01)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}/v1"

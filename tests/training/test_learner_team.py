@@ -149,6 +149,10 @@ def test_a_shared_model_has_a_plain_learner() -> None:
 def test_the_team_of_a_config() -> None:
     assert team_of(TeamSection()) is None
     made = team_of(TeamSection(name="solver_verifier", style="act", options={"answers": 3}))
-    assert made is not None and made.name == "solver_verifier/act@1" and made.play.answers == 3  # type: ignore[attr-defined]
+    assert (
+        made is not None
+        and made.name == "solver_verifier/act@1"
+        and made.orchestration.answers == 3
+    )  # type: ignore[attr-defined]
     with pytest.raises(ConfigError, match="did you mean 'solver_verifier'"):
         team_of(TeamSection(name="solver_verifiers"))

@@ -1,9 +1,9 @@
-"""Who acts. An `Agent` begins an `Actor` for each episode; an actor answers one observation at a
+"""Agents: an `Agent` begins an `Actor` for each episode, and the actor answers one observation at a
 time.
 
-The rollout driver knows nothing else about agents, so a model, an expert, a random agent and a
-recording are played by the same loop. A `ModelAgent` is a prompt, a renderer and an engine;
-everything it does is recorded as tokens.
+The rollout driver uses nothing else, so a model, an expert, a random agent and a recording are
+played by the same loop. A `ModelAgent` combines a prompt, a renderer and an engine, and records
+every reply as tokens.
 """
 
 from __future__ import annotations
@@ -26,20 +26,19 @@ from turnwise.records import TaskId, Turn
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """One episode to play. `seed` is the environment's: the same for all of a group, so that they
-    start alike.
-    """
+    """One episode to play."""
 
     task: TaskId
     split: str
     seed: int
+    """Of the environment: the same for a whole group, so that its episodes start alike."""
     group: str
     uid: str
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What an actor did about one observation."""
+    """An actor's answer to one observation."""
 
     action: str
     completion: str = ""
@@ -52,12 +51,13 @@ class Act:
     weights_version: int = 0
     tags: tuple[str, ...] = ()
     agent: str = ""
-    """Who of a team acted; empty for the agent itself."""
+    """Which member of a team acted; empty for the agent itself."""
 
 
-class Finished(Exception):
-    """Raised by an actor that ends its episode without an act; not an error. `stop_reason` as in
-    `Trajectory`.
+class StopEpisode(Exception):
+    """Raised by an actor to end its episode without acting. Not an error.
+
+    `stop_reason` becomes that of the `Trajectory`.
     """
 
     def __init__(self, stop_reason: str) -> None:
@@ -70,13 +70,15 @@ class Actor(Protocol):
     """One agent in one episode."""
 
     async def act(self, history: Sequence[Step], env: gymnasium.Env[str, str]) -> Act:
-        """Answer the last step of `history`, which has no reply yet. Raises `Finished` to end the
-        episode.
+        """Answer the last step of `history`, which has no reply yet.
+
+        Raises:
+            StopEpisode: to end the episode instead.
         """
         ...
 
     async def end(self) -> None:
-        """The episode is over, whatever way it ended."""
+        """Free what the actor holds; called once, however the episode ended."""
         ...
 
 
@@ -92,14 +94,16 @@ class Agent(Protocol):
     def begin(
         self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()
     ) -> Actor:
-        """An actor for `episode`. A forked episode gives the turns its parent played, and their
-        steps.
+        """Return an actor for `episode`.
+
+        Args:
+            history, turns: the steps and turns that a forked episode takes over from its parent.
         """
         ...
 
 
 def seed_of(*parts: object) -> int:
-    """A 63-bit seed made of `parts` (numbers, strings), the same on every machine."""
+    """Return a 63-bit seed hashed from `parts` (numbers, strings), the same on every machine."""
     digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
@@ -108,13 +112,12 @@ class ModelAgent:
     """A model that acts through a prompt.
 
     Args:
-        sampling: how replies are drawn; its `stop_ids` are the renderer's unless given, its `seed`
-            (or 0) is mixed with the episode and the turn, so that a reply does not depend on what
-            else is played.
-        max_context: most tokens a prompt and its reply may have together; an episode that reaches
-        it ends with `length`.
+        sampling: `stop_ids` default to the renderer's; `seed` (or 0) is mixed with the episode and
+            the turn, so that a reply does not depend on which other episodes are played.
+        max_context: most tokens of a prompt and its reply together; an episode that reaches it
+            ends with `length`.
         thinking: what becomes of thoughts in earlier replies (see `turnwise.agents.renderer`).
-        renderer: a renderer of one's own, in place of `Renderer.of(tokenizer, prompt, thinking)`.
+        renderer: used in place of `Renderer.of(tokenizer, prompt, thinking)`.
     """
 
     def __init__(
@@ -131,11 +134,9 @@ class ModelAgent:
         self.name = name
         self.engine = engine
         self.prompt = prompt
-        self.renderer = (
-            renderer if renderer is not None else Renderer.of(tokenizer, prompt, thinking)
-        )
-        given = sampling if sampling is not None else Sampling()
-        self.sampling = given if given.stop_ids else replace(given, stop_ids=self.renderer.stop_ids)
+        self.renderer = renderer or Renderer.of(tokenizer, prompt, thinking)
+        sampling = sampling or Sampling()
+        self.sampling = replace(sampling, stop_ids=sampling.stop_ids or self.renderer.stop_ids)
         self.max_context = max_context
         self.stop_when = (
             partial(self.renderer.ends, prompt) if isinstance(prompt, SelfEnding) else None
@@ -145,18 +146,17 @@ class ModelAgent:
     def begin(
         self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()
     ) -> Actor:
+        """Return an actor for `episode`, with an engine session of its own."""
         actor = _ModelActor(self, episode, f"{self.name}:{episode.uid}:{next(self._sessions)}")
         if turns:
-            actor.dialogue.resume(
-                self.prompt.messages(asked(history, turns)),
-                turns[-1].prompt_ids,
-                turns[-1].completion_ids,
-            )
+            last = turns[-1]
+            messages = self.prompt.messages(history_before_reply(history, turns))
+            actor.dialogue.resume(messages, last.prompt_ids, last.completion_ids)
         return actor
 
 
-def asked(history: Sequence[Step], turns: Sequence[Turn]) -> list[Step]:
-    """The history as it stood when the last of `turns` was to be answered."""
+def history_before_reply(history: Sequence[Step], turns: Sequence[Turn]) -> list[Step]:
+    """Return the history as it was when the last of `turns` had yet to be answered."""
     last = len(turns) - 1
     return [*history[:last], replace(history[last], reply=None, action=None)]
 
@@ -171,44 +171,37 @@ class _ModelActor:
     async def act(self, history: Sequence[Step], env: gymnasium.Env[str, str]) -> Act:
         agent, episode = self.agent, self.episode
         ids = self.dialogue.prompt(agent.prompt.messages(history))
-        room = (
-            agent.sampling.max_tokens if agent.max_context is None else agent.max_context - len(ids)
-        )
+        room = agent.sampling.max_tokens
+        if agent.max_context is not None:
+            room = min(room, agent.max_context - len(ids))
         if room < 1:
-            raise Finished("length")
-        sampling = replace(
-            agent.sampling,
-            seed=seed_of(agent.sampling.seed or 0, episode.seed, episode.uid, len(history)),
-            max_tokens=min(room, agent.sampling.max_tokens),
-            stop_when=agent.stop_when,
-        )
-        made = self._heard(await agent.engine.generate(ids, sampling, self.session))
-        if made.stop_reason == "abort":
+            raise StopEpisode("length")
+        seed = seed_of(agent.sampling.seed or 0, episode.seed, episode.uid, len(history))
+        sampling = replace(agent.sampling, seed=seed, max_tokens=room, stop_when=agent.stop_when)
+        out = self._trim_after_stop(await agent.engine.generate(ids, sampling, self.session))
+        if out.stop_reason == "abort":
             raise EngineError(
-                "the engine broke the reply off before it was whole: play the episode again"
+                "the engine aborted the reply before it was complete: play the episode again"
             )
-        if not made.ids:
-            raise Finished("length")
-        text = self.dialogue.add(made.ids)
+        if not out.ids:
+            raise StopEpisode("length")
+        text = self.dialogue.add(out.ids)
         action = agent.prompt.parse(text)
         return Act(
-            action=action.text, completion=text, valid=action.valid, prompt_ids=ids, completion_ids=made.ids,
-            logprobs=made.logprobs, entropies=made.entropies, stop_reason=made.stop_reason,
-            weights_version=made.weights_version, tags=() if action.valid else ("malformed",),
+            action=action.text, completion=text, valid=action.valid, prompt_ids=ids,
+            completion_ids=out.ids, logprobs=out.logprobs, entropies=out.entropies,
+            stop_reason=out.stop_reason, weights_version=out.weights_version,
+            tags=() if action.valid else ("malformed",),
         )  # fmt: skip
 
-    def _heard(self, made: Completion) -> Completion:
-        """The completion up to where its reply ended by itself, for engines that cannot stop there."""
-        k = self.agent.renderer.heard(self.agent.prompt, made.ids)
-        if k == len(made.ids):
-            return made
-        entropies = made.entropies[:k] if made.entropies is not None else None
+    def _trim_after_stop(self, out: Completion) -> Completion:
+        """Cut a self-ending reply where it ended, for engines without `stop_when`."""
+        k = self.agent.renderer.reply_length(self.agent.prompt, out.ids)
+        if k == len(out.ids):
+            return out
+        entropies = None if out.entropies is None else out.entropies[:k]
         return replace(
-            made,
-            ids=made.ids[:k],
-            logprobs=made.logprobs[:k],
-            entropies=entropies,
-            stop_reason="stop",
+            out, ids=out.ids[:k], logprobs=out.logprobs[:k], entropies=entropies, stop_reason="stop"
         )
 
     async def end(self) -> None:

@@ -1,22 +1,21 @@
-"""Messages to token ids, incrementally: what the model produced is never tokenised again.
+"""Messages to token ids, incrementally, without tokenising any model output again.
 
-A chat template is written for whole conversations. Rendering the whole conversation each turn would
-tokenise the model's own words anew, and the learner would then train on tokens the engine never
-sampled. A `Dialogue` therefore keeps the ids it has. When the messages extend the earlier ones it
-puts a mark where the last reply stands, renders, and tokenises only the text after the mark: the
-end of the model's turn, the new messages, and the beginning of its next turn. Default system
-prompts, trimmed contents and templates that render a message differently once another follows it do
-not matter then. When the messages do not extend the earlier ones (a windowed prompt), all of it is
-rendered, and that begins a new row.
+A chat template renders whole conversations. Rendering the whole conversation at every turn would
+tokenise the model's replies anew, and the learner would train on tokens that the engine never
+sampled. A `Dialogue` therefore keeps the ids it has. When the messages extend the earlier ones, it
+renders them with a mark in place of the last reply and tokenises only the text after the mark: the
+end of the model's turn, the new messages, and the beginning of its next turn. This holds for
+templates that add a default system prompt, trim contents, or render a message differently once
+another follows it. When the messages do not extend the earlier ones (a windowed prompt), everything
+is rendered, which begins a new row.
 
-What becomes of thinking in earlier turns is an explicit choice:
+`thinking` decides what happens to thoughts in earlier turns:
 
 * `keep`: earlier replies stay as they were sampled, whatever the template would do; an append-only
   prompt is one row.
-* `strip`: `<think>…</think>` is cut out of earlier replies; a turn after a thought begins a new
+* `strip`: `<think>…</think>` is removed from earlier replies; the turn after a thought begins a new
   row.
-* `template`: the template decides; where it changes anything that was already there, a new row
-  begins.
+* `template`: the template decides; where it changes any earlier text, a new row begins.
 """
 
 from __future__ import annotations
@@ -30,23 +29,22 @@ from turnwise.envs.prompt import Message, Prompt, SelfEnding, Templated
 from turnwise.errors import ConfigError
 
 Thinking: TypeAlias = Literal["keep", "strip", "template"]
-MARK = "ReplyStandsHere"
+REPLY_MARK = "ReplyStandsHere"
 THOUGHT = re.compile(r"<think>.*?(?:</think>\s*|\Z)|\A(?:(?!<think>).)*?</think>\s*", re.DOTALL)
 
 
 class Renderer:
-    """A tokenizer's chat template, ready to render episodes. Stateless; shared by all of them.
+    """Renders messages with a tokenizer's chat template. Stateless, and shared by all episodes.
 
     Args:
         tokenizer: a transformers tokenizer.
         thinking: what becomes of thoughts in earlier replies, see above.
-        template: a Jinja chat template, or the path of a file with one, in place of the tokenizer's
-        own.
+        template: a Jinja chat template or the path of one, in place of the tokenizer's own.
         template_options: further variables of the template, such as `{"enable_thinking": False}`.
-        stop_ids: tokens that end a turn; found from the template and the tokenizer when not given.
+        stop_ids: tokens that end a turn; taken from the template and the tokenizer by default.
 
     Raises:
-        ConfigError: without a chat template, for an unknown `thinking`, or when nothing could end a
+        ConfigError: without a chat template, for an unknown `thinking`, or when no token ends a
             turn.
     """
 
@@ -59,9 +57,8 @@ class Renderer:
         stop_ids: Sequence[int] | None = None,
     ) -> None:
         if thinking not in get_args(Thinking):
-            raise ConfigError(
-                f"thinking={thinking!r} is not a choice: use one of {', '.join(get_args(Thinking))}"
-            )
+            choices = ", ".join(get_args(Thinking))
+            raise ConfigError(f"thinking={thinking!r} is not a choice: use one of {choices}")
         self.tokenizer = tokenizer
         self.thinking: Thinking = thinking
         self._name = str(getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__)
@@ -69,36 +66,42 @@ class Renderer:
         self._options = dict(template_options or {})
         self._backend = getattr(tokenizer, "backend_tokenizer", None)
         self._fold_system = self._rejects_system()
-        self.end_of_turn, self.stop_ids = self._ends(stop_ids)
+        self.end_of_turn, self.stop_ids = self._find_stops(stop_ids)
         """Ids that end a turn; `end_of_turn` is the one the template writes after a reply."""
         self._stops = frozenset(self.stop_ids)
-        self._pieces: dict[int, str] = {}
+        self._token_texts: dict[int, str] = {}
 
     @classmethod
     def of(
-        cls, tokenizer: Any, prompt: Prompt, thinking: Thinking = "keep", template: str | Path | None = None
-    ) -> Renderer:  # fmt: skip
-        """A renderer for `prompt`: with the template it is written for, where it is written for
-        one.
+        cls,
+        tokenizer: Any,
+        prompt: Prompt,
+        thinking: Thinking = "keep",
+        template: str | Path | None = None,
+    ) -> Renderer:
+        """Return a renderer for `prompt`, with the prompt's own template where it brings one.
 
         Raises:
-            ConfigError: where such a prompt is given another `template`; and as for `Renderer`.
+            ConfigError: when such a prompt is given another `template`; and as `Renderer`.
         """
         if not isinstance(prompt, Templated):
             return cls(tokenizer, thinking, template)
         if template is not None:
             raise ConfigError(
-                f"the prompt {prompt.name} is written for a template of its own: leave chat_template out"
+                f"the prompt {prompt.name} is written for a template of its own: "
+                "leave chat_template out"
             )
         return cls(tokenizer, thinking, prompt.template)
 
     def dialogue(self) -> Dialogue:
-        """The incremental rendering of one episode."""
+        """Return the incremental rendering of a new episode."""
         return Dialogue(self)
 
     def prepare(self, messages: Sequence[Message]) -> list[Message]:
-        """The messages as they are rendered: thoughts stripped, a system message folded in where
-        the template has none.
+        """Return the messages as they are rendered.
+
+        Thoughts are stripped where asked for, and a system message is merged into the first user
+        message where the template has no system role.
         """
         prepared = list(messages)
         if self.thinking == "strip":
@@ -113,20 +116,18 @@ class Renderer:
             prepared[:2] = [{"role": prepared[1]["role"], "content": joined}]
         return prepared
 
-    def text(self, messages: Sequence[Message], ask: bool = True) -> str:
-        """The template's text; with `ask`, up to where the next reply begins. Raises `ConfigError`
-        when it refuses.
+    def text(self, messages: Sequence[Message], generation_prompt: bool = True) -> str:
+        """Return the template's text, up to where the next reply begins with `generation_prompt`.
+
+        Raises:
+            ConfigError: when the template refuses the messages.
         """
         try:
-            return str(
-                self.tokenizer.apply_chat_template(
-                    list(messages),
-                    chat_template=self._template,
-                    tokenize=False,
-                    add_generation_prompt=ask,
-                    **self._options,
-                )
-            )
+            text = self.tokenizer.apply_chat_template(
+                list(messages), chat_template=self._template, tokenize=False,
+                add_generation_prompt=generation_prompt, **self._options,
+            )  # fmt: skip
+            return str(text)
         except Exception as problem:
             raise ConfigError(
                 f"the chat template of {self._name} refuses these messages ({problem}): "
@@ -134,55 +135,50 @@ class Renderer:
             ) from problem
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of a text in which special tokens are written out; nothing is added."""
+        """Return the token ids of a text that spells out its special tokens; none are added."""
         if self._backend is not None:
             return list(self._backend.encode(text, add_special_tokens=False).ids)
         return list(self.tokenizer.encode(text, add_special_tokens=False))
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of a completion, without special tokens."""
+        """Return the text of a completion, without special tokens."""
         if self._backend is not None:
             return str(self._backend.decode(list(ids), skip_special_tokens=True))
-        return str(
-            self.tokenizer.decode(
-                list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
-            )
+        text = self.tokenizer.decode(
+            list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
+        return str(text)
 
     def completion(self, reply: str) -> tuple[int, ...]:
-        """The tokens with which a model would say `reply` and end its turn. For demonstrations."""
+        """Return the tokens of `reply` with an end of turn, as a model would produce them."""
         return (*self.encode(reply), self.end_of_turn)
 
     def ends(self, prompt: SelfEnding, ids: Sequence[int]) -> bool:
-        """Whether a reply of `ids` ended by itself at its last token. Cheap at tokens that cannot
-        be the last.
-        """
+        """Return whether a self-ending reply is complete after its last id."""
         last = ids[-1]
-        if last not in self._pieces:
-            self._pieces[last] = self.decode([last])
-        return any(sign in self._pieces[last] for sign in prompt.endings) and prompt.ended(
-            self.decode(ids)
-        )
+        if last not in self._token_texts:
+            self._token_texts[last] = self.decode([last])
+        text = self._token_texts[last]
+        # Called after every token: the whole reply is decoded only after one that can end it.
+        return any(sign in text for sign in prompt.endings) and prompt.ended(self.decode(ids))
 
-    def heard(self, prompt: Prompt, ids: Sequence[int]) -> int:
-        """How many of `ids` belong to the reply: up to the first at which it ended by itself, else
-        all of them.
+    def reply_length(self, prompt: Prompt, ids: Sequence[int]) -> int:
+        """Return how many of `ids` belong to the reply.
 
-        What an engine that stopped there would have produced. Nothing is tokenised again: the rest
-        is dropped.
+        That is up to the first id after which a self-ending reply is complete, as an engine with
+        `stop_when` would have stopped; otherwise all of them.
         """
         if not isinstance(prompt, SelfEnding):
             return len(ids)
         return next((k for k in range(1, len(ids) + 1) if self.ends(prompt, ids[:k])), len(ids))
 
-    def after_reply(self, messages: Sequence[Message], place: int) -> str:
-        """The template's text after the content of the assistant message at index `place`."""
-        mark = MARK
+    def after_reply(self, messages: Sequence[Message], index: int) -> str:
+        """Return the template's text after the content of the assistant message at `index`."""
+        mark = REPLY_MARK
         while any(mark in message["content"] for message in messages):
             mark += "X"
-        text = self.text(
-            [*messages[:place], {"role": "assistant", "content": mark}, *messages[place + 1 :]]
-        )
+        marked: Message = {"role": "assistant", "content": mark}
+        text = self.text([*messages[:index], marked, *messages[index + 1 :]])
         _, found, after = text.partition(mark)
         if not found or mark in after:
             raise ConfigError(
@@ -192,9 +188,7 @@ class Renderer:
         return after
 
     def tail(self, completion_ids: Sequence[int], text: str) -> list[int]:
-        """Token ids of what follows a completion; an end of turn the model already produced is not
-        repeated.
-        """
+        """Return the ids of the text after a completion, without repeating its end of turn."""
         ids = self.encode(text)
         if ids and completion_ids and completion_ids[-1] == ids[0] and ids[0] in self._stops:
             del ids[0]
@@ -209,15 +203,14 @@ class Renderer:
             return True
         return False
 
-    def _ends(self, given: Sequence[int] | None) -> tuple[int, tuple[int, ...]]:
-        talk: list[Message] = [
+    def _find_stops(self, given: Sequence[int] | None) -> tuple[int, tuple[int, ...]]:
+        dialogue: list[Message] = [
             {"role": "user", "content": "u"},
-            {"role": "assistant", "content": MARK},
+            {"role": "assistant", "content": REPLY_MARK},
         ]
-        after = self.encode(self.text(talk, ask=False).rpartition(MARK)[2])
-        special = set(self.tokenizer.all_special_ids) | set(
-            getattr(self.tokenizer, "added_tokens_decoder", {})
-        )
+        after = self.encode(self.text(dialogue, generation_prompt=False).rpartition(REPLY_MARK)[2])
+        added = getattr(self.tokenizer, "added_tokens_decoder", {})
+        special = {*self.tokenizer.all_special_ids, *added}
         found = [after[0]] if after and after[0] in special else []
         eos = self.tokenizer.eos_token_id
         if eos is not None and eos not in found:
@@ -225,14 +218,14 @@ class Renderer:
         stops = tuple(given) if given is not None else tuple(found)
         if not stops:
             raise ConfigError(
-                f"the tokenizer {self._name} has no end-of-sequence token and its chat template ends a reply with none: "
-                "give the ids that end a turn as stop_ids"
+                f"the tokenizer {self._name} has no end-of-sequence token and its chat template "
+                "ends a reply with none: give the ids that end a turn as stop_ids"
             )
         return next((i for i in found if i in stops), stops[0]), stops
 
 
 class Dialogue:
-    """The tokens of one episode as it grows."""
+    """Tokens of one episode as it grows."""
 
     __slots__ = ("_completion", "_ids", "_messages", "_renderer", "_reply")
 
@@ -244,7 +237,7 @@ class Dialogue:
         self._reply: str | None = None
 
     def prompt(self, messages: Sequence[Message]) -> tuple[int, ...]:
-        """Token ids that ask for the next reply."""
+        """Return the token ids of the prompt for the next reply."""
         prepared = self._renderer.prepare(messages)
         new = self._new_text(prepared)
         if new is None:
@@ -255,7 +248,7 @@ class Dialogue:
         return ids
 
     def add(self, completion_ids: Sequence[int]) -> str:
-        """Record what the engine produced; returns its text without the end of the turn."""
+        """Append what the engine produced; return its text without the end of turn."""
         self._completion = tuple(completion_ids)
         self._ids += self._completion
         self._reply = self._renderer.decode(self._completion)
@@ -264,26 +257,24 @@ class Dialogue:
     def resume(
         self, messages: Sequence[Message], prompt_ids: Sequence[int], completion_ids: Sequence[int]
     ) -> None:
-        """Stand where another dialogue stood after it answered `messages`."""
+        """Take over the state of another dialogue after it answered `messages`."""
         self._messages, self._ids = self._renderer.prepare(messages), tuple(prompt_ids)
         self.add(completion_ids)
 
     def _new_text(self, messages: list[Message]) -> str | None:
-        """The text after the last reply, or None where the messages do not extend what is there."""
-        place = len(self._messages)
-        if self._reply is None or len(messages) <= place or messages[:place] != self._messages:
+        """Return the text after the last reply, or None if it cannot simply be appended."""
+        index = len(self._messages)
+        if self._reply is None or len(messages) <= index or messages[:index] != self._messages:
             return None
-        if messages[place] != {"role": "assistant", "content": self._reply}:
+        if messages[index] != {"role": "assistant", "content": self._reply}:
             return None
         if self._renderer.thinking != "template":
-            return self._renderer.after_reply(messages, place)
-        was, now, reply = (
-            self._renderer.text(self._messages),
-            self._renderer.text(messages),
-            self._reply.strip(),
-        )
-        rest = now[len(was) :].lstrip() if reply else now[len(was) :]
-        return rest[len(reply) :] if now.startswith(was) and rest.startswith(reply) else None
+            return self._renderer.after_reply(messages, index)
+        before, now = self._renderer.text(self._messages), self._renderer.text(messages)
+        reply, rest = self._reply.strip(), now[len(before) :]
+        if reply:  # templates trim what stands around a reply
+            rest = rest.lstrip()
+        return rest[len(reply) :] if now.startswith(before) and rest.startswith(reply) else None
 
 
 def _template(tokenizer: Any, given: str | Path | None, name: str) -> str | None:
@@ -296,7 +287,7 @@ def _template(tokenizer: Any, given: str | Path | None, name: str) -> str | None
         return file.read_text(encoding="utf8")
     if given is None and not getattr(tokenizer, "chat_template", None):
         raise ConfigError(
-            f"the tokenizer {name} has no chat template: give a Jinja file with one as `chat_template`, "
-            "or use an instruction-tuned model"
+            f"the tokenizer {name} has no chat template: give a Jinja file with one as "
+            "`chat_template`, or use an instruction-tuned model"
         )
     return None if given is None else str(given)

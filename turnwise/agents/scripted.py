@@ -1,8 +1,8 @@
-"""Agents without a model: random, expert, recorded, always the same; the demonstrator, an expert
-that speaks in tokens.
+"""Agents without a model: random, expert, constant, recorded; and the demonstrator, which writes
+an expert's actions as tokens.
 
-They decide from the episode alone (its seed, its uid, the turn), so what they do does not depend on
-what else is played.
+Their actions depend on the episode alone (its seed, its uid, the turn), not on which other episodes
+are played.
 """
 
 from __future__ import annotations
@@ -14,19 +14,30 @@ from typing import Any
 
 import gymnasium
 
-from turnwise.agents.agent import Act, Actor, Agent, Episode, Finished, asked, seed_of
+from turnwise.agents.agent import (
+    Act,
+    Actor,
+    Agent,
+    Episode,
+    StopEpisode,
+    history_before_reply,
+    seed_of,
+)
 from turnwise.agents.renderer import Renderer, Thinking
 from turnwise.envs.prompt import Prompt, Step
 from turnwise.errors import ConfigError, DataError
 from turnwise.records import Trajectory, Turn
 
-BLANK = re.compile(r"<[A-Za-z][^<>]*>")
+PLACEHOLDER = re.compile(r"<[A-Za-z][^<>]*>")
 WORD = re.compile(r"\w+")
+MAX_QUERY_WORDS = 4
 
 
 def random_action(step: Step, rng: random.Random) -> str:
-    """An admissible action, uniformly; blanks such as `<your query>` are filled with one to four
-    words of the instruction.
+    """Draw an admissible action uniformly.
+
+    Placeholders such as `<your query>` are filled with one to four consecutive words of the
+    instruction.
 
     Raises:
         DataError: when the environment lists no admissible action.
@@ -34,30 +45,36 @@ def random_action(step: Step, rng: random.Random) -> str:
     admissible = step.info.get("admissible") or []
     if not admissible:
         raise DataError(
-            "the environment lists no admissible action here: a random agent needs info['admissible']"
+            "the environment lists no admissible action here: "
+            "a random agent needs info['admissible']"
         )
     words = WORD.findall(str(step.info.get("instruction", ""))) or ["something"]
 
     def fill(_: re.Match[str]) -> str:
-        first, length = rng.randrange(len(words)), rng.randint(1, 4)
+        first, length = rng.randrange(len(words)), rng.randint(1, MAX_QUERY_WORDS)
         return " ".join(words[first : first + length]).lower()
 
-    return BLANK.sub(fill, str(rng.choice(admissible)))
+    return PLACEHOLDER.sub(fill, str(rng.choice(admissible)))
 
 
 def expert_action(env: gymnasium.Env[str, str]) -> str:
-    """What the environment's expert does now. Raises `ConfigError` where it has none."""
+    """Return the action of the environment's expert.
+
+    Raises:
+        ConfigError: where the environment has no expert for this task.
+    """
     ask: Callable[[], str | None] | None = getattr(env.unwrapped, "expert_action", None)
     action = ask() if ask is not None else None
     if action is None:
         raise ConfigError(
-            f"{type(env.unwrapped).__name__} has no expert for this task: choose another agent, or recorded trajectories"
+            f"{type(env.unwrapped).__name__} has no expert for this task: "
+            "choose another agent, or recorded trajectories"
         )
     return action
 
 
-class _Scripted:
-    """An actor that only has to name an action."""
+class _TextActor:
+    """Actor whose reply is its action, given by a function of the history and the environment."""
 
     def __init__(self, decide: Callable[[Sequence[Step], gymnasium.Env[str, str]], str]) -> None:
         self._decide = decide
@@ -81,27 +98,29 @@ class RandomAgent:
     def begin(
         self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()
     ) -> Actor:
-        def decide(steps: Sequence[Step], env: gymnasium.Env[str, str]) -> str:
-            return random_action(
-                steps[-1], random.Random(seed_of(self.seed, episode.seed, episode.uid, len(steps)))
-            )
+        """Return an actor seeded by the episode."""
 
-        return _Scripted(decide)
+        def decide(steps: Sequence[Step], env: gymnasium.Env[str, str]) -> str:
+            seed = seed_of(self.seed, episode.seed, episode.uid, len(steps))
+            return random_action(steps[-1], random.Random(seed))
+
+        return _TextActor(decide)
 
 
 class ExpertAgent:
-    """Does what the environment's expert does."""
+    """Acts as the environment's expert."""
 
     name = "expert"
 
     def begin(
         self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()
     ) -> Actor:
-        return _Scripted(lambda steps, env: expert_action(env))
+        """Return an actor that asks the environment's expert at every turn."""
+        return _TextActor(lambda steps, env: expert_action(env))
 
 
 class AlwaysAgent:
-    """Does the same thing every turn: what `submit` alone scores is the floor of a benchmark."""
+    """Repeats one action. `submit` alone, for example, gives the lowest score of a benchmark."""
 
     name = "always"
 
@@ -111,7 +130,8 @@ class AlwaysAgent:
     def begin(
         self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()
     ) -> Actor:
-        return _Scripted(lambda steps, env: self.action)
+        """Return an actor that always takes the action."""
+        return _TextActor(lambda steps, env: self.action)
 
 
 class ReplayAgent:
@@ -123,7 +143,7 @@ class ReplayAgent:
         self._recorded = {trajectory.uid: trajectory for trajectory in trajectories}
 
     def episodes(self) -> list[Episode]:
-        """The episodes that were recorded, in their order."""
+        """Return the recorded episodes, in their order."""
         return [
             Episode(t.task, t.split, t.seed or 0, t.group, t.uid) for t in self._recorded.values()
         ]
@@ -131,33 +151,38 @@ class ReplayAgent:
     def begin(
         self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()
     ) -> Actor:
+        """Return an actor that replays the trajectory with the uid of `episode`.
+
+        Raises:
+            ConfigError: when there is none.
+        """
         recorded = self._recorded.get(episode.uid)
         if recorded is None:
             raise ConfigError(
-                f"no trajectory {episode.uid!r} was recorded: play the episodes that ReplayAgent.episodes() lists"
+                f"no trajectory {episode.uid!r} was recorded: "
+                "play the episodes that ReplayAgent.episodes() lists"
             )
 
         def decide(steps: Sequence[Step], env: gymnasium.Env[str, str]) -> str:
             done = len(steps) - 1
             if done >= len(recorded.turns):
-                raise Finished(recorded.stop_reason)
+                raise StopEpisode(recorded.stop_reason)
             return recorded.turns[done].action
 
-        return _Scripted(decide)
+        return _TextActor(decide)
 
 
 class Demonstrator:
-    """An agent without a model, written through a prompt and a tokenizer: its turns carry tokens as
-    a model's would.
+    """Writes the actions of another agent through a prompt, as tokens.
 
-    The data of a warm start. Log-probabilities are 0.0. A turn that was drawn at random instead of
-    demonstrated has the tag `noise`: it takes the expert where a learner's mistakes would, and is
-    not itself to be imitated.
+    Its trajectories are the data of an SFT warm start. Log-probabilities are 0. A turn drawn at
+    random has the tag `noise`: it brings the expert into states that a learner's mistakes lead to,
+    and is not itself to be imitated.
 
     Args:
-        agent: who decides; the environment's expert when not given.
+        agent: source of the actions; the environment's expert by default.
         noise: probability that a turn is a random admissible action instead.
-        thought: the thought written before an action, from the history; none when not given.
+        thought: returns the thought to write before an action, given the history; none by default.
     """
 
     def __init__(
@@ -180,53 +205,47 @@ class Demonstrator:
         self.seed = seed
         self.agent: Agent = agent if agent is not None else ExpertAgent()
         self.thought = thought
-        self.renderer = (
-            renderer if renderer is not None else Renderer.of(tokenizer, prompt, thinking)
-        )
+        self.renderer = renderer or Renderer.of(tokenizer, prompt, thinking)
 
     def begin(
         self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()
     ) -> Actor:
-        actor = _Demonstration(self, episode, self.agent.begin(episode, history, turns))
+        """Return an actor that writes what the inner agent's actor does."""
+        actor = _DemonstratorActor(self, episode, self.agent.begin(episode, history, turns))
         if turns:
-            actor.dialogue.resume(
-                self.prompt.messages(asked(history, turns)),
-                turns[-1].prompt_ids,
-                turns[-1].completion_ids,
-            )
+            last = turns[-1]
+            messages = self.prompt.messages(history_before_reply(history, turns))
+            actor.dialogue.resume(messages, last.prompt_ids, last.completion_ids)
         return actor
 
 
-class _Demonstration:
+class _DemonstratorActor:
     def __init__(self, demonstrator: Demonstrator, episode: Episode, inner: Actor) -> None:
-        self.by = demonstrator
+        self.demonstrator = demonstrator
         self.episode = episode
         self.inner = inner
         self.dialogue = demonstrator.renderer.dialogue()
 
     async def act(self, history: Sequence[Step], env: gymnasium.Env[str, str]) -> Act:
-        by = self.by
-        rng = random.Random(
-            seed_of("noise", by.seed, self.episode.seed, self.episode.uid, len(history))
-        )
+        by, episode = self.demonstrator, self.episode
+        seed = seed_of("noise", by.seed, episode.seed, episode.uid, len(history))
+        rng = random.Random(seed)
         noisy = rng.random() < by.noise
-        action = (
-            random_action(history[-1], rng)
-            if noisy
-            else (await self.inner.act(history, env)).action
-        )
-        ids = self.dialogue.prompt(by.prompt.messages(history))
-        made = by.renderer.completion(
-            by.prompt.reply(action, by.thought(history, action) if by.thought else "")
-        )
-        made = made[
-            : by.renderer.heard(by.prompt, made)
-        ]  # a reply that ends by itself has no end of turn
-        text = self.dialogue.add(made)
+        if noisy:
+            action = random_action(history[-1], rng)
+        else:
+            action = (await self.inner.act(history, env)).action
+        prompt_ids = self.dialogue.prompt(by.prompt.messages(history))
+        thought = by.thought(history, action) if by.thought else ""
+        ids = by.renderer.completion(by.prompt.reply(action, thought))
+        # A self-ending reply stops before the end of turn.
+        ids = ids[: by.renderer.reply_length(by.prompt, ids)]
+        text = self.dialogue.add(ids)
         parsed = by.prompt.parse(text)
         return Act(
-            action=action, completion=text, valid=parsed.valid and parsed.text == action, prompt_ids=ids,
-            completion_ids=made, logprobs=(0.0,) * len(made), tags=("noise",) if noisy else (),
+            action=action, completion=text, valid=parsed.valid and parsed.text == action,
+            prompt_ids=prompt_ids, completion_ids=ids, logprobs=(0.0,) * len(ids),
+            tags=("noise",) if noisy else (),
         )  # fmt: skip
 
     async def end(self) -> None:

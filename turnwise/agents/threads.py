@@ -1,5 +1,6 @@
-"""A blocking call awaited with a limit. The thread is a daemon: one that hangs can delay neither
-the others nor the exit.
+"""Blocking calls in threads, awaited with a time limit.
+
+The threads are daemons: one that hangs delays neither the other episodes nor the exit.
 """
 
 from __future__ import annotations
@@ -13,8 +14,14 @@ Result = TypeVar("Result")
 
 
 async def in_thread(call: Callable[[], Result], limit: float, what: str) -> Result:
-    """The result of `call`, made in a thread of its own. Raises `TimeoutError` naming `what` after
-    `limit` seconds.
+    """Return the result of `call`, run in a thread of its own.
+
+    Args:
+        limit: seconds to wait.
+        what: name of the call, for the error.
+
+    Raises:
+        TimeoutError: after `limit` seconds; the thread is abandoned.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Result] = loop.create_future()
@@ -31,7 +38,7 @@ async def in_thread(call: Callable[[], Result], limit: float, what: str) -> Resu
         result, problem = None, None
         try:
             result = call()
-        except BaseException as raised:  # handed to whoever awaits it
+        except BaseException as raised:  # re-raised where the future is awaited
             problem = raised
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, result, problem)

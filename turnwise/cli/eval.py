@@ -99,7 +99,7 @@ def evaluate_command(
     )
     env, cast = make(environment, **given), _trained_team(agent)
     if cast is not None:
-        env = TeamEnv(env, cast.play)
+        env = TeamEnv(env, cast.orchestration)
     sampling = Sampling(temperature=temperature, top_p=top_p, max_tokens=max_tokens, seed=seed)
     told = prompt or _trained_prompt(agent, env) or chosen.prompt
     request = Request(
@@ -113,7 +113,9 @@ def evaluate_command(
         slots=concurrency,
         team=cast,
     )
-    limit = max_turns or chosen.max_turns * (len(cast.play.roles) if cast is not None else 1)
+    limit = max_turns or chosen.max_turns * (
+        len(cast.orchestration.roles) if cast is not None else 1
+    )
     options: dict[str, Any] = {
         "split": split, "tasks": tasks, "attempts": attempts, "seed": seed, "max_turns": limit,
         "concurrency": concurrency, "progress": True,

@@ -120,8 +120,8 @@ def _env_and_prompt(config: Config, spec: EnvSpec) -> tuple[TurnEnv[Any], Prompt
             "prompt.name and team.name are both given, and a team has prompts of its own: "
             "leave the former out"
         )
-    max_turns = config.rollout.max_turns or spec.max_turns * len(team.play.roles)
-    return TeamEnv(env, team.play), team, max_turns
+    max_turns = config.rollout.max_turns or spec.max_turns * len(team.orchestration.roles)
+    return TeamEnv(env, team.orchestration), team, max_turns
 
 
 def _write_facts(
@@ -155,7 +155,7 @@ def prompt_hash(prompt: Prompt | Team) -> str:
     """Hash a prompt's name and the source of its module; for a team, of all its modules."""
     kinds: list[type] = [type(prompt)]
     if isinstance(prompt, Team):
-        kinds = [type(prompt.play), *map(type, prompt.prompts.values())]
+        kinds = [type(prompt.orchestration), *map(type, prompt.prompts.values())]
     return hashlib.blake2b(
         "\n".join([prompt.name, *map(_module_source, kinds)]).encode(), digest_size=16
     ).hexdigest()
@@ -232,13 +232,13 @@ class _StartingModel:
         """
         settings, seed, team = self.config.model, self.config.run.seed, self.prompt
         if isinstance(team, Team) and not self.config.team.shared:
-            paths = {role: Path(source) / role for role in team.play.roles}
+            paths = {role: Path(source) / role for role in team.orchestration.roles}
             found = {
                 role: load_model(path if path.is_dir() else source, settings, seed)
                 for role, path in paths.items()
             }
             model: nn.Module = nn.ModuleDict({role: own for role, (own, _) in found.items()})
-            tokenizer = found[team.play.roles[0]][1]
+            tokenizer = found[team.orchestration.roles[0]][1]
         else:
             model, tokenizer = load_model(source, settings, seed)
         return RolloutContext(

@@ -1,12 +1,15 @@
-"""An OpenAI-compatible server over HTTP: one JSON request, retried with patience and a bound, one
-clear error.
+"""HTTP client of an OpenAI-compatible server: JSON requests with bounded retries.
 
-Only the standard library is used; a request waits in a thread of its own. What may pass (429, 5xx,
-a refused or broken connection, a body that is not whole) is tried again with growing pauses; what
-will not (a wrong key, an unknown model) is told at once. Once a server has been given up, each
-further request tries it only once until it answers again, so that an evaluation of hundreds of
-tasks against a dead endpoint ends in seconds.
+Transient failures (429, 5xx, a refused or broken connection, an incomplete body) are retried with
+growing pauses; permanent ones (a wrong key, an unknown model) raise at once. After a server has
+failed all retries, each further request tries it only once until it answers again, so that an
+evaluation of hundreds of tasks against a dead endpoint ends in seconds.
 """
+
+# Standard library only. httpx would replace `_send` and save some ten lines, since the retries, the
+# advice and the total time limit are ours either way; but its async client is bound to one event
+# loop, while an engine is used across several `asyncio.run` calls, and the base install would need
+# one more package.
 
 from __future__ import annotations
 
@@ -24,37 +27,40 @@ from typing import Any
 from turnwise.agents.threads import in_thread
 from turnwise.errors import ConfigError, EngineError
 
-PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-LONGEST_PAUSE = 30.0
+RETRIED_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+MAX_PAUSE_S = 30.0
+ERROR_BODY_BYTES = 4000
+ERROR_CHARS = 300
 
 
-class TooLong(EngineError):
+class ContextLengthError(EngineError):
     """The server refuses a prompt that does not fit its context."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    """What one attempt brought: a body, or a problem and whether it may pass."""
+class _Attempt:
+    """Result of one attempt: a body, or a problem and whether it is transient."""
 
     body: dict[str, Any] | None = None
     problem: str = ""
-    passing: bool = True
+    transient: bool = True
     pause: float | None = None
+    """Seconds that the server asks to wait."""
     too_long: bool = False
 
 
 class Endpoint:
-    """A server, a model and how patient to be.
+    """A model on a server.
 
     Args:
         base_url: such as `http://localhost:8000/v1`.
         api_key_env: environment variable with the key; no key is sent when it is not set.
-        timeout: seconds an answer may take.
-        retries: how often a request is tried again.
+        timeout: seconds that an answer may take.
+        retries: further attempts after the first.
         backoff: seconds before the first retry; doubled each time, up to 30.
 
     Raises:
-        ConfigError: for a URL that is not one.
+        ConfigError: when `base_url` is not an http address.
     """
 
     def __init__(
@@ -67,27 +73,28 @@ class Endpoint:
         backoff: float = 0.5,
     ) -> None:
         parts = urllib.parse.urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        host = parts.hostname
+        if parts.scheme not in ("http", "https") or not host:
             raise ConfigError(
-                f"{base_url!r} is not the address of a server: write it like http://localhost:8000/v1"
+                f"{base_url!r} is not the address of a server: "
+                "write it like http://localhost:8000/v1"
             )
         self.base_url, self.model, self.api_key_env = base_url.rstrip("/"), model, api_key_env
         self.timeout, self.retries, self.backoff = timeout, retries, backoff
         self._down = False
         self._closed = False
         self._waiting: set[asyncio.Task[dict[str, Any]]] = set()
-        local = (
-            parts.hostname == "localhost"
-            or parts.hostname.startswith("127.")
-            or parts.hostname == "::1"
-        )
-        self._opener = urllib.request.build_opener(
-            *([urllib.request.ProxyHandler({})] if local else [])
-        )
+        local = host in ("localhost", "::1") or host.startswith("127.")
+        # A proxy from the environment cannot reach a server on this machine.
+        handlers = [urllib.request.ProxyHandler({})] if local else []
+        self._opener = urllib.request.build_opener(*handlers)
 
     async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The JSON object that the server answers. Raises `EngineError`, or `TooLong` when the
-        prompt does not fit.
+        """Send a request and return the JSON object of the answer.
+
+        Raises:
+            ContextLengthError: when the prompt does not fit.
+            EngineError: when the server refuses, does not answer, or the endpoint is closed.
         """
         if self._closed:
             raise EngineError(f"the connection to {self.base_url} was closed: make a new engine")
@@ -105,7 +112,7 @@ class Endpoint:
             self._waiting.discard(task)
 
     async def close(self) -> None:
-        """Give up what waits."""
+        """Cancel requests in flight."""
         self._closed = True
         for task in self._waiting:
             task.cancel()
@@ -113,81 +120,85 @@ class Endpoint:
     async def _post(self, url: str, body: bytes) -> dict[str, Any]:
         tries = 1 if self._down else 1 + self.retries
         pause = self.backoff
-        answer = _Answer()
+        attempt = _Attempt()
         for k in range(tries):
-            answer = await self._attempt(url, body)
-            if answer.body is not None:
+            attempt = await self._attempt(url, body)
+            if attempt.body is not None:
                 self._down = False
-                return answer.body
-            if not answer.passing:
-                raise (TooLong if answer.too_long else EngineError)(
-                    f"{url} refused the request ({answer.problem}): {self._advice(answer)}"
+                return attempt.body
+            if not attempt.transient:
+                raise (ContextLengthError if attempt.too_long else EngineError)(
+                    f"{url} refused the request ({attempt.problem}): {self._advice(attempt)}"
                 )
             if k + 1 < tries:
-                await asyncio.sleep(
-                    min(LONGEST_PAUSE, answer.pause if answer.pause is not None else pause)
-                )
+                asked = pause if attempt.pause is None else attempt.pause
+                await asyncio.sleep(min(MAX_PAUSE_S, asked))
                 pause *= 2
         self._down = True
         raise EngineError(
-            f"{url} gave no answer in {tries} {'try' if tries == 1 else 'tries'} ({answer.problem}): "
-            "check that the server runs, that the address is right and ends in /v1, and that it is not overloaded"
+            f"{url} gave no answer in {tries} {'try' if tries == 1 else 'tries'} "
+            f"({attempt.problem}): check that the server runs, that the address is right and ends "
+            "in /v1, and that it is not overloaded"
         )
 
-    async def _attempt(self, url: str, body: bytes) -> _Answer:
+    async def _attempt(self, url: str, body: bytes) -> _Attempt:
         headers = {"Content-Type": "application/json"}
         if key := os.environ.get(self.api_key_env, ""):
             headers["Authorization"] = f"Bearer {key}"
         request = urllib.request.Request(url, body, headers)
         try:
-            return await in_thread(lambda: self._read(request), self.timeout, "the server")
+            return await in_thread(lambda: self._send(request), self.timeout, "the server")
         except TimeoutError:
-            return _Answer(problem=f"nothing within {self.timeout:g} s")
+            return _Attempt(problem=f"nothing within {self.timeout:g} s")
 
-    def _read(self, request: urllib.request.Request) -> _Answer:
+    def _send(self, request: urllib.request.Request) -> _Attempt:
         try:
             with self._opener.open(request, timeout=self.timeout) as response:
                 data = json.loads(response.read())
         except urllib.error.HTTPError as problem:
             return _refusal(problem)
         except json.JSONDecodeError:
-            return _Answer(problem="the answer is not JSON")
+            return _Attempt(problem="the answer is not JSON")
         except (OSError, http.client.HTTPException) as problem:
-            return _Answer(
-                problem=str(getattr(problem, "reason", problem)) or type(problem).__name__
-            )
-        return (
-            _Answer(data)
-            if isinstance(data, dict)
-            else _Answer(problem="the answer is not a JSON object")
-        )
+            reason = str(getattr(problem, "reason", problem))
+            return _Attempt(problem=reason or type(problem).__name__)
+        if not isinstance(data, dict):
+            return _Attempt(problem="the answer is not a JSON object")
+        return _Attempt(data)
 
-    def _advice(self, answer: _Answer) -> str:
-        if answer.problem.startswith(("401", "403")):
-            return f"put a key that may use {self.model!r} into the environment variable {self.api_key_env}"
-        if answer.problem.startswith("404"):
-            return f"check that the address ends in /v1 and that the server serves the model {self.model!r}"
+    def _advice(self, attempt: _Attempt) -> str:
+        if attempt.problem.startswith(("401", "403")):
+            return (
+                f"put a key that may use {self.model!r} into the environment variable "
+                f"{self.api_key_env}"
+            )
+        if attempt.problem.startswith("404"):
+            return (
+                "check that the address ends in /v1 and that the server serves the model "
+                f"{self.model!r}"
+            )
         return "the request does not suit this server or model"
 
 
-def _refusal(problem: urllib.error.HTTPError) -> _Answer:
+def _refusal(problem: urllib.error.HTTPError) -> _Attempt:
     with problem:
-        text = problem.read(4000).decode("utf8", "replace")
-    said = " ".join(_message(text).split())[:300]
+        text = problem.read(ERROR_BODY_BYTES).decode("utf8", "replace")
+    message = " ".join(_error_message(text).split())[:ERROR_CHARS]
     try:
         pause = float(problem.headers.get("Retry-After", ""))
     except ValueError:
         pause = None
-    too_long = problem.code in (400, 413, 422) and (
-        "context length" in text or "context_length" in text
-    )
-    return _Answer(
-        None, f"{problem.code} {said or problem.reason}", problem.code in PASSING, pause, too_long
+    names_context = "context length" in text or "context_length" in text
+    return _Attempt(
+        problem=f"{problem.code} {message or problem.reason}",
+        transient=problem.code in RETRIED_STATUSES,
+        pause=pause,
+        too_long=names_context and problem.code in (400, 413, 422),
     )
 
 
-def _message(text: str) -> str:
-    """The server's own words, where the body is an error object of a known form."""
+def _error_message(text: str) -> str:
+    """Return the message of an error object of a known form, else the whole text."""
     try:
         data = json.loads(text)
         error = data.get("error", data)

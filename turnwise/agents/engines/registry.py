@@ -1,9 +1,9 @@
-"""Engines by name, ours and anybody's."""
+"""Engines by name: the built-in ones, registered ones, entry points and import paths."""
 
 from __future__ import annotations
 
 import inspect
-from typing import Any, cast
+from typing import Any
 
 from turnwise.agents.engines.base import Engine, EngineContext
 from turnwise.errors import ConfigError, unknown
@@ -15,20 +15,21 @@ ENGINES = Registry(
     {
         "transformers": "turnwise.agents.engines.transformers.engine:make",
         "openai": "turnwise.agents.engines.openai:make",
+        "scripted": "turnwise.agents.engines.scripted:make",
     },
 )
-"""Each is a factory `make(context: EngineContext, **options) -> Engine`."""
+"""Factories `make(context: EngineContext, **options) -> Engine`."""
 
 
 def make_engine(name: str, context: EngineContext, **options: Any) -> Engine:
-    """Make the engine called `name`, or that of a factory at `module:factory`.
+    """Make the engine called `name`, or the one made by the factory at `module:factory`.
 
     Args:
-        context: what it is made from.
-        options: of the factory: the table `[engine.options]` of a config.
+        context: model, tokenizer and limits, see `EngineContext`.
+        options: keyword arguments of the factory: the table `[engine.options]` of a config.
 
     Raises:
-        ConfigError: for an unknown engine or option, or a factory that makes something else.
+        ConfigError: for an unknown engine or option, or a factory that returns no engine.
         EngineError: where the engine cannot serve the model.
     """
     factory = ENGINES.find(name)
@@ -40,9 +41,10 @@ def make_engine(name: str, context: EngineContext, **options: Any) -> Engine:
                 raise unknown("option", option, known, f"engine {name!r}")
     engine = factory(context, **options)
     if not isinstance(engine, Engine):
-        lacking = [m for m in sorted(Engine.__protocol_attrs__) if not hasattr(engine, m)]  # type: ignore[attr-defined]
+        members = sorted(Engine.__protocol_attrs__)  # type: ignore[attr-defined]
+        lacking = [member for member in members if not hasattr(engine, member)]
         raise ConfigError(
             f"engine {name!r} made a {type(engine).__name__} without {', '.join(lacking)}: "
             "see turnwise.agents.engines.base.Engine"
         )
-    return cast(Engine, engine)
+    return engine

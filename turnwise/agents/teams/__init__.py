@@ -1,52 +1,75 @@
-"""Plays, and the teams that are known by name."""
+"""Teams of agents by name: the built-in ones, registered ones, entry points and import paths."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from turnwise.errors import ConfigError, unknown
+from turnwise.plugins import Registry
 
 if TYPE_CHECKING:
     from turnwise.agents.teams.team import Team
 
-STYLES = ("full", "act")
+TEAMS = Registry(
+    "team",
+    "turnwise.teams",
+    {
+        "searcher_verifier_answerer": "turnwise.agents.teams.searcher_verifier_answerer:make",
+        "solver_verifier": "turnwise.agents.teams.solver_verifier:make",
+    },
+)
+"""Factories `make(style, **options) -> Team`."""
 
 
-def _teams() -> dict[str, Callable[..., Team]]:
-    from turnwise.agents.teams.searcher_verifier_answerer import searcher_verifier_answerer
-    from turnwise.agents.teams.solver_verifier import solver_verifier
+def register_team(name: str, factory: Callable[..., Team]) -> None:
+    """Make a team known by name; `factory(style, **options)` returns it.
 
-    return {made.__name__: made for made in (searcher_verifier_answerer, solver_verifier)}
+    Raises:
+        ConfigError: when the name is taken.
+    """
+    TEAMS.register(name, factory)
 
 
 def team_names() -> list[str]:
-    """Names of the known teams, sorted."""
-    return sorted(_teams())
+    """Return the names of the known teams, sorted."""
+    return TEAMS.names()
 
 
 def make_team(name: str, style: str = "full", **options: Any) -> Team:
-    """The team of that name.
+    """Make the team called `name`, or the one made by the factory at `module:factory`.
 
     Args:
-        style: of its prompts: `full`, or `act` for tiny models.
-        options: of its play.
+        style: of its prompts; the built-in teams have `full`, and `act` for tiny models.
+        options: keyword arguments of the factory.
 
     Raises:
-        ConfigError: naming the nearest known team or option.
+        ConfigError: for an unknown team, style or option, or a factory that returns no team.
     """
-    known = _teams()
-    if name not in known:
-        raise unknown("team", name, known)
-    if style not in STYLES:
-        raise unknown("style", style, STYLES, f"team {name!r}")
-    allowed = {field.name for field in fields(known[name]().play)}  # type: ignore[arg-type]
+    factory = TEAMS.find(name)
+    _check_options(name, inspect.signature(factory).parameters, options)
+    team = factory(style, **options)
+    from turnwise.agents.teams.team import Team
+
+    if not isinstance(team, Team):
+        raise ConfigError(
+            f"team {name!r} made a {type(team).__name__}: its factory has to return a "
+            "turnwise.agents.teams.team.Team"
+        )
+    return team
+
+
+def _check_options(name: str, parameters: Any, options: dict[str, Any]) -> None:
+    """Check that a factory takes `options`, and whole numbers where its defaults are such."""
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+        return
+    known = list(parameters)[1:]
     for option, value in options.items():
-        if option not in allowed:
-            raise unknown("option", option, allowed, f"team {name!r}")
-        if not isinstance(value, int) or isinstance(value, bool):
+        if option not in known:
+            raise unknown("option", option, known, f"team {name!r}")
+        whole = type(parameters[option].default) is int
+        if whole and (not isinstance(value, int) or isinstance(value, bool)):
             raise ConfigError(
                 f"option {option!r} of team {name!r} is {value!r}: give a whole number"
             )
-    return known[name](style, **options)

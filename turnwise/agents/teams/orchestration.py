@@ -1,13 +1,13 @@
-"""How a team divides one environment's turns: the contract of a `Play`, which says who acts next.
+"""The orchestration protocol: how a team divides the turns of one environment.
 
-A play is a pure state machine. Its state is a `Table`: the messages of the present round (the
-board) and how often the team has acted in the environment. Given the table it names who acts; given
-what they say it answers with a `Move`: the board as it stands then, and the environment's action,
-where the message results in one. A play keeps nothing to itself, so that an episode of a team can
-be saved, forked and repeated wherever the environment's own can.
+An orchestration is a pure state machine. Its state is a `TeamState`: the messages of the current
+round (the board) and the number of environment steps so far. Given the state it names the role that
+acts next; given that role's message it returns a `Transition`: the new board, and the environment's
+action where the message leads to one. It holds no state of its own, so an episode of a team can be
+saved, forked and replayed wherever the environment can.
 
-The orchestrations of L. Feng et al., "Dr. MAS", arXiv 2602.08847, section 5 and its code, are the
-model of those here.
+The built-in orchestrations follow L. Feng et al., "Dr. MAS", arXiv 2602.08847, section 5 and its
+code.
 """
 
 from __future__ import annotations
@@ -17,47 +17,49 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
 
-class Said(NamedTuple):
-    """One message."""
+class TeamMessage(NamedTuple):
+    """One message on the board."""
 
     agent: str
+    """Role that wrote it."""
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """Where a team stands."""
+class TeamState:
+    """State of a team within an episode."""
 
-    board: tuple[Said, ...] = ()
-    """The messages of this round, oldest first."""
-    acts: int = 0
-    """What the team has done in the environment so far."""
+    board: tuple[TeamMessage, ...] = ()
+    """Messages of this round, oldest first."""
+    steps: int = 0
+    """Environment steps so far."""
 
     def last(self, agent: str) -> str:
-        """What `agent` said last in this round; empty when nothing."""
-        return next((said.text for said in reversed(self.board) if said.agent == agent), "")
+        """Return the last message of `agent` in this round; empty when there is none."""
+        return next((m.text for m in reversed(self.board) if m.agent == agent), "")
 
     def count(self, agent: str) -> int:
-        """How often `agent` spoke in this round."""
-        return sum(said.agent == agent for said in self.board)
+        """Return the number of messages of `agent` in this round."""
+        return sum(message.agent == agent for message in self.board)
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
-    """What comes of a message."""
+class Transition:
+    """Result of a message."""
 
-    board: tuple[Said, ...]
-    """As the next to act finds it; empty when a round is over."""
+    board: tuple[TeamMessage, ...]
+    """The new board; empty when the round is over."""
     action: str | None = None
-    """For the environment; None while the team is still talking."""
+    """For the environment; None while the round goes on."""
     valid: bool = True
-    """False where the message was not of the form asked for."""
+    """False for a message of the wrong form."""
 
 
 @runtime_checkable
-class Play(Protocol):
-    """Who acts when. Implementations are frozen dataclasses: their `repr` is part of the
-    environment's data hash.
+class Orchestration(Protocol):
+    """Decides which role acts when.
+
+    Implementations are frozen dataclasses: their `repr` is part of the environment's data hash.
     """
 
     @property
@@ -65,21 +67,26 @@ class Play(Protocol):
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """Everyone who may act."""
+        """Every role that may act."""
         ...
 
-    def agent(self, table: Table) -> str:
-        """Who acts now: one of `roles`."""
+    def agent(self, state: TeamState) -> str:
+        """Return the role that acts now, one of `roles`."""
         ...
 
-    def admissible(self, table: Table, offered: Sequence[str]) -> list[str]:
-        """What they may say; `offered` are the environment's admissible actions."""
+    def admissible(self, state: TeamState, offered: Sequence[str]) -> list[str]:
+        """Return what that role may write, given the environment's admissible actions."""
         ...
 
-    def hear(self, table: Table, said: str) -> Move:
-        """What comes of `said`, said by whose turn it is. Never raises."""
+    def receive(self, state: TeamState, message: str) -> Transition:
+        """Return the result of a message by the role that acts now. Must not raise."""
         ...
 
-    def expert(self, table: Table, action: str, instruction: str) -> str:
-        """What an expert of the role says, where the environment's own expert would do `action`."""
+    def expert(self, state: TeamState, action: str, instruction: str) -> str:
+        """Return the expert message of the role that acts now.
+
+        Args:
+            action: what the environment's own expert would do.
+            instruction: the task, as the environment states it.
+        """
         ...

@@ -1,9 +1,9 @@
-"""How a member of a team is told what to do: one message, made anew each turn.
+"""Prompts of the members of a team: one user message, rebuilt at every turn.
 
-Four parts, in our own words: the role's instruction, the task, what the environment showed, and the
-teammates' outputs of this round. Nothing is appended, because a role's next turn comes after
-messages it did not write (in Dr. MAS, arXiv 2602.08847, too, each step is a sample of its own).
-`terse` is for tiny models: no words but those of the episode, and the role's name at the end.
+It has four parts: the role's instruction, the task, the results from the environment, and the
+teammates' messages of this round. It is not append-only, because a role's next turn follows
+messages that it did not write (Dr. MAS, arXiv 2602.08847, also treats each step as a sample of its
+own). `terse` is for tiny models: only the text of the episode, then the role's name.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Protocol
 from turnwise.envs.prompt import Action, Message, Step
 
 
-class Form(Protocol):
-    """How a role's replies are read and written."""
+class ReplyForm(Protocol):
+    """How the replies of a role are written and parsed."""
 
     def parse(self, text: str) -> Action: ...
 
@@ -26,26 +26,26 @@ class Form(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Plain:
-    """The reply is the action: one that matches `pattern` as a whole."""
+class PlainForm:
+    """The reply is the action, and must match `pattern` as a whole."""
 
     pattern: str
 
     def parse(self, text: str) -> Action:
-        said = text.strip()
-        valid = re.fullmatch(self.pattern, said, re.DOTALL) is not None
-        return Action(said, valid, "" if valid else "the reply is not what this role may say")
+        action = text.strip()
+        valid = re.fullmatch(self.pattern, action, re.DOTALL) is not None
+        return Action(action, valid, "" if valid else "the reply is not what this role may say")
 
     def reply(self, action: str, thought: str = "") -> str:
         return action
 
 
 @dataclass(frozen=True, slots=True)
-class Tagged:
-    """Reasoning, then `<tag>…</tag>`; what the last one holds is the action, or stands within
-    `action[…]`.
+class TaggedForm:
+    """Reasoning, then `<tag>…</tag>`; the content of the last tag is the action.
 
-    A reply without a tag is handed on as it is, and is not valid.
+    With `action`, the content is wrapped in `action[…]`. A reply without a tag is passed on as it
+    is, and is not valid.
     """
 
     tag: str
@@ -56,20 +56,17 @@ class Tagged:
         if not found:
             return Action(text.strip(), False, f"the reply has no <{self.tag}>…</{self.tag}>")
         body = found[-1].strip()
-        return Action(
-            f"{self.action}[{body}]" if self.action else body,
-            bool(body),
-            "" if body else f"<{self.tag}> is empty",
-        )
+        action = f"{self.action}[{body}]" if self.action else body
+        return Action(action, bool(body), "" if body else f"<{self.tag}> is empty")
 
     def reply(self, action: str, thought: str = "") -> str:
         body = action.removeprefix(f"{self.action}[").removesuffix("]") if self.action else action
-        said = f"<{self.tag}>{body}</{self.tag}>"
-        return f"{thought}\n{said}" if thought else said
+        tagged = f"<{self.tag}>{body}</{self.tag}>"
+        return f"{thought}\n{tagged}" if thought else tagged
 
 
-def told(before: Step, step: Step) -> str:
-    """An action of the team and what the environment said to it."""
+def show_step(before: Step, step: Step) -> str:
+    """Return an action of the team, and the observation that followed."""
     return f"{before.action}\n{step.observation.strip()}"
 
 
@@ -78,22 +75,23 @@ class RolePrompt:
     """The prompt of one role.
 
     Args:
-        role: its name in the play.
-        instruction: what it is to do; not said when `terse`.
-        form: how it answers.
-        shown: how an earlier action, `before`, and its result, `step`, are written.
+        role: its name in the orchestration.
+        instruction: the system message; left out when `terse`.
+        form: how it replies.
+        show: writes an earlier action, in `before`, and its result, in `step`.
     """
 
     name: str
     role: str
     instruction: str
-    form: Form
+    form: ReplyForm
     terse: bool = False
-    shown: Callable[[Step, Step], str] = told
+    show: Callable[[Step, Step], str] = show_step
 
     def messages(self, history: Sequence[Step]) -> list[Message]:
+        """Return the prompt for the last step of `history`."""
         task = history[0].observation.strip()
-        past = [self.shown(b, s) for b, s in pairwise(history) if s.info.get("fresh")]
+        past = [self.show(b, s) for b, s in pairwise(history) if s.info.get("fresh")]
         board = [f"{agent}: {text}" for agent, text in history[-1].info.get("board", ())]
         if self.terse:
             return [{"role": "user", "content": "\n".join([task, *past, *board, f"{self.role}:"])}]
@@ -109,7 +107,9 @@ class RolePrompt:
         ]
 
     def parse(self, text: str) -> Action:
+        """Return the action in a reply."""
         return self.form.parse(text)
 
     def reply(self, action: str, thought: str = "") -> str:
+        """Return the reply that parses as `action`."""
         return self.form.reply(action, thought)

@@ -1,8 +1,8 @@
-"""A verifier, a searcher and an answerer: search until what was found is enough, then answer.
+"""A team of three that searches until its findings suffice, then answers.
 
-The search team of Dr. MAS (arXiv 2602.08847, section 5.2): a round begins with the verifier, who
-sends the question on to the searcher or to the answerer. It plays with any environment whose
-actions are `search[…]` and `answer[…]`.
+The search team of Dr. MAS (arXiv 2602.08847, section 5.2): each round begins with the verifier, who
+passes the question to the searcher or to the answerer. It works with any environment whose actions
+are `search[…]` and `answer[…]`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from turnwise.agents.teams.orchestration import Move, Said, Table
-from turnwise.agents.teams.role_prompt import Plain, RolePrompt, Tagged
+from turnwise.agents.teams.orchestration import TeamMessage, TeamState, Transition
+from turnwise.agents.teams.role_prompt import PlainForm, RolePrompt, TaggedForm
 from turnwise.agents.teams.team import Team
-from turnwise.envs.prompt import Prompt
 from turnwise.errors import ConfigError
 
 VERIFIER, SEARCHER, ANSWERER = "verifier", "searcher", "answerer"
@@ -25,22 +24,23 @@ UNKNOWN = f"{ANSWER}[unknown]"
 
 TEAM = "You are one of three who answer a question together from what a search engine finds: "
 VERIFY = f"""\
-{TEAM}the verifier. Decide whether what was found so far is enough to answer the question with certainty. Reason about what is \
-known and what is missing, then end with <verify>{ENOUGH}</verify> if it is enough or <verify>{MORE}</verify> if it is not."""
+{TEAM}the verifier. Decide whether what was found so far is enough to answer the question with \
+certainty. Reason about what is known and what is missing, then end with <verify>{ENOUGH}</verify> \
+if it is enough or <verify>{MORE}</verify> if it is not."""
 SEEK = f"""\
-{TEAM}the searcher. What was found is not enough yet. Reason about what is missing, then write one query for it, different from \
-those made before: <search>your query</search>"""
+{TEAM}the searcher. What was found is not enough yet. Reason about what is missing, then write one \
+query for it, different from those made before: <search>your query</search>"""
 REPLY = f"""\
-{TEAM}the answerer. What was found is taken to be enough. Reason briefly from it, then give the answer in as few words as \
-possible: <answer>your answer</answer>"""
+{TEAM}the answerer. What was found is taken to be enough. Reason briefly from it, then give the \
+answer in as few words as possible: <answer>your answer</answer>"""
 
 
 @dataclass(frozen=True, slots=True)
 class SearcherVerifierAnswerer:
-    """Who acts: the verifier, then the searcher or the answerer as it says.
+    """The verifier acts first, then the searcher or the answerer, as it decides.
 
-    A verdict that is neither `yes` nor `no` asks for more; a searcher or answerer who says
-    something else than they may ends the round without an action.
+    A verdict that is neither `yes` nor `no` counts as `no`. A searcher or answerer whose message is
+    not of its form ends the round without an action.
 
     Args:
         searches: searches after which the answerer must answer, without asking the verifier.
@@ -54,64 +54,63 @@ class SearcherVerifierAnswerer:
         if self.searches < 1:
             raise ConfigError(f"searches={self.searches}: a searcher needs at least one")
 
-    def agent(self, table: Table) -> str:
-        if table.acts >= self.searches:
+    def agent(self, state: TeamState) -> str:
+        if state.steps >= self.searches:
             return ANSWERER
-        if not table.board:
+        if not state.board:
             return VERIFIER
-        return ANSWERER if table.board[-1].text == ENOUGH else SEARCHER
+        return ANSWERER if state.board[-1].text == ENOUGH else SEARCHER
 
-    def admissible(self, table: Table, offered: Sequence[str]) -> list[str]:
-        who = self.agent(table)
-        if who == VERIFIER:
+    def admissible(self, state: TeamState, offered: Sequence[str]) -> list[str]:
+        role = self.agent(state)
+        if role == VERIFIER:
             return [ENOUGH, MORE]
-        kind = SEARCH if who == SEARCHER else ANSWER
-        return [action for action in offered if action.startswith(f"{kind}[")] or [
-            f"{kind}[<text>]"
-        ]
+        kind = SEARCH if role == SEARCHER else ANSWER
+        actions = [action for action in offered if action.startswith(f"{kind}[")]
+        return actions or [f"{kind}[<text>]"]
 
-    def hear(self, table: Table, said: str) -> Move:
-        who, text = self.agent(table), said.strip()
-        if who == VERIFIER:
+    def receive(self, state: TeamState, message: str) -> Transition:
+        role, text = self.agent(state), message.strip()
+        if role == VERIFIER:
             verdict = text.lower()
-            return Move(
-                (Said(who, verdict if verdict == ENOUGH else MORE),),
-                None,
-                verdict in (ENOUGH, MORE),
-            )
-        kind = SEARCH if who == SEARCHER else ANSWER
+            entry = TeamMessage(role, verdict if verdict == ENOUGH else MORE)
+            return Transition((entry,), None, verdict in (ENOUGH, MORE))
+        kind = SEARCH if role == SEARCHER else ANSWER
         fits = re.fullmatch(rf"{kind}\[.+\]", text, re.DOTALL) is not None
-        return Move((), text if fits else None, fits)
+        return Transition((), text if fits else None, fits)
 
-    def expert(self, table: Table, action: str, instruction: str) -> str:
-        """The environment's expert, as far as the role may do what it does.
+    def expert(self, state: TeamState, action: str, instruction: str) -> str:
+        """Return the environment expert's action, as far as the role may take it.
 
-        A searcher who is sent out though nothing is missing looks for the question itself; an
-        answerer who is asked too early says that the answer is unknown.
+        A searcher who is asked though nothing is missing searches for the question itself; an
+        answerer who is asked too early answers `unknown`.
         """
-        who, searching = self.agent(table), action.startswith(f"{SEARCH}[")
-        if who == VERIFIER:
+        role, searching = self.agent(state), action.startswith(f"{SEARCH}[")
+        if role == VERIFIER:
             return MORE if searching else ENOUGH
-        if who == SEARCHER:
+        if role == SEARCHER:
             return action if searching else f"{SEARCH}[{instruction}]"
         return UNKNOWN if searching else action
 
 
-def searcher_verifier_answerer(style: str = "full", **options: Any) -> Team:
-    """The team; `style` is `full` or, for tiny models, `act`. Options: `searches`."""
-    play = SearcherVerifierAnswerer(**options)
-    name = f"{play.name}/{style}@1"
-    prompts: dict[str, Prompt]
-    if style == "act":
-        prompts = {
-            VERIFIER: RolePrompt(name, VERIFIER, "", Plain(f"{ENOUGH}|{MORE}"), terse=True),
-            SEARCHER: RolePrompt(name, SEARCHER, "", Plain(rf"{SEARCH}\[.+\]"), terse=True),
-            ANSWERER: RolePrompt(name, ANSWERER, "", Plain(rf"{ANSWER}\[.+\]"), terse=True),
-        }
-    else:
-        prompts = {
-            VERIFIER: RolePrompt(name, VERIFIER, VERIFY, Tagged("verify")),
-            SEARCHER: RolePrompt(name, SEARCHER, SEEK, Tagged("search", SEARCH)),
-            ANSWERER: RolePrompt(name, ANSWERER, REPLY, Tagged("answer", ANSWER)),
-        }
-    return Team(play, prompts, name)
+def make(style: str = "full", searches: int = 4) -> Team:
+    """Make the team.
+
+    Args:
+        style: of the prompts: `full`, or `act` for tiny models.
+        searches: see `SearcherVerifierAnswerer`.
+    """
+    orchestration = SearcherVerifierAnswerer(searches)
+    name = f"{orchestration.name}/{style}@1"
+    search, answer = rf"{SEARCH}\[.+\]", rf"{ANSWER}\[.+\]"
+    act = (
+        RolePrompt(name, VERIFIER, "", PlainForm(f"{ENOUGH}|{MORE}"), terse=True),
+        RolePrompt(name, SEARCHER, "", PlainForm(search), terse=True),
+        RolePrompt(name, ANSWERER, "", PlainForm(answer), terse=True),
+    )
+    full = (
+        RolePrompt(name, VERIFIER, VERIFY, TaggedForm("verify")),
+        RolePrompt(name, SEARCHER, SEEK, TaggedForm("search", SEARCH)),
+        RolePrompt(name, ANSWERER, REPLY, TaggedForm("answer", ANSWER)),
+    )
+    return Team.with_style(orchestration, {"full": full, "act": act}, style)

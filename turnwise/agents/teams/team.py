@@ -1,9 +1,9 @@
 """Teams: several agents act in one environment, and each turn is one message of one of them.
 
-A `TeamEnv` is an environment in which a `Play` stands between the agents and another environment.
-Its actions are messages; one that does not end a round changes only the board, and earns nothing.
-So a team's episode is an ordinary trajectory whose turns name who acted (`Turn.agent`), and
-rollouts, forks, credit and training treat it as any other.
+A `TeamEnv` is an environment with an `Orchestration` between the agents and another environment.
+Its actions are messages; one that does not end a round changes only the board and has no reward.
+So a team's episode is an ordinary trajectory whose turns record who acted (`Turn.agent`), and
+rollouts, forks, credit and training need nothing special.
 
 A `TeamAgent` has an agent for each role and asks the one whose turn it is.
 """
@@ -18,68 +18,89 @@ from typing import Any, Self, cast
 import gymnasium
 
 from turnwise.agents.agent import Act, Actor, Agent, Episode
-from turnwise.agents.teams.orchestration import Play, Said, Table
+from turnwise.agents.teams.orchestration import Orchestration, TeamMessage, TeamState
+from turnwise.agents.teams.role_prompt import RolePrompt
 from turnwise.envs.base import Info, Outcome, Snapshot, TaskId, TurnEnv
 from turnwise.envs.prompt import Prompt, Step
-from turnwise.errors import ConfigError
+from turnwise.errors import ConfigError, unknown
 from turnwise.records import Turn
 
-NOT_ASKED = "That is not of the form asked for."
+MALFORMED = "That is not of the form asked for."
 
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """A play, and how each of its roles is told what to do."""
+    """An orchestration and a prompt for each of its roles."""
 
-    play: Play
+    orchestration: Orchestration
     prompts: Mapping[str, Prompt]
     name: str
     """Recorded as the prompt of a score, such as `solver_verifier/act@1`."""
 
+    @classmethod
+    def with_style(
+        cls,
+        orchestration: Orchestration,
+        styles: Mapping[str, Sequence[RolePrompt]],
+        style: str,
+    ) -> Self:
+        """Return a team with the prompts of one style.
+
+        Raises:
+            ConfigError: for an unknown style.
+        """
+        if style not in styles:
+            raise unknown("style", style, styles, f"team {orchestration.name!r}")
+        prompts = styles[style]
+        return cls(orchestration, {prompt.role: prompt for prompt in prompts}, prompts[0].name)
+
     def agent(self, member: Callable[[str, Prompt], Agent]) -> TeamAgent:
-        """The team as an agent; `member` makes the agent of a role from its prompt."""
-        return TeamAgent({role: member(role, self.prompts[role]) for role in self.play.roles}, self)
+        """Return the team as an agent; `member` makes the agent of a role from its prompt."""
+        roles = self.orchestration.roles
+        return TeamAgent({role: member(role, self.prompts[role]) for role in roles}, self)
 
 
 class TeamInfo(Info):
-    """`Info`, and how the team stands. `admissible`, `valid` and `tags` are those of the message."""
+    """`Info` and the team's state. `admissible`, `valid` and `tags` are those of the message."""
 
     agent: str
-    """Who acts now."""
-    board: tuple[Said, ...]
-    """The messages of this round."""
+    """Role that acts now."""
+    board: tuple[TeamMessage, ...]
+    """Messages of this round."""
     fresh: bool
-    """Whether the observation is the environment's own; otherwise it is a teammate's message."""
+    """Whether the observation is the environment's own rather than a teammate's message."""
     env: dict[str, Any]
     """The environment's own info."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A team's episode: the environment's, and what the team adds."""
+class TeamSnapshot:
+    """Saved state of a team's episode: the environment's, and the team's."""
 
     env: Snapshot[Any]
-    table: Table
+    state: TeamState
     fresh: bool
     last: Outcome
 
 
-class TeamEnv(TurnEnv[Kept]):
+class TeamEnv(TurnEnv[TeamSnapshot]):
     """`env`, played by a team.
 
     Args:
-        env: the environment; the team's own instance is spawned from it.
-        play: who acts when.
+        env: the environment; a new instance is spawned from it.
+        orchestration: decides which role acts when.
     """
 
-    stochastic = False  # what is random is the environment's, and in its snapshot
+    stochastic = False  # random numbers are the inner environment's, and in its snapshot
 
-    def __init__(self, env: TurnEnv[Any], play: Play, render_mode: str | None = None) -> None:
+    def __init__(
+        self, env: TurnEnv[Any], orchestration: Orchestration, render_mode: str | None = None
+    ) -> None:
         super().__init__(env.split, render_mode)
         self.env = env.spawn()
-        self.play = play
+        self.orchestration = orchestration
         self.blocking = env.blocking
-        self._table, self._fresh = Table(), True
+        self._state, self._fresh = TeamState(), True
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -90,57 +111,63 @@ class TeamEnv(TurnEnv[Kept]):
 
     @property
     def data_hash(self) -> str:
+        """Hash of the environment's data and the orchestration with its options."""
         return hashlib.blake2b(
-            f"{self.env.data_hash}\n{self.play!r}".encode(), digest_size=16
+            f"{self.env.data_hash}\n{self.orchestration!r}".encode(), digest_size=16
         ).hexdigest()
 
     def _begin(self, task: TaskId) -> Outcome:
         observation, info = self.env.reset(
             seed=self._seed, options={"task": task, "split": self._split}
         )
-        self._table, self._fresh = Table(), True
+        self._state, self._fresh = TeamState(), True
         return self._outcome(observation, info, info["tags"])
 
     def _act(self, action: str) -> Outcome:
         assert self._last is not None
-        table, who = self._table, self.play.agent(self._table)
-        move = self.play.hear(table, action)
+        state, role = self._state, self.orchestration.agent(self._state)
+        result = self.orchestration.receive(state, action)
         if self._last.terminated:
-            move = replace(
-                move, board=table.board, action=action
-            )  # what comes after the end is the environment's to say
-        if move.action is None:
-            self._table, self._fresh = replace(table, board=move.board), False
-            observation = f"{who}: {action}" if move.valid else f"{who}: {action}\n{NOT_ASKED}"
-            return self._outcome(observation, self._env_info(), (), valid=move.valid)
-        observation, reward, terminated, _, info = self.env.step(move.action)
-        self._table, self._fresh = Table(move.board, table.acts + 1), True
-        valid = move.valid and bool(info["valid"])
-        made = self._outcome(
-            observation, info, info["tags"], valid=valid, reward=reward, terminated=terminated
-        )
-        return replace(made, rewards=dict(info["rewards"]))
+            # The environment answers whatever comes after its end.
+            result = replace(result, board=state.board, action=action)
+        if result.action is None:
+            self._state, self._fresh = replace(state, board=result.board), False
+            message = f"{role}: {action}"
+            observation = message if result.valid else f"{message}\n{MALFORMED}"
+            return self._outcome(observation, self._env_info(), (), valid=result.valid)
+        observation, reward, terminated, _, info = self.env.step(result.action)
+        self._state, self._fresh = TeamState(result.board, state.steps + 1), True
+        outcome = self._outcome(
+            observation, info, info["tags"], valid=result.valid and bool(info["valid"]),
+            reward=reward, terminated=terminated,
+        )  # fmt: skip
+        return replace(outcome, rewards=dict(info["rewards"]))
 
     def expert_action(self) -> str | None:
-        """What an expert of the role whose turn it is says; None where the environment has no
-        expert.
-        """
+        """Return the expert message of the role that acts now; None without an expert."""
         action = self.env.expert_action()
         if action is None or self._last is None:
             return None
-        return self.play.expert(self._table, action, self._last.instruction)
+        return self.orchestration.expert(self._state, action, self._last.instruction)
 
     def _outcome(
-        self, observation: str, info: Mapping[str, Any], tags: Sequence[str], *, valid: bool = True, reward: float = 0.0,
+        self,
+        observation: str,
+        info: Mapping[str, Any],
+        tags: Sequence[str],
+        *,
+        valid: bool = True,
+        reward: float = 0.0,
         terminated: bool = False,
-    ) -> Outcome:  # fmt: skip
-        state = hashlib.blake2b(
-            repr((info["state"], self._table)).encode("utf8", "surrogatepass"), digest_size=8
-        ).hexdigest()
+    ) -> Outcome:
+        board = [tuple(message) for message in self._state.board]
+        state = repr((info["state"], board, self._state.steps)).encode("utf8", "surrogatepass")
         return Outcome(
             observation=observation, instruction=info["instruction"],
-            admissible=self.play.admissible(self._table, info["admissible"]), state=state, reward=reward, terminated=terminated,
-            valid=valid, success=info["success"], score=info["score"], tags=list(tags),
+            admissible=self.orchestration.admissible(self._state, info["admissible"]),
+            state=hashlib.blake2b(state, digest_size=8).hexdigest(), reward=reward,
+            terminated=terminated, valid=valid, success=info["success"], score=info["score"],
+            tags=list(tags),
         )  # fmt: skip
 
     def _env_info(self) -> dict[str, Any]:
@@ -148,25 +175,23 @@ class TeamEnv(TurnEnv[Kept]):
         return cast(dict[str, Any], self.env._info(self.env._last))
 
     def _info(self, last: Outcome) -> TeamInfo:
-        table = self._table
         return TeamInfo(
             **super()._info(last),
-            agent=self.play.agent(table),
-            board=table.board,
+            agent=self.orchestration.agent(self._state),
+            board=self._state.board,
             fresh=self._fresh,
             env=self._env_info(),
         )
 
     # Snapshots, forks
-    # ---------------------------------------------------------------------------------------------
 
-    def _save(self) -> Kept:
+    def _save(self) -> TeamSnapshot:
         assert self._last is not None
-        return Kept(self.env.snapshot(), self._table, self._fresh, self._last)
+        return TeamSnapshot(self.env.snapshot(), self._state, self._fresh, self._last)
 
-    def _load(self, state: Kept) -> None:
+    def _load(self, state: TeamSnapshot) -> None:
         self.env.restore(state.env)
-        self._table, self._fresh, self._last = state.table, state.fresh, state.last
+        self._state, self._fresh, self._last = state.state, state.fresh, state.last
 
     def spawn(self) -> Self:
         other = super().spawn()
@@ -174,9 +199,7 @@ class TeamEnv(TurnEnv[Kept]):
         return other
 
     def fork(self) -> Self:
-        """A second environment that continues from here; the environment within is forked in its
-        own way.
-        """
+        """Return an environment that continues from here; the inner one is forked its own way."""
         other = super().spawn()
         other.env = self.env.fork()
         other._task, other._actions, other._last = self._task, list(self._actions), self._last
@@ -191,10 +214,10 @@ class TeamAgent:
 
     Args:
         members: an agent for each role.
-        team: what they play; its name stands for the prompt in a score.
+        team: stands for the prompt in a score.
 
     Raises:
-        ConfigError: for an observation that names nobody, or somebody else.
+        ConfigError: for an observation that names no member as the one to act.
     """
 
     name = "team"
@@ -207,6 +230,7 @@ class TeamAgent:
     def begin(
         self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()
     ) -> Actor:
+        """Return an actor that begins each member's actor when it first acts."""
         return _TeamActor(self, episode, history, turns)
 
 
@@ -223,16 +247,15 @@ class _TeamActor:
         role = history[-1].info.get("agent")
         if role not in self.agent.members:
             raise ConfigError(
-                f"it is {role!r} who should act and the team has {', '.join(self.agent.members)}: play it in a TeamEnv"
+                f"it is {role!r} who should act and the team has {', '.join(self.agent.members)}: "
+                "play it in a TeamEnv"
             )
         if role not in self.actors:
             self.actors[role] = self._begin(role)
         return replace(await self.actors[role].act(history, env), agent=role)
 
     def _begin(self, role: str) -> Actor:
-        """The actor of a role; in a forked episode it is told the past up to its own last turn,
-        which is what it said.
-        """
+        """Begin the actor of a role, with a fork's past up to the role's own last turn."""
         history, turns = self.past
         own = max((k + 1 for k, turn in enumerate(turns) if turn.agent == role), default=0)
         return self.agent.members[role].begin(self.episode, history[:own], turns[:own])

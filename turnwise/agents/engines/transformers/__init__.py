@@ -1,1 +1,1 @@
-"""The embedded engine: continuous batching over any causal model of transformers."""
+"""The embedded engine: continuous batching over any causal language model of transformers."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from turnwise.agents.teams import make_team
-from turnwise.agents.teams.orchestration import Move, Said, Table
+from turnwise.agents.teams.orchestration import Transition, TeamMessage, TeamState
 from turnwise.agents.teams.searcher_verifier_answerer import SearcherVerifierAnswerer
 from turnwise.agents.teams.solver_verifier import SolverVerifier
 from turnwise.envs.prompt import SelfEnding, Step
@@ -17,8 +17,8 @@ CODE = fenced("print(1 + 1)")
 TWO, THREE = "\\boxed{2}", "\\boxed{3}"
 
 
-def board(*said: tuple[str, str]) -> tuple[Said, ...]:
-    return tuple(Said(*one) for one in said)
+def board(*said: tuple[str, str]) -> tuple[TeamMessage, ...]:
+    return tuple(TeamMessage(*one) for one in said)
 
 
 # Solver and verifier
@@ -26,46 +26,53 @@ def board(*said: tuple[str, str]) -> tuple[Said, ...]:
 
 
 def test_code_goes_to_the_environment_and_an_answer_to_the_verifier() -> None:
-    play = SolverVerifier()
-    assert play.agent(Table()) == "solver"
-    assert play.hear(Table(), CODE) == Move((), CODE)
-    assert play.hear(Table(), TWO) == Move(board(("solver", TWO)), None)
-    assert play.agent(Table(board(("solver", TWO)))) == "verifier"
+    orchestration = SolverVerifier()
+    assert orchestration.agent(TeamState()) == "solver"
+    assert orchestration.receive(TeamState(), CODE) == Transition((), CODE)
+    assert orchestration.receive(TeamState(), TWO) == Transition(board(("solver", TWO)), None)
+    assert orchestration.agent(TeamState(board(("solver", TWO)))) == "verifier"
 
 
 def test_a_rejected_answer_is_given_again_and_the_last_is_not_verified() -> None:
-    play = SolverVerifier()
-    asked = Table(board(("solver", THREE)))
-    assert play.hear(asked, "approve") == Move(
+    orchestration = SolverVerifier()
+    asked = TeamState(board(("solver", THREE)))
+    assert orchestration.receive(asked, "approve") == Transition(
         board(("solver", THREE), ("verifier", "approve")), THREE
     )
-    rejected = play.hear(asked, "Reject ")
+    rejected = orchestration.receive(asked, "Reject ")
     assert rejected.action is None and rejected.valid
-    again = Table(rejected.board, acts=0)
-    assert play.agent(again) == "solver"
-    assert play.hear(again, CODE) == Move(rejected.board, CODE)  # code amid a round keeps the board
-    assert play.hear(again, TWO).action == TWO
-    assert SolverVerifier(answers=3).hear(again, TWO).action is None
-    assert SolverVerifier(answers=1).hear(Table(), TWO).action == TWO
+    again = TeamState(rejected.board, steps=0)
+    assert orchestration.agent(again) == "solver"
+    assert orchestration.receive(again, CODE) == Transition(
+        rejected.board, CODE
+    )  # code amid a round keeps the board
+    assert orchestration.receive(again, TWO).action == TWO
+    assert SolverVerifier(answers=3).receive(again, TWO).action is None
+    assert SolverVerifier(answers=1).receive(TeamState(), TWO).action == TWO
 
 
 def test_a_missing_verdict_approves_and_is_not_valid() -> None:
-    move = SolverVerifier().hear(Table(board(("solver", TWO))), "well, hm")
-    assert (move.action, move.valid) == (TWO, False)
+    result = SolverVerifier().receive(TeamState(board(("solver", TWO))), "well, hm")
+    assert (result.action, result.valid) == (TWO, False)
 
 
 def test_the_verifiers_expert_approves_of_the_experts_answer_alone() -> None:
-    play = SolverVerifier()
-    assert play.expert(Table(), CODE, "") == CODE
-    assert play.expert(Table(board(("solver", TWO))), TWO, "") == "approve"
-    assert play.expert(Table(board(("solver", THREE))), TWO, "") == "reject"
-    assert play.expert(Table(board(("solver", TWO))), CODE, "") == "reject"  # not computed yet
+    orchestration = SolverVerifier()
+    assert orchestration.expert(TeamState(), CODE, "") == CODE
+    assert orchestration.expert(TeamState(board(("solver", TWO))), TWO, "") == "approve"
+    assert orchestration.expert(TeamState(board(("solver", THREE))), TWO, "") == "reject"
+    assert (
+        orchestration.expert(TeamState(board(("solver", TWO))), CODE, "") == "reject"
+    )  # not computed yet
 
 
 def test_what_each_may_say() -> None:
-    play = SolverVerifier()
-    assert play.admissible(Table(), [CODE, TWO]) == [CODE, TWO]
-    assert play.admissible(Table(board(("solver", TWO))), [CODE, TWO]) == ["approve", "reject"]
+    orchestration = SolverVerifier()
+    assert orchestration.admissible(TeamState(), [CODE, TWO]) == [CODE, TWO]
+    assert orchestration.admissible(TeamState(board(("solver", TWO))), [CODE, TWO]) == [
+        "approve",
+        "reject",
+    ]
 
 
 # Searcher, verifier, answerer
@@ -73,20 +80,24 @@ def test_what_each_may_say() -> None:
 
 
 def test_the_verifier_sends_the_question_on() -> None:
-    play = SearcherVerifierAnswerer()
-    assert play.agent(Table()) == "verifier"
+    orchestration = SearcherVerifierAnswerer()
+    assert orchestration.agent(TeamState()) == "verifier"
     for verdict, following in (("no", "searcher"), ("yes", "answerer"), ("YES\n", "answerer")):
-        move = play.hear(Table(), verdict)
-        assert move.action is None and move.valid and play.agent(Table(move.board)) == following
+        result = orchestration.receive(TeamState(), verdict)
+        assert (
+            result.action is None
+            and result.valid
+            and orchestration.agent(TeamState(result.board)) == following
+        )
 
 
 def test_a_missing_verdict_searches_on_until_the_searches_are_used_up() -> None:
-    play = SearcherVerifierAnswerer(searches=2)
-    move = play.hear(Table(), "perhaps")
-    assert not move.valid and play.agent(Table(move.board)) == "searcher"
-    assert play.agent(Table((), acts=1)) == "verifier"
-    assert play.agent(Table((), acts=2)) == "answerer"
-    assert play.hear(Table((), acts=2), "answer[x]") == Move((), "answer[x]")
+    orchestration = SearcherVerifierAnswerer(searches=2)
+    result = orchestration.receive(TeamState(), "perhaps")
+    assert not result.valid and orchestration.agent(TeamState(result.board)) == "searcher"
+    assert orchestration.agent(TeamState((), steps=1)) == "verifier"
+    assert orchestration.agent(TeamState((), steps=2)) == "answerer"
+    assert orchestration.receive(TeamState((), steps=2), "answer[x]") == Transition((), "answer[x]")
 
 
 @pytest.mark.parametrize(
@@ -97,36 +108,43 @@ def test_a_missing_verdict_searches_on_until_the_searches_are_used_up() -> None:
     ],
 )  # fmt: skip
 def test_nobody_does_what_is_anothers_to_do(verdict: str, said: str, action: str | None) -> None:
-    move = SearcherVerifierAnswerer().hear(Table(board(("verifier", verdict))), said)
-    assert move == Move((), action, action is not None)
+    result = SearcherVerifierAnswerer().receive(TeamState(board(("verifier", verdict))), said)
+    assert result == Transition((), action, action is not None)
 
 
 def test_experts_of_the_three() -> None:
-    play, no, yes = (
+    orchestration, no, yes = (
         SearcherVerifierAnswerer(),
-        Table(board(("verifier", "no"))),
-        Table(board(("verifier", "yes"))),
+        TeamState(board(("verifier", "no"))),
+        TeamState(board(("verifier", "yes"))),
     )
-    assert [play.expert(Table(), a, "q") for a in ("search[a]", "answer[b]")] == ["no", "yes"]
-    assert [play.expert(no, a, "q") for a in ("search[a]", "answer[b]")] == [
+    assert [orchestration.expert(TeamState(), a, "q") for a in ("search[a]", "answer[b]")] == [
+        "no",
+        "yes",
+    ]
+    assert [orchestration.expert(no, a, "q") for a in ("search[a]", "answer[b]")] == [
         "search[a]",
         "search[q]",
     ]
-    assert [play.expert(yes, a, "q") for a in ("search[a]", "answer[b]")] == [
+    assert [orchestration.expert(yes, a, "q") for a in ("search[a]", "answer[b]")] == [
         "answer[unknown]",
         "answer[b]",
     ]
 
 
 def test_what_each_of_the_three_may_say() -> None:
-    play, offered = SearcherVerifierAnswerer(), ["search[<query>]", "answer[<text>]"]
-    tables = (Table(), Table(board(("verifier", "no"))), Table(board(("verifier", "yes"))))
-    assert [play.admissible(t, offered) for t in tables] == [
+    orchestration, offered = SearcherVerifierAnswerer(), ["search[<query>]", "answer[<text>]"]
+    tables = (
+        TeamState(),
+        TeamState(board(("verifier", "no"))),
+        TeamState(board(("verifier", "yes"))),
+    )
+    assert [orchestration.admissible(t, offered) for t in tables] == [
         ["yes", "no"],
         ["search[<query>]"],
         ["answer[<text>]"],
     ]
-    assert play.admissible(tables[1], []) == ["search[<text>]"]
+    assert orchestration.admissible(tables[1], []) == ["search[<text>]"]
 
 
 # Prompts
