@@ -9,8 +9,8 @@ from tests.algorithms.test_arpo import told, trajectory
 from turnwise.algorithms import recipe
 from turnwise.algorithms.checks import check_recipe
 from turnwise.algorithms.credit_batch import credit_batch_of
-from turnwise.algorithms.papers.aepo import BalancedBudget, EntropyAware, KeepsGradient, in_a_row
-from turnwise.algorithms.parts.branching import Entropy
+from turnwise.algorithms.papers.aepo import BalancedBudget, EntropyAware, KeepsGradient, consecutive_branchings
+from turnwise.algorithms.papers.arpo import Entropy
 from turnwise.algorithms.parts.strategy import Branch
 from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.reducer import Reducer
@@ -31,10 +31,10 @@ def first(root, later, stop="terminated"):
 def test_budget(beta, exact):
     strategy = BalancedBudget(16, beta=beta, entropy=NATS)
     for gap, share in zip([-2, -1, 0, 1, 2], exact, strict=True):
-        assert strategy.globals(first(5.0 + gap, [5.0, 5.0])) == round(share)
-    assert BalancedBudget(16, budget="code", entropy=NATS).globals(first(5.15, [5.0])) == 9
-    assert BalancedBudget(16, budget="code", entropy=NATS).globals(first(4.85, [5.0])) == 8
-    assert [BalancedBudget(k, entropy=NATS).globals(first(0.0, [9.0])) for k in (1, 2)] == [1, 1]
+        assert strategy.initial_rollouts(first(5.0 + gap, [5.0, 5.0])) == round(share)
+    assert BalancedBudget(16, budget="code", entropy=NATS).initial_rollouts(first(5.15, [5.0])) == 9
+    assert BalancedBudget(16, budget="code", entropy=NATS).initial_rollouts(first(4.85, [5.0])) == 8
+    assert [BalancedBudget(k, entropy=NATS).initial_rollouts(first(0.0, [9.0])) for k in (1, 2)] == [1, 1]
 
 
 def test_rollouts_begin_once_the_first_was_watched():
@@ -67,19 +67,19 @@ def test_penalty(length, rise, p):
     strategy = BalancedBudget(64, entropy=NATS)
     own = trajectory("a", [turn(1, entropies=(UNIT,))] * (length + 1))
     children = [trajectory(f"a.{k}", own.turns[:k], ("a", k)) for k in range(1, length + 1)]
-    assert in_a_row(told(own, *children), own) == length
+    assert consecutive_branchings(told(own, *children), own) == length
     assert strategy.probability(told(own, *children), own, [(1 + rise) * UNIT]) == pytest.approx(p)
 
 
 def test_branchings_in_a_row_are_a_path_s_own():
     acts = [turn(1)] * 4
     own, gap = trajectory("a", acts), trajectory("a.1", acts[:1], ("a", 1))
-    assert in_a_row(told(own, gap), own) == 0  # branched long ago
+    assert consecutive_branchings(told(own, gap), own) == 0  # branched long ago
     late = trajectory("a.2", acts, ("a", 3))
-    assert in_a_row(told(own, gap, late), own) == 1 and in_a_row(told(own, gap, late), late) == 1
+    assert consecutive_branchings(told(own, gap, late), own) == 1 and consecutive_branchings(told(own, gap, late), late) == 1
     both = trajectory("a.3", acts[:2], ("a", 2))
     assert (
-        in_a_row(told(own, gap, both, late), late) == 3
+        consecutive_branchings(told(own, gap, both, late), late) == 3
     )  # its parent's branchings are its own past
 
 

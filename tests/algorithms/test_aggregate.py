@@ -70,5 +70,5 @@ def test_a_batch_in_which_nothing_is_trained_has_no_weight_and_no_nan(part):
 
 
 def test_a_length_of_nothing_is_refused():
-    with pytest.raises(ConfigError, match="fixed length of 0"):
+    with pytest.raises(ConfigError, match="length = 0 must be at least 1"):
         Fixed(0)

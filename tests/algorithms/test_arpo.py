@@ -9,7 +9,7 @@ from tests.algorithms.made_batches import group, turn
 from tests.algorithms.walks import flat
 from turnwise.algorithms import recipe
 from turnwise.algorithms.checks import check_recipe
-from turnwise.algorithms.parts.branching import Entropy, EntropyBranching, wants
+from turnwise.algorithms.papers.arpo import Entropy, EntropyBranching, should_branch
 from turnwise.algorithms.parts.strategy import Branch
 from turnwise.errors import ConfigError
 from turnwise.records import Group, Trajectory
@@ -53,10 +53,10 @@ def test_probability(rise, probability):
 
 @pytest.mark.parametrize("p", [0.0, 0.3, 0.7, 1.0])
 def test_draws_have_their_frequency_and_repeat(p):
-    draws = [wants("bernoulli", 0.5, p, f"u{k}", k % 7) for k in range(4000)]
+    draws = [should_branch("bernoulli", 0.5, p, f"u{k}", k % 7) for k in range(4000)]
     assert np.mean(draws) == pytest.approx(p, abs=0.03)
-    assert draws == [wants("bernoulli", 0.5, p, f"u{k}", k % 7) for k in range(4000)]
-    assert wants("threshold", 0.5, 0.6, "u", 1) and not wants("threshold", 0.5, 0.5, "u", 1)
+    assert draws == [should_branch("bernoulli", 0.5, p, f"u{k}", k % 7) for k in range(4000)]
+    assert should_branch("threshold", 0.5, 0.6, "u", 1) and not should_branch("threshold", 0.5, 0.5, "u", 1)
 
 
 def test_budget():
@@ -80,7 +80,7 @@ def test_budget():
     assert (
         strategy.before_step(told(*refilled), "a.2", [0.1]) == 0
     )  # fresh rollouts filled the group: no room to branch
-    with pytest.raises(ConfigError, match="9 rollouts of 8"):
+    with pytest.raises(ConfigError, match="initial = 9, total = 8"):
         EntropyBranching(8, 9)
 
 

@@ -13,8 +13,8 @@ from tests.algorithms.walks import by_turn, flat
 from turnwise.algorithms import recipe
 from turnwise.algorithms.checks import check_recipe
 from turnwise.algorithms.credit_batch import credit_batch_of
+from turnwise.algorithms.parts.advantage import Whiten
 from turnwise.algorithms.parts.sampler import Dynamic
-from turnwise.algorithms.parts.whiten import Whiten
 from turnwise.algorithms.reducer import Reducer
 from turnwise.errors import ConfigError
 from turnwise.records import Group

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from tests.algorithms.made_batches import group, turn
 from turnwise.algorithms.credit_batch import credit_batch_of
-from turnwise.algorithms.parts.critic import ValueLoss
-from turnwise.algorithms.parts.gae import GAE, discounted
+from turnwise.algorithms.parts.critic import GAE, ValueLoss, discounted
 from turnwise.algorithms.reducer import Reducer
 
 number = st.floats(-2, 2)

@@ -1,19 +1,17 @@
-"""Settings that recipes share: which turns are penalised, what a success counts, which correction
-is taken.
-"""
+"""Settings that recipes share: penalties, the success reward, corrections, and who takes them."""
 
-import inspect
+import json
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
 
 import pytest
 
 from tests.algorithms.made_batches import group, turn
 from tests.algorithms.walks import by_turn
-from turnwise.algorithms import Recipe, recipe, recipe_names, settings
+from turnwise.algorithms import CommonOptions, Recipe, recipe, recipe_names, settings
 from turnwise.algorithms.checks import check_recipe
 from turnwise.algorithms.credit_batch import credit_batch_of
-from turnwise.algorithms.options import MISMATCHES, MismatchRule, extends
+from turnwise.algorithms.options import MISMATCHES, MismatchName, refuses
 from turnwise.algorithms.papers import grpo
 from turnwise.algorithms.parts.sampler import Dynamic
 from turnwise.errors import ConfigError
@@ -98,7 +96,7 @@ def test_every_recipe_offers_them_in_one_way(name):
 
 
 def test_corrections_have_names():
-    assert set(MISMATCHES) == set(MismatchRule.__args__)
+    assert set(MISMATCHES) == set(MismatchName.__args__)
     for name in ("trajectory_mask", "geometric_veto"):
         check_recipe(recipe("grpo", mismatch=name))
     with pytest.raises(ConfigError, match="two corrections"):
@@ -107,23 +105,79 @@ def test_corrections_have_names():
         recipe("grpo", mismatch="all")
 
 
-@extends(grpo.recipe, without=("clip_high",))
-def narrow(width: float = 0.1, ddof: int = 0, **shared: Any) -> Recipe:
-    return replace(grpo.recipe(width, ddof=ddof, **shared), name="narrow")
+SETTINGS = json.loads((Path(__file__).parent / "recipe_settings.json").read_text(encoding="utf8"))
+"""The settings of every recipe and their defaults before there were `CommonOptions`."""
 
 
-def test_a_recipe_that_extends_another_has_its_settings(monkeypatch):
+@pytest.mark.parametrize("name", sorted(SETTINGS))
+def test_every_recipe_keeps_its_settings_and_their_defaults(name):
+    known = settings(name)
+    assert {key: known.get(key, "absent") for key in SETTINGS[name]} == SETTINGS[name]
+
+
+CHANGES = {
+    "kl": 0.1,
+    "entropy_bonus": 0.01,
+    "aggregate": "turn",
+    "drop_equal_groups": True,
+    "invalid_penalty": 0.1,
+    "success_reward": 2.0,
+    "truncate_mismatch": 2.0,
+    "mismatch": "token_mask",
+}
+"""A value for each common option that does something by itself."""
+
+
+@pytest.mark.parametrize("name", sorted({*recipe_names()}))
+@pytest.mark.parametrize("option", CHANGES)
+def test_a_common_option_takes_effect_or_is_refused(name, option):
+    """`drop_equal_groups` has no effect beyond that of dynamic sampling, which drops them too."""
+    value = CHANGES[option]
+    if option not in settings(name):
+        with pytest.raises(ConfigError, match=f"recipe {name!r} does not take '{option}': .*leave"):
+            recipe(name, **{option: value})
+        return
+    if settings(name)[option] == value:
+        value = {"turn": "token", True: False}[value]
+    plain = {"dynamic_sampling": False} if "dynamic_sampling" in settings(name) else {}
+    assert recipe(name, **plain, **{option: value}) != recipe(name, **plain)
+
+
+def narrow(*, width: float = 0.1, common: CommonOptions = CommonOptions(kl=0.5)) -> Recipe:
+    """A recipe of somebody else's."""
+    return replace(grpo.recipe(clip=width, common=common), name="narrow")
+
+
+@refuses(mismatch="it samples by itself")
+def refusing(*, common: CommonOptions = CommonOptions()) -> Recipe:
+    return replace(grpo.recipe(common=common), name="refusing")
+
+
+def test_a_recipe_function_may_take_common_options():
     path = f"{__name__}:narrow"
     known = settings(path)
-    assert (
-        list(known)[:2] == ["width", "ddof"]
-        and known["ddof"] == 0
-        and known["kl"] == 0.0
-        and "clip_high" not in known
-    )
-    assert recipe(path, width=0.3, kl=0.1).surrogate.low == 0.3
-    with pytest.raises(ConfigError, match="clip_hig"):
-        recipe(path, clip_high=0.3)
-    with pytest.raises(ConfigError, match="'kl'"):
+    assert list(known)[:2] == ["width", "kl"] and known["kl"] == 0.5 and "common" not in known
+    made = recipe(path, width=0.3, entropy_bonus=0.1)
+    assert made.surrogate.low == 0.3
+    assert [part.coefficient for part in made.regularisers] == [0.5, 0.1]
+    with pytest.raises(ConfigError, match=r"unknown setting 'entropy_bonos'.*'entropy_bonus'"):
+        recipe(path, entropy_bonos=0.3)
+    with pytest.raises(ConfigError, match=r"'kl' .* must be float, not 'much'"):
         recipe(path, kl="much")
-    assert inspect.signature(narrow).return_annotation is Recipe
+
+
+def test_a_refused_option_is_refused_by_name_and_by_value():
+    path = f"{__name__}:refusing"
+    assert "mismatch" not in settings(path) and recipe(path, kl=0.1).name == "refusing"
+    with pytest.raises(ConfigError, match="does not take 'mismatch': it samples by itself"):
+        recipe(path, mismatch=None)
+    with pytest.raises(ConfigError, match="does not take 'mismatch'"):
+        refusing(common=CommonOptions(mismatch="token_mask"))
+    with pytest.raises(ConfigError, match=r"unknown setting 'mismach'.*: did you mean"):
+        recipe(path, mismach="token_mask")
+
+
+def test_the_mean_of_an_agent_is_over_tokens_or_turns():
+    with pytest.raises(ConfigError, match="set aggregate to 'token' or 'turn'"):
+        recipe("dr_mas", aggregate="trajectory")
+    assert recipe("dr_mas", aggregate="trajectory", per_agent=False).aggregate.over == "trajectory"

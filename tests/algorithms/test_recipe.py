@@ -77,7 +77,7 @@ def test_a_strategy_that_branches_needs_forks():
         ),
         (
             {"reweighters": (Reads(frozenset({"entropi"})),)},
-            "unknown need 'entropi' in recipe 'mine'.*did you mean 'entropy'",
+            "unknown requirement 'entropi' in recipe 'mine'.*did you mean 'entropy'",
         ),
         (
             {"shapers": (InvalidPenalty(),)},

@@ -145,5 +145,5 @@ def test_holds_what_every_recipe_holds(settings):
 
 
 def test_a_wrong_history_is_told():
-    with pytest.raises(ConfigError, match="history of -2"):
+    with pytest.raises(ConfigError, match="history = -2"):
         recipe("salt", history=-2)

@@ -13,7 +13,7 @@ from tests.algorithms.walks import by_turn, flat
 from turnwise.algorithms import recipe
 from turnwise.algorithms.checks import check_recipe
 from turnwise.algorithms.papers.rlvmr import kind, meta_rewards
-from turnwise.algorithms.papers.spo import Uncertain
+from turnwise.algorithms.papers.spo import UncertaintySampler
 from turnwise.errors import ConfigError, DataError
 from turnwise.records import write_jsonl
 
@@ -92,7 +92,7 @@ def test_only_the_most_uncertain_fifth_is_trained():
     assert weights == {"g0": [0, 0.5, 0], "g2": [0, 0.5, 0, 0, 0]}
     whole = recipe("high_entropy", share=1.0).credit(groups)
     assert whole.keys() == {"g0", "g1", "g2"}
-    with pytest.raises(ConfigError, match="share of 0"):
+    with pytest.raises(ConfigError, match="share = 0"):
         recipe("high_entropy", share=0.0)
 
 
@@ -173,7 +173,7 @@ class Recording:
 
 
 def test_spo_tracks_a_task_by_a_fading_beta():
-    sampler, alpha, beta, known = Uncertain(rho=0.9), 4.0, 4.0, None
+    sampler, alpha, beta, known = UncertaintySampler(rho=0.9), 4.0, 4.0, None
     for reward in (1.0, 1.0, 0.0):
         alpha, beta, known = (
             0.9 * alpha + reward,
@@ -185,7 +185,7 @@ def test_spo_tracks_a_task_by_a_fading_beta():
 
 def test_spo_draws_what_it_is_unsure_of():
     rng = Recording()
-    chosen = Uncertain().choose(
+    chosen = UncertaintySampler().choose(
         ["new", "hard", "even"], 2, rng, {"hard": (8.0, 0.0), "even": (8.0, 0.8)}
     )
     weight = np.array([0.55, 0.05, 0.45])

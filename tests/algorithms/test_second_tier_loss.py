@@ -11,7 +11,7 @@ from tests.algorithms.made_batches import batch
 from turnwise.algorithms import recipe
 from turnwise.algorithms.checks import check_recipe
 from turnwise.algorithms.papers.bapo import BalancedClip
-from turnwise.algorithms.papers.epo import EntropyHistory, Smoothed, schedule
+from turnwise.algorithms.papers.epo import EntropyHistory, EntropySmoothing, schedule
 from turnwise.algorithms.papers.min_pro import WorstPrefix
 from turnwise.errors import ConfigError
 
@@ -47,7 +47,7 @@ def test_sapo_fades_on_both_sides():
     slopes = [4 * s * (1 - s) for s in sigmoid]
     assert found == pytest.approx([-slopes[0] * 2 / 3, slopes[1] * 0.5 / 3, 2 / 3])
     assert float(metrics["gate"]) == pytest.approx(sum(slopes) / 3)
-    with pytest.raises(ConfigError, match="no gate"):
+    with pytest.raises(ConfigError, match="temperatures of a gate"):
         recipe("sapo", tau_neg=0.0)
 
 
@@ -99,10 +99,10 @@ def test_vcpo_paces_by_the_effective_sample_size():
     sums = {name: float(v) for name, v in made.measure(b).items()}
     assert sums == pytest.approx({"ess_sum": 4.0, "ess_squares": 10.0, "ess_number": 2.0})
     assert (
-        made.pace(sums) == pytest.approx(math.sqrt(0.8))
-        and recipe("vcpo", base=0.55).pace(sums) == 1.0
+        made.lr_scale(sums) == pytest.approx(math.sqrt(0.8))
+        and recipe("vcpo", base=0.55).lr_scale(sums) == 1.0
     )
-    assert recipe("grpo").pace(sums) is None
+    assert recipe("grpo").lr_scale(sums) is None
     found, _, metrics = gradient(made, replace(b, scalars=sums))
     assert found == pytest.approx([-2 / 3, -2 / 3, 1 / 3])
     assert float(metrics["ess"]) == pytest.approx(0.8) and float(
@@ -114,7 +114,7 @@ def test_vcpo_weights_that_would_overflow_stay_finite():
     made = recipe("vcpo")
     far = replace(batch([50.0] * 10 + [-50.0] * 10, [1.0] * 20, None, [0] * 10 + [1] * 10))
     sums = {name: float(v) for name, v in made.measure(far).items()}
-    assert made.pace(sums) == pytest.approx(math.sqrt(0.5)) and all(
+    assert made.lr_scale(sums) == pytest.approx(math.sqrt(0.5)) and all(
         math.isfinite(v) for v in sums.values()
     )
 
@@ -136,29 +136,29 @@ def test_epo_hinge_has_a_gradient_outside_of_the_band():
     b = epo_batch(
         [3.0, 1.2, 9.0], [0, 1, 2], {"epo_history:0": 1.0, "epo_history:1": 1.0, "epo_beta": 0.5}
     )
-    term = Smoothed(coefficient=0.1, alpha=4.0, low=0.5)(b)
+    term = EntropySmoothing(coefficient=0.1, alpha=4.0, low=0.5)(b)
     assert term.value.tolist() == pytest.approx([-0.1 * (3 - 0.5 * 4 * 1), -0.12, -0.9])
     assert torch.autograd.grad(term.value.sum(), b.entropy)[0].tolist() == pytest.approx(
         [0.1, -0.1, -0.1]
     )
     assert term.metrics["outside"].tolist() == [1, 0, 0]
-    low = Smoothed(coefficient=0.1, alpha=4.0, low=0.5)(
+    low = EntropySmoothing(coefficient=0.1, alpha=4.0, low=0.5)(
         replace(b, scalars={"epo_history:1": 4.0, "epo_beta": 0.5})
     )
     assert low.value[1].item() == pytest.approx(-0.1 * (1.2 - 0.5 * 4 * 0.8))
-    late = Smoothed(coefficient=0.1, alpha=4.0, from_turn=1)(b)
+    late = EntropySmoothing(coefficient=0.1, alpha=4.0, from_turn=1)(b)
     assert late.metrics["outside"].tolist() == [0, 0, 0]
 
 
 def test_epo_pools_a_turn_unless_told_otherwise():
     b = epo_batch([1.0, 5.0], [0, 0], {"epo_history:0": 1.5})
-    assert Smoothed(1.0)(b).metrics["outside"].tolist() == [0, 0] and Smoothed(1.0)(
+    assert EntropySmoothing(1.0)(b).metrics["outside"].tolist() == [0, 0] and EntropySmoothing(1.0)(
         b
     ).value.tolist() == [-3.0, -3.0]
-    assert Smoothed(1.0, level="token")(b).metrics["outside"].tolist() == [0, 1]
+    assert EntropySmoothing(1.0, level="token")(b).metrics["outside"].tolist() == [0, 1]
     assert (
-        "span:turn" in Smoothed().requirements
-        and "span:turn" not in Smoothed(level="token").requirements
+        "span:turn" in EntropySmoothing().requirements
+        and "span:turn" not in EntropySmoothing(level="token").requirements
     )
 
 

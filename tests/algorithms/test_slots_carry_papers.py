@@ -59,11 +59,11 @@ class Narrowing:
         value = made.streams["weight"] * made.streams["advantage"]
         return {"positive": value.clamp(min=0).sum(), "negative": -value.clamp(max=0).sum()}
 
-    def pace(self, scalars):
+    def lr_scale(self, scalars):
         return 0.5 if scalars["positive"] < scalars["negative"] else 1.0
 
     def __call__(self, made, log_ratio):
-        width = 0.2 * (1 - made.streams["late"]) * self.pace(made.scalars)
+        width = 0.2 * (1 - made.streams["late"]) * self.lr_scale(made.scalars)
         ratio, advantage = log_ratio.exp(), made.streams["advantage"]
         return Term(-(ratio * advantage).minimum(ratio.clamp(1 - width, 1 + width) * advantage))
 
@@ -72,7 +72,10 @@ def test_a_part_hands_a_stream_to_another():
     made = build(reweighters=(Late(),), surrogate=Narrowing())
     streams = made.credit([group([turn(2), turn(1, 1.0)], [turn(1)])])
     assert [v.tolist() for v in streams["g0"]["late"]] == [[0, 0], [0.5]]
-    assert made.pace({"positive": 1.0, "negative": 2.0}) == 0.5 and recipe("grpo").pace({}) is None
+    assert (
+        made.lr_scale({"positive": 1.0, "negative": 2.0}) == 0.5
+        and recipe("grpo").lr_scale({}) is None
+    )
     b = batch([0.5, 0.5], [1.0, 1.0])
     b.streams["late"] = b.logp.detach() * 0 + 0.5
     loss, _ = made.loss(

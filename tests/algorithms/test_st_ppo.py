@@ -11,7 +11,7 @@ import torch
 from tests.algorithms.made_batches import batch, group, turn
 from turnwise.algorithms import recipe
 from turnwise.algorithms.checks import check_recipe
-from turnwise.algorithms.parts.clip_bias import CorrectedClip
+from turnwise.algorithms.papers.st_ppo import CorrectedClip
 from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.errors import ConfigError

@@ -114,7 +114,7 @@ def test_a_controller_s_factor_and_scalars_reach_the_step() -> None:
     class Spy:
         requirements, regularisers, critic, rounds = frozenset[str](), (), None, 0
 
-        def pace(self, scalars: object) -> None:
+        def lr_scale(self, scalars: object) -> None:
             return None
 
         def loss(self, batch: Batch) -> Any:
@@ -180,7 +180,7 @@ def test_old_logprobs_are_the_learners_own_unless_told() -> None:
         requirements, regularisers, critic = watched.requirements, (), None
         rounds = 0
 
-        def pace(self, scalars: object) -> None:
+        def lr_scale(self, scalars: object) -> None:
             return None
 
         def loss(self, batch: Batch) -> Any:
@@ -350,12 +350,12 @@ def test_a_recipe_paces_its_own_learning_rate() -> None:
         pairs = zip(model.parameters(), before.parameters(), strict=True)
         results.append((metrics, sum(float((a - b).abs().sum()) for a, b in pairs)))
     (metrics, length), (whole, other) = results
-    assert 0 < metrics["pace"] < 1 and metrics["pace"] == pytest.approx(
+    assert 0 < metrics["lr_scale"] < 1 and metrics["lr_scale"] == pytest.approx(
         metrics["ess"] ** 0.5, rel=1e-4
     )
-    assert whole["pace"] == pytest.approx(metrics["pace"], rel=1e-4) and length == pytest.approx(
-        other, rel=1e-2
-    )
+    assert whole["lr_scale"] == pytest.approx(
+        metrics["lr_scale"], rel=1e-4
+    ) and length == pytest.approx(other, rel=1e-2)
     unpaced = replace(made, mismatch=replace(made.mismatch, base=1e-12))  # type: ignore[type-var]
     model = qwen()
     before = copy.deepcopy(model)
@@ -364,5 +364,7 @@ def test_a_recipe_paces_its_own_learning_rate() -> None:
         float((a - b).abs().sum())
         for a, b in zip(model.parameters(), before.parameters(), strict=True)
     )
-    assert full["pace"] == 1.0 and length / moved_by == pytest.approx(metrics["pace"], rel=0.02)
-    assert "pace" not in moved(Optimiser())[1]
+    assert full["lr_scale"] == 1.0 and length / moved_by == pytest.approx(
+        metrics["lr_scale"], rel=0.02
+    )
+    assert "lr_scale" not in moved(Optimiser())[1]

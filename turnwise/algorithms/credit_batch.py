@@ -1,10 +1,10 @@
-"""The credit plane's view of a batch: one flat table of turns and one of tokens.
+"""The credit plane's view of a batch: a flat table of turns and one of tokens.
 
-A part of the credit plane is a function from a credit batch to a batch: a filter clears `mask`, a
-shaper adds a column to `rewards`, an advantage or a reweighter writes `tokens["advantage"]`, an
-aggregate writes `tokens["weight"]`. Because a credit batch is flat, each is a few lines of numpy
-and linear in the number of turns, and because it knows trajectories and turns but no rows, none can
-depend on how a trajectory is cut into rows.
+A part of the credit plane is a function from a batch to a batch: a filter clears `mask`, a shaper
+adds a column to `rewards`, an advantage or a reweighter writes `tokens["advantage"]`, an aggregate
+writes `tokens["weight"]`. Because the tables are flat, each is a few lines of numpy, linear in the
+number of turns; and because they hold trajectories and turns but no rows, no part can depend on how
+a trajectory is cut into rows.
 """
 
 from __future__ import annotations
@@ -28,31 +28,26 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CreditBatch:
-    """B trajectories without errors, their S turns end to end, and the N completion tokens of those
-    end to end.
-    """
+    """B trajectories without errors, their S turns and the turns' N completion tokens."""
 
     trajectories: tuple[Trajectory, ...]
     group: Ints
-    """[B] number of the group each trajectory was sampled in. A group is never split over
-    processes.
-    """
+    """[B] the group each trajectory belongs to. A group is never split over processes."""
     turns: tuple[Turn, ...]
     owner: Ints
-    """[S] position in `trajectories` of the trajectory each turn belongs to; never falls."""
+    """[S] index in `trajectories` of the trajectory each turn belongs to; never decreases."""
     index: Ints
-    """[S] position of the turn within its trajectory."""
+    """[S] index of the turn in its trajectory."""
     length: Ints
     """[S] completion tokens of the turn; 0 for scripted agents, whose rewards still count."""
     rewards: Mapping[str, Floats]
     """[S] components of the turns' rewards by name; a component that a turn lacks is 0. `success`
     is always there: 1 in the last turn of a trajectory that solved its task."""
     counted: Mapping[str, float]
-    """Weight of each component in the reward. Components that are not named count nothing."""
+    """Weight of each component in the reward; components that are not named have none."""
     mask: Bools
-    """[N] True on the tokens that are trained. What is masked stays in the statistics of the
-    advantage.
-    """
+    """[N] True on the tokens that are trained. Masked tokens stay in the statistics of the
+    advantage."""
     tokens: Mapping[str, Floats] = field(default_factory=dict)
     """[N] the streams written so far."""
     precomputed: Streams = field(default_factory=dict)
@@ -60,7 +55,7 @@ class CreditBatch:
 
     @property
     def reward(self) -> Floats:
-        """[S] the weighted sum of the components that count."""
+        """[S] The weighted sum of the components that count."""
         total = np.zeros(len(self.turns))
         for name, weight in self.counted.items():
             total += weight * self.rewards.get(name, 0.0)
@@ -68,13 +63,13 @@ class CreditBatch:
 
     @property
     def returns(self) -> Floats:
-        """[B] undiscounted return of each trajectory."""
+        """[B] The undiscounted return of each trajectory."""
         return np.bincount(self.owner, self.reward, minlength=len(self.trajectories)).astype(
             np.float64
         )
 
     def to_go(self, gamma: float = 1.0) -> Floats:
-        """[S] discounted sum of the rewards from each turn to the end of its trajectory."""
+        """Return [S] the discounted sum of rewards from each turn to the trajectory's end."""
         values = self.reward
         for k in range(len(values) - 2, -1, -1):
             if self.owner[k] == self.owner[k + 1]:
@@ -83,21 +78,23 @@ class CreditBatch:
 
     @property
     def turn_of(self) -> Ints:
-        """[N] the turn each token belongs to."""
+        """[N] The turn each token belongs to."""
         return np.repeat(np.arange(len(self.turns)), self.length)
 
     def spread(self, per_turn: Floats) -> Floats:
-        """[S] -> [N]: every token gets its turn's value."""
+        """Give every token its turn's value, [S] -> [N]."""
         return np.repeat(per_turn, self.length)
 
     def turn_mean(self, per_token: Floats, empty: float = 0.0) -> Floats:
-        """[N] -> [S]: mean over the tokens of each turn; `empty` for a turn without tokens."""
+        """Return [S] the mean over the tokens of each turn; `empty` for a turn without tokens."""
         sums = np.bincount(self.turn_of, per_token, minlength=len(self.turns))
         return np.where(self.length > 0, sums / np.maximum(self.length, 1), empty)
 
     def recorded(self, name: str) -> Floats:
-        """[N] what is known about each token beforehand: `logprob`, `entropy` as recorded, or a
-        given stream.
+        """Return [N] what was recorded or precomputed for each token.
+
+        Args:
+            name: `logprob` or `entropy` as recorded by the engine, or a precomputed stream.
 
         Raises:
             DataError: when some turn lacks it.
@@ -112,7 +109,8 @@ class CreditBatch:
                 values = self.precomputed.get(uid, {}).get(name, [None] * (k + 1))[k]
             if turn.completion_ids and values is None:
                 raise DataError(
-                    f"turn {k} of trajectory {uid} has no {name!r}, which the recipe reads: record it in the rollouts"
+                    f"turn {k} of trajectory {uid} has no {name!r}, which the recipe reads: "
+                    "record it in the rollouts"
                 )
             columns.append(() if values is None else values)
         return (
@@ -122,22 +120,24 @@ class CreditBatch:
         )
 
     def write(self, **streams: Floats) -> CreditBatch:
-        """A credit batch with these [N] token streams added or replaced."""
+        """Return a batch with these [N] token streams added or replaced."""
         return replace(self, tokens={**self.tokens, **streams})
 
     def mask_turns(self, keep: Bools) -> CreditBatch:
-        """A batch that trains only turns where `keep` [S] is True; the statistics of the advantage
-        stay as they are.
+        """Return a batch that trains only turns where `keep` [S] is True.
+
+        The statistics of the advantage stay as they are.
         """
         return replace(self, mask=self.mask & np.repeat(keep, self.length))
 
     def mask_tokens(self, keep: Bools) -> CreditBatch:
-        """The same by token, `keep` [N]."""
+        """Return a batch that trains only tokens where `keep` [N] is True."""
         return replace(self, mask=self.mask & keep)
 
     def only(self, chosen: Bools) -> CreditBatch:
-        """A credit batch of the trajectories where `chosen` [B] is True; the others leave the
-        statistics too.
+        """Return a batch of the trajectories where `chosen` [B] is True.
+
+        The others leave the statistics too.
         """
         turns = chosen[self.owner]
         tokens = np.repeat(turns, self.length)
@@ -158,8 +158,9 @@ class CreditBatch:
         )
 
     def streams(self) -> Streams:
-        """The written streams by trajectory, turn and token; trajectories without a trained token
-        are left out.
+        """Return the written streams by trajectory, turn and token.
+
+        Trajectories without a trained token are left out.
         """
         ends = np.concatenate([[0], np.cumsum(self.length)])
         first = np.searchsorted(self.owner, np.arange(len(self.trajectories) + 1))
@@ -176,16 +177,14 @@ class CreditBatch:
 
 
 def numbered(keys: Iterable[Hashable]) -> Ints:
-    """Equal keys, equal numbers, from 0 in order of appearance."""
+    """Number the keys from 0 in order of appearance; equal keys have equal numbers."""
     known: dict[Hashable, int] = {}
     return np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.int64)
 
 
 @runtime_checkable
 class CreditPart(Protocol):
-    """A filter, shaper, advantage, reweighter or aggregate. `requirements` names what it needs (see
-    `requirements.REQUIREMENTS`).
-    """
+    """A filter, shaper, advantage, reweighter or aggregate."""
 
     @property
     def requirements(self) -> frozenset[str]: ...
@@ -196,11 +195,10 @@ class CreditPart(Protocol):
 def credit_batch_of(
     groups: Sequence[Group], counted: Mapping[str, float], precomputed: Streams | None = None
 ) -> CreditBatch:
-    """The credit batch of some groups. Trajectories with an `error` are not in it.
+    """Build the batch of some groups, without the trajectories that have an `error`.
 
     Raises:
-        DataError: when two trajectories have the same uid, which could not be told apart in the
-            streams.
+        DataError: when two trajectories have the same uid, which the streams are keyed by.
     """
     pairs = [
         (g, t) for g, group in enumerate(groups) for t in group.trajectories if t.error is None

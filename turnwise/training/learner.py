@@ -31,7 +31,7 @@ CRITIC_REQUIREMENTS = frozenset({"value", "precomputed:value"})
 SUMMED_METRICS = ("tokens", "optimiser_steps", "skipped_steps")
 """Metrics that are added over optimizer steps; the others are averaged."""
 UNWEIGHTED_METRICS = (
-    "policy_loss", "grad_norm", "critic_grad_norm", "probe_norm", "engine_gap", "pace",
+    "policy_loss", "grad_norm", "critic_grad_norm", "probe_norm", "engine_gap", "lr_scale",
 )  # fmt: skip
 """Averaged metrics that are not means over the token weights."""
 
@@ -200,10 +200,10 @@ class Learner:
             found["probe_norm"] = self._probe_norm(packs, recipe, scalars, scale)
             scalars = {**scalars, **found}
         metrics = self.gradient.add(packs, recipe, scalars, scale)
-        pace = recipe.pace(scalars)
-        if pace is not None:
-            found["pace"] = pace
-        return {**metrics, **found, **self._move(progress, factor * found.get("pace", 1.0))}
+        lr_scale = recipe.lr_scale(scalars)
+        if lr_scale is not None:
+            found["lr_scale"] = lr_scale
+        return {**metrics, **found, **self._move(progress, factor * found.get("lr_scale", 1.0))}
 
     def _move(self, progress: StepProgress, factor: float) -> dict[str, float]:
         """Update the weights; in the first `pretrain_steps` steps those of the critic alone."""

@@ -1,9 +1,9 @@
-"""Stratified GRPO: compare a trajectory with those of its own structure.
+"""Stratified GRPO: compare a trajectory with those of the same structure.
 
 "Stratified GRPO: Handling Structural Heterogeneity in Reinforcement Learning of LLM Search Agents",
 arXiv 2510.06214.
 
-    A_SAN = (R - mean_{q,k}) / (std_{q,k} + eps)              k: the stratum, how many searches the trajectory made
+    A_SAN = (R - mean_{q,k}) / (std_{q,k} + eps)        k: the stratum, the number of searches made
     A     = alpha A_SAN + (1 - alpha) (R - mean_q) / (std_q + eps)
 
 A baseline over the whole group adds the same offset, mean_{q,k} - mean_q, to every trajectory of a
@@ -21,14 +21,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch, Ints, numbered
-from turnwise.algorithms.options import extends
-from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.parts.advantage import PeerAdvantage
+from turnwise.algorithms.parts.ratio import Ratio
+from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.reducer import Reducer
 from turnwise.errors import ConfigError
@@ -36,7 +37,7 @@ from turnwise.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Strata:
-    """[S] trajectories of a group with the same number of counted turns."""
+    """[S] Labels: trajectories of a group with the same number of counted turns."""
 
     counted: str = ""
 
@@ -72,19 +73,34 @@ class Blend:
         return batch.write(advantage=np.where(np.repeat(alone, batch.length), among_all, blended))
 
 
-@extends(grpo.recipe)
-def recipe(alpha: float = 1.0, counted: str = "", **shared: Any) -> Recipe:
-    """Stratified GRPO; see `grpo` for the other settings.
+def recipe(
+    *,
+    alpha: float = 1.0,
+    counted: str = "",
+    clip: float = 0.2,
+    clip_high: float | None = None,
+    dual_clip: float | None = None,
+    scale: Literal["std", "none"] = "std",
+    ddof: int = 1,
+    lone: Literal["zero", "raw"] = "zero",
+    common: CommonOptions = CommonOptions(),
+) -> Recipe:
+    """Stratified GRPO. `counted` is the regular expression of the actions that are counted.
 
     Raises:
-        ConfigError: when `counted` is no regular expression.
+        ConfigError: when `counted` is not a regular expression.
     """
     try:
         re.compile(counted)
     except re.error as problem:
         raise ConfigError(
-            f"counted = {counted!r} is no regular expression ({problem}): give one, such as '^search'"
+            f"counted = {counted!r} is no regular expression ({problem}): "
+            "give one, such as '^search'"
         ) from problem
-    base = grpo.recipe(**shared)
-    assert isinstance(base.advantage, PeerAdvantage)
-    return replace(base, name="stratified", advantage=Blend(alpha, Strata(counted), base.advantage))
+    whole = PeerAdvantage(scale=scale, ddof=ddof, lone=lone)
+    return common.build(
+        "stratified",
+        advantage=Blend(alpha, Strata(counted), whole),
+        ratio=Ratio("token"),
+        surrogate=Clip.of(clip, clip_high, dual_clip),
+    )

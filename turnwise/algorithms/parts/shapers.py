@@ -1,36 +1,36 @@
 """Reward components that an algorithm adds to turns.
 
-A shaper adds a column to `CreditBatch.rewards` and names it in `provides` as `reward:NAME`; the
-recipe counts it with the weight it has in `Recipe.rewards`, and is not built when it forgot to.
+A shaper adds a column to `CreditBatch.rewards` and names it in `provides` as `reward:NAME`. The
+recipe gives it a weight in `Recipe.rewards`; building a recipe without that weight is an error.
 Environments never shape: their reward is the benchmark's.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch
 from turnwise.algorithms.reducer import Reducer
 
+InvalidRule: TypeAlias = Literal["invalid", "malformed"]
 MALFORMED = "malformed"
-"""The tag of a turn whose reply could not be read as an action."""
+"""Tag of a turn whose reply could not be parsed as an action."""
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidPenalty:
-    """-amount on every turn whose action could not be read or was not admissible (`Turn.valid` is
-    False).
+    """Subtract `amount` from the reward of every invalid turn.
 
-    With the rule `malformed` only on those whose reply could not be read, which is what the
-    published WebShop and ALFWorld runs penalise: a well-formed act that the environment does not
-    admit costs nothing there.
+    With the rule `invalid` those are the turns whose action could not be parsed or was not
+    admissible (`Turn.valid` is False); with `malformed` only those whose reply could not be parsed,
+    which is what the published WebShop and ALFWorld runs penalise.
     """
 
     amount: float = 0.1
-    rule: Literal["invalid", "malformed"] = "invalid"
+    rule: InvalidRule = "invalid"
     component: str = "invalid"
     requirements = frozenset[str]()
 
@@ -49,7 +49,7 @@ class InvalidPenalty:
 
 @dataclass(frozen=True, slots=True)
 class TagReward:
-    """`amount` (negative: a penalty) on every turn that carries `tag`."""
+    """Add `amount` to the reward of every turn that carries `tag`; negative is a penalty."""
 
     tag: str
     amount: float
