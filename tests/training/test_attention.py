@@ -47,7 +47,8 @@ def dense(
     scale=st.sampled_from([None, 0.3]),
 )
 def test_any_rows(
-    lengths: list[int], heads: tuple[int, int], window: int | None, block: int, long: int, scale: float | None
+    lengths: list[int], heads: tuple[int, int], window: int | None, block: int, long: int,
+    scale: float | None
 ) -> None:  # fmt: skip
     drawn = torch.Generator().manual_seed(sum(lengths))
     q, k, v = (

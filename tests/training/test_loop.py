@@ -52,7 +52,8 @@ def test_the_folder_holds_everything(run: tuple[Path, str]) -> None:
         "report.html",
     } <= names
     assert {path.name for path in (folder / "trajectories").iterdir()} == {
-        "before.jsonl", "after.jsonl", "step-000001.jsonl", "step-000002.jsonl", "step-000004.jsonl",
+        "before.jsonl", "after.jsonl", "step-000001.jsonl", "step-000002.jsonl",
+        "step-000004.jsonl",
     }  # fmt: skip
     facts = read_json(folder / "facts.json")
     assert facts["environment"] == "turnwise/WebShop-v0" and facts["prompt"] == "webshop/act@1"

@@ -20,8 +20,10 @@ from turnwise.training.precomputed import by_turn, precomputed_streams, with_ref
 
 def turn(prompt: tuple[int, ...], completion: tuple[int, ...]) -> Turn:
     return Turn(
-        agent="policy", prompt_ids=prompt, completion_ids=completion, logprobs=(-1.0,) * len(completion), entropies=None,
-        observation="", completion="", action="", valid=True, rewards={"env": 1.0}, state="", next_state="",
+        agent="policy", prompt_ids=prompt, completion_ids=completion,
+        logprobs=(-1.0,) * len(completion), entropies=None,
+        observation="", completion="", action="", valid=True, rewards={"env": 1.0}, state="",
+        next_state="",
     )  # fmt: skip
 
 
@@ -34,7 +36,8 @@ def episode(uid: str, error: str | None = None) -> Trajectory:
         turn((1,), ()),
     )
     return Trajectory(
-        task=0, group="g", uid=uid, turns=turns, success=True, score=1.0, stop_reason="terminated", error=error,
+        task=0, group="g", uid=uid, turns=turns, success=True, score=1.0, stop_reason="terminated",
+        error=error,
     )  # fmt: skip
 
 

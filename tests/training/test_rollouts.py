@@ -32,13 +32,15 @@ def episode(uid: str, group: str, reward: float, turns: int = 2, **changes: obje
     acts[-1] = replace(acts[-1], rewards={"env": reward}, entropies=(0.5, 0.7), valid=reward > 0)
     acts[:-1] = [replace(act, rewards={}, entropies=(0.1, 0.3)) for act in acts[:-1]]
     made = Trajectory(
-        task=group, group=group, uid=uid, turns=tuple(acts), success=reward == 1, score=reward, stop_reason="terminated",
+        task=group, group=group, uid=uid, turns=tuple(acts), success=reward == 1, score=reward,
+        stop_reason="terminated",
     )  # fmt: skip
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
 PLAYED = [
-    episode("a", "g", 1.0), episode("b", "g", 0.0, turns=4, stop_reason="truncated"), episode("c", "h", 1.0),
+    episode("a", "g", 1.0), episode("b", "g", 0.0, turns=4, stop_reason="truncated"),
+    episode("c", "h", 1.0),
     episode("d", "h", 1.0, error="broke"), episode("e", "h", 1.0),
 ]  # fmt: skip
 
@@ -214,14 +216,18 @@ def test_an_episode_without_a_turn_has_numbers_too() -> None:
 
 
 def test_entropies_by_turn_are_those_of_all_processes() -> None:
-    """Turns before the last have (0.1, 0.3) and the last (0.5, 0.7); the broken one does not count,
-    nor do turns too late.
-    """
+    """Turns before the last have (0.1, 0.3), the last (0.5, 0.7); errors and late turns are out."""
     found = turn_entropies(grouped(PLAYED), lambda table: table * 2, 3)
     assert found == pytest.approx(
-        {"entropy_sum:0": 4 * 2 * 0.2, "entropy_count:0": 8, "entropy_sum:1": 2 * (3 * 0.6 + 0.2), "entropy_count:1": 8,
-         "entropy_sum:2": 2 * 0.2, "entropy_count:2": 2}
-    )  # fmt: skip
+        {
+            "entropy_sum:0": 4 * 2 * 0.2,
+            "entropy_count:0": 8,
+            "entropy_sum:1": 2 * (3 * 0.6 + 0.2),
+            "entropy_count:1": 8,
+            "entropy_sum:2": 2 * 0.2,
+            "entropy_count:2": 2,
+        }
+    )
 
 
 def test_the_history_is_kept_as_the_sampler_keeps_it() -> None:
@@ -239,7 +245,8 @@ def test_a_step_without_one_whole_episode_is_an_error(monkeypatch: pytest.Monkey
         lambda episodes, *_, **__: [episode("a", "g", 0.0, error="turn 0: no engine")],
     )
     rollout = SimpleNamespace(
-        tasks=1, group_size=1, temperature=1.0, top_p=1.0, split="train", concurrency=1, timeout=1.0,
+        tasks=1, group_size=1, temperature=1.0, top_p=1.0, split="train", concurrency=1,
+        timeout=1.0,
     )  # fmt: skip
     config = SimpleNamespace(rollout=rollout, run=SimpleNamespace(seed=0))
     context = SimpleNamespace(

@@ -154,7 +154,8 @@ def acts(*tags: str, own: bool = True) -> Trajectory:
         turns.append(replace(made, tags=(tag,) if tag else ()))
         prompt_ids = (*prompt_ids, k + 1, k + 2, 7) if own else (6, k)
     return Trajectory(
-        task=0, group="g", uid="".join(tags) or "plain", turns=tuple(turns), success=True, score=1.0, stop_reason="terminated",
+        task=0, group="g", uid="".join(tags) or "plain", turns=tuple(turns), success=True,
+        score=1.0, stop_reason="terminated",
     )  # fmt: skip
 
 

@@ -47,7 +47,8 @@ def config_of(directory: Path, shared: bool, **sections: dict[str, Any]) -> Conf
             "env": {"name": "search", "options": options}, "prompt": {"name": ""}, "team": team,
             "algorithm": {"name": "dr_mas", "options": {"entropy_bonus": 0.01}},
             "rollout": {"tasks": 2, "group_size": 2, "max_tokens": 8, "max_turns": 4},
-            "warm_start": {"episodes": 8, "noise": 0.2}, "train": {"steps": 2, "checkpoint_every": 1, "trajectories_every": 1},
+            "warm_start": {"episodes": 8, "noise": 0.2},
+            "train": {"steps": 2, "checkpoint_every": 1, "trajectories_every": 1},
             "eval": {"tasks": 2, "dev_tasks": 2, "temperature": 0.7},
             **sections,
         }

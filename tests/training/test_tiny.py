@@ -18,8 +18,10 @@ from turnwise.training.config import Tiny
 from turnwise.training.model import JOINER, save_tiny, tiny_model, tiny_tokenizer
 
 SHOP = [
-    "Instruction: [SEP] Find me oval table with color: blue, and price lower than 90.00 dollars [SEP] Search",
-    "click[blue] click[kt47] search[oval table] $15.0 [SEP] KT47 [SEP] oval table", "user\n", "assistant\n",
+    "Instruction: [SEP] Find me oval table with color: blue, and price lower than 90.00 dollars "
+    "[SEP] Search",
+    "click[blue] click[kt47] search[oval table] $15.0 [SEP] KT47 [SEP] oval table", "user\n",
+    "assistant\n",
 ] * 30  # fmt: skip
 SMALL = Tiny(vocab=500, hidden=32, layers=1, heads=2, head_dim=16, intermediate=64, context=128)
 CASED, UNCASED = (

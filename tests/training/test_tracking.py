@@ -71,7 +71,7 @@ def test_one_that_is_not_installed(tmp_path: Path) -> None:
 
 
 def test_what_is_not_installed_leaves_no_event_files(tmp_path: Path) -> None:
-    """The check comes first, so that a mistake costs neither a file nor the warm start before it."""
+    """The check comes first, so that a mistake costs neither a file nor an SFT warm start."""
     with pytest.raises(ConfigError, match="trackio"):
         open_trackers(["trackio"], tmp_path, {}, 0)
     assert not list(tmp_path.iterdir())

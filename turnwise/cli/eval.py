@@ -196,7 +196,7 @@ async def _measure(
     """The score, what was played, and for a replay whether it happened again."""
     from turnwise.agents.scripted import ReplayAgent
     from turnwise.cli.agents import opened
-    from turnwise.evaluation.replay import compare_replays
+    from turnwise.evaluation.runner import compare_replays
     from turnwise.evaluation.runner import evaluation
 
     async with opened(request) as agent:
