@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 from turnwise.agents.engines.base import Engine, EngineContext
@@ -29,22 +30,33 @@ def make_engine(name: str, context: EngineContext, **options: Any) -> Engine:
         options: keyword arguments of the factory: the table `[engine.options]` of a config.
 
     Raises:
-        ConfigError: for an unknown engine or option, or a factory that returns no engine.
+        ConfigError: for an unknown engine, an unknown or missing option, or a factory that returns
+            no engine.
         EngineError: where the engine cannot serve the model.
     """
     factory = ENGINES.find(name)
-    parameters = inspect.signature(factory).parameters
-    if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
-        known = list(parameters)[1:]
-        for option in options:
-            if option not in known:
-                raise unknown("option", option, known, f"engine {name!r}")
+    _check_options(name, inspect.signature(factory).parameters, options)
     engine = factory(context, **options)
     if not isinstance(engine, Engine):
-        members = sorted(Engine.__protocol_attrs__)  # type: ignore[attr-defined]
+        members = sorted(name for name in vars(Engine) if not name.startswith("_"))
         lacking = [member for member in members if not hasattr(engine, member)]
         raise ConfigError(
             f"engine {name!r} made a {type(engine).__name__} without {', '.join(lacking)}: "
             "see turnwise.agents.engines.base.Engine"
         )
     return engine
+
+
+def _check_options(
+    name: str, parameters: Mapping[str, inspect.Parameter], options: Mapping[str, Any]
+) -> None:
+    known = list(parameters.values())[1:]  # the first is the context
+    if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known):
+        names = [parameter.name for parameter in known]
+        for option in options:
+            if option not in names:
+                raise unknown("option", option, names, f"engine {name!r}")
+    for parameter in known:
+        variadic = parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+        if parameter.default is parameter.empty and not variadic and parameter.name not in options:
+            raise ConfigError(f"engine {name!r} needs the option {parameter.name!r}: give it one")

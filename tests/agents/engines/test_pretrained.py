@@ -1,4 +1,4 @@
-"""Loading is silent, and leaves the progress bars of transformers as its caller had them."""
+"""Loading prints nothing, and restores the progress bars of transformers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_bars_stay_as_they_were(shown: bool, tmp_path: Path) -> None:
         (log.enable_progress_bar if before else log.disable_progress_bar)()
 
 
-def test_a_directory_that_is_not_there_says_what_to_give() -> None:
+def test_a_missing_directory_is_a_clear_error() -> None:
     with pytest.raises(
         DataError,
         match=r"no model directory \./nowhere: give the directory of a saved Hugging Face model",
@@ -52,6 +52,7 @@ def test_a_checkpoint_of_another_width_is_named(tmp_path: Path) -> None:
     config.save_pretrained(tmp_path)
     with pytest.raises(
         DataError,
-        match=r"a checkpoint of another model: 3 parameters .* have another shape, such as model\.layers\.0\.mlp",
+        match=r"a checkpoint of another model: 3 parameters .* have another shape, "
+        r"such as model\.layers\.0\.mlp",
     ):
         load(str(tmp_path), "cpu")

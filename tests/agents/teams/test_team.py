@@ -5,23 +5,32 @@ amid a round.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
+import re
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 from tests.agents.made_tokenizers import made
-from tests.agents.team_games import Doubles, Places, Stray
+from tests.agents.teams.team_games import Doubles, Places, Stray
 from tests.agents.toy_players import RecordingEngine, Walk
 from turnwise.agents.agent import ModelAgent
 from turnwise.agents.driver import episodes_for, play, rollout
 from turnwise.agents.engines.base import Sampling
 from turnwise.agents.scripted import Demonstrator, ExpertAgent, RandomAgent, ReplayAgent
-from turnwise.agents.teams import make_team, team_names
-from turnwise.agents.teams.orchestration import Orchestration, TeamMessage
-from turnwise.agents.teams.team import TeamAgent, TeamEnv
+from turnwise.agents.teams import TEAMS, make_team, register_team, team_names
+from turnwise.agents.teams.orchestration import (
+    Orchestration,
+    TeamMessage,
+    TeamState,
+    Transition,
+)
+from turnwise.agents.teams.role_prompt import PlainForm, RolePrompt
+from turnwise.agents.teams.team import Team, TeamAgent, TeamEnv
 from turnwise.algorithms.parts.strategy import Branch
 from turnwise.envs.base import TurnEnv
 from turnwise.envs.checks import check_turn_env
@@ -51,11 +60,11 @@ def test_a_team_keeps_the_contract_of_an_environment(make: Any) -> None:
     check_turn_env(make, turns=12, resets=300)
 
 
-def test_a_slippery_environment_within_a_team_is_saved_with_its_generator() -> None:
+def test_a_random_inner_environment_is_saved_with_its_generator() -> None:
     check_turn_env(lambda: TeamEnv(Stray(), SEARCH.orchestration), turns=10, resets=100)
 
 
-def test_a_message_leaves_the_environment_alone_and_earns_nothing() -> None:
+def test_a_message_leaves_the_environment_alone_and_has_no_reward() -> None:
     env = searching()
     observation, info = env.reset(seed=0, options={"task": 1})
     assert (observation, info["agent"], info["board"], info["fresh"]) == (
@@ -88,7 +97,7 @@ def test_a_message_leaves_the_environment_alone_and_earns_nothing() -> None:
     assert (reward, done, info["success"], info["rewards"]) == (1.0, True, True, {"em": 1.0})
 
 
-def test_the_state_tells_boards_apart_and_the_data_hash_plays() -> None:
+def test_states_depend_on_the_board_and_data_hashes_on_the_orchestration() -> None:
     env = searching()
     states = set()
     for said in ("yes", "no"):
@@ -99,7 +108,7 @@ def test_the_state_tells_boards_apart_and_the_data_hash_plays() -> None:
     assert len({env.data_hash, other.data_hash, Places().data_hash}) == 3
 
 
-def test_everyone_s_turns_are_recorded_with_their_names() -> None:
+def test_turns_record_who_acted() -> None:
     agent = SEARCH.agent(lambda role, prompt: ExpertAgent())
     (trajectory,) = play(episodes_for([2], 1, "train"), searching().spawn, agent)
     assert [turn.agent for turn in trajectory.turns] == ["verifier", "searcher"] * 2 + [
@@ -120,14 +129,16 @@ def test_demonstrations_become_rows_of_each_role() -> None:
     )
     (trajectory,) = play(episodes_for([2], 1, "train"), solving().spawn, agent)
     assert [(t.agent, t.action) for t in trajectory.turns] == [
-        ("solver", "```python\nprint(2 * 2)\n```"), ("solver", "\\boxed{4}"), ("verifier", "approve"),
-    ]  # fmt: skip
+        ("solver", "```python\nprint(2 * 2)\n```"),
+        ("solver", "\\boxed{4}"),
+        ("verifier", "approve"),
+    ]
     assert all(turn.valid for turn in trajectory.turns) and trajectory.success
     assert [row.agent for row in rows(trajectory)] == ["solver", "solver", "verifier"]
 
 
 def engine(text: dict[str, str]) -> RecordingEngine:
-    """Says what stands for the role named last in the prompt."""
+    """Return an engine that replies with the text of the role named last in the prompt."""
     tokenizer = made("byte-bpe/chatml")
 
     def speak(ids: Sequence[int], sampling: Sampling, turn: int) -> list[int]:
@@ -183,10 +194,8 @@ class ForkAt:
 
 @pytest.mark.parametrize("turn", [1, 2])
 @pytest.mark.parametrize("make", [searching, solving])
-def test_a_fork_amid_a_round_goes_on_as_its_parent(make: Any, turn: int) -> None:
-    """Both are the expert's, so the fork must be its parent to the byte, from the board it
-    inherits.
-    """
+def test_a_fork_within_a_round_equals_its_parent(make: Any, turn: int) -> None:
+    """Both follow the expert, so the fork must equal its parent from the inherited board on."""
     team = SEARCH if make is searching else MATH
     agent = team.agent(
         lambda role, prompt: Demonstrator(made("byte-bpe/chatml"), prompt, name=role)
@@ -213,7 +222,7 @@ def test_fork_restore_and_replay_agree_at_every_turn(make: Any) -> None:
         done = one[2]
 
 
-def test_what_comes_after_the_end_is_the_environments_to_say() -> None:
+def test_the_environment_answers_messages_after_the_end() -> None:
     env = solving()
     env.reset(seed=0, options={"task": 1})
     for action in ("\\boxed{2}", "approve"):
@@ -234,7 +243,7 @@ def test_a_score_names_the_team_as_its_prompt() -> None:
     assert score.prompt == "searcher_verifier_answerer/act@1" and score.metrics.success.mean == 1.0
 
 
-def test_teams_are_found_by_name_and_told_what_they_are_not() -> None:
+def test_teams_are_found_by_name_and_mistakes_are_named() -> None:
     assert team_names() == ["searcher_verifier_answerer", "solver_verifier"]
     assert all(isinstance(make_team(name).orchestration, Orchestration) for name in team_names())
     for given, message in (
@@ -247,3 +256,77 @@ def test_teams_are_found_by_name_and_told_what_they_are_not() -> None:
     ):
         with pytest.raises(ConfigError, match=message):
             make_team(**given)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Duet:
+    """Two roles act in turn, and every message is an action. Somebody else's orchestration."""
+
+    first: int = 0
+    name: ClassVar[str] = "duet"
+    roles: ClassVar[tuple[str, ...]] = ("left", "right")
+
+    def agent(self, state: TeamState) -> str:
+        return self.roles[(state.steps + self.first) % 2]
+
+    def admissible(self, state: TeamState, offered: Sequence[str]) -> list[str]:
+        return list(offered)
+
+    def receive(self, state: TeamState, message: str) -> Transition:
+        return Transition((), message)
+
+    def expert(self, state: TeamState, action: str, instruction: str) -> str:
+        return action
+
+
+def make_duet(style: str = "full", first: int = 0) -> Team:
+    prompts = [RolePrompt("duet@1", role, "", PlainForm(".*")) for role in Duet.roles]
+    return Team.with_style(Duet(first), {"full": prompts}, style)
+
+
+def test_a_team_of_somebody_else_is_found_by_path_and_by_name() -> None:
+    path = f"{__name__}:make_duet"
+    team = make_team(path, first=1)
+    check_turn_env(lambda: TeamEnv(Places(), team.orchestration), turns=8, resets=50)
+    agent = team.agent(lambda role, prompt: ExpertAgent())
+    env = TeamEnv(Places(), team.orchestration)
+    (trajectory,) = play(episodes_for([2], 1, "train"), env.spawn, agent)
+    assert [turn.agent for turn in trajectory.turns] == ["right", "left", "right"]
+    assert trajectory.success
+    for options, message in (
+        ({"style": "act"}, "unknown style 'act' in team 'duet'"),
+        ({"frist": 1}, "did you mean 'first'"),
+        ({"first": "two"}, "whole number"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            make_team(path, **options)  # type: ignore[arg-type]
+    register_team("duet", make_duet)
+    try:
+        assert "duet" in team_names() and make_team("duet").name == "duet@1"
+        with pytest.raises(ConfigError, match="registered already"):
+            register_team("duet", make_team)
+    finally:
+        del TEAMS.registered["duet"]
+
+
+def make_nothing(style: str = "full") -> str:
+    return style
+
+
+def test_a_factory_that_makes_no_team_is_refused() -> None:
+    with pytest.raises(ConfigError, match="made a str: its factory has to return"):
+        make_team(f"{__name__}:make_nothing")
+
+
+def test_the_team_in_the_documentation_passes_the_kit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).parents[3] / "docs" / "teams.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf8"), re.DOTALL)
+    (tmp_path / "documented_team.py").write_text(blocks[1], encoding="utf8")
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        importlib.import_module("documented_team")
+        assert make_team("duet").orchestration.roles == ("left", "right")
+    finally:
+        TEAMS.registered.pop("duet", None)
