@@ -1,4 +1,4 @@
-"""The same numbers as verl's functions on random batches, where verl 0.9 can be imported.
+"""The same numbers as verl's functions on random batches; skipped without verl 0.9.
 
 verl holds a batch as one padded row a response; here a response is a trajectory of one turn. In its
 GRPO the mean of a token loss over a sequence and then over sequences is our weight by trajectory.

@@ -1,6 +1,7 @@
 """Settings that recipes share: penalties, the success reward, corrections, and who takes them."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,15 +13,13 @@ from turnwise.algorithms import CommonOptions, Recipe, recipe, recipe_names, set
 from turnwise.algorithms.checks import check_recipe
 from turnwise.algorithms.credit_batch import credit_batch_of
 from turnwise.algorithms.options import MISMATCHES, MismatchName, refuses
-from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.papers import dr_grpo, grpo
 from turnwise.algorithms.parts.sampler import Dynamic
 from turnwise.errors import ConfigError
 
 
 def shop():
-    """A perfect purchase, a poor one after a malformed reply, and none after an act that the shop
-    did not know.
-    """
+    """A perfect purchase, a poor one after a malformed reply, none after an inadmissible action."""
     poor = [turn(1, valid=False, tags=("malformed",)), turn(1, 0.4)]
     return [group([turn(1, 1.0)], poor, [turn(1, valid=False), turn(1)])]
 
@@ -38,16 +37,14 @@ def shop():
         ),
     ],
 )
-def test_what_a_trajectory_earns(given, returns):
+def test_penalties_and_success_reward_change_returns(given, returns):
     made = recipe("dr_grpo", **given)
     mean = sum(returns) / 3
     assert [own[0] for own in by_turn(made, shop())] == pytest.approx([r - mean for r in returns])
 
 
-def test_a_success_is_known_before_any_part_runs():
-    """Filters come before shapers, and the sampler remembers returns: both must see what the loss
-    will see.
-    """
+def test_filters_and_samplers_see_the_success_reward():
+    """Filters run before shapers, and samplers keep returns: both must see the loss's return."""
     made = recipe("grpo", success_reward=10.0, drop_equal_groups=True)
     assert set(made.credit(shop())) == {"g0", "g1", "g2"}
     partial = [group([turn(1, 0.2)], [turn(1, 0.7)])]
@@ -71,7 +68,7 @@ OWN_CORRECTION = {"sft", "vcpo"}
 
 
 @pytest.mark.parametrize("name", sorted({*OWN_CORRECTION, *recipe_names()} - OWN_CORRECTION))
-def test_every_recipe_offers_them_in_one_way(name):
+def test_every_recipe_takes_penalties_and_corrections(name):
     known = settings(name)
     wanted = {
         "invalid_penalty": 0.0,
@@ -131,7 +128,6 @@ CHANGES = {
 @pytest.mark.parametrize("name", sorted({*recipe_names()}))
 @pytest.mark.parametrize("option", CHANGES)
 def test_a_common_option_takes_effect_or_is_refused(name, option):
-    """`drop_equal_groups` has no effect beyond that of dynamic sampling, which drops them too."""
     value = CHANGES[option]
     if option not in settings(name):
         with pytest.raises(ConfigError, match=f"recipe {name!r} does not take '{option}': .*leave"):
@@ -139,12 +135,11 @@ def test_a_common_option_takes_effect_or_is_refused(name, option):
         return
     if settings(name)[option] == value:
         value = {"turn": "token", True: False}[value]
-    plain = {"dynamic_sampling": False} if "dynamic_sampling" in settings(name) else {}
-    assert recipe(name, **plain, **{option: value}) != recipe(name, **plain)
+    assert recipe(name, **{option: value}) != recipe(name)
 
 
 def narrow(*, width: float = 0.1, common: CommonOptions = CommonOptions(kl=0.5)) -> Recipe:
-    """A recipe of somebody else's."""
+    """A third-party recipe."""
     return replace(grpo.recipe(clip=width, common=common), name="narrow")
 
 
@@ -171,8 +166,10 @@ def test_a_refused_option_is_refused_by_name_and_by_value():
     assert "mismatch" not in settings(path) and recipe(path, kl=0.1).name == "refusing"
     with pytest.raises(ConfigError, match="does not take 'mismatch': it samples by itself"):
         recipe(path, mismatch=None)
-    with pytest.raises(ConfigError, match="does not take 'mismatch'"):
+    with pytest.raises(ConfigError, match="recipe 'refusing' does not take 'mismatch'"):
         refusing(common=CommonOptions(mismatch="token_mask"))
+    with pytest.raises(ConfigError, match="recipe 'dr_grpo' does not take 'aggregate'"):
+        dr_grpo.recipe(common=CommonOptions(aggregate="token"))
     with pytest.raises(ConfigError, match=r"unknown setting 'mismach'.*: did you mean"):
         recipe(path, mismach="token_mask")
 
@@ -181,3 +178,15 @@ def test_the_mean_of_an_agent_is_over_tokens_or_turns():
     with pytest.raises(ConfigError, match="set aggregate to 'token' or 'turn'"):
         recipe("dr_mas", aggregate="trajectory")
     assert recipe("dr_mas", aggregate="trajectory", per_agent=False).aggregate.over == "trajectory"
+
+
+def test_the_documented_recipe_takes_common_options(tmp_path, monkeypatch):
+    page = Path(__file__).parents[2] / "docs" / "algorithms.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf8"), re.S)
+    code = "\n".join(block for block in blocks if "ClippedWeight" in block)
+    (tmp_path / "documented_options.py").write_text(code, encoding="utf8")
+    monkeypatch.syspath_prepend(tmp_path)
+    made = recipe("documented_options:recipe", cap=4.0, kl=0.1)
+    assert made.surrogate.cap == 4.0 and made.regularisers[0].coefficient == 0.1
+    assert settings("documented_options:recipe")["aggregate"] == "token"
+    check_recipe(made)

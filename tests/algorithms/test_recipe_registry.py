@@ -1,4 +1,4 @@
-"""Recipes by name, by entry point and by import path; and names that are not there."""
+"""Recipes by name, registration, entry point and import path; and unknown names."""
 
 import sys
 from importlib.metadata import EntryPoint, EntryPoints
@@ -23,7 +23,7 @@ from turnwise.plugins import Registry
 
 @pytest.fixture
 def plugin(monkeypatch):
-    """A module of somebody else's."""
+    """A third-party module."""
 
     def mine(
         depth: int = 2, mode: Literal["a", "b"] = "a", cap: float | None = None, flag: bool = False

@@ -181,7 +181,7 @@ def test_turn_constant_advantages_make_both_gradients_equal():
     assert torch.allclose(*grads)
 
 
-def test_the_correction_knows_its_ratio():
+def test_the_correction_uses_its_own_ratio():
     made = recipe("st_ppo")
     assert isinstance(made.surrogate, CorrectedClip) and made.surrogate.ratio == made.ratio
     with pytest.raises(ConfigError, match="delta = 0"):

@@ -1,4 +1,4 @@
-"""The strategies that never branch."""
+"""Strategies that never branch."""
 
 from __future__ import annotations
 

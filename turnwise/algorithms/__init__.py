@@ -1,6 +1,6 @@
-"""How credit is given: slots, one file per paper, and recipes by name.
+"""Algorithms: recipes by name, the parts they are made of, and one file a paper.
 
-`recipe("grpo", clip=0.2)` is the way in. Importing this package does not import torch.
+Start with `recipe("grpo", clip=0.2)`. Importing this package does not import torch.
 """
 
 from turnwise.algorithms.options import CommonOptions

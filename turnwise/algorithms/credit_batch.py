@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import compress, pairwise
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -64,13 +64,12 @@ class CreditBatch:
     @property
     def returns(self) -> Floats:
         """[B] The undiscounted return of each trajectory."""
-        return np.bincount(self.owner, self.reward, minlength=len(self.trajectories)).astype(
-            np.float64
-        )
+        sums = np.bincount(self.owner, self.reward, minlength=len(self.trajectories))
+        return sums.astype(np.float64)
 
     def to_go(self, gamma: float = 1.0) -> Floats:
         """Return [S] the discounted sum of rewards from each turn to the trajectory's end."""
-        values = self.reward
+        values = self.reward  # a new array, so it may be written to
         for k in range(len(values) - 2, -1, -1):
             if self.owner[k] == self.owner[k + 1]:
                 values[k] += gamma * values[k + 1]
@@ -113,11 +112,9 @@ class CreditBatch:
                     "record it in the rollouts"
                 )
             columns.append(() if values is None else values)
-        return (
-            np.concatenate([np.asarray(c, dtype=np.float64) for c in columns])
-            if columns
-            else np.zeros(0)
-        )
+        if not columns:
+            return np.zeros(0)
+        return np.concatenate([np.asarray(c, dtype=np.float64) for c in columns])
 
     def write(self, **streams: Floats) -> CreditBatch:
         """Return a batch with these [N] token streams added or replaced."""
@@ -144,11 +141,9 @@ class CreditBatch:
         renumbered = np.cumsum(chosen) - 1
         return replace(
             self,
-            trajectories=tuple(
-                t for t, keep in zip(self.trajectories, chosen, strict=True) if keep
-            ),
+            trajectories=tuple(compress(self.trajectories, chosen)),
             group=self.group[chosen],
-            turns=tuple(t for t, keep in zip(self.turns, turns, strict=True) if keep),
+            turns=tuple(compress(self.turns, turns)),
             owner=renumbered[self.owner[turns]],
             index=self.index[turns],
             length=self.length[turns],
@@ -167,7 +162,7 @@ class CreditBatch:
         out: Streams = {}
         for b, trajectory in enumerate(self.trajectories):
             cuts = ends[first[b] : first[b + 1] + 1]
-            if not self.mask[cuts[0] : cuts[-1]].any():
+            if not self.mask[cuts[0] : cuts[-1]].any():  # nothing of it is trained
                 continue
             out[trajectory.uid] = {
                 name: [values[i:j] for i, j in pairwise(cuts)]
@@ -209,30 +204,23 @@ def credit_batch_of(
             "two trajectories of a batch have the same uid: give every trajectory a uid of its own"
         )
     turns = tuple(turn for t in trajectories for turn in t.turns)
+    sizes = [len(t.turns) for t in trajectories]
     length = np.array([len(turn.completion_ids) for turn in turns], dtype=np.int64)
-    names = dict.fromkeys(name for turn in turns for name in turn.rewards)
+    rewards: dict[str, Floats] = {}
+    for name in dict.fromkeys(name for turn in turns for name in turn.rewards):
+        column = [turn.rewards.get(name, 0.0) for turn in turns]
+        rewards[name] = np.array(column, dtype=np.float64)
+    last = [
+        t.success and k == n - 1 for t, n in zip(trajectories, sizes, strict=True) for k in range(n)
+    ]
     return CreditBatch(
         trajectories=trajectories,
         group=np.array([g for g, _ in pairs], dtype=np.int64),
         turns=turns,
-        owner=np.repeat(np.arange(len(trajectories)), [len(t.turns) for t in trajectories]).astype(
-            np.int64
-        ),
-        index=np.array([k for t in trajectories for k in range(len(t.turns))], dtype=np.int64),
+        owner=np.repeat(np.arange(len(sizes)), sizes).astype(np.int64),
+        index=np.array([k for n in sizes for k in range(n)], dtype=np.int64),
         length=length,
-        rewards={
-            **{
-                name: np.array([turn.rewards.get(name, 0.0) for turn in turns], dtype=np.float64)
-                for name in names
-            },
-            SUCCESS: np.array(
-                [
-                    float(t.success and k == len(t.turns) - 1)
-                    for t in trajectories
-                    for k in range(len(t.turns))
-                ]
-            ),
-        },
+        rewards={**rewards, SUCCESS: np.array(last, dtype=np.float64)},
         counted=dict(counted),
         mask=np.ones(int(length.sum()), dtype=np.bool_),
         precomputed=precomputed or {},

@@ -47,7 +47,7 @@ below 1e-4."""
 class CommonOptions:
     """Settings that every recipe takes, except those it `refuses`.
 
-    In a config and in `recipe(name, ...)` they stand beside the recipe's own settings.
+    In a config and in `recipe(name, ...)` they are given beside the recipe's own settings.
 
     Raises:
         ConfigError: for two corrections of the same ratio.
@@ -141,12 +141,14 @@ def refuses(**reasons: str) -> Callable[[Callable[Settings, Recipe]], Callable[S
     """
 
     def decorate(make: Callable[Settings, Recipe]) -> Callable[Settings, Recipe]:
+        name = make.__module__.rpartition(".")[2] if make.__name__ == "recipe" else make.__name__
+
         @functools.wraps(make)
         def checked(*args: Settings.args, **kwargs: Settings.kwargs) -> Recipe:
             common = kwargs.get("common")
-            for name in reasons if isinstance(common, CommonOptions) else ():
-                if getattr(common, name) != getattr(CommonOptions(), name):
-                    raise refusal(make.__name__, name, reasons[name])
+            for option, reason in reasons.items() if isinstance(common, CommonOptions) else ():
+                if getattr(common, option) != getattr(CommonOptions(), option):
+                    raise refusal(name, option, reason)
             return make(*args, **kwargs)
 
         checked.refused = reasons  # type: ignore[attr-defined]
@@ -156,12 +158,15 @@ def refuses(**reasons: str) -> Callable[[Callable[Settings, Recipe]], Callable[S
 
 
 def refusal(recipe: str, option: str, reason: str) -> ConfigError:
-    """The error for an option that a recipe refuses."""
+    """Return the error for an option that a recipe refuses."""
     return ConfigError(f"recipe {recipe!r} does not take {option!r}: {reason}; leave it out")
 
 
 def common_defaults(make: Callable[..., Recipe]) -> dict[str, Any]:
-    """The common options that a recipe function accepts, with its defaults; {} if it takes none."""
+    """Return the common options that a recipe function accepts, with its defaults.
+
+    {} when it has no parameter `common`.
+    """
     parameter = inspect.signature(make).parameters.get("common")
     if parameter is None or not isinstance(parameter.default, CommonOptions):
         return {}

@@ -165,8 +165,8 @@ class Recipe:
         When `requirements` has `measure`, the trainer calls this on every micro-batch (no gradient
         is needed), adds the results over micro-batches and processes, and puts them into
         `Batch.scalars`; all that `rounds` times, each round with the results of those before. A
-        part takes part by having a method `measure(batch) -> dict`; adaptive clip bounds and
-        covariance clipping do.
+        part opts in by requiring `measure` and defining `measure(batch) -> dict`, as adaptive clip
+        bounds and covariance clipping do.
         """
         batch, sums = trained(batch), dict[str, "torch.Tensor"]()
         for _, part in _parts(self):
@@ -183,9 +183,9 @@ class Recipe:
     def lr_scale(self, scalars: Mapping[str, float]) -> float | None:
         """Return the learning rate's factor for one mini-batch, or None when no part has one.
 
-        The trainer multiplies it onto the controller's factor. A part takes part by having a method
-        `lr_scale(scalars) -> float`, which reads the results of `measure` and `probe`; VCPO, whose
-        learning rate follows the effective sample size of the mini-batch, does.
+        The trainer multiplies it onto the controller's factor. A part opts in by defining
+        `lr_scale(scalars) -> float`, which reads the results of `measure` and `probe`, as VCPO
+        does: its learning rate follows the effective sample size of the mini-batch.
         """
         found = [part.lr_scale(scalars) for _, part in _parts(self) if hasattr(part, "lr_scale")]
         return math.prod(found) if found else None
@@ -196,7 +196,8 @@ class Recipe:
         When `requirements` has `probe`, the trainer differentiates this over every micro-batch of a
         mini-batch, adds the gradients over micro-batches and processes, and puts the norm of the
         sum over all model weights into `Batch.scalars["probe_norm"]`; no weight is updated. A part
-        takes part by having a method `probe(batch) -> scalar`; ST-PPO's clipping bias does.
+        opts in by requiring `probe` and defining `probe(batch) -> scalar`, as ST-PPO's correction
+        of the clipping bias does.
         """
         batch = trained(batch)
         found = [part.probe(batch) for _, part in _parts(self) if "probe" in _requirements(part)]

@@ -42,7 +42,7 @@ RECIPES = Registry("recipe", "turnwise.algorithms", BUILT_IN)
 
 
 def recipe_names() -> list[str]:
-    """Names of all recipes, sorted."""
+    """Return the names of all recipes, sorted."""
     return RECIPES.names()
 
 
@@ -78,7 +78,7 @@ def recipe(name: str, /, **settings: Any) -> Recipe:
 
 
 def settings(name: str) -> dict[str, Any]:
-    """The settings of a recipe and their defaults."""
+    """Return the settings of a recipe and their defaults, common options included."""
     make: Maker = RECIPES.find(name)
     common = common_defaults(make)
     own = inspect.signature(make).parameters.items()
@@ -105,7 +105,7 @@ def _check(name: str, make: Maker, common: Mapping[str, Any], given: Mapping[str
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value from a config has the hinted type; a hint that is not plain fits anything."""
+    """Return whether a config value has the hinted type; a hint that is not plain fits all."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
         return value in arguments

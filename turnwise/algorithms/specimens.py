@@ -182,6 +182,7 @@ def batch_of(
     uids = [row.trajectory for row in chosen for _ in range(int(row.mask.sum()))]
     acts = [(row.trajectory, k) for row in chosen for k in row.turn[row.mask].tolist()]
     numbers = {uid: n for n, uid in enumerate(dict.fromkeys(uids))}
+    # Labels with gaps, so that a part that takes them for indices fails.
     turns = {act: 10 + 3 * n for n, act in enumerate(dict.fromkeys(acts))}
     names = set[str]().union(*(row.streams for row in chosen)) - {"logprob", "entropy"}
     logs = policy.current.log_softmax(-1)[where]

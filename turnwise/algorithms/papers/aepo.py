@@ -89,15 +89,13 @@ class BalancedBudget:
         first, own = group.trajectories[0], member(group, uid)
         if uid == first.uid or not own.turns or not first.turns:
             return 0  # the budget is set by the first rollout, which itself does not branch
-        left = min(
-            self.total - self.initial_rollouts(first) - branched(group),
-            self.total - len(group.trajectories),
-        )
-        if left <= 0 or not should_branch(
-            self.rule, self.tau, self.probability(group, own, entropies), uid, len(own.turns)
-        ):
+        size = len(group.trajectories)
+        left = min(self.total - self.initial_rollouts(first) - branched(group), self.total - size)
+        if left <= 0:
             return 0
-        return min(left, self.copies)
+        p = self.probability(group, own, entropies)
+        branch = should_branch(self.rule, self.tau, p, uid, len(own.turns))
+        return min(left, self.copies) if branch else 0
 
     def probability(self, group: Group, own: Trajectory, entropies: Sequence[float]) -> float:
         """Return P for branching before the turn with these token entropies."""

@@ -113,19 +113,13 @@ class EntropyBranching:
         return self.initial
 
     def before_step(self, group: Group, uid: str, entropies: Sequence[float]) -> int:
-        left = min(
-            self.total - self.initial - branched(group), self.total - len(group.trajectories)
-        )
-        own = member(group, uid)
-        if (
-            left <= 0
-            or not own.turns
-            or not should_branch(
-                self.rule, self.tau, self.probability(own, entropies), uid, len(own.turns)
-            )
-        ):
+        own, size = member(group, uid), len(group.trajectories)
+        left = min(self.total - self.initial - branched(group), self.total - size)
+        if left <= 0 or not own.turns:
             return 0
-        return min(left, self.copies)
+        p = self.probability(own, entropies)
+        branch = should_branch(self.rule, self.tau, p, uid, len(own.turns))
+        return min(left, self.copies) if branch else 0
 
     def probability(self, own: Trajectory, entropies: Sequence[float]) -> float:
         """Return P for branching before the turn with these token entropies."""

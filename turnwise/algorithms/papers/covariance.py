@@ -82,20 +82,15 @@ class ClipCov:
                 "cov_logp": logp.sum(),
                 "cov_advantage": advantage.sum(),
             }
-        log_ratio = logp - batch.old_logp
-        return {
-            "cov_candidates": self._candidates(
-                batch, self.clip(batch, log_ratio).metrics["clip_share"]
-            ).sum()
-        }
+        clipped = self.clip(batch, logp - batch.old_logp).metrics["clip_share"]
+        return {"cov_candidates": self._candidates(batch, clipped).sum()}
 
     def __call__(self, batch: Batch, log_ratio: torch.Tensor) -> Term:
         term = self.clip(batch, log_ratio)
         wanted = max(int(self.ratio * batch.scalars["cov_tokens"]), 1)
         share = wanted / max(1.0, batch.scalars["cov_candidates"])
-        taken = self._candidates(batch, term.metrics["clip_share"]) * (
-            batch.streams["ticket"] < share
-        )
+        drawn = batch.streams["ticket"] < share
+        taken = self._candidates(batch, term.metrics["clip_share"]) * drawn
         return Term(term.value * (1.0 - taken), {**term.metrics, "cov_clip_share": taken})
 
     def _candidates(self, batch: Batch, clipped: torch.Tensor) -> torch.Tensor:
@@ -138,9 +133,8 @@ class KLCov:
 
     def __call__(self, batch: Batch) -> Term:
         marked = batch.streams["kl_cov"]
-        return Term(
-            self.beta * marked * (batch.logp - batch.old_logp).abs(), {"kl_cov_share": marked}
-        )
+        distance = (batch.logp - batch.old_logp).abs()
+        return Term(self.beta * marked * distance, {"kl_cov_share": marked})
 
 
 def clip_cov(

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch
-from turnwise.algorithms.options import CommonOptions
+from turnwise.algorithms.options import CommonOptions, refuses
 from turnwise.algorithms.parts.advantage import PeerAdvantage
 from turnwise.algorithms.parts.filters import DropEqualGroups
 from turnwise.algorithms.parts.ratio import Ratio
@@ -59,6 +59,7 @@ class Overlong:
         return replace(batch, rewards={**batch.rewards, "overlong": column})
 
 
+@refuses(drop_equal_groups="`dynamic_sampling` drops them")
 def recipe(
     *,
     clip: float = 0.2,
@@ -75,7 +76,7 @@ def recipe(
     return common.build(
         "dapo",
         sampler=Dynamic(compared=common.compared) if dynamic_sampling else Uniform(),
-        filters=(DropEqualGroups(),) if dynamic_sampling else common.filters,
+        filters=(DropEqualGroups(),) if dynamic_sampling else (),
         shapers=(*common.shapers, *overlong),
         rewards=common.rewards | ({"overlong": 1.0} if overlong else {}),
         advantage=PeerAdvantage(ddof=ddof),

@@ -61,19 +61,13 @@ class MeanPerAgent:
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
         trained = batch.mask.astype(np.float64)
-        places = {
-            name: zlib.crc32(name.encode()) % AGENT_BUCKETS
-            for name in {turn.agent for turn in batch.turns}
-        }
-        agent = np.array([places[turn.agent] for turn in batch.turns], dtype=np.int64)[
-            batch.turn_of
-        ]
-        size = np.bincount(batch.turn_of, trained, minlength=len(batch.turns))[batch.turn_of]
-        own = (
-            trained
-            if self.over == "token"
-            else np.divide(trained, size, out=np.zeros_like(trained), where=size > 0)
-        )
+        names = {turn.agent for turn in batch.turns}
+        buckets = {name: zlib.crc32(name.encode()) % AGENT_BUCKETS for name in names}
+        by_turn = np.array([buckets[turn.agent] for turn in batch.turns], dtype=np.int64)
+        agent, own = by_turn[batch.turn_of], trained
+        if self.over == "turn":
+            size = np.bincount(batch.turn_of, trained, minlength=len(batch.turns))[batch.turn_of]
+            own = np.divide(trained, size, out=np.zeros_like(trained), where=size > 0)
         shares = reducer.add(np.bincount(agent, own, minlength=AGENT_BUCKETS).astype(np.float64))
         whole = shares[agent] * np.count_nonzero(shares)
         return batch.write(weight=np.divide(own, whole, out=np.zeros_like(own), where=own > 0))

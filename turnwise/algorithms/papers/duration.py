@@ -40,13 +40,11 @@ class ByDuration:
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
         acted = batch.length > 0
         seconds = np.array([turn.wall_seconds for turn in batch.turns], dtype=np.float64)
-        overall = reducer.mean(seconds[acted])
-        mean = np.full(len(seconds), overall)
+        mean = np.full(len(seconds), reducer.mean(seconds[acted]))
         if self.over == "group" and len(seconds):
             group = batch.group[batch.owner]
-            mean = (np.bincount(group, seconds * acted) / np.maximum(np.bincount(group, acted), 1))[
-                group
-            ]
+            total, number = np.bincount(group, seconds * acted), np.bincount(group, acted)
+            mean = (total / np.maximum(number, 1))[group]
         factor = np.divide(seconds, mean, out=np.ones_like(seconds), where=mean > 0)
         return batch.write(advantage=batch.tokens["advantage"] * batch.spread(factor))
 

@@ -57,9 +57,9 @@ class EntropyModulation:
         low, high = reducer.minimum(entropy), reducer.maximum(entropy)
         normal = (entropy - low) / (high - low + self.epsilon)
         scale = np.exp(-self.k * normal)
-        own = (
-            batch.turn_mean(batch.tokens["advantage"])[step] * scale / (reducer.mean(scale) or 1.0)
-        )
+        given = batch.turn_mean(batch.tokens["advantage"])[step]
+        own = given * scale / (reducer.mean(scale) or 1.0)
+        # The bonus of a step comes from the next one, if that is of the same trajectory.
         followed = batch.owner[step][:-1] == batch.owner[step][1:]
         own[:-1] += np.where(followed, self.zeta * np.exp(-self.k_future * normal[1:]), 0.0)
         wide = np.zeros(len(batch.turns))
@@ -67,7 +67,10 @@ class EntropyModulation:
         return batch.write(advantage=batch.spread(wide))
 
 
-@refuses(aggregate="it has an `aggregate` of its own, whose default follows `base`")
+@refuses(
+    aggregate="it has an `aggregate` of its own, whose default follows `base`",
+    drop_equal_groups="`equal_groups` decides about them",
+)
 def recipe(
     *,
     base: Literal["grpo", "dapo"] = "grpo",
@@ -89,7 +92,7 @@ def recipe(
     return common.build(
         "empg",
         sampler=Dynamic(compared=common.compared) if dapo else Uniform(),
-        filters=(DropEqualGroups(),) if drop else common.filters,
+        filters=(DropEqualGroups(),) if drop else (),
         advantage=PeerAdvantage(ddof=ddof),
         reweighters=(EntropyModulation(k, k_future, zeta),),
         ratio=Ratio("token"),

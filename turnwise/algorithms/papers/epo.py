@@ -40,7 +40,7 @@ from turnwise.algorithms.parts.ratio import Ratio, pool
 from turnwise.algorithms.parts.surrogate import Clip, Term
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.reducer import Reducer
-from turnwise.algorithms.streams import Batch
+from turnwise.algorithms.streams import SPANS, Batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,7 @@ class EntropySmoothing:
 
     @property
     def requirements(self) -> frozenset[str]:
-        return frozenset(
-            {"entropy", "stream:turn_index"} | ({"span:turn"} if self.level == "turn" else set())
-        )
+        return frozenset({"entropy", "stream:turn_index"}) | SPANS[self.level]
 
     def __call__(self, batch: Batch) -> Term:
         assert batch.entropy is not None
@@ -84,9 +82,8 @@ class EntropySmoothing:
             if k >= self.from_turn and f"epo_history:{k}" in batch.scalars:
                 history[index == k] = batch.scalars[f"epo_history:{k}"]
                 known[index == k] = 1.0
-        distance = known * (
-            (self.low * history - entropy).relu() + (entropy - self.high * history).relu()
-        )
+        below, above = self.low * history - entropy, entropy - self.high * history
+        distance = known * (below.relu() + above.relu())
         smooth = batch.scalars.get("epo_beta", 1.0) * self.alpha * distance
         shown = {
             "outside": (distance.detach() > 0).to(entropy.dtype),
@@ -107,24 +104,17 @@ class EntropyHistory:
 
     def __call__(self, step: int, steps: int, metrics: Mapping[str, float]) -> Control:
         memory = {name: value for name, value in metrics.items() if name.startswith("epo_")}
-        numbers = {
-            name.partition(":")[2]: value
-            for name, value in memory.items()
-            if name.startswith("epo_count:")
-        }
-        history = {
-            f"epo_history:{k}": memory[f"epo_sum:{k}"] / number
-            for k, number in numbers.items()
-            if number
-        }
+        scalars = {"epo_beta": schedule(step / steps) if self.beta == "code" else 1.0}
+        for name, number in memory.items():
+            if name.startswith("epo_count:") and number:
+                k = name.removeprefix("epo_count:")
+                scalars[f"epo_history:{k}"] = memory[f"epo_sum:{k}"] / number
+        # This step's entropies are added after the means were taken.
         for name, value in metrics.items():
             if name.startswith(("entropy_sum:", "entropy_count:")):
                 kept = name.replace("entropy_", "epo_")
                 memory[kept] = memory.get(kept, 0.0) + value
-        return Control(
-            scalars={**history, "epo_beta": schedule(step / steps) if self.beta == "code" else 1.0},
-            memory=memory,
-        )
+        return Control(scalars=scalars, memory=memory)
 
 
 def schedule(share: float) -> float:

@@ -40,10 +40,8 @@ class Component:
 
     def __call__(self, batch: CreditBatch) -> Floats:
         column = batch.rewards.get(self.name, np.zeros(len(batch.turns)))
-        summed: Floats = np.bincount(batch.owner, column, minlength=len(batch.trajectories)).astype(
-            np.float64
-        )
-        return summed[batch.owner]
+        summed = np.bincount(batch.owner, column, minlength=len(batch.trajectories))
+        return np.asarray(summed[batch.owner], dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +52,10 @@ class PerComponent:
     requirements = frozenset[str]()
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
-        total = np.zeros(len(batch.mask))
+        total = np.zeros(len(batch.turns))
         for name, weight in batch.counted.items():
-            total += (
-                weight
-                * replace(self.one, value=Component(name))(batch, reducer).tokens["advantage"]
-            )
-        return batch.write(advantage=total)
+            total += weight * replace(self.one, value=Component(name)).per_turn(batch)
+        return batch.write(advantage=batch.spread(total))
 
 
 def recipe(

@@ -67,9 +67,8 @@ class TwoLevels:
     requirements = frozenset[str]()
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
-        among_episodes = self.episode(batch, reducer).tokens["advantage"]
-        among_steps = self.step(batch, reducer).tokens["advantage"]
-        return batch.write(advantage=among_episodes + self.omega * among_steps)
+        both = self.episode.per_turn(batch) + self.omega * self.step.per_turn(batch)
+        return batch.write(advantage=batch.spread(both))
 
 
 def recipe(

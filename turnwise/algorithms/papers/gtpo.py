@@ -54,29 +54,24 @@ class EntropyShaped:
             owner, place = of, np.arange(len(of)) - np.repeat(np.cumsum(number) - number, number)
         else:
             owner, place = np.arange(len(number)), np.zeros(len(number), dtype=np.int64)
-            entropy = np.maximum(
-                np.bincount(of, entropy, minlength=len(number)) / np.maximum(number, 1),
-                self.epsilon,
-            )
-        won = np.array([t.success for t in batch.trajectories], dtype=np.bool_)[owner]
+            total = np.bincount(of, entropy, minlength=len(number))
+            entropy = np.maximum(total / np.maximum(number, 1), self.epsilon)
+        solved = np.array([t.success for t in batch.trajectories], dtype=np.bool_)[owner]
         group = batch.group[owner]
-        value = np.where(won, entropy, 1.0 / entropy)
-        share = _relative(
-            value, numbered(zip(group.tolist(), won.tolist(), place.tolist(), strict=True))
-        )
-        reward = np.where(won, 1.0, -1.0) * (self.outcome + self.entropy * share)
-        among = (
-            numbered(zip(group.tolist(), won.tolist(), strict=True))
-            if self.normalise == "sides"
-            else numbered(group.tolist())
-        )
+        value = np.where(solved, entropy, 1.0 / entropy)
+        peers = numbered(zip(group.tolist(), solved.tolist(), place.tolist(), strict=True))
+        share = _relative(value, peers)
+        reward = np.where(solved, 1.0, -1.0) * (self.outcome + self.entropy * share)
+        among = numbered(group.tolist())
+        if self.normalise == "sides":
+            among = numbered(zip(group.tolist(), solved.tolist(), strict=True))
         advantage = self._normal(reward, among)
         return batch.write(advantage=advantage if self.level == "token" else advantage[of])
 
     def _normal(self, reward: Floats, among: Ints) -> Floats:
         number = np.maximum(np.bincount(among), 1)
         gap = reward - (np.bincount(among, reward) / number)[among]
-        gap[np.abs(gap) < 1e-12] = 0.0
+        gap[np.abs(gap) < 1e-12] = 0.0  # equal rewards: rounding noise over no deviation
         deviation = np.sqrt(np.bincount(among, gap**2) / np.maximum(number - 1, 1))
         return np.asarray(gap / (deviation[among] + self.epsilon))
 

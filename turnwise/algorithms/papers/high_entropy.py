@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from turnwise.algorithms.credit_batch import CreditBatch
-from turnwise.algorithms.options import CommonOptions
+from turnwise.algorithms.options import CommonOptions, refuses
 from turnwise.algorithms.papers import dapo
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.reducer import Reducer
@@ -47,6 +47,7 @@ class HighEntropyTokens:
         return batch.mask_tokens(entropy >= bar)
 
 
+@refuses(drop_equal_groups="`dynamic_sampling` drops them")
 def recipe(
     *,
     share: float = 0.2,

@@ -46,21 +46,19 @@ class TableBaseline:
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
         known = dict(self.table)
-        among_group = PeerAdvantage(scale="none")(batch, reducer).tokens["advantage"]
-        value = np.array(
-            [known.get(str(t.task), np.nan) for t in batch.trajectories], dtype=np.float64
-        )
-        lacking = [t.task for t, v in zip(batch.trajectories, value, strict=True) if np.isnan(v)]
+        tasks = [t.task for t in batch.trajectories]
+        value = np.array([known.get(str(task), np.nan) for task in tasks], dtype=np.float64)
+        lacking = [task for task, v in zip(tasks, value, strict=True) if np.isnan(v)]
         if lacking and self.absent == "error":
             raise DataError(
                 f"the table of baselines has no task {lacking[0]!r}: "
                 "evaluate it first, or set `absent`"
             )
-        of = batch.owner[batch.turn_of]
-        instead = among_group if self.absent == "group" else batch.returns[of]
-        return batch.write(
-            advantage=np.where(np.isnan(value[of]), instead, (batch.returns - value)[of])
-        )
+        instead = batch.returns[batch.owner]
+        if self.absent == "group":
+            instead = PeerAdvantage(scale="none").per_turn(batch)
+        own = (batch.returns - value)[batch.owner]
+        return batch.write(advantage=batch.spread(np.where(np.isnan(own), instead, own)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +71,8 @@ class SkipSolved:
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
         known = dict(self.table)
-        return batch.only(
-            np.array(
-                [known.get(str(t.task), -np.inf) < self.best for t in batch.trajectories],
-                dtype=np.bool_,
-            )
-        )
+        keep = [known.get(str(t.task), -np.inf) < self.best for t in batch.trajectories]
+        return batch.only(np.array(keep, dtype=np.bool_))
 
 
 def baselines(

@@ -66,8 +66,9 @@ def meta_rewards(trajectory: Trajectory, amount: float, penalty: float) -> list[
             "reflection": reflects,
             "monitor": False,
         }
-        of = kind(turn)
-        found.append(0.0 if not turn.completion_ids else amount * earned[of] if of else -penalty)
+        named = kind(turn)
+        reward = amount * earned[named] if named else -penalty
+        found.append(reward if turn.completion_ids else 0.0)
         if turn.valid:
             done.add(turn.action)
         before = turn
@@ -101,10 +102,8 @@ def meta(batch: CreditBatch) -> Floats:
 
 def same_kind(batch: CreditBatch) -> Ints:
     """Return [S] labels: turns of a group with the same kind of thought."""
-    return numbered(
-        (g, kind(turn))
-        for g, turn in zip(batch.group[batch.owner].tolist(), batch.turns, strict=True)
-    )
+    groups = batch.group[batch.owner].tolist()
+    return numbered((g, kind(turn)) for g, turn in zip(groups, batch.turns, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,17 +122,12 @@ class ByKind:
             scale="none", value=outcome, lone=self.lone, ddof=self.ddof, epsilon=self.epsilon
         )
         if self.reading == "code":
-            step = replace(whole, unit="turn", value=meta, peers=same_kind)(batch, reducer).tokens[
-                "advantage"
-            ]
-            return batch.write(
-                advantage=whole(batch, reducer).tokens["advantage"] + self.weight * step
-            )
-        scaled = replace(whole, scale="std")(batch, reducer).tokens["advantage"]
-        return batch.write(
-            advantage=self.weight * scaled
-            + (1 - self.weight) * batch.spread(self._over_batch(batch, reducer))
-        )
+            among_kind = replace(whole, unit="turn", value=meta, peers=same_kind)
+            both = whole.per_turn(batch) + self.weight * among_kind.per_turn(batch)
+        else:
+            scaled = replace(whole, scale="std").per_turn(batch)
+            both = self.weight * scaled + (1 - self.weight) * self._over_batch(batch, reducer)
+        return batch.write(advantage=batch.spread(both))
 
     def _over_batch(self, batch: CreditBatch, reducer: Reducer) -> Floats:
         """Return [S] rewards normalised among all turns of a kind; 0 where they are equal."""

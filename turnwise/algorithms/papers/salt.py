@@ -64,35 +64,28 @@ class SharedEdges:
         inherited = batch.turn_mean(batch.tokens["advantage"])
         votes = (batch.length > 0).astype(np.float64)
         if self.loops == "trajectory":
-            spoken = np.flatnonzero(votes)
-            first = spoken[
-                np.unique(np.stack([batch.owner[spoken], edge[spoken]]), axis=1, return_index=True)[
-                    1
-                ]
-            ]
+            # The first turn of each (trajectory, edge) pair votes for it.
+            acted = np.flatnonzero(votes)
+            pairs = np.stack([batch.owner[acted], edge[acted]])
+            first = np.unique(pairs, axis=1, return_index=True)[1]
             votes = np.zeros(len(votes))
-            votes[first] = 1.0
+            votes[acted[first]] = 1.0
         mean = np.bincount(edge, inherited * votes) / np.maximum(np.bincount(edge, votes), 1.0)
         return batch.write(advantage=batch.spread(mean[edge]))
 
     def _edges(self, batch: CreditBatch) -> Iterator[Hashable]:
-        past: tuple[int, ...] = ()
+        """Yield the key of each turn's edge."""
         acts = numbered((turn.state, turn.action) for turn in batch.turns).tolist()
-        whole: dict[tuple[int, int], int] = {}
-        root = 0
+        prefixes: dict[tuple[int, int], int] = {}
+        prefix, past = 0, tuple[int, ...]()
         for k, turn in enumerate(batch.turns):
             if not batch.index[k]:
-                past, root = (), 0
+                prefix, past = 0, ()
             group = int(batch.group[batch.owner[k]])
-            yield (
-                group,
-                turn.state,
-                turn.action,
-                turn.next_state,
-                root if self.history < 0 else past,
-            )
+            before = prefix if self.history < 0 else past
+            yield group, turn.state, turn.action, turn.next_state, before
             if self.history < 0:  # a number for each prefix, so that keys stay short
-                root = whole.setdefault((root, acts[k]), len(whole) + 1)
+                prefix = prefixes.setdefault((prefix, acts[k]), len(prefixes) + 1)
             elif self.history:
                 past = (*past, acts[k])[-self.history :]
 

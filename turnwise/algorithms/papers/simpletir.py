@@ -49,9 +49,9 @@ class VoidTurns:
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
         void = np.array([self.tag in turn.tags for turn in batch.turns], dtype=np.bool_)
         keep: Bools = np.bincount(batch.owner, void, minlength=len(batch.trajectories)) == 0
-        return (
-            batch.only(keep) if self.mode == "drop_before" else batch.mask_turns(keep[batch.owner])
-        )
+        if self.mode == "drop_before":
+            return batch.only(keep)
+        return batch.mask_turns(keep[batch.owner])
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +75,8 @@ class DropTruncated:
     requirements = frozenset[str]()
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
-        return batch.only(
-            np.array([t.stop_reason != "length" for t in batch.trajectories], dtype=np.bool_)
-        )
+        whole = [t.stop_reason != "length" for t in batch.trajectories]
+        return batch.only(np.array(whole, dtype=np.bool_))
 
 
 def recipe(

@@ -42,16 +42,11 @@ class Strata:
     counted: str = ""
 
     def __call__(self, batch: CreditBatch) -> Ints:
-        counts = [
-            bool(turn.completion_ids) and re.search(self.counted, turn.action) is not None
-            for turn in batch.turns
-        ]
-        number = np.bincount(
-            batch.owner, np.array(counts, dtype=np.float64), minlength=len(batch.trajectories)
-        )
-        return numbered(
-            zip(batch.group[batch.owner].tolist(), number[batch.owner].tolist(), strict=True)
-        )
+        matches = [re.search(self.counted, turn.action) is not None for turn in batch.turns]
+        counts = (np.array(matches, dtype=np.bool_) & (batch.length > 0)).astype(np.float64)
+        number = np.bincount(batch.owner, counts, minlength=len(batch.trajectories))
+        group = batch.group[batch.owner]
+        return numbered(zip(group.tolist(), number[batch.owner].tolist(), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +59,13 @@ class Blend:
     requirements = frozenset[str]()
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
-        among_all = self.whole(batch, reducer).tokens["advantage"]
-        among_own = replace(self.whole, peers=self.strata)(batch, reducer).tokens["advantage"]
         stratum = self.strata(batch)
+        among_all = self.whole.per_turn(batch)
+        among_own = replace(self.whole, peers=self.strata).per_turn(batch)
         pairs = np.unique(np.stack([stratum, batch.owner]), axis=1)
         alone = np.bincount(pairs[0])[stratum] == 1 if len(stratum) else np.zeros(0, dtype=np.bool_)
         blended = self.alpha * among_own + (1 - self.alpha) * among_all
-        return batch.write(advantage=np.where(np.repeat(alone, batch.length), among_all, blended))
+        return batch.write(advantage=batch.spread(np.where(alone, among_all, blended)))
 
 
 def recipe(

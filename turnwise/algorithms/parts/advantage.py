@@ -60,15 +60,17 @@ class PeerAdvantage:
     requirements = frozenset[str]()
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
-        value = self.value(batch)
+        return batch.write(advantage=batch.spread(self.per_turn(batch)))
+
+    def per_turn(self, batch: CreditBatch) -> Floats:
+        """Return [S] the advantage of each turn."""
         _, peers = np.unique(self.peers(batch), return_inverse=True)
-        return batch.write(
-            advantage=batch.spread(self._compare(value, peers, self._votes(batch, peers)))
-        )
+        return self._compare(self.value(batch), peers, self._votes(batch, peers))
 
     def _votes(self, batch: CreditBatch, peers: Ints) -> Bools:
         if self.unit == "turn":
             return np.ones(len(peers), dtype=np.bool_)
+        # The first turn of each (trajectory, peers) pair votes for it.
         votes = np.zeros(len(peers), dtype=np.bool_)
         votes[np.unique(np.stack([batch.owner, peers]), axis=1, return_index=True)[1]] = True
         return votes
@@ -140,6 +142,5 @@ class Whiten:
         trained = values[batch.mask]
         mean, deviation = reducer.mean(trained), reducer.std(trained, self.ddof)
         scaled = (values - mean) / np.sqrt(deviation**2 + self.epsilon)
-        return batch.write(
-            advantage=np.where(batch.mask, scaled if self.centre else scaled + mean, 0.0)
-        )
+        whitened = scaled if self.centre else scaled + mean
+        return batch.write(advantage=np.where(batch.mask, whitened, 0.0))

@@ -37,6 +37,7 @@ class Mean:
         trained = batch.mask.astype(np.float64)
         if self.over == "token":
             return batch.write(weight=_divide(trained, np.full(len(trained), reducer.sum(trained))))
+        # `minlength` fits both: there are at least as many turns as trajectories.
         unit = batch.turn_of if self.over == "turn" else batch.owner[batch.turn_of]
         size: Floats = np.bincount(unit, trained, minlength=len(batch.turns)).astype(np.float64)
         units = reducer.sum((size > 0).astype(np.float64))

@@ -89,6 +89,7 @@ def discounted(reward: Floats, value: Floats, owner: Ints, gamma: float, lam: fl
         return value
     begins = np.flatnonzero(np.diff(owner, prepend=-1))
     lengths = np.diff(np.append(begins, len(owner)))
+    # Longest first, so that the trajectories with a step this far from their end are a prefix.
     order = np.argsort(-lengths, kind="stable")
     begins, lengths = begins[order], lengths[order]
     result = np.zeros(len(value))

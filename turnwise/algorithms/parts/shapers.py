@@ -39,10 +39,10 @@ class InvalidPenalty:
         return frozenset({f"reward:{self.component}"})
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
-        wrong = [
-            MALFORMED in turn.tags if self.rule == "malformed" else not turn.valid
-            for turn in batch.turns
-        ]
+        if self.rule == "malformed":
+            wrong = [MALFORMED in turn.tags for turn in batch.turns]
+        else:
+            wrong = [not turn.valid for turn in batch.turns]
         column = -self.amount * np.array(wrong, dtype=np.float64)
         return replace(batch, rewards={**batch.rewards, self.component: column})
 
@@ -60,8 +60,5 @@ class TagReward:
         return frozenset({f"reward:{self.tag}"})
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
-        column = np.array(
-            [self.amount if self.tag in turn.tags else 0.0 for turn in batch.turns],
-            dtype=np.float64,
-        )
-        return replace(batch, rewards={**batch.rewards, self.tag: column})
+        tagged = np.array([self.tag in turn.tags for turn in batch.turns], dtype=np.float64)
+        return replace(batch, rewards={**batch.rewards, self.tag: self.amount * tagged})

@@ -1,6 +1,4 @@
-"""The credit plane's papers of the second tier, by hand: who is compared with whom, and what an act
-earns.
-"""
+"""Further papers of the credit plane, against hand-worked numbers."""
 
 import json
 from dataclasses import replace
@@ -66,7 +64,7 @@ def test_strata_by_what_is_counted():
         recipe("stratified", counted="(")
 
 
-def test_gdpo_tells_apart_what_adds_up_to_the_same():
+def test_gdpo_separates_rewards_of_equal_sums():
     rewards = [
         {"env": 1.0, "format": 1.0},
         {"env": 1.0, "format": 0.0},
@@ -97,12 +95,12 @@ def test_only_the_most_uncertain_fifth_is_trained():
 
 
 def shaped():
-    """Won: entropies (1, 2) and (3,). Lost: (1,) and (3,)."""
+    """Solved: entropies (1, 2) and (3,). Failed: (1,) and (3,)."""
     entropies = [(1.0, 2.0), (3.0,), (1.0,), (3.0,)]
     return [group(*[[turn(len(e), float(i < 2), entropies=e)] for i, e in enumerate(entropies)])]
 
 
-def test_gtpo_normalises_won_and_lost_each_on_their_own():
+def test_gtpo_normalises_solved_and_failed_separately():
     """Shares of the place's entropy: 2/4 and 6/4 at place 0, 1 at place 1 for the won; 3/2 and 1/2
     for the lost.
     """
@@ -137,7 +135,7 @@ def test_grpo_s_shapes_whole_trajectories():
 @pytest.mark.parametrize(
     ("over", "factors"), [("batch", [0.5, 1.5, 0.5, 1.5]), ("group", [0.5, 1.5, 0.5, 1.5])]
 )
-def test_an_act_counts_by_its_time(over, factors):
+def test_a_turn_is_weighted_by_its_duration(over, factors):
     groups = [
         group(
             [turn(1, wall_seconds=1.0), turn(1, 1.0, wall_seconds=3.0)],
@@ -165,14 +163,14 @@ def test_durations_are_compared_over_the_batch_or_the_task():
 
 
 class Recording:
-    """Stands for a generator of random numbers, to see what is asked of it."""
+    """A random generator that records the calls it gets."""
 
     def choice(self, number, size, replace, p):
         self.p, self.replace = p, replace
         return np.arange(size) % number
 
 
-def test_spo_tracks_a_task_by_a_fading_beta():
+def test_spo_tracks_a_task_with_discounted_counts():
     sampler, alpha, beta, known = UncertaintySampler(rho=0.9), 4.0, 4.0, None
     for reward in (1.0, 1.0, 0.0):
         alpha, beta, known = (
@@ -183,7 +181,7 @@ def test_spo_tracks_a_task_by_a_fading_beta():
         assert known == pytest.approx((alpha + beta, alpha / (alpha + beta)))
 
 
-def test_spo_draws_what_it_is_unsure_of():
+def test_spo_draws_uncertain_tasks_more_often():
     rng = Recording()
     chosen = UncertaintySampler().choose(
         ["new", "hard", "even"], 2, rng, {"hard": (8.0, 0.0), "even": (8.0, 0.8)}
@@ -198,7 +196,7 @@ def test_spo_draws_what_it_is_unsure_of():
         recipe("spo", rho=0.0)
 
 
-def test_spo_compares_with_what_was_known_before():
+def test_spo_uses_the_estimate_from_before_the_step():
     groups = [group([turn(2, 1.0)], uid="a"), group([turn(1, 0.0)], uid="b")]
     given = {"a0": {"task_mean": [[0.25, 0.25]]}, "b0": {"task_mean": [[float("nan")]]}}
     made = replace(recipe("spo"), reweighters=())
@@ -230,7 +228,7 @@ def test_pvpo_reads_its_table(tmp_path):
     ) == {"new0", "new1"}
 
 
-def test_pvpo_refuses_what_is_no_table(tmp_path):
+def test_pvpo_refuses_a_malformed_table(tmp_path):
     with pytest.raises(DataError, match="no task 'new'"):
         recipe("pvpo", table={"q": 0.25}, absent="error").credit([pair("new")])
     (tmp_path / "bad.json").write_text("[1]")
@@ -249,8 +247,13 @@ def thinking():
             tags=tags,
         )
 
-    solved = won(act("planning", "look"), act("explore", "open"), act("explore", "open"), act("monitor", "wait", valid=False),
-                 act("reflection", "close"))  # fmt: skip
+    solved = won(
+        act("planning", "look"),
+        act("explore", "open"),
+        act("explore", "open"),
+        act("monitor", "wait", valid=False),
+        act("reflection", "close"),
+    )
     return [
         group(
             solved,
@@ -264,7 +267,7 @@ def thinking():
     ]
 
 
-def test_rlvmr_rewards_thoughts_in_the_right_place():
+def test_rlvmr_meta_rewards():
     solved, lost = thinking()[0].trajectories
     assert meta_rewards(solved, 1.0, 0.1) == [1.0, 1.0, 0.0, 0.0, 1.0]
     assert meta_rewards(lost, 1.0, 0.1) == [0.0, 0.0, -0.1, 1.0]
@@ -272,7 +275,7 @@ def test_rlvmr_rewards_thoughts_in_the_right_place():
 
 
 def test_rlvmr_by_both_readings():
-    """Among kinds: planning (1, 0), explore (1, 0, 1), reflection (1, 0), monitor and none alone."""
+    """By kind: planning (1, 0), explore (1, 0, 1), reflection (1, 0), monitor and none alone."""
     code = by_turn(recipe("rlvmr"), thinking())
     assert code[0] == pytest.approx([0.5 + 0.5, 0.5 + 1 / 3, 0.5 - 2 / 3, 0.5, 0.5 + 0.5])
     assert code[1] == pytest.approx([-0.5 - 0.5, -0.5 - 0.5, -0.5, -0.5 + 1 / 3])
@@ -289,10 +292,15 @@ def test_rlvmr_by_both_readings():
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
-        ("stratified", {"alpha": 0.3}), ("gdpo", {"components": {"env": 1.0, "other": 2.0}, "invalid_penalty": 0.2}),
-        ("high_entropy", {"share": 0.5}), ("gtpo", {"normalise": "group"}), ("duration", {"over": "group"}),
-        ("pvpo", {"table": {"0": 0.2, "1": 0.5}}), ("rlvmr", {"reading": "paper"}), ("rlvmr", {"lone": "raw"}),
+        ("stratified", {"alpha": 0.3}),
+        ("gdpo", {"components": {"env": 1.0, "other": 2.0}, "invalid_penalty": 0.2}),
+        ("high_entropy", {"share": 0.5}),
+        ("gtpo", {"normalise": "group"}),
+        ("duration", {"over": "group"}),
+        ("pvpo", {"table": {"0": 0.2, "1": 0.5}}),
+        ("rlvmr", {"reading": "paper"}),
+        ("rlvmr", {"lone": "raw"}),
     ],
-)  # fmt: skip
+)
 def test_variants_hold_what_every_recipe_holds(name, settings):
     check_recipe(recipe(name, **settings))

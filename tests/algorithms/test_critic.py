@@ -1,4 +1,4 @@
-"""Advantages from a critic: against the recursion written out, for any episodes."""
+"""GAE against the recursion written out, and the value loss."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_the_recursion(runs, gamma, lam):
 
 @given(episodes, st.integers(0, 1000))
 def test_rewards_and_values_by_token(runs, seed):
-    """Turns without tokens hand their reward to a neighbour, and the sum of rewards is kept."""
+    """The reward of a turn without tokens moves to a neighbour; the sum of rewards stays."""
     rng = np.random.default_rng(seed)
     groups = [group(*[[turn(n, r) for n, r in run] for run in runs])]
     given_values = {

@@ -1,6 +1,4 @@
-"""The kit must catch what it is for: each of these recipes has one mistake that real trainers have
-made.
-"""
+"""The kit must catch these recipes: each has one mistake that real trainers have made."""
 
 import random
 from collections import Counter
@@ -20,7 +18,7 @@ from turnwise.records import rows
 
 @dataclass(frozen=True)
 class Part:
-    """A part from a function, with freely stated needs."""
+    """A part from a function, with freely chosen requirements."""
 
     run: object = field(compare=False)
     requirements: frozenset[str] = frozenset()
@@ -113,12 +111,12 @@ def test_a_mistake_is_caught(slots, complaint):
         check_recipe(build(**slots))
 
 
-def test_what_is_not_required_is_not_there():
+def test_tensors_that_are_not_required_are_absent():
     with pytest.raises((AssertionError, TypeError, AttributeError)):
         check_recipe(build(regularisers=(Part(lambda batch: Term(-batch.entropy)),)))
 
 
-def test_an_objective_that_is_another_is_caught():
+def test_a_different_objective_is_caught():
     with pytest.raises(AssertionError, match="where the objective says"):
         check_recipe(build(), lambda batch: (batch.streams["weight"] * batch.logp).sum())
 
@@ -160,7 +158,7 @@ def test_layouts_hold_the_same_tokens_in_other_rows():
             ]
 
 
-def test_the_kit_reads_nothing_but_its_seed():
+def test_the_kit_depends_on_its_seed_alone():
     random.seed(1)
     np.random.seed(1)
     before = specimens.groups(0)

@@ -1,4 +1,4 @@
-"""MinPRO, SAPO, GMPO, BAPO, VCPO and EPO: the loss plane's papers of the second tier, by hand."""
+"""MinPRO, SAPO, GMPO, BAPO, VCPO and EPO against hand-worked numbers."""
 
 import json
 import math
@@ -25,7 +25,7 @@ def logs(*ratios):
     return [math.log(r) for r in ratios]
 
 
-def test_min_pro_weighs_by_the_worst_ratio_before():
+def test_min_pro_uses_the_smallest_earlier_ratio():
     assert WorstPrefix()(
         batch([0.1, -0.3, 0.2, 0.4], [1.0] * 4, None, [0, 0, 0, 1])
     ).tolist() == pytest.approx([0.1, -0.2, -0.1, 0.4])
@@ -77,8 +77,8 @@ def test_bapo_by_both_readings_of_its_target(target_of, bounds):
     assert (float(metrics["clip_low"]), float(metrics["clip_high"])) == pytest.approx(bounds)
 
 
-def test_bapo_raising_the_lower_bound_raises_what_is_counted_against():
-    """The trap: the first half of the search moves away from its target, as written."""
+def test_bapo_raising_the_lower_bound_raises_n():
+    """The first half of the search moves away from its target, as in the paper and its code."""
     sums = recipe("bapo", **BOUNDS).measure(batch(logs(2.0, 0.5, 0.95), [1, -1, -1]))
     negative = [float(sums[f"bapo_n:{k}"]) for k in range(3)]
     assert negative == sorted(negative) and negative[0] < negative[-1]
@@ -92,7 +92,7 @@ def test_bapo_ends_at_its_last_bounds():
         BalancedClip(low=0.9, low_max=0.8)
 
 
-def test_vcpo_paces_by_the_effective_sample_size():
+def test_vcpo_scales_the_learning_rate_by_effective_sample_size():
     """Weights 1 and 3: (1 + 3)^2 / (1 + 9) = 1.6 of 2."""
     made = recipe("vcpo", cap=2.0)
     b = batch([math.log(3) / 2] * 2 + [0.0], [1.0, 1.0, -1.0], None, [1, 1, 0])
@@ -150,7 +150,7 @@ def test_epo_hinge_has_a_gradient_outside_of_the_band():
     assert late.metrics["outside"].tolist() == [0, 0, 0]
 
 
-def test_epo_pools_a_turn_unless_told_otherwise():
+def test_epo_pools_over_turns_by_default():
     b = epo_batch([1.0, 5.0], [0, 0], {"epo_history:0": 1.5})
     assert EntropySmoothing(1.0)(b).metrics["outside"].tolist() == [0, 0] and EntropySmoothing(1.0)(
         b
@@ -162,16 +162,17 @@ def test_epo_pools_a_turn_unless_told_otherwise():
     )
 
 
-def test_epo_remembers_the_steps_before_and_not_this_one():
+def test_epo_history_excludes_the_current_step():
     controller, memory = EntropyHistory(), {}
-    seen = [{"entropy_sum:0": 6.0, "entropy_count:0": 2.0}, {"entropy_sum:0": 3.0, "entropy_count:0": 1.0, "entropy_sum:1": 5.0,
-            "entropy_count:1": 4.0}, {}]  # fmt: skip
-    told = []
-    for step, metrics in enumerate(seen):
+    first = {"entropy_sum:0": 6.0, "entropy_count:0": 2.0}
+    second = {"entropy_sum:0": 3.0, "entropy_count:0": 1.0}
+    second |= {"entropy_sum:1": 5.0, "entropy_count:1": 4.0}
+    history = []
+    for step, metrics in enumerate([first, second, {}]):
         control = controller(step, 10, {**metrics, "reward": 1.0, **memory})
         memory = json.loads(json.dumps(dict(control.memory)))  # as a checkpoint would
-        told.append({name: v for name, v in control.scalars.items() if name != "epo_beta"})
-    assert told == [{}, {"epo_history:0": 3.0}, {"epo_history:0": 3.0, "epo_history:1": 1.25}]
+        history.append({name: v for name, v in control.scalars.items() if name != "epo_beta"})
+    assert history == [{}, {"epo_history:0": 3.0}, {"epo_history:0": 3.0, "epo_history:1": 1.25}]
     assert memory == {"epo_sum:0": 9.0, "epo_count:0": 3.0, "epo_sum:1": 5.0, "epo_count:1": 4.0}
 
 
@@ -185,9 +186,13 @@ def test_epo_schedule_falls():
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
-        ("min_pro", {"clip": None, "aggregate": "trajectory"}), ("sapo", {"kl": 0.1}), ("gmpo", {"clip": 0.1}),
-        ("bapo", {"target_of": "ratio"}), ("vcpo", {"cap": 1.1}), ("epo", {"level": "token"}),
+        ("min_pro", {"clip": None, "aggregate": "trajectory"}),
+        ("sapo", {"kl": 0.1}),
+        ("gmpo", {"clip": 0.1}),
+        ("bapo", {"target_of": "ratio"}),
+        ("vcpo", {"cap": 1.1}),
+        ("epo", {"level": "token"}),
     ],
-)  # fmt: skip
+)
 def test_variants_hold_what_every_recipe_holds(name, settings):
     check_recipe(recipe(name, **settings))
