@@ -1,9 +1,62 @@
-"""turnwise: environments for language agents that act over many turns, and algorithms that train
-them.
+"""Environments for language agents that act over many turns, and algorithms that train them.
 
-Importing it registers the environments with Gymnasium and loads nothing heavy.
+    import turnwise
+
+    env = turnwise.make("webshop")                                # an environment
+    observation, info = env.reset(seed=0)
+    score, episodes = turnwise.evaluate("webshop", "expert", tasks=100)
+    folder = turnwise.train("quickstart")                         # an experiment
+
+Importing it registers the environments with Gymnasium (`gymnasium.make("turnwise/WebShop-v0")`)
+and loads nothing heavy: every other name is imported when it is first used.
 """
 
-from turnwise.envs.registry import register
+from __future__ import annotations
 
-register()
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from turnwise.envs.base import Outcome, TurnEnv
+from turnwise.envs.registry import EnvSpec, make, register, register_built_in
+
+if TYPE_CHECKING:
+    from turnwise.algorithms import recipe
+    from turnwise.evaluation.front import evaluate, rollout
+    from turnwise.training.front import train
+
+    __version__: str
+
+__all__ = [
+    "EnvSpec", "Outcome", "TurnEnv", "__version__", "evaluate", "make", "recipe", "register",
+    "rollout", "train",
+]  # fmt: skip
+
+_MODULES = {
+    "evaluate": "turnwise.evaluation.front",
+    "recipe": "turnwise.algorithms",
+    "rollout": "turnwise.evaluation.front",
+    "train": "turnwise.training.front",
+}
+
+register_built_in()
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name on first use."""
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            value: Any = version("turnwise")
+        except PackageNotFoundError:
+            value = "0+source"
+    elif name in _MODULES:
+        value = getattr(importlib.import_module(_MODULES[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,6 +1,4 @@
-"""`python -m turnwise`: the command line where its script is not on the path, as under `torchrun -m
-turnwise`.
-"""
+"""`python -m turnwise`: the command line, as under `torchrun -m turnwise`."""
 
 from turnwise.cli import main
 

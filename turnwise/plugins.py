@@ -1,8 +1,8 @@
-"""Names that anybody can add to: one registry for prompts, engines, teams, recipes and trackers.
+"""Registries of names that anybody can add to: prompts, engines, teams, recipes and trackers.
 
-A name is found, in this order, among what was registered from Python, what turnwise brings, what an
-installed package announces in an entry-point group, and, when it reads `module:attribute`, by
-importing it. What is ours goes the same way as somebody else's.
+A name is looked up among the objects registered from Python, those that turnwise brings, and those
+that installed packages announce in an entry-point group. A name of the form `module:attribute` is
+imported.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from turnwise.errors import ConfigError, unknown
 
 
 def import_object(path: str, kind: str = "object") -> Any:
-    """Import what `package.module:attribute` names.
+    """Import the object at `package.module:attribute`.
 
     Args:
         kind: what it is meant to be, for the error message.
 
     Raises:
-        ConfigError: when the module cannot be imported or lacks the attribute.
+        ConfigError: when the module cannot be imported or has no such attribute.
     """
     module, _, name = path.partition(":")
     if not module or not name:
@@ -38,21 +38,43 @@ def import_object(path: str, kind: str = "object") -> Any:
 
 
 def import_module(module: str, wanted_by: str) -> Any:
-    """Import a module that somebody named, and say in one sentence why it cannot be.
+    """Import a module that a user named.
+
+    Args:
+        wanted_by: the beginning of the error message, such as `environment 'my_envs:Guess'`.
 
     Raises:
-        ConfigError: when it is not there, or when importing it fails.
+        ConfigError: when it does not exist, or when importing it fails.
     """
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as problem:
         raise ConfigError(
-            f"{wanted_by}: there is no module {problem.name!r} to import; "
-            "check the spelling, install its package, or run where its file lies"
+            f"{wanted_by}: there is no module {problem.name!r} to import; check the spelling, "
+            "install its package, or run in the directory of its file"
         ) from problem
-    except Exception as problem:  # somebody else's code may fail in any way while it is imported
+    except Exception as problem:  # a user's module may fail in any way
         raise ConfigError(
             f"{wanted_by}: importing {module!r} failed with {type(problem).__name__}: {problem}"
+        ) from problem
+
+
+def load_entry_point(point: EntryPoint, kind: str) -> Any:
+    """Load what an installed package announces.
+
+    Args:
+        kind: what it is meant to be, for the error message.
+
+    Raises:
+        ConfigError: when loading it fails, naming the package.
+    """
+    try:
+        return point.load()
+    except Exception as problem:  # an installed package may fail in any way
+        owner = point.dist.name if point.dist is not None else "an installed package"
+        raise ConfigError(
+            f"{kind} {point.name!r}, announced by {owner} as {point.value!r}, cannot be loaded "
+            f"({type(problem).__name__}: {problem}): repair or remove that package"
         ) from problem
 
 
@@ -61,9 +83,9 @@ class Registry:
     """Objects by name.
 
     Args:
-        kind: what is registered, as errors call it, such as `prompt`.
+        kind: the word for what is registered in error messages, such as `prompt`.
         group: the entry-point group in which installed packages announce theirs.
-        built_in: name -> import path of what turnwise brings; imported when asked for.
+        built_in: name -> import path of what turnwise brings, imported when it is looked up.
     """
 
     kind: str
@@ -75,7 +97,7 @@ class Registry:
         """Add an object, or its import path, under a name.
 
         Raises:
-            ConfigError: when the name is taken by something else.
+            ConfigError: when something else has the name.
         """
         taken = self.registered.get(name, self.built_in.get(name))
         if taken is not None and taken != value:
@@ -83,18 +105,18 @@ class Registry:
         self.registered[name] = value
 
     def names(self) -> list[str]:
-        """Every known name, sorted; what can only be imported by path is not listed."""
+        """Return every registered, built-in and announced name, sorted."""
         return sorted({*self.registered, *self.built_in, *self._announced()})
 
     def find(self, name: str) -> Any:
-        """The object called `name`, or at the import path `module:attribute`.
+        """Return the object called `name`, or the one at the import path `module:attribute`.
 
         Raises:
             ConfigError: for an unknown name, naming the nearest; or when importing it fails.
         """
         value = self.registered.get(name, self.built_in.get(name))
         if value is None and name in (announced := self._announced()):
-            return self._loaded(announced[name])
+            return load_entry_point(announced[name], self.kind)
         if value is None and ":" in name:
             value = name
         if value is None:
@@ -103,13 +125,3 @@ class Registry:
 
     def _announced(self) -> dict[str, EntryPoint]:
         return {point.name: point for point in entry_points(group=self.group)}
-
-    def _loaded(self, point: EntryPoint) -> Any:
-        try:
-            return point.load()
-        except Exception as problem:  # an installed package may fail in any way
-            owner = point.dist.name if point.dist is not None else "an installed package"
-            raise ConfigError(
-                f"{self.kind} {point.name!r}, announced by {owner} as {point.value!r}, cannot be "
-                f"loaded ({type(problem).__name__}: {problem}): repair or remove that package"
-            ) from problem

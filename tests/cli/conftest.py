@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 @pytest.fixture
 def turnwise(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Runs a command; `input` is what is piped in."""
-    from turnwise.cli.app import app
+    from turnwise.cli.app import commands
 
     monkeypatch.setenv("COLUMNS", "200")
     runner = CliRunner()
     return lambda *arguments, input=None: runner.invoke(
-        app, [str(a) for a in arguments], input=input
+        commands, [str(a) for a in arguments], input=input
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from turnwise.cli.doctor import PARTS
+from turnwise.cli.doctor import PACKAGES
 
 Run = Callable[..., Any]
 
@@ -21,7 +21,7 @@ def test_lists_machine_parts_and_settings(turnwise: Run) -> None:
         "cores usable",
         "gymnasium",
         "OMP_WAIT_POLICY",
-        *(part.module for part in PARTS),
+        *(part.module for part in PACKAGES),
     ):
         assert word in done.stdout
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.cli.game import Game, action_of, fill
+from turnwise.cli.manual_episode import ManualEpisode, action_of, fill
 from turnwise.envs.registry import make
 from turnwise.records import read_jsonl
 
@@ -93,7 +93,7 @@ def test_undo_goes_back_and_can_be_repeated(turnwise: Run) -> None:
 
 def test_undo_restores_every_byte() -> None:
     env = make("webshop", style="compact")
-    game = Game.start(env, 15, {"task": 3}, None)
+    game = ManualEpisode.start(env, 15, {"task": 3}, None)
     shown = []
     for action in solve(3)[:-1]:
         shown.append((game.observation, game.info["state"], game.info["admissible"]))

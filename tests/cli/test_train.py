@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from turnwise.cli.train import _together
+from turnwise.cli.train import _show_together
 from turnwise.errors import ConfigError
 from turnwise.evaluation import score as scores
 from turnwise.records import read_jsonl
@@ -142,7 +142,9 @@ def test_without_its_libraries(
 
 
 @pytest.mark.slow
-def test_two_seeds_and_what_they_say_together(turnwise: Run, config: Path, tmp_path: Path) -> None:
+def test_two_seeds_and_what_they_say_show_together(
+    turnwise: Run, config: Path, tmp_path: Path
+) -> None:
     done = turnwise("train", config, "--seeds", "0,1")
     assert done.exit_code == 0, (done.stderr, done.exception)
     assert "success on test before and after, 2 seeds, 95 % intervals" in done.stdout
@@ -232,7 +234,7 @@ def test_the_summary_pools_seeds(tmp_path: Path) -> None:
         folders.append(tmp_path / str(seed))
         for name, success in (("before", 0.25), ("after", 0.25 + gain)):
             scores.write(folders[-1] / f"{name}.json", made(success))
-    _together(Console(file=out, width=140), [0, 1], folders)
+    _show_together(Console(file=out, width=140), [0, 1], folders)
     text = out.getvalue()
     assert (
         "+25.0" in text

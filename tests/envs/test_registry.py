@@ -11,7 +11,7 @@ import gymnasium
 import pytest
 
 import turnwise  # noqa: F401 (registers)
-from turnwise.envs.registry import env_spec, env_specs, make, register
+from turnwise.envs.registry import env_spec, env_specs, make, register_built_in
 from turnwise.envs.webshop import WebShopEnv
 from turnwise.errors import ConfigError
 
@@ -71,7 +71,7 @@ def test_wrong_names_and_settings_are_named(
 
 def test_registering_again_changes_nothing() -> None:
     before = gymnasium.spec("turnwise/WebShop-v0")
-    register()
+    register_built_in()
     assert gymnasium.spec("turnwise/WebShop-v0") is before
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.envs.corridor import Corridor
-from turnwise.envs.space import TextSpace
+from turnwise.envs.base import TextSpace
 
 
 @given(st.text())

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from tests.training.made_training import small_config
-from turnwise.cli.app import app
+from turnwise.cli.app import commands
 from turnwise.errors import ConfigError
 from turnwise.records import read_jsonl
 from turnwise.training import loop
@@ -113,7 +113,7 @@ def test_a_team_s_run_broken_off_ends_with_the_same_weights(
         "4",
     ]
     done = CliRunner().invoke(
-        app, ["eval", "search", "--agent", str(whole / "model"), *told, "--json", str(again)]
+        commands, ["eval", "search", "--agent", str(whole / "model"), *told, "--json", str(again)]
     )
     assert done.exit_code == 0, done.output
     one, other = (json.loads(path.read_text()) for path in (whole / "after.json", again))

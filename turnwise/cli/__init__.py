@@ -1,21 +1,17 @@
-"""The command `turnwise`. Its start-up stays light: no torch until a command that needs a model
-runs.
-"""
+"""The command `turnwise`. No torch is imported before a command that needs a model."""
 
 import sys
 
 
 def main() -> None:
-    """Entry point of the command line."""
+    """Run the command line."""
     from turnwise.cli.runtime import prepare
 
     try:
         prepare()
-        from turnwise.cli.app import app
+        from turnwise.cli.app import commands
 
-        app(prog_name="turnwise")
-    except (
-        KeyboardInterrupt
-    ):  # while Python was still reading modules; later ones are the commands' own
+        commands(prog_name="turnwise")
+    except KeyboardInterrupt:  # while modules were imported; later ones are the commands' own
         print("interrupted", file=sys.stderr)
         sys.exit(130)

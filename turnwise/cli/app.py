@@ -1,8 +1,8 @@
-"""The commands, and how they fail: one sentence on standard error, never a traceback unless it is
-asked for.
+"""The commands of `turnwise`, and their exit status.
 
-Exit status: 0 done, 2 something that was asked for or given is wrong, 130 interrupted; anything
-else is a bug of turnwise and keeps its traceback.
+An expected failure is one sentence on standard error; `--debug` shows its traceback. The status is
+0 when done, 2 for a mistake in what was asked or given, 130 when interrupted. Anything else is a
+bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -13,37 +13,42 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from turnwise.cli.doctor import doctor
-from turnwise.cli.envs import envs
+from turnwise.cli.arguments import add_current_directory
+from turnwise.cli.configs import configs_command
+from turnwise.cli.doctor import doctor_command
+from turnwise.cli.envs import envs_command
 from turnwise.cli.eval import evaluate_command
-from turnwise.cli.play import play
-from turnwise.cli.swe import swe
-from turnwise.cli.train import train
+from turnwise.cli.play import play_command
+from turnwise.cli.swe import swe_commands
+from turnwise.cli.train import train_command
 from turnwise.errors import TurnwiseError
 
-_HELP = """Environments for language agents that act over many turns, and algorithms that train agents in them.
+_HELP = """Environments for language agents over many turns, and algorithms that train agents.
 
-[bold]turnwise envs[/]                           which environments there are
-[bold]turnwise play webshop[/]                   act in one yourself
-[bold]turnwise eval webshop --agent expert[/]    measure an agent on the test split
-[bold]turnwise train configs/quickstart.toml[/]  train one
-[bold]turnwise swe generate inflection==0.5.1[/]   make repair tasks from a package with tests
-[bold]turnwise doctor[/]                         what is installed, and how to add the rest
+[bold]turnwise envs[/]                            list the environments
+[bold]turnwise play webshop[/]                    act in one yourself
+[bold]turnwise eval webshop --agent expert[/]     measure an agent
+[bold]turnwise configs[/]                         list the packaged experiments
+[bold]turnwise train quickstart[/]                train an agent
+[bold]turnwise swe generate inflection==0.5.1[/]  make repair tasks from a package with tests
+[bold]turnwise doctor[/]                          list what is installed, and how to add the rest
 
-Status: 0 done, 2 something asked for or given is wrong (one sentence says what), 130 interrupted.
+Your own environment, prompt, agent or recipe is named by its import path: [bold]turnwise eval
+my_envs:Guess --prompt my_prompts:Short[/]; modules in the current directory are found. --import
+loads a module that registers names.
+
+Status: 0 done, 2 a mistake in what was asked or given (one sentence says which), 130 interrupted.
 """
 
 
 class Commands(TyperGroup):
-    """Turns expected failures into a sentence and an exit status, for the program and for tests
-    alike.
-    """
+    """Turns expected failures into a sentence and an exit status."""
 
     def make_context(self, *given: Any, **more: Any) -> Any:
         try:
             return super().make_context(*given, **more)
-        except KeyboardInterrupt as stop:  # typer would end with 130 and without a word
-            _say("interrupted")
+        except KeyboardInterrupt as stop:  # typer would end with 130 and say nothing
+            _print("interrupted")
             raise typer.Exit(130) from stop
 
     def invoke(self, ctx: Any) -> Any:
@@ -52,16 +57,15 @@ class Commands(TyperGroup):
         except TurnwiseError as problem:
             if ctx.params.get("debug"):
                 raise
-            _say(f"error: {problem}")
+            _print(f"error: {problem}")
             raise typer.Exit(2) from problem
         except KeyboardInterrupt as stop:
-            _say(str(stop) or "interrupted")
+            _print(str(stop) or "interrupted")
             raise typer.Exit(130) from stop
 
 
-def _say(sentence: str) -> None:
-    # Sentences hold brackets (actions, types) and long paths: neither markup nor wrapping is
-    # wanted.
+def _print(sentence: str) -> None:
+    # Sentences hold brackets (actions, types) and long paths: no markup, no wrapping.
     Console(stderr=True).print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -74,7 +78,7 @@ def _version(wanted: bool) -> None:
         raise typer.Exit()
 
 
-app = typer.Typer(
+commands = typer.Typer(
     cls=Commands,
     help=_HELP,
     no_args_is_help=True,
@@ -84,19 +88,21 @@ app = typer.Typer(
 )
 
 
-@app.callback()
+@commands.callback()
 def options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Options that hold for every command."""
+    """Apply the options that hold for every command."""
+    add_current_directory()
 
 
-app.command("envs")(envs)
-app.command("play")(play)
-app.command("eval")(evaluate_command)
-app.command("train")(train)
-app.command("doctor")(doctor)
-app.add_typer(swe, name="swe")
+commands.command("envs")(envs_command)
+commands.command("play")(play_command)
+commands.command("eval")(evaluate_command)
+commands.command("configs")(configs_command)
+commands.command("train")(train_command)
+commands.command("doctor")(doctor_command)
+commands.add_typer(swe_commands, name="swe")

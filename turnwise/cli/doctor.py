@@ -1,4 +1,4 @@
-"""`turnwise doctor`: what is here, what is missing, and the command that installs it."""
+"""`turnwise doctor`: list what is installed, what is missing, and how to install it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from turnwise.cli.runtime import DEFAULTS
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A package that something in turnwise uses."""
+class KnownPackage:
+    """A package that turnwise uses, everywhere or in one package."""
 
     module: str
     distribution: str
@@ -29,21 +29,25 @@ class Part:
     """The command that installs it."""
 
 
-PARTS = (
-    Part("gymnasium", "gymnasium", "environments", "pip install turnwise"),
-    Part("numpy", "numpy", "search, credit", "pip install turnwise"),
-    Part("pydantic", "pydantic", "configs", "pip install turnwise"),
-    Part("torch", "torch", "models, training", "pip install 'turnwise[train]'"),
-    Part("transformers", "transformers", "models, training", "pip install 'turnwise[train]'"),
-    Part("tokenizers", "tokenizers", "models, training", "pip install 'turnwise[train]'"),
-    Part("accelerate", "accelerate", "training", "pip install 'turnwise[train]'"),
-    Part("tensorboard", "tensorboard", "curves while training", "pip install 'turnwise[train]'"),
-    Part("peft", "peft", "low-rank adapters", "pip install 'turnwise[train]'"),
-    Part("pytest", "pytest", "repairing repositories", "pip install 'turnwise[swe]'"),
-    Part("docker", "docker", "the docker sandbox", "pip install 'turnwise[docker]'"),
-    Part("wandb", "wandb", "curves on Weights & Biases", "pip install wandb"),
-    Part("trackio", "trackio", "curves on trackio", "pip install trackio"),
-    Part(
+PACKAGES = (
+    KnownPackage("gymnasium", "gymnasium", "environments", "pip install turnwise"),
+    KnownPackage("numpy", "numpy", "search, credit", "pip install turnwise"),
+    KnownPackage("pydantic", "pydantic", "configs", "pip install turnwise"),
+    KnownPackage("torch", "torch", "models, training", "pip install 'turnwise[train]'"),
+    KnownPackage(
+        "transformers", "transformers", "models, training", "pip install 'turnwise[train]'"
+    ),
+    KnownPackage("tokenizers", "tokenizers", "models, training", "pip install 'turnwise[train]'"),
+    KnownPackage("accelerate", "accelerate", "training", "pip install 'turnwise[train]'"),
+    KnownPackage(
+        "tensorboard", "tensorboard", "curves while training", "pip install 'turnwise[train]'"
+    ),
+    KnownPackage("peft", "peft", "low-rank adapters", "pip install 'turnwise[train]'"),
+    KnownPackage("pytest", "pytest", "repairing repositories", "pip install 'turnwise[swe]'"),
+    KnownPackage("docker", "docker", "the docker sandbox", "pip install 'turnwise[docker]'"),
+    KnownPackage("wandb", "wandb", "curves on Weights & Biases", "pip install wandb"),
+    KnownPackage("trackio", "trackio", "curves on trackio", "pip install trackio"),
+    KnownPackage(
         "spacy",
         "spacy",
         "WebShop: the original noun tagger",
@@ -52,18 +56,17 @@ PARTS = (
 )
 
 
-def doctor() -> None:
-    """What is installed, what is missing and the command that installs it; devices and threads;
-    which sandboxes hold what.
+def doctor_command() -> None:
+    """List what is installed, what is missing and the command that installs it.
 
-    Always ends with status 0: a missing part is a fact, not a failure.
+    Also shows devices, threads, and what each sandbox isolates. A missing package is no failure:
+    the exit status is always 0.
     """
     console = Console()
     console.print(_table("this machine", ("", ""), _machine()))
-    console.print(_table("parts", ("part", "version", "for"), [_line(part) for part in PARTS]))
-    missing = dict.fromkeys(
-        part.install for part in PARTS if importlib.util.find_spec(part.module) is None
-    )
+    lines: list[tuple[str, ...]] = [_line(package) for package in PACKAGES]
+    console.print(_table("packages", ("package", "version", "for"), lines))
+    missing = dict.fromkeys(p.install for p in PACKAGES if not _installed(p))
     if missing:
         console.print("[bold]to install what is missing[/]")
         for command in missing:  # unwrapped, to be copied
@@ -92,13 +95,17 @@ def _table(title: str, columns: tuple[str, ...], lines: list[tuple[str, ...]]) -
     return grid
 
 
-def _line(part: Part) -> tuple[str, str, str]:
-    if importlib.util.find_spec(part.module) is None:
-        return part.module, "[yellow]missing[/]", part.purpose
+def _installed(package: KnownPackage) -> bool:
+    return importlib.util.find_spec(package.module) is not None
+
+
+def _line(package: KnownPackage) -> tuple[str, str, str]:
+    if not _installed(package):
+        return package.module, "[yellow]missing[/]", package.purpose
     try:
-        return part.module, metadata.version(part.distribution), part.purpose
+        return package.module, metadata.version(package.distribution), package.purpose
     except metadata.PackageNotFoundError:
-        return part.module, "present", part.purpose
+        return package.module, "present", package.purpose
 
 
 def _machine() -> list[tuple[str, ...]]:
@@ -117,7 +124,7 @@ def _machine() -> list[tuple[str, ...]]:
 
 
 def _memory() -> tuple[float, float] | None:
-    """Total and available memory in GiB, where the kernel tells."""
+    """Return total and available memory in GiB; None where the kernel does not say."""
     source = Path("/proc/meminfo")
     if not source.is_file():
         return None
@@ -133,7 +140,8 @@ def _torch() -> Iterator[tuple[str, ...]]:
     if importlib.util.find_spec("torch") is None:
         yield (
             "devices",
-            "torch is missing: environments, scripted agents and endpoints work; models of your own do not",
+            "torch is missing: environments, scripted agents and endpoints work; local models "
+            "do not",
         )
         return
     try:
@@ -155,7 +163,7 @@ def _torch() -> Iterator[tuple[str, ...]]:
 
 
 def _sandboxes() -> list[tuple[str, ...]]:
-    """Each backend tried for real: what it does not hold, or why it does not run."""
+    """Try each backend; return what it does not isolate, or why it does not run."""
     from turnwise.sandbox import probe
 
     lines: list[tuple[str, ...]] = []
@@ -163,15 +171,9 @@ def _sandboxes() -> list[tuple[str, ...]]:
         if why := probe.reason(name):
             lines.append((name, f"[yellow]no[/]: {escape(why)}"))
         else:
-            gaps = probe.missing(name)
-            lines.append(
-                (
-                    name,
-                    f"runs; what it does not hold: {'; '.join(gaps)}"
-                    if gaps
-                    else "runs, and holds all that is asked",
-                )
-            )
+            gaps = "; ".join(probe.missing(name))
+            held = f"runs; what it does not hold: {gaps}" if gaps else ""
+            lines.append((name, held or "runs, and holds all that is asked"))
     return lines
 
 

@@ -1,4 +1,4 @@
-"""`turnwise envs`: what there is to act in, and the prompts and recipes to do it with."""
+"""`turnwise envs`: list the environments, prompts and recipes, or show one environment."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from turnwise.cli.arguments import EnvArgs, settings
+from turnwise.cli.arguments import EnvArgs, Imports, import_modules, settings
 from turnwise.errors import ConfigError
 
 
-def envs(
+def envs_command(
     environment: Annotated[
         str | None,
-        typer.Argument(help="Show one environment: splits with sizes, data, a first page."),
+        typer.Argument(
+            help="Show one environment, by name, id or import path: splits, data, a first page."
+        ),
     ] = None,
     prompts: Annotated[
         bool, typer.Option("--prompts", help="List the prompts by name and version.")
@@ -26,29 +28,32 @@ def envs(
         bool, typer.Option("--recipes", help="List the algorithms a training config can name.")
     ] = False,
     env_arg: EnvArgs = [],  # noqa: B006  (typer copies it)
+    imports: Imports = [],  # noqa: B006
 ) -> None:
     """List the environments, or show one of them.
 
     [bold]turnwise envs[/]
     [bold]turnwise envs webshop --env-arg style=compact[/]
+    [bold]turnwise envs my_envs:Guess[/]
     [bold]turnwise envs --prompts --recipes[/]
     """
+    import_modules(imports)
     console = Console(highlight=False)
     if prompts:
         from turnwise.envs.registry import prompt_names
 
-        _names(console, "prompts", prompt_names())
+        _show_names(console, "prompts", prompt_names())
     if recipes:
         from turnwise.algorithms import recipe_names
 
-        _names(console, "recipes", recipe_names())
+        _show_names(console, "recipes", recipe_names())
     if environment is not None:
-        _one(console, environment, settings(env_arg))
+        _show_one(console, environment, settings(env_arg))
     elif not prompts and not recipes:
-        _all(console)
+        _show_all(console)
 
 
-def _names(console: Console, title: str, names: list[str]) -> None:
+def _show_names(console: Console, title: str, names: list[str]) -> None:
     console.print(f"[bold]{title}[/]")
     for name in names:
         console.print(f"  {escape(name)}")
@@ -58,12 +63,12 @@ def _splits(env: Any) -> str:
     return ", ".join(f"{split} {len(env.tasks(split)):,}" for split in env.splits)
 
 
-def _all(console: Console) -> None:
-    from turnwise.envs.registry import env_specs, make, prompt_names
+def _show_all(console: Console) -> None:
+    from turnwise.envs.registry import env_specs, make, prompt_names, unloadable
 
-    for card in env_specs():
+    for spec in env_specs():
         grid = Table(
-            title=f"{card.name}  [dim]{card.id}[/]",
+            title=f"{spec.name}  [dim]{spec.id}[/]",
             title_justify="left",
             title_style="bold",
             box=None,
@@ -71,30 +76,33 @@ def _all(console: Console) -> None:
         )
         grid.add_column(style="cyan", no_wrap=True)
         grid.add_column(overflow="fold")
-        grid.add_row("what it is", escape(card.summary))
+        grid.add_row("summary", escape(spec.summary))
         try:
-            grid.add_row("splits", _splits(make(card.name)))
-        except ConfigError as missing:  # one environment that lacks a package hides no other
+            grid.add_row("splits", _splits(make(spec.name)))
+        except ConfigError as missing:  # one that lacks a package hides no other
             grid.add_row("not here", escape(str(missing)))
-        grid.add_row("turn limit", str(card.max_turns))
+        grid.add_row("turn limit", str(spec.max_turns))
         others = [
             name
             for name in prompt_names()
-            if name.startswith(f"{card.name}/") and name != card.prompt
+            if name.startswith(f"{spec.name}/") and name != spec.prompt
         ]
-        grid.add_row("prompts", escape(", ".join([f"{card.prompt} (the usual one)", *others])))
+        grid.add_row("prompts", escape(", ".join([f"{spec.prompt} (the default)", *others])))
         console.print(grid)
+    for reason in unloadable().values():
+        console.print(f"[yellow]not loaded[/] {escape(str(reason))}")
     console.print(
         "\nMore of one: [bold]turnwise envs NAME[/]; settings go with [bold]-e KEY=VALUE[/]."
     )
 
 
-def _one(console: Console, environment: str, given: dict[str, Any]) -> None:
+def _show_one(console: Console, environment: str, given: dict[str, Any]) -> None:
     from turnwise.envs.registry import env_spec, make
 
-    chosen, env = env_spec(environment), make(environment, **given)
+    spec = env_spec(environment)
+    env = make(spec, **given)
     grid = Table(
-        title=chosen.id,
+        title=spec.id,
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE,
@@ -103,11 +111,12 @@ def _one(console: Console, environment: str, given: dict[str, Any]) -> None:
     )
     grid.add_column(style="cyan", no_wrap=True)
     grid.add_column(overflow="fold")
-    grid.add_row("what it is", escape(chosen.summary))
+    grid.add_row("summary", escape(spec.summary))
     grid.add_row("splits", _splits(env))
+    grid.add_row("evaluated on", spec.eval_split)
     grid.add_row("data", env.data_hash)
-    grid.add_row("turn limit", str(chosen.max_turns))
-    grid.add_row("prompt", escape(chosen.prompt))
+    grid.add_row("turn limit", str(spec.max_turns))
+    grid.add_row("prompt", escape(spec.prompt))
     observation, info = env.reset(seed=0)
     grid.add_row("first task", escape(str(info["instruction"])))
     grid.add_row("first page", escape(observation))

@@ -1,4 +1,4 @@
-"""`turnwise play`: a person is the agent. Works at a terminal and through a pipe."""
+"""`turnwise play`: act in an environment yourself, at a terminal or through a pipe."""
 
 from __future__ import annotations
 
@@ -15,79 +15,106 @@ from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 
-from turnwise.cli.arguments import EnvArgs, settings
-from turnwise.cli.game import Game, action_of, fill
+from turnwise.cli.arguments import ENV_HELP, EnvArgs, Imports, import_modules, settings
+from turnwise.cli.manual_episode import ManualEpisode, action_of, fill
 from turnwise.envs.base import TurnEnv
+from turnwise.errors import DataError
 from turnwise.records import TaskId, write_jsonl
 
 _SEPARATOR = re.compile(r"\s*\[SEP\]\s*")
-"""How published text environments join the lines of a page; a person wants the lines."""
+"""Published text environments join the lines of a page with this; people read lines."""
 _HELP = (
-    "Type the [bold]number[/] of an action, or a whole action. A number may bring the text for its <blank> along: "
-    "[bold]1 red shoes[/].\n[bold]hint[/] what the expert would do, [bold]undo[/] one turn back, [bold]help[/] this, "
-    "[bold]quit[/]. Put [bold]:[/] before these words where the environment has actions of the same name."
+    "Type the [bold]number[/] of an action, or a whole action. A number may bring the text for its "
+    "<blank> along: [bold]1 red shoes[/].\n[bold]hint[/] what the expert would do, [bold]undo[/] "
+    "one turn back, [bold]help[/] this, [bold]quit[/]. Put [bold]:[/] before these words where the "
+    "environment has actions of the same name."
 )
 
 
-def _lines(console: Console, ask: str = "> ") -> Iterator[str]:
-    """What the player types. Through a pipe it is echoed, so that the output reads as a transcript."""
-    while True:
-        try:
-            line = console.input(ask) if sys.stdin.isatty() else next(sys.stdin)
-        except (EOFError, StopIteration):
-            return
-        if not sys.stdin.isatty():
-            console.print(f"{ask}{escape(line.rstrip())}", highlight=False)
-        yield line.strip()
+class Input:
+    """The lines a player types, or those of a script or a pipe, which are echoed.
+
+    Args:
+        script: lines in place of standard input.
+    """
+
+    def __init__(self, console: Console, script: Path | None = None) -> None:
+        self._console = console
+        self._typed = script is None and sys.stdin.isatty()
+        self._lines: Iterator[str] = iter(_script_lines(script)) if script else iter(sys.stdin)
+
+    def line(self, ask: str = "> ") -> str | None:
+        """Return the next line without blanks around it; None at the end of the input."""
+        if self._typed:
+            try:
+                return self._console.input(ask).strip()
+            except EOFError:
+                return None
+        line = next(self._lines, None)
+        if line is not None:
+            self._console.print(f"{ask}{escape(line.rstrip())}", highlight=False)
+            line = line.strip()
+        return line
 
 
-def _show(console: Console, game: Game) -> None:
-    limit = f" of {game.max_turns}" if game.max_turns is not None else ""
-    title = f"turn {len(game.turns) + 1}{limit}"
+def _script_lines(script: Path) -> list[str]:
+    try:
+        return script.read_text(encoding="utf8").splitlines()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise DataError(f"cannot read the script {script}: {problem}") from problem
+
+
+def _show(console: Console, episode: ManualEpisode) -> None:
+    limit = f" of {episode.max_turns}" if episode.max_turns is not None else ""
+    title = f"turn {len(episode.turns) + 1}{limit}"
     console.print(
         Panel(
-            escape(str(game.info["instruction"])),
+            escape(str(episode.info["instruction"])),
             title="your task",
             title_align="left",
             border_style="cyan",
         )
     )
     console.print(
-        Panel(escape(_SEPARATOR.sub("\n", game.observation)), title=title, title_align="left")
+        Panel(escape(_SEPARATOR.sub("\n", episode.observation)), title=title, title_align="left")
     )
     numbered = [
         f"[bold]{n:>2}[/] {escape(action)}"
-        for n, action in enumerate(game.info["admissible"], start=1)
+        for n, action in enumerate(episode.info["admissible"], start=1)
     ]
     console.print(Columns(numbered, padding=(0, 3)))
 
 
-def _ended(console: Console, game: Game) -> None:
+def _ended(console: Console, episode: ManualEpisode) -> None:
     console.print(
-        Panel(escape(_SEPARATOR.sub("\n", game.observation)), title="the end", title_align="left")
+        Panel(
+            escape(_SEPARATOR.sub("\n", episode.observation)), title="the end", title_align="left"
+        )
     )
-    verdict = "[green]success[/]" if game.info["success"] else "[red]no success[/]"
-    reason = " (turn limit)" if game.ended == "truncated" else ""
-    console.print(f"{verdict}{reason}, score {game.info['score']:.3f} in {len(game.turns)} turns")
-    parts = ", ".join(f"{name} {value:g}" for name, value in game.info["rewards"].items())
+    verdict = "[green]success[/]" if episode.info["success"] else "[red]no success[/]"
+    reason = " (turn limit)" if episode.ended == "truncated" else ""
+    console.print(
+        f"{verdict}{reason}, score {episode.info['score']:.3f} in {len(episode.turns)} turns"
+    )
+    parts = ", ".join(f"{name} {value:g}" for name, value in episode.info["rewards"].items())
     if parts:
         console.print(escape(parts), style="dim", highlight=False)
 
 
-def _command(console: Console, game: Game, word: str) -> bool:
-    """Do what is not an action; False where `word` is one."""
+def _command(console: Console, episode: ManualEpisode, word: str) -> bool:
+    """Carry out a command of the player; return False where `word` is none."""
     if word == "help":
         console.print(_HELP)
     elif word == "hint":
-        hint = game.env.expert_action()
+        hint = episode.env.expert_action()
         console.print(
             f"the expert would do: [bold]{escape(hint)}[/]"
             if hint
             else "there is no expert here, or nothing left to do"
         )
     elif word == "undo":
-        if game.undo():
-            _show(console, game)
+        if episode.undo():
+            _show(console, episode)
         else:
             console.print("this is the first turn")
     else:
@@ -95,50 +122,50 @@ def _command(console: Console, game: Game, word: str) -> bool:
     return True
 
 
-def converse(console: Console, game: Game) -> None:
-    """Show, ask and act until the episode ends, the player leaves or the input does."""
+def converse(console: Console, episode: ManualEpisode, typed: Input) -> None:
+    """Show, ask and act until the episode ends, the player leaves or the input ends."""
     console.print(_HELP)
-    _show(console, game)
-    lines = _lines(console)
-    while not game.ended:
+    _show(console, episode)
+    while not episode.ended:
         began = time.monotonic()
-        line = next(lines, None)
+        line = typed.line()
         word = (line or "").removeprefix(":").lower()
-        plain = line is not None and line not in game.info["admissible"]
+        plain = line is not None and line not in episode.info["admissible"]
         if line is None or (plain and word in ("quit", "exit", "q")):
-            console.print(f"left at turn {len(game.turns) + 1}, score {game.info['score']:.3f}")
-            return
-        if not line or (plain and _command(console, game, word)):
-            continue
-        if line.isdecimal() and not 1 <= int(line) <= len(game.info["admissible"]) and plain:
             console.print(
-                f"there is no action {line} here: the last one is {len(game.info['admissible'])}"
+                f"left at turn {len(episode.turns) + 1}, score {episode.info['score']:.3f}"
+            )
+            return
+        if not line or (plain and _command(console, episode, word)):
+            continue
+        if line.isdecimal() and not 1 <= int(line) <= len(episode.info["admissible"]) and plain:
+            console.print(
+                f"there is no action {line} here: the last one is {len(episode.info['admissible'])}"
             )
             continue
-        action, blank = action_of(line, game.info["admissible"])
+        action, blank = action_of(line, episode.info["admissible"])
         if blank is not None:
-            text = next(_lines(console, f"{blank}: "), "")
+            text = typed.line(f"{blank}: ")
             if not text:
                 console.print("nothing was typed, so nothing was done")
                 continue
             action = fill(action, text)
-        game.act(action, time.monotonic() - began)
-        if not game.info["valid"]:
+        episode.act(action, time.monotonic() - began)
+        if not episode.info["valid"]:
             console.print(
-                f"[yellow]{escape(action)} did nothing but cost a turn: it is no action here (undo takes it back)[/]"
+                f"[yellow]{escape(action)} did nothing but cost a turn: it is no action here "
+                "(undo takes it back)[/]"
             )
-        if not game.ended:
-            _show(console, game)
-    _ended(console, game)
+        if not episode.ended:
+            _show(console, episode)
+    _ended(console, episode)
 
 
-def play(
-    environment: Annotated[
-        str, typer.Argument(help="Its name, such as webshop; `turnwise envs` lists them.")
-    ],
-    task: Annotated[str | None, typer.Option(help="Task id; one is drawn when left out.")] = None,
+def play_command(
+    environment: Annotated[str, typer.Argument(help=ENV_HELP)],
+    task: Annotated[str | None, typer.Option(help="Task id; drawn by default.")] = None,
     split: Annotated[
-        str | None, typer.Option(help="Where to draw the task from; the first split when left out.")
+        str | None, typer.Option(help="The split to draw the task from; the first by default.")
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Seeds the draw of the task and the episode.")
@@ -146,31 +173,39 @@ def play(
     save: Annotated[
         Path | None, typer.Option(help="Add the trajectory to this file (JSON lines).")
     ] = None,
+    script: Annotated[
+        Path | None, typer.Option(help="Read what is typed from this file, a line each.")
+    ] = None,
     env_arg: EnvArgs = [],  # noqa: B006  (typer copies it)
+    imports: Imports = [],  # noqa: B006
 ) -> None:
     """Play an episode yourself.
 
     [bold]turnwise play webshop[/]
     [bold]turnwise play webshop --task 3 --split test --save mine.jsonl[/]
     [bold]printf '1 red shoes\\n2\\nquit\\n' | turnwise play webshop --task 0[/]
+    [bold]turnwise play my_envs:Guess --script moves.txt[/]
     """
     from turnwise.envs.registry import env_spec, make
 
-    chosen = env_spec(environment)
-    env = make(environment, **settings(env_arg))
+    import_modules(imports)
+    spec = env_spec(environment)
+    env = make(spec, **settings(env_arg))
+    console = Console(highlight=False)
+    typed = Input(console, script)
     options: dict[str, Any] = {"split": split or env.splits[0]}
     if task is not None:
         options["task"] = _task(env, task, options["split"])
-    game = Game.start(env, chosen.max_turns, options, seed)
+    episode = ManualEpisode.start(env, spec.max_turns, options, seed)
     try:
-        converse(Console(highlight=False), game)
+        converse(console, episode, typed)
     finally:
         if save is not None:
-            write_jsonl(save, [game.trajectory(options["split"], seed)], append=True)
+            write_jsonl(save, [episode.trajectory(options["split"], seed)], append=True)
             typer.echo(f"saved to {save}")
 
 
 def _task(env: TurnEnv[Any], text: str, split: str) -> TaskId:
-    """The task id that was typed: ids are numbers in some environments and names in others."""
+    """Return the task id that was typed: a number in some environments, a name in others."""
     tasks = env.tasks(split)
     return int(text) if text.isdecimal() and len(tasks) and isinstance(tasks[0], int) else text

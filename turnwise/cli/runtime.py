@@ -1,12 +1,10 @@
-"""Defaults of the process that are only taken before torch is loaded.
+"""Settings of the process that take effect only before torch is loaded.
 
-A small model on shared cores is slowed down by its runtime more than by its arithmetic: OpenMP
-threads that spin at barriers while another process wants the core, and allocator arenas and oneDNN
-primitives kept for every length of sequence that ever came by. A variable the user has set is left
-as it is. libgomp and oneDNN read theirs when torch loads them, so setting them here is early
-enough; glibc reads MALLOC_ARENA_MAX when the process starts, so its arenas are limited by a call
-instead, and nothing needs to be executed anew. The variable is set all the same for child
-processes.
+They keep a small model on shared cores fast: OpenMP threads that spin at barriers take the core
+from other processes, and allocator arenas and oneDNN primitives are kept for every length of
+sequence. A variable that the user has set stays as it is. libgomp and oneDNN read theirs when torch
+is loaded. glibc reads MALLOC_ARENA_MAX when the process starts, so arenas are limited by a call;
+the variable is set for child processes.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ DEFAULTS = {
     "MALLOC_ARENA_MAX": "2",
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
     "LRU_CACHE_CAPACITY": "64",
-    # Forked tokenizer threads deadlock; the library warns about it on every run unless told.
+    # Forked tokenizer threads deadlock; without this the library warns on every run.
     "TOKENIZERS_PARALLELISM": "false",
 }
 _M_ARENA_MAX = -8
@@ -30,9 +28,7 @@ _M_ARENA_MAX = -8
 
 
 def prepare() -> dict[str, str]:
-    """Set what the user has not set; returns what was set. Does nothing when torch is loaded
-    already.
-    """
+    """Set what the user has not set, and return it; nothing where torch is loaded already."""
     if "torch" in sys.modules:
         return {}
     chosen = {name: value for name, value in DEFAULTS.items() if name not in os.environ}

@@ -1,6 +1,4 @@
-"""`turnwise swe`: `generate` makes repair tasks from a package or a local repository, `check` says
-whether they can be trusted.
-"""
+"""`turnwise swe`: make repair tasks from a package or a local repository, and check them."""
 
 from __future__ import annotations
 
@@ -16,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from turnwise.cli.arguments import option
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -24,19 +24,27 @@ if TYPE_CHECKING:
     from turnwise.envs.swe.source import Repository
     from turnwise.envs.swe.task import SweTask
 
-swe = typer.Typer(
+OUT_HELP = "The file of tasks; by default NAME-VERSION.swe.jsonl."
+BACKEND_HELP = "The sandbox: auto, jail, bubblewrap, docker."
+COMBINED_HELP = "Share of tasks with bugs in several related functions."
+WHOLE_SUITE_HELP = "Run every test for every bug, for comparison."
+REQUIRES_HELP = "Further requirements of its tests: 'hypothesis, attrs==25.1.0'."
+SOURCE_HELP = "The directory or archive the tasks were made from, or a directory of several."
+HALF_CORES = max(1, (os.cpu_count() or 2) // 2)
+
+swe_commands = typer.Typer(
     help="Repair tasks: generate them from a package with tests, and check them.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
 
 
-@swe.callback()
+@swe_commands.callback()
 def _group() -> None:
     """Repair tasks: generate them from a package with tests, and check them."""
 
 
-@swe.command("generate")
+@swe_commands.command("generate")
 def generate_command(
     source: Annotated[
         str,
@@ -45,41 +53,17 @@ def generate_command(
             help="A package, a source archive, or a directory.",
         ),
     ],
-    number: Annotated[int, typer.Option("--number", "-n", min=1, help="Tasks wanted.")] = 20,
-    seed: Annotated[
-        int, typer.Option(help="Chooses the bugs, their order and the words of the issues.")
-    ] = 0,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="The file of recipes; else NAME-VERSION.swe.jsonl."),
-    ] = None,
-    backend: Annotated[
-        str, typer.Option(help="Of the sandbox: auto, jail, bubblewrap, docker.")
-    ] = "auto",
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Bugs judged at once.")] = max(
-        1, (os.cpu_count() or 2) // 2
-    ),
-    combined: Annotated[
-        float,
-        typer.Option(
-            min=0.0, max=1.0, help="Share of tasks with bugs in several related functions."
-        ),
-    ] = 0.2,
-    whole_suite: Annotated[
-        bool, typer.Option("--whole-suite", help="Run every test for every bug, for comparison.")
-    ] = False,
-    requires: Annotated[
-        str,
-        typer.Option(
-            "--requires",
-            help="What its tests need beside what the package declares: 'hypothesis, attrs==25.1.0'.",
-        ),
-    ] = "",
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write what was tried and found here.")
-    ] = None,
+    number: Annotated[int, option("Tasks wanted.", "--number", "-n", min=1)] = 20,
+    seed: Annotated[int, option("Chooses the bugs, their order and the issues' words.")] = 0,
+    out: Annotated[Path | None, option(OUT_HELP, "--out", "-o")] = None,
+    backend: Annotated[str, option(BACKEND_HELP)] = "auto",
+    jobs: Annotated[int, option("Bugs validated at once.", "--jobs", "-j", min=1)] = HALF_CORES,
+    combined: Annotated[float, option(COMBINED_HELP, min=0.0, max=1.0)] = 0.2,
+    whole_suite: Annotated[bool, option(WHOLE_SUITE_HELP, "--whole-suite")] = False,
+    requires: Annotated[str, option(REQUIRES_HELP, "--requires")] = "",
+    json_file: Annotated[Path | None, option("Write the statistics here.", "--json")] = None,
 ) -> None:
-    """Put bugs into a package that has tests, and keep those that its tests know.
+    """Put bugs into a package that has tests, and keep those that its tests detect.
 
     [bold]turnwise swe generate inflection==0.5.1[/]
     [bold]turnwise swe generate ./my-repository --number 100 --out tasks.jsonl --jobs 8[/]
@@ -103,7 +87,7 @@ def generate_command(
     began, found = time.monotonic(), []
     note = lambda text: console.print(text, markup=False)  # noqa: E731
     with generation(repository, settings, journal, note) as made:
-        _told(console, made)
+        _print_baseline(console, made)
         try:
             with _bar(console, number) as advance:
                 for task in _kept(made.tasks(), target):
@@ -111,7 +95,8 @@ def generate_command(
                     advance(len(found), made)
         except KeyboardInterrupt as stop:
             raise KeyboardInterrupt(
-                f"interrupted: {len(found)} tasks are in {target}; the same command goes on from there"
+                f"interrupted: {len(found)} tasks are in {target}; the same command goes on from "
+                "there"
             ) from stop
         finally:
             Console(highlight=False).print(_table(made, repository))
@@ -130,31 +115,19 @@ def generate_command(
         )
 
 
-@swe.command("check")
+@swe_commands.command("check")
 def check_command(
     tasks: Annotated[
         str,
         typer.Argument(
-            metavar="[TASKS.jsonl]",
-            help="A file of recipes; the shipped ones where it is left out.",
+            metavar="[TASKS.jsonl]", help="A file of tasks; the shipped ones by default."
         ),
     ] = "",
-    source: Annotated[
-        str,
-        typer.Option(
-            help="The directory or archive they were made from, or a directory of several."
-        ),
-    ] = "",
-    runs: Annotated[int, typer.Option("--runs", min=1, help="How often each is graded.")] = 2,
-    backend: Annotated[
-        str, typer.Option(help="Of the sandbox: auto, jail, bubblewrap, docker.")
-    ] = "auto",
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Tasks graded at once.")] = max(
-        1, (os.cpu_count() or 2) // 2
-    ),
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write what came of every task here.")
-    ] = None,
+    source: Annotated[str, option(SOURCE_HELP)] = "",
+    runs: Annotated[int, option("How often each is graded.", "--runs", min=1)] = 2,
+    backend: Annotated[str, option(BACKEND_HELP)] = "auto",
+    jobs: Annotated[int, option("Tasks graded at once.", "--jobs", "-j", min=1)] = HALF_CORES,
+    json_file: Annotated[Path | None, option("Write the results here.", "--json")] = None,
 ) -> None:
     """Grade the repair of every task, and doing nothing, by the grader that rewards agents.
 
@@ -174,25 +147,25 @@ def check_command(
     began, rows, right = time.monotonic(), list[dict[str, Any]](), 0
     found = check(recipes, Library(source, recipes), opener(backend), runs, jobs)
     for done in track(found, "tasks", total=len(recipes), console=console, transient=True):
-        rows.append({"id": done.task.id, "gold": [_worth(v) for v in done.gold], "nothing": [_worth(v) for v in done.nothing],
-                     "wrong": done.wrong})  # fmt: skip
+        rows.append(
+            {
+                "id": done.task.id, "gold": [_worth(v) for v in done.gold],
+                "nothing": [_worth(v) for v in done.nothing], "wrong": done.wrong,
+            }
+        )  # fmt: skip
         for problem in done.wrong:
             console.print(f"{done.task.id}: {problem}", markup=False)
         right = sum(not row["wrong"] for row in rows)
-        told = {
-            "tasks": len(rows),
-            "right": right,
-            "runs": runs,
-            "wall_seconds": round(time.monotonic() - began, 2),
-            "rows": rows,
-        }
-        if (
-            json_file is not None
-        ):  # after every task: what was found stays where this is interrupted
+        if json_file is not None:  # after every task, so that an interruption loses nothing
+            seconds = round(time.monotonic() - began, 2)
+            report = {"tasks": len(rows), "right": right, "runs": runs, "wall_seconds": seconds}
             json_file.parent.mkdir(parents=True, exist_ok=True)
-            json_file.write_text(json.dumps(told, indent=1) + "\n", encoding="utf8")
+            json_file.write_text(
+                json.dumps(report | {"rows": rows}, indent=1) + "\n", encoding="utf8"
+            )
     typer.echo(
-        f"{right} of {len(rows)} tasks: the repair is worth 1 and doing nothing 0, {runs} times each"
+        f"{right} of {len(rows)} tasks: the repair is worth 1 and doing nothing 0, {runs} times "
+        "each"
     )
     if right < len(rows):
         raise typer.Exit(1)
@@ -202,7 +175,7 @@ def _worth(verdict: Verdict) -> float | None:
     return None if verdict.error else verdict.reward()
 
 
-def _told(console: Console, made: Generation) -> None:
+def _print_baseline(console: Console, made: Generation) -> None:
     line = f"{len(made.baseline.suite)} tests pass twice in {made.baseline.seconds:.1f} s"
     if made.baseline.unstable:
         line += f"; {made.baseline.unstable} others count nowhere"

@@ -1,6 +1,4 @@
-"""`turnwise train`: run an experiment, or the same one with several seeds and what they say
-together.
-"""
+"""`turnwise train`: run an experiment, or the same one with several seeds."""
 
 from __future__ import annotations
 
@@ -13,6 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from turnwise.cli.arguments import Imports, import_modules
 from turnwise.errors import ConfigError
 from turnwise.evaluation import score as scores
 from turnwise.evaluation.intervals import Interval, pooled
@@ -20,8 +19,10 @@ from turnwise.evaluation.score import Score
 from turnwise.evaluation.tables import percent, signed
 
 
-def train(
-    config: Annotated[Path, typer.Argument(help="A TOML file, such as configs/quickstart.toml.")],
+def train_command(
+    config: Annotated[
+        str, typer.Argument(help="A name that `turnwise configs` lists, or a TOML file.")
+    ],
     set_: Annotated[
         list[str],
         typer.Option(
@@ -33,42 +34,45 @@ def train(
     ] = [],  # noqa: B006  (typer copies it)
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Only go on: refuse to begin a run that has no folder yet."),
+        typer.Option("--resume", help="Refuse to begin a run that has no folder yet."),
     ] = False,
     seeds: Annotated[
         str,
-        typer.Option(
-            metavar="0,1,2", help="One run for each of these seeds, and what they say together."
-        ),
+        typer.Option(metavar="0,1,2", help="One run for each of these seeds, and a table of all."),
     ] = "",
+    imports: Imports = [],  # noqa: B006
 ) -> None:
-    """Train an agent, or go on where a run was broken off.
+    """Train an agent, or continue a run that was interrupted.
 
-    [bold]turnwise train configs/quickstart.toml[/]
-    [bold]turnwise train configs/quickstart.toml --set train.steps=10 --set run.name=short[/]
-    [bold]turnwise train configs/quickstart.toml --seeds 0,1,2[/]
+    [bold]turnwise train quickstart[/]
+    [bold]turnwise train quickstart --set train.steps=10 --set run.name=short[/]
+    [bold]turnwise train quickstart --seeds 0,1,2[/]
+    [bold]turnwise train my.toml --import my_envs[/]
 
-    The same command again goes on after the last checkpoint, and ends with the same weights as if
-    it had never stopped. Ctrl-C is safe at any moment. The run folder holds the curves
-    (report.html), the two evaluations and the model.
+    Ctrl-C is safe at any moment: the same command again continues after the last checkpoint and
+    ends with the same weights as an uninterrupted run. The run folder holds the curves
+    (report.html), the scores before and after, and the model.
     """
     from turnwise.training.config import load_config
+    from turnwise.training.packaged_configs import find_config
 
-    first = load_config(config, set_)
+    import_modules(imports)
+    path = find_config(config)
+    first = load_config(path, set_)
     if not seeds:
-        _one(first, resume)
+        _run(first, resume)
         return
     numbers = _seeds(seeds)
-    # All of them are read before the first begins: a mistake shows now and not after an hour.
+    # All configs are read first, so that a mistake shows now and not after an hour.
     runs = [
-        load_config(config, [*set_, f"run.seed={n}", f'run.name="{first.run.name}-seed{n}"'])
+        load_config(path, [*set_, f"run.seed={n}", f'run.name="{first.run.name}-seed{n}"'])
         for n in numbers
     ]
     folders = []
     for number, run in zip(numbers, runs, strict=True):
         typer.echo(f"seed {number}")
-        folders.append(_one(run, resume))
-    _together(Console(highlight=False), numbers, folders)
+        folders.append(_run(run, resume))
+    _show_together(Console(highlight=False), numbers, folders)
 
 
 def _seeds(text: str) -> list[int]:
@@ -80,13 +84,15 @@ def _seeds(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _one(config: Any, resume: bool) -> Path:
+def _run(config: Any, resume: bool) -> Path:
     folder = Path(config.run.directory) / config.run.name
     if resume and not (folder / "config.json").is_file():
         raise ConfigError(
             f"there is no run in {folder} to go on with: leave --resume out to begin it"
         )
-    _libraries(quiet=not config.model.path)
+    from turnwise.training.front import check_libraries
+
+    check_libraries(quiet=not config.model.path)
     from turnwise.training.loop import Interrupted
     from turnwise.training.loop import train as run
 
@@ -96,27 +102,11 @@ def _one(config: Any, resume: bool) -> Path:
         raise KeyboardInterrupt(f"interrupted: {stop}") from stop
 
 
-def _libraries(quiet: bool) -> None:
-    """Check that they are there. `quiet` takes transformers' progress bars away, which are for
-    models of gigabytes.
-    """
-    try:
-        import accelerate  # noqa: F401
-        import torch  # noqa: F401
-        import transformers
-    except ImportError as problem:
-        raise ConfigError(
-            f"training needs {problem.name}: install it with pip install 'turnwise[train]'"
-        ) from problem
-    if quiet:
-        transformers.utils.logging.disable_progress_bar()
-
-
 # Several seeds
-# --------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------
 
 
-def _together(console: Console, seeds: Sequence[int], folders: Sequence[Path]) -> None:
+def _show_together(console: Console, seeds: Sequence[int], folders: Sequence[Path]) -> None:
     pairs = [
         (scores.read(folder / "before.json"), scores.read(folder / "after.json"))
         for folder in folders

@@ -1,6 +1,4 @@
-"""Where agents act: environments under one contract (`turnwise.envs.base`), and the list of them
-(`registration`).
-"""
+"""Environments: the contract (`base`), the registry, and one folder for each."""
 
 from turnwise.envs.base import TurnEnv, fork
 

@@ -1,60 +1,101 @@
 """The contract of an environment in which a language agent acts over many turns.
 
-A `TurnEnv` is a genuine `gymnasium.Env[str, str]`: the observation is what the agent reads now, the
-action is what it does now, the reward is the benchmark's own. Beyond Gymnasium it promises four
-things: tasks are enumerable and splits are fixed by the data; `info` always has the same keys; an
-episode can be snapshot, restored and forked at any turn, byte-equal to replaying its actions; and
-(id, version, data, task, seed, actions) determine every byte shown.
+A `TurnEnv` is a `gymnasium.Env[str, str]`: the observation is the text the agent reads, the action
+the text it answers with, and the reward is the benchmark's own. Four promises go beyond Gymnasium:
 
-A subclass writes `_begin` and `_act`, and `_save`/`_load` where its state can be copied faster than
-replayed.
+* tasks can be enumerated, and the data fixes the splits;
+* `info` always has the same keys;
+* an episode can be saved, restored and forked at any turn, byte-equal to replaying its actions;
+* (id, version, data, task, seed, actions) determine every byte of a transcript.
+
+A subclass implements `splits`, `tasks`, `data_hash`, `_begin` and `_act`; and `_save` and `_load`
+where copying its state is faster than replaying the episode.
 """
 
 from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Self, TypedDict, TypeVar, cast
 
 import gymnasium
+from gymnasium.spaces import Space
 
-from turnwise.envs.space import TextSpace
 from turnwise.errors import TaskError, unknown
 
 TaskId = int | str
 State = TypeVar("State")
+SAMPLE_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789 []-,.'"
+MAX_SAMPLE_CHARS = 23
+
+
+class TextSpace(Space[str]):
+    """All strings. Samples are short random strings, for `check_env` and fuzzing.
+
+    Gymnasium's own `Text` rejects blanks, newlines and Unicode by default, and `AsyncVectorEnv`
+    with its default `shared_memory=True` returns garbage for it. A space that is not Gymnasium's
+    makes that constructor ask for `shared_memory=False`.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__(shape=(), dtype=None, seed=seed)
+
+    @property
+    def is_np_flattenable(self) -> bool:
+        return False
+
+    def contains(self, x: Any) -> bool:
+        return isinstance(x, str)
+
+    def sample(self, mask: None = None, probability: None = None) -> str:
+        length = int(self.np_random.integers(1, MAX_SAMPLE_CHARS + 1))
+        places = self.np_random.integers(len(SAMPLE_ALPHABET), size=length)
+        return "".join(SAMPLE_ALPHABET[int(i)] for i in places)
+
+    def to_jsonable(self, sample_n: Iterable[str]) -> list[str]:
+        return list(sample_n)
+
+    def from_jsonable(self, sample_n: list[Any]) -> list[str]:
+        return [str(x) for x in sample_n]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TextSpace)
+
+    def __hash__(self) -> int:
+        return hash(TextSpace)
+
+    def __repr__(self) -> str:
+        return "TextSpace()"
 
 
 class Info(TypedDict):
-    """What every `reset` and `step` returns beside the observation."""
+    """What `reset` and `step` return beside the observation."""
 
     task: TaskId
     split: str
     instruction: str
     """What the agent is asked to do, without the rest of the page."""
     admissible: list[str]
-    """Whole actions that would do something now; templates such as `search[<your query>]` stand for
-    free text.
-    """
+    """Actions that have an effect now. `<words>` in one, as in `search[<your query>]`, stand for
+    text of the agent's own."""
     state: str
-    """Hash of the *full* state after this step, not of the text shown: equal states behave equally.
-    """
+    """Hash of the full state, not of the observation: equal states behave equally."""
     valid: bool
-    """False where the last action did nothing because it was malformed or not admissible."""
+    """False where the last action was malformed or not admissible and had no effect."""
     success: bool
     score: float
     """The benchmark's own score so far, in [0, 1]."""
     rewards: dict[str, float]
     """Components of the reward by name; empty where there are none."""
     tags: list[str]
-    """Words that say what kind of task or step this is, such as `category=beauty`."""
+    """Labels of the task or of this step, such as `category=beauty`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot(Generic[State]):
-    """A point in an episode. Picklable; good for any environment over the same data."""
+    """A point in an episode. Can be pickled, and restored in any environment over the same data."""
 
     task: TaskId
     split: str
@@ -66,7 +107,7 @@ class Snapshot(Generic[State]):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What `_begin` and `_act` return: one observation and everything known about it."""
+    """What `_begin` and `_act` return: an observation and the fields of `Info` that go with it."""
 
     observation: str
     instruction: str
@@ -82,18 +123,27 @@ class Outcome:
 
 
 class TurnEnv(gymnasium.Env[str, str], Generic[State]):
-    """Base class of every environment. Observations and actions are plain strings.
+    """Base class of every environment. Observations and actions are strings.
 
     Args:
-        split: the split that `reset` draws from when it is given neither `task` nor `split`.
+        split: the split that `reset` draws from when given neither `task` nor `split`.
+        render_mode: None, or `ansi` for the observation as text.
     """
 
-    metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 (Gymnasium's own declaration is not a ClassVar)
+    # Gymnasium declares `metadata` without ClassVar.
+    metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012
     blocking: bool = False
-    """True where `step` may wait on a process or a network, so that a driver calls it in a thread.
-    """
+    """True where `step` may wait on a process or a network; a driver then calls it in a thread."""
     stochastic: bool = True
-    """Whether `_act` draws from `self.np_random`; the generator is part of a snapshot only then."""
+    """Whether `_act` draws from `self.np_random`. Only then do snapshots hold the generator."""
+
+    # Defaults of an environment that is named by its import path; an `EnvSpec` overrides them.
+    max_turns: int = 30
+    """Turns after which an episode is truncated by whoever plays it."""
+    default_prompt: str = "text/react@1"
+    """Name or import path of the prompt that agents use when none is named."""
+    eval_split: str = "test"
+    """The split that agents are evaluated on when none is named."""
 
     def __init__(self, split: str = "train", render_mode: str | None = None) -> None:
         self.observation_space = TextSpace()
@@ -106,8 +156,8 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
         self._actions: list[str] = []
         self._last: Outcome | None = None
 
-    # What a subclass provides
-    # -------------------------------------------------------------------------------------
+    # To be implemented by a subclass
+    # ------------------------------------------------------------------------------------
 
     @property
     @abstractmethod
@@ -116,8 +166,10 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
 
     @abstractmethod
     def tasks(self, split: str) -> Sequence[TaskId]:
-        """Task ids of a split, always the same and in the same order. Raises `TaskError` for an
-        unknown split.
+        """Return the task ids of a split, always the same and in the same order.
+
+        Raises:
+            TaskError: for an unknown split.
         """
 
     @property
@@ -127,26 +179,26 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
 
     @abstractmethod
     def _begin(self, task: TaskId) -> Outcome:
-        """Start `task`. `self.np_random` is seeded; the same task and seed give the same episode."""
+        """Start `task`. `self.np_random` is seeded: equal task and seed give equal episodes."""
 
     @abstractmethod
     def _act(self, action: str) -> Outcome:
-        """Do `action`. A malformed action is an `Outcome` with `valid=False`, never an exception."""
+        """Apply `action`. A malformed one is an `Outcome` with `valid=False`, not an exception."""
 
     def _save(self) -> State | None:
-        """The episode's state as an immutable or copied value; None to fall back on replay."""
+        """Return the episode's state as an immutable or copied value; None to replay instead."""
         return None
 
     def _load(self, state: State) -> None:
-        """Put back what `_save` returned."""
+        """Restore what `_save` returned, `self._last` included."""
         raise TypeError(f"{type(self).__name__} saves a state but cannot load one")
 
     def expert_action(self) -> str | None:
-        """What the environment's expert does now, or None where there is no expert."""
+        """Return the action of the environment's expert; None where there is no expert."""
         return None
 
-    # What every environment does
-    # ----------------------------------------------------------------------------------
+    # The same in every environment
+    # --------------------------------------------------------------------------------------
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -154,14 +206,16 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
         """Start an episode.
 
         Args:
-            seed: seeds the choice of the task (when none is given) and whatever is random in the
-            episode.
-            options: `{"task": id}` to choose a task, `{"split": name}` to draw from another split.
+            seed: seeds the choice of the task, when none is given, and the randomness of the
+                episode.
+            options: `{"task": id}` chooses a task, `{"split": name}` draws from another split.
+
+        Returns:
+            The first observation, and `info` with the keys of `Info`.
 
         Raises:
             TaskError: for an unknown split or task, or a split without tasks.
-            ConfigError: for an option of another name, which would otherwise quietly draw some
-                other task.
+            ConfigError: for an option of another name; ignoring it would draw another task.
         """
         super().reset(seed=seed)
         chosen = dict(options or {})
@@ -174,7 +228,8 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
             tasks = self.tasks(self._split)
             if not len(tasks):
                 raise TaskError(
-                    f"split {self._split!r} of {type(self).__name__} has no tasks: choose one of {self.splits}"
+                    f"split {self._split!r} of {type(self).__name__} has no tasks: "
+                    f"choose one of {self.splits}"
                 )
             task = tasks[int(self.np_random.integers(len(tasks)))]
         self._task, self._seed, self._actions = task, seed, []
@@ -182,64 +237,51 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
         return self._last.observation, cast(dict[str, Any], self._info(self._last))
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Do `action`; returns observation, reward, terminated, truncated (always False here),
-        info.
+        """Apply `action`; return observation, reward, terminated, truncated (always False: turn
+        limits belong to the registration) and info.
         """
         if self._task is None:
             raise TaskError("there is no episode to act in: call reset() first")
         if not isinstance(action, str):
             raise TypeError(
-                f"an action is text, such as one of info['admissible'], and {action!r} is not a string"
+                f"{action!r} is not a string: an action is text, such as one of info['admissible']"
             )
         self._last = self._act(action)
         self._actions.append(action)
         last = self._last
-        return (
-            last.observation,
-            last.reward,
-            last.terminated,
-            False,
-            cast(dict[str, Any], self._info(last)),
-        )
+        info = cast(dict[str, Any], self._info(last))
+        return last.observation, last.reward, last.terminated, False, info
 
     def _info(self, last: Outcome) -> Info:
         assert self._task is not None
-        # Lists and dicts are copies: what a caller does to them must not reach the outcome that
-        # snapshots share.
+        # Snapshots share the outcome, so a caller gets copies of its lists and dicts.
         return Info(
-            task=self._task, split=self._split, instruction=last.instruction, admissible=list(last.admissible),
-            state=last.state, valid=last.valid, success=last.success, score=last.score, rewards=dict(last.rewards),
+            task=self._task, split=self._split, instruction=last.instruction,
+            admissible=list(last.admissible), state=last.state, valid=last.valid,
+            success=last.success, score=last.score, rewards=dict(last.rewards),
             tags=list(last.tags),
         )  # fmt: skip
 
     def render(self) -> str | None:
-        """The last observation, when `render_mode="ansi"`."""
-        return (
-            self._last.observation
-            if self._last is not None and self.render_mode == "ansi"
-            else None
-        )
+        """Return the last observation, when `render_mode="ansi"`."""
+        if self._last is None or self.render_mode != "ansi":
+            return None
+        return self._last.observation
 
     def snapshot(self) -> Snapshot[State]:
-        """The episode as it stands now, to be given to `restore` here or in another environment
-        over the same data.
-        """
+        """Save the episode, for `restore` here or in another environment over the same data."""
         if self._task is None:
             raise TaskError("there is no episode to snapshot: call reset() first")
         saved = self._save()
-        # numpy makes a new dict at each look, so there is nothing to copy.
-        rng = self.np_random.bit_generator.state if saved is not None and self.stochastic else None
-        return Snapshot(
-            self._task,
-            self._split,
-            self._seed,
-            tuple(self._actions),
-            saved,
-            cast(dict[str, Any] | None, rng),
-        )
+        rng = None
+        if saved is not None and self.stochastic:
+            # numpy makes a new dict at each access, so there is nothing to copy.
+            rng = cast(dict[str, Any], self.np_random.bit_generator.state)
+        actions = tuple(self._actions)
+        return Snapshot(self._task, self._split, self._seed, actions, saved, rng)
 
     def restore(self, snapshot: Snapshot[State]) -> tuple[str, dict[str, Any]]:
-        """Go to a snapshot; returns the observation and info that stood there."""
+        """Go back to a snapshot; return its observation and info."""
         if snapshot.state is None:
             observation, info = self.reset(
                 seed=snapshot.seed, options={"task": snapshot.task, "split": snapshot.split}
@@ -256,7 +298,7 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
         return self._last.observation, cast(dict[str, Any], self._info(self._last))
 
     def spawn(self) -> Self:
-        """Another environment over the same shared data, before its first reset."""
+        """Return another environment over the same shared data, not yet reset."""
         other = object.__new__(type(self))  # not copy.copy, which would go through __getstate__
         other.__dict__.update(self.__dict__)
         other._task, other._actions, other._last = None, [], None
@@ -265,16 +307,14 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
         return other
 
     def fork(self) -> Self:
-        """A second environment that continues from here, independent of this one."""
+        """Return a second environment that continues from here, independent of this one."""
         other = self.spawn()
         other.restore(self.snapshot())
         return other
 
 
 def fork(env: gymnasium.Env[str, str]) -> gymnasium.Env[str, str]:
-    """Fork an environment with the wrappers `gymnasium.make` put around it, their step counters
-    included.
-    """
+    """Fork an environment together with the wrappers around it and their step counters."""
     if isinstance(env, gymnasium.Wrapper):
         outer = copy.copy(env)
         outer.env = fork(env.env)

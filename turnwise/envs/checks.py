@@ -1,9 +1,8 @@
-"""Does an environment keep the contract of `TurnEnv`? One call that every environment's tests make.
+"""Conformance kit: check that an environment keeps the contract of `TurnEnv`.
 
 `check_turn_env` plays short episodes of random, expert and meaningless actions in several instances
-and compares what they show, byte for byte: on two instances in two orders, from every snapshot, in
-every fork, after pickling. Each broken promise is an `AssertionError` that says which, in a
-sentence.
+and compares their transcripts byte for byte: on two instances in two orders, from every snapshot,
+in every fork, after pickling. A broken promise is an `AssertionError` with a sentence that names it.
 """
 
 from __future__ import annotations
@@ -21,21 +20,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
-from gymnasium.envs.registration import EnvSpec
+from gymnasium.envs.registration import EnvSpec as GymnasiumSpec
 from gymnasium.utils.env_checker import check_env
 
+from turnwise.envs import registry
 from turnwise.envs.base import Info, TaskId, TurnEnv, fork
 from turnwise.errors import TaskError
 
 MakeEnv = Callable[[], TurnEnv[Any]]
 NONSENSE = ("", "nonsense", "click[", "[x]", "look at\nme", "¡ñ 😀", "a" * 300)
-EXPERT_TURNS = 200
-"""Turns an expert may need."""
+MAX_EXPERT_TURNS = 200
 
 
 @dataclass(frozen=True)
-class Episode:
-    """What was done to a task and everything that was shown, as text."""
+class PlayedEpisode:
+    """The actions on a task and the transcript that they gave."""
 
     task: TaskId
     split: str
@@ -46,27 +45,36 @@ class Episode:
 
 
 def check_turn_env(
-    make_env: MakeEnv | TurnEnv[Any], *, splits: Sequence[str] | None = None, tasks: int = 2, turns: int = 8,
-    resets: int = 10_000, expert_score: float | None = 1.0, seed: int = 0,
-) -> None:  # fmt: skip
+    env: str | registry.EnvSpec | MakeEnv | TurnEnv[Any],
+    *,
+    splits: Sequence[str] | None = None,
+    tasks: int = 2,
+    turns: int = 8,
+    resets: int = 10_000,
+    expert_score: float | None = 1.0,
+    seed: int = 0,
+) -> None:
     """Check an environment against every promise of `TurnEnv`.
 
+        check_turn_env(Guess)
+        check_turn_env("my_envs:Guess")
+
     Args:
-        make_env: makes a new environment at each call, always the same; or one environment, which
-        is spawned from.
-        splits: the splits to check, all of which must have tasks; None for all the environment
-        names.
+        env: a class, a function that makes an environment, or a name or spec of the registry, each
+            of which must make equal environments; or one environment, which is spawned from.
+        splits: the splits to check, each with tasks; all splits of the environment by default.
         tasks: tasks to play in each split.
-        turns: actions in an episode, at most.
-        resets: resets over which memory must not grow; fewer where an environment is slow.
+        turns: most actions of an episode.
+        resets: resets over which memory must not grow; give fewer for a slow environment.
         expert_score: the score the expert must reach on the tasks played; None where it promises
-        none.
+            none.
         seed: seeds the choice of tasks and actions.
 
     Raises:
         AssertionError: for the first promise that does not hold, with a sentence that says which.
+        ConfigError: for a name that is not known.
     """
-    make = make_env.spawn if isinstance(make_env, TurnEnv) else make_env
+    make = _factory(env)
     chosen = check_tasks(make, splits)
     rng = random.Random(seed)
     episodes = [
@@ -85,14 +93,22 @@ def check_turn_env(
     check_memory(make, episodes, resets)
 
 
+def _factory(env: str | registry.EnvSpec | MakeEnv | TurnEnv[Any]) -> MakeEnv:
+    if isinstance(env, TurnEnv):
+        return env.spawn
+    if isinstance(env, str | registry.EnvSpec):
+        return registry.make(env).spawn
+    return env
+
+
 # Playing
-# --------------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------
 
 
-def _play(env: TurnEnv[Any], task: TaskId, split: str, rng: random.Random, turns: int) -> Episode:
-    """An episode of admissible, expert and meaningless actions, every return checked for keys and
-    types.
-    """
+def _play(
+    env: TurnEnv[Any], task: TaskId, split: str, rng: random.Random, turns: int
+) -> PlayedEpisode:
+    """Play admissible, expert and meaningless actions; check keys and types on the way."""
     seed = rng.randrange(1000)
     observation, info = env.reset(seed=seed, options={"task": task, "split": split})
     check_info(env, info, task)
@@ -104,7 +120,7 @@ def _play(env: TurnEnv[Any], task: TaskId, split: str, rng: random.Random, turns
         info, terminated = json.loads(shown[-1])[1], json.loads(shown[-1])[3]
         if terminated:
             break
-    return Episode(task, split, seed, tuple(actions), tuple(shown))
+    return PlayedEpisode(task, split, seed, tuple(actions), tuple(shown))
 
 
 def _choose(env: TurnEnv[Any], info: dict[str, Any], rng: random.Random) -> str:
@@ -152,10 +168,8 @@ def _written(
     return json.dumps([observation, info, reward, terminated], sort_keys=True)
 
 
-def _replay(env: TurnEnv[Any], episode: Episode, turns: int | None = None) -> list[str]:
-    """What `env` shows when it begins `episode` and does its first `turns` actions (all of them
-    when None).
-    """
+def _replay(env: TurnEnv[Any], episode: PlayedEpisode, turns: int | None = None) -> list[str]:
+    """Return the transcript of the first `turns` actions of `episode`, or of all, in `env`."""
     observation, info = env.reset(
         seed=episode.seed, options={"task": episode.task, "split": episode.split}
     )
@@ -163,13 +177,13 @@ def _replay(env: TurnEnv[Any], episode: Episode, turns: int | None = None) -> li
 
 
 def _continue(
-    env: TurnEnv[Any], episode: Episode, start: int, stop: int | None = None
+    env: TurnEnv[Any], episode: PlayedEpisode, start: int, stop: int | None = None
 ) -> list[str]:
     return [_step(env, action, episode.task) for action in episode.actions[start:stop]]
 
 
 def _same(shown: Sequence[str], wanted: Sequence[str], what: str) -> None:
-    """Assert equality; the message names the first difference."""
+    """Assert that two transcripts are equal; the message shows the first difference."""
     for k, (a, b) in enumerate(zip(shown, wanted, strict=True)):
         if a != b:
             place = next(
@@ -181,18 +195,18 @@ def _same(shown: Sequence[str], wanted: Sequence[str], what: str) -> None:
 
 
 # The promises
-# ---------------------------------------------------------------------------------------------------------
+# ----------------------------------------------------------------------------------------------
 
 
 def check_gymnasium(make: MakeEnv) -> None:
-    """Gymnasium's own checker finds nothing."""
+    """Check that Gymnasium's own checker has no complaint."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns about spaces that are not boxes
         check_env(make(), skip_render_check=True)
 
 
 def check_info(env: TurnEnv[Any], info: dict[str, Any], task: TaskId) -> None:
-    """`info` has exactly the keys its TypedDict declares, with values of the declared kinds."""
+    """Check that `info` has exactly the keys of its TypedDict, with values of their kinds."""
     declared = typing.get_type_hints(type(env)._info)["return"]
     keys = set(typing.get_type_hints(declared))
     assert set(Info.__annotations__) <= keys, f"{declared.__name__} does not extend Info"
@@ -229,8 +243,8 @@ def _all(values: object, kind: type) -> bool:
 
 
 def check_tasks(make: MakeEnv, splits: Sequence[str] | None = None) -> dict[str, list[TaskId]]:
-    """Splits are named, not empty and disjoint; tasks are the same in every instance; unknown ones
-    raise `TaskError`.
+    """Check that splits are named, disjoint and not empty, that every instance has the same tasks,
+    and that unknown ones raise `TaskError`; return the tasks by split.
     """
     env, other = make(), make()
     assert env.splits and type(env.splits) is tuple, (
@@ -250,7 +264,8 @@ def check_tasks(make: MakeEnv, splits: Sequence[str] | None = None) -> dict[str,
         for name, others in found.items():
             shared = set(tasks) & set(others)
             assert not shared, (
-                f"splits {name!r} and {split!r} share {len(shared)} tasks, such as {next(iter(shared))!r}"
+                f"splits {name!r} and {split!r} share {len(shared)} tasks, such as "
+                f"{next(iter(shared))!r}"
             )
         found[split] = tasks
     unknown: dict[str, Callable[[], object]] = {
@@ -269,8 +284,8 @@ def check_tasks(make: MakeEnv, splits: Sequence[str] | None = None) -> dict[str,
     return found
 
 
-def check_determinism(make: MakeEnv, episodes: Sequence[Episode]) -> None:
-    """Two instances, playing the episodes in opposite orders, show the same bytes."""
+def check_determinism(make: MakeEnv, episodes: Sequence[PlayedEpisode]) -> None:
+    """Check that two instances that play in opposite orders give the same transcripts."""
     env, other = make(), make()
     for episode in episodes:
         _same(
@@ -286,9 +301,9 @@ def check_determinism(make: MakeEnv, episodes: Sequence[Episode]) -> None:
         )
 
 
-def check_snapshots(make: MakeEnv, episode: Episode) -> None:
-    """At every turn: snapshot, restore (after pickling, elsewhere) and fork continue as replay
-    does, and do not interfere.
+def check_snapshots(make: MakeEnv, episode: PlayedEpisode) -> None:
+    """Check at every turn that a snapshot (pickled, restored elsewhere) and a fork continue as a
+    replay does, and that none of them affects another.
     """
     env = make()
     for turn in range(len(episode.actions) + 1):
@@ -327,19 +342,15 @@ def check_snapshots(make: MakeEnv, episode: Episode) -> None:
 
 
 def _spoil(env: TurnEnv[Any]) -> None:
-    """Empty the lists an `info` holds, as a careless caller may: the environment must not be using
-    them.
-    """
+    """Empty the lists of an `info`, as a careless caller may."""
     assert env._last is not None
     for value in env._info(env._last).values():
         if isinstance(value, (list, dict)):
             value.clear()
 
 
-def check_pickling(make: MakeEnv, episode: Episode) -> None:
-    """An environment can be pickled before and within an episode, and goes on as if it had not
-    been.
-    """
+def check_pickling(make: MakeEnv, episode: PlayedEpisode) -> None:
+    """Check that an environment pickled before or within an episode continues unchanged."""
     for turn in (None, len(episode.actions) // 2):
         env = make()
         if turn is not None:
@@ -363,12 +374,12 @@ def check_pickling(make: MakeEnv, episode: Episode) -> None:
             )
 
 
-def check_expert(make: MakeEnv, episode: Episode, score: float) -> None:
-    """The expert, where there is one, terminates with at least `score`."""
+def check_expert(make: MakeEnv, episode: PlayedEpisode, score: float) -> None:
+    """Check that the expert, where there is one, ends the episode with at least `score`."""
     env = make()
     _, info = env.reset(seed=episode.seed, options={"task": episode.task, "split": episode.split})
     action = env.expert_action()
-    for _ in range(EXPERT_TURNS if action is not None else 0):
+    for _ in range(MAX_EXPERT_TURNS if action is not None else 0):
         assert action is not None, f"the expert gives up on task {episode.task!r}"
         _, _, terminated, _, info = env.step(action)
         assert info["valid"], (
@@ -376,19 +387,20 @@ def check_expert(make: MakeEnv, episode: Episode, score: float) -> None:
         )
         if terminated:
             assert info["score"] >= score, (
-                f"the expert scores {info['score']} on task {episode.task!r}, and {score} was promised"
+                f"the expert scores {info['score']} on task {episode.task!r}, and {score} was "
+                "promised"
             )
             return
         action = env.expert_action()
     assert action is None, (
-        f"the expert does not finish task {episode.task!r} in {EXPERT_TURNS} turns"
+        f"the expert does not finish task {episode.task!r} in {MAX_EXPERT_TURNS} turns"
     )
 
 
-def check_wrapped_fork(make: MakeEnv, episode: Episode) -> None:
-    """`fork` copies the wrappers of `gymnasium.make` too: each copy counts its own turns."""
+def check_wrapped_fork(make: MakeEnv, episode: PlayedEpisode) -> None:
+    """Check that `fork` copies the wrappers of `gymnasium.make`, each with its turn count."""
     limit = len(episode.actions) + 1
-    spec = EnvSpec(
+    spec = GymnasiumSpec(
         id="turnwise/Conformance-v0", entry_point=lambda **_: make(), max_episode_steps=limit
     )
     env = gymnasium.make(spec)
@@ -404,10 +416,8 @@ def check_wrapped_fork(make: MakeEnv, episode: Episode) -> None:
         )
 
 
-def check_memory(make: MakeEnv, episodes: Sequence[Episode], resets: int) -> None:
-    """Memory does not grow over `resets` resets with one action each: at most 20 bytes a reset,
-    caches being warm.
-    """
+def check_memory(make: MakeEnv, episodes: Sequence[PlayedEpisode], resets: int) -> None:
+    """Check that memory grows by at most 20 bytes a reset, once caches are warm."""
     env = make()
 
     def play(count: int) -> int:

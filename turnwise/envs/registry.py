@@ -1,17 +1,21 @@
-"""The environments there are: what they are called, where their class is, how many turns they
-allow.
+"""Environments and prompts by name: ours, and anybody's.
 
-`import turnwise` registers each with Gymnasium, by name only: nothing heavy is imported until one
-is made.
+The name of an environment may be a short name (`webshop`), an id (`turnwise/WebShop-v0`), an id
+that `gymnasium.registry` knows, or an import path (`my_envs:Guess`). Installed packages announce
+theirs in the entry-point group `turnwise.envs`. Nothing is imported before it is asked for.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, TypeAlias, cast
 
 import gymnasium
 
@@ -19,158 +23,411 @@ from turnwise.envs.base import TurnEnv
 from turnwise.envs.prompt import Prompt
 from turnwise.envs.template_prompt import load_prompt
 from turnwise.errors import ConfigError, unknown
-from turnwise.plugins import Registry
+from turnwise.plugins import Registry, import_module, import_object, load_entry_point
+
+ENV_GROUP = "turnwise.envs"
+WRAPPER = "turnwise.envs.wrappers.wrap"
+_ID = re.compile(r"(?:[\w:.-]+/)?([\w:.-]+?)(?:-v\d+)?")
+EnvFactory: TypeAlias = Callable[..., TurnEnv[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class EnvSpec:
-    """What the command line and an evaluation need to know before an environment is made."""
+    """What is known of an environment before it is made.
+
+    Args:
+        id: Gymnasium's id, such as `me/Guess-v0`. Raise its version when a transcript changes.
+        entry_point: a `TurnEnv` class, a function that returns an instance, or the import path
+            `module:attribute` of either.
+        max_turns: turns after which an episode is truncated.
+        prompt: name or import path of the prompt that agents use when none is named.
+        eval_split: the split that agents are evaluated on when none is named.
+        summary: one sentence for `turnwise envs`.
+        name: the short name; derived from the id when empty (`me/Guess-v0` is `guess`).
+        prompt_modules: modules with a dictionary `PROMPTS` of prompt factories by name.
+    """
 
     id: str
-    """Gymnasium's id, such as `turnwise/WebShop-v0`; its version is raised when a transcript
-    changes.
-    """
-    name: str
-    """The short name the command line takes."""
-    summary: str
-    entry_point: str
-    """`module:class`, or a function that makes one."""
-    max_turns: int
-    """Turns after which an episode is truncated."""
-    prompt: str
-    """The prompt agents use when none is named."""
+    entry_point: str | EnvFactory
+    max_turns: int = TurnEnv.max_turns
+    prompt: str = TurnEnv.default_prompt
+    eval_split: str = TurnEnv.eval_split
+    summary: str = ""
+    name: str = ""
+    prompt_modules: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            found = _ID.fullmatch(self.id)
+            name = found[1].lower() if found is not None else self.id
+            object.__setattr__(self, "name", name)
 
 
-_CARDS = (
+BUILT_IN = (
     EnvSpec(
-        id="turnwise/ALFWorld-v0", name="alfworld",
-        summary="Household tasks in text: find things, clean, heat or cool them, and put them where they belong.",
-        entry_point="turnwise.envs.alfworld.backends:alfworld", max_turns=50, prompt="alfworld/react@1",
+        id="turnwise/ALFWorld-v0", entry_point="turnwise.envs.alfworld.backends:alfworld",
+        max_turns=50, prompt="alfworld/react@1", eval_split="valid_unseen",
+        summary="Household tasks in text: find things, clean, heat or cool them, and put them "
+        "where they belong.",
+        prompt_modules=("turnwise.envs.alfworld.prompts",
+                        "turnwise.envs.alfworld.verl_agent_prompts"),
     ),
     EnvSpec(
-        id="turnwise/Search-v0", name="search",
-        summary="Answer a question of several hops by searching passages: generated worlds, or a corpus of your own.",
-        entry_point="turnwise.envs.search.env:SearchEnv", max_turns=6, prompt="search/react@1",
+        id="turnwise/Search-v0", entry_point="turnwise.envs.search.env:SearchEnv",
+        max_turns=6, prompt="search/react@1", eval_split="test",
+        summary="Answer a question of several hops by searching passages: generated worlds, or a "
+        "corpus of your own.",
+        prompt_modules=("turnwise.envs.search.prompts",),
     ),
     EnvSpec(
-        id="turnwise/SWE-v0", name="swe",
-        summary="Repair a repository from an issue, in a sandbox with a shell; hidden tests decide. Needs the package pytest.",
-        entry_point="turnwise.envs.swe.env:SweEnv", max_turns=30, prompt="swe/bash@1",
+        id="turnwise/SWE-v0", entry_point="turnwise.envs.swe.env:SweEnv",
+        max_turns=30, prompt="swe/bash@1", eval_split="test",
+        summary="Repair a repository from an issue, in a sandbox with a shell; hidden tests "
+        "decide. Needs the package pytest.",
+        prompt_modules=("turnwise.envs.swe.prompts",),
     ),
     EnvSpec(
-        id="turnwise/TextWorld-v0", name="textworld",
-        summary="Play a generated text adventure: find, open, carry, cook. Needs the package textworld.",
-        entry_point="turnwise.envs.textworld.env:TextWorldEnv", max_turns=50, prompt="textworld/react@1",
+        id="turnwise/TextWorld-v0", entry_point="turnwise.envs.textworld.env:TextWorldEnv",
+        max_turns=50, prompt="textworld/react@1", eval_split="test",
+        summary="Play a generated text adventure: find, open, carry, cook. Needs the package "
+        "textworld.",
+        prompt_modules=("turnwise.envs.textworld.prompts",),
     ),
     EnvSpec(
-        id="turnwise/ToolMath-v0", name="tool_math",
-        summary="Solve a mathematical problem by running Python in a sandbox and answering in a box.",
-        entry_point="turnwise.envs.tool_math.env:ToolMathEnv", max_turns=10, prompt="tool_math/react@1",
+        id="turnwise/ToolMath-v0", entry_point="turnwise.envs.tool_math.env:ToolMathEnv",
+        max_turns=10, prompt="tool_math/react@1", eval_split="test", name="tool_math",
+        summary="Solve a mathematical problem by running Python in a sandbox and answering in a "
+        "box.",
+        prompt_modules=("turnwise.envs.tool_math.prompts",),
     ),
     EnvSpec(
-        id="turnwise/WebShop-v0", name="webshop",
+        id="turnwise/WebShop-v0", entry_point="turnwise.envs.webshop.env:WebShopEnv",
+        max_turns=15, prompt="webshop/react@1", eval_split="test",
         summary="Buy the product an instruction asks for, in a shop to search, open and configure.",
-        entry_point="turnwise.envs.webshop.env:WebShopEnv", max_turns=15, prompt="webshop/react@1",
+        prompt_modules=("turnwise.envs.webshop.prompts",
+                        "turnwise.envs.webshop.verl_agent_prompts"),
     ),
 )  # fmt: skip
 
-
-def env_specs() -> tuple[EnvSpec, ...]:
-    """Every environment, in alphabetical order of its short name."""
-    return tuple(sorted(_CARDS, key=lambda card: card.name))
-
-
-def env_spec(name: str) -> EnvSpec:
-    """The environment called `name`, by short name or id. Raises `ConfigError` for an unknown one."""
-    for found in _CARDS:
-        if name in (found.name, found.id):
-            return found
-    raise unknown("environment", name, [found.name for found in _CARDS])
+_specs: dict[str, EnvSpec] = {}
+_unloadable: dict[str, ConfigError] = {}
+"""Entry points that failed to load, by name."""
+_loaded: set[EntryPoint] = set()
 
 
-def make(name: str, **settings: Any) -> TurnEnv[Any]:
-    """The bare environment, without Gymnasium's wrappers: no turn limit (that is
-    `env_spec(name).max_turns`).
+# Environments
+# -----------------------------------------------------------------------------------------------
+
+
+def register(spec: EnvSpec) -> None:
+    """Make an environment known by its id and short name, here and to `gymnasium.make`.
+
+        register(EnvSpec("me/Guess-v0", "my_envs:Guess", max_turns=7))
+
+    Registering an equal spec again changes nothing.
 
     Raises:
-        ConfigError: for an unknown environment or setting.
+        ConfigError: for an id or short name that something else has, or an id that Gymnasium
+            does not accept.
     """
-    chosen = env_spec(name)
-    module, _, kind = chosen.entry_point.partition(":")
-    factory = getattr(importlib.import_module(module), kind)
-    _check(chosen, inspect.signature(factory).parameters, settings)
-    return cast(TurnEnv[Any], factory(**settings))
-
-
-def _check(
-    chosen: EnvSpec, known: Mapping[str, inspect.Parameter], settings: Mapping[str, Any]
-) -> None:
-    """Settings come from a config or a command line: their names, and their types where the default
-    has one, must fit.
-    """
-    for name, value in settings.items():
-        if name not in known:
-            raise unknown(
-                "setting", name, set(known) - {"render_mode"}, f"environment {chosen.name!r}"
-            )
-        kind = type(known[name].default)
-        if kind in (bool, int, float) and not isinstance(
-            value, (int, float) if kind is float else kind
-        ):
+    if _specs.get(spec.id) == spec:
+        return
+    for other in _specs.values():
+        if other.id == spec.id:
             raise ConfigError(
-                f"setting {name!r} of environment {chosen.name!r} is {value!r}: give a value of type {kind.__name__}"
+                f"environment {spec.id!r} is registered already, as {other.entry_point!r}: choose "
+                "another id, or raise its version"
+            )
+        if other.name == spec.name:
+            raise ConfigError(
+                f"the short name {spec.name!r} of environment {spec.id!r} is that of {other.id!r} "
+                "already: give the EnvSpec a name of its own"
+            )
+    known = gymnasium.registry.get(spec.id)
+    if known is None:
+        try:
+            gymnasium.register(spec.id, spec.entry_point, max_episode_steps=spec.max_turns)
+        except gymnasium.error.Error as problem:
+            raise ConfigError(
+                f"{spec.id!r} cannot be the id of an environment: write namespace/Name-v0 "
+                f"({problem})"
+            ) from problem
+    elif known.entry_point != spec.entry_point:
+        raise ConfigError(
+            f"environment {spec.id!r} is registered with Gymnasium already, as "
+            f"{known.entry_point!r}: choose another id, or raise its version"
+        )
+    _specs[spec.id] = spec
+
+
+def register_built_in() -> None:
+    """Register the environments that turnwise brings."""
+    for spec in BUILT_IN:
+        register(spec)
+
+
+def env_specs() -> tuple[EnvSpec, ...]:
+    """Return every registered and announced environment, sorted by short name.
+
+    An entry point that cannot be loaded is left out; `unloadable` has the reason.
+    """
+    register_built_in()
+    _load_entry_points()
+    return tuple(sorted(_specs.values(), key=lambda spec: spec.name))
+
+
+def unloadable() -> Mapping[str, ConfigError]:
+    """Return the reasons why announced environments could not be loaded, by entry point."""
+    _load_entry_points()
+    return dict(_unloadable)
+
+
+def env_spec(env: str | EnvSpec | EnvFactory) -> EnvSpec:
+    """Return what is known of an environment.
+
+    Args:
+        env: a short name, an id, an import path, a `TurnEnv` class or a function that makes one.
+
+    Raises:
+        ConfigError: for an unknown name, naming the nearest; an import path that does not exist;
+            a class that is no `TurnEnv`; an entry point that cannot be loaded.
+    """
+    if isinstance(env, EnvSpec):
+        return env
+    if not isinstance(env, str):
+        return _spec_of(f"{env.__module__}:{env.__qualname__}", env)
+    register_built_in()
+    if (found := _registered(env)) is not None:
+        return found
+    _load_entry_points(env)
+    if (found := _registered(env)) is not None:
+        return found
+    if env in gymnasium.registry:
+        return _spec_from_gymnasium(env)
+    if ":" in env:
+        module, _, name = env.partition(":")
+        if "/" not in name and not re.search(r"-v\d+$", name):
+            return _spec_of(env, import_object(env, "environment"))
+        import_module(module, f"environment {env!r}")  # as Gymnasium reads `module:id`
+        return env_spec(name)
+    _load_entry_points()
+    if (found := _registered(env)) is not None:
+        return found
+    problem = unknown("environment", env, [spec.name for spec in env_specs()])
+    failures = "".join(f"; {reason}" for reason in _unloadable.values())
+    raise ConfigError(f"{problem}{failures}")
+
+
+def make(env: str | EnvSpec | EnvFactory, **options: Any) -> TurnEnv[Any]:
+    """Make an environment without Gymnasium's wrappers.
+
+    It has no turn limit: whoever plays it stops after `env_spec(env).max_turns` turns.
+
+        env = make("webshop", products=100)
+        observation, info = env.reset(seed=0)
+
+    Args:
+        env: what `env_spec` takes.
+        options: keywords of the environment's class or factory.
+
+    Raises:
+        ConfigError: what `env_spec` raises; an unknown option or one of another type.
+    """
+    spec = env_spec(env)
+    factory = _factory(spec)
+    _check_options(spec, inspect.signature(factory).parameters, options)
+    return _turn_env(factory(**options), spec.name)
+
+
+def _registered(name: str) -> EnvSpec | None:
+    if name in _specs:
+        return _specs[name]
+    return next((spec for spec in _specs.values() if spec.name == name), None)
+
+
+def _factory(spec: EnvSpec) -> EnvFactory:
+    if not isinstance(spec.entry_point, str):
+        return spec.entry_point
+    factory = import_object(spec.entry_point, f"environment {spec.name!r},")
+    return cast(EnvFactory, _check_factory(factory, spec.entry_point))
+
+
+def _check_factory(factory: Any, path: str) -> Any:
+    if inspect.isclass(factory) and not issubclass(factory, TurnEnv):
+        raise ConfigError(
+            f"environment {path!r} is a class {factory.__name__} that is no TurnEnv: derive it "
+            f"from turnwise.TurnEnv, or name a function that returns {WRAPPER}({factory.__name__})"
+        )
+    if not callable(factory):
+        raise ConfigError(
+            f"environment {path!r} is a {type(factory).__name__}: name a TurnEnv class, or a "
+            "function that returns an instance of one"
+        )
+    return factory
+
+
+def _turn_env(env: Any, name: str) -> TurnEnv[Any]:
+    if not isinstance(env, TurnEnv):
+        raise ConfigError(
+            f"environment {name!r} made a {type(env).__name__}, which is no TurnEnv: return "
+            f"{WRAPPER}(...) of it"
+        )
+    return env
+
+
+def _spec_of(path: str, factory: Any) -> EnvSpec:
+    """Return the spec of a class, or of what a factory makes, with the defaults it states."""
+    if isinstance(factory, EnvSpec):
+        return factory
+    _check_factory(factory, path)
+    stated: Any = factory
+    if not inspect.isclass(factory):
+        parameters = inspect.signature(factory).parameters.values()
+        named = (p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
+        # A factory without required options is called once, for what its environment states.
+        stated = TurnEnv if any(p.default is p.empty for p in named) else factory()
+        if stated is not TurnEnv:
+            _turn_env(stated, path)
+    return EnvSpec(
+        path, factory, stated.max_turns, stated.default_prompt, stated.eval_split,
+        summary=(inspect.getdoc(factory) or "").partition("\n")[0], name=path,
+    )  # fmt: skip
+
+
+def _spec_from_gymnasium(name: str) -> EnvSpec:
+    found = gymnasium.registry[name]
+    entry = found.entry_point
+    if entry is None:
+        raise ConfigError(f"environment {name!r} of Gymnasium has no entry point to make it from")
+    factory: Any = import_object(entry, "environment") if isinstance(entry, str) else entry
+    if found.kwargs:
+        _check_factory(factory, name)
+        stated: Any = factory if inspect.isclass(factory) else TurnEnv
+        factory = functools.partial(factory, **found.kwargs)
+        spec = EnvSpec(
+            name, factory, stated.max_turns, stated.default_prompt, stated.eval_split, name=name
+        )
+    else:
+        spec = _spec_of(name, factory)
+    limit = found.max_episode_steps or spec.max_turns
+    return EnvSpec(name, factory, limit, spec.prompt, spec.eval_split, spec.summary, name=name)
+
+
+def _check_options(
+    spec: EnvSpec, known: Mapping[str, inspect.Parameter], options: Mapping[str, Any]
+) -> None:
+    """Refuse options of another name, or of another type than their default's."""
+    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values())
+    for name, value in options.items():
+        if name not in known and not takes_any:
+            raise unknown(
+                "setting", name, set(known) - {"render_mode"}, f"environment {spec.name!r}"
+            )
+        kind = type(known[name].default) if name in known else type(None)
+        wanted = (int, float) if kind is float else kind
+        if kind in (bool, int, float) and not isinstance(value, wanted):
+            raise ConfigError(
+                f"setting {name!r} of environment {spec.name!r} is {value!r}: give a value of "
+                f"type {kind.__name__}"
             )
 
 
-def register() -> None:
-    """Register every environment with Gymnasium. Doing it again changes nothing."""
-    for found in _CARDS:
-        if found.id not in gymnasium.registry:
-            gymnasium.register(
-                id=found.id, entry_point=found.entry_point, max_episode_steps=found.max_turns
+# Entry points
+# -----------------------------------------------------------------------------------------------
+
+
+def _load_entry_points(name: str | None = None) -> None:
+    """Register what installed packages announce: the entry point called `name`, or all of them.
+
+    Raises:
+        ConfigError: when the one called `name` cannot be loaded; the failures of others are kept.
+    """
+    for point in entry_points(group=ENV_GROUP):
+        if name is not None and point.name != name:
+            continue
+        if point in _loaded:
+            if name is not None and name in _unloadable:
+                raise _unloadable[name]
+            continue
+        _loaded.add(point)
+        try:
+            _register_announced(point)
+        except ConfigError as problem:
+            _unloadable[point.name] = problem
+            if name is not None:
+                raise
+
+
+def _register_announced(point: EntryPoint) -> None:
+    found = load_entry_point(point, "environment")
+    if inspect.isclass(found):
+        spec = _spec_of(point.value, found)
+        register(
+            EnvSpec(
+                point.name, point.value, spec.max_turns, spec.prompt, spec.eval_split, spec.summary
+            )
+        )
+        return
+    made = found() if callable(found) else found
+    for spec in made if isinstance(made, Iterable) else [made]:
+        if isinstance(spec, EnvSpec):
+            register(spec)
+        elif spec is not None:
+            raise ConfigError(
+                f"environment {point.name!r}, announced as {point.value!r}, is a "
+                f"{type(spec).__name__}: announce an EnvSpec, a TurnEnv class, or a function that "
+                "registers"
             )
 
 
-PROMPT_MODULES = (
-    "turnwise.envs.alfworld.prompts",
-    "turnwise.envs.alfworld.verl_agent_prompts",
-    "turnwise.envs.search.prompts",
-    "turnwise.envs.swe.prompts",
-    "turnwise.envs.textworld.prompts",
-    "turnwise.envs.tool_math.prompts",
-    "turnwise.envs.webshop.prompts",
-    "turnwise.envs.webshop.verl_agent_prompts",
-)
-"""Modules whose `PROMPTS` map names to factories."""
+# Prompts
+# -----------------------------------------------------------------------------------------------
 
 PROMPTS = Registry("prompt", "turnwise.prompts", {})
+GENERIC_PROMPTS = "turnwise.envs.dialogue_prompts"
 
 
 def register_prompt(name: str, factory: Callable[[], Prompt]) -> None:
-    """Make a prompt known by name. Raises `ConfigError` when the name is taken."""
+    """Make a prompt known by name. Raises `ConfigError` when something else has the name."""
     PROMPTS.register(name, factory)
 
 
 def make_prompt(name: str) -> Prompt:
-    """Make the prompt called `name`: a known name, `module:factory`, or `file:my_prompt.toml` (see
-    `turnwise.envs.template_prompt`).
+    """Make a prompt.
+
+    Args:
+        name: a known name such as `webshop/react@1`, an import path `module:factory`, or
+            `file:my_prompt.toml` (see `turnwise.envs.template_prompt`).
 
     Raises:
-        ConfigError: naming the nearest known prompt, or what is wrong with the file.
+        ConfigError: for an unknown name, naming the nearest; an import path that does not exist;
+            an object that is no prompt; a file that does not describe one.
     """
-    _register_built_in_prompts()
     if name.startswith("file:"):
         return load_prompt(name.removeprefix("file:"), make_prompt)
-    return cast(Prompt, PROMPTS.find(name)())
+    _register_module_prompts()
+    found = PROMPTS.find(name)
+    prompt = found() if callable(found) else found
+    if not isinstance(prompt, Prompt):
+        lacking = [m for m in ("name", "messages", "parse", "reply") if not hasattr(prompt, m)]
+        raise ConfigError(
+            f"prompt {name!r} is a {type(prompt).__name__} without {', '.join(lacking)}: see "
+            "turnwise.envs.prompt.Prompt"
+        )
+    return prompt
 
 
 def prompt_names() -> list[str]:
-    """Names of the known prompts, sorted."""
-    _register_built_in_prompts()
+    """Return the names of the known prompts, sorted."""
+    _register_module_prompts()
     return PROMPTS.names()
 
 
-def _register_built_in_prompts() -> None:
-    for module in PROMPT_MODULES:
-        for name, factory in importlib.import_module(module).PROMPTS.items():
+def _register_module_prompts() -> None:
+    """Register the `PROMPTS` of the modules that environments name."""
+    register_built_in()
+    modules = [GENERIC_PROMPTS, *(m for spec in _specs.values() for m in spec.prompt_modules)]
+    for module in dict.fromkeys(modules):
+        known = sys.modules.get(module) or importlib.import_module(module)
+        for name, factory in known.PROMPTS.items():
             PROMPTS.registered.setdefault(name, factory)

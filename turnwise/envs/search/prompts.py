@@ -1,5 +1,4 @@
-"""Prompts for searching: how a question, what was found and the next step are written, in three
-ways.
+"""Prompts for answering questions by search, in three formats.
 
 * `search/act@1`: the reply is `search[query]` or `answer[text]` and nothing else, without a system
   message: for tiny models.
@@ -17,10 +16,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from turnwise.envs.dialogue_prompts import DialoguePrompt
 from turnwise.envs.prompt import RAW, Action, Message, Prompt, Step
 
 CALL = re.compile(r"(search|answer)\[.+\]", re.IGNORECASE | re.DOTALL)
-ACTION_LINE = re.compile(r"^[ \t]*action[ \t]*:[ \t]*(.*?)[ \t]*$", re.IGNORECASE | re.MULTILINE)
 TAGGED = re.compile(r"<(search|answer)>(.*?)</\1>", re.DOTALL)
 
 REACT_SYSTEM = """\
@@ -41,57 +40,6 @@ as you need to. When you know enough, write nothing but the answer itself betwee
 <answer> Paris </answer>.
 Question: """
 SEARCH_R1_WRONG = "That was neither a complete <search> nor a complete <answer>, so nothing was done. Try once more."
-
-
-def chat(system: str, history: Sequence[Step]) -> list[Message]:
-    """The system message (none when empty), then each observation and reply in turn."""
-    messages: list[Message] = [{"role": "system", "content": system}] if system else []
-    for step in history:
-        messages.append({"role": "user", "content": step.observation})
-        if step.reply is not None:
-            messages.append({"role": "assistant", "content": step.reply})
-    return messages
-
-
-@dataclass(frozen=True, slots=True)
-class SearchAct:
-    """`search/act@1`: the reply is the action."""
-
-    name: ClassVar[str] = "search/act@1"
-
-    def messages(self, history: Sequence[Step]) -> list[Message]:
-        return chat("", history)
-
-    def parse(self, text: str) -> Action:
-        action = text.strip()
-        if CALL.fullmatch(action):
-            return Action(action, True)
-        return Action(action, False, "the reply is not search[words] or answer[text]")
-
-    def reply(self, action: str, thought: str = "") -> str:
-        return action
-
-
-@dataclass(frozen=True, slots=True)
-class SearchReact:
-    """`search/react@1`: the first action line counts."""
-
-    name: ClassVar[str] = "search/react@1"
-
-    def messages(self, history: Sequence[Step]) -> list[Message]:
-        return chat(REACT_SYSTEM, history)
-
-    def parse(self, text: str) -> Action:
-        found = ACTION_LINE.search(text)
-        if found is None:
-            return Action("", False, "the reply has no line that begins with Action:")
-        action = found.group(1)
-        if not CALL.fullmatch(action):
-            return Action("", False, "the action is not of the form search[words] or answer[text]")
-        return Action(action, True)
-
-    def reply(self, action: str, thought: str = "") -> str:
-        return f"Thought: {thought or 'This is the next step.'}\nAction: {action}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +85,13 @@ class SearchR1:
 
 
 PROMPTS: dict[str, Callable[[], Prompt]] = {
-    "search/act@1": SearchAct,
-    "search/react@1": SearchReact,
+    "search/act@1": lambda: DialoguePrompt(
+        "search/act@1", form=CALL, malformed="the reply is not search[words] or answer[text]"
+    ),
+    "search/react@1": lambda: DialoguePrompt(
+        "search/react@1", REACT_SYSTEM, thoughts=True, form=CALL,
+        malformed="the action is not of the form search[words] or answer[text]",
+    ),
     "search/search-r1@1": SearchR1,
-}
-"""The prompts of this file by name."""
+}  # fmt: skip
+"""Factories of the prompts in this module, by name."""
