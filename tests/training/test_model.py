@@ -112,7 +112,7 @@ def test_devices_and_precision(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_texts_are_what_an_agent_reads_and_writes() -> None:
     env = make("webshop", products=120, style="compact", reward="fixed")
-    assert has_expert(env.spawn)
+    assert has_expert(env.spawn, "train")
     texts = texts_of(env.spawn, make_prompt("webshop/act@1"), env.tasks("train")[:4], "train", 5)
     assert any(text.startswith("search[") for text in texts) and any(
         "click[" in text for text in texts

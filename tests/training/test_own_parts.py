@@ -1,4 +1,4 @@
-"""Engines, recipes and prompts of somebody else's train as ours do."""
+"""Environments, engines, recipes and prompts of somebody else's train as ours do."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from tests.training.made_training import small_config
 from turnwise.agents.engines.base import Capabilities, Completion, EngineContext, Sampling
 from turnwise.agents.engines.transformers.engine import TransformersEngine
 from turnwise.algorithms import Recipe, recipe
+from turnwise.envs.base import Outcome, TurnEnv
 from turnwise.envs.prompt import Prompt
 from turnwise.envs.registry import make_prompt
 from turnwise.errors import ConfigError
-from turnwise.training.config import Config
+from turnwise.training.config import Config, load_config
 from turnwise.training.console import RunConsole
 from turnwise.training.loop import train
-from turnwise.training.run_folder import read_json
+from turnwise.training.run_folder import read_json, read_metrics
 
 HERE = "tests.training.test_own_parts"
 
@@ -71,6 +72,29 @@ class CopyEngine:
 def make_engine(context: EngineContext, slots: int = 0) -> CopyEngine:
     assert context.tokenizer is not None and Path(context.path).is_dir()
     return CopyEngine(context)
+
+
+class Parity(TurnEnv[None]):
+    """Say whether a number is even. Without an expert, and with splits of its own names."""
+
+    splits = ("small", "large")
+    data_hash = "parity"
+    eval_split = "large"
+    max_turns = 2
+
+    def tasks(self, split: str) -> Sequence[int]:
+        return {"small": range(20), "large": range(100, 104)}[split]
+
+    def _begin(self, task: Any) -> Outcome:
+        self.number = int(task)
+        return Outcome(f"{task}?", "even or odd", ["even", "odd"], f"{task}")
+
+    def _act(self, action: str) -> Outcome:
+        right = action == ("odd" if self.number % 2 else "even")
+        return Outcome(
+            "over", "even or odd", [], f"{self.number}.", float(right), True, success=right,
+            score=float(right),
+        )  # fmt: skip
 
 
 def make_recipe(clip: float = 0.2) -> Recipe:
@@ -154,6 +178,40 @@ def test_a_recipe_and_a_prompt_by_import_path(tmp_path: Path) -> None:
                 tmp_path / "b", algorithm={"name": f"{HERE}:make_recipe", "options": {"clp": 1}}
             )
         )
+
+
+@pytest.mark.parametrize("name", [f"{HERE}:Parity", "tests/Parity-v7"])
+def test_an_environment_by_import_path_and_by_registration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """From TOML, with an imported module that registers it; on the environment's own splits."""
+    (tmp_path / "my_envs.py").write_text(
+        "from turnwise.envs.registry import EnvSpec, register\n"
+        f"register(EnvSpec('tests/Parity-v7', '{HERE}:Parity', 2, 'text/react@1', 'large'))\n",
+        encoding="utf8",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "parity.toml").write_text(
+        f"""
+        run = {{ name = "parity", directory = "{tmp_path}", imports = ["my_envs"] }}
+        env = {{ name = "{name}" }}
+        rollout = {{ tasks = 2, group_size = 2, split = "small", max_tokens = 4 }}
+        train = {{ steps = 1 }}
+        [model.tiny]
+        vocab = 320
+        hidden = 16
+        layers = 1
+        heads = 1
+        head_dim = 16
+        intermediate = 16
+        """,
+        encoding="utf8",
+    )
+    folder = run(load_config(tmp_path / "parity.toml"))
+    score = read_json(folder / "after.json")
+    assert score["split"] == "large" and score["task_ids"] != []
+    assert read_json(folder / "config.json")["eval"]["split"] == "large"
+    assert len(list(read_metrics(folder))) == 1
 
 
 def test_options_reach_the_engine(tmp_path: Path) -> None:

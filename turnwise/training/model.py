@@ -155,7 +155,7 @@ def texts_of(
         return play(episodes_for(chosen, 1, split), make_env, player, max_turns=max_turns)
 
     at_random = played(RandomAgent(), tasks[half:])
-    experts = played(ExpertAgent(), tasks[:half]) if has_expert(make_env) else []
+    experts = played(ExpertAgent(), tasks[:half]) if has_expert(make_env, split) else []
     texts: list[str] = []
     for turn in (turn for trajectory in [*experts, *at_random] for turn in trajectory.turns):
         reply = prompts.get(turn.agent, only).reply(turn.action)
@@ -171,10 +171,10 @@ def texts_of(
     return [*texts, *(["system\n", *rules, *cues] * len(at_random))]
 
 
-def has_expert(make_env: MakeEnv) -> bool:
+def has_expert(make_env: MakeEnv, split: str) -> bool:
     """Return whether the environment has an expert."""
     env = make_env()
-    env.reset(seed=0)
+    env.reset(seed=0, options={"split": split})
     ask: Any = getattr(env.unwrapped, "expert_action", None)
     return ask is not None and ask() is not None
 
