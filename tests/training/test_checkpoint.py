@@ -1,4 +1,4 @@
-"""A checkpoint brings everything back, and says what is wrong with one that cannot."""
+"""Checkpoints restore everything, and damaged ones are errors."""
 
 from __future__ import annotations
 

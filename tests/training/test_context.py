@@ -1,6 +1,4 @@
-"""What a run stands on is made once, found again as it was, and refused when it is no longer the
-same.
-"""
+"""The context of a run is made once, found again on resume, and refused over other data."""
 
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ from turnwise.training.sft import SftProgress
 
 
 def prepared(config: Config) -> tuple[RunContext, str]:
-    """The setting, and what was said on the way."""
+    """The context of a run, and what the console printed."""
     out, config = io.StringIO(), resolve(config)
     folder = RunFolder(Path(config.run.directory) / config.run.name, config)
     try:
@@ -92,7 +90,7 @@ def test_a_run_does_not_go_on_over_other_data(begun: tuple[Config, RunContext, s
         path.write_text(before)
 
 
-def test_an_empty_split_is_said_before_anything_is_made(
+def test_an_empty_split_is_an_error_before_anything_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = make("webshop", products=120, style="compact", reward="fixed", observation="text+options")
@@ -185,23 +183,26 @@ def test_a_split_with_fewer_tasks_than_asked_for_is_played_whole(
 
 
 @pytest.mark.parametrize("steps", [1, 7, 10, 95, 300])
-def test_a_warm_start_is_heard_of_about_ten_times_and_at_its_end(steps: int) -> None:
-    heard: list[int] = []
-    report = sft._reporter(SimpleNamespace(sft_step=lambda at: heard.append(at["step"])))  # type: ignore[arg-type]
+def test_a_warm_start_prints_about_ten_lines_and_its_last_step(steps: int) -> None:
+    printed: list[int] = []
+    console: Any = SimpleNamespace(sft_step=lambda at: printed.append(at["step"]))
+    report = sft._reporter(console)
     for step in range(1, steps + 1):
         report(SftProgress(step, steps, 0.1, 10 * step, 1.0))
     assert (
-        heard[-1] == steps and len(heard) == len(set(heard)) and min(steps, 10) <= len(heard) <= 11
+        printed[-1] == steps
+        and len(printed) == len(set(printed))
+        and min(steps, 10) <= len(printed) <= 11
     )
 
 
-def test_a_prompt_is_told_from_another_by_its_name_and_its_module() -> None:
+def test_a_prompt_hash_depends_on_name_and_module() -> None:
     names = ("webshop/act@1", "webshop/react@1")
     one, other = (prompt_hash(make_prompt(name)) for name in names)
     assert one == prompt_hash(make_prompt(names[0])) != other and len(one) == 32
 
 
-def test_the_engine_s_weights_version_and_its_limits_come_from_the_stage(tmp_path: Path) -> None:
+def test_engine_and_sampling_follow_the_rollout_context(tmp_path: Path) -> None:
     from turnwise.training.rollouts import RolloutContext
 
     config = small_config(

@@ -1,4 +1,4 @@
-"""The learner adds up the same step however rows are cut, and repeats itself bit for bit."""
+"""The learner's step does not depend on how rows are packed, and repeats bit for bit."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ def test_the_gradient_is_that_of_the_plain_sum() -> None:
             ).sum()
         )
     total.backward()
-    wanted = torch.sqrt(sum((p.grad**2).sum() for p in model.parameters()))  # type: ignore[operator, misc]
+    squares: Any = [(p.grad**2).sum() for p in model.parameters()]
+    wanted = torch.sqrt(sum(squares))
     assert norm == pytest.approx(float(wanted), rel=1e-4)
 
 
@@ -101,7 +102,7 @@ def test_mini_batches_weigh_what_the_whole_batch_does() -> None:
         assert four[name] == pytest.approx(one[name], abs=1e-4), name
 
 
-def test_a_bar_is_told_of_every_optimiser_step() -> None:
+def test_the_callback_is_called_after_every_optimizer_step() -> None:
     told: list[int] = []
     learner = Learner(qwen(), Optimiser(mini_batches=2, epochs=3))
     learner.update(batch_of_rows(LENGTHS), recipe("grpo"), on_optimizer_step=lambda: told.append(1))
@@ -171,7 +172,7 @@ def test_mini_batches_never_cut_a_trajectory() -> None:
     assert len(seen) == 2 and not seen[0] & seen[1] and len(seen[0] | seen[1]) == 4
 
 
-def test_old_logprobs_are_the_learners_own_unless_told() -> None:
+def test_old_logprobs_are_the_learner_s_unless_configured() -> None:
     rows = batch_of_rows(LENGTHS)
     seen: list[Batch] = []
     watched = recipe("grpo")

@@ -1,4 +1,4 @@
-"""A run from its config to its report, and what it refuses."""
+"""A run from its config to its report, and its errors."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_both_evaluations_are_over_the_same_held_out_tasks(run: tuple[Path, str]
     assert not played & set(before.task_ids)
 
 
-def test_the_terminal_says_what_happens(run: tuple[Path, str]) -> None:
+def test_the_console_shows_every_phase(run: tuple[Path, str]) -> None:
     text = run[1]
     for part in ("warm start", "step    4/4", "before", "difference", "report.html"):
         assert part in text

@@ -1,4 +1,4 @@
-"""Models come from anywhere, and what is wrong with one is said in a sentence."""
+"""Loading and making models, and the errors of models that cannot be used."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def test_an_engine_that_does_not_share_the_model_is_given_its_weights(tmp_path: 
         ({"name": f"{HERE}:make_engine", "options": {"slotss": 3}}, "did you mean 'slots'"),
     ],
 )
-def test_a_wrong_engine_is_said_before_any_demonstration(
+def test_a_wrong_engine_is_an_error_before_any_demonstration(
     tmp_path: Path, engine: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(ConfigError, match=says) as found:
@@ -146,7 +146,7 @@ def test_a_wrong_engine_is_said_before_any_demonstration(
 @pytest.mark.parametrize(
     ("name", "requirement"), [("empg", "rollout:entropy"), ("epo", "metrics:turn_entropy")]
 )
-def test_what_a_recipe_requires_and_the_engine_lacks_is_said_before_the_first_episode(
+def test_a_missing_capability_is_an_error_before_the_first_episode(
     tmp_path: Path, name: str, requirement: str
 ) -> None:
     config = config_of(

@@ -119,7 +119,7 @@ def interrupting(function: Any, number: int) -> Any:
     return wrapped
 
 
-def test_a_finished_run_is_left_as_it_is(whole: Path) -> None:
+def test_training_a_finished_run_again_changes_nothing(whole: Path) -> None:
     before = weights(whole)
     lines = steps_of(whole)
     train(small_config(whole.parent))

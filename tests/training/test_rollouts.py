@@ -1,4 +1,4 @@
-"""The numbers of a batch of episodes, and what a sampler is told."""
+"""Rollouts of a step: their metrics, their groups, and the sampler's history."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_numbers_of_a_batch() -> None:
     assert found["entropy"] == pytest.approx((4 * 0.6 + 6 * 0.2) / 10)
 
 
-def test_a_batch_in_which_everything_broke() -> None:
+def test_metrics_of_a_batch_in_which_every_episode_errored() -> None:
     found = rollout_metrics([replace(t, error="broke") for t in PLAYED], seconds=1.0)
     assert found["episodes"] == 0 and found["success"] == 0.0 and found["reward_std"] == 0.0
 
@@ -68,7 +68,7 @@ def test_groups_hold_their_trajectories_in_order() -> None:
     ]
 
 
-def test_the_history_is_a_running_mean_without_what_broke() -> None:
+def test_the_history_is_a_running_mean_without_errored_episodes() -> None:
     once = update_history({"g": (2, 0.25)}, grouped(PLAYED))
     assert once == {"g": (4, pytest.approx(0.375)), "h": (2, 1.0)}
     assert update_history({}, grouped(PLAYED[:2]), {"env": 2.0}) == {"g": (2, 1.0)}
@@ -94,9 +94,7 @@ class Asks:
 
 @pytest.fixture
 def context(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A context on which an episode succeeds by the parity of its seed and number, without an
-    environment or a model.
-    """
+    """A context whose episodes succeed by the parity of seed and number, without a model."""
 
     def played(
         episodes: Sequence[Episode], make_env: Any, agent: Any, **settings: Any
@@ -191,7 +189,7 @@ def test_more_tasks_than_there_are_make_groups_of_their_own(context: Any) -> Non
     rewards=st.lists(st.lists(st.tuples(st.floats(-5, 5), st.booleans()), max_size=6), max_size=5),
     start=st.tuples(st.integers(0, 9), st.floats(-1, 1)),
 )
-def test_the_history_is_the_mean_of_everything_it_was_told(
+def test_the_history_is_the_mean_of_all_its_rewards(
     rewards: list[list[tuple[float, bool]]], start: tuple[int, float]
 ) -> None:  # fmt: skip
     history: dict[Any, tuple[int, float]] = {"t": start}

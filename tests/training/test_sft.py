@@ -131,7 +131,9 @@ def test_a_seed_repeats_its_demonstrations_and_goes_round_the_tasks_evenly(
     )
 
 
-def test_environments_that_never_play_are_said_to(shown: tuple[object, list[Trajectory]]) -> None:
+def test_an_environment_that_always_fails_is_an_error(
+    shown: tuple[object, list[Trajectory]],
+) -> None:
     def broken() -> object:
         raise RuntimeError("the catalogue is locked")
 

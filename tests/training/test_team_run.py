@@ -1,6 +1,4 @@
-"""A tiny run of a team, with a shared model and with one of each role: whole, or broken off and
-gone on with, it is the same.
-"""
+"""Runs of a team, with a shared model and with one for each role; interrupted runs are exact."""
 
 from __future__ import annotations
 
@@ -64,7 +62,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_a_team_s_run_broken_off_ends_with_the_same_weights(
+def test_an_interrupted_team_run_ends_with_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
 ) -> None:  # fmt: skip
     whole = train(config_of(tmp_path / "whole", shared))

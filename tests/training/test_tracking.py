@@ -1,4 +1,4 @@
-"""Trackers get every step; those that are not installed are errors before the run."""
+"""Trackers receive every step; a missing one is an error before the run."""
 
 from __future__ import annotations
 
@@ -65,19 +65,19 @@ def test_a_hosted_tracker_is_only_used_when_asked(
     assert calls[0][1]["id"] == tmp_path.name and calls[1][1] == ({"success": 0.5},)
 
 
-def test_one_that_is_not_installed(tmp_path: Path) -> None:
+def test_a_tracker_that_is_not_installed(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="pip install trackio"):
         open_trackers(["trackio"], tmp_path, {}, 0)
 
 
-def test_what_is_not_installed_leaves_no_event_files(tmp_path: Path) -> None:
+def test_a_missing_tracker_leaves_no_event_files(tmp_path: Path) -> None:
     """The check comes first, so that a mistake costs neither a file nor an SFT warm start."""
     with pytest.raises(ConfigError, match="trackio"):
         open_trackers(["trackio"], tmp_path, {}, 0)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_run_that_names_one_makes_no_model_first(tmp_path: Path) -> None:
+def test_a_missing_tracker_is_an_error_before_a_model_is_made(tmp_path: Path) -> None:
     config = small_config(tmp_path, run={"trackers": ["trackio"]})
     with pytest.raises(ConfigError, match="pip install trackio"):
         train(config, RunConsole(Console(quiet=True)))
@@ -88,7 +88,7 @@ def test_a_run_that_names_one_makes_no_model_first(tmp_path: Path) -> None:
     assert (tmp_path / "small" / "config.json").is_file()
 
 
-def test_trackio_is_begun_without_what_only_the_other_knows(
+def test_trackio_gets_no_arguments_that_only_wandb_has(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[dict[str, Any]] = []
@@ -138,7 +138,7 @@ def test_a_tracker_of_one_s_own_is_found_by_path_and_by_name(
         assert one.config["run"]["name"] == "small"
 
 
-def test_a_name_that_nobody_announced_is_refused_with_the_nearest(tmp_path: Path) -> None:
+def test_an_unknown_tracker_names_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"tracker 'wand'.*run\.trackers.*did you mean 'wandb'"):
         open_trackers(["wand"], tmp_path, {}, 0)
     with pytest.raises(ConfigError, match="registered already"):

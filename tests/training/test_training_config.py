@@ -1,4 +1,4 @@
-"""A config says what is wrong with it in one sentence."""
+"""Configs: defaults, overrides, and one sentence for each mistake."""
 
 from __future__ import annotations
 

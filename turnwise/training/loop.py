@@ -34,7 +34,7 @@ from turnwise.training.tracking import Tracker, check_trackers, open_trackers
 
 
 class Interrupted(TurnwiseError):
-    """Ctrl-C during training. The message says after which step the run resumes."""
+    """Ctrl-C during training. The message names the step after which the run resumes."""
 
 
 def train(config: Config, console: RunConsole | None = None) -> Path:

@@ -60,7 +60,9 @@ class SftProgress:
 def train_on_demonstrations(
     rollout: RolloutContext, env: TurnEnv[Any], console: RunConsole
 ) -> dict[str, Any]:
-    """Play the expert and train the model of `rollout` on its episodes, as `[warm_start]` says.
+    """Play the expert and train the model of `rollout` on its episodes.
+
+    Settings are those of `[warm_start]` in the config.
 
     Returns:
         The result of `warm_start`, `demonstrations`, `demonstration_seconds`, and, where there is a
