@@ -1,15 +1,13 @@
-"""Trained tokens per second: our packed learner, a padded one, and TRL's on the same rows. Prints
-ratios.
+"""Tokens per second of training: our packed learner, a padded one, and TRL's on the same rows.
 
     python benchmarks/learner.py [--rows 128] [--rounds 3] [--layers 4 --hidden 192] [--bf16]
 
-Every learner takes one GRPO step over the same rows (demonstrations in the compact WebShop, random
-advantages) with a copy of the same model and AdamW, in turns, in one process on one thread. What is
-counted are real tokens, padding not; the time is the process's own (CPU) time, which other programs
-on the machine disturb least. The padded learner is what most trainers do: 8 rows at a time as they
-come, padded to the longest, logits of every token; `sorted` sorts them by length first. TRL is
-measured where it is installed (its GRPOTrainer's own loss, 8 rows at a time), and is left out
-otherwise.
+Each learner takes one GRPO step over the same rows (demonstrations in the compact WebShop, random
+advantages) with a copy of the same model and AdamW, in turns, in one process on one thread. Only
+real tokens are counted, not padding; time is the process's CPU time, which other programs disturb
+least. The padded learner does what most trainers do: 8 rows at a time in their order, padded to the
+longest, logits of every token; `sorted` sorts them by length first. TRL is measured where it is
+installed (the loss of its GRPOTrainer, 8 rows at a time). Prints ratios.
 """
 
 from __future__ import annotations
@@ -34,26 +32,21 @@ from turnwise.envs.registry import make, make_prompt
 from turnwise.records import Row, rows
 from turnwise.training.config import Optimiser, Tiny
 from turnwise.training.learner import Learner
-from turnwise.training.model import texts_of
+from turnwise.training.model import texts_of, tiny_model, tiny_tokenizer
 from turnwise.training.sft import demonstrations
-from turnwise.training.tiny import tiny_model, tiny_tokenizer
 
 MICRO = 8
 """Rows of a padded micro-batch."""
 
 
 def made_rows(number: int, settings: Tiny) -> tuple[Any, list[Row]]:
-    """A tokenizer, and rows of demonstrations with an advantage for each trajectory and weights
-    that sum to one.
-    """
-    env, told = (
-        make("webshop", style="compact", products=1000, reward="fixed"),
-        make_prompt("webshop/act@1"),
-    )
+    """Return a tokenizer, and rows with an advantage per trajectory and weights that sum to one."""
+    env = make("webshop", style="compact", products=1000, reward="fixed")
+    prompt = make_prompt("webshop/act@1")
     tasks = env.tasks("train")
-    tokenizer = tiny_tokenizer(texts_of(env.spawn, told, tasks[:200], "train", 15), settings)
+    tokenizer = tiny_tokenizer(texts_of(env.spawn, prompt, tasks[:200], "train", 15), settings)
     shown = demonstrations(
-        env.spawn, Demonstrator(tokenizer, told, noise=0.2), tasks, number, "train", 15
+        env.spawn, Demonstrator(tokenizer, prompt, noise=0.2), tasks, number, "train", 15
     )
     rng = np.random.default_rng(0)
     total = sum(len(turn.completion_ids) for t in shown for turn in t.turns)
@@ -70,7 +63,7 @@ def made_rows(number: int, settings: Tiny) -> tuple[Any, list[Row]]:
 
 
 class Padded:
-    """The usual way: rows padded to the longest of their micro-batch, logits of all tokens."""
+    """Rows padded to the longest of their micro-batch, logits of all tokens."""
 
     def __init__(self, model: Any, by_length: bool, autocast: bool) -> None:
         self.model, self.by_length, self.autocast = model.train(), by_length, autocast
@@ -102,7 +95,7 @@ class Padded:
 
 
 def padded(batch: Sequence[Row]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """[B, L] ids and attention mask, and [B, L - 1] True where the next token is the policy's."""
+    """Return [B, L] ids and attention mask, and [B, L - 1] True before policy tokens."""
     longest = max(len(row.ids) for row in batch)
     ids, mask = (
         np.zeros((len(batch), longest), dtype=np.int64),
@@ -119,9 +112,7 @@ def padded(batch: Sequence[Row]) -> tuple[torch.Tensor, torch.Tensor, torch.Tens
 
 
 class Trl:
-    """GRPOTrainer's own loss on rows cut into prompt and completion, with the mask it uses for tool
-    results.
-    """
+    """GRPOTrainer's loss on rows divided into prompt and completion, with its tool mask."""
 
     def __init__(self, model: Any, tokenizer: Any, autocast: bool, number: int) -> None:
         from datasets import Dataset
@@ -129,12 +120,15 @@ class Trl:
 
         self.directory = tempfile.TemporaryDirectory()
         settings = GRPOConfig(
-            output_dir=self.directory.name, per_device_train_batch_size=MICRO, num_generations=MICRO, use_cpu=True, bf16=autocast,
-            report_to=[], learning_rate=1e-5, gradient_accumulation_steps=max(1, number // MICRO), beta=0.0,
+            output_dir=self.directory.name, per_device_train_batch_size=MICRO,
+            num_generations=MICRO, use_cpu=True, bf16=autocast,
+            report_to=[], learning_rate=1e-5, gradient_accumulation_steps=max(1, number // MICRO),
+            beta=0.0,
             gradient_checkpointing=False,
         )  # fmt: skip
         self.trainer: Any = GRPOTrainer(
-            model=model, reward_funcs=lambda completions, **_: [0.0] * len(completions), args=settings, processing_class=tokenizer,
+            model=model, reward_funcs=lambda completions, **_: [0.0] * len(completions),
+            args=settings, processing_class=tokenizer,
             train_dataset=Dataset.from_list([{"prompt": "a"}] * MICRO),
         )  # fmt: skip
         self.trainer.create_optimizer()
@@ -154,7 +148,7 @@ class Trl:
 
 
 def trl_inputs(batch: Sequence[Row]) -> dict[str, torch.Tensor]:
-    """Prompts padded on the left, completions on the right, as GRPOTrainer lays them out."""
+    """Pad prompts on the left and completions on the right, as GRPOTrainer does."""
     cuts = [int(np.flatnonzero(row.mask)[0]) for row in batch]
     before, after = max(cuts), max(len(row.ids) - cut for row, cut in zip(batch, cuts, strict=True))
     prompt_ids, prompt_mask = np.zeros((2, len(batch), before), dtype=np.int64)
@@ -228,7 +222,7 @@ def report(
     batch: Sequence[Row],
     model: Any,
 ) -> None:
-    """Take turns, and print the median of each."""
+    """Run the learners in turns, and print the median time of each."""
     spent: dict[str, list[float]] = {name: [] for name in learners}
     for number in range(rounds + 1):
         for name, step in learners.items():
@@ -239,13 +233,15 @@ def report(
     policy = sum(int(row.mask.sum()) for row in batch)
     size = sum(p.numel() for p in model.parameters())
     print(
-        f"{len(batch)} rows, {tokens} tokens ({policy} of the policy), {size / 1e6:.1f}M weights, CPU seconds, median of {rounds}"
+        f"{len(batch)} rows, {tokens} tokens ({policy} of the policy), {size / 1e6:.1f}M weights, "
+        f"CPU seconds, median of {rounds}"
     )
     ours = float(np.median(spent["turnwise, packed"]))
     for name, seconds in spent.items():
         took = float(np.median(seconds))
         print(
-            f"  {name:18s} {took:7.2f} s  {tokens / took:8.0f} tokens/s   ours is {took / ours:.2f} x as fast"
+            f"  {name:18s} {took:7.2f} s  {tokens / took:8.0f} tokens/s   "
+            f"ours is {took / ours:.2f} x as fast"
         )
 
 

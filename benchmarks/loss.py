@@ -69,10 +69,10 @@ def one(way: str, tokens: int, vocabulary: int, hidden: int, entropy: bool) -> d
 def _scores(way, head, states, target, entropy):  # type: ignore[no-untyped-def]
     import torch
 
-    from turnwise.training.forward import scored
+    from turnwise.training.forward import token_logprobs
 
     if way == "chunked":
-        return scored(head, states, target, entropy)
+        return token_logprobs(head, states, target, entropy)
     if way == "liger":
         from liger_kernel.transformers.functional import liger_fused_linear_cross_entropy
 

@@ -27,7 +27,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of a few thousand random weights and its tokenizer, as a Hugging Face directory."""
     pytest.importorskip("transformers")
     from turnwise.training.config import Tiny
-    from turnwise.training.tiny import save_tiny
+    from turnwise.training.model import save_tiny
 
     settings = Tiny(
         vocab=400,

@@ -161,7 +161,7 @@ def test_a_tokenizer_without_a_chat_template(turnwise: Run, copy: Path, tmp_path
         turnwise(*SHOP, "-a", copy),
         "has no chat template: give a Jinja file with one as `chat_template`",
     )
-    from turnwise.training.tiny import TEMPLATE
+    from turnwise.training.model import TEMPLATE
 
     (tmp_path / "chatml.jinja").write_text(TEMPLATE)
     some = (

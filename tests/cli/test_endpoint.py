@@ -99,7 +99,7 @@ def test_nobody_there(turnwise: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     done = turnwise(*SHOP, "-a", f"openai:m@{address}")
     assert done.exit_code == 2 and done.stdout == "" and done.stderr.count("\n") == 1
     assert (
-        "2 of 2 episodes broke off" in done.stderr
+        "2 of 2 episodes errored" in done.stderr
         and address in done.stderr
         and "check that the server runs" in done.stderr
     )

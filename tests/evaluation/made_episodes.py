@@ -7,8 +7,10 @@ from turnwise.records import TaskId, Trajectory, Turn
 
 def turn(valid: bool = True, prompt: int = 0, completion: int = 0) -> Turn:
     return Turn(
-        agent="a", prompt_ids=tuple(range(prompt)), completion_ids=tuple(range(completion)), logprobs=(0.0,) * completion,
-        entropies=None, observation="o", completion="c", action="x", valid=valid, rewards={"env": 0.0}, state="s", next_state="t",
+        agent="a", prompt_ids=tuple(range(prompt)), completion_ids=tuple(range(completion)),
+        logprobs=(0.0,) * completion,
+        entropies=None, observation="o", completion="c", action="x", valid=valid,
+        rewards={"env": 0.0}, state="s", next_state="t",
     )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ def test_interval_is_seeded_and_does_not_depend_on_the_blocks(
     values = np.random.default_rng(0).random(30)
     whole = interval(values, seed=5)
     assert interval(values, seed=5) == whole != interval(values, seed=6)
-    monkeypatch.setattr("turnwise.evaluation.intervals._CELLS", 64)
+    monkeypatch.setattr("turnwise.evaluation.intervals.MAX_RESAMPLED_VALUES", 64)
     cut = interval(values, seed=5)
     assert cut.low == pytest.approx(whole.low, abs=0.01) and cut.high == pytest.approx(
         whole.high, abs=0.01

@@ -38,7 +38,7 @@ def test_errors_are_apart_and_never_count_as_zero() -> None:
 
 def test_all_broken_says_why() -> None:
     with pytest.raises(
-        TaskError, match="2 of 2 episodes broke off; the first error was: the endpoint is down"
+        TaskError, match="2 of 2 episodes errored; the first error was: the endpoint is down"
     ):
         measure([broken(0, "the endpoint is down"), broken(1)])
     with pytest.raises(TaskError, match="0 of 0 episodes"):

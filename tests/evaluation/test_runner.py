@@ -17,8 +17,7 @@ from turnwise.envs.prompt import Step
 from turnwise.envs.registry import make
 from turnwise.errors import ConfigError, TaskError
 from turnwise.evaluation.metrics import measure
-from turnwise.evaluation.replay import compare_replays
-from turnwise.evaluation.runner import Claim, choose_tasks, evaluate
+from turnwise.evaluation.runner import Claim, choose_tasks, compare_replays, evaluate
 from turnwise.records import Turn
 
 
@@ -132,7 +131,7 @@ def test_broken_episodes_are_reported_apart() -> None:
 def test_nothing_but_errors_is_no_score() -> None:
     with pytest.raises(
         TaskError,
-        match="20 of 20 episodes broke off; the first error was: turn 0: RuntimeError: out of order",
+        match="20 of 20 episodes errored; the first error was: turn 0: RuntimeError: out of order",
     ):
         evaluate(Guess, Half(broken=range(20)), split="test")
 

@@ -29,10 +29,14 @@ def claim(success: tuple[float | None, ...] = (1.0, 0.0, None), **more: object) 
         broken(2, "no [bold] answer"),
     ]
     values: dict[str, object] = {
-        "environment": "turnwise/Toy-v0", "environment_args": {"style": "[compact]"}, "data_hash": "abc", "split": "test",
-        "split_tasks": 9, "task_ids": (0, "b", 2), "attempts": 1, "max_turns": 15, "agent": "expert", "prompt": None,
-        "sampling": {"temperature": 0.5}, "seed": 3, "metrics": measure(played, 3), "task_success": success,
-        "task_score": success, "versions": {"python": "3.11"}, "wall_seconds": 1.5, "created": "2026-11-21T00:00:00+00:00",
+        "environment": "turnwise/Toy-v0", "environment_args": {"style": "[compact]"},
+        "data_hash": "abc", "split": "test",
+        "split_tasks": 9, "task_ids": (0, "b", 2), "attempts": 1, "max_turns": 15,
+        "agent": "expert", "prompt": None,
+        "sampling": {"temperature": 0.5}, "seed": 3, "metrics": measure(played, 3),
+        "task_success": success,
+        "task_score": success, "versions": {"python": "3.11"}, "wall_seconds": 1.5,
+        "created": "2026-11-21T00:00:00+00:00",
     }  # fmt: skip
     return Score(**{**values, **more})  # type: ignore[arg-type]
 
@@ -106,7 +110,7 @@ def test_the_table_says_what_a_reader_needs_and_escapes_markup() -> None:
         " [beauty] ",
     ):
         assert part in text
-    assert "1 broke off" in text and "no [bold] answer" in text
+    assert "1 errored" in text and "no [bold] answer" in text
     assert "pass@" not in text
 
 
@@ -124,7 +128,8 @@ def test_versions_name_what_is_installed_without_importing_it() -> None:
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), max_size=8)
 EPISODES = st.lists(
     st.builds(
-        episode, st.integers(0, 5) | NAMES, st.booleans(), st.floats(0, 1), tags=st.lists(NAMES.map(lambda t: f"k={t}")).map(tuple),
+        episode, st.integers(0, 5) | NAMES, st.booleans(), st.floats(0, 1),
+        tags=st.lists(NAMES.map(lambda t: f"k={t}")).map(tuple),
     ),
     min_size=1, max_size=8,
 )  # fmt: skip

@@ -51,7 +51,7 @@ def test_attempts_that_were_lost_show_over_how_many_tasks_pass_at_k_is() -> None
     ]
     text = printed(claim(attempts=2, metrics=measure(played)))
     (two,) = [line for line in text.splitlines() if "pass@2" in line]
-    assert two.rstrip().endswith("(3 tasks)") and "1 broke off" in text
+    assert two.rstrip().endswith("(3 tasks)") and "1 errored" in text
     (one,) = [line for line in text.splitlines() if "pass@1" in line]
     assert "tasks" not in one
 

@@ -37,7 +37,7 @@ def main() -> None:
     from turnwise.training import checkpoint, loop
     from turnwise.training import sft as warm_start
     from turnwise.training.config import parse_config
-    from turnwise.training.learner import Learner
+    from turnwise.training.gradient import Gradient
     from turnwise.training.run_folder import RunFolder
 
     config, point, number = (
@@ -46,14 +46,14 @@ def main() -> None:
         int(sys.argv[3]),
     )
     owner, name, afterwards = {
-        "warm start": (warm_start, "_weighted", False),
+        "warm start": (warm_start, "_normalised", False),
         "rollouts": (loop, "collect", True),
-        "update": (Learner, "_loss", True),
+        "update": (Gradient, "_loss", True),
         "metrics": (RunFolder, "log", True),
         "inside a checkpoint": (checkpoint, "_random_state", False),
         "before the rename": (Path, "rename", False),
         "after the rename": (Path, "rename", True),
-        "evaluation": (loop, "evaluated", False),
+        "evaluation": (loop, "evaluate_split", False),
     }[point]
     setattr(owner, name, deadly(getattr(owner, name), number, afterwards))
     loop.train(config)

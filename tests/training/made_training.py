@@ -24,8 +24,10 @@ VOCAB = 40
 
 def qwen(seed: int = 0, **changes: Any) -> Qwen3ForCausalLM:
     settings: dict[str, Any] = {
-        "vocab_size": VOCAB, "hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
-        "num_key_value_heads": 2, "head_dim": 8, "tie_word_embeddings": True, "max_position_embeddings": 256,
+        "vocab_size": VOCAB, "hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 8, "tie_word_embeddings": True,
+        "max_position_embeddings": 256,
         "initializer_range": 0.3,
     }  # fmt: skip
     torch.manual_seed(seed)
@@ -36,7 +38,8 @@ def mistral(window: int) -> MistralForCausalLM:
     torch.manual_seed(0)
     return MistralForCausalLM(
         MistralConfig(
-            vocab_size=VOCAB, hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=4,
+            vocab_size=VOCAB, hidden_size=24, intermediate_size=32, num_hidden_layers=2,
+            num_attention_heads=4,
             num_key_value_heads=2, head_dim=8, sliding_window=window, initializer_range=0.3,
         )
     ).eval()  # fmt: skip
@@ -81,12 +84,17 @@ def small_config(directory: Path, **sections: dict[str, Any]) -> Config:
     data: dict[str, dict[str, Any]] = {
         "run": {"name": "small", "directory": str(directory)},
         "env": {
-            "name": "webshop", "options": {"products": 120, "style": "compact", "reward": "fixed", "observation": "text+options"},
+            "name": "webshop",
+            "options": {
+                "products": 120, "style": "compact", "reward": "fixed",
+                "observation": "text+options",
+            },
         },
         "prompt": {"name": "webshop/act@1"},
         "model": {
             "tiny": {
-                "vocab": 400, "hidden": 32, "layers": 1, "heads": 2, "kv_heads": 1, "head_dim": 16, "intermediate": 64, "texts": 12,
+                "vocab": 400, "hidden": 32, "layers": 1, "heads": 2, "kv_heads": 1, "head_dim": 16,
+                "intermediate": 64, "texts": 12,
                 "lowercase": True,
             }
         },

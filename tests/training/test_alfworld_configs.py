@@ -63,7 +63,8 @@ def test_the_published_protocol(name: str) -> None:
 def test_the_published_webshop_protocol() -> None:
     config = shipped("webshop_qwen2.5_1.5b")
     made = recipe(config.algorithm.name, **config.algorithm.options)
-    assert made.rewards == {"success": 10.0, "invalid": 1.0} and made.shapers[0].rule == "malformed"  # type: ignore[attr-defined]
+    assert made.rewards == {"success": 10.0, "invalid": 1.0}
+    assert made.shapers[0].rule == "malformed"  # type: ignore[attr-defined]
 
 
 def test_the_tiny_one_needs_nothing_but_a_cpu() -> None:

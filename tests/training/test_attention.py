@@ -47,13 +47,17 @@ def dense(
     scale=st.sampled_from([None, 0.3]),
 )
 def test_any_rows(
-    lengths: list[int], heads: tuple[int, int], window: int | None, block: int, long: int, scale: float | None
+    lengths: list[int], heads: tuple[int, int], window: int | None, block: int, long: int,
+    scale: float | None
 ) -> None:  # fmt: skip
     drawn = torch.Generator().manual_seed(sum(lengths))
     q, k, v = (
         torch.randn(1, h, sum(lengths), 4, generator=drawn) for h in (heads[0], heads[1], heads[1])
     )
-    with patch.object(attention, "BLOCK", block), patch.object(attention, "LONG", long):
+    with (
+        patch.object(attention, "QUERY_BLOCK", block),
+        patch.object(attention, "FUSED_FROM_TOKENS", long),
+    ):
         found, nothing = attend(
             torch.nn.Module(), q, k, v, row_lengths=lengths, scaling=scale, sliding_window=window
         )
@@ -75,7 +79,7 @@ def test_it_may_be_opened_within_itself() -> None:
     with row_attention(model):
         with row_attention(model):
             pass
-        assert model.config._attn_implementation == attention.NAME, (
+        assert model.config._attn_implementation == attention.ATTENTION_NAME, (
             "the inner one closed the outer one"
         )
     assert model.config._attn_implementation == before

@@ -71,7 +71,7 @@ def test_a_value_outside_the_axis_is_drawn_at_its_edge_and_named_as_it_is() -> N
     drawn = ElementTree.fromstring(line_chart([Curve("kl", [1, 2], [-0.5, 0.5])], low=0))
     first = next(drawn.iter("circle"))
     assert float(first.attrib["cy"]) == HEIGHT - BOTTOM
-    assert first.find("title") is not None and first.find("title").text == "kl -0.5 at step 1"  # type: ignore[union-attr]
+    assert first.findtext("title") == "kl -0.5 at step 1"
 
 
 def test_gaps_are_left_out_and_a_faint_curve_lies_behind() -> None:

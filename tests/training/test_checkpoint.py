@@ -1,4 +1,4 @@
-"""A checkpoint brings everything back, and says what is wrong with one that cannot."""
+"""Checkpoints restore everything, and damaged ones are errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.training.made_training import batch_of_rows, qwen
 from turnwise.algorithms import recipe
 from turnwise.errors import DataError
 from turnwise.training import checkpoint
-from turnwise.training.checkpoint import Progress
+from turnwise.training.checkpoint import TrainState
 from turnwise.training.config import Optimiser
 from turnwise.training.learner import Learner
 
@@ -27,10 +27,12 @@ def trained(seed: int = 0) -> Learner:
 
 def test_round_trip_of_weights_optimiser_and_random_states(tmp_path: Path) -> None:
     learner = trained()
-    saved = checkpoint.save(tmp_path, learner, Progress(7, {3: (2, 0.5), "task": (1, 1.0)}), keep=2)
+    saved = checkpoint.save(
+        tmp_path, learner, TrainState(7, {3: (2, 0.5), "task": (1, 1.0)}), keep=2
+    )
     drawn = (torch.rand(3).tolist(), np.random.rand(3).tolist(), random.random())
     other = Learner(qwen(9), Optimiser(name="muon"))
-    assert checkpoint.load(saved, other) == Progress(7, {3: (2, 0.5), "task": (1, 1.0)})
+    assert checkpoint.load(saved, other) == TrainState(7, {3: (2, 0.5), "task": (1, 1.0)})
     assert (torch.rand(3).tolist(), np.random.rand(3).tolist(), random.random()) == drawn
     for one in (learner, other):
         one.update(batch_of_rows([20, 8]), recipe("grpo"))
@@ -41,7 +43,7 @@ def test_round_trip_of_weights_optimiser_and_random_states(tmp_path: Path) -> No
 
 
 def test_what_a_controller_and_a_sampler_remember_is_kept(tmp_path: Path) -> None:
-    progress = Progress(2, {"task": (8.2, 0.56)}, {"epo_sum:0": 1.5, "epo_count:0": 3.0})
+    progress = TrainState(2, {"task": (8.2, 0.56)}, {"epo_sum:0": 1.5, "epo_count:0": 3.0})
     assert (
         checkpoint.load(checkpoint.save(tmp_path, trained(), progress, keep=1), trained(1))
         == progress
@@ -51,12 +53,12 @@ def test_what_a_controller_and_a_sampler_remember_is_kept(tmp_path: Path) -> Non
 def test_only_the_newest_are_kept(tmp_path: Path) -> None:
     learner = trained()
     for step in (1, 2, 10):
-        checkpoint.save(tmp_path, learner, Progress(step, {}), keep=2)
+        checkpoint.save(tmp_path, learner, TrainState(step, {}), keep=2)
     assert [path.name for path in checkpoint.found(tmp_path)] == ["step-000002", "step-000010"]
 
 
 def test_what_is_half_written_is_not_found(tmp_path: Path) -> None:
-    checkpoint.save(tmp_path, trained(), Progress(1, {}), keep=2)
+    checkpoint.save(tmp_path, trained(), TrainState(1, {}), keep=2)
     (tmp_path / ".step-000002.part").mkdir()
     (tmp_path / ".step-000002.part" / "progress.json").write_text("{}", encoding="utf8")
     (tmp_path / "step-000003").mkdir()
@@ -64,7 +66,7 @@ def test_what_is_half_written_is_not_found(tmp_path: Path) -> None:
 
 
 def test_another_model_is_refused(tmp_path: Path) -> None:
-    saved = checkpoint.save(tmp_path, trained(), Progress(1, {}), keep=1)
+    saved = checkpoint.save(tmp_path, trained(), TrainState(1, {}), keep=1)
     other = Learner(qwen(hidden_size=32), Optimiser(name="muon"))
     with pytest.raises(DataError, match="checkpoint of another model") as found:
         checkpoint.load(saved, other)
@@ -73,7 +75,7 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
 
 def test_damage_and_versions_are_named(tmp_path: Path) -> None:
     learner = trained()
-    saved = checkpoint.save(tmp_path, learner, Progress(1, {}), keep=1)
+    saved = checkpoint.save(tmp_path, learner, TrainState(1, {}), keep=1)
     whole = (saved / "weights.safetensors").read_bytes()
     (saved / "weights.safetensors").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match="is damaged"):
@@ -92,7 +94,7 @@ def test_damage_and_versions_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["garbage", "cut", "overwritten", "absent"])
 def test_any_damage_is_one_sentence(tmp_path: Path, name: str, damage: str) -> None:
     learner = trained()
-    file = checkpoint.save(tmp_path, learner, Progress(1, {}), keep=1) / name
+    file = checkpoint.save(tmp_path, learner, TrainState(1, {}), keep=1) / name
     whole = file.read_bytes()
     if damage == "absent":
         file.unlink()
@@ -110,7 +112,7 @@ def test_any_damage_is_one_sentence(tmp_path: Path, name: str, damage: str) -> N
 
 def test_a_progress_file_of_something_else(tmp_path: Path) -> None:
     learner = trained()
-    saved = checkpoint.save(tmp_path, learner, Progress(1, {}), keep=1)
+    saved = checkpoint.save(tmp_path, learner, TrainState(1, {}), keep=1)
     (saved / "progress.json").write_text("[]", encoding="utf8")
     with pytest.raises(DataError, match="is damaged"):
         checkpoint.load(saved, learner)
@@ -119,7 +121,7 @@ def test_a_progress_file_of_something_else(tmp_path: Path) -> None:
 def test_frozen_weights_are_neither_saved_nor_asked_for(tmp_path: Path) -> None:
     model = qwen()
     model.model.layers[0].requires_grad_(False)
-    saved = checkpoint.save(tmp_path, Learner(model), Progress(1, {}), keep=1)
+    saved = checkpoint.save(tmp_path, Learner(model), TrainState(1, {}), keep=1)
     other = qwen(3)
     other.model.layers[0].requires_grad_(False)
     own = other.model.layers[0].mlp.up_proj.weight.clone()
@@ -135,6 +137,6 @@ def test_frozen_weights_are_neither_saved_nor_asked_for(tmp_path: Path) -> None:
 def test_a_checkpoint_of_the_same_step_is_replaced(tmp_path: Path) -> None:
     learner = trained()
     for history in ({1: (1, 0.0)}, {1: (2, 1.0)}):
-        saved = checkpoint.save(tmp_path, learner, Progress(5, history), keep=2)
+        saved = checkpoint.save(tmp_path, learner, TrainState(5, history), keep=2)
     assert checkpoint.load(saved, learner).history == {1: (2, 1.0)}
     assert [path.name for path in tmp_path.iterdir()] == ["step-000005"]

@@ -1,6 +1,4 @@
-"""What a run stands on is made once, found again as it was, and refused when it is no longer the
-same.
-"""
+"""The context of a run is made once, found again on resume, and refused over other data."""
 
 from __future__ import annotations
 
@@ -20,19 +18,20 @@ from turnwise.algorithms import recipe
 from turnwise.envs.registry import make, make_prompt
 from turnwise.errors import DataError, TaskError
 from turnwise.training import context as module
-from turnwise.training.config import Config
-from turnwise.training.console import Terminal
-from turnwise.training.context import RunContext, evaluated, prepare, prompt_hash
+from turnwise.training import sft
+from turnwise.training.config import Config, resolve
+from turnwise.training.console import RunConsole
+from turnwise.training.context import RunContext, evaluate_split, prepare, prompt_hash
 from turnwise.training.run_folder import RunFolder, read_json
-from turnwise.training.sft import Progressed
+from turnwise.training.sft import SftProgress
 
 
 def prepared(config: Config) -> tuple[RunContext, str]:
-    """The setting, and what was said on the way."""
-    out = io.StringIO()
+    """The context of a run, and what the console printed."""
+    out, config = io.StringIO(), resolve(config)
     folder = RunFolder(Path(config.run.directory) / config.run.name, config)
     try:
-        return prepare(config, folder, Terminal(Console(file=out, width=200))), out.getvalue()
+        return prepare(config, folder, RunConsole(Console(file=out, width=200))), out.getvalue()
     finally:
         folder.close()
 
@@ -55,10 +54,10 @@ def test_a_run_that_goes_on_finds_the_very_model_and_warms_nothing(
     pairs = zip(first.model.named_parameters(), again.model.named_parameters(), strict=True)
     assert all(name == other and torch.equal(a, b) for (name, a), (other, b) in pairs)
     assert (
-        first.stage.tokenizer.backend_tokenizer.to_str()
-        == again.stage.tokenizer.backend_tokenizer.to_str()
+        first.rollout.tokenizer.backend_tokenizer.to_str()
+        == again.rollout.tokenizer.backend_tokenizer.to_str()
     )
-    assert first.stage.max_turns == again.stage.max_turns == config.rollout.max_turns
+    assert first.rollout.max_turns == again.rollout.max_turns == config.rollout.max_turns
 
 
 def test_the_random_state_after_it_does_not_depend_on_what_was_made(
@@ -91,7 +90,7 @@ def test_a_run_does_not_go_on_over_other_data(begun: tuple[Config, RunContext, s
         path.write_text(before)
 
 
-def test_an_empty_split_is_said_before_anything_is_made(
+def test_an_empty_split_is_an_error_before_anything_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = make("webshop", products=120, style="compact", reward="fixed", observation="text+options")
@@ -114,7 +113,9 @@ def test_the_environment_has_the_turn_limit_and_the_prompt_when_the_config_has_n
     )
     made, _ = prepared(config)
     known = module.env_spec("webshop")
-    assert made.stage.max_turns == known.max_turns > 0 and made.stage.prompt.name == known.prompt
+    assert (
+        made.rollout.max_turns == known.max_turns > 0 and made.rollout.prompt.name == known.prompt
+    )
     assert not (tmp_path / "small" / "start").exists(), (
         "without a warm start the tiny model is the start"
     )
@@ -138,7 +139,7 @@ def test_what_is_saved_is_what_loads(begun: tuple[Config, RunContext, str], tmp_
         torch.equal(a, b) for a, b in zip(made.model.parameters(), model.parameters(), strict=True)
     )
     text = "click[buy now] KT47"
-    assert tokenizer.encode(text) == made.stage.tokenizer.encode(text) and tokenizer.chat_template
+    assert tokenizer.encode(text) == made.rollout.tokenizer.encode(text) and tokenizer.chat_template
 
 
 @pytest.mark.parametrize(
@@ -161,11 +162,11 @@ def test_a_split_with_fewer_tasks_than_asked_for_is_played_whole(
     config = small_config(
         tmp_path, eval={"attempts": 3, "seed": 11, "temperature": 0.25}, run={"seed": 5}
     )
-    stage = SimpleNamespace(make_env=None, max_turns=3, agent=lambda *asked: asked)
+    rollout = SimpleNamespace(make_env=None, max_turns=3, agent=lambda *asked: asked)
     made: Any = SimpleNamespace(
-        config=config, stage=stage, env=SimpleNamespace(tasks=lambda split: range(there))
+        config=config, rollout=rollout, env=SimpleNamespace(tasks=lambda split: range(there))
     )
-    assert evaluated(made, "dev", asked, version=7) == "played"
+    assert evaluate_split(made, "dev", asked, version=7) == "played"
     assert (seen["split"], seen["tasks"], seen["attempts"], seen["agent"]) == (
         "dev",
         wanted,
@@ -177,36 +178,41 @@ def test_a_split_with_fewer_tasks_than_asked_for_is_played_whole(
         seen["claim"].environment == "turnwise/WebShop-v0"
         and seen["claim"].environment_args == config.env.options
     )
-    evaluated(made, "dev", asked, attempts=8)
+    evaluate_split(made, "dev", asked, attempts=8)
     assert seen["attempts"] == 8
 
 
 @pytest.mark.parametrize("steps", [1, 7, 10, 95, 300])
-def test_a_warm_start_is_heard_of_about_ten_times_and_at_its_end(steps: int) -> None:
-    heard: list[int] = []
-    report = module._every(SimpleNamespace(warming=lambda at: heard.append(at["step"])))  # type: ignore[arg-type]
+def test_a_warm_start_prints_about_ten_lines_and_its_last_step(steps: int) -> None:
+    printed: list[int] = []
+    console: Any = SimpleNamespace(sft_step=lambda at: printed.append(at["step"]))
+    report = sft._reporter(console)
     for step in range(1, steps + 1):
-        report(Progressed(step, steps, 0.1, 10 * step, 1.0))
+        report(SftProgress(step, steps, 0.1, 10 * step, 1.0))
     assert (
-        heard[-1] == steps and len(heard) == len(set(heard)) and min(steps, 10) <= len(heard) <= 11
+        printed[-1] == steps
+        and len(printed) == len(set(printed))
+        and min(steps, 10) <= len(printed) <= 11
     )
 
 
-def test_a_prompt_is_told_from_another_by_its_name_and_its_module() -> None:
+def test_a_prompt_hash_depends_on_name_and_module() -> None:
     names = ("webshop/act@1", "webshop/react@1")
     one, other = (prompt_hash(make_prompt(name)) for name in names)
     assert one == prompt_hash(make_prompt(names[0])) != other and len(one) == 32
 
 
-def test_the_engine_s_weights_version_and_its_limits_come_from_the_stage(tmp_path: Path) -> None:
+def test_engine_and_sampling_follow_the_rollout_context(tmp_path: Path) -> None:
     from turnwise.training.rollouts import RolloutContext
 
     config = small_config(
         tmp_path, rollout={"dtype": "bfloat16", "concurrency": 5, "max_tokens": 9}
     )
     tokenizer = made_tokenizer()
-    stage = RolloutContext(lambda: None, make_prompt("webshop/act@1"), tokenizer, qwen(), config, 3)  # type: ignore[arg-type,return-value]
-    agent = stage.agent(0.7, 12, top_p=0.8, entropies=True)
+    rollout = RolloutContext(
+        lambda: None, make_prompt("webshop/act@1"), tokenizer, qwen(), config, 3
+    )  # type: ignore[arg-type,return-value]
+    agent = rollout.agent(0.7, 12, top_p=0.8, entropies=True)
     asked = agent.sampling
     assert (asked.temperature, asked.top_p, asked.max_tokens, asked.entropies) == (
         0.7,
@@ -214,17 +220,17 @@ def test_the_engine_s_weights_version_and_its_limits_come_from_the_stage(tmp_pat
         9,
         True,
     )
-    assert agent.engine.weights_version == 12 and stage.agent(0.7, 13).engine is not agent.engine
-    assert next(stage.model.parameters()).dtype == torch.float32, (
+    assert agent.engine.weights_version == 12 and rollout.agent(0.7, 13).engine is not agent.engine
+    assert next(rollout.model.parameters()).dtype == torch.float32, (
         "the engine's copy must not touch the model that is trained"
     )
-    plain = replace(stage, config=small_config(tmp_path)).agent(1.0, 0)
+    plain = replace(rollout, config=small_config(tmp_path)).agent(1.0, 0)
     assert plain.sampling.top_p == 1.0 and not plain.sampling.entropies
 
 
 def made_tokenizer() -> Any:
     from turnwise.training.config import Tiny
-    from turnwise.training.tiny import tiny_tokenizer
+    from turnwise.training.model import tiny_tokenizer
 
     return tiny_tokenizer(
         ["user\n", "click[blue] search[table]"] * 30, Tiny(vocab=300, context=128)

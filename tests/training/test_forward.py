@@ -70,9 +70,9 @@ def test_packed_equals_one_by_one(model: Any, temperature: float) -> None:
 def test_queries_in_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model, rows = qwen(), batch_of_rows(LENGTHS)
     whole, _, _ = Policy(model)(pack(rows, range(5)))
-    monkeypatch.setattr(attention, "BLOCK", 8)
+    monkeypatch.setattr(attention, "QUERY_BLOCK", 8)
     assert torch.allclose(Policy(model)(pack(rows, range(5)))[0], whole, atol=1e-5)
-    monkeypatch.setattr(attention, "LONG", 4)  # the fused kernel
+    monkeypatch.setattr(attention, "FUSED_FROM_TOKENS", 4)  # the fused kernel
     assert torch.allclose(Policy(model)(pack(rows, range(5)))[0], whole, atol=1e-5)
 
 
@@ -81,7 +81,7 @@ def test_logits_in_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     whole, wide, _ = Policy(model)(pack(rows, range(5)), entropies=True)
     (whole * wide).sum().backward()
     wanted = gradients(model)
-    monkeypatch.setattr(forward, "CHUNK", 40 * 7)
+    monkeypatch.setattr(forward, "MAX_LOGITS", 40 * 7)
     chunked, wide, _ = Policy(model)(pack(rows, range(5)), entropies=True)
     (chunked * wide).sum().backward()
     assert torch.allclose(chunked, whole, atol=1e-6)
@@ -96,7 +96,7 @@ def test_logits_in_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     )
 )
 def test_entropy_is_that_of_the_distribution(logits: list[list[float]]) -> None:
-    found = forward.entropy(torch.tensor(logits))
+    found = forward.entropy_of(torch.tensor(logits))
     wanted = torch.distributions.Categorical(logits=torch.tensor(logits)).entropy()
     assert torch.allclose(found, wanted, atol=1e-4)
     assert ((found >= -1e-5) & (found <= np.log(4) + 1e-4)).all()
@@ -108,7 +108,7 @@ def test_any_chunk_gives_the_same(chunk: int, lengths: list[int]) -> None:
     rows = batch_of_rows(lengths)
     made = pack(rows, range(len(rows)))
     whole, wide, _ = Policy(MODEL)(made, entropies=True)
-    with patch.object(forward, "CHUNK", chunk):
+    with patch.object(forward, "MAX_LOGITS", chunk):
         logp, entropy, _ = Policy(MODEL)(made, entropies=True)
         alone_, none, _ = Policy(MODEL)(made)
     assert torch.allclose(logp, whole, atol=1e-6) and torch.allclose(entropy, wide, atol=1e-6)
@@ -150,8 +150,8 @@ def test_soft_capped_scores_are_refused() -> None:
 def test_logits_are_finished_as_their_architecture_does() -> None:
     model = qwen()
     logits = torch.tensor([[1.0, -2.0]])
-    assert torch.equal(forward.finished(model.config, logits), logits)
+    assert torch.equal(forward.scaled_logits(model.config, logits), logits)
     model.config.logits_scaling = 2.0
-    assert torch.allclose(forward.finished(model.config, logits), logits / 2)
+    assert torch.allclose(forward.scaled_logits(model.config, logits), logits / 2)
     model.config.final_logit_softcapping = 1.0
-    assert torch.allclose(forward.finished(model.config, logits), torch.tanh(logits / 2))
+    assert torch.allclose(forward.scaled_logits(model.config, logits), torch.tanh(logits / 2))

@@ -1,4 +1,4 @@
-"""The learner adds up the same step however rows are cut, and repeats itself bit for bit."""
+"""The learner's step does not depend on how rows are packed, and repeats bit for bit."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ def test_the_gradient_is_that_of_the_plain_sum() -> None:
             ).sum()
         )
     total.backward()
-    wanted = torch.sqrt(sum((p.grad**2).sum() for p in model.parameters()))  # type: ignore[operator, misc]
+    squares: Any = [(p.grad**2).sum() for p in model.parameters()]
+    wanted = torch.sqrt(sum(squares))
     assert norm == pytest.approx(float(wanted), rel=1e-4)
 
 
@@ -101,10 +102,10 @@ def test_mini_batches_weigh_what_the_whole_batch_does() -> None:
         assert four[name] == pytest.approx(one[name], abs=1e-4), name
 
 
-def test_a_bar_is_told_of_every_optimiser_step() -> None:
+def test_the_callback_is_called_after_every_optimizer_step() -> None:
     told: list[int] = []
     learner = Learner(qwen(), Optimiser(mini_batches=2, epochs=3))
-    learner.update(batch_of_rows(LENGTHS), recipe("grpo"), after=lambda: told.append(1))
+    learner.update(batch_of_rows(LENGTHS), recipe("grpo"), on_optimizer_step=lambda: told.append(1))
     assert len(told) == 6
 
 
@@ -171,7 +172,7 @@ def test_mini_batches_never_cut_a_trajectory() -> None:
     assert len(seen) == 2 and not seen[0] & seen[1] and len(seen[0] | seen[1]) == 4
 
 
-def test_old_logprobs_are_the_learners_own_unless_told() -> None:
+def test_old_logprobs_are_the_learner_s_unless_configured() -> None:
     rows = batch_of_rows(LENGTHS)
     seen: list[Batch] = []
     watched = recipe("grpo")
@@ -313,8 +314,8 @@ def test_state_goes_on_exactly() -> None:
 
 
 def test_muon_moves_hidden_matrices_and_adamw_the_rest() -> None:
-    mover = OptimizerGroup(qwen(), Optimiser(name="muon"))
-    adam, muon = mover.optimisers
+    group = OptimizerGroup(qwen(), Optimiser(name="muon"))
+    adam, muon = group.optimizers
     shapes = [tuple(p.shape) for group in muon.param_groups for p in group["params"]]
     assert all(len(shape) == 2 for shape in shapes) and (40, 24) not in shapes
     assert (40, 24) in [tuple(p.shape) for group in adam.param_groups for p in group["params"]]
@@ -350,12 +351,12 @@ def test_a_recipe_paces_its_own_learning_rate() -> None:
         pairs = zip(model.parameters(), before.parameters(), strict=True)
         results.append((metrics, sum(float((a - b).abs().sum()) for a, b in pairs)))
     (metrics, length), (whole, other) = results
-    assert 0 < metrics["pace"] < 1 and metrics["pace"] == pytest.approx(
+    assert 0 < metrics["lr_scale"] < 1 and metrics["lr_scale"] == pytest.approx(
         metrics["ess"] ** 0.5, rel=1e-4
     )
-    assert whole["pace"] == pytest.approx(metrics["pace"], rel=1e-4) and length == pytest.approx(
-        other, rel=1e-2
-    )
+    assert whole["lr_scale"] == pytest.approx(
+        metrics["lr_scale"], rel=1e-4
+    ) and length == pytest.approx(other, rel=1e-2)
     unpaced = replace(made, mismatch=replace(made.mismatch, base=1e-12))  # type: ignore[type-var]
     model = qwen()
     before = copy.deepcopy(model)
@@ -364,5 +365,7 @@ def test_a_recipe_paces_its_own_learning_rate() -> None:
         float((a - b).abs().sum())
         for a, b in zip(model.parameters(), before.parameters(), strict=True)
     )
-    assert full["pace"] == 1.0 and length / moved_by == pytest.approx(metrics["pace"], rel=0.02)
-    assert "pace" not in moved(Optimiser())[1]
+    assert full["lr_scale"] == 1.0 and length / moved_by == pytest.approx(
+        metrics["lr_scale"], rel=0.02
+    )
+    assert "lr_scale" not in moved(Optimiser())[1]

@@ -18,9 +18,8 @@ from turnwise.errors import ConfigError
 from turnwise.records import Row
 from turnwise.training import checkpoint
 from turnwise.training.config import CriticSection, Optimiser, TeamSection
-from turnwise.training.context import by_role, learner_of
 from turnwise.training.learner import Learner, StepProgress
-from turnwise.training.learner_team import LearnerTeam, team_of
+from turnwise.training.learner_team import LearnerTeam, learner_of, models_by_role, team_of
 
 SETTINGS = Optimiser(lr=1e-2, max_grad_norm=1e9)
 ROLES = ("solver", "verifier")
@@ -116,7 +115,7 @@ def test_log_probabilities_and_values_come_back_in_the_order_of_the_rows() -> No
 def test_a_row_of_nobody_in_the_team_is_an_error() -> None:
     stranger = [replace(rows_of("s")[0], agent="searcher")]
     with pytest.raises(
-        ConfigError, match="'searcher', who is not of this team: it has solver, verifier"
+        ConfigError, match="'searcher', which is not a role of this team: it has solver, verifier"
     ):
         LearnerTeam(pair(), make).update(stranger, recipe("dr_mas"))
 
@@ -124,7 +123,7 @@ def test_a_row_of_nobody_in_the_team_is_an_error() -> None:
 def test_a_checkpoint_brings_models_and_optimisers_back(tmp_path: Any) -> None:
     one, rows, dr_mas = LearnerTeam(pair(), make), rows_of("svsv"), recipe("dr_mas")
     one.update(rows, dr_mas, StepProgress(0, 3))
-    at = checkpoint.save(tmp_path, one, checkpoint.Progress(1, {}), keep=1)
+    at = checkpoint.save(tmp_path, one, checkpoint.TrainState(1, {}), keep=1)
     other = LearnerTeam(nn.ModuleDict({"solver": qwen(5), "verifier": qwen(6)}), make)
     assert checkpoint.load(at, other).step == 1
     for team in (one, other):
@@ -136,11 +135,15 @@ def test_a_checkpoint_brings_models_and_optimisers_back(tmp_path: Any) -> None:
 def test_a_shared_model_has_a_plain_learner() -> None:
     model = qwen(1)
     learner = learner_of(model, make)
-    assert isinstance(learner, Learner) and learner.model is model and by_role(model) == {"": model}
-    models = pair()
-    assert isinstance(learner_of(models, make), LearnerTeam) and list(by_role(models)) == list(
-        ROLES
+    assert (
+        isinstance(learner, Learner)
+        and learner.model is model
+        and models_by_role(model) == {"": model}
     )
+    models = pair()
+    assert isinstance(learner_of(models, make), LearnerTeam) and list(
+        models_by_role(models)
+    ) == list(ROLES)
 
 
 def test_the_team_of_a_config() -> None:

@@ -1,4 +1,4 @@
-"""A run from its config to its report, and what it refuses."""
+"""A run from its config to its report, and its errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from turnwise.agents.engines.transformers.engine import TransformersEngine
 from turnwise.errors import ConfigError, TaskError
 from turnwise.evaluation import score as scores
 from turnwise.records import read_jsonl
-from turnwise.training.console import Terminal
+from turnwise.training.console import RunConsole
 from turnwise.training.loop import train
 from turnwise.training.run_folder import read_json, read_metrics
 
@@ -23,7 +23,7 @@ from turnwise.training.run_folder import read_json, read_metrics
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     said = io.StringIO()
-    terminal = Terminal(Console(file=said, width=200))
+    terminal = RunConsole(Console(file=said, width=200))
     optimiser = {"lr": 0.003, "mini_batches": 2}
     recipe = {"name": "grpo", "options": {"kl": 0.01, "entropy_bonus": 0.01}}
     folder = train(
@@ -52,7 +52,8 @@ def test_the_folder_holds_everything(run: tuple[Path, str]) -> None:
         "report.html",
     } <= names
     assert {path.name for path in (folder / "trajectories").iterdir()} == {
-        "before.jsonl", "after.jsonl", "step-000001.jsonl", "step-000002.jsonl", "step-000004.jsonl",
+        "before.jsonl", "after.jsonl", "step-000001.jsonl", "step-000002.jsonl",
+        "step-000004.jsonl",
     }  # fmt: skip
     facts = read_json(folder / "facts.json")
     assert facts["environment"] == "turnwise/WebShop-v0" and facts["prompt"] == "webshop/act@1"
@@ -90,7 +91,7 @@ def test_both_evaluations_are_over_the_same_held_out_tasks(run: tuple[Path, str]
     assert not played & set(before.task_ids)
 
 
-def test_the_terminal_says_what_happens(run: tuple[Path, str]) -> None:
+def test_the_console_shows_every_phase(run: tuple[Path, str]) -> None:
     text = run[1]
     for part in ("warm start", "step    4/4", "before", "difference", "report.html"):
         assert part in text
@@ -126,6 +127,6 @@ def test_mistakes_are_one_sentence(
     with pytest.raises(error, match=says) as found:
         train(
             small_config(tmp_path, warm_start={"episodes": 0}, **sections),
-            Terminal(Console(quiet=True)),
+            RunConsole(Console(quiet=True)),
         )
     assert "\n" not in str(found.value)

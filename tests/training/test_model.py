@@ -1,4 +1,4 @@
-"""Models come from anywhere, and what is wrong with one is said in a sentence."""
+"""Loading and making models, and the errors of models that cannot be used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from turnwise.agents.engines.transformers.pretrained import load
 from turnwise.envs.registry import make, make_prompt
 from turnwise.errors import ConfigError, DataError
 from turnwise.training.config import Model, Tiny
-from turnwise.training.console import Terminal
+from turnwise.training.console import RunConsole
 from turnwise.training.loop import train
 from turnwise.training.model import (
     autocasts,
@@ -112,7 +112,7 @@ def test_devices_and_precision(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_texts_are_what_an_agent_reads_and_writes() -> None:
     env = make("webshop", products=120, style="compact", reward="fixed")
-    assert has_expert(env.spawn)
+    assert has_expert(env.spawn, "train")
     texts = texts_of(env.spawn, make_prompt("webshop/act@1"), env.tasks("train")[:4], "train", 5)
     assert any(text.startswith("search[") for text in texts) and any(
         "click[" in text for text in texts
@@ -136,7 +136,7 @@ def test_a_run_with_adapters_trains_them_alone_and_its_model_loads(
     )
     adapted, _ = load_model(directory, config.model)
     assert 0 < sum(p.requires_grad for p in adapted.parameters()) < len(list(adapted.parameters()))
-    folder = train(config, Terminal(Console(quiet=True)))
+    folder = train(config, RunConsole(Console(quiet=True)))
     saved, _ = load(str(folder / "model"), "cpu")
     plain, _ = load(str(directory), "cpu")
     base = {

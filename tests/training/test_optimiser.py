@@ -44,10 +44,10 @@ def test_rates_end_at_the_final_one(settings: Optimiser, steps: int, beyond: int
 def test_every_trainable_weight_has_one_optimiser(name: str, tied: bool) -> None:
     model = qwen(tie_word_embeddings=tied)
     model.model.layers[0].requires_grad_(False)
-    mover = OptimizerGroup(model, Optimiser(name=name))
+    group = OptimizerGroup(model, Optimiser(name=name))
     held = [
         id(p)
-        for optimiser in mover.optimisers
+        for optimiser in group.optimizers
         for group in optimiser.param_groups
         for p in group["params"]
     ]
@@ -57,8 +57,8 @@ def test_every_trainable_weight_has_one_optimiser(name: str, tied: bool) -> None
 
 def test_muon_leaves_an_untied_head_and_position_embeddings_to_adamw() -> None:
     for model in (qwen(tie_word_embeddings=False), gpt2()):
-        mover = OptimizerGroup(model, Optimiser(name="muon"))
-        muon = {id(p) for group in mover.optimisers[-1].param_groups for p in group["params"]}
+        group = OptimizerGroup(model, Optimiser(name="muon"))
+        muon = {id(p) for group in group.optimizers[-1].param_groups for p in group["params"]}
         names = {name for name, p in model.named_parameters() if id(p) in muon}
         assert names and not [
             name
@@ -71,7 +71,7 @@ def test_muon_leaves_an_untied_head_and_position_embeddings_to_adamw() -> None:
 def test_muon_with_nothing_but_matrices_needs_no_adamw() -> None:
     model = qwen().requires_grad_(False)
     model.model.layers[0].mlp.up_proj.weight.requires_grad_(True)
-    (only,) = OptimizerGroup(model, Optimiser(name="muon")).optimisers
+    (only,) = OptimizerGroup(model, Optimiser(name="muon")).optimizers
     assert isinstance(only, torch.optim.Muon)
 
 
@@ -94,11 +94,11 @@ def test_the_norm_is_that_before_clipping_and_gradients_are_forgotten() -> None:
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_gradient_that_is_not_finite_leaves_weights_and_moments(bad: float) -> None:
     model, before = linear(bad)
-    mover = OptimizerGroup(model, Optimiser(lr=0.1))
-    assert not math.isfinite(mover.step(1.0))
-    assert torch.equal(model.weight, before) and not mover.state()[0]["state"]
+    group = OptimizerGroup(model, Optimiser(lr=0.1))
+    assert not math.isfinite(group.step(1.0))
+    assert torch.equal(model.weight, before) and not group.state()[0]["state"]
     model.weight.grad = torch.ones_like(before)
-    mover.step(1.0)
+    group.step(1.0)
     assert torch.allclose(model.weight, before - 0.1, atol=1e-5), (
         "the step after it is Adam's first"
     )
@@ -106,10 +106,10 @@ def test_a_gradient_that_is_not_finite_leaves_weights_and_moments(bad: float) ->
 
 def test_factors_scale_the_configured_rate_and_do_not_compound() -> None:
     model, before = linear(1.0)
-    mover = OptimizerGroup(model, Optimiser(lr=0.1, betas=(0.0, 0.0)))
+    group = OptimizerGroup(model, Optimiser(lr=0.1, betas=(0.0, 0.0)))
     for factor in (0.5, 0.5):
         model.weight.grad = torch.ones_like(before)
-        mover.step(factor)
+        group.step(factor)
     assert torch.allclose(before - model.weight, torch.full_like(before, 0.1), atol=1e-5)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,10 @@ from turnwise.training.precomputed import by_turn, precomputed_streams, with_ref
 
 def turn(prompt: tuple[int, ...], completion: tuple[int, ...]) -> Turn:
     return Turn(
-        agent="policy", prompt_ids=prompt, completion_ids=completion, logprobs=(-1.0,) * len(completion), entropies=None,
-        observation="", completion="", action="", valid=True, rewards={"env": 1.0}, state="", next_state="",
+        agent="policy", prompt_ids=prompt, completion_ids=completion,
+        logprobs=(-1.0,) * len(completion), entropies=None,
+        observation="", completion="", action="", valid=True, rewards={"env": 1.0}, state="",
+        next_state="",
     )  # fmt: skip
 
 
@@ -34,22 +37,21 @@ def episode(uid: str, error: str | None = None) -> Trajectory:
         turn((1,), ()),
     )
     return Trajectory(
-        task=0, group="g", uid=uid, turns=turns, success=True, score=1.0, stop_reason="terminated", error=error,
+        task=0, group="g", uid=uid, turns=turns, success=True, score=1.0, stop_reason="terminated",
+        error=error,
     )  # fmt: skip
 
 
-class Wants:
-    name = "wants"
-
-    def __init__(self, *needs: str) -> None:
-        self.requirements = frozenset(needs)
+def requiring(*requirements: str) -> Any:
+    """A stand-in for a recipe with these requirements."""
+    return SimpleNamespace(name="requiring", requirements=frozenset(requirements))
 
 
 def test_the_mean_return_of_a_task_is_what_was_known_before() -> None:
     learner = Learner(qwen())
     groups = [Group(0, "g", (episode("a"), episode("b", error="broken")))]
     known: Any = precomputed_streams(
-        Wants("precomputed:task_mean"), learner, groups, {0: (3.0, 0.25)}
+        requiring("precomputed:task_mean"), learner, groups, {0: (3.0, 0.25)}
     )  # type: ignore[arg-type]
     assert [list(values) for values in known["a"]["task_mean"]] == [
         [0.25] * 2,
@@ -57,7 +59,7 @@ def test_the_mean_return_of_a_task_is_what_was_known_before() -> None:
         [0.25] * 3,
         [],
     ]
-    new: Any = precomputed_streams(Wants("precomputed:task_mean"), learner, groups, {})  # type: ignore[arg-type]
+    new: Any = precomputed_streams(requiring("precomputed:task_mean"), learner, groups, {})
     assert np.isnan(new["a"]["task_mean"][0]).all() and new.keys() == {"a"}
 
 
@@ -65,7 +67,7 @@ def test_log_probabilities_by_turn_are_those_of_each_turn_alone() -> None:
     model = qwen()
     learner = Learner(model)
     groups = [Group(0, "g", (episode("a"), episode("b", error="broken")))]
-    given: Any = precomputed_streams(Wants("precomputed:old_logp", "measure"), learner, groups)  # type: ignore[arg-type]
+    given: Any = precomputed_streams(requiring("precomputed:old_logp", "measure"), learner, groups)
     assert given.keys() == {"a"} and given["a"].keys() == {"old_logp"}
     found = given["a"]["old_logp"]
     assert [len(values) for values in found] == [2, 1, 3, 0]
@@ -104,7 +106,7 @@ def test_the_reference_reaches_the_rows() -> None:
 
 def test_a_critic_is_refused_before_anything_is_computed() -> None:
     with pytest.raises(ConfigError, match="critic"):
-        precomputed_streams(Wants("precomputed:value"), Learner(qwen()), [])  # type: ignore[arg-type]
+        precomputed_streams(requiring("precomputed:value"), Learner(qwen()), [])
 
 
 def test_by_turn_joins_rows_of_a_trajectory() -> None:
@@ -122,19 +124,19 @@ def test_an_episode_without_tokens_is_known_and_empty() -> None:
     """A scripted agent, or an episode that ended before its first reply."""
     silent = replace(episode("s"), turns=(turn((1,), ()),))
     given: Any = precomputed_streams(
-        Wants("precomputed:old_logp"), Learner(qwen()), [Group(0, "g", (silent, episode("a")))]
+        requiring("precomputed:old_logp"), Learner(qwen()), [Group(0, "g", (silent, episode("a")))]
     )  # type: ignore[arg-type]
     assert given["s"] == {} and len(given["a"]["old_logp"]) == 4
 
 
-def test_the_reference_and_the_old_policy_are_told_apart() -> None:
+def test_the_reference_and_the_old_policy_differ() -> None:
     learner = Learner(qwen(), Optimiser(lr=0.05), reference=True)
     groups = [Group(0, "g", (episode("a"),))]
     batch = [
         replace(r, streams={**r.streams, "advantage": 1.0 * r.mask, "weight": r.mask / 6})
         for r in rows(episode("a"))
     ]
-    wants: Any = Wants("precomputed:old_logp", "precomputed:ref_logp")
+    wants: Any = requiring("precomputed:old_logp", "precomputed:ref_logp")
     same: Any = precomputed_streams(wants, learner, groups)
     assert all(
         np.allclose(a, b) for a, b in zip(same["a"]["old_logp"], same["a"]["ref_logp"], strict=True)

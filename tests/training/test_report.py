@@ -30,8 +30,10 @@ EVIL = '<script>alert("x")</script> & <img src=x onerror=y>'
 
 def episode(task: int, success: bool, text: str = "click[buy now]") -> Trajectory:
     turn = Turn(
-        agent="policy", prompt_ids=(1, 2), completion_ids=(3,), logprobs=(-0.1,), entropies=None, observation=f"a page {text}",
-        completion=text, action=text, valid=success, rewards={"env": float(success)}, state="", next_state="",
+        agent="policy", prompt_ids=(1, 2), completion_ids=(3,), logprobs=(-0.1,), entropies=None,
+        observation=f"a page {text}",
+        completion=text, action=text, valid=success, rewards={"env": float(success)}, state="",
+        next_state="",
     )  # fmt: skip
     return Trajectory(
         task=task,
@@ -46,9 +48,12 @@ def episode(task: int, success: bool, text: str = "click[buy now]") -> Trajector
 
 def score(played: list[Trajectory]) -> Score:
     return Score(
-        environment="turnwise/WebShop-v0", environment_args={}, data_hash="abc", split="test", split_tasks=50,
-        task_ids=tuple(t.task for t in played), attempts=1, max_turns=8, agent="run", prompt="webshop/act@1",
-        sampling={"temperature": 0.0}, seed=0, metrics=measure(played), task_success=tuple(float(t.success) for t in played),
+        environment="turnwise/WebShop-v0", environment_args={}, data_hash="abc", split="test",
+        split_tasks=50,
+        task_ids=tuple(t.task for t in played), attempts=1, max_turns=8, agent="run",
+        prompt="webshop/act@1",
+        sampling={"temperature": 0.0}, seed=0, metrics=measure(played),
+        task_success=tuple(float(t.success) for t in played),
         task_score=tuple(t.score for t in played),
     )  # fmt: skip
 
@@ -77,14 +82,19 @@ def made_run(directory: Path, steps: int = 40) -> Path:
     for step in range(1, steps + 1):
         wave = math.sin(step * 1.7) * 0.06
         metrics = {
-            "success": 0.3 + 0.4 * step / 40 + wave, "score": 0.5 + 0.3 * step / 40 + wave, "reward": 0.3 + 0.4 * step / 40 + wave,
-            "reward_std": 0.45 + wave, "entropy": 0.4 * math.exp(-step / 40), "clip_share": 0.01 + wave * wave,
+            "success": 0.3 + 0.4 * step / 40 + wave, "score": 0.5 + 0.3 * step / 40 + wave,
+            "reward": 0.3 + 0.4 * step / 40 + wave,
+            "reward_std": 0.45 + wave, "entropy": 0.4 * math.exp(-step / 40),
+            "clip_share": 0.01 + wave * wave,
             "kl_old": 1e-4 * (2 + wave),
-            "turn_tokens": 5.6 + wave, "turns": 5 + wave, "context_tokens": 280 + 30 * wave, "invalid": 0.05 * math.exp(-step / 10),
-            "truncated": 0.1 * math.exp(-step / 15), "mixed_groups": 0.6 + wave, "engine_gap": 2e-6, "grad_norm": 0.4 + wave,
+            "turn_tokens": 5.6 + wave, "turns": 5 + wave, "context_tokens": 280 + 30 * wave,
+            "invalid": 0.05 * math.exp(-step / 10),
+            "truncated": 0.1 * math.exp(-step / 15), "mixed_groups": 0.6 + wave, "engine_gap": 2e-6,
+            "grad_norm": 0.4 + wave,
             "learning_rate": 5e-4 * (1 - step / 44),
             "generated_per_second": 2500 + 1000 * wave, "trained_per_second": 8000 + 1000 * wave,
-            "rollout_seconds": 3.0, "update_seconds": 4.0, "seconds": 7.2, "episodes": 128.0, "errors": 0.0,
+            "rollout_seconds": 3.0, "update_seconds": 4.0, "seconds": 7.2, "episodes": 128.0,
+            "errors": 0.0,
         }  # fmt: skip
         if step % 10 == 0:
             metrics["dev_success"] = 0.35 + 0.3 * step / 40

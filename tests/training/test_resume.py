@@ -19,7 +19,7 @@ from turnwise.errors import TurnwiseError
 from turnwise.records import read_jsonl
 from turnwise.training import loop
 from turnwise.training.config import Config
-from turnwise.training.learner import Learner
+from turnwise.training.gradient import Gradient
 from turnwise.training.loop import Interrupted, train
 from turnwise.training.run_folder import read_metrics
 
@@ -98,7 +98,7 @@ def test_ctrl_c_in_the_middle_of_a_step(
     go on.
     """
     config = small_config(tmp_path)
-    for owner, name, number in ((loop, "collect", 2), (Learner, "_loss", 2)):
+    for owner, name, number in ((loop, "collect", 2), (Gradient, "_loss", 2)):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, interrupting(getattr(owner, name), number))
             with pytest.raises(Interrupted, match="Run the same command again") as found:
@@ -119,7 +119,7 @@ def interrupting(function: Any, number: int) -> Any:
     return wrapped
 
 
-def test_a_finished_run_is_left_as_it_is(whole: Path) -> None:
+def test_training_a_finished_run_again_changes_nothing(whole: Path) -> None:
     before = weights(whole)
     lines = steps_of(whole)
     train(small_config(whole.parent))

@@ -61,7 +61,7 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
 
 
 def test_a_refusal_does_not_keep_the_folder(tmp_path: Path) -> None:
-    """In a notebook the traceback of the refusal lives on, and the next try is in the same process."""
+    """A notebook keeps the traceback of the refusal, and tries again in the same process."""
     folder = opened(tmp_path)
     folder.log(1, {"success": 0.0})
     folder.close()

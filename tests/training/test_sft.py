@@ -19,17 +19,16 @@ from turnwise.errors import ConfigError, TaskError
 from turnwise.records import Row, Trajectory, rows
 from turnwise.training.config import Optimiser, Tiny, WarmStart
 from turnwise.training.learner import Learner
-from turnwise.training.model import texts_of
+from turnwise.training.model import texts_of, tiny_model, tiny_tokenizer
 from turnwise.training.sft import (
-    Progressed,
+    SftProgress,
     _curve,
-    _weighted,
+    _normalised,
     demonstrations,
     supervised_rows,
     turn_likelihood,
     warm_start,
 )
-from turnwise.training.tiny import tiny_model, tiny_tokenizer
 
 SETTINGS = Tiny(
     vocab=420, hidden=32, layers=1, heads=2, head_dim=16, intermediate=64, lowercase=True
@@ -39,12 +38,12 @@ SETTINGS = Tiny(
 @pytest.fixture(scope="module")
 def shown() -> tuple[object, list[Trajectory]]:
     env = make("webshop", products=120, style="compact", reward="fixed")
-    told = make_prompt("webshop/act@1")
+    prompt = make_prompt("webshop/act@1")
     tokenizer = tiny_tokenizer(
-        texts_of(env.spawn, told, env.tasks("train")[:20], "train", 5), SETTINGS
+        texts_of(env.spawn, prompt, env.tasks("train")[:20], "train", 5), SETTINGS
     )
     return tokenizer, demonstrations(
-        env.spawn, Demonstrator(tokenizer, told, noise=0.3), env.tasks("train"), 24, "train", 6
+        env.spawn, Demonstrator(tokenizer, prompt, noise=0.3), env.tasks("train"), 24, "train", 6
     )
 
 
@@ -114,11 +113,11 @@ def test_a_seed_repeats_its_demonstrations_and_goes_round_the_tasks_evenly(
     shown: tuple[object, list[Trajectory]],
 ) -> None:
     env = make("webshop", products=120, style="compact", reward="fixed")
-    told = make_prompt("webshop/act@1")
+    prompt = make_prompt("webshop/act@1")
 
     def played(seed: int) -> list[Trajectory]:
         return demonstrations(
-            env.spawn, Demonstrator(shown[0], told), env.tasks("train")[:3], 8, "train", 6, seed
+            env.spawn, Demonstrator(shown[0], prompt), env.tasks("train")[:3], 8, "train", 6, seed
         )
 
     one, again, other = played(1), played(1), played(2)
@@ -132,7 +131,9 @@ def test_a_seed_repeats_its_demonstrations_and_goes_round_the_tasks_evenly(
     )
 
 
-def test_environments_that_never_play_are_said_to(shown: tuple[object, list[Trajectory]]) -> None:
+def test_an_environment_that_always_fails_is_an_error(
+    shown: tuple[object, list[Trajectory]],
+) -> None:
     def broken() -> object:
         raise RuntimeError("the catalogue is locked")
 
@@ -155,7 +156,8 @@ def acts(*tags: str, own: bool = True) -> Trajectory:
         turns.append(replace(made, tags=(tag,) if tag else ()))
         prompt_ids = (*prompt_ids, k + 1, k + 2, 7) if own else (6, k)
     return Trajectory(
-        task=0, group="g", uid="".join(tags) or "plain", turns=tuple(turns), success=True, score=1.0, stop_reason="terminated",
+        task=0, group="g", uid="".join(tags) or "plain", turns=tuple(turns), success=True,
+        score=1.0, stop_reason="terminated",
     )  # fmt: skip
 
 
@@ -212,7 +214,7 @@ def test_weights_of_a_step_sum_to_one_whatever_its_demonstrations_hold() -> None
     several = [
         row for kept in supervised_rows([acts("", ""), acts("noise", "")], 0.3) for row in kept
     ]
-    made = _weighted(several)
+    made = _normalised(several)
     assert sum(r.streams["weight"].sum() for r in made) == pytest.approx(1.0)
     assert all((r.streams["weight"] > 0).tolist() == r.mask.tolist() for r in made)
 
@@ -227,7 +229,7 @@ def test_every_demonstration_is_seen_once_an_epoch(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(learner, "update", update)
     data = [replace(acts(""), uid=f"t{k}") for k in range(7)]
-    progress: list[Progressed] = []
+    progress: list[SftProgress] = []
     facts = warm_start(
         learner, data, WarmStart(episodes=7, batch=3, epochs=2), report=progress.append
     )

@@ -1,6 +1,4 @@
-"""A tiny run of a team, with a shared model and with one of each role: whole, or broken off and
-gone on with, it is the same.
-"""
+"""Runs of a team, with a shared model and with one for each role; interrupted runs are exact."""
 
 from __future__ import annotations
 
@@ -47,7 +45,8 @@ def config_of(directory: Path, shared: bool, **sections: dict[str, Any]) -> Conf
             "env": {"name": "search", "options": options}, "prompt": {"name": ""}, "team": team,
             "algorithm": {"name": "dr_mas", "options": {"entropy_bonus": 0.01}},
             "rollout": {"tasks": 2, "group_size": 2, "max_tokens": 8, "max_turns": 4},
-            "warm_start": {"episodes": 8, "noise": 0.2}, "train": {"steps": 2, "checkpoint_every": 1, "trajectories_every": 1},
+            "warm_start": {"episodes": 8, "noise": 0.2},
+            "train": {"steps": 2, "checkpoint_every": 1, "trajectories_every": 1},
             "eval": {"tasks": 2, "dev_tasks": 2, "temperature": 0.7},
             **sections,
         }
@@ -63,16 +62,16 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_a_team_s_run_broken_off_ends_with_the_same_weights(
+def test_an_interrupted_team_run_ends_with_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
 ) -> None:  # fmt: skip
     whole = train(config_of(tmp_path / "whole", shared))
     collect = loop.collect
 
-    def stopping(stage: Any, recipe: Any, tasks: Any, step: int, history: Any) -> Any:
+    def stopping(context: Any, recipe: Any, tasks: Any, step: int, history: Any) -> Any:
         if step == 1:
             raise KeyboardInterrupt
-        return collect(stage, recipe, tasks, step, history)
+        return collect(context, recipe, tasks, step, history)
 
     config = config_of(tmp_path / "broken", shared)
     with monkeypatch.context() as patched:

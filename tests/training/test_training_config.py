@@ -1,4 +1,4 @@
-"""A config says what is wrong with it in one sentence."""
+"""Configs: defaults, overrides, and one sentence for each mistake."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from turnwise.envs.registry import env_spec
 from turnwise.errors import ConfigError
-from turnwise.training import load_config
-from turnwise.training.config import parse_config
+from turnwise.training import load_config, tracking
+from turnwise.training.config import RENAMED_KEYS, parse_config, resolve
 
 GOOD = '[env]\nname = "webshop"\n[model.tiny]\nvocab = 400\n'
 
@@ -69,7 +70,8 @@ def test_one_sentence_for_each_mistake(good: Path, override: str, says: str) -> 
 
 def test_an_override_reads_toml_first_and_words_else(good: Path) -> None:
     overrides = [
-        "run.name='12'", "run.directory=out/x=y", "env.options.products=50", "env.options.style = compact ",
+        "run.name='12'", "run.directory=out/x=y", "env.options.products=50",
+        "env.options.style = compact ",
         "warm_start.optimiser.lr=1e-4", "train.steps=1", "train.steps=2",
     ]  # fmt: skip
     config = load_config(good, overrides)
@@ -99,6 +101,50 @@ def test_a_config_survives_its_own_json(good: Path) -> None:
 def test_a_config_cannot_be_changed(good: Path) -> None:
     with pytest.raises(ValidationError, match="frozen"):
         load_config(good).train.steps = 3
+
+
+def test_a_former_key_or_value_is_answered_with_the_new_one(
+    good: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RENAMED_KEYS, "rollout.length", "rollout.max_tokens")
+    for override, says in (
+        ("rollout.length=3", r"rollout\.length in .* is called rollout\.max_tokens now"),
+        ("algorithm.options={streams=['given:value']}", "'given:value'.*'precomputed:value' now"),
+        ("algorithm.options={baseline='given:ref_logp'}", r"algorithm\.options\.baseline"),
+        ("algorithm.options={'given:value'=1}", "'precomputed:value' now"),
+    ):
+        with pytest.raises(ConfigError, match=says) as found:
+            load_config(good, [override])
+        assert "\n" not in str(found.value) and "rename it" in str(found.value)
+
+
+def test_modules_are_imported_before_any_name_is_looked_up(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What they register is then known, such as a tracker."""
+    (tmp_path / "my_parts.py").write_text(
+        "from turnwise.training.tracking import register_tracker\n"
+        "register_tracker('my_tracker', lambda folder, config, start: None)\n",
+        encoding="utf8",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    trackers = "run.trackers=['my_tracker']"
+    with pytest.raises(ConfigError, match=r"unknown tracker 'my_tracker' in run\.trackers"):
+        load_config(good, [trackers])
+    try:
+        config = load_config(good, [trackers, "run.imports=['my_parts']"])
+    finally:
+        tracking.TRACKERS.registered.pop("my_tracker", None)
+    assert config.run.imports == ("my_parts",)
+    with pytest.raises(ConfigError, match=r"run\.imports: there is no module 'your_parts'"):
+        load_config(good, ["run.imports=['your_parts']"])
+
+
+def test_the_evaluation_split_is_the_environment_s_own_unless_it_is_given(good: Path) -> None:
+    assert load_config(good).eval.split == ""
+    assert resolve(load_config(good)).eval.split == env_spec("webshop").eval_split
+    chosen = load_config(good, ["eval.split=dev", "eval.tasks=7"])
+    assert resolve(chosen) == chosen
 
 
 def test_missing_and_malformed_files(tmp_path: Path) -> None:

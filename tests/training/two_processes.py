@@ -1,8 +1,10 @@
-"""Updates of the learner, their weights and metrics written to a file. Started by
-`test_processes.py` on one process or two.
+"""Write weights and metrics of the learner's updates to a file, on one process or two.
 
-python two_processes.py OUT MINI_BATCHES    one update on rows made by hand
-python two_processes.py OUT recipes         one of every recipe, from its credit on, and one of a team of two models
+`test_processes.py` starts it:
+
+    python two_processes.py OUT MINI_BATCHES    one update on rows made by hand
+    python two_processes.py OUT recipes         one step of every recipe, from credit on, and one
+                                                of a team of two models
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ def one_update(mini_batches: int) -> tuple[Learner, dict[str, Any]]:
 
 
 def credited(of: Recipe, learner: AnyLearner, rank: int, processes: int) -> Streams:
-    """The credit of every group, each computed by the process that has it: the second has but one."""
+    """Credit of every group, each computed by the process that has it."""
     given = precomputed_streams(of, learner, GROUPS)
     own: list[Group] = list(GROUPS) if processes == 1 else [GROUPS[:-2], GROUPS[-2:]][rank]
     found = of.credit(own, learner.all_sum, given)
@@ -69,7 +71,8 @@ def trained(of: Recipe, learner: AnyLearner, rank: int, processes: int) -> dict[
         told = turn_entropies(share, learner.all_sum, 8)
     control = of.controller(0, 4, told)
     metrics = learner.update(
-        with_reference(of, learner, batch), of, StepProgress(0, 4), control.learning_rate, dict(control.scalars)
+        with_reference(of, learner, batch), of, StepProgress(0, 4), control.learning_rate,
+        dict(control.scalars)
     )  # fmt: skip
     own = {name: value for name, value in metrics.items() if not name.startswith("engine")}
     weights = dict(learner.model.state_dict())
@@ -111,11 +114,8 @@ def main() -> None:
     if learner.accelerator.is_main_process:
         torch.save({**made, "processes": learner.processes}, sys.argv[1])
     learner.accelerator.end_training()
-    os._exit(
-        0
-        # taking gloo apart while the other process is already gone can wait for ever; what was asked
-        # for is written
-    )
+    # Closing gloo can wait forever once the other process is gone, and the output is written.
+    os._exit(0)
 
 
 if __name__ == "__main__":

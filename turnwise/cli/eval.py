@@ -111,7 +111,7 @@ def _note(sentence: str) -> None:
 
 def _replayed(agent: str, played: Sequence[Trajectory]) -> str:
     """Return whether a replay gave the recorded observations; empty for other agents."""
-    from turnwise.evaluation.replay import compare_replays
+    from turnwise.evaluation.runner import compare_replays
 
     kind, _, file = agent.partition(":")
     return str(compare_replays(read_jsonl(file), played)) if kind == "replay" else ""

@@ -1,0 +1,1 @@
+"""Evaluation of agents: scores with confidence intervals, and their comparison."""

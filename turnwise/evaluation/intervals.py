@@ -1,12 +1,10 @@
-"""How sure one can be of a mean over tasks, and of a difference between two.
+"""Confidence intervals of means over tasks, and of differences between them.
 
-The task is the unit of chance: attempts at one task are alike, so every interval resamples tasks
-(with all their attempts) and never single episodes. All of it is vectorised, seeded, and bounded in
-memory.
+Attempts at the same task are correlated, so every interval resamples tasks (with all their
+attempts) and never single episodes. Everything is vectorised, seeded, and bounded in memory.
 
-Sources: percentile bootstrap, Efron & Tibshirani 1993 section 13.3; the limit where every task
-agrees, Clopper & Pearson 1934 (for values within [0, 1] and not only for 0 and 1, since P(X > 0) is
-at least the mean).
+Sources: percentile bootstrap, Efron & Tibshirani 1993, section 13.3. Where all tasks agree: Clopper
+& Pearson 1934, which also holds for values within [0, 1], since P(X > 0) is at least the mean.
 """
 
 from __future__ import annotations
@@ -19,16 +17,15 @@ import numpy as np
 from turnwise.errors import TaskError
 from turnwise.records import Floats, TaskId
 
-LEVEL = 0.95
+CONFIDENCE = 0.95
 RESAMPLES = 10_000
-_CELLS = 2_000_000
-"""Resampled values held at once, so that 10,000 resamples of 10,000 tasks fit in a few megabytes.
-"""
+MAX_RESAMPLED_VALUES = 2_000_000
+"""Resampled values held at once, to bound memory with many tasks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean over `n` tasks and the interval that holds it with 95 % confidence."""
+    """Mean over `n` tasks with its 95 % confidence interval."""
 
     mean: float
     low: float
@@ -40,16 +37,16 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """True where the whole interval lies on one side of zero."""
+        """Whether the interval lies on one side of zero."""
         return self.low > 0.0 or self.high < 0.0
 
 
 def interval(values: Sequence[float] | Floats, seed: int = 0, bounded: bool = False) -> Interval:
-    """Mean of `values` (one for each task, shape [n]) with its percentile bootstrap interval.
+    """Return the mean of `values` (one per task, shape [n]) with a percentile bootstrap interval.
 
     Args:
-        bounded: values lie in [0, 1]. Where all of them are 0 or all are 1 the bootstrap would
-            claim certainty; the exact binomial limit stands in its place: 20 successes of 20 give
+        bounded: values lie in [0, 1]. Where all of them are 0 or all are 1 the bootstrap interval
+            would have no width, so the exact binomial limit is used: 20 successes of 20 give
             [0.832, 1], not [1, 1].
 
     Raises:
@@ -57,56 +54,52 @@ def interval(values: Sequence[float] | Floats, seed: int = 0, bounded: bool = Fa
     """
     array = np.asarray(values, dtype=np.float64)
     if not array.size:
-        raise TaskError(
-            "there is no episode to measure: every one of them broke off, or none was played"
-        )
+        raise TaskError("there is no episode to measure: all of them errored, or none was played")
     n, mean = int(array.size), float(array.mean())
     if bounded and (array == array[0]).all() and array[0] in (0.0, 1.0):
-        limit = float(((1 - LEVEL) / 2) ** (1 / n))
-        return (
-            Interval(mean, limit, 1.0, n)
-            if array[0] == 1.0
-            else Interval(mean, 0.0, 1.0 - limit, n)
-        )
+        limit = float(((1 - CONFIDENCE) / 2) ** (1 / n))
+        low, high = (limit, 1.0) if array[0] == 1.0 else (0.0, 1.0 - limit)
+        return Interval(mean, low, high, n)
     low, high = _percentiles(_resampled_means(array, seed))
     return Interval(mean, low, high, n)
 
 
 def _resampled_means(values: Floats, seed: int) -> Floats:
-    """[RESAMPLES] means of values drawn with replacement, a block of resamples at a time."""
+    """Return [RESAMPLES] means of values drawn with replacement."""
     rng, n = np.random.default_rng(seed), len(values)
-    means, block = np.empty(RESAMPLES), max(1, _CELLS // n)
+    means, block = np.empty(RESAMPLES), max(1, MAX_RESAMPLED_VALUES // n)
     for start in range(0, RESAMPLES, block):
         stop = min(start + block, RESAMPLES)
-        means[start:stop] = values[rng.integers(n, size=(stop - start, n), dtype=np.int32)].mean(
-            axis=1
-        )
+        drawn = rng.integers(n, size=(stop - start, n), dtype=np.int32)
+        means[start:stop] = values[drawn].mean(axis=1)
     return means
 
 
 def _percentiles(draws: Floats) -> tuple[float, float]:
-    tail = 100 * (1 - LEVEL) / 2
+    tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(draws, [tail, 100 - tail])
     return float(low), float(high)
 
 
 # Comparisons
-# ----------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def pooled(
     runs: Sequence[tuple[Mapping[TaskId, float], Mapping[TaskId, float]]], seed: int = 0
 ) -> Interval:
-    """Paired difference over several runs, from their values by task before and after, such as
-    `Score.by_task`.
+    """Return the mean paired difference of several runs (seeds).
 
-    Runs are resampled and so are tasks, so that the interval says what another seed on other tasks
-    would give. Where all runs played the same tasks the two are crossed (a task that is easy is
-    easy in every run); where they did not, tasks are resampled within each run. With one run it is
-    the paired bootstrap over tasks. `n` counts the different tasks.
+    Both runs and tasks are resampled, so the interval covers other seeds and other tasks. Where all
+    runs played the same tasks the two are crossed (a task that is easy is easy in every run);
+    otherwise tasks are resampled within each run. With one run this is the paired bootstrap over
+    tasks. `n` counts the distinct tasks.
+
+    Args:
+        runs: for each run its values by task before and after, such as `Score.by_task`.
 
     Raises:
-        TaskError: without runs, or when a run played no task both before and after.
+        TaskError: without runs, or when a run has no task both before and after.
     """
     gains = [
         {task: after[task] - value for task, value in before.items() if task in after}
@@ -129,7 +122,7 @@ def pooled(
 def _crossed_means(gains: Sequence[Mapping[TaskId, float]], rng: np.random.Generator) -> Floats:
     table = np.array([[gain[task] for task in gains[0]] for gain in gains], dtype=np.float64)
     runs, tasks = table.shape
-    draws, block = np.empty(RESAMPLES), max(1, _CELLS // tasks)
+    draws, block = np.empty(RESAMPLES), max(1, MAX_RESAMPLED_VALUES // tasks)
     for start in range(0, RESAMPLES, block):
         stop = min(start + block, RESAMPLES)
         of_runs = rng.multinomial(runs, np.full(runs, 1 / runs), size=stop - start)
@@ -140,9 +133,8 @@ def _crossed_means(gains: Sequence[Mapping[TaskId, float]], rng: np.random.Gener
 
 def _nested_means(gains: Sequence[Mapping[TaskId, float]], rng: np.random.Generator) -> Floats:
     draws, lines = np.zeros(RESAMPLES), np.arange(RESAMPLES)
-    for _ in (
-        gains
-    ):  # each draw takes as many runs as there are, with replacement, each with tasks of its own
+    # Each draw takes as many runs as there are, with replacement, each with tasks of its own.
+    for _ in gains:
         means = [
             _resampled_means(np.array(list(gain.values())), int(rng.integers(2**63)))
             for gain in gains

@@ -1,7 +1,7 @@
-"""What a set of episodes says about an agent, and how sure one can be of it.
+"""Metrics of a set of episodes, with confidence intervals.
 
-Each task counts the same, however many attempts it had. A trajectory that broke off with an error
-earned and lost nothing: it is counted as an error, reported apart, and no mean contains it.
+Every task has the same weight, however many attempts it had. Errored episodes are counted and
+reported apart, and are in no mean.
 
 Source: pass@k, Chen et al. 2021 (arXiv:2107.03374) equation 1.
 """
@@ -24,7 +24,7 @@ ByTask: TypeAlias = dict[TaskId, list[Trajectory]]
 
 @dataclass(frozen=True, slots=True)
 class TypeScore:
-    """One line of the per-type table: the tasks whose trajectories carry a `key=value` tag."""
+    """Success and score of the tasks whose trajectories have a `key=value` tag."""
 
     tasks: int
     episodes: int
@@ -34,44 +34,40 @@ class TypeScore:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Everything measured on a set of episodes. Means are over tasks of the task's mean; errors are
-    in none of them.
-    """
+    """Metrics of a set of episodes. Means are over tasks; errored episodes are in none of them."""
 
     tasks: int
-    """Tasks with at least one episode that was played to its end."""
+    """Tasks with at least one episode that did not error."""
     episodes: int
-    """Episodes played to their end."""
+    """Episodes that did not error."""
     errors: int
-    """Episodes that broke off; reported apart, never counted as 0."""
+    """Errored episodes; reported apart, not counted as 0."""
     success: Interval
-    """With k attempts a task this is avg@k."""
+    """Success rate; with k attempts per task this is avg@k."""
     score: Interval
     pass_at_k: dict[int, Interval]
-    """Chance that at least one of k attempts succeeds, for k = 1, 2, 4, … and the number of
-    attempts.
-    """
+    """Probability that at least one of k attempts succeeds, by k: 1, 2, 4, … and all attempts."""
     types: dict[str, TypeScore]
     turns: float
-    """Mean turns of an episode."""
+    """Mean number of turns per episode."""
     generated_tokens: float
-    """Mean tokens that an episode's agent produced."""
+    """Mean number of generated tokens per episode."""
     context_tokens: float
     """Mean over episodes of the longest prompt with its completion."""
     invalid_actions: float
     """Share of all turns whose action was malformed or did nothing."""
     stop_reasons: dict[str, int]
-    """Of the episodes that were played to their end."""
+    """How episodes ended: reason -> number, without errored ones."""
     error_messages: dict[str, int]
-    """The most frequent errors and how often each came up."""
+    """The most frequent errors: message -> number."""
 
 
 # Episodes to tasks
-# ----------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def by_task(trajectories: Sequence[Trajectory]) -> ByTask:
-    """The episodes that were played to their end, by task in order of appearance."""
+    """Group the episodes that did not error by task, in order of appearance."""
     tasks: ByTask = {}
     for trajectory in trajectories:
         if trajectory.error is None:
@@ -80,26 +76,24 @@ def by_task(trajectories: Sequence[Trajectory]) -> ByTask:
 
 
 def task_means(tasks: ByTask, value: Callable[[Trajectory], float]) -> Floats:
-    """[tasks] mean of `value` over each task's episodes."""
+    """Return [tasks] means of `value` over each task's episodes."""
     return np.array(
         [np.mean([value(t) for t in played]) for played in tasks.values()], dtype=np.float64
     )
 
 
 def success_of(trajectory: Trajectory) -> float:
-    """1 for success, else 0."""
+    """Return 1 for success, else 0."""
     return float(trajectory.success)
 
 
 def score_of(trajectory: Trajectory) -> float:
-    """The benchmark's own score."""
+    """Return the benchmark's own score."""
     return trajectory.score
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:
-    """Unbiased estimate, from n attempts of which c succeeded, that at least one of k succeeds: 1 -
-    C(n-c,k)/C(n,k).
-    """
+    """Estimate pass@k without bias from n attempts with c successes: 1 - C(n-c,k) / C(n,k)."""
     if not 0 < k <= n or not 0 <= c <= n:
         raise ValueError(f"pass@k needs 0 < k <= n and 0 <= c <= n, not n={n} c={c} k={k}")
     return 1.0 if n - c < k else float(1.0 - np.prod(1.0 - k / np.arange(n - c + 1, n + 1)))
@@ -109,7 +103,7 @@ def _pass_table(tasks: ByTask, seed: int) -> dict[int, Interval]:
     counts = [(len(played), sum(t.success for t in played)) for played in tasks.values()]
     most = max(n for n, _ in counts)
     wanted = sorted({2**i for i in range(most.bit_length())} | {most})
-    # A task that lost attempts to errors cannot say anything about k beyond the ones it has.
+    # Tasks that lost attempts to errors are left out where k is larger than what they have left.
     return {
         k: interval([pass_at_k(n, c, k) for n, c in counts if n >= k], seed, bounded=True)
         for k in wanted
@@ -135,61 +129,67 @@ def _type_table(tasks: ByTask, seed: int) -> dict[str, TypeScore]:
 
 
 def measure(trajectories: Sequence[Trajectory], seed: int = 0) -> Metrics:
-    """Every figure of `trajectories`; `seed` is that of the bootstrap. Raises `TaskError` where all
-    of them broke off.
+    """Compute the metrics of these episodes.
+
+    Args:
+        seed: of the bootstrap.
+
+    Raises:
+        TaskError: when all of them errored.
     """
     tasks = by_task(trajectories)
     played = [t for group in tasks.values() for t in group]
-    broken = [t.error for t in trajectories if t.error is not None]
+    errors = [t.error for t in trajectories if t.error is not None]
     if not played:
-        why = f"; the first error was: {broken[0]}" if broken else ""
+        why = f"; the first error was: {errors[0]}" if errors else ""
         raise TaskError(
-            f"there is nothing to measure: {len(broken)} of {len(trajectories)} episodes broke off{why}"
+            f"there is nothing to measure: {len(errors)} of {len(trajectories)} episodes "
+            f"errored{why}"
         )
     turns = [turn for t in played for turn in t.turns]
     return Metrics(
         tasks=len(tasks),
         episodes=len(played),
-        errors=len(broken),
+        errors=len(errors),
         success=interval(task_means(tasks, success_of), seed, bounded=True),
         score=interval(task_means(tasks, score_of), seed, bounded=True),
         pass_at_k=_pass_table(tasks, seed),
         types=_type_table(tasks, seed),
         turns=len(turns) / len(played),
         generated_tokens=sum(len(turn.completion_ids) for turn in turns) / len(played),
-        context_tokens=float(np.mean([_longest(t) for t in played])),
+        context_tokens=float(np.mean([_context_tokens(t) for t in played])),
         invalid_actions=sum(not turn.valid for turn in turns) / max(1, len(turns)),
         stop_reasons=dict(Counter(t.stop_reason for t in played).most_common()),
-        error_messages=dict(Counter(broken).most_common(5)),
+        error_messages=dict(Counter(errors).most_common(5)),
     )
 
 
-def _longest(trajectory: Trajectory) -> int:
-    return max(
-        (len(turn.prompt_ids) + len(turn.completion_ids) for turn in trajectory.turns), default=0
-    )
+def _context_tokens(trajectory: Trajectory) -> int:
+    lengths = [len(turn.prompt_ids) + len(turn.completion_ids) for turn in trajectory.turns]
+    return max(lengths, default=0)
 
 
 # Comparisons
-# ----------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def difference(
-    before: Sequence[Trajectory],
-    after: Sequence[Trajectory],
-    value: Callable[[Trajectory], float] = success_of,
-    seed: int = 0,
-) -> Interval:
-    """Mean of after minus before, paired by task. Raises `TaskError` when they share no task."""
+    before: Sequence[Trajectory], after: Sequence[Trajectory],
+    value: Callable[[Trajectory], float] = success_of, seed: int = 0,
+) -> Interval:  # fmt: skip
+    """Return the mean of after minus before, paired by task.
+
+    Raises:
+        TaskError: when they share no task.
+    """
     return pooled_difference([(before, after)], value, seed)
 
 
 def pooled_difference(
     runs: Sequence[tuple[Sequence[Trajectory], Sequence[Trajectory]]],
-    value: Callable[[Trajectory], float] = success_of,
-    seed: int = 0,
-) -> Interval:
-    """Mean over runs (seeds) of the mean over tasks of after minus before; see `pooled`."""
+    value: Callable[[Trajectory], float] = success_of, seed: int = 0,
+) -> Interval:  # fmt: skip
+    """Return the mean over runs (seeds) and tasks of after minus before; see `pooled`."""
     return pooled([(_values(before, value), _values(after, value)) for before, after in runs], seed)
 
 

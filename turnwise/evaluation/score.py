@@ -1,10 +1,8 @@
-"""A score is a claim: it holds everything that somebody else needs to make the same measurement
-again.
+"""Scores: the result of an evaluation with everything needed to repeat it.
 
-Environment and data, split and the very tasks, prompt, agent and its sampling, seeds, versions of
-the software, and what was measured. Per-task means are kept too, so that two scores over the same
-tasks can be compared in pairs without their trajectories. Written as JSON that names its format and
-version.
+A score names environment and data, split and tasks, prompt, agent and sampling, seeds and software
+versions. It keeps the mean of every task, so that two scores over the same tasks can be compared in
+pairs without their trajectories. It is written as JSON with a format and a version.
 """
 
 from __future__ import annotations
@@ -24,12 +22,12 @@ from turnwise.records import TaskId
 
 VERSION = 1
 FORMAT = "turnwise.score"
-_SOFTWARE = ("turnwise", "gymnasium", "numpy", "torch", "transformers", "tokenizers")
+PACKAGES = ("turnwise", "gymnasium", "numpy", "torch", "transformers", "tokenizers")
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The result of an evaluation and the conditions under which it holds."""
+    """Result of an evaluation, and the conditions under which it was obtained."""
 
     environment: str
     """Id with its version, such as `turnwise/WebShop-v0`."""
@@ -37,21 +35,21 @@ class Score:
     data_hash: str
     split: str
     split_tasks: int
-    """Tasks in the whole split; `task_ids` are those that were played."""
+    """Number of tasks in the whole split; `task_ids` are those that were played."""
     task_ids: tuple[TaskId, ...]
     attempts: int
-    """Episodes for each task."""
+    """Episodes per task."""
     max_turns: int | None
     agent: str
     prompt: str | None
-    """Name and version of the prompt; None for agents that read no prompt."""
+    """Name and version of the prompt; None for agents without one."""
     sampling: dict[str, Any]
-    """How the agent draws tokens; empty for agents without a model."""
+    """Sampling parameters; empty for agents without a model."""
     seed: int
     """Seeds the choice of tasks, every episode and the bootstrap."""
     metrics: Metrics
     task_success: tuple[float | None, ...]
-    """Mean success for each of `task_ids`; None where every attempt broke off."""
+    """Mean success for each of `task_ids`; None where every attempt errored."""
     task_score: tuple[float | None, ...]
     versions: dict[str, str] = field(default_factory=dict)
     wall_seconds: float = 0.0
@@ -59,7 +57,7 @@ class Score:
     """ISO 8601, UTC."""
 
     def by_task(self, name: str = "success") -> dict[TaskId, float]:
-        """Mean `success` or `score` by task, tasks without a whole episode left out."""
+        """Return mean `success` or `score` by task, without tasks whose every attempt errored."""
         values = {"success": self.task_success, "score": self.task_score}[name]
         return {
             task: value
@@ -69,11 +67,10 @@ class Score:
 
 
 def compare(before: Score, after: Score, name: str = "success") -> Interval:
-    """Paired difference of `success` or `score` over the tasks both played.
+    """Return the paired difference of `success` or `score` over the tasks both played.
 
     Raises:
-        DataError: when the two were not measured on the same data, so that equal task ids mean
-        different tasks.
+        DataError: when environment, data or split differ, so that equal ids are different tasks.
         TaskError: when they share no task.
     """
     check_comparable(before, after.environment, after.data_hash, after.split)
@@ -81,20 +78,21 @@ def compare(before: Score, after: Score, name: str = "success") -> Interval:
 
 
 def check_comparable(before: Score, environment: str, data_hash: str, split: str) -> None:
-    """Raise `DataError` unless `before` was measured on this."""
+    """Raise `DataError` unless `before` has this environment, data and split."""
     now = {"environment": environment, "data_hash": data_hash, "split": split}
     for what, theirs in now.items():
         ours = getattr(before, what)
         if ours != theirs:
             raise DataError(
-                f"the two scores cannot be compared: their {what.replace('_', ' ')} differs ({ours!r} and {theirs!r})"
+                f"the two scores cannot be compared: their {what.replace('_', ' ')} differs "
+                f"({ours!r} and {theirs!r})"
             )
 
 
 def software_versions() -> dict[str, str]:
-    """Versions of what a score depends on, of the parts that are installed. Imports none of them."""
+    """Return the installed versions of what a score depends on, without importing any of it."""
     found = {"python": platform.python_version()}
-    for name in _SOFTWARE:
+    for name in PACKAGES:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -104,20 +102,22 @@ def software_versions() -> dict[str, str]:
 
 
 # Files
-# ----------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def to_json(score: Score) -> dict[str, Any]:
-    """A JSON object that names its format and version."""
+    """Return a JSON object with format and version."""
     return {"format": FORMAT, "version": VERSION, **asdict(score)}
 
 
 def from_json(data: Mapping[str, Any], where: str = "the score") -> Score:
-    """The score that `to_json` wrote. Raises `DataError` for another format or version, or for
-    missing fields.
+    """Return the score that `to_json` wrote.
+
+    Raises:
+        DataError: for another format or version, or missing fields.
     """
     if data.get("format") != FORMAT:
-        raise DataError(f"{where} is not a turnwise score: it should name the format {FORMAT!r}")
+        raise DataError(f"{where} is not a turnwise score: its format should be {FORMAT!r}")
     if data.get("version") != VERSION:
         raise DataError(
             f"{where} has version {data.get('version')!r} and this turnwise reads version {VERSION}"

@@ -1,6 +1,6 @@
-"""Training: the loop, the learner, warm start, checkpoints, run folders.
+"""Training: the loop, the learner, SFT warm start, checkpoints, run folders.
 
-`train(config)` is loaded on first use, so that importing the package costs no torch.
+`train(config)` is imported on first use, so importing the package does not import torch.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""Attention that stays inside each row of a pack.
+"""Attention within the rows of a pack.
 
-Registered with transformers under one name and chosen for the length of a forward only, so that an
-engine that shares the model keeps its own. No mask is ever built: on a GPU torch's variable-length
-kernel takes the row boundaries; elsewhere the rows are visited one by one. On a CPU a row's queries
-are taken in blocks against the keys before them, as plain matrix products: at the head sizes of
-small models that costs half of what the fused CPU kernel does, most of it in the backward pass
-(`benchmarks/learner.py`). Long rows go to the fused kernel, which does not keep the probabilities.
+The function is registered with transformers under one name and selected only during a forward pass,
+so that an engine that shares the model keeps its own. No mask is built: on a GPU torch's
+variable-length kernel takes the row boundaries, elsewhere each row is computed on its own. On a CPU
+the queries of a row are multiplied in blocks with the keys before them, as plain matrix products:
+at the head sizes of small models this takes half the time of the fused CPU kernel, most of it saved
+in the backward pass (`benchmarks/learner.py`). Long rows use the fused kernel, which does not keep
+the probabilities.
 """
 
 from __future__ import annotations
@@ -22,25 +23,23 @@ from transformers import AttentionInterface
 
 from turnwise.errors import ConfigError
 
-NAME = "turnwise_rows"
-BLOCK = 192
-"""Queries taken at once on a CPU."""
-LONG = 2048
-"""Rows longer than this use the fused kernel, whose memory does not grow with the square of the
-length.
-"""
+ATTENTION_NAME = "turnwise_rows"
+QUERY_BLOCK = 192
+"""Queries multiplied at once on a CPU."""
+FUSED_FROM_TOKENS = 2048
+"""Longer rows use the fused kernel, whose memory does not grow with the square of the length."""
 
 
 @contextmanager
 def row_attention(model: nn.Module) -> Iterator[None]:
-    """While this is open, `model(..., row_lengths=…)` attends within rows. May be opened within
-    itself.
+    """Make `model(..., row_lengths=…)` attend within rows while the context is open. Re-entrant.
 
-    Whoever computes activations again in the backward pass keeps it open until that is done.
+    With gradient checkpointing it must stay open until the backward pass is done, because that
+    computes activations again.
     """
     config: Any = model.config.get_text_config(decoder=True)
     before = config._attn_implementation
-    config._attn_implementation = NAME
+    config._attn_implementation = ATTENTION_NAME
     try:
         yield
     finally:
@@ -48,15 +47,23 @@ def row_attention(model: nn.Module) -> Iterator[None]:
 
 
 def attend(
-    module: nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: torch.Tensor | None = None, *,
-    row_lengths: Sequence[int], scaling: float | None = None, dropout: float = 0.0, sliding_window: int | None = None,
+    module: nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor,
+    attention_mask: torch.Tensor | None = None, *, row_lengths: Sequence[int],
+    scaling: float | None = None, dropout: float = 0.0, sliding_window: int | None = None,
     softcap: float | None = None, **_: Any,
 ) -> tuple[torch.Tensor, None]:  # fmt: skip
-    """Causal attention within rows. query [1, H, T, D], key and value [1, Hkv, T, D]; returns [1,
-    T, H, D].
+    """Compute causal attention within rows: an attention function of transformers.
+
+    Args:
+        query: [1, H, T, D].
+        key, value: [1, Hkv, T, D].
+        row_lengths: tokens of each row; they sum to T.
+
+    Returns:
+        [1, T, H, D], and None in place of the attention probabilities.
 
     Raises:
-        ConfigError: for soft-capped scores, which no kernel here has.
+        ConfigError: for soft-capped scores or attention dropout, which are not implemented.
     """
     if softcap is not None or dropout:
         raise ConfigError(
@@ -76,13 +83,13 @@ def attend(
     return torch.cat(outs, 2).transpose(1, 2), None
 
 
-AttentionInterface.register(NAME, attend)
+AttentionInterface.register(ATTENTION_NAME, attend)
 
 
 def _row(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, window: int | None
 ) -> torch.Tensor:
-    if window is None and (query.is_cuda or query.shape[2] > LONG):
+    if window is None and (query.is_cuda or query.shape[2] > FUSED_FROM_TOKENS):
         return F.scaled_dot_product_attention(
             query, key, value, is_causal=True, scale=scale, enable_gqa=True
         )
@@ -92,14 +99,14 @@ def _row(
 def _blocked(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, window: int | None
 ) -> torch.Tensor:
-    """One row, its queries in blocks. The heads that share a key are one tall matrix."""
+    """Attend within one row, block by block of queries; heads that share a key form one matrix."""
     _, heads, length, size = query.shape
     shared = key.shape[1]
     query = query.reshape(shared, heads // shared, length, size) * scale
     key, value = key[0].transpose(1, 2), value[0]
     outs = []
-    for start in range(0, length, BLOCK):
-        end = min(length, start + BLOCK)
+    for start in range(0, length, QUERY_BLOCK):
+        end = min(length, start + QUERY_BLOCK)
         first = 0 if window is None else max(0, start - window + 1)
         scores = query[:, :, start:end].reshape(shared, -1, size) @ key[:, :, first:end]
         scores = scores.view(shared, heads // shared, end - start, end - first) + _bias(
@@ -111,7 +118,7 @@ def _blocked(
 
 
 def _bias(start: int, end: int, first: int, window: int | None, like: torch.Tensor) -> torch.Tensor:
-    """0 where query `start..end` may read key `first..end`, minus infinity elsewhere."""
+    """Return 0 where query `start..end` may read key `first..end`, minus infinity elsewhere."""
     q = torch.arange(start, end, device=like.device)[:, None]
     k = torch.arange(first, end, device=like.device)[None]
     hidden = k > q if window is None else (k > q) | (k <= q - window)
@@ -121,24 +128,19 @@ def _bias(start: int, end: int, first: int, window: int | None, like: torch.Tens
 
 
 def _varlen(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    lengths: Sequence[int],
-    scale: float,
-    window: int | None,
-) -> torch.Tensor:
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, lengths: Sequence[int],
+    scale: float, window: int | None,
+) -> torch.Tensor:  # fmt: skip
     from torch.nn.attention.varlen import varlen_attn
 
     q, k, v = (t[0].transpose(0, 1) for t in (query, key, value))
     known = inspect.signature(varlen_attn).parameters
-    # The name of the causal switch changed between torch 2.10 and 2.13, and grouped heads came with
-    # it.
+    # Between torch 2.10 and 2.13 the causal switch changed its name and grouped heads were added.
     how: dict[str, Any] = (
         {"window_size": ((window or 0) - 1, 0)} if "window_size" in known else {"is_causal": True}
     )
     if "window_size" not in known and window is not None:
-        raise ConfigError("this torch packs no sliding window: install torch 2.13")
+        raise ConfigError("this torch cannot pack rows with a sliding window: install torch 2.13")
     if "enable_gqa" in known:
         how["enable_gqa"] = True
     else:

@@ -1,13 +1,14 @@
-"""Checkpoints: a directory for each, which is there whole or not at all.
+"""Checkpoints of a run: one directory each, complete or absent.
 
 `weights.safetensors`, `optimiser.pt` (the learner's state and the random states of torch, numpy and
-Python) and `progress.json` (the step, what the sampler has learnt, what model this is). Everything
-else that a step depends on is derived from the run's seed and the step's number, so a run that goes
-on from here makes the same steps again.
+Python) and `progress.json` (step, sampler history, controller memory, shapes of the model).
+Everything else in a step is derived from the run's seed and the number of the step, so a resumed
+run makes the same steps again.
 """
 
 from __future__ import annotations
 
+import ast
 import json
 import random
 import shutil
@@ -31,32 +32,33 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a run stands."""
+class TrainState:
+    """State of a run after a step, without that of the learner."""
 
-    step: int
+    step: int = 0
     """Steps done."""
-    history: dict[TaskId, tuple[float, float]]
-    """What the sampler knows: task -> (rollouts so far, mean return)."""
+    history: dict[TaskId, tuple[float, float]] = field(default_factory=dict)
+    """The sampler's record: task -> (rollouts so far, mean return)."""
     memory: dict[str, float] = field(default_factory=dict)
-    """What the recipe's controller wants to be told before the next step."""
+    """What the recipe's controller carries from step to step."""
 
 
-def save(folder: Path, learner: AnyLearner, progress: Progress, keep: int) -> Path:
-    """Write `folder/step-N` and remove all but the newest `keep`."""
-    target = folder / f"step-{progress.step:06d}"
+def save(folder: Path, learner: AnyLearner, state: TrainState, keep: int) -> Path:
+    """Write `folder/step-N`, remove all but the newest `keep`, and return the new directory."""
+    target = folder / f"step-{state.step:06d}"
 
-    def fill(beside: Path) -> None:
-        save_file(weights(learner.model), beside / "weights.safetensors")
-        torch.save({"learner": learner.state(), "random": _random_state()}, beside / "optimiser.pt")
+    def fill(directory: Path) -> None:
+        save_file(weights(learner.model), directory / "weights.safetensors")
+        saved = {"learner": learner.state(), "random": _random_state()}
+        torch.save(saved, directory / "optimiser.pt")
         facts = {
             "version": VERSION,
-            "step": progress.step,
+            "step": state.step,
             "model": shape(learner.model),
-            "history": list(progress.history.items()),
-            "memory": progress.memory,
+            "history": list(state.history.items()),
+            "memory": state.memory,
         }
-        (beside / "progress.json").write_text(json.dumps(facts), encoding="utf8")
+        (directory / "progress.json").write_text(json.dumps(facts), encoding="utf8")
 
     write_whole_directory(target, fill)
     for old in found(folder)[:-keep]:
@@ -65,42 +67,25 @@ def save(folder: Path, learner: AnyLearner, progress: Progress, keep: int) -> Pa
 
 
 def found(folder: Path) -> list[Path]:
-    """The whole checkpoints of a folder, oldest first."""
+    """Return the complete checkpoints of a folder, oldest first."""
     return sorted(path for path in folder.glob("step-*") if (path / "progress.json").is_file())
 
 
-def load(path: Path, learner: AnyLearner) -> Progress:
-    """Put model, optimiser and random states back.
+def load(path: Path, learner: AnyLearner) -> TrainState:
+    """Restore model, optimizer and random states; return the state of the run.
 
     Raises:
         DataError: for a checkpoint of another model or version, or a damaged one.
     """
     facts = read_json(path / "progress.json")
-    if not isinstance(facts, dict):
-        raise DataError(
-            f"{path} is damaged (its progress is no table): delete it, and the run goes on from the one before"
-        )
-    if facts.get("version") != VERSION:
-        raise DataError(
-            f"{path} has version {facts.get('version')!r} and this turnwise reads version {VERSION}"
-        )
-    if facts["model"] != shape(learner.model):
-        raise DataError(
-            f"{path} is a checkpoint of another model ({_say(facts['model'])}, and this one has {_say(shape(learner.model))}): "
-            "go on with the config it was made with, or choose another run.name"
-        )
+    _check(path, facts, learner.model)
     try:
         saved = load_file(path / "weights.safetensors")
         state = torch.load(path / "optimiser.pt", map_location="cpu", weights_only=True)
     except (
-        OSError,
-        SafetensorError,
-        RuntimeError,
-        EOFError,
-        ValueError,
-        UnpicklingError,
-    ) as problem:
-        why = str(problem).partition("\n")[0][:120]  # torch explains at length
+        OSError, SafetensorError, RuntimeError, EOFError, ValueError, UnpicklingError,
+    ) as problem:  # fmt: skip
+        why = str(problem).partition("\n")[0][:120]  # torch adds paragraphs of advice
         raise DataError(
             f"{path} is damaged ({why}): delete it, and the run goes on from the one before"
         ) from problem
@@ -109,17 +94,34 @@ def load(path: Path, learner: AnyLearner) -> Progress:
             weight.copy_(saved[name])
     learner.load(state["learner"])
     _restore_random(state["random"])
-    return Progress(
+    return TrainState(
         int(facts["step"]),
         {task: (n, float(mean)) for task, (n, mean) in facts["history"]},
         facts.get("memory", {}),
     )
 
 
+def _check(path: Path, facts: Any, model: nn.Module) -> None:
+    """Raise `DataError` where `progress.json` is damaged, or of another version or model."""
+    if not isinstance(facts, dict):
+        raise DataError(
+            f"{path} is damaged (its progress is no table): "
+            "delete it, and the run goes on from the one before"
+        )
+    if facts.get("version") != VERSION:
+        raise DataError(
+            f"{path} has version {facts.get('version')!r} and this turnwise reads version {VERSION}"
+        )
+    if facts["model"] != shape(model):
+        raise DataError(
+            f"{path} is a checkpoint of another model ({_describe(facts['model'])}, and this one "
+            f"has {_describe(shape(model))}): go on with the config it was made with, "
+            "or choose another run.name"
+        )
+
+
 def weights(model: nn.Module, shared: bool = False) -> dict[str, torch.Tensor]:
-    """The weights that training may change, each once by its first name; the model's own tensors
-    when `shared`.
-    """
+    """Return the trainable weights by name, tied ones once; as copies unless `shared`."""
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
     return {
         name: p.data if shared else p.detach().cpu().contiguous().clone()
@@ -128,7 +130,7 @@ def weights(model: nn.Module, shared: bool = False) -> dict[str, torch.Tensor]:
 
 
 def shape(model: nn.Module) -> dict[str, Any]:
-    """What tells one model from another: its kind, and the shapes of its trainable weights."""
+    """Return the class of a model and the shapes of its trainable weights."""
     kind = type(getattr(model, "get_base_model", lambda: model)()).__name__
     return {
         "kind": kind,
@@ -136,7 +138,7 @@ def shape(model: nn.Module) -> dict[str, Any]:
     }
 
 
-def _say(shape: dict[str, Any]) -> str:
+def _describe(shape: dict[str, Any]) -> str:
     count = sum(int(np.prod(sizes)) for sizes in shape["weights"].values())
     return f"{shape['kind']} with {count:,} trained weights"
 
@@ -144,17 +146,16 @@ def _say(shape: dict[str, Any]) -> str:
 def _random_state() -> dict[str, Any]:
     kind, keys, *rest = np.random.get_state()
     state: dict[str, Any] = {
-        "torch": torch.get_rng_state(), "numpy": [kind, torch.from_numpy(np.asarray(keys).astype(np.int64)), *rest],
+        "torch": torch.get_rng_state(),
+        "numpy": [kind, torch.from_numpy(np.asarray(keys).astype(np.int64)), *rest],
         "python": repr(random.getstate()),
-    }  # fmt: skip
+    }
     if torch.cuda.is_available():
         state["cuda"] = torch.cuda.get_rng_state_all()
     return state
 
 
 def _restore_random(state: dict[str, Any]) -> None:
-    import ast
-
     torch.set_rng_state(state["torch"])
     kind, keys, *rest = state["numpy"]
     np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))

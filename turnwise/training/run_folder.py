@@ -1,13 +1,17 @@
-"""The folder of a run: everything that was asked, everything that came out, readable at any moment.
+"""The folder of a run: its config, its metrics and its results, readable at any moment.
 
-    config.json        the resolved config           metrics.jsonl     a line for each step
-    facts.json         versions, data and prompt     trajectories/     episodes of evaluations and of some steps
-    start/ model/      the model before and after    checkpoints/      where a killed run goes on
-    before.json after.json   the two evaluations     report.html       the curves
+    config.json                the resolved config
+    facts.json                 software versions, hashes of data and prompt
+    start/ model/              the model before and after RL
+    before.json after.json     the two evaluations
+    metrics.jsonl              one line per step
+    trajectories/              episodes of the evaluations and of some steps
+    checkpoints/               where a stopped run resumes
+    report.html                the curves
 
-Files appear whole or not at all: they are written beside their place and renamed into it. A line of
-`metrics.jsonl` that a kill cut in half is dropped when the folder is opened again. One process at a
-time holds the folder.
+Files are written beside their place and renamed into it, so each is complete or absent. A line of
+`metrics.jsonl` that was cut off by a kill is dropped when the folder is opened again. One process
+at a time holds the folder.
 """
 
 from __future__ import annotations
@@ -25,12 +29,12 @@ from turnwise.training.config import Config, parse_config
 
 try:
     import fcntl
-except ImportError:  # not on Windows: there nothing keeps two runs apart
+except ImportError:  # Windows has no fcntl; there two runs may open the same folder
     fcntl = None  # type: ignore[assignment]
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all, also after a power cut."""
+    """Write a file that is complete or absent, also after a power cut."""
     beside = path.with_name(f".{path.name}.part")
     with beside.open("w", encoding="utf8") as out:
         out.write(text)
@@ -41,9 +45,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def write_whole_directory(path: Path, fill: Callable[[Path], None]) -> None:
-    """Let `fill` write a directory beside `path`, then rename it there; a directory of that name is
-    replaced.
-    """
+    """Write a directory with `fill`, complete or absent; an old one of that name is replaced."""
     beside = path.with_name(f".{path.name}.part")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
@@ -73,30 +75,30 @@ def _sync(path: Path) -> None:
 
 
 class RunFolder:
-    """A run's folder, opened or begun.
+    """The folder of a run, created or reopened, and held until `close`.
 
     Args:
-        path: made when it is not there.
-        config: what is run; a folder that was begun with another config is refused.
+        path: created when it does not exist.
+        config: the resolved config; a folder that was begun with another one is refused.
 
     Raises:
         ConfigError: for a folder of another run, or one that another process holds.
-        DataError: for a folder that something else damaged.
+        DataError: for a damaged folder.
     """
 
     def __init__(self, path: Path, config: Config) -> None:
         self.path = path
-        _begin(path)
-        self._lock = _hold(path)
+        _create(path)
+        self._lock = _lock(path)
         try:
-            self._agree(path, config)
+            self._check_config(path, config)
         except BaseException:
-            self.close()  # a traceback that somebody keeps must not keep the folder
+            self.close()  # otherwise the lock would live as long as the traceback
             raise
 
-    def _agree(self, path: Path, config: Config) -> None:
+    def _check_config(self, path: Path, config: Config) -> None:
         """Write the config, or check that it is the one the folder was begun with."""
-        # A run that failed before it made anything may begin again with its mistake put right.
+        # A run that failed before it made anything may start again with a corrected config.
         self.fresh = not any(
             (path / name).exists() for name in ("tiny", "start", "before.json", "metrics.jsonl")
         )
@@ -105,38 +107,39 @@ class RunFolder:
                 path / "config.json", json.dumps(config.model_dump(mode="json"), indent=1) + "\n"
             )
         else:
-            # Read as a config: keys that a newer turnwise added have their defaults.
+            # Parse it, so that keys which a newer turnwise added have their defaults.
             was = parse_config(read_json(path / "config.json"), where=str(path / "config.json"))
-            _same(path, was.model_dump(mode="json"), config.model_dump(mode="json"))
+            _check_same(path, was.model_dump(mode="json"), config.model_dump(mode="json"))
 
     def close(self) -> None:
-        """Let other processes in."""
+        """Release the folder for other processes."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
 
     @property
     def checkpoints(self) -> Path:
+        """The directory of checkpoints."""
         return self.path / "checkpoints"
 
     def trajectories(self, name: str) -> Path:
-        """Where the episodes called `name` are written."""
+        """Return the path of the episodes called `name`."""
         return self.path / "trajectories" / f"{name}.jsonl"
 
     # Metrics
-    # ------------------------------------------------------------------------------------------------------
+    # ----------------------------------------------------------------------------------------------
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Add a line for a step."""
+        """Append the metrics of a step."""
         with (self.path / "metrics.jsonl").open("a", encoding="utf8") as out:
             out.write(json.dumps({"step": step, **metrics}) + "\n")
 
     def metrics(self) -> list[dict[str, float]]:
-        """The lines so far; a last line that was cut off is left out."""
+        """Return the metrics of all steps so far, without a last line that was cut off."""
         return list(read_metrics(self.path))
 
     def forget_after(self, step: int) -> None:
-        """Drop the lines of later steps, which are about to be made again."""
+        """Drop the metrics of later steps, which will be made again."""
         kept = [line for line in self.metrics() if line["step"] <= step]
         if (self.path / "metrics.jsonl").exists():
             write_whole(
@@ -145,8 +148,10 @@ class RunFolder:
 
 
 def read_metrics(folder: Path) -> Iterator[dict[str, float]]:
-    """The lines of `metrics.jsonl`. Raises `DataError` for one that is not JSON, unless it is the
-    last.
+    """Yield the lines of `metrics.jsonl`.
+
+    Raises:
+        DataError: for a line that is not JSON, unless it is the last.
     """
     path = folder / "metrics.jsonl"
     lines = path.read_text(encoding="utf8").splitlines() if path.is_file() else []
@@ -161,7 +166,7 @@ def read_metrics(folder: Path) -> Iterator[dict[str, float]]:
 
 
 def read_json(path: Path) -> Any:
-    """A JSON file of a run folder. Raises `DataError` when it is missing or damaged."""
+    """Read a JSON file of a run folder. Raises `DataError` when it is missing or damaged."""
     try:
         return json.loads(path.read_text(encoding="utf8"))
     except (OSError, json.JSONDecodeError) as problem:
@@ -170,7 +175,7 @@ def read_json(path: Path) -> Any:
         ) from problem
 
 
-def _begin(path: Path) -> None:
+def _create(path: Path) -> None:
     if (
         path.is_dir()
         and not (path / "config.json").is_file()
@@ -188,7 +193,7 @@ def _begin(path: Path) -> None:
         ) from problem
 
 
-def _hold(path: Path) -> Any:
+def _lock(path: Path) -> Any:
     handle = (path / ".lock").open("w")
     if fcntl is not None:
         try:
@@ -196,26 +201,29 @@ def _hold(path: Path) -> Any:
         except OSError as problem:
             handle.close()
             raise ConfigError(
-                f"another process is working in {path}: wait for it, or choose another run.name for this run"
+                f"another process is working in {path}: "
+                "wait for it, or choose another run.name for this run"
             ) from problem
     return handle
 
 
-def _same(path: Path, was: Any, now: dict[str, Any]) -> None:
-    """A run goes on only as it began; where it lies and who tracks it may change."""
+def _check_same(path: Path, was: Any, now: dict[str, Any]) -> None:
+    """Raise `ConfigError` where configs differ in anything but the folder and the trackers."""
     for data in (was, now):
         with contextlib.suppress(KeyError, TypeError):
             for key in ("directory", "name", "trackers"):
                 data["run"].pop(key, None)
     different = _different(was, now)
     if different:
+        differ = "differs" if len(different) == 1 else "differ"
         raise ConfigError(
-            f"{path} holds a run with another config ({', '.join(different[:3])} differ{'s' if len(different) == 1 else ''}): "
+            f"{path} holds a run with another config ({', '.join(different[:3])} {differ}): "
             "choose another run.name, or delete that folder to begin anew"
         )
 
 
 def _different(was: Any, now: Any, at: str = "") -> list[str]:
+    """Return the dotted keys whose values differ."""
     if isinstance(was, dict) and isinstance(now, dict):
         names = [*now, *(name for name in was if name not in now)]
         return [

@@ -1,6 +1,4 @@
-"""Curves for other programs: TensorBoard whenever it is installed, Weights & Biases and trackio
-when asked for.
-"""
+"""Trackers receive the metrics of every step: TensorBoard, Weights & Biases, trackio, your own."""
 
 from __future__ import annotations
 
@@ -8,24 +6,67 @@ import importlib
 import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, cast
 
-from turnwise.errors import ConfigError
+from turnwise.errors import ConfigError, unknown
+from turnwise.plugins import Registry
+
+HERE = "turnwise.training.tracking"
+TRACKERS = Registry(
+    "tracker",
+    "turnwise.trackers",
+    {
+        "tensorboard": f"{HERE}:TensorBoardTracker",
+        "wandb": f"{HERE}:WandbTracker",
+        "trackio": f"{HERE}:TrackioTracker",
+    },
+)
+"""Each is a factory `make(folder, config, start) -> Tracker`; see `Tracker`."""
 
 
 class Tracker(Protocol):
-    """Takes the metrics of each step."""
+    """Receives the metrics of every step.
 
-    def log(self, step: int, metrics: Mapping[str, float]) -> None: ...
-    def close(self) -> None: ...
+    A tracker of your own is a class with these two methods, made from the run folder, the config as
+    a dictionary, and the last step of an earlier process of the same run (0 for a new run; later
+    steps that were logged already come again). Name it in a config as
+    `trackers = ["my_package:CsvTracker"]`, or call `register_tracker`:
 
+        class CsvTracker:
+            def __init__(self, folder: Path, config: Mapping[str, Any], start: int) -> None:
+                self.file = (folder / "success.csv").open("a")
 
-class TensorBoard:
-    """Event files in `folder/tensorboard`. Steps after `start` that an earlier process wrote are
-    hidden.
+            def log(self, step: int, metrics: Mapping[str, float]) -> None:
+                self.file.write(f"{step},{metrics['success']}\\n")
+
+            def close(self) -> None:
+                self.file.close()
+
+    An attribute `package` of the factory names a package that must be installed; this is checked
+    before the run begins.
     """
 
-    def __init__(self, folder: Path, start: int) -> None:
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Take the metrics of a step, counted from 1."""
+        ...
+
+    def close(self) -> None:
+        """Write what is left. Called once, also when the run fails."""
+        ...
+
+
+class TrackerFactory(Protocol):
+    """Makes a tracker for a run."""
+
+    def __call__(self, folder: Path, config: Mapping[str, Any], start: int) -> Tracker: ...
+
+
+class TensorBoardTracker:
+    """Writes event files to `folder/tensorboard` and hides steps after `start` of earlier ones."""
+
+    package = "tensorboard"
+
+    def __init__(self, folder: Path, config: Mapping[str, Any], start: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
         self._writer: Any = SummaryWriter(str(folder / "tensorboard"), purge_step=start + 1)
@@ -39,17 +80,21 @@ class TensorBoard:
         self._writer.close()
 
 
-class Hosted:
-    """Weights & Biases, or trackio, which has the same interface. A run that goes on keeps its
-    identity.
-    """
+class HostedTracker:
+    """Base of Weights & Biases and trackio, which share an interface."""
 
-    def __init__(self, module: Any, folder: Path, config: Mapping[str, Any]) -> None:
-        self._module = module
-        extra = {"dir": str(folder), "id": folder.name} if module.__name__ == "wandb" else {}
-        module.init(
-            project="turnwise", name=folder.name, config=dict(config), resume="allow", **extra
-        )
+    package: ClassVar[str]
+
+    def __init__(self, folder: Path, config: Mapping[str, Any], start: int) -> None:
+        self._module: Any = importlib.import_module(self.package)
+        self._module.init(
+            project="turnwise", name=folder.name, config=dict(config), resume="allow",
+            **self._extra(folder),
+        )  # fmt: skip
+
+    def _extra(self, folder: Path) -> dict[str, str]:
+        """Return arguments of `init` that the other package does not take."""
+        return {}
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         self._module.log(dict(metrics), step=step)
@@ -58,27 +103,58 @@ class Hosted:
         self._module.finish()
 
 
-def check_installed(names: Sequence[str]) -> None:
-    """Raises `ConfigError` for a tracker that is not installed; to be asked before anything was
-    computed.
-    """
+class WandbTracker(HostedTracker):
+    """Weights & Biases."""
+
+    package = "wandb"
+
+    def _extra(self, folder: Path) -> dict[str, str]:
+        return {"dir": str(folder), "id": folder.name}
+
+
+class TrackioTracker(HostedTracker):
+    """Trackio, which keeps its data on this machine."""
+
+    package = "trackio"
+
+
+def register_tracker(name: str, factory: TrackerFactory | str) -> None:
+    """Register a tracker, or its import path. Raises `ConfigError` when the name is taken."""
+    TRACKERS.register(name, factory)
+
+
+def check_tracker_names(names: Sequence[str]) -> None:
+    """Raise `ConfigError` for a name that is neither known nor an import path."""
+    known = TRACKERS.names()
     for name in names:
-        if importlib.util.find_spec(name) is None:
+        if name not in known and ":" not in name:
+            raise unknown("tracker", name, known, "run.trackers")
+
+
+def check_trackers(names: Sequence[str]) -> None:
+    """Raise `ConfigError` for a tracker that is unknown or whose package is not installed."""
+    check_tracker_names(names)
+    for name in names:
+        package = getattr(TRACKERS.find(name), "package", None)
+        if package is not None and importlib.util.find_spec(package) is None:
             raise ConfigError(
-                f"run.trackers names {name!r}, which is not installed: pip install {name}"
+                f"run.trackers names {name!r}, which is not installed: pip install {package}"
             )
 
 
-def trackers(
+def open_trackers(
     names: Sequence[str], folder: Path, config: Mapping[str, Any], start: int
 ) -> list[Tracker]:
-    """Those that are there and those that were asked for. Raises `ConfigError` for one that is not
-    installed.
+    """Open TensorBoard where it is installed, and the trackers in `names`.
+
+    Args:
+        start: steps that are done; 0 for a new run.
+
+    Raises:
+        ConfigError: for a tracker that is unknown or not installed.
     """
-    check_installed(names)
-    made: list[Tracker] = []
-    if importlib.util.find_spec("tensorboard") is not None:
-        made.append(TensorBoard(folder, start))
-    for name in names:
-        made.append(Hosted(importlib.import_module(name), folder, config))
-    return made
+    check_trackers(names)
+    opened = list(names)
+    if importlib.util.find_spec("tensorboard") is not None and "tensorboard" not in opened:
+        opened = ["tensorboard", *opened]
+    return [cast(TrackerFactory, TRACKERS.find(name))(folder, config, start) for name in opened]

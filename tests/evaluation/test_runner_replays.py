@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.evaluation.made_episodes import broken, episode, turn
-from turnwise.evaluation.replay import compare_replays
+from turnwise.evaluation.runner import compare_replays
 from turnwise.records import Trajectory
 
 CHANGES: dict[str, Any] = {
-    "observation": "another page", "action": "y", "state": "s2", "next_state": "t2", "rewards": {"env": 0.5},
+    "observation": "another page", "action": "y", "state": "s2", "next_state": "t2",
+    "rewards": {"env": 0.5},
 }  # fmt: skip
 
 

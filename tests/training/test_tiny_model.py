@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,11 +16,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from turnwise.agents.renderer import Renderer
 from turnwise.training.config import Tiny
-from turnwise.training.tiny import JOINER, save_tiny, tiny_model, tiny_tokenizer
+from turnwise.training.model import JOINER, save_tiny, tiny_model, tiny_tokenizer
 
 SHOP = [
-    "Instruction: [SEP] Find me oval table with color: blue, and price lower than 90.00 dollars [SEP] Search",
-    "click[blue] click[kt47] search[oval table] $15.0 [SEP] KT47 [SEP] oval table", "user\n", "assistant\n",
+    "Instruction: [SEP] Find me oval table with color: blue, and price lower than 90.00 dollars "
+    "[SEP] Search",
+    "click[blue] click[kt47] search[oval table] $15.0 [SEP] KT47 [SEP] oval table", "user\n",
+    "assistant\n",
 ] * 30  # fmt: skip
 SMALL = Tiny(vocab=500, hidden=32, layers=1, heads=2, head_dim=16, intermediate=64, context=128)
 CASED, UNCASED = (
@@ -28,8 +31,8 @@ CASED, UNCASED = (
 )
 
 
-def pieces(tokenizer: object, text: str) -> list[str]:
-    return [tokenizer.decode([i]) for i in tokenizer.encode(text, add_special_tokens=False)]  # type: ignore[attr-defined]
+def pieces(tokenizer: Any, text: str) -> list[str]:
+    return [tokenizer.decode([i]) for i in tokenizer.encode(text, add_special_tokens=False)]
 
 
 @given(text=st.text(max_size=80).filter(lambda text: JOINER not in text))
@@ -92,9 +95,9 @@ def test_it_is_saved_as_any_model_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tokenizer", [CASED, UNCASED], ids=["cased", "uncased"])
-def test_its_template_grows_by_appending(tokenizer: object) -> None:
+def test_its_template_grows_by_appending(tokenizer: Any) -> None:
     renderer = Renderer(tokenizer)
-    assert renderer.stop_ids == (tokenizer.eos_token_id,)  # type: ignore[attr-defined]
+    assert renderer.stop_ids == (tokenizer.eos_token_id,)
     dialogue = renderer.dialogue()
     first = dialogue.prompt([{"role": "user", "content": "Search"}])
     reply = dialogue.add(renderer.completion("click[blue]"))
@@ -106,5 +109,5 @@ def test_its_template_grows_by_appending(tokenizer: object) -> None:
     ]
     second = dialogue.prompt(messages)  # type: ignore[arg-type]
     assert second[: len(first)] == first
-    whole = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)  # type: ignore[attr-defined]
-    assert list(second) == tokenizer.encode(whole, add_special_tokens=False)  # type: ignore[attr-defined]
+    whole = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    assert list(second) == tokenizer.encode(whole, add_special_tokens=False)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from turnwise.training.progress import Bar
+from turnwise.agents.progress import ProgressBar
 
 
 class Watched(io.StringIO):
@@ -18,7 +18,7 @@ class Watched(io.StringIO):
 
 
 def test_without_a_terminal_it_only_counts(capsys: pytest.CaptureFixture[str]) -> None:
-    with Bar("warm start", 3) as bar:
+    with ProgressBar("warm start", 3) as bar:
         for _ in range(3):
             bar.advance("loss 1.0")
     assert bar.done == 3 and capsys.readouterr() == ("", "")
@@ -31,7 +31,7 @@ def test_on_a_terminal_it_shows_label_count_and_text(
     monkeypatch.setattr(sys, "stderr", seen)
     monkeypatch.setenv("COLUMNS", "120")
     monkeypatch.setenv("TERM", "xterm")
-    with Bar("warm start", 3) as bar:
+    with ProgressBar("warm start", 3) as bar:
         bar.advance("loss 1.0")
         bar.advance("loss 0.5")
         bar._bar.refresh()
@@ -42,6 +42,6 @@ def test_on_a_terminal_it_shows_label_count_and_text(
 
 def test_an_error_inside_stops_it_and_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Watched())
-    with pytest.raises(KeyboardInterrupt), Bar("warm start", 3) as bar:
+    with pytest.raises(KeyboardInterrupt), ProgressBar("warm start", 3) as bar:
         raise KeyboardInterrupt
     assert bar._bar.live.is_started is False
