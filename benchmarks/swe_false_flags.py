@@ -26,7 +26,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from turnwise.envs.swe.grade import collect, static
+from turnwise.envs.swe.grading import collect, static
 
 Patch = tuple[str, dict[str, bytes], dict[str, bytes]]
 """Its name, the files as they were and as they became."""

@@ -5,7 +5,7 @@ python benchmarks/swe_generate.py --out recipes inflection==0.5.1 toolz==1.2.0
 python benchmarks/swe_generate.py --out recipes --compare 8 toolz==1.2.0 boltons==26.2.0
 
 For each package: `NAME.jsonl` with recipes (and its journal, so that a second call goes on), and a
-line of `table.json`. With --compare, so many places for a bug are judged with the map of tests and
+line of `table.json`. With --compare, so many places for a bug are result with the map of tests and
 by the whole suite: the processor seconds of both, and whether they agree.
 """
 
@@ -21,10 +21,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from turnwise.envs.swe.generate import Generation, Settings, generation
-from turnwise.envs.swe.judge import Judge, Judgement
-from turnwise.envs.swe.source import open_source
-from turnwise.envs.swe.task import write_tasks
+from turnwise.envs.swe.generate.generator import Generation, GenerationSettings, generation
+from turnwise.envs.swe.generate.validation import BugResult, BugValidator
+from turnwise.envs.swe.tasks.repository import open_source
+from turnwise.envs.swe.tasks.task import write_tasks
 from turnwise.errors import TurnwiseError
 
 
@@ -33,7 +33,7 @@ def one(source: str, out: Path, number: int, compare: int) -> dict[str, Any]:
     repository = open_source(source)
     began = time.monotonic()
     journal = out / f"{repository.name}.journal"
-    settings = Settings(number=number, combined=0.15, backend="jail")
+    settings = GenerationSettings(number=number, combined=0.15, backend="jail")
     with generation(
         repository, settings, journal, lambda text: print(" ", text, flush=True)
     ) as made:
@@ -56,14 +56,14 @@ def compared(made: Generation, number: int) -> dict[str, Any]:
     """The first so many places for a bug, with the map of tests (which runs nothing where no test
     comes) and by the whole suite.
     """
-    whole = Judge(made.judge.box, made.judge.journal, whole_suite=True)
+    whole = BugValidator(made.validator.runner, made.validator.journal, whole_suite=True)
     quick = slow = 0.0
     apart, spared = [], 0
     for bug in itertools.islice(made.bugs(reached=False), number):
-        worth = made.judge.worth(bug)
+        worth = made.validator.detectable(bug)
         mapped, all_tests = (
-            made.judge.judge(bug) if worth else Judgement("survived"),
-            whole.judge(bug),
+            made.validator.validate(bug) if worth else BugResult("survived"),
+            whole.validate(bug),
         )
         quick, slow, spared = quick + mapped.cpu, slow + all_tests.cpu, spared + (not worth)
         if (mapped.reason, mapped.fails) != (all_tests.reason, all_tests.fails):

@@ -15,11 +15,10 @@ from turnwise.agents.driver import episodes_for, play
 from turnwise.agents.scripted import ExpertAgent
 from turnwise.envs.base import fork
 from turnwise.envs.checks import check_turn_env
-from turnwise.envs.swe import verdicts
 from turnwise.envs.swe.env import SUBMIT, SweEnv
-from turnwise.envs.swe.grade import Rules, Verdict
-from turnwise.envs.swe.task import SweTask
-from turnwise.envs.swe.warm import opener
+from turnwise.envs.swe.grading import Rules, Verdict, cache
+from turnwise.envs.swe.sandbox_pool import opener
+from turnwise.envs.swe.tasks.task import SweTask
 from turnwise.errors import ConfigError, TaskError
 from turnwise.sandbox import SandboxError, Spec
 
@@ -43,7 +42,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, bytes]]:
         task: SweTask,
         pristine: Mapping[str, bytes],
         submitted: Mapping[str, bytes],
-        box: object,
+        sandbox: object,
         rules: Rules,
     ) -> Verdict:
         handed.append(submitted)
@@ -60,15 +59,15 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, bytes]]:
 
 def answer(monkeypatch: pytest.MonkeyPatch, grade: Any) -> None:
     """Let another grader answer, and forget what the ones before said."""
-    monkeypatch.setattr(verdicts, "grade", grade)
-    verdicts.shared.cache_clear()
+    monkeypatch.setattr(cache, "grade", grade)
+    cache.shared_cache.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def forget() -> Any:
-    verdicts.shared.cache_clear()
+    cache.shared_cache.cache_clear()
     yield
-    verdicts.shared.cache_clear()
+    cache.shared_cache.cache_clear()
 
 
 def made(actions: str = "bash", **settings: Any) -> SweEnv:
@@ -236,9 +235,9 @@ def test_a_failing_sandbox_or_grader_is_an_error_and_no_reward(
     env._workplace._held[0].close()
     with pytest.raises(SandboxError):
         env.step("echo on")
-    answer(monkeypatch, lambda *_: Verdict(False, error="the grader's box ran out of memory"))
+    answer(monkeypatch, lambda *_: Verdict(False, error="the grader's sandbox ran out of memory"))
     env = made()
-    with pytest.raises(SandboxError, match="could not be graded: the grader's box"):
+    with pytest.raises(SandboxError, match="could not be graded: the grader's sandbox"):
         env.reset(options={"task": env.tasks("test")[0]})
         env.step("submit")
     (trajectory,) = play(

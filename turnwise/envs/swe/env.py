@@ -20,17 +20,23 @@ from functools import lru_cache, partial
 from typing import Any, Self
 
 from turnwise.envs.base import Info, Outcome, TaskId, TurnEnv
-from turnwise.envs.swe import python, sources
-from turnwise.envs.swe.candidates import candidates
-from turnwise.envs.swe.closed import RUNS, TEST, Desk, told
+from turnwise.envs.swe.dependencies import python
+from turnwise.envs.swe.edit_menu import (
+    TEST_COMMAND,
+    TEST_RESULTS,
+    EditMenu,
+    candidate_edits,
+    summarise_tests,
+)
 from turnwise.envs.swe.expert import as_call, as_command
-from turnwise.envs.swe.grade import Rules, Verdict
-from turnwise.envs.swe.materialise import Trees
-from turnwise.envs.swe.task import SweTask, digest
-from turnwise.envs.swe.tools import Seen, Toolbox, read_call, refused, templates
-from turnwise.envs.swe.verdicts import Verdicts, shared
-from turnwise.envs.swe.warm import Pool, Repo, opener
-from turnwise.envs.swe.workplace import Effects, Lost, Workplace, Written
+from turnwise.envs.swe.grading import Rules, Verdict
+from turnwise.envs.swe.grading.cache import GradingCache, shared_cache
+from turnwise.envs.swe.sandbox_pool import SandboxPool, StartingTree, opener
+from turnwise.envs.swe.tasks import splits
+from turnwise.envs.swe.tasks.task import SweTask, digest
+from turnwise.envs.swe.tasks.trees import Trees
+from turnwise.envs.swe.tools import ActionResult, Toolbox, read_call, refused, templates
+from turnwise.envs.swe.workplace import Effects, FileWritten, SandboxLost, Workplace
 from turnwise.errors import ConfigError, TaskError, unknown
 from turnwise.sandbox.contract import Limits, Sandbox, Spec
 
@@ -41,10 +47,10 @@ SUBMIT = "COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT"
 ACTIONS = ("bash", "tools", "closed")
 EXPERTS = ("gold", "search")
 SHAPES = ("binary", "ratio")
-PLACE = "The repository {name} is in /work."
-KEPT = 512
+LOCATION = "The repository {name} is in /work."
+MAX_PREPARED_TASKS = 512
 """Tasks that are kept ready."""
-NOTHING = {"resolved": 0.0, "f2p_rate": 0.0, "p2p_rate": 0.0, "tampered": 0.0}
+NO_REWARDS = {"resolved": 0.0, "f2p_rate": 0.0, "p2p_rate": 0.0, "tampered": 0.0}
 """Components of the reward where nothing was handed in."""
 
 
@@ -57,19 +63,19 @@ class SweInfo(Info):
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class PreparedTask:
     """A task, ready."""
 
     trees: Trees
     found: Mapping[str, bytes]
     """What the agent finds."""
-    repo: Repo
-    desk: Desk | None
+    repo: StartingTree
+    desk: EditMenu | None
     """Where actions are of a closed set."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class EpisodeState:
     """An episode between two turns."""
 
     effects: Effects = ()
@@ -83,7 +89,7 @@ class Place:
     verdict: Verdict | None = None
 
 
-class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
+class SweEnv(TurnEnv[tuple[EpisodeState, ActionResult, Outcome]]):
     """Repositories to be repaired.
 
     `info["rewards"]` carries, at the end, `resolved`, `f2p_rate` and `p2p_rate` (shares of the
@@ -146,7 +152,7 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
             tuple(tasks.items()) if isinstance(tasks, Mapping) else (("", tasks),) if tasks else ()
         )
         self._source = source
-        self._tasks = sources.load(self._files, source)
+        self._tasks = splits.load_tasks(self._files, source)
         if split not in self._tasks.splits:
             raise TaskError(
                 f"there is no split {split!r} here: choose one of {', '.join(self._tasks.splits)}"
@@ -186,9 +192,9 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
     @property
     def _settings(self) -> tuple[object, ...]:
         """What a transcript depends on beside the task."""
-        told = self.actions, self.hidden, self.choices, self.reward
+        settings = self.actions, self.hidden, self.choices, self.reward
         return (
-            *told,
+            *settings,
             self.output_chars,
             self.seconds,
             self.episode_seconds,
@@ -204,19 +210,19 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
     def _begin(self, task: TaskId) -> Outcome:
         self._workplace.close()
         self._take_up(task)
-        self._place, self._seen = Place(), Seen("")
+        self._place, self._seen = EpisodeState(), ActionResult("")
         edits = f"\n\n{self._given.desk.listing}" if self._given.desk is not None else ""
-        first = edits or f"\n\n{PLACE.format(name=self._recipe.name)}"
+        first = edits or f"\n\n{LOCATION.format(name=self._recipe.name)}"
         return self._look(self._recipe.issue.strip() + first)
 
     def _act(self, action: str) -> Outcome:
         if self._place.done:
-            self._seen = Seen("")
+            self._seen = ActionResult("")
             return self._look("The episode is over.", valid=False)
         try:
             self._seen, place = self._done(action)
-        except Lost as ending:
-            self._seen = Seen("")
+        except SandboxLost as ending:
+            self._seen = ActionResult("")
             self._place = replace(self._place, done=True)
             return self._look(
                 f"The sandbox is gone ({ending}), and nothing was handed in.", tags=["sandbox_lost"]
@@ -229,10 +235,10 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
             return self._submitted()
         if self._place.spent > self.episode_seconds:
             self._place = replace(self._place, done=True)
-            told = (
+            text = (
                 f"{self._seen.text}\nThe time for all commands is over, and nothing was handed in."
             )
-            return self._look(told, tags=[*self._seen.tags, "wall_limit"])
+            return self._look(text, tags=[*self._seen.tags, "wall_limit"])
         return self._look(self._seen.text, valid=self._seen.valid, tags=self._seen.tags)
 
     def expert_action(self) -> str | None:
@@ -252,7 +258,7 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
     # Turns
     # --------------------------------------------------------------------------------------------------------
 
-    def _done(self, action: str) -> tuple[Seen, Place]:
+    def _done(self, action: str) -> tuple[ActionResult, EpisodeState]:
         """Do an action; what is seen of it, and where the episode then is but for the effect."""
         place = self._place
         if self._given.desk is not None:
@@ -268,7 +274,7 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
                 refused(call) if isinstance(call, str) else tools.use(call, place.effects)
             ), place
         if action.strip() == "submit":
-            return Seen("", submit=True), place
+            return ActionResult("", submit=True), place
         seen = tools.bash(place.effects, action)
         first = seen.output.lstrip().partition("\n")[0].strip()
         return (
@@ -279,9 +285,11 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
         """What the tests say of the edits that are made."""
         assert self._given.desk is not None
         files = self._given.desk.files(self._place.made)
-        effects = tuple(Written(path, data) for path, data in sorted(files.items()))
+        effects = tuple(FileWritten(path, data) for path, data in sorted(files.items()))
         key = digest(repr((self._given.repo.key, effects, self.seconds)).encode())
-        return RUNS.get(key, lambda: told(self._workplace.program(effects, TEST)))
+        return TEST_RESULTS.get(
+            key, lambda: summarise_tests(self._workplace.program(effects, TEST_COMMAND))
+        )
 
     def _submitted(self) -> Outcome:
         verdict = self._verdicts.of(
@@ -297,14 +305,14 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
         if self._given.desk is not None:
             return {**found, **self._given.desk.files(place.made)}
         if all(
-            isinstance(effect, Written) for effect in place.effects
+            isinstance(effect, FileWritten) for effect in place.effects
         ):  # nothing ran that could have changed another file
             return {
                 **found,
                 **{
                     effect.path: effect.data
                     for effect in place.effects
-                    if isinstance(effect, Written)
+                    if isinstance(effect, FileWritten)
                 },
             }
         return self._workplace.submission(place.effects).files
@@ -319,7 +327,7 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
         return Outcome(
             observation=observation, instruction=self._recipe.issue, admissible=self._admissible(), state=self._state_hash(),
             reward=reward, terminated=place.done, valid=valid, success=verdict is not None and verdict.resolved, score=score,
-            rewards=(verdict.rewards if verdict is not None else dict(NOTHING)) if place.done else {},
+            rewards=(verdict.rewards if verdict is not None else dict(NO_REWARDS)) if place.done else {},
             tags=[f"difficulty={self._recipe.difficulty}", *tags],
         )  # fmt: skip
 
@@ -337,9 +345,11 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
         """
         place, found = self._place, self._given.found
         effects: object = place.effects
-        if all(isinstance(effect, Written) for effect in place.effects):
+        if all(isinstance(effect, FileWritten) for effect in place.effects):
             last = {
-                effect.path: effect.data for effect in place.effects if isinstance(effect, Written)
+                effect.path: effect.data
+                for effect in place.effects
+                if isinstance(effect, FileWritten)
             }
             effects = sorted(
                 (path, digest(data)) for path, data in last.items() if found.get(path) != data
@@ -370,12 +380,14 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
         limits = Limits(
             seconds=self.seconds, memory_mb=self.memory_mb, processes=64, disk_mb=256, files=50_000
         )
-        self._pool = Pool(opener(self.sandbox), limits)
+        self._pool = SandboxPool(opener(self.sandbox), limits)
         self._workplace = Workplace(self._pool, self.seconds)
         self._verdicts = (
-            shared(self.sandbox) if isinstance(self.sandbox, str) else Verdicts(self.sandbox)
+            shared_cache(self.sandbox)
+            if isinstance(self.sandbox, str)
+            else GradingCache(self.sandbox)
         )
-        self._ready = lru_cache(maxsize=KEPT)(
+        self._ready = lru_cache(maxsize=MAX_PREPARED_TASKS)(
             partial(_ready, self._tasks, self.actions, self.hidden, self.choices)
         )
 
@@ -403,11 +415,11 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
         other._workplace = self._workplace.fork()
         return other
 
-    def _save(self) -> tuple[Place, Seen, Outcome]:
+    def _save(self) -> tuple[EpisodeState, ActionResult, Outcome]:
         assert self._last is not None
         return self._place, self._seen, self._last
 
-    def _load(self, state: tuple[Place, Seen, Outcome]) -> None:
+    def _load(self, state: tuple[EpisodeState, ActionResult, Outcome]) -> None:
         assert self._task is not None
         self._take_up(self._task)
         self._place, self._seen, self._last = state
@@ -418,19 +430,23 @@ class SweEnv(TurnEnv[tuple[Place, Seen, Outcome]]):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._tasks = sources.load(self._files, self._source)
+        self._tasks = splits.load_tasks(self._files, self._source)
         self._open_pool()
         if self._task is not None:
             self._take_up(self._task)
 
 
 def _ready(
-    tasks: sources.Tasks, actions: str, hidden: bool, choices: int, recipe: SweTask
-) -> Given:
+    tasks: splits.TaskSplits, actions: str, hidden: bool, choices: int, recipe: SweTask
+) -> PreparedTask:
     trees = tasks.trees(recipe)
     found = trees.visible if hidden else trees.broken
-    desk = Desk(trees.broken, candidates(recipe, trees, choices)) if actions == "closed" else None
-    return Given(trees, found, Repo.of(found, recipe.roots, recipe.requires), desk)
+    desk = (
+        EditMenu(trees.broken, candidate_edits(recipe, trees, choices))
+        if actions == "closed"
+        else None
+    )
+    return PreparedTask(trees, found, StartingTree.of(found, recipe.roots, recipe.requires), desk)
 
 
 def _rules(given: Mapping[str, Any]) -> Rules:

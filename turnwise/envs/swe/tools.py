@@ -7,27 +7,89 @@ models are trained to write it:
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from turnwise.envs.swe.editor import EditError, numbered, replace_once
-from turnwise.envs.swe.observation import clip, shown
 from turnwise.envs.swe.workplace import (
-    LONGEST_COMMAND,
-    Command,
+    MAX_COMMAND_CHARS,
+    CommandRun,
     Effect,
     Effects,
+    FileWritten,
     Workplace,
-    Written,
 )
+from turnwise.sandbox.contract import Result
 
-LISTED, FOUND = 200, 100
+DURATION = re.compile(r"\b(in|after) \d+\.\d+ ?s(econds)?\b(?: \(\d+:\d\d:\d\d\))?")
+ADDRESS = re.compile(r" at 0x[0-9a-fA-F]{6,}(?=[>,)\s])")
+ENDINGS = {
+    "timeout": "stopped after {seconds:g} s; the shell was restarted in /work",
+    "memory": "killed: it used more memory than it may; the shell was restarted in /work",
+    "output": "killed: it wrote more than it may; the shell was restarted in /work",
+    "died": "the shell ended; it was restarted in /work",
+    "exception": "the command raised",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CommandOutput:
+    """A command as the agent sees it."""
+
+    text: str
+    """Exit code, or why there is none, and output."""
+    output: str
+    """The output alone, clipped."""
+    exit_code: int | None
+    clipped: bool
+
+
+def normalise(text: str) -> str:
+    """`text` without durations and addresses: `in 0.12s` is `in 0.00s`, `<X at 0x7f03…>` is `<X at
+    0x0>`.
+    """
+    return ADDRESS.sub(" at 0x0", DURATION.sub(r"\1 0.00s", text))
+
+
+def clip(text: str, limit: int) -> tuple[str, bool]:
+    """`text`, or its first and last `limit // 2` characters around a line that says how many are
+    missing.
+    """
+    if len(text) <= limit:
+        return text, False
+    head, tail = text[: limit - limit // 2], text[len(text) - limit // 2 :]
+    return f"{head}\n[{len(text) - limit} characters left out]\n{tail}", True
+
+
+def describe_result(result: Result, limit: int, seconds: float) -> CommandOutput:
+    """What is shown of `result`.
+
+    Args:
+        limit: characters of output.
+        seconds: the time limit, named where it was passed.
+    """
+    written = (result.late + result.stdout + result.stderr).rstrip("\n")
+    output, clipped = clip(normalise(written), limit)
+    if result.error == "none":
+        head = f"exit code {result.exit_code}"
+    else:
+        head = ENDINGS[result.error].format(seconds=seconds)
+    return CommandOutput(
+        f"{head}\n{output}" if output else head,
+        output,
+        result.exit_code,
+        clipped or result.truncated,
+    )
+
+
+MAX_LISTED_ENTRIES, MAX_SEARCH_LINES = 200, 100
 """Entries of a directory and lines of a search that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class ToolParameter:
     """One argument of a tool; `kind` is `string` or `integer`."""
 
     name: str
@@ -42,26 +104,26 @@ class Tool:
 
     name: str
     about: str
-    parameters: tuple[Parameter, ...] = ()
+    parameters: tuple[ToolParameter, ...] = ()
 
 
 TOOLS = (
     Tool("view", "Show a file with line numbers, or list the files of a directory.", (
-        Parameter("path", "string", "Relative to the repository."),
-        Parameter("first", "integer", "First line to show.", needed=False),
-        Parameter("last", "integer", "Last line to show.", needed=False),
+        ToolParameter("path", "string", "Relative to the repository."),
+        ToolParameter("first", "integer", "First line to show.", needed=False),
+        ToolParameter("last", "integer", "Last line to show.", needed=False),
     )),
     Tool("search", "Find the lines that match an extended regular expression.", (
-        Parameter("pattern", "string", "As grep -E takes it."),
-        Parameter("path", "string", "A file or a directory; the whole repository when left out.", needed=False),
+        ToolParameter("pattern", "string", "As grep -E takes it."),
+        ToolParameter("path", "string", "A file or a directory; the whole repository when left out.", needed=False),
     )),
     Tool("edit", "Replace a piece of a file that stands in it exactly once; with an empty `old`, make a new file.", (
-        Parameter("path", "string", "Relative to the repository."),
-        Parameter("old", "string", "What stands there, blanks and line breaks included."),
-        Parameter("new", "string", "What shall stand there."),
+        ToolParameter("path", "string", "Relative to the repository."),
+        ToolParameter("old", "string", "What stands there, blanks and line breaks included."),
+        ToolParameter("new", "string", "What shall stand there."),
     )),
     Tool("bash", "Run a command in a shell that keeps its directory and its variables.", (
-        Parameter("command", "string", "The command."),
+        ToolParameter("command", "string", "The command."),
     )),
     Tool("submit", "Say that the repair is done. It is graded and the episode ends."),
 )  # fmt: skip
@@ -69,7 +131,7 @@ _BY_NAME = {tool.name: tool for tool in TOOLS}
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ToolCall:
     """A call that fits its tool."""
 
     name: str
@@ -77,7 +139,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ActionResult:
     """What came of an action."""
 
     text: str
@@ -91,9 +153,9 @@ class Seen:
     tags: tuple[str, ...] = ()
 
 
-def refused(why: str) -> Seen:
+def refused(why: str) -> ActionResult:
     """An action that did nothing."""
-    return Seen(f"error: {why}", valid=False)
+    return ActionResult(f"error: {why}", valid=False)
 
 
 def write_call(name: str, **arguments: Any) -> str:
@@ -101,7 +163,7 @@ def write_call(name: str, **arguments: Any) -> str:
     return json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False)
 
 
-def read_call(text: str) -> Call | str:
+def read_call(text: str) -> ToolCall | str:
     """The call in a text that is nothing but one, or why it is none."""
     try:
         made = json.loads(text)
@@ -125,7 +187,7 @@ def read_call(text: str) -> Call | str:
         if type(value) is not (int if known[key].kind == "integer" else str):
             return f"the argument {key!r} of {name} is a {known[key].kind}"
     lacking = [key for key, parameter in known.items() if parameter.needed and key not in arguments]
-    return f"{name} needs the argument {lacking[0]!r}" if lacking else Call(name, arguments)
+    return f"{name} needs the argument {lacking[0]!r}" if lacking else ToolCall(name, arguments)
 
 
 def templates() -> list[str]:
@@ -155,40 +217,40 @@ class Toolbox:
     def __init__(self, workplace: Workplace, limit: int, seconds: float) -> None:
         self._place, self._limit, self._seconds = workplace, limit, seconds
 
-    def use(self, call: Call, before: Effects) -> Seen:
+    def use(self, call: ToolCall, before: Effects) -> ActionResult:
         """Do what a call asks. Raises as `Workplace` does."""
         if call.name == "submit":
-            return Seen("", submit=True)
+            return ActionResult("", submit=True)
         given = dict(call.arguments)
         seen = getattr(self, f"_{call.name}")(before, **given)
-        assert isinstance(seen, Seen)
+        assert isinstance(seen, ActionResult)
         return seen
 
-    def bash(self, before: Effects, command: str) -> Seen:
+    def bash(self, before: Effects, command: str) -> ActionResult:
         """Run a command in the shell."""
-        if not command.strip() or "\0" in command or len(command) > LONGEST_COMMAND:
+        if not command.strip() or "\0" in command or len(command) > MAX_COMMAND_CHARS:
             return refused(
-                f"a command is not empty, holds no NUL and is shorter than {LONGEST_COMMAND} characters"
+                f"a command is not empty, holds no NUL and is shorter than {MAX_COMMAND_CHARS} characters"
             )
         try:
             command.encode()
         except UnicodeEncodeError:
             return refused("a command is text, and this one holds half a character")
         result = self._place.run(before, command)
-        seen = shown(result, self._limit, self._seconds)
+        seen = describe_result(result, self._limit, self._seconds)
         tags = (f"ended={result.error}",) * (result.error != "none") + ("clipped",) * seen.clipped
-        return Seen(
+        return ActionResult(
             seen.text,
             seen.output,
             seen.exit_code,
-            Command(command),
+            CommandRun(command),
             seconds=result.seconds,
             tags=tags,
         )
 
     _bash = bash
 
-    def _view(self, before: Effects, path: str, first: int = 1, last: int = 0) -> Seen:
+    def _view(self, before: Effects, path: str, first: int = 1, last: int = 0) -> ActionResult:
         path = _relative(path)
         data = self._place.read(before, path) if path else None
         if data is None:
@@ -199,15 +261,19 @@ class Toolbox:
             return refused(f"{path} has {count} lines")
         return self._told(numbered(text, first, last or count) or f"{path} is empty")
 
-    def _list(self, before: Effects, path: str) -> Seen:
+    def _list(self, before: Effects, path: str) -> ActionResult:
         prefix = f"{path}/" if path else ""
         inside = [name for name in self._place.files(before) if name.startswith(prefix)]
         if not inside:
             return refused(f"there is no file or directory {path!r}")
-        more = f"\n[{len(inside) - LISTED} more]" if len(inside) > LISTED else ""
-        return self._told("\n".join(inside[:LISTED]) + more)
+        more = (
+            f"\n[{len(inside) - MAX_LISTED_ENTRIES} more]"
+            if len(inside) > MAX_LISTED_ENTRIES
+            else ""
+        )
+        return self._told("\n".join(inside[:MAX_LISTED_ENTRIES]) + more)
 
-    def _search(self, before: Effects, pattern: str, path: str = "") -> Seen:
+    def _search(self, before: Effects, pattern: str, path: str = "") -> ActionResult:
         path = _relative(path)
         prefix = f"{path}/" if path else ""
         names = [
@@ -225,10 +291,16 @@ class Toolbox:
         if result.error != "none" or (result.stderr and not result.stdout):
             return refused(said or f"the search ended with {result.error}")
         lines = said.splitlines()
-        more = f"\n[{len(lines) - FOUND} more lines]" if len(lines) > FOUND else ""
-        return self._told("\n".join(lines[:FOUND]) + more if lines else "no line matches")
+        more = (
+            f"\n[{len(lines) - MAX_SEARCH_LINES} more lines]"
+            if len(lines) > MAX_SEARCH_LINES
+            else ""
+        )
+        return self._told(
+            "\n".join(lines[:MAX_SEARCH_LINES]) + more if lines else "no line matches"
+        )
 
-    def _edit(self, before: Effects, path: str, old: str, new: str) -> Seen:
+    def _edit(self, before: Effects, path: str, old: str, new: str) -> ActionResult:
         path = _relative(path)
         try:
             data = self._place.read(before, path) if path else None
@@ -250,11 +322,13 @@ class Toolbox:
             return refused(str(why))
         except ValueError as why:
             return refused(f"{path} cannot be written: {why}")
-        return Seen(f"{path} is changed" if old else f"{path} is made", effect=Written(path, made))
+        return ActionResult(
+            f"{path} is changed" if old else f"{path} is made", effect=FileWritten(path, made)
+        )
 
-    def _told(self, text: str) -> Seen:
+    def _told(self, text: str) -> ActionResult:
         said, clipped = clip(text, self._limit)
-        return Seen(said, said, tags=("clipped",) * clipped)
+        return ActionResult(said, said, tags=("clipped",) * clipped)
 
 
 def _relative(path: str) -> str:

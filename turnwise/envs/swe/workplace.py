@@ -19,12 +19,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from turnwise.envs.swe.grade import collect
-from turnwise.envs.swe.warm import STARTING, Pool, Repo
+from turnwise.envs.swe.grading import collect
+from turnwise.envs.swe.sandbox_pool import SETUP_SECONDS, SandboxPool, StartingTree
 from turnwise.sandbox.contract import Result, Sandbox, SandboxError, Shell
 
-LONGEST_COMMAND = 200_000
-FILE_BYTES = 5_000_000
+MAX_COMMAND_CHARS = 200_000
+MAX_READ_BYTES = 5_000_000
 """Of one file that is read for the agent."""
 _DUMP = r"""
 while IFS= read -r TURNWISE_NAME; do
@@ -41,25 +41,25 @@ _RESTORE = "{{ {state}\n}} >/dev/null 2>&1; unset TURNWISE_COMMAND"
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class CommandRun:
     """A command that the shell ran."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class FileWritten:
     """A file that was written by other means."""
 
     path: str
     data: bytes
 
 
-Effect: TypeAlias = Command | Written
+Effect: TypeAlias = CommandRun | FileWritten
 Effects: TypeAlias = tuple[Effect, ...]
 
 
-class Lost(Exception):
+class SandboxLost(Exception):
     """The agent has brought down its own sandbox by passing a limit, and nothing more can be done
     in it.
     """
@@ -76,18 +76,18 @@ class Workplace:
     agent's work then.
     """
 
-    def __init__(self, pool: Pool, seconds: float) -> None:
+    def __init__(self, pool: SandboxPool, seconds: float) -> None:
         self._pool, self._seconds = pool, seconds
-        self._repo: Repo | None = None
+        self._repo: StartingTree | None = None
         self._held: list[Sandbox] = []  # the sandbox, and what it is a copy of
-        self._lease: list[Repo] = []
+        self._lease: list[StartingTree] = []
         self._shell: Shell | None = None
         self._had: Effects = ()
         self._finalizer = weakref.finalize(
             self, _give_up, self._held, self._lease, pool
         )  # must not hold the workplace
 
-    def begin(self, repo: Repo) -> None:
+    def begin(self, repo: StartingTree) -> None:
         """Work in this repository from now on."""
         if self._repo is None or self._repo != repo:
             self.close()
@@ -99,39 +99,39 @@ class Workplace:
         """Run a command in the shell, after the effects `before`. Raises `Lost` where it brought
         the sandbox down.
         """
-        box = self._prepared(before)
-        result = self._command(box, command)
-        self._had = (*before, Command(command))
+        sandbox = self._prepared(before)
+        result = self._command(sandbox, command)
+        self._had = (*before, CommandRun(command))
         return result
 
     def write(self, before: Effects, path: str, data: bytes) -> None:
         """Write a file, after the effects `before`. Raises `ValueError` with the sandbox's words
         where it refuses.
         """
-        box = self._prepared(before)
+        sandbox = self._prepared(before)
         try:
-            box.write(path, data)
+            sandbox.write(path, data)
         except SandboxError as problem:
-            self._must_stand(box, problem)
+            self._must_stand(sandbox, problem)
             raise ValueError(str(problem)) from problem
-        self._had = (*before, Written(path, data))
+        self._had = (*before, FileWritten(path, data))
 
     def read(self, before: Effects, path: str) -> bytes | None:
         """The bytes of a regular file; None where there is none."""
-        box = self._prepared(before)
+        sandbox = self._prepared(before)
         try:
-            return box.read(path, FILE_BYTES)
+            return sandbox.read(path, MAX_READ_BYTES)
         except SandboxError as problem:
-            self._must_stand(box, problem)
+            self._must_stand(sandbox, problem)
             return None
 
     def files(self, before: Effects) -> list[str]:
         """Paths of the regular files, without git's own."""
-        box = self._prepared(before)
+        sandbox = self._prepared(before)
         try:
-            return [path for path in box.files() if not path.startswith(".git/")]
+            return [path for path in sandbox.files() if not path.startswith(".git/")]
         except SandboxError as problem:
-            self._must_stand(box, problem)
+            self._must_stand(sandbox, problem)
             raise
 
     def program(self, before: Effects, command: Sequence[str] | str, stdin: str = "") -> Result:
@@ -142,11 +142,11 @@ class Workplace:
         """What is handed in, taken after everything the agent started has ended. Then the sandbox
         is closed.
         """
-        box = self._prepared(before)
+        sandbox = self._prepared(before)
         try:
             if self._shell is not None:
                 self._shell.close()
-            return collect.from_box(box)
+            return collect.from_sandbox(sandbox)
         finally:
             self.close()
 
@@ -168,7 +168,7 @@ class Workplace:
             other._lease.append(self._repo)
         if state:
             other._shell = copy.shell()
-            other._shell.run(state, STARTING)
+            other._shell.run(state, SETUP_SECONDS)
         other._had = self._had
         _close_all(
             self._held, keep=1
@@ -190,26 +190,26 @@ class Workplace:
         self._pool.lease(self._repo)
         self._lease.append(self._repo)
         self._held.extend(self._pool.take(self._repo))
-        box = self._held[0]
+        sandbox = self._held[0]
         for effect in before:
-            if isinstance(effect, Command):
-                self._command(box, effect.text)
+            if isinstance(effect, CommandRun):
+                self._command(sandbox, effect.text)
             else:
-                box.write(effect.path, effect.data)
+                sandbox.write(effect.path, effect.data)
         self._had = before
-        return box
+        return sandbox
 
-    def _command(self, box: Sandbox, command: str) -> Result:
+    def _command(self, sandbox: Sandbox, command: str) -> Result:
         if self._shell is None:
-            self._shell = box.shell()
+            self._shell = sandbox.shell()
         result = self._known(self._shell.run(command, self._seconds))
-        if result.error not in ("none", "exception") and not _stands(box):
+        if result.error not in ("none", "exception") and not _stands(sandbox):
             self._broken()
             if result.error == "died":  # nothing inside can end a sandbox, so something outside did
                 raise SandboxError(
                     "the sandbox ended while a command ran in it: the episode has no score"
                 )
-            raise Lost(result.error)
+            raise SandboxLost(result.error)
         return result
 
     def _known(self, result: Result) -> Result:
@@ -221,9 +221,9 @@ class Workplace:
             )
         return result
 
-    def _must_stand(self, box: Sandbox, problem: SandboxError) -> None:
+    def _must_stand(self, sandbox: Sandbox, problem: SandboxError) -> None:
         """A refusal is an answer only of a sandbox that still answers."""
-        if not _stands(box):
+        if not _stands(sandbox):
             self._broken()
             raise problem
 
@@ -238,7 +238,7 @@ class Workplace:
         """
         if self._shell is None:
             return ""
-        result = self._shell.run(_DUMP, STARTING)
+        result = self._shell.run(_DUMP, SETUP_SECONDS)
         state, end, rest = result.stdout.rpartition("TURNWISE_END")
         if result.error != "none":
             self._had = ()  # it did not survive the question
@@ -248,15 +248,15 @@ class Workplace:
         return _RESTORE.format(state=state)
 
 
-def _stands(box: Sandbox) -> bool:
+def _stands(sandbox: Sandbox) -> bool:
     """Whether a sandbox still answers."""
     try:
-        return box.run(["true"], STARTING).error == "none"
+        return sandbox.run(["true"], SETUP_SECONDS).error == "none"
     except SandboxError:
         return False
 
 
-def _give_up(held: list[Sandbox], lease: list[Repo], pool: Pool) -> None:
+def _give_up(held: list[Sandbox], lease: list[StartingTree], pool: SandboxPool) -> None:
     """Close the sandbox of an episode and put back what it is a copy of."""
     origins = held[1:]
     del held[1:]

@@ -1,0 +1,100 @@
+"""Whether tasks can be trusted: the repair is worth everything and doing nothing is worth nothing,
+every time.
+
+Both go through the real grader, each time in sandboxes of their own. A task of which anything else
+comes out must not be trained on: its tests rest on the weather, or its bug is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from turnwise.envs.swe.grading import Verdict, grade
+from turnwise.envs.swe.sandbox_pool import SandboxOpener
+from turnwise.envs.swe.tasks.repository import Repository
+from turnwise.envs.swe.tasks.task import SweTask
+from turnwise.envs.swe.tasks.trees import materialise
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the grader said of one task, run by run."""
+
+    task: SweTask
+    gold: tuple[Verdict, ...]
+    """Of the repair."""
+    nothing: tuple[Verdict, ...]
+    """Of the repository as the agent finds it."""
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """What is not as it must be; empty for a task that can be trusted."""
+        found = [f"the repair could not be graded: {v.error}" for v in self.gold if v.error]
+        found += [f"doing nothing could not be graded: {v.error}" for v in self.nothing if v.error]
+        known = [v for v in self.gold if not v.error]
+        found += [
+            f"the repair is not worth 1: {_told(v)}"
+            for v in known
+            if v.reward("binary") != 1.0 or v.reward("ratio") != 1.0
+        ]
+        found += [f"the repair is taken for a cheat: {_told(v)}" for v in known if v.tampered]
+        idle = [v for v in self.nothing if not v.error]
+        found += [
+            f"doing nothing is worth something: {_told(v)}"
+            for v in idle
+            if v.reward("binary") != 0.0
+        ]
+        other = [v for v in idle if (v.f2p_rate, v.p2p_rate) != (0.0, 1.0)]
+        found += [f"the tests say otherwise of the broken repository: {_told(v)}" for v in other]
+        return tuple(dict.fromkeys(found))
+
+
+def check(
+    tasks: Iterable[SweTask],
+    opened: Callable[[SweTask], Repository],
+    open_sandbox: SandboxOpener,
+    runs: int = 2,
+    jobs: int = 1,
+) -> Iterator[Checked]:
+    """Grade the repair of every task, and doing nothing.
+
+    Args:
+        tasks: recipes.
+        opened: gives the repository of a recipe.
+        open_sandbox: opens the grader's sandboxes.
+        runs: how often.
+        jobs: tasks at once.
+
+    Raises:
+        DataError: for a recipe that does not fit its source.
+    """
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        yield from pool.map(
+            partial(_checked, opened=opened, open_sandbox=open_sandbox, runs=runs), tasks
+        )
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _checked(
+    task: SweTask, opened: Callable[[SweTask], Repository], open_sandbox: SandboxOpener, runs: int
+) -> Checked:
+    trees = materialise(task, opened(task))
+    repaired = {**trees.visible, **trees.gold}
+    gold = tuple(grade(task, trees.pristine, repaired, open_sandbox) for _ in range(runs))
+    return Checked(
+        task,
+        gold,
+        tuple(grade(task, trees.pristine, trees.visible, open_sandbox) for _ in range(runs)),
+    )
+
+
+def _told(verdict: Verdict) -> str:
+    rates = (
+        f"{verdict.f2p_rate:.3f} of the failing tests and {verdict.p2p_rate:.3f} of the others pass"
+    )
+    return "; ".join([rates, *verdict.reasons[:2]])

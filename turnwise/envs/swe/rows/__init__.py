@@ -1,0 +1,1 @@
+"""Rows of published data sets (SWE-bench and its relatives): reading, images, grading."""
