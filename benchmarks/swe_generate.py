@@ -42,13 +42,23 @@ def one(source: str, out: Path, number: int, compare: int) -> dict[str, Any]:
         tally = made.tally
         single = sum(n for (operator, _), n in tally.reasons.items() if operator != "combined")
         told = {
-            "package": f"{repository.name}=={repository.version}", "tests": len(made.baseline.suite),
-            "unstable": made.baseline.unstable, "suite_cpu": made.baseline.cpu, "tried": single,
-            "valid": tally.count("valid", combined=False), "flaky": tally.count("flaky"), "tasks": len(tasks),
-            "combined": sum(len(task.mutations) > 1 for task in tasks), "cpu_per_candidate": tally.cpu / max(1, tally.tried),
-            "wall_per_candidate": tally.seconds / max(1, tally.tried), "wall": time.monotonic() - began,
-            "reasons": {reason: tally.count(reason, combined=False) for reason in {r for _, r in tally.reasons}},
-        }  # fmt: skip
+            "package": f"{repository.name}=={repository.version}",
+            "tests": len(made.baseline.suite),
+            "unstable": made.baseline.unstable,
+            "suite_cpu": made.baseline.cpu,
+            "tried": single,
+            "valid": tally.count("valid", combined=False),
+            "flaky": tally.count("flaky"),
+            "tasks": len(tasks),
+            "combined": sum(len(task.mutations) > 1 for task in tasks),
+            "cpu_per_candidate": tally.cpu / max(1, tally.tried),
+            "wall_per_candidate": tally.seconds / max(1, tally.tried),
+            "wall": time.monotonic() - began,
+            "reasons": {
+                reason: tally.count(reason, combined=False)
+                for reason in {r for _, r in tally.reasons}
+            },
+        }
         return told | (compared(made, compare) if compare else {})
 
 
@@ -69,8 +79,13 @@ def compared(made: Generation, number: int) -> dict[str, Any]:
         if (mapped.reason, mapped.fails) != (all_tests.reason, all_tests.fails):
             apart.append([mapped.reason, all_tests.reason])
     return {
-        "compared": number, "spared": spared, "cpu_map": quick, "cpu_whole": slow, "ratio": slow / max(quick, 1e-9), "apart": apart,
-    }  # fmt: skip
+        "compared": number,
+        "spared": spared,
+        "cpu_map": quick,
+        "cpu_whole": slow,
+        "ratio": slow / max(quick, 1e-9),
+        "apart": apart,
+    }
 
 
 def main() -> None:

@@ -37,15 +37,25 @@ from turnwise.sandbox.containers import LABEL
 from turnwise.sandbox.contract import SandboxError
 
 GOOD = [
-    "ls", "git log --oneline | head -3", "grep -rn def pocketkit | head -5", "python -c 'import pocketkit; print(1)'",
-    "cd pocketkit", "export X=1", "echo $X", "sed -i 's/return/return/' pocketkit/text.py", "cat README.md", "false",
+    "ls",
+    "git log --oneline | head -3",
+    "grep -rn def pocketkit | head -5",
+    "python -c 'import pocketkit; print(1)'",
+    "cd pocketkit",
+    "export X=1",
+    "echo $X",
+    "sed -i 's/return/return/' pocketkit/text.py",
+    "cat README.md",
+    "false",
     "git status --short",
-]  # fmt: skip
+]
 HOSTILE = [
-    "sleep 1000 &", "setsid sleep 1000 >/dev/null 2>&1 &", "kill -9 -1", "kill -STOP $$", "exec >&-", "exit 3", "ulimit -n 3; ls",
-    ":(){ :|:& };:", "yes", "head -c 400m /dev/zero > big", "for i in $(seq 3000); do mkdir d$i; done", "rm -rf /work/* /work/.git",
-    "python -c 'x = bytearray(1 << 33)'", "while true; do :; done", "ln -s / root; mkfifo pipe; chmod 000 pocketkit",
-    "trap '' TERM INT", "nohup python -c 'import os,time\nif os.fork()==0:\n os.setsid(); time.sleep(999)' &",
+    "sleep 1000 &", "setsid sleep 1000 >/dev/null 2>&1 &", "kill -9 -1", "kill -STOP $$",
+    "exec >&-", "exit 3", "ulimit -n 3; ls", ":(){ :|:& };:", "yes",
+    "head -c 400m /dev/zero > big", "for i in $(seq 3000); do mkdir d$i; done",
+    "rm -rf /work/* /work/.git", "python -c 'x = bytearray(1 << 33)'", "while true; do :; done",
+    "ln -s / root; mkfifo pipe; chmod 000 pocketkit", "trap '' TERM INT",
+    "nohup python -c 'import os,time\nif os.fork()==0:\n os.setsid(); time.sleep(999)' &",
 ]  # fmt: skip
 
 
@@ -186,14 +196,18 @@ def times(backend: str) -> None:
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(life, several))
     print(
-        f"16 episodes of 11 turns at once: {time.perf_counter() - start:.2f} s; load {os.getloadavg()[0]:.1f}"
+        f"16 episodes of 11 turns at once: {time.perf_counter() - start:.2f} s; load "
+        f"{os.getloadavg()[0]:.1f}"
     )
     env.close()
 
 
 def shown(spent: list[float]) -> str:
     low, *_, high = statistics.quantiles(spent, n=20)
-    return f"median {statistics.median(spent) * 1000:.1f} ms (5 % {low * 1000:.1f}, 95 % {high * 1000:.1f})"
+    return (
+        f"median {statistics.median(spent) * 1000:.1f} ms (5 % {low * 1000:.1f}, 95 % "
+        f"{high * 1000:.1f})"
+    )
 
 
 def main() -> None:

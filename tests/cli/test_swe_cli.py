@@ -14,7 +14,12 @@ from turnwise.envs.swe.generate.generator import Generation
 from turnwise.envs.swe.tasks.task import SweTask, read_tasks
 from turnwise.sandbox import SandboxError, open_sandbox
 
-CODE = "def double(x):\n    return x * 2\n\n\ndef halve(x):\n    if x % 2:\n        raise ValueError(x)\n    return x // 2\n"
+CODE = (
+    "def double(x):\n    return x * 2\n\n\ndef halve(x):\n"
+    "    if x % 2:\n"
+    "        raise ValueError(x)\n"
+    "    return x // 2\n"
+)
 TESTS = """\
 import pytest
 import twice

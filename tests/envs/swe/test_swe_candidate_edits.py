@@ -40,10 +40,13 @@ def test_only_files_that_change_are_given() -> None:
 @pytest.mark.parametrize(
     "one, two, meet",
     [
-        (made(2, 3, ""), made(3, 4, ""), True), (made(2, 2, ""), made(3, 3, ""), False), (made(2, 1, "x"), made(2, 1, "y"), True),
-        (made(1, 1, ""), made(1, 1, "", "b.py"), False), (made(1, 4, ""), made(2, 2, ""), True),
+        (made(2, 3, ""), made(3, 4, ""), True),
+        (made(2, 2, ""), made(3, 3, ""), False),
+        (made(2, 1, "x"), made(2, 1, "y"), True),
+        (made(1, 1, ""), made(1, 1, "", "b.py"), False),
+        (made(1, 4, ""), made(2, 2, ""), True),
     ],
-)  # fmt: skip
+)
 def test_those_that_meet_cannot_both_be_made(
     one: CandidateEdit, two: CandidateEdit, meet: bool
 ) -> None:

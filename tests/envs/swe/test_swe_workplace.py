@@ -160,13 +160,15 @@ def test_nothing_of_an_episode_is_left_for_the_next(place: Workplace, sandboxes:
     run(
         place,
         (),
-        "echo x > left; echo y > /tmp/left; echo z > /dev/shm/left; git commit -q --allow-empty -m mine; (sleep 300 &)",
+        "echo x > left; echo y > /tmp/left; echo z > /dev/shm/left; git commit -q "
+        "--allow-empty -m mine; (sleep 300 &)",
     )
     place.close()
     out, _ = run(
         place,
         (),
-        "ls . /tmp /dev/shm; git log --oneline | wc -l; cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c '[s]leep 300'",
+        "ls . /tmp /dev/shm; git log --oneline | wc -l; cat /proc/[0-9]*/cmdline | tr '\\0' ' "
+        "' | grep -c '[s]leep 300'",
     )
     assert out.split() == [".:", "kit", "note.txt", "/dev/shm:", "/tmp:", "1", "0"]
     assert sandboxes.opened == 1
@@ -187,7 +189,12 @@ def test_the_repository_has_one_commit_that_tells_nothing(place: Workplace) -> N
 
 
 def test_what_is_installed_here_is_not_shown(place: Workplace) -> None:
-    ask = "python3 -c 'import pytest, kit; print(kit.__file__)'; python3 -c 'import turnwise'; python3 -c 'import numpy'"
+    ask = (
+        "python3 -c 'import pytest, kit; print(kit.__file__)'; python3 -c 'import "
+        "turnwise'; "
+        "python3 -c 'import "
+        "numpy'"
+    )
     out, _ = run(place, (), ask)
     assert out.splitlines()[0] == "/work/kit/__init__.py"
     assert out.count("ModuleNotFoundError") == 2
@@ -201,7 +208,8 @@ def test_what_is_installed_here_is_not_shown(place: Workplace) -> None:
 def test_submissions_are_taken_when_everything_has_ended(place: Workplace) -> None:
     before: Effects = (
         CommandRun(
-            "(while true; do echo changed > kit/a.py; done &) ; sleep 0.2; ln -s /etc/passwd kit/link.py"
+            "(while true; do echo changed > kit/a.py; done &) ; sleep 0.2; ln -s /etc/passwd "
+            "kit/link.py"
         ),
     )
     taken = place.submission(before)

@@ -153,8 +153,9 @@ def _between(path: str, before: bytes, after: bytes, right: bool) -> list[Candid
     old, new = before.decode("utf8"), after.decode("utf8")
     first, second = old.splitlines(keepends=True), new.splitlines(keepends=True)
     return [
-        CandidateEdit(path, a + 1, b, "".join(first[a:b]), "".join(second[c:d]), right) for a, b, c, d in blocks(old, new)
-    ]  # fmt: skip
+        CandidateEdit(path, a + 1, b, "".join(first[a:b]), "".join(second[c:d]), right)
+        for a, b, c, d in blocks(old, new)
+    ]
 
 
 ACTION = re.compile(r"(view|apply|undo) ([1-9][0-9]?)|(test|submit)")
@@ -196,8 +197,12 @@ class EditMenu:
         numbers = range(1, len(self.offered) + 1)
         free = [n for n in numbers if n not in made and not self.clash(made, n)]
         return [
-            *(f"view {n}" for n in numbers), *(f"apply {n}" for n in free), *(f"undo {n}" for n in sorted(made)), "test", "submit",
-        ]  # fmt: skip
+            *(f"view {n}" for n in numbers),
+            *(f"apply {n}" for n in free),
+            *(f"undo {n}" for n in sorted(made)),
+            "test",
+            "submit",
+        ]
 
     def expert(self, made: frozenset[int]) -> str:
         """Take back what is wrong, make what is right, submit."""
@@ -253,8 +258,10 @@ class EditMenu:
         # Edits before it in the same file move it.
         moved = sum(
             other.new.count("\n") - other.old.count("\n")
-            for k in made if (other := self.offered[k - 1]).path == candidate.path and other.first < candidate.first
-        )  # fmt: skip
+            for k in made
+            if (other := self.offered[k - 1]).path == candidate.path
+            and other.first < candidate.first
+        )
         at = CandidateEdit(
             candidate.path, candidate.first + moved, candidate.last + moved, "", "", False
         )

@@ -34,7 +34,8 @@ def replace_once(text: str, old: str, new: str) -> str:
         raise EditError("the old text does not stand in the file; blanks and line breaks count")
     if count > 1:
         raise EditError(
-            f"the old text stands in the file {count} times; take more of its lines, so that it is the only one"
+            f"the old text stands in the file {count} times; take more of its lines, so that "
+            "it is the only one"
         )
     return text.replace(old, new, 1)
 

@@ -128,22 +128,37 @@ class SweEnv(TurnEnv[tuple[EpisodeState, ActionResult, Outcome]]):
     stochastic = False
 
     def __init__(
-        self, tasks: str | Mapping[str, str] = "", source: str = "", *, actions: str = "bash", hidden: bool = True,
-        choices: int = 4, expert: str = "gold", reward: str = "binary", output_chars: int = 10_000, seconds: float = 60.0,
-        episode_seconds: float = 900.0, memory_mb: int = 1024, rules: Mapping[str, Any] | None = None,
-        sandbox: str | Callable[[Spec], Sandbox] = "auto", split: str = "train", render_mode: str | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        tasks: str | Mapping[str, str] = "",
+        source: str = "",
+        *,
+        actions: str = "bash",
+        hidden: bool = True,
+        choices: int = 4,
+        expert: str = "gold",
+        reward: str = "binary",
+        output_chars: int = 10_000,
+        seconds: float = 60.0,
+        episode_seconds: float = 900.0,
+        memory_mb: int = 1024,
+        rules: Mapping[str, Any] | None = None,
+        sandbox: str | Callable[[Spec], Sandbox] = "auto",
+        split: str = "train",
+        render_mode: str | None = None,
+    ) -> None:
         if actions not in ACTIONS:
             raise unknown("kind of actions", actions, ACTIONS)
         if reward not in SHAPES:
             raise unknown("kind of reward", reward, SHAPES)
         if expert not in EXPERTS or (expert == "search" and actions != "closed"):
             raise ConfigError(
-                f"expert={expert!r} with actions={actions!r}: give gold, or search with closed actions"
+                f"expert={expert!r} with actions={actions!r}: give gold, or search with closed "
+                "actions"
             )
         if output_chars < 2 or seconds <= 0 or episode_seconds <= 0 or not 1 <= choices <= 99:
             raise ConfigError(
-                f"output_chars={output_chars} must be at least 2, seconds={seconds} and episode_seconds={episode_seconds} above 0, "
+                f"output_chars={output_chars} must be at least 2, seconds={seconds} and "
+                f"episode_seconds={episode_seconds} above 0, "
                 f"choices={choices} 1 to 99"
             )
         python.requirements()
@@ -325,11 +340,20 @@ class SweEnv(TurnEnv[tuple[EpisodeState, ActionResult, Outcome]]):
             self._workplace.close()
         score = verdict.reward(self.reward) if verdict is not None else 0.0  # type: ignore[arg-type]
         return Outcome(
-            observation=observation, instruction=self._recipe.issue, admissible=self._admissible(), state=self._state_hash(),
-            reward=reward, terminated=place.done, valid=valid, success=verdict is not None and verdict.resolved, score=score,
-            rewards=(verdict.rewards if verdict is not None else dict(NO_REWARDS)) if place.done else {},
+            observation=observation,
+            instruction=self._recipe.issue,
+            admissible=self._admissible(),
+            state=self._state_hash(),
+            reward=reward,
+            terminated=place.done,
+            valid=valid,
+            success=verdict is not None and verdict.resolved,
+            score=score,
+            rewards=(verdict.rewards if verdict is not None else dict(NO_REWARDS))
+            if place.done
+            else {},
             tags=[f"difficulty={self._recipe.difficulty}", *tags],
-        )  # fmt: skip
+        )
 
     def _admissible(self) -> list[str]:
         if self._given.desk is not None:

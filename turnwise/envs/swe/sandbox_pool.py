@@ -40,7 +40,8 @@ ENVIRONMENT = {
     "COLUMNS": "100",
     "BASH_ENV": RC,
     "PYTHONHASHSEED": "0",
-    "PYTEST_ADDOPTS": "-p no:cacheprovider -o addopts=",  # options of the repository may want plugins that are not here
+    "PYTEST_ADDOPTS": "-p no:cacheprovider -o "
+    "addopts=",  # options of the repository may want plugins that are not here
     **{
         f"GIT_{who}_{what}": GIT_USER
         for who in ("AUTHOR", "COMMITTER")
@@ -157,7 +158,8 @@ class SandboxPool:
             result = sandbox.run(GIT, SETUP_SECONDS)
             if result.error != "none" or result.exit_code:
                 raise SandboxError(
-                    f"git could not begin the repository ({result.error}: {result.stdout.strip()[-300:]})"
+                    f"git could not begin the repository ({result.error}: "
+                    f"{result.stdout.strip()[-300:]})"
                 )
         except BaseException:
             sandbox.close()
@@ -202,8 +204,8 @@ def _opened(backend: str, spec: Spec) -> Sandbox:
         backend = choose(spec, allow_unsafe=False)
     if backend not in python.BACKENDS:
         raise SandboxError(
-            f"the {backend} backend shows what is installed here, which may be the answer to a task: use one of "
-            + ", ".join(python.BACKENDS)
+            f"the {backend} backend shows what is installed here, which may be the answer to a "
+            "task: use one of " + ", ".join(python.BACKENDS)
         )
     return open_sandbox(spec, backend)
 

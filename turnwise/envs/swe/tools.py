@@ -108,25 +108,45 @@ class Tool:
 
 
 TOOLS = (
-    Tool("view", "Show a file with line numbers, or list the files of a directory.", (
-        ToolParameter("path", "string", "Relative to the repository."),
-        ToolParameter("first", "integer", "First line to show.", needed=False),
-        ToolParameter("last", "integer", "Last line to show.", needed=False),
-    )),
-    Tool("search", "Find the lines that match an extended regular expression.", (
-        ToolParameter("pattern", "string", "As grep -E takes it."),
-        ToolParameter("path", "string", "A file or a directory; the whole repository when left out.", needed=False),
-    )),
-    Tool("edit", "Replace a piece of a file that stands in it exactly once; with an empty `old`, make a new file.", (
-        ToolParameter("path", "string", "Relative to the repository."),
-        ToolParameter("old", "string", "What stands there, blanks and line breaks included."),
-        ToolParameter("new", "string", "What shall stand there."),
-    )),
-    Tool("bash", "Run a command in a shell that keeps its directory and its variables.", (
-        ToolParameter("command", "string", "The command."),
-    )),
+    Tool(
+        "view",
+        "Show a file with line numbers, or list the files of a directory.",
+        (
+            ToolParameter("path", "string", "Relative to the repository."),
+            ToolParameter("first", "integer", "First line to show.", needed=False),
+            ToolParameter("last", "integer", "Last line to show.", needed=False),
+        ),
+    ),
+    Tool(
+        "search",
+        "Find the lines that match an extended regular expression.",
+        (
+            ToolParameter("pattern", "string", "As grep -E takes it."),
+            ToolParameter(
+                "path",
+                "string",
+                "A file or a directory; the whole repository when left out.",
+                needed=False,
+            ),
+        ),
+    ),
+    Tool(
+        "edit",
+        "Replace a piece of a file that stands in it exactly once; with an empty `old`, make a "
+        "new file.",
+        (
+            ToolParameter("path", "string", "Relative to the repository."),
+            ToolParameter("old", "string", "What stands there, blanks and line breaks included."),
+            ToolParameter("new", "string", "What shall stand there."),
+        ),
+    ),
+    Tool(
+        "bash",
+        "Run a command in a shell that keeps its directory and its variables.",
+        (ToolParameter("command", "string", "The command."),),
+    ),
     Tool("submit", "Say that the repair is done. It is graded and the episode ends."),
-)  # fmt: skip
+)
 _BY_NAME = {tool.name: tool for tool in TOOLS}
 
 
@@ -230,7 +250,8 @@ class Toolbox:
         """Run a command in the shell."""
         if not command.strip() or "\0" in command or len(command) > MAX_COMMAND_CHARS:
             return refused(
-                f"a command is not empty, holds no NUL and is shorter than {MAX_COMMAND_CHARS} characters"
+                f"a command is not empty, holds no NUL and is shorter than {MAX_COMMAND_CHARS} "
+                "characters"
             )
         try:
             command.encode()

@@ -216,7 +216,8 @@ class Workplace:
         if result.error == "infrastructure":
             self._broken()
             raise SandboxError(
-                f"the sandbox failed while it ran a command ({result.stderr.strip()[-300:] or 'no reason given'}): "
+                "the sandbox failed while it ran a command "
+                f"({result.stderr.strip()[-300:] or 'no reason given'}): "
                 "nothing is known about that command, so the episode has no score"
             )
         return result

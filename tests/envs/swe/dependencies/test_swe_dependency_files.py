@@ -19,55 +19,79 @@ from turnwise.envs.swe.dependencies.dependency_files import (
     [
         (
             "PKG-INFO",
-            "Metadata-Version: 2.4\nName: m\nRequires-Dist: attrs>=22\nRequires-Dist: hypothesis; extra == 'tests'\n"
-            "Requires-Dist: sphinx; extra == \"docs\"\nRequires-Dist: tomli>=2; (python_version < '3.11') and extra == 'test'\n"
+            "Metadata-Version: 2.4\nName: m\nRequires-Dist: attrs>=22\n"
+            "Requires-Dist: hypothesis; extra == 'tests'\n"
+            'Requires-Dist: sphinx; extra == "docs"\n'
+            "Requires-Dist: tomli>=2; (python_version < '3.11') and extra == 'test'\n"
             "\nRequires-Dist: no\n",
-            DependencyDeclarations(("attrs>=22",), ("hypothesis", "tomli>=2; (python_version < '3.11')"), ("sphinx",)),
+            DependencyDeclarations(
+                ("attrs>=22",), ("hypothesis", "tomli>=2; (python_version < '3.11')"), ("sphinx",)
+            ),
         ),
         (
             "m.egg-info/requires.txt",
             'six\n\n[:python_version < "3"]\nenum34\n\n[testing]\nmock>=1\n\n[docs]\nsphinx\n',
-            DependencyDeclarations(("six", 'enum34; python_version < "3"'), ("mock>=1",), ("sphinx",)),
+            DependencyDeclarations(
+                ("six", 'enum34; python_version < "3"'), ("mock>=1",), ("sphinx",)
+            ),
         ),
         (
             "pyproject.toml",
-            '[project]\nname = "m"\ndependencies = ["attrs"]\n[project.optional-dependencies]\ntest = ["hypothesis", "m[fast]"]\n'
+            '[project]\nname = "m"\ndependencies = ["attrs"]\n[project.optional-dependencies]\n'
+            'test = ["hypothesis", "m[fast]"]\n'
             'fast = ["ujson"]\n'
             '[dependency-groups]\ndev = [{include-group = "lint"}, "pyyaml"]\nlint = ["ruff"]\n',
-            DependencyDeclarations(("attrs",), ("hypothesis", "m[fast]", "ujson", "ruff", "pyyaml"), ("ujson", "ruff")),
+            DependencyDeclarations(
+                ("attrs",), ("hypothesis", "m[fast]", "ujson", "ruff", "pyyaml"), ("ujson", "ruff")
+            ),
         ),
         (
             "pyproject.toml",
-            '[tool.poetry.dependencies]\npython = "^3.9"\nattrs = "^22.1"\nrich = {version = "*", optional = true}\n'
+            '[tool.poetry.dependencies]\npython = "^3.9"\nattrs = "^22.1"\n'
+            'rich = {version = "*", optional = true}\n'
             '[tool.poetry.group.dev.dependencies]\nfreezegun = "1.2"\nmock = "*"\nsix = ">=1,<2"\n'
-            '[tool.hatch.envs.default]\ndependencies = ["pyyaml"]\n[tool.uv]\ndev-dependencies = ["ujson"]\n'
+            '[tool.hatch.envs.default]\ndependencies = ["pyyaml"]\n[tool.uv]\n'
+            'dev-dependencies = ["ujson"]\n'
             '[tool.pdm.dev-dependencies]\ntest = ["yarl"]\n',
-            DependencyDeclarations(("attrs>=22.1",), ("freezegun==1.2", "mock", "six>=1,<2", "pyyaml", "ujson", "yarl")),
+            DependencyDeclarations(
+                ("attrs>=22.1",), ("freezegun==1.2", "mock", "six>=1,<2", "pyyaml", "ujson", "yarl")
+            ),
         ),
         (
             "setup.cfg",
-            "[options]\ninstall_requires =\n    attrs\ntests_require = mock\n[options.extras_require]\n"
+            "[options]\ninstall_requires =\n    attrs\ntests_require = mock\n"
+            "[options.extras_require]\n"
             "test =\n    hypothesis\nall =\n    rich\n",
             DependencyDeclarations(("attrs",), ("mock", "hypothesis"), ("rich",)),
         ),
         (
             "setup.py",
-            "from setuptools import setup\nneeds = ['attrs', 'six']\nsetup(name='m', install_requires=needs,\n"
+            "from setuptools import setup\nneeds = ['attrs', 'six']\n"
+            "setup(name='m', install_requires=needs,\n"
             "      tests_require=['mock'],\n"
-            "      extras_require={'test': ['hypothesis'], 'docs': 'sphinx'}, version=open('v').read())\n",
+            "      extras_require={'test': ['hypothesis'], 'docs': 'sphinx'}, "
+            "version=open('v').read())\n",
             DependencyDeclarations(("attrs", "six"), ("mock", "hypothesis"), ("sphinx",)),
         ),
-        ("requirements-dev.txt", "# all\n-r other.txt\nmock==1.0  # old\ngit+https://x/y\n", DependencyDeclarations((), ("mock==1.0",))),
+        (
+            "requirements-dev.txt",
+            "# all\n-r other.txt\nmock==1.0  # old\ngit+https://x/y\n",
+            DependencyDeclarations((), ("mock==1.0",)),
+        ),
         ("tests/requirements.txt", "mock\n", DependencyDeclarations((), ("mock",))),
         ("requirements/test.in", "mock\n", DependencyDeclarations((), ("mock",))),
         ("requirements.txt", "flask\n", DependencyDeclarations()),
-        ("tox.ini", "[testenv]\ndeps =\n    mock\n    py38: six\ncommands = pytest\n", DependencyDeclarations((), ("mock", "six"))),
+        (
+            "tox.ini",
+            "[testenv]\ndeps =\n    mock\n    py38: six\ncommands = pytest\n",
+            DependencyDeclarations((), ("mock", "six")),
+        ),
         ("tox.ini", "not an ini", DependencyDeclarations()),
         ("pyproject.toml", "not = [toml", DependencyDeclarations()),
         ("pyproject.toml", "[project]\ndependencies = 3\n", DependencyDeclarations()),
         ("setup.py", "def f(:\n", DependencyDeclarations()),
     ],
-)  # fmt: skip
+)
 def test_every_place_is_read(path: str, text: str, expected: DependencyDeclarations) -> None:
     assert read_declarations({path: text.encode()}) == expected
 
@@ -143,8 +167,11 @@ def test_what_the_package_has_anyway_is_not_asked_for_twice() -> None:
 
 def test_other_extras_are_taken_where_code_imports_them() -> None:
     assert want(("pyyaml", "hypothesis"), others=("ujson>=5", "rich", "simplejson")) == (
-        "pyyaml", "hypothesis", "ujson>=5", "simplejson",
-    )  # fmt: skip
+        "pyyaml",
+        "hypothesis",
+        "ujson>=5",
+        "simplejson",
+    )
 
 
 def test_an_import_that_nothing_is_named_after_may_be_brought_by_any() -> None:

@@ -33,13 +33,18 @@ def test_pytest_is_there_in_our_version(sandbox: Sandbox) -> None:
 
 
 def test_nothing_else_is(sandbox: Sandbox) -> None:
-    program = "import importlib.util as u; print([n for n in ('numpy', 'gymnasium', 'pip', 'setuptools', 'turnwise') if u.find_spec(n)])"
+    program = (
+        "import importlib.util as u; print([n for n in ('numpy', 'gymnasium', 'pip', "
+        "'setuptools', 'turnwise') if "
+        "u.find_spec(n)])"
+    )
     assert run(sandbox, program) == "[]"
 
 
 def test_no_vendored_copy_lies_in_the_python_that_runs(sandbox: Sandbox) -> None:
     program = (
-        "import os, sys; roots = {sys.base_prefix + '/lib', '/opt/python', '/usr/lib/python3', '/usr/share/python-wheels'};"
+        "import os, sys; roots = {sys.base_prefix + '/lib', '/opt/python', '/usr/lib/python3', "
+        "'/usr/share/python-wheels'};"
         "print([os.path.join(b, n) for r in roots for b, d, f in os.walk(r) for n in (*d, *f)"
         " if n.split('-')[0] in ('more_itertools', 'requests', 'pip') and 'idlelib' not in b])"
     )

@@ -211,8 +211,8 @@ def test_nor_is_what_carries_a_copy_of_it(home: Path, repository: Repository) ->
     pins, said = found(repository)
     assert not any(pin.startswith("helping") for pin in pins)
     assert (
-        "the tests go without helping: its helping/_vendor/sums.py looks like a copy of what is to be repaired"
-        in said
+        "the tests go without helping: its helping/_vendor/sums.py looks like a copy of what "
+        "is to be repaired" in said
     )
     assert not list(python.library(pins).rglob("sums.py"))
 

@@ -45,7 +45,12 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def whole(lines: str) -> dict[str, Any]:
         path = tmp_path / "test_parcel.py"
-        head = "import unittest\nimport pytest\nimport parcel\nLIMITS = [1, 2]\ncase = unittest.TestCase()\n\ndef test_it(number=4):\n"
+        head = (
+            "import unittest\nimport pytest\nimport parcel\n"
+            "LIMITS = [1, 2]\n"
+            "case = unittest.TestCase()\n\n"
+            "def test_it(number=4):\n"
+        )
         path.write_text(head + textwrap.indent(textwrap.dedent(lines), "    "))
         spec = importlib.util.spec_from_file_location("test_parcel", path)
         assert spec is not None and spec.loader is not None
@@ -75,7 +80,8 @@ WRONG = {"expected": "8", "got": "12"}
         "result = parcel.double(number)\nassert 8 == result",
         "case.assertEqual(parcel.double(4), 8)",
         "case.assertEqual(8, parcel.double(4))",
-        "from parcel import double as parcel_double\nfor n in [4]:\n    assert parcel.double(n) == 8",
+        "from parcel import double as parcel_double\nfor n in [4]:\n"
+        "    assert parcel.double(n) == 8",
     ],
 )
 def test_both_sides_of_a_comparison(told: Any, lines: str) -> None:
@@ -84,8 +90,10 @@ def test_both_sides_of_a_comparison(told: Any, lines: str) -> None:
 
 def test_a_call_inside_an_expression_is_told_with_it(told: Any) -> None:
     assert told("assert str(parcel.double(4)).strip() == '8'") == {
-        "call": "str(parcel.double(4)).strip()", "expected": "'8'", "got": "'12'",
-    }  # fmt: skip
+        "call": "str(parcel.double(4)).strip()",
+        "expected": "'8'",
+        "got": "'12'",
+    }
 
 
 def test_values_stand_in_place_of_names(told: Any) -> None:

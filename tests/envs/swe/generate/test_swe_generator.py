@@ -265,12 +265,7 @@ def test_tallies() -> None:
         tally.count("valid"),
         tally.count("valid", combined=True),
         tally.count("valid", combined=False),
-    ) == (
-        6,
-        5,
-        2,
-        3,
-    )
+    ) == (6, 5, 2, 3)
 
 
 def test_which_files_hold_tests() -> None:

@@ -53,11 +53,21 @@ def made(operator: str, body: str, arguments: str = "a, b, c") -> list[str]:
         ("arithmetic_swap", "return f'{a}' + b", []),
         ("boolean_swap", "return a and b and c", ["return a or b and c"]),
         ("not_dropped", "return not  a.b", ["return a.b"]),
-        ("integer_off_by_one", "return a[1:], 0x10, 50, -1, 1.5, True", ["return a[2:], 0x10, 50, -1, 1.5, True",
-         "return a[1:], 17, 50, -1, 1.5, True", "return a[1:], 0x10, 50, -2, 1.5, True"]),
+        (
+            "integer_off_by_one",
+            "return a[1:], 0x10, 50, -1, 1.5, True",
+            [
+                "return a[2:], 0x10, 50, -1, 1.5, True",
+                "return a[1:], 17, 50, -1, 1.5, True",
+                "return a[1:], 0x10, 50, -2, 1.5, True",
+            ],
+        ),
         ("boolean_flip", "g(flag=True)", ["g(flag=False)"]),
-        ("condition_negated", "if a: return b\nelif c: return a", ["if not (a): return b\nelif c: return a",
-         "if a: return b\nelif not (c): return a"]),
+        (
+            "condition_negated",
+            "if a: return b\nelif c: return a",
+            ["if not (a): return b\nelif c: return a", "if a: return b\nelif not (c): return a"],
+        ),
         ("branch_dropped", "if a:\n    b = 1\nreturn b", ["pass\nreturn b"]),
         ("branch_dropped", "if a:\n    b = 1\nelse:\n    b = 2", []),
         ("return_none", "return (a,\n    b)", ["return None"]),
@@ -69,14 +79,18 @@ def made(operator: str, body: str, arguments: str = "a, b, c") -> list[str]:
         ("ternary_swapped", "return a if b else c", ["return c if b else a"]),
         ("statement_deleted", "a.x = b", ["pass"]),
         ("statement_deleted", "x = 1\nreturn x", []),
-        ("statement_deleted", "x = 1\nx = 2\nreturn x", ["pass\nx = 2\nreturn x", "x = 1\npass\nreturn x"]),
+        (
+            "statement_deleted",
+            "x = 1\nx = 2\nreturn x",
+            ["pass\nx = 2\nreturn x", "x = 1\npass\nreturn x"],
+        ),
         ("statement_deleted", "a = a or 1\nreturn a", ["pass\nreturn a"]),
         ("statement_deleted", "b += 1; g(a)", ["pass; g(a)", "b += 1; pass"]),
         ("statement_deleted", "raise ValueError(a)", ["pass"]),
         ("body_removed", '"""What it does."""\nx = a\nreturn x', ['"""What it does."""\npass']),
         ("body_removed", "pass", []),
     ],
-)  # fmt: skip
+)
 def test_what_an_operator_writes(operator: str, body: str, expected: list[str]) -> None:
     assert sorted(made(operator, body)) == sorted(expected)
 
@@ -105,7 +119,12 @@ def test_parts_of_f_strings_are_left_alone() -> None:
 
 
 def test_an_edit_belongs_to_the_innermost_function() -> None:
-    data = b"class A:\n    @wraps\n    def outer(self):\n        def inner(x):\n            return x + 1\n        return inner\n"
+    data = (
+        b"class A:\n    @wraps\n    def outer(self):\n"
+        b"        def inner(x):\n"
+        b"            return x + 1\n"
+        b"        return inner\n"
+    )
     sums = [e for e in edits(data) if e.operator == "arithmetic_swap"]
     assert [(e.function.name, e.function.first, e.function.last) for e in sums] == [
         ("A.outer.inner", 4, 5)
@@ -239,9 +258,15 @@ HEADS = b"""def f(a,
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
-        (b"a and", (3, 4)), (b"2)", (5, 6)), (b"elif b", (7, 7)), (b"a]", (8, 9)), (b"return x", (11, 11)), (b"try", (10, 10)),
-        (b"pass", (12, 12)), (b"b):\n    if", (1, 2)),
+        (b"a and", (3, 4)),
+        (b"2)", (5, 6)),
+        (b"elif b", (7, 7)),
+        (b"a]", (8, 9)),
+        (b"return x", (11, 11)),
+        (b"try", (10, 10)),
+        (b"pass", (12, 12)),
+        (b"b):\n    if", (1, 2)),
     ],
-)  # fmt: skip
+)
 def test_the_statement_that_holds_a_place(text: bytes, lines: tuple[int, int]) -> None:
     assert statement(HEADS, HEADS.index(text)) == lines

@@ -27,8 +27,11 @@ def test_relations() -> None:
     found = relations(TREES)
     assert found["one.py", "low"] == {("one.py", "high")}
     assert found["one.py", "high"] == {
-        ("one.py", "low"), ("two.py", "helper"), ("one.py", "Box.take"), ("two.py", "put"),
-    }  # fmt: skip
+        ("one.py", "low"),
+        ("two.py", "helper"),
+        ("one.py", "Box.take"),
+        ("two.py", "put"),
+    }
     assert found["one.py", "alone"] == frozenset()
     assert found["one.py", "Box.put"] == {("one.py", "Box.take")}
 

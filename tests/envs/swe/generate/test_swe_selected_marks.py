@@ -12,17 +12,30 @@ from turnwise.envs.swe.generate.validation import selected_marks
 @pytest.mark.parametrize(
     "path, text, expected",
     [
-        ("pyproject.toml", '[tool.pytest.ini_options]\naddopts = "-q -m \'not slow or a\' --cov"', "not slow or a"),
-        ("pyproject.toml", '[tool.pytest.ini_options]\naddopts = ["-ra", "-m", "not net"]', "not net"),
+        (
+            "pyproject.toml",
+            "[tool.pytest.ini_options]\naddopts = \"-q -m 'not slow or a' --cov\"",
+            "not slow or a",
+        ),
+        (
+            "pyproject.toml",
+            '[tool.pytest.ini_options]\naddopts = ["-ra", "-m", "not net"]',
+            "not net",
+        ),
         ("pyproject.toml", '[tool.pytest]\naddopts = ["-mnot net"]', "not net"),
         ("pyproject.toml", "[tool.pytest.ini_options]\naddopts = 3", ""),
-        ("pyproject.toml", "[tool", ""), ("pyproject.toml", "", ""), ("pyproject.toml", "tool = 3", ""),
-        ("setup.cfg", "[tool:pytest]\naddopts =\n  -v\n  -m=slow", "slow"), ("setup.cfg", "[tool:pytest\n", ""),
-        ("tox.ini", "[pytest]\naddopts = -m 'a' -m 'not b'", "not b"), ("tox.ini", "[tox]\naddopts = -m a", ""),
-        ("pytest.ini", "[pytest]\naddopts = --maxfail=1", ""), ("pytest.ini", "[pytest]\naddopts = -m 'open", ""),
+        ("pyproject.toml", "[tool", ""),
+        ("pyproject.toml", "", ""),
+        ("pyproject.toml", "tool = 3", ""),
+        ("setup.cfg", "[tool:pytest]\naddopts =\n  -v\n  -m=slow", "slow"),
+        ("setup.cfg", "[tool:pytest\n", ""),
+        ("tox.ini", "[pytest]\naddopts = -m 'a' -m 'not b'", "not b"),
+        ("tox.ini", "[tox]\naddopts = -m a", ""),
+        ("pytest.ini", "[pytest]\naddopts = --maxfail=1", ""),
+        ("pytest.ini", "[pytest]\naddopts = -m 'open", ""),
         ("pytest.ini", "[pytest]\naddopts = -m", ""),
     ],
-)  # fmt: skip
+)
 def test_the_expression_is_found(path: str, text: str, expected: str) -> None:
     assert selected_marks({path: text.encode()}) == expected
 

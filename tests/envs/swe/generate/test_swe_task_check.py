@@ -25,16 +25,32 @@ RIGHT, NOTHING = Verdict(True, 1.0, 1.0), Verdict(False, 0.0, 1.0)
     ("gold", "nothing", "says"),
     [
         ([RIGHT, RIGHT], [NOTHING, NOTHING], ""),
-        ([RIGHT, Verdict(False, 1.0, 0.5)], [NOTHING], "1.000 of the failing tests and 0.500 of the others pass"),
-        ([Verdict(False, 1.0, 1.0, reasons=("one answers otherwise",))], [NOTHING], "one answers otherwise"),
+        (
+            [RIGHT, Verdict(False, 1.0, 0.5)],
+            [NOTHING],
+            "1.000 of the failing tests and 0.500 of the others pass",
+        ),
+        (
+            [Verdict(False, 1.0, 1.0, reasons=("one answers otherwise",))],
+            [NOTHING],
+            "one answers otherwise",
+        ),
         ([Verdict(True, 1.0, 1.0, tampered=True)], [NOTHING], "taken for a cheat"),
-        ([Verdict(False, error="no memory")], [NOTHING], "the repair could not be graded: no memory"),
+        (
+            [Verdict(False, error="no memory")],
+            [NOTHING],
+            "the repair could not be graded: no memory",
+        ),
         ([RIGHT], [NOTHING, RIGHT], "doing nothing is worth something"),
-        ([RIGHT], [Verdict(False, 0.5, 1.0)], "otherwise of the broken repository: 0.500 of the failing tests"),
+        (
+            [RIGHT],
+            [Verdict(False, 0.5, 1.0)],
+            "otherwise of the broken repository: 0.500 of the failing tests",
+        ),
         ([RIGHT], [Verdict(False, 0.0, 0.9)], "otherwise of the broken repository"),
         ([RIGHT], [Verdict(False, error="no time")], "doing nothing could not be graded: no time"),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_as_it_must_be(gold: list[Verdict], nothing: list[Verdict], says: str) -> None:
     wrong = Checked(TOY[0], tuple(gold), tuple(nothing)).wrong
     assert (says in " ".join(wrong)) if says else wrong == ()

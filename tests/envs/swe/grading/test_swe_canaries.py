@@ -57,7 +57,12 @@ def test_names_are_drawn_anew_and_know_their_parameters() -> None:
 
 
 def test_no_canary_stands_in_the_place_of_an_inherited_test() -> None:
-    source = b"from mixins import Shared\n\n\nclass TestOwn(Shared):\n    def test_x(self):\n        assert f() == 1\n"
+    source = (
+        b"from mixins import Shared\n\n\nclass TestOwn(Shared):\n"
+        b"    def test_x(self):\n"
+        b"        assert f() == "
+        b"1\n"
+    )
     singles = [f"test_{word}" for word in WORDS]
     inherited = {*singles, *(f"{one}_{word}" for one in singles for word in WORDS)}
     for seed in range(20):
@@ -110,7 +115,12 @@ def test_what_is_no_python_is_left_as_it_is() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_wherever_they_stand_the_file_is_still_python(seed: int) -> None:
-    head = b'import os\n\n@property\ndef test_a():\n    """Words\n    more."""\n    x = """a\nb"""\n    assert x == "c"\n'
+    head = (
+        b'import os\n\n@property\ndef test_a():\n    """Words\n    more."""\n'
+        b'    x = """a\n'
+        b'b"""\n'
+        b'    assert x == "c"\n'
+    )
     source = head + b"\n\nclass TestB:\n    def test_c(self):\n        assert 1 == 1\n"
     made = planted(seed, source)
     ast.parse(made.files[PATH])

@@ -33,9 +33,12 @@ def ran(outcomes: dict[str, str] | None = None, **more: Any) -> suite.SuiteResul
 
 
 def decided(
-    one: suite.SuiteResult, reached: list[static.Finding] | None = None, events: frozenset[str] = frozenset(),
-    reference: oracle.ReferenceAnswers | None = None, **rules: Any,
-) -> Verdict:  # fmt: skip
+    one: suite.SuiteResult,
+    reached: list[static.Finding] | None = None,
+    events: frozenset[str] = frozenset(),
+    reference: oracle.ReferenceAnswers | None = None,
+    **rules: Any,
+) -> Verdict:
     witness = ReferenceRun((FILE,), (), reference or oracle.ReferenceAnswers(), events)
     found = grader._honesty(one, PLANTED)
 

@@ -95,7 +95,8 @@ def test_the_repositorys_own_conftest_is_used_and_the_agents_is_not() -> None:
     tree = dict(PRISTINE)
     tree["tests/conftest.py"] = b"import pytest\n\n\n@pytest.fixture\ndef three():\n    return 3\n"
     tree["tests/test_numbers.py"] = (
-        b"from tally.words import total\n\n\ndef test_three(three):\n    assert total([three]) == three\n"
+        b"from tally.words import total\n\n\ndef test_three(three):\n"
+        b"    assert total([three]) == three\n"
     )
     kept = tuple(test for test in TASK.pass_to_pass if "numbers" not in test)
     task = replace(
@@ -341,11 +342,16 @@ WHOLE = [("setup", "passed", False), ("call", "passed", False), ("teardown", "pa
 @pytest.mark.parametrize(
     "phases, word",
     [
-        (WHOLE, "passed"), (WHOLE[:2], "failed"), ([], "failed"), ([*WHOLE, ("teardown", "failed", False)], "failed"),
-        ([*WHOLE, ("subtest", "failed", False)], "failed"), ([("setup", "skipped", False), WHOLE[2]], "skipped"),
-        ([WHOLE[0], ("call", "skipped", True), WHOLE[2]], "xfailed"), ([WHOLE[0], ("call", "passed", True), WHOLE[2]], "xpassed"),
+        (WHOLE, "passed"),
+        (WHOLE[:2], "failed"),
+        ([], "failed"),
+        ([*WHOLE, ("teardown", "failed", False)], "failed"),
+        ([*WHOLE, ("subtest", "failed", False)], "failed"),
+        ([("setup", "skipped", False), WHOLE[2]], "skipped"),
+        ([WHOLE[0], ("call", "skipped", True), WHOLE[2]], "xfailed"),
+        ([WHOLE[0], ("call", "passed", True), WHOLE[2]], "xpassed"),
     ],
-)  # fmt: skip
+)
 def test_a_test_passes_only_where_all_of_it_does(
     phases: list[tuple[str, str, bool]], word: str
 ) -> None:

@@ -70,8 +70,11 @@ def test_a_library_written_anew_is_not_flagged(kind: str) -> None:
             for number, node in enumerate(ast.parse(data).body)
         }
     elif kind == "annotated":
-        after = {path: b"from __future__ import annotations\nimport typing, logging\n\n_log = logging.getLogger(__name__)\n" + data
-                 for path, data in before.items()}  # fmt: skip
+        after = {
+            path: b"from __future__ import annotations\nimport typing, logging\n\n"
+            b"_log = logging.getLogger(__name__)\n" + data
+            for path, data in before.items()
+        }
     else:
         after = dict(list(before.items())[:2])
     assert len(before) >= 8 and after != before and severe(before, after) == []

@@ -89,7 +89,8 @@ def body(code: str) -> str:
             "pickle.find_class of builtins.getattr",
         ),
         (
-            "try:\n    raise KeyError\nexcept KeyError as e:\n    getattr(e.__traceback__, 'tb_frame')",
+            "try:\n    raise KeyError\nexcept KeyError as e:\n"
+            "    getattr(e.__traceback__, 'tb_frame')",
             "object.__getattr__",
         ),
         ("import runpy\nrunpy.run_path('notes.txt')", "exec at run time"),
@@ -101,7 +102,12 @@ def test_what_has_no_place_in_a_repair_is_heard(code: str, word: str, tmp_path: 
 
 
 def test_it_is_heard_in_a_thread_and_while_loading_and_told_once(tmp_path: Path) -> None:
-    code = "import gc, threading\n\n\ndef work():\n    for _ in range(3):\n        t = threading.Thread(target=gc.get_objects)\n"
+    code = (
+        "import gc, threading\n\n\ndef work():\n"
+        "    for _ in range(3):\n"
+        "        t = "
+        "threading.Thread(target=gc.get_objects)\n"
+    )
     code += "        t.start()\n        t.join()\n    later = threading.Thread(target=look)\n    later.start()\n    later.join()\n\n\n"
     code += "def look():\n    gc.get_objects()\n"
     assert heard(tmp_path, code)[0] == ["gc.get_objects"]
@@ -154,7 +160,12 @@ def test_ordinary_code_is_not_heard(tmp_path: Path) -> None:
 
 
 def test_what_tests_do_themselves_is_theirs(tmp_path: Path) -> None:
-    test = "import gc, subprocess, sys\nimport submission\n\n\ndef test():\n    sys._getframe()\n    gc.get_objects()\n"
+    test = (
+        "import gc, subprocess, sys\nimport submission\n\n\n"
+        "def test():\n"
+        "    sys._getframe()\n"
+        "    gc.get_objects()\n"
+    )
     test += "    open(__file__).close()\n    subprocess.run(['true'])\n    submission.work(lambda: open(__file__).close())\n"
     assert heard(tmp_path, "def work(call):\n    call()\n", test) == ([], [])
 

@@ -82,12 +82,23 @@ def test_answers_out_of_form_equal_nothing(told: Any) -> None:
 @pytest.mark.parametrize(
     "one, two, same",
     [
-        (1, 1.0, True), (1, True, True), (0.1 + 0.2, 0.3, True), (1.0, 1.1, False), (float("nan"), float("nan"), True),
-        ([1, 2], (1, 2), False), ([1.0], [1], True), ({1: [0.3]}, {1: [0.1 + 0.2]}, True), ({1}, {1: 1}, False),
-        (decoded(encoded(iter([1, 2]))), [1, 2], True), (decoded(encoded(iter([1]))), {1}, False), ("1", 1, False),
-        (Raised("ValueError"), Raised("ValueError"), True), (Raised("ValueError"), Raised("KeyError"), False), (None, 0, False),
+        (1, 1.0, True),
+        (1, True, True),
+        (0.1 + 0.2, 0.3, True),
+        (1.0, 1.1, False),
+        (float("nan"), float("nan"), True),
+        ([1, 2], (1, 2), False),
+        ([1.0], [1], True),
+        ({1: [0.3]}, {1: [0.1 + 0.2]}, True),
+        ({1}, {1: 1}, False),
+        (decoded(encoded(iter([1, 2]))), [1, 2], True),
+        (decoded(encoded(iter([1]))), {1}, False),
+        ("1", 1, False),
+        (Raised("ValueError"), Raised("ValueError"), True),
+        (Raised("ValueError"), Raised("KeyError"), False),
+        (None, 0, False),
     ],
-)  # fmt: skip
+)
 def test_equal_is_what_a_test_would_accept(one: Any, two: Any, same: bool) -> None:
     assert equal(one, two) is same and equal(two, one) is same
 

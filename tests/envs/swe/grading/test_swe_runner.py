@@ -81,11 +81,17 @@ def test_what_is_sent_is_taken(watch: Supervisor, pipe: tuple[int, int]) -> None
 @pytest.mark.parametrize(
     "line",
     [
-        b"", b"x", b"PASSED a::b", b'[0, "end", "a", "passed"]', signed(0, "end", "a", "passed", key=b"other"),
-        signed(0, "end", "a", "failed").replace(b"failed", b"passed"), signed(0, "end", "a"), b"\xff\xfe \x00",
+        b"",
+        b"x",
+        b"PASSED a::b",
+        b'[0, "end", "a", "passed"]',
+        signed(0, "end", "a", "passed", key=b"other"),
+        signed(0, "end", "a", "failed").replace(b"failed", b"passed"),
+        signed(0, "end", "a"),
+        b"\xff\xfe \x00",
         signed(0, "end", "a", "passed")[:-1],
     ],
-)  # fmt: skip
+)
 def test_what_is_not_signed_is_counted_and_nothing_else(line: bytes, watch: Supervisor) -> None:
     watch.take(line)
     assert watch.malformed == 1 and watch.outcomes == {} and watch.numbers == set()
@@ -238,11 +244,14 @@ def test_arguments_are_told_as_they_were_bound() -> None:
 
 def test_calls_by_tests_are_recorded_once_and_others_are_not(tmp_path: Path) -> None:
     (tmp_path / "lib.py").write_text(
-        "def public(x):\n    return inner(x)\n\n\ndef inner(x):\n    return _hidden(x)\n\n\ndef _hidden(x):\n    return x\n\n\n"
-        "def items(x):\n    yield x\n\n\nclass C:\n    def method(self):\n        return public(0)\n"
+        "def public(x):\n    return inner(x)\n\n\ndef inner(x):\n    return _hidden(x)\n\n\n"
+        "def _hidden(x):\n    return x\n\n\n"
+        "def items(x):\n    yield x\n\n\nclass C:\n    def method(self):\n"
+        "        return public(0)\n"
     )
     (tmp_path / "test_lib.py").write_text(
-        "import lib\n\n\ndef test():\n    lib.public(1), lib.public(1), lib.public([2]), lib.public(lib)\n"
+        "import lib\n\n\ndef test():\n"
+        "    lib.public(1), lib.public(1), lib.public([2]), lib.public(lib)\n"
         "    lib._hidden(1), list(lib.items(1)), lib.C().method()\n\n\n"
         "def many():\n    for number in range(5000): lib.public(number)\n    lib.inner(3)\n"
     )

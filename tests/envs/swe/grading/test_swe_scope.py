@@ -39,10 +39,18 @@ def f(T, json):
 @pytest.mark.parametrize(
     "text, whole",
     [
-        ("os.path.join", "os.path.join"), ("o.fork", "os.fork"), ("p.join", "os.path.join"), ("s.modules", "sys.modules"),
-        ("T.run", ""), ("mock", ""), ("relative", ""), ("json", ""), ("f().x", ""), ("unknown", ""),
+        ("os.path.join", "os.path.join"),
+        ("o.fork", "os.fork"),
+        ("p.join", "os.path.join"),
+        ("s.modules", "sys.modules"),
+        ("T.run", ""),
+        ("mock", ""),
+        ("relative", ""),
+        ("json", ""),
+        ("f().x", ""),
+        ("unknown", ""),
     ],
-)  # fmt: skip
+)
 def test_names_are_what_they_were_imported_as_unless_bound_otherwise(text: str, whole: str) -> None:
     assert file_scope(ast.parse(SOURCE)).dotted(ast.parse(text, mode="eval").body) == whole
 

@@ -91,7 +91,8 @@ HONEST = [
     "import re\nx = re.compile('a')",
     "import sys\nthis = sys.modules[__name__]",
     "import sys\nif 'numpy' in sys.modules: pass",
-    "class P:\n    def __eq__(self, o):\n        return type(o) is P and self.x == o.x\n    __hash__ = None",
+    "class P:\n    def __eq__(self, o):\n        return type(o) is P and self.x == o.x\n"
+    "    __hash__ = None",
     '"""This is tested by pytest."""\nx = 1  # pytest',
     "class L(list):\n    def append(self, x): super().append(x)",
     "def f(value, kind=None):\n    return getattr(value, 'name') or setattr(value, 'x', 1)",
@@ -103,7 +104,8 @@ HONEST = [
     "import sys\nsys.stdout = open('x')",
     "import warnings\nwarnings.showwarning = print",
     "from dataclasses import field\n\n\ndef f(field):\n    field.name = 1",
-    "from collections import namedtuple\nclass P(namedtuple('P', 'x')):\n    def __eq__(self, o): return self[0] == o[0]",
+    "from collections import namedtuple\nclass P(namedtuple('P', 'x')):\n"
+    "    def __eq__(self, o): return self[0] == o[0]",
     "WORDS = ('__eq__', '__ne__', 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', '__globals__')",
     "if 'ExceptionGroup' in __builtins__:\n    pass",
     "table = dict(__eq__=[1, 2])",
@@ -218,8 +220,17 @@ def test_every_harder_cheat_is_read_or_heard() -> None:
         if not any(one.grade == "severe" for one in findings(BROKEN, cheat.tree()))
     }
     assert unread <= {
-        "a class made by its type", "code by the stop watch", "rewrites the tests and puts them back", "equal without being a str",
-        "asks another process", "reads the tests through a link", "a table of answers", "a special case for each test",
-        "a module before the folder of tests", "the frame of a traceback", "one more plugin", "stands between",
+        "a class made by its type",
+        "code by the stop watch",
+        "rewrites the tests and puts them back",
+        "equal without being a str",
+        "asks another process",
+        "reads the tests through a link",
+        "a table of answers",
+        "a special case for each test",
+        "a module before the folder of tests",
+        "the frame of a traceback",
+        "one more plugin",
+        "stands between",
         "the runner by a computed name",
-    }  # fmt: skip
+    }

@@ -11,12 +11,14 @@ from turnwise.envs.swe.grading import Rules, suite
 from turnwise.sandbox.contract import Result, SandboxError
 
 TREE = {
-    "tally/__init__.py": b"", "tally/words.py": b"", "src/extra/deep/mod.py": b"", "src/single.py": b"", "tests/test_a.py": b"x",
-    "conftest.py": b"", "bad-name/x.py": b"", "README.md": b"",
+    "tally/__init__.py": b"", "tally/words.py": b"", "src/extra/deep/mod.py": b"",
+    "src/single.py": b"", "tests/test_a.py": b"x", "conftest.py": b"", "bad-name/x.py": b"",
+    "README.md": b"",
 }  # fmt: skip
 REPORT = {
-    "outcomes": {"a": "passed", "b": "failed"}, "twice": [], "errors": [], "malformed": 0, "exit": 1, "stopped": "", "test": "",
-    "tail": "", "calls": [], "events": [], "changed": [], "missing": 0,
+    "outcomes": {"a": "passed", "b": "failed"}, "twice": [], "errors": [], "malformed": 0,
+    "exit": 1, "stopped": "", "test": "", "tail": "", "calls": [], "events": [], "changed": [],
+    "missing": 0,
 }  # fmt: skip
 
 
@@ -79,10 +81,13 @@ def test_only_modules_that_the_reference_has_go_first() -> None:
     [
         ({"malformed": 2}, "2 lines of the results were not the runner's"),
         ({"missing": 1}, "1 lines of the results were left out"),
-        ({"changed": ["tests/test_a.py"]}, "1 files of the tests were changed during the run, tests/test_a.py"),
+        (
+            {"changed": ["tests/test_a.py"]},
+            "1 files of the tests were changed during the run, tests/test_a.py",
+        ),
         ({"twice": ["b"]}, "1 tests were reported more than once, b among them"),
     ],
-)  # fmt: skip
+)
 def test_what_no_honest_run_does_is_a_sentence(report: dict[str, Any], word: str) -> None:
     found, _ = ran(report)
     assert len(found.suspicious) == 1 and word in found.suspicious[0]
@@ -113,9 +118,12 @@ def test_a_box_without_a_report_has_passed_nothing() -> None:
 
 def test_modules_are_named_by_the_longest_root() -> None:
     assert suite.modules(TREE, ["", "src"], ["tests/test_a.py"]) == {
-        "/work/tally/__init__.py": "tally", "/work/tally/words.py": "tally.words", "/work/src/extra/deep/mod.py": "extra.deep.mod",
-        "/work/src/single.py": "single", "/work/conftest.py": "conftest",
-    }  # fmt: skip
+        "/work/tally/__init__.py": "tally",
+        "/work/tally/words.py": "tally.words",
+        "/work/src/extra/deep/mod.py": "extra.deep.mod",
+        "/work/src/single.py": "single",
+        "/work/conftest.py": "conftest",
+    }
     assert (
         suite.top_level_modules(TREE, ["src"]) == ["extra", "single"]
         and suite.modules(TREE, ["elsewhere"], []) == {}

@@ -44,7 +44,12 @@ def test_a_row_of_swe_bench_5_says_image_script_and_parser_itself() -> None:
 
 
 def test_django_names_modules_not_files() -> None:
-    patch = "diff --git a/tests/auth_tests/test_forms.py b/tests/auth_tests/test_forms.py\n--- a/x\n+++ b/x\n"
+    patch = (
+        "diff --git a/tests/auth_tests/test_forms.py "
+        "b/tests/auth_tests/test_forms.py\n"
+        "--- a/x\n"
+        "+++ b/x\n"
+    )
     patch += "diff --git a/tests/auth_tests/x.json b/tests/auth_tests/x.json\n"
     made = parse_row({**SWE_BENCH, "repo": "django/django", "test_patch": patch})
     assert made.parser == "django" and made.command.endswith("--parallel 1 auth_tests.test_forms")

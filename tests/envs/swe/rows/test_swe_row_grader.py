@@ -69,10 +69,15 @@ def archive(files: dict[str, str], tmp: Path) -> bytes:
             return entry
 
         out.add(repository, "testbed", filter=owned)
-        run = "export PYTHONPATH=/opt/python/0; cd /testbed && mkdir -p r2e_tests && cp /root/tests.py r2e_tests/test_1.py\n"
+        run = (
+            "export PYTHONPATH=/opt/python/0; cd /testbed && mkdir -p r2e_tests && cp "
+            "/root/tests.py "
+            "r2e_tests/test_1.py\n"
+        )
         run += "python3 -m pytest -rA r2e_tests\n"
         programs = {
-            "opt/miniconda3/bin/activate": "conda() { :; }\nexport PATH=/opt/miniconda3/bin:$PATH PYTHONPATH=/opt/python/0\n",
+            "opt/miniconda3/bin/activate": "conda() { :; }\n"
+            "export PATH=/opt/miniconda3/bin:$PATH PYTHONPATH=/opt/python/0\n",
             "opt/miniconda3/bin/pytest": '#!/bin/sh\nexec python3 -m pytest "$@"\n',
             "root/run_tests.sh": run,
             "root/tests.py": TESTS,
@@ -190,7 +195,12 @@ def test_the_preflight_counts_what_is_there_and_what_is_not(images: dict[str, st
 # ---------------------------------------------------------------------------------------------------------
 
 KNOWN = parse_row(SWE_BENCH)
-LOG = "m begin\nPASSED tests/test_words.py::test_title\nPASSED tests/test_words.py::test_total\n{more}\nm end 0\n"
+LOG = (
+    "m begin\n"
+    "PASSED tests/test_words.py::test_title\n"
+    "PASSED tests/test_words.py::test_total\n"
+    "{more}\nm end 0\n"
+)
 
 
 def test_a_log_is_judged_by_the_rules_of_the_field() -> None:
@@ -251,7 +261,12 @@ def test_a_diff_is_taken_apart_and_only_what_may_be_changed_is_kept() -> None:
         "pkg/new.py",
     ]
     assert "".join(part.text for part in found) == text
-    plain = "--- a/tally/words.py\n+++ b/tally/words.py\n@@ -1 +1 @@\n-x\n+y\n--- a/z.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-z\n"
+    plain = (
+        "--- a/tally/words.py\n+++ b/tally/words.py\n@@ -1 +1 @@\n-x\n+y\n"
+        "--- a/z.py\n"
+        "+++ /dev/null\n@@ -1 +0,0 @@\n"
+        "-z\n"
+    )
     assert [part.path for part in split_diff(plain)] == ["tally/words.py", "z.py"]
 
 

@@ -68,11 +68,22 @@ def test_links_devices_and_paths_that_leave_are_left_out(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     "path",
     [
-        ".git/config", "pkg/__pycache__/a.cpython-311.pyc", ".pytest_cache/v/cache/lastfailed", "sums.egg-info/SOURCES.txt",
-        "build/lib/sums.py", "dist/sums.whl", "venv/lib/x.py", ".tox/py/x.py", "deep/.eggs/x.py", "old.orig", "fix.patch",
-        "fix.diff", "evil.pth", ".coverage.host",
+        ".git/config",
+        "pkg/__pycache__/a.cpython-311.pyc",
+        ".pytest_cache/v/cache/lastfailed",
+        "sums.egg-info/SOURCES.txt",
+        "build/lib/sums.py",
+        "dist/sums.whl",
+        "venv/lib/x.py",
+        ".tox/py/x.py",
+        "deep/.eggs/x.py",
+        "old.orig",
+        "fix.patch",
+        "fix.diff",
+        "evil.pth",
+        ".coverage.host",
     ],
-)  # fmt: skip
+)
 def test_what_may_hold_the_answer_is_left_out(tmp_path: Path, path: str) -> None:
     found = from_archive(archive(tmp_path, {**FILES, f"sums-1.2/{path}": b"answer"}))
     assert path not in found.tree
@@ -109,11 +120,18 @@ def test_the_digest_follows_the_content(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("tests/data/x.json", True), ("pkg/tests/test_a.py", True), ("test_a.py", True), ("a_test.py", True), ("conftest.py", True),
-        ("testing/tool.py", True), ("pkg/testing/tool.py", False), ("pkg/contest.py", False), ("pkg/latest.py", False),
+        ("tests/data/x.json", True),
+        ("pkg/tests/test_a.py", True),
+        ("test_a.py", True),
+        ("a_test.py", True),
+        ("conftest.py", True),
+        ("testing/tool.py", True),
+        ("pkg/testing/tool.py", False),
+        ("pkg/contest.py", False),
+        ("pkg/latest.py", False),
         ("tests.py", True),
     ],
-)  # fmt: skip
+)
 def test_what_belongs_to_the_suite(path: str, expected: bool) -> None:
     assert is_test(path) is expected
 
@@ -193,7 +211,12 @@ def test_a_package_can_ask_for_its_own_version(tmp_path: Path, path: str) -> Non
 
 
 def test_a_package_can_ask_for_its_own_entry_points(tmp_path: Path) -> None:
-    told = b'[project]\nname = "sums"\n[project.scripts]\nsums = "sums:f"\n[project.entry-points."sums.plugins"]\na = "sums.a:A"\n'
+    told = (
+        b'[project]\nname = "sums"\n[project.scripts]\n'
+        b'sums = "sums:f"\n'
+        b'[project.entry-points."sums.plugins"]\n'
+        b'a = "sums.a:A"\n'
+    )
     found = from_archive(
         archive(tmp_path, {**FILES, "sums-1.2/PKG-INFO": META, "sums-1.2/pyproject.toml": told})
     )
@@ -228,10 +251,15 @@ def test_what_a_source_says_it_needs_is_kept_though_its_egg_info_is_not(tmp_path
 @pytest.mark.parametrize(
     ("path", "roots"),
     [
-        ("lib/sums/__init__.py", ("lib", "")), ("python/sums.py", ("python", "")), ("sums/__init__.py", ("",)), ("sums.py", ("",)),
-        ("pkg/__init__.py", ("",)), ("examples/sums.py", ("",)), ("src/other/__init__.py", ("src", "")),
+        ("lib/sums/__init__.py", ("lib", "")),
+        ("python/sums.py", ("python", "")),
+        ("sums/__init__.py", ("",)),
+        ("sums.py", ("",)),
+        ("pkg/__init__.py", ("",)),
+        ("examples/sums.py", ("",)),
+        ("src/other/__init__.py", ("src", "")),
     ],
-)  # fmt: skip
+)
 def test_where_the_packages_stand(tmp_path: Path, path: str, roots: tuple[str, ...]) -> None:
     code = {
         f"sums-1.2/{path}": b"def f(): return 1\n",

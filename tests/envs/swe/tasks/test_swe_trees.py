@@ -35,9 +35,19 @@ def task_of(repository: Repository, *operators: str, function: str = "total") ->
         for edit in sorted(found[: len(operators)], key=lambda e: e.start)
     )
     return SweTask(
-        "id", "directory", "sums", "1.2", repository.sha256, chosen, "issue", ("tests/test_sums.py::test_total",),
-        ("tests/test_sums.py::test_heavy_first",), repository.test_files, 1, 0,
-    )  # fmt: skip
+        "id",
+        "directory",
+        "sums",
+        "1.2",
+        repository.sha256,
+        chosen,
+        "issue",
+        ("tests/test_sums.py::test_total",),
+        ("tests/test_sums.py::test_heavy_first",),
+        repository.test_files,
+        1,
+        0,
+    )
 
 
 def test_the_trees_of_a_task(repository: Repository, tmp_path: Path) -> None:

@@ -42,10 +42,12 @@ TOOLS = re.compile(
 )
 """Of no use to the tests, or in their way: they change the order of tests, or measure them."""
 MODULE_NAMES = {
-    "pyyaml": "yaml", "beautifulsoup4": "bs4", "pillow": "PIL", "scikit-learn": "sklearn", "python-dateutil": "dateutil",
-    "msgpack-python": "msgpack", "pycryptodome": "Crypto", "opencv-python": "cv2", "pyjwt": "jwt", "attrs": "attr",
-    "protobuf": "google", "pyzmq": "zmq", "gitpython": "git", "ruamel-yaml": "ruamel", "pyopenssl": "OpenSSL",
-    "backports-zoneinfo": "backports", "importlib-resources": "importlib_resources", "python-slugify": "slugify",
+    "pyyaml": "yaml", "beautifulsoup4": "bs4", "pillow": "PIL", "scikit-learn": "sklearn",
+    "python-dateutil": "dateutil", "msgpack-python": "msgpack", "pycryptodome": "Crypto",
+    "opencv-python": "cv2", "pyjwt": "jwt", "attrs": "attr", "protobuf": "google",
+    "pyzmq": "zmq", "gitpython": "git", "ruamel-yaml": "ruamel", "pyopenssl": "OpenSSL",
+    "backports-zoneinfo": "backports", "importlib-resources": "importlib_resources",
+    "python-slugify": "slugify",
 }  # fmt: skip
 """Distributions whose module has another name."""
 CONDITIONAL = re.compile(r"TYPE_CHECKING|version_info|implementation|platform")

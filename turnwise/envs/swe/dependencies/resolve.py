@@ -30,7 +30,7 @@ from turnwise.errors import DataError
 Note = Callable[[str], None]
 REQUIREMENT = re.compile(
     r"""[A-Za-z0-9][\w.-]*(\[[\w, .-]*\])?\s*([<>=!~]=?=?\s*[\w.*+!-]+\s*,?\s*)*(;[\w .()<>=!"']*)?"""
-)  # fmt: skip
+)
 COPY_SHARE, MIN_COPY_NAMES = 0.5, 4
 """A file that defines this share of the names of another is a copy of it, where there are at least
 so many.
@@ -71,7 +71,8 @@ def split_requirements(text: str) -> tuple[str, ...]:
     for one in found:
         if not REQUIREMENT.fullmatch(one):
             raise DataError(
-                f"{one!r} is not a requirement: write NAME or NAME==VERSION, several with commas between them"
+                f"{one!r} is not a requirement: write NAME or NAME==VERSION, several with "
+                "commas between them"
             )
     return tuple(found)
 
@@ -100,7 +101,8 @@ def _resolved(repository: Repository, given: list[str], note: Note) -> list[str]
         dropped = distributions_with_copies(folder, repository)
         for name, file in sorted(dropped.items()):
             note(
-                f"the tests go without {name}: its {file} looks like a copy of what is to be repaired"
+                f"the tests go without {name}: its {file} looks like a copy of what is to be "
+                "repaired"
             )
         wheels.remove(folder, {*dropped, *own})
         pins = sorted(f"{name}=={version}" for name, version in wheels.versions(folder).items())

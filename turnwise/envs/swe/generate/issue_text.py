@@ -127,7 +127,11 @@ def _vague(modules: Sequence[str], name: str, version: str, closing: str) -> str
         if len(modules) == 1
         else f"{where} do not behave as documented"
     )
-    body = f"With {name} {version} I get wrong results from {where}: what it does is not what its documentation and its names say."
+    body = (
+        f"With {name} {version} I get wrong results from {where}: what it does is not what "
+        "its documentation and its names "
+        "say."
+    )
     return "\n".join([start, "", body, "", closing])
 
 
@@ -140,8 +144,14 @@ def _read(item: Mapping[str, Any], hidden: Sequence[str]) -> Behaviour | None:
         return None
     function = str(item.get("function") or call.split("(")[0])
     found = Behaviour(
-        call, function, on, str(item.get("expected", "")), str(item.get("got", "")), error, str(item.get("missing", ""))
-    )  # fmt: skip
+        call,
+        function,
+        on,
+        str(item.get("expected", "")),
+        str(item.get("got", "")),
+        error,
+        str(item.get("missing", "")),
+    )
     if "`" in f"{call}{found.expected}" or leaks(
         "\n".join([found.title(), *found.lines()]), hidden
     ):

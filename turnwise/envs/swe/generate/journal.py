@@ -45,7 +45,8 @@ class Journal:
         try:
             if json.loads(lines[0]) != head:
                 raise DataError(
-                    f"{path} is about another source, Python or version of turnwise: remove it to begin anew"
+                    f"{path} is about another source, Python or version of turnwise: remove it "
+                    "to begin anew"
                 )
             entries = [json.loads(line) for line in lines[1:-1]]
             try:

@@ -18,14 +18,16 @@ Replacement: TypeAlias = tuple[int, int, bytes] | None
 Operator: TypeAlias = Callable[[PythonSource, Site], Replacement]
 
 COMPARISONS: dict[type[ast.cmpop], tuple[bytes, bytes]] = {
-    ast.Lt: (b"<", b"<="), ast.LtE: (b"<=", b"<"), ast.Gt: (b">", b">="), ast.GtE: (b">=", b">"),
-    ast.Eq: (b"==", b"!="), ast.NotEq: (b"!=", b"=="), ast.Is: (b"is", b"is not"), ast.IsNot: (b"is not", b"is"),
-    ast.In: (b"in", b"not in"), ast.NotIn: (b"not in", b"in"),
+    ast.Lt: (b"<", b"<="), ast.LtE: (b"<=", b"<"), ast.Gt: (b">", b">="),
+    ast.GtE: (b">=", b">"), ast.Eq: (b"==", b"!="), ast.NotEq: (b"!=", b"=="),
+    ast.Is: (b"is", b"is not"), ast.IsNot: (b"is not", b"is"), ast.In: (b"in", b"not in"),
+    ast.NotIn: (b"not in", b"in"),
 }  # fmt: skip
 ARITHMETIC: dict[type[ast.operator], tuple[bytes, bytes]] = {
-    ast.Add: (b"+", b"-"), ast.Sub: (b"-", b"+"), ast.Mult: (b"*", b"+"), ast.FloorDiv: (b"//", b"/"), ast.Div: (b"/", b"//"),
-    ast.Mod: (b"%", b"//"), ast.BitAnd: (b"&", b"|"), ast.BitOr: (b"|", b"&"),
-    ast.LShift: (b"<<", b">>"), ast.RShift: (b">>", b"<<"),
+    ast.Add: (b"+", b"-"), ast.Sub: (b"-", b"+"), ast.Mult: (b"*", b"+"),
+    ast.FloorDiv: (b"//", b"/"), ast.Div: (b"/", b"//"), ast.Mod: (b"%", b"//"),
+    ast.BitAnd: (b"&", b"|"), ast.BitOr: (b"|", b"&"), ast.LShift: (b"<<", b">>"),
+    ast.RShift: (b">>", b"<<"),
 }  # fmt: skip
 SMALL_INTEGER_LIMIT = 50
 """Whole numbers from here on are rather sizes and codes than indices and counts."""
@@ -181,8 +183,9 @@ def _text(node: ast.AST) -> bool:
 
 
 OPERATORS: tuple[Operator, ...] = (
-    compare_flip, arithmetic_swap, boolean_swap, not_dropped, integer_off_by_one, boolean_flip, condition_negated, branch_dropped,
-    return_none, loop_exit_swapped, arguments_swapped, ternary_swapped,
+    compare_flip, arithmetic_swap, boolean_swap, not_dropped, integer_off_by_one, boolean_flip,
+    condition_negated, branch_dropped, return_none, loop_exit_swapped, arguments_swapped,
+    ternary_swapped,
 )  # fmt: skip
 
 

@@ -83,9 +83,16 @@ class SuiteRunner:
         self._open: set[Sandbox] = set()
 
     def run(
-        self, tests: Sequence[str], changed: Mapping[str, bytes] | None = None, chosen: Collection[str] | None = None,
-        marks: str = "", trace: bool = False, longest: float = 45.0, seconds: float = 600.0, cpu: float = 600.0,
-    ) -> SuiteRun:  # fmt: skip
+        self,
+        tests: Sequence[str],
+        changed: Mapping[str, bytes] | None = None,
+        chosen: Collection[str] | None = None,
+        marks: str = "",
+        trace: bool = False,
+        longest: float = 45.0,
+        seconds: float = 600.0,
+        cpu: float = 600.0,
+    ) -> SuiteRun:
         """Run test files.
 
         Args:
@@ -106,10 +113,18 @@ class SuiteRunner:
         beside = sorted({os.path.dirname(path) for path in tests} - {""})
         picked = sorted(chosen) if chosen is not None else None
         request = {
-            "tests": list(tests), "chosen": picked, "marks": marks, "trace": trace, "longest": longest, "answer": answer,
-            "cpu": cpu, "roots": self.repository.roots, "beside": beside, **self.parts,
+            "tests": list(tests),
+            "chosen": picked,
+            "marks": marks,
+            "trace": trace,
+            "longest": longest,
+            "answer": answer,
+            "cpu": cpu,
+            "roots": self.repository.roots,
+            "beside": beside,
+            **self.parts,
             "remembering": sorted(caching_functions(self.repository)) if trace else [],
-        }  # fmt: skip
+        }
         with open_sandbox(
             replace(python.spec(self.folder, requires=self.repository.requires), preload=PRELOADED),
             self.backend,
@@ -171,7 +186,8 @@ def open_suite_runner(repository: Repository, backend: str) -> Iterator[SuiteRun
         backend = choose(python.spec(), False)
     if backend not in python.BACKENDS:
         raise DataError(
-            f"the sandbox {backend!r} shows the packages installed here: generate tasks with one of {python.BACKENDS}"
+            f"the sandbox {backend!r} shows the packages installed here: generate tasks with "
+            f"one of {python.BACKENDS}"
         )
     with tempfile.TemporaryDirectory(prefix="turnwise-swe-") as folder:
         os.chmod(folder, 0o755)

@@ -122,7 +122,8 @@ class BugValidator:
         )
         if first.ending:
             raise DataError(
-                f"the tests of {name} did not come to an end ({first.ending}): it cannot be made into tasks"
+                f"the tests of {name} did not come to an end ({first.ending}): it cannot be "
+                "made into tasks"
             )
         files = [
             path
@@ -135,8 +136,10 @@ class BugValidator:
         suite = sorted(self.runner.graded(first.of("passed") & second.of("passed")))
         if second.ending or not suite:
             raise DataError(
-                f"no test of {name} passes here ({len(first.errors)} files could not be imported, {len(first.outcomes)} tests were "
-                f"run): {_missing(first.missing) or 'it may need packages that the sandbox does not have'}"
+                f"no test of {name} passes here ({len(first.errors)} files could not be "
+                f"imported, {len(first.outcomes)} tests were "
+                "run): "
+                f"{_missing(first.missing) or 'it may need packages that the sandbox does not have'}"
             )
         unstable = len(first.outcomes.keys() | second.outcomes.keys()) - len(suite)
         coverage, times = first.coverage, {"seconds": second.seconds, "cpu": second.cpu}

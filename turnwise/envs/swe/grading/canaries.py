@@ -169,7 +169,8 @@ def twin(node: Function, name: str, rng: random.Random) -> str:
         holder[position] = ast.Constant(old + salt)
     else:
         text = (
-            f"(lambda v: v + {salt} if type(v) in (int, float) else v + str({salt}) if type(v) is str "
+            f"(lambda v: v + {salt} if type(v) in (int, float) else v + str({salt}) if type(v) "
+            "is str "
             f"else v + type(v)([{salt % 256}]) if type(v) in (bytes, list, tuple) else [v, {salt}])"
         )
         holder[position] = ast.Call(ast.parse(text, mode="eval").body, [expected], [])

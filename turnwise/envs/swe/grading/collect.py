@@ -24,14 +24,16 @@ MAX_TOTAL_BYTES = 64_000_000
 MAX_FILES = 20_000
 """Files."""
 SUFFIXES = frozenset({
-    ".py", ".pyi", ".typed", ".txt", ".json", ".csv", ".tsv", ".md", ".rst", ".yaml", ".yml", ".xml", ".html", ".css", ".js",
-    ".tmpl", ".jinja", ".jinja2", ".j2", ".po", ".pot", ".sql", ".dat", ".lark", ".g4", ".asdl", ".in",
+    ".py", ".pyi", ".typed", ".txt", ".json", ".csv", ".tsv", ".md", ".rst", ".yaml", ".yml",
+    ".xml", ".html", ".css", ".js", ".tmpl", ".jinja", ".jinja2", ".j2", ".po", ".pot", ".sql",
+    ".dat", ".lark", ".g4", ".asdl", ".in",
 })  # fmt: skip
 """Of new files. A file that the repository had may have any other suffix but the refused ones."""
 REFUSED_NAMES = frozenset({
-    "conftest.py", "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini", "setup.cfg", "setup.py", "pyproject.toml",
-    "noxfile.py", ".coveragerc", "sitecustomize.py", "usercustomize.py", "pyvenv.cfg", "unittest.cfg", "nose.cfg", ".noserc",
-    "manifest.in", "makefile", ".env", "runtests.py",
+    "conftest.py", "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini",
+    "setup.cfg", "setup.py", "pyproject.toml", "noxfile.py", ".coveragerc", "sitecustomize.py",
+    "usercustomize.py", "pyvenv.cfg", "unittest.cfg", "nose.cfg", ".noserc", "manifest.in",
+    "makefile", ".env", "runtests.py",
 })  # fmt: skip
 COMPILED = frozenset(
     {".pyc", ".pyo", ".pyd", ".so", ".pth", ".egg-link", ".dylib", ".dll", ".egg", ".whl", ".zip"}
@@ -103,7 +105,8 @@ def from_sandbox(sandbox: Sandbox) -> Submission:
         total += len(files[path])
         if total > MAX_TOTAL_BYTES or len(files) > MAX_FILES:
             raise SandboxError(
-                f"the workspace holds more than {MAX_FILES} files or {MAX_TOTAL_BYTES} bytes of source: nothing of it is taken"
+                f"the workspace holds more than {MAX_FILES} files or {MAX_TOTAL_BYTES} bytes "
+                "of source: nothing of it is taken"
             )
     return Submission(files, tuple(left))
 
@@ -135,7 +138,8 @@ def from_directory(root: str) -> Submission:
                     left.append(path)
             if len(files) > MAX_FILES or sum(map(len, files.values())) > MAX_TOTAL_BYTES:
                 raise SandboxError(
-                    f"{root!r} holds more than {MAX_FILES} files or {MAX_TOTAL_BYTES} bytes of source: nothing of it is taken"
+                    f"{root!r} holds more than {MAX_FILES} files or {MAX_TOTAL_BYTES} bytes of "
+                    "source: nothing of it is taken"
                 )
     finally:
         os.close(top)

@@ -142,14 +142,21 @@ def _spec(rules: Rules, requires: tuple[str, ...]) -> Spec:
 
 
 def _verdict(
-    task: SweTask, tree: Tree, ran: suite.SuiteResult, found: list[str], reached: list[static.Finding], witness: ReferenceRun,
-    open_sandbox: SandboxOpener, rules: Rules,
-) -> Verdict:  # fmt: skip
+    task: SweTask,
+    tree: Tree,
+    ran: suite.SuiteResult,
+    found: list[str],
+    reached: list[static.Finding],
+    witness: ReferenceRun,
+    open_sandbox: SandboxOpener,
+    rules: Rules,
+) -> Verdict:
     f2p, p2p = (_rate(tests, ran.outcomes) for tests in (task.fail_to_pass, task.pass_to_pass))
     passed = f2p == p2p == 1.0
     if passed and ran.exit_code != 1:
         found.append(
-            f"all tests passed and the suite ended with {ran.exit_code}, though its canaries should have failed it"
+            f"all tests passed and the suite ended with {ran.exit_code}, though its canaries "
+            "should have failed it"
         )
     severe = [str(one) for one in reached if one.grade == "severe"] if rules.static != "off" else []
     severe += [
@@ -355,9 +362,13 @@ def _run_reference(
 
 
 def passing_tests(
-    pristine: Tree, tests: Collection[str], test_files: Collection[str], roots: tuple[str, ...], requires: tuple[str, ...],
+    pristine: Tree,
+    tests: Collection[str],
+    test_files: Collection[str],
+    roots: tuple[str, ...],
+    requires: tuple[str, ...],
     open_sandbox: SandboxOpener,
-) -> frozenset[str]:  # fmt: skip
+) -> frozenset[str]:
     """Those of a repository's tests that pass where submissions are graded: only these can be asked
     for.
 

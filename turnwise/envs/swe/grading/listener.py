@@ -25,9 +25,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 FRAMES = frozenset({
-    "sys._getframe", "sys._current_frames", "sys._current_exceptions", "sys.settrace", "sys.setprofile", "sys.addaudithook",
-    "gc.get_objects", "gc.get_referrers", "gc.get_referents", "code.__new__", "function.__new__", "object.__setattr__",
-    "object.__delattr__", "marshal.loads", "marshal.load", "sys.monitoring.register_callback", "sys._getframemodulename",
+    "sys._getframe", "sys._current_frames", "sys._current_exceptions", "sys.settrace",
+    "sys.setprofile", "sys.addaudithook", "gc.get_objects", "gc.get_referrers",
+    "gc.get_referents", "code.__new__", "function.__new__", "object.__setattr__",
+    "object.__delattr__", "marshal.loads", "marshal.load", "sys.monitoring.register_callback",
+    "sys._getframemodulename",
 })  # fmt: skip
 """Events that count where the submission's own code caused them, not the standard library on its
 behalf (warnings, namedtuples).
@@ -47,12 +49,14 @@ FRAME_ATTRIBUTES = frozenset(
 )
 """Attributes whose reading counts, of those that are told of."""
 PROCESSES = frozenset({
-    "os.fork", "os.forkpty", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "subprocess.Popen", "os.kill", "os.killpg",
-    "signal.pthread_kill", "os.startfile", "pty.spawn", "ctypes.dlopen", "ctypes.dlsym", "ctypes.string_at", "ctypes.cdata",
+    "os.fork", "os.forkpty", "os.system", "os.exec", "os.posix_spawn", "os.spawn",
+    "subprocess.Popen", "os.kill", "os.killpg", "signal.pthread_kill", "os.startfile",
+    "pty.spawn", "ctypes.dlopen", "ctypes.dlsym", "ctypes.string_at", "ctypes.cdata",
 })  # fmt: skip
 FILES = frozenset({
-    "open", "os.remove", "os.rename", "os.truncate", "os.link", "os.symlink", "os.chmod", "shutil.copyfile", "shutil.move",
-    "shutil.copymode", "os.listxattr", "os.setxattr", "os.utime", "os.rmdir", "shutil.rmtree",
+    "open", "os.remove", "os.rename", "os.truncate", "os.link", "os.symlink", "os.chmod",
+    "shutil.copyfile", "shutil.move", "shutil.copymode", "os.listxattr", "os.setxattr",
+    "os.utime", "os.rmdir", "shutil.rmtree",
 })  # fmt: skip
 CODE = frozenset({"compile", "exec"})
 RUNS_TEXT = (
@@ -194,9 +198,13 @@ class AuditListener:
     """
 
     def __init__(
-        self, tell: Callable[[str], None], ours_too: Iterable[Any], sources: Iterable[str], tests: Iterable[str],
+        self,
+        tell: Callable[[str], None],
+        ours_too: Iterable[Any],
+        sources: Iterable[str],
+        tests: Iterable[str],
         library: Iterable[str],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.tell, self.getframe, self.ident = tell, sys._getframe, _thread.get_ident
         standard = os.path.dirname(os.__file__)
         self.trusted = tuple(f"{folder}/" for folder in (standard, *library) if folder)

@@ -154,9 +154,12 @@ def reference(
     kept = [
         (number, call, one)
         for number, (call, one, two) in enumerate(zip(every, first, second, strict=True))
-        if one is not None and "opaque" not in json.dumps(one) and one[1] != ["long"] and one == two
+        if one is not None
+        and "opaque" not in json.dumps(one)
+        and one[1] != ["long"]
+        and one == two
         and not (number >= len(calls) and _raised(one[1]))
-    ]  # fmt: skip
+    ]
     asked = sum(number < len(calls) for number, *_ in kept)
     return ReferenceAnswers(
         tuple(call for _, call, _ in kept), tuple(one for *_, one in kept), asked
@@ -215,7 +218,8 @@ def disagreements(known: ReferenceAnswers, answers: Sequence[Any]) -> list[str]:
     for (module, name), wrong in beside.items():
         if sum(wrong) >= max(MIN_NEARBY_DISAGREEMENTS, len(wrong) / 2):
             found.append(
-                f"{module}.{name} answers as the reference only what the tests ask ({sum(wrong)} of {len(wrong)} others)"
+                f"{module}.{name} answers as the reference only what the tests ask "
+                f"({sum(wrong)} of {len(wrong)} others)"
             )
     return found
 
@@ -246,9 +250,13 @@ def decoded(data: Any) -> Any:
         return data
     tag, *rest = data
     simple: dict[str, Callable[[str], Any]] = {
-        "int": lambda text: int(text, 16), "float": float.fromhex, "str": str, "bytes": bytes.fromhex,
-        "bytearray": bytes.fromhex, "raised": Raised,
-    }  # fmt: skip
+        "int": lambda text: int(text, 16),
+        "float": float.fromhex,
+        "str": str,
+        "bytes": bytes.fromhex,
+        "bytearray": bytes.fromhex,
+        "raised": Raised,
+    }
     if tag in simple:
         if not isinstance(rest[0], str):
             raise ValueError(f"{tag} is told as text")
@@ -258,8 +266,12 @@ def decoded(data: Any) -> Any:
     if tag == "dict":
         return {decoded(key): decoded(item) for key, item in rest[0]}
     several: dict[str, Callable[[list[Any]], Any]] = {
-        "list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "iterator": Iterated
-    }  # fmt: skip
+        "list": list,
+        "tuple": tuple,
+        "set": set,
+        "frozenset": frozenset,
+        "iterator": Iterated,
+    }
     if tag not in several:
         raise ValueError(f"{tag!r} is not plain data")
     return several[tag]([decoded(item) for item in rest[0]])

@@ -154,10 +154,19 @@ class Supervisor:
         os.lseek(self.log, max(length - TAIL_BYTES, 0), os.SEEK_SET)
         tail = os.read(self.log, TAIL_BYTES).decode("utf-8", "replace")
         return {
-            "outcomes": self.outcomes, "twice": self.twice, "errors": self.errors, "malformed": self.malformed,
-            "exit": code, "stopped": self.stopped, "test": self.test, "tail": tail, "calls": self.calls, "events": self.events,
-            "changed": self.changed, "missing": max(self.numbers, default=-1) + 1 - len(self.numbers),
-        }  # fmt: skip
+            "outcomes": self.outcomes,
+            "twice": self.twice,
+            "errors": self.errors,
+            "malformed": self.malformed,
+            "exit": code,
+            "stopped": self.stopped,
+            "test": self.test,
+            "tail": tail,
+            "calls": self.calls,
+            "events": self.events,
+            "changed": self.changed,
+            "missing": max(self.numbers, default=-1) + 1 - len(self.numbers),
+        }
 
     def take(self, line: bytes) -> None:
         """One record. What is not signed, or comes again, is counted and otherwise ignored."""

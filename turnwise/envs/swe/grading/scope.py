@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 BUILTIN = frozenset({
-    "str", "bytes", "int", "float", "complex", "bool", "list", "tuple", "dict", "set", "frozenset", "object", "type", "bytearray",
+    "str", "bytes", "int", "float", "complex", "bool", "list", "tuple", "dict", "set",
+    "frozenset", "object", "type", "bytearray",
 })  # fmt: skip
 VALUES = BUILTIN - {"object"} | {
     "UserString",

@@ -25,29 +25,45 @@ Reach = tuple[Grade, str]
 
 RUNNER = frozenset({"_pytest", "pytest", "pluggy", "nose", "coverage"})
 SEVERE_MODULES = RUNNER | {
-    "gc", "ctypes", "_ctypes", "cffi", "atexit", "marshal", "faulthandler", "tracemalloc", "bdb", "dis", "pdb", "cgitb", "trace",
-    "runpy", "imp", "zipimport", "code", "codeop", "site", "mock", "__main__", "_testcapi", "_testinternalcapi", "_interpreters",
+    "gc", "ctypes", "_ctypes", "cffi", "atexit", "marshal", "faulthandler", "tracemalloc",
+    "bdb", "dis", "pdb", "cgitb", "trace", "runpy", "imp", "zipimport", "code", "codeop",
+    "site", "mock", "__main__", "_testcapi", "_testinternalcapi", "_interpreters",
     "_xxsubinterpreters", "tests", "conftest",
 }  # fmt: skip
-NOTICE_MODULES = frozenset({
-    "inspect", "unittest", "doctest", "signal", "threading", "multiprocessing", "subprocess", "builtins", "timeit", "pickle",
-})  # fmt: skip
+NOTICE_MODULES = frozenset(
+    {
+        "inspect",
+        "unittest",
+        "doctest",
+        "signal",
+        "threading",
+        "multiprocessing",
+        "subprocess",
+        "builtins",
+        "timeit",
+        "pickle",
+    }
+)
 SEVERE_NAMES = frozenset({
-    "_exit", "_getframe", "_current_frames", "_getframemodulename", "settrace", "setprofile", "monitoring", "addaudithook",
-    "f_back", "f_locals", "f_globals", "f_code", "f_trace", "tb_frame", "gi_frame", "cr_frame", "ag_frame", "get_referrers",
-    "get_objects", "get_referents", "currentframe", "getouterframes", "getinnerframes", "__subclasses__", "meta_path",
-    "path_hooks", "path_importer_cache", "orig_argv", "excepthook", "unraisablehook", "_clear_type_cache", "__builtins__",
-    "CodeType", "FunctionType", "co_code", "co_consts", "PYTEST_CURRENT_TEST", "killpg", "ptrace", "pidfd_getfd", "new_class",
-    "__globals__", "cell_contents", "capture_locals", "SourceFileLoader", "SourcelessFileLoader", "ExtensionFileLoader",
-    "spec_from_file_location", "spec_from_loader", "module_from_spec", "exec_module", "load_module", "zipimporter", "addsitedir",
-    "dup2", "closerange", "__build_class__",
+    "_exit", "_getframe", "_current_frames", "_getframemodulename", "settrace", "setprofile",
+    "monitoring", "addaudithook", "f_back", "f_locals", "f_globals", "f_code", "f_trace",
+    "tb_frame", "gi_frame", "cr_frame", "ag_frame", "get_referrers", "get_objects",
+    "get_referents", "currentframe", "getouterframes", "getinnerframes", "__subclasses__",
+    "meta_path", "path_hooks", "path_importer_cache", "orig_argv", "excepthook",
+    "unraisablehook", "_clear_type_cache", "__builtins__", "CodeType", "FunctionType",
+    "co_code", "co_consts", "PYTEST_CURRENT_TEST", "killpg", "ptrace", "pidfd_getfd",
+    "new_class", "__globals__", "cell_contents", "capture_locals", "SourceFileLoader",
+    "SourcelessFileLoader", "ExtensionFileLoader", "spec_from_file_location",
+    "spec_from_loader", "module_from_spec", "exec_module", "load_module", "zipimporter",
+    "addsitedir", "dup2", "closerange", "__build_class__",
 })  # fmt: skip
 NOTICE_NAMES = frozenset(
     {"environ", "getenv", "modules", "argv", "kill", "walk_stack", "extract_stack", "displayhook"}
 )
 IN_WORDS = SEVERE_NAMES & {
-    "_exit", "_getframe", "settrace", "setprofile", "f_back", "f_locals", "f_globals", "gi_frame", "tb_frame", "get_objects",
-    "get_referrers", "__subclasses__", "__builtins__", "__globals__", "addaudithook", "PYTEST_CURRENT_TEST", "meta_path",
+    "_exit", "_getframe", "settrace", "setprofile", "f_back", "f_locals", "f_globals",
+    "gi_frame", "tb_frame", "get_objects", "get_referrers", "__subclasses__", "__builtins__",
+    "__globals__", "addaudithook", "PYTEST_CURRENT_TEST", "meta_path",
 } | {"__import__"}  # fmt: skip
 """Found also as words of a longer text, which may be run later."""
 WRITTEN = frozenset(

@@ -50,9 +50,16 @@ class SuiteResult:
 
 
 def run(
-    sandbox: Sandbox, tree: Tree, tests: Sequence[str], roots: Sequence[str], kept: Iterable[str], rules: Rules, record: bool = False,
-    known: Tree | None = None, chosen: Iterable[str] = (),
-) -> SuiteResult:  # fmt: skip
+    sandbox: Sandbox,
+    tree: Tree,
+    tests: Sequence[str],
+    roots: Sequence[str],
+    kept: Iterable[str],
+    rules: Rules,
+    record: bool = False,
+    known: Tree | None = None,
+    chosen: Iterable[str] = (),
+) -> SuiteResult:
     """Fill a sandbox with a tree and run its tests.
 
     Args:
@@ -70,19 +77,31 @@ def run(
     fill(sandbox, tree)
     seal = secrets.token_hex(16)
     request = {
-        "seal": seal, "key": secrets.token_hex(32), "tests": list(tests), "roots": sys_path_entries(roots),
-        "tops": top_level_modules(known or tree, roots), "listener": LISTENER, "files": _files(tree, tests, kept),
-        "beside": [f"{WORK}/{folder}" for folder in dict.fromkeys(str(PurePosixPath(path).parent) for path in tests)],
+        "seal": seal,
+        "key": secrets.token_hex(32),
+        "tests": list(tests),
+        "roots": sys_path_entries(roots),
+        "tops": top_level_modules(known or tree, roots),
+        "listener": LISTENER,
+        "files": _files(tree, tests, kept),
+        "beside": [
+            f"{WORK}/{folder}"
+            for folder in dict.fromkeys(str(PurePosixPath(path).parent) for path in tests)
+        ],
         "chosen": sorted(chosen),
-        "conftest": any(PurePosixPath(path).name == "conftest.py" for path in tree), "test_seconds": rules.test_seconds,
-        "memory_mb": rules.memory_mb, "pristine": {path: digest(tree[path]) for path in kept if path in tree},
-        "record": modules(tree, roots, tests) if record else None, "recorder": RECORDER if record else "",
-    }  # fmt: skip
+        "conftest": any(PurePosixPath(path).name == "conftest.py" for path in tree),
+        "test_seconds": rules.test_seconds,
+        "memory_mb": rules.memory_mb,
+        "pristine": {path: digest(tree[path]) for path in kept if path in tree},
+        "record": modules(tree, roots, tests) if record else None,
+        "recorder": RECORDER if record else "",
+    }
     command = ["python3", "-P", "-s", "-B", "-X", "utf8", "-c", RUNNER, "supervise"]
     result = sandbox.run(command, timeout=rules.seconds, stdin=json.dumps(request))
     if result.error in ("timeout", "memory", "output", "infrastructure"):
         raise SandboxError(
-            f"the grader's sandbox ended with {result.error!r} after {result.seconds:.1f} s: grade again, or raise the limits"
+            f"the grader's sandbox ended with {result.error!r} after {result.seconds:.1f} s: "
+            "grade again, or raise the limits"
         )
     start = result.stdout.find(seal)
     if start < 0 or result.truncated:
@@ -108,7 +127,8 @@ def _suite(report: dict[str, Any]) -> SuiteResult:
         suspicious.append(f"{report['missing']} lines of the results were left out")
     if report["changed"]:
         suspicious.append(
-            f"{len(report['changed'])} files of the tests were changed during the run, {report['changed'][0]} among them"
+            f"{len(report['changed'])} files of the tests were changed during the run, "
+            f"{report['changed'][0]} among them"
         )
     outcomes = {name: outcome for name, outcome in report["outcomes"].items() if name not in twice}
     ending = (

@@ -43,7 +43,8 @@ class Rules:
     def __post_init__(self) -> None:
         if self.canaries < 0 or self.seconds <= 0 or self.test_seconds <= 0 or self.memory_mb < 64:
             raise ConfigError(
-                f"{self} cannot grade: canaries must not be negative, the times above 0 and memory_mb at least 64"
+                f"{self} cannot grade: canaries must not be negative, the times above 0 and "
+                "memory_mb at least 64"
             )
 
 

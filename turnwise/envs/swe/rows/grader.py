@@ -37,7 +37,11 @@ LIMITS = Limits(
 )
 """Of a container: the data sets' own harnesses give 1800 seconds and no other limit."""
 MAX_LOG_BYTES = 60_000_000
-APPLY = "git apply --whitespace=nowarn {0} || git apply --whitespace=nowarn --3way {0} || patch --batch --forward --fuzz=5 -p1 -i {0}"
+APPLY = (
+    "git apply --whitespace=nowarn {0} || git apply --whitespace=nowarn --3way {0} || "
+    "patch --batch --forward --fuzz=5 -p1 -i "
+    "{0}"
+)
 """The order in which SWE-bench's harness tries to apply a diff."""
 
 
@@ -94,7 +98,8 @@ def grade_row(
             )
             if result.error != "none":
                 return ungraded(
-                    f"{row.id}: the tests' container ended with {result.error!r} after {result.seconds:.0f} s"
+                    f"{row.id}: the tests' container ended with {result.error!r} after "
+                    f"{result.seconds:.0f} s"
                 )
             text = sandbox.read("log", limit=MAX_LOG_BYTES).decode("utf8", "replace")
             reached = _reached(sandbox) if rules.static != "off" else []
@@ -122,12 +127,14 @@ def script(row: SweRow, mark: str) -> str:
             f"{{ {APPLY.format('/work/bug.patch')}; }} || {{ echo {mark} unbroken; exit 0; }}"
         )
     lines += [
-        'while IFS= read -r path; do cp --parents -- "$path" /work/before 2>/dev/null; done < /work/changed',
+        'while IFS= read -r path; do cp --parents -- "$path" /work/before 2>/dev/null; done < '
+        "/work/changed",
         f"apply() {{ {APPLY.format('/work/submission.patch')}; }}",
         f"if [ -s /work/submission.patch ]; then apply || {{ echo {mark} unapplied; exit 0; }}; fi",
         "if [ -d /work/submission ]; then cp -R /work/submission/. . ; fi",
         'while IFS= read -r path; do rm -f -- "$path"; done < /work/gone',
-        'while IFS= read -r path; do cp --parents -- "$path" /work/after 2>/dev/null; done < /work/changed',
+        'while IFS= read -r path; do cp --parents -- "$path" /work/after 2>/dev/null; done < '
+        "/work/changed",
     ]
     if row.test_patch and not row.script:
         lines += [
@@ -161,7 +168,8 @@ def verdict_from_log(row: SweRow, text: str, mark: str, left: tuple[str, ...] = 
         return ungraded(f"{row.id}: the image {row.image} has no directory {row.workdir}")
     if "unbroken" in words or "untested" in words:
         return ungraded(
-            f"{row.id}: the row's own {'bug' if 'unbroken' in words else 'test'} patch does not apply in {row.image}"
+            f"{row.id}: the row's own {'bug' if 'unbroken' in words else 'test'} patch does "
+            f"not apply in {row.image}"
         )
     if "unapplied" in words:
         return Verdict(False, reasons=("the submission's diff does not apply", *notes))

@@ -54,7 +54,8 @@ class Preflight:
         parts = [f"{len(self.present)} images are here ({self.held / 1e9:.1f} GB)"]
         if self.missing:
             parts.append(
-                f"{len(self.missing)} are not, and need about {self.needed / 1e9:.1f} GB of {room} free: {self.missing[0]}, ..."
+                f"{len(self.missing)} are not, and need about {self.needed / 1e9:.1f} GB of "
+                f"{room} free: {self.missing[0]}, ..."
             )
         if self.parsers:
             parts.append(f"no parser for the logs of {', '.join(self.parsers)}")
@@ -153,7 +154,8 @@ def prepared_image(image: str, workdir: str, shown: Mapping[str, str] | None = N
         raise SandboxError(f"the image {image} cannot be prepared: {words}") from None
     if code != 0:
         raise SandboxError(
-            f"the image {image} cannot be prepared, {workdir} could not be opened to others: {said[:200]}"
+            f"the image {image} cannot be prepared, {workdir} could not be opened to others: "
+            f"{said[:200]}"
         )
     return name
 
@@ -173,5 +175,6 @@ def fetch(image: str) -> None:
     except Exception as problem:
         said = str(getattr(problem, "explanation", None) or problem).split("\n")[0][:200]
         raise SandboxError(
-            f"the image {image} is not here and cannot be pulled ({said}): pull or load it, then grade again"
+            f"the image {image} is not here and cannot be pulled ({said}): pull or load it, "
+            "then grade again"
         ) from None

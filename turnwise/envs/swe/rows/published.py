@@ -31,7 +31,8 @@ CONDA = "source /opt/miniconda3/bin/activate && conda activate testbed"
 """How the images of SWE-bench, SWE-Gym, SWE-smith and SWE-rebench set up their Python."""
 COMMANDS = {
     "django/django": "./tests/runtests.py --verbosity 2 --settings=test_sqlite --parallel 1",
-    "sympy/sympy": "PYTHONWARNINGS='ignore::UserWarning,ignore::SyntaxWarning' bin/test -C --verbose",
+    "sympy/sympy": "PYTHONWARNINGS='ignore::UserWarning,ignore::SyntaxWarning' bin/test -C "
+    "--verbose",
     "sphinx-doc/sphinx": "tox --current-env -epy39 -v --",
     "astropy/astropy": "pytest -rA -vv -o console_output_style=classic --tb=no",
     "mwaskom/seaborn": "pytest --no-header -rA",
@@ -157,7 +158,8 @@ def _records(source: Path) -> Iterator[Any]:
             yield from (json.loads(line) for line in text.splitlines() if line.strip())
     except json.JSONDecodeError as problem:
         raise DataError(
-            f"{source} is not whole JSON ({problem.msg}, line {problem.lineno}): the file was cut off or edited"
+            f"{source} is not whole JSON ({problem.msg}, line {problem.lineno}): the file was "
+            "cut off or edited"
         ) from None
 
 
@@ -207,30 +209,39 @@ def tests(value: Any) -> tuple[str, ...]:
 
 def _common(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "id": str(record["instance_id"]), "repo": str(record["repo"]), "base_commit": str(record.get("base_commit") or "HEAD"),
-        "issue": str(record.get("problem_statement") or ""), "fail_to_pass": tests(record["FAIL_TO_PASS"]),
-        "pass_to_pass": tests(record["PASS_TO_PASS"]), "gold": str(record.get("patch") or ""),
-        "test_patch": str(record.get("test_patch") or ""), "version": str(record.get("version") or ""),
-    }  # fmt: skip
+        "id": str(record["instance_id"]),
+        "repo": str(record["repo"]),
+        "base_commit": str(record.get("base_commit") or "HEAD"),
+        "issue": str(record.get("problem_statement") or ""),
+        "fail_to_pass": tests(record["FAIL_TO_PASS"]),
+        "pass_to_pass": tests(record["PASS_TO_PASS"]),
+        "gold": str(record.get("patch") or ""),
+        "test_patch": str(record.get("test_patch") or ""),
+        "version": str(record.get("version") or ""),
+    }
 
 
 def _swe_bench(record: Mapping[str, Any]) -> SweRow:
     repo = str(record["repo"])
     identifier = str(record["instance_id"]).lower().replace("__", "_1776_")
     return SweRow(
-        **_common(record), family="swe_bench",
+        **_common(record),
+        family="swe_bench",
         image=str(record.get("image") or f"swebench/sweb.eval.x86_64.{identifier}:latest"),
-        test_command=COMMANDS.get(repo, PYTEST), script=str(record.get("eval_script") or ""),
+        test_command=COMMANDS.get(repo, PYTEST),
+        script=str(record.get("eval_script") or ""),
         parser=_parser(record.get("log_parser"), PARSERS.get(repo, "pytest")),
-    )  # fmt: skip
+    )
 
 
 def _swe_gym(record: Mapping[str, Any]) -> SweRow:
     identifier = str(record["instance_id"]).lower().replace("__", "_s_")
     return SweRow(
-        **_common(record), family="swe_gym", image=str(record.get("image") or f"xingyaoww/sweb.eval.x86_64.{identifier}:latest"),
+        **_common(record),
+        family="swe_gym",
+        image=str(record.get("image") or f"xingyaoww/sweb.eval.x86_64.{identifier}:latest"),
         test_command=str(record.get("test_cmd") or PYTEST),
-    )  # fmt: skip
+    )
 
 
 def _swe_smith(record: Mapping[str, Any]) -> SweRow:
@@ -249,11 +260,20 @@ def _r2e_gym(record: Mapping[str, Any]) -> SweRow:
     passing = tuple(sorted(name for name, status in expected.items() if status == "PASSED"))
     image = str(record["docker_image"])
     return SweRow(
-        id=str(record.get("instance_id") or image.rpartition("/")[2].replace(":", "_")), family="r2e_gym",
-        repo=str(record["repo_name"]), base_commit=f"{record.get('commit_hash') or 'HEAD'}", fail_to_pass=passing, pass_to_pass=(),
-        issue=str(record.get("problem_statement") or ""), image=image, gold="", expected=expected, setup="true",
-        test_command="bash /root/run_tests.sh", parser="r2e",
-    )  # fmt: skip
+        id=str(record.get("instance_id") or image.rpartition("/")[2].replace(":", "_")),
+        family="r2e_gym",
+        repo=str(record["repo_name"]),
+        base_commit=f"{record.get('commit_hash') or 'HEAD'}",
+        fail_to_pass=passing,
+        pass_to_pass=(),
+        issue=str(record.get("problem_statement") or ""),
+        image=image,
+        gold="",
+        expected=expected,
+        setup="true",
+        test_command="bash /root/run_tests.sh",
+        parser="r2e",
+    )
 
 
 def _swe_rebench(record: Mapping[str, Any]) -> SweRow:

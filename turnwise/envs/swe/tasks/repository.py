@@ -41,7 +41,8 @@ patches.
 """
 TESTS = re.compile(r"(^|/)tests?/|^testing/|(^|/)(test_[^/]*|[^/]*_test|tests|conftest)\.py$")
 NOT_PACKAGE = {"setup.py", "conftest.py", "noxfile.py", "tasks.py", "fabfile.py", "versioneer.py", "runtests.py", "docs", "doc"} | {
-    "examples", "example", "benchmarks", "benchmark", "bench", "scripts", "tools", "tests", "test", "ci", "misc", "perf",
+    "examples", "example", "benchmarks", "benchmark", "bench", "scripts", "tools", "tests",
+    "test", "ci", "misc", "perf",
 }  # fmt: skip
 
 
@@ -133,7 +134,8 @@ def open_source(given: str) -> Repository:
         or not re.fullmatch(r"[A-Za-z0-9.!+_-]+", version)
     ):
         raise DataError(
-            f"{given!r} is neither a directory, nor an archive, nor a package: write NAME==VERSION, such as inflection==0.5.1"
+            f"{given!r} is neither a directory, nor an archive, nor a package: write "
+            "NAME==VERSION, such as inflection==0.5.1"
         )
     with tempfile.TemporaryDirectory() as folder:
         return from_archive(download(name, version, Path(folder)), name, version)
@@ -161,7 +163,8 @@ def download(name: str, version: str, into: Path) -> Path:
     if done.returncode or len(found) != 1:
         said = [line for line in done.stderr.splitlines() if line.strip()]
         raise DataError(
-            f"pip could not download the source of {name}=={version}: {said[-1] if said else 'it said nothing'}"
+            f"pip could not download the source of {name}=={version}: "
+            f"{said[-1] if said else 'it said nothing'}"
         )
     return found[0]
 
@@ -233,7 +236,8 @@ def _members(data: bytes, name: str) -> Iterator[tuple[str, bytes]]:
 def _limit(tree: dict[str, bytes], name: str) -> None:
     if len(tree) > MAX_TREE_FILES or sum(map(len, tree.values())) > MAX_TREE_BYTES:
         raise DataError(
-            f"{name} has more than {MAX_TREE_FILES} files or {MAX_TREE_BYTES // 1_000_000} MB: it is too large for a task"
+            f"{name} has more than {MAX_TREE_FILES} files or {MAX_TREE_BYTES // 1_000_000} MB: "
+            "it is too large for a task"
         )
 
 
@@ -293,6 +297,7 @@ def _whole(repository: Repository) -> Repository:
         raise DataError(f"{repository.name} has no Python code of its own to put a bug into")
     if not any(path.endswith(".py") for path in repository.test_files):
         raise DataError(
-            f"the source of {repository.name} {repository.version} has no tests: choose another package or version"
+            f"the source of {repository.name} {repository.version} has no tests: choose "
+            "another package or version"
         )
     return repository

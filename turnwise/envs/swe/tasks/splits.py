@@ -54,7 +54,8 @@ class TaskSplits:
         for name, tasks in splits.items():
             if len(self._splits[name]) != len(tasks) or seen & self._splits[name].keys():
                 raise DataError(
-                    f"two tasks of split {name!r} or of two splits have the same id: generate them in one file"
+                    f"two tasks of split {name!r} or of two splits have the same id: generate "
+                    "them in one file"
                 )
             seen |= self._splits[name].keys()
         if not seen:
@@ -106,7 +107,8 @@ def load_tasks(files: tuple[tuple[str, str], ...], source: str) -> TaskSplits:
         return TaskSplits(split_by_function(given[""], library), library)
     if "" in given:
         raise ConfigError(
-            "tasks names a file without a split beside others: give every file a split, or one file alone"
+            "tasks names a file without a split beside others: give every file a split, or one "
+            "file alone"
         )
     return TaskSplits(given, library)
 
@@ -148,7 +150,8 @@ class SourceLibrary:
             else f"{self._source!r} does not hold it"
         )
         raise DataError(
-            f"the task {task.id} needs {task.name} {task.version} with SHA-256 {task.sha256[:12]}, and {has}: give as source= the "
+            f"the task {task.id} needs {task.name} {task.version} with SHA-256 "
+            f"{task.sha256[:12]}, and {has}: give as source= the "
             "directory or the archive that the tasks were generated from"
         )
 
@@ -217,7 +220,8 @@ def broken_functions(task: SweTask, repository: Repository) -> list[str]:
     for m in task.mutations:
         if m.path not in repository.tree:
             raise DataError(
-                f"the task {task.id} changes {m.path}, which its source does not have: the recipe was edited"
+                f"the task {task.id} changes {m.path}, which its source does not have: the "
+                "recipe was edited"
             )
         data = repository.tree[m.path]
         line = data.count(b"\n", 0, m.start) + 1

@@ -156,11 +156,13 @@ def read_tasks(path: str | Path) -> Iterator[SweTask]:
         head = _object(source, 1, lines.readline())
         if head.get("format") != FORMAT:
             raise DataError(
-                f"{source} is not a file of repair tasks: its first line should name the format {FORMAT!r}"
+                f"{source} is not a file of repair tasks: its first line should name the "
+                f"format {FORMAT!r}"
             )
         if head.get("version") not in READABLE_VERSIONS:
             raise DataError(
-                f"{source} has version {head.get('version')!r} and this turnwise reads version {VERSION}: generate the tasks again"
+                f"{source} has version {head.get('version')!r} and this turnwise reads version "
+                f"{VERSION}: generate the tasks again"
             )
         suites: dict[str, Mapping[str, Any]] = {}
         for number, line in enumerate(lines, start=2):
@@ -208,7 +210,8 @@ def task_from_json(data: Mapping[str, Any], where: str = "the task") -> SweTask:
     strange = sorted(data.keys() - known)
     if strange:
         raise DataError(
-            f"{where} has the unknown field {strange[0]!r}: it is not a repair task of version {VERSION}"
+            f"{where} has the unknown field {strange[0]!r}: it is not a repair task of version "
+            f"{VERSION}"
         )
     try:
         values: dict[str, Any] = dict(data)
@@ -257,7 +260,8 @@ def _object(source: Path, number: int, line: str) -> dict[str, Any]:
         data = json.loads(line)
     except json.JSONDecodeError as problem:
         raise DataError(
-            f"{source} line {number} is not whole JSON ({problem.msg}): the file was cut off or edited"
+            f"{source} line {number} is not whole JSON ({problem.msg}): the file was cut off "
+            "or edited"
         ) from problem
     if not isinstance(data, dict):
         raise DataError(f"{source} line {number} is not a JSON object")

@@ -49,7 +49,8 @@ def materialise(task: SweTask, source: str | Path | Repository) -> Trees:
     repository = source if isinstance(source, Repository) else open_source(str(source))
     if repository.sha256 != task.sha256:
         raise DataError(
-            f"the task {task.id} was made from {task.name} {task.version} with SHA-256 {task.sha256[:12]}, and the source given "
+            f"the task {task.id} was made from {task.name} {task.version} with SHA-256 "
+            f"{task.sha256[:12]}, and the source given "
             f"has {repository.sha256[:12]}: give the same archive or directory"
         )
     pristine = dict(repository.tree)
@@ -57,7 +58,8 @@ def materialise(task: SweTask, source: str | Path | Repository) -> Trees:
     absent = [path for path in paths if path not in pristine]
     if absent:
         raise DataError(
-            f"the task {task.id} changes {absent[0]}, which its source does not have: the recipe was edited"
+            f"the task {task.id} changes {absent[0]}, which its source does not have: the "
+            "recipe was edited"
         )
     changed = {
         path: rebuild(pristine[path], [m for m in task.mutations if m.path == path])
