@@ -32,55 +32,55 @@ SEVERAL = [task for task in EVERY if len(TASKS.task(task)[1].mutations) > 1]
 
 @pytest.mark.parametrize("task", EVERY[::7])
 def test_the_right_candidates_are_the_repair_and_the_others_are_not(task: str) -> None:
-    recipe, trees, desk = ready(task)
-    right = [c for c in desk.offered if c.right]
+    recipe, trees, menu = ready(task)
+    right = [c for c in menu.offered if c.right]
     assert apply_edits(trees.broken, right) == dict(trees.gold)
-    for wrong in (c for c in desk.offered if not c.right):
+    for wrong in (c for c in menu.offered if not c.right):
         assert (
             trees.broken[wrong.path]
             != apply_edits(trees.broken, [wrong])[wrong.path]
             != trees.gold[wrong.path]
         )
-    assert len(desk.offered) >= 4
-    assert candidate_edits(recipe, trees, 4) == desk.offered, (
+    assert len(menu.offered) >= 4
+    assert candidate_edits(recipe, trees, 4) == menu.offered, (
         "which candidates there are depends on the task alone"
     )
 
 
 @pytest.mark.parametrize("task", [*EVERY[::9], *SEVERAL[:3]])
 def test_the_expert_repairs_from_wherever_it_finds_itself(task: str) -> None:
-    _, trees, desk = ready(task)
+    _, trees, menu = ready(task)
     made = frozenset({1})
-    for _ in range(2 * len(desk.offered) + 1):
-        action = desk.expert(made)
-        assert action in desk.admissible(made)
-        seen, made = desk.act(action, made, 1000, lambda: "never asked")
+    for _ in range(2 * len(menu.offered) + 1):
+        action = menu.expert(made)
+        assert action in menu.admissible(made)
+        seen, made = menu.act(action, made, 1000, lambda: "never asked")
         if seen.submit:
             break
-    assert seen.submit and desk.files(made) == dict(trees.gold)
+    assert seen.submit and menu.files(made) == dict(trees.gold)
 
 
 @pytest.mark.parametrize("task", [*EVERY[::11], *SEVERAL[:2]])
 def test_who_does_not_know_finds_the_repair_by_trying(task: str) -> None:
-    _, trees, desk = ready(task)
+    _, trees, menu = ready(task)
     made, tested = frozenset[int](), dict[frozenset[int], str]()
     for _ in range(200):
-        action = desk.search(made, tested)
-        assert action in desk.admissible(made)
-        said = f"9 passed, {int(desk.files(made) != dict(trees.gold))} failed"
-        seen, made = desk.act(action, made, 1000, lambda said=said: said)  # type: ignore[misc]
+        action = menu.search(made, tested)
+        assert action in menu.admissible(made)
+        said = f"9 passed, {int(menu.files(made) != dict(trees.gold))} failed"
+        seen, made = menu.act(action, made, 1000, lambda said=said: said)  # type: ignore[misc]
         if action == "test":
             tested[made] = seen.text
         if seen.submit:
             break
-    assert seen.submit and desk.files(made) == dict(trees.gold)
+    assert seen.submit and menu.files(made) == dict(trees.gold)
 
 
 def test_who_has_tried_everything_submits() -> None:
-    desk = EditMenu(DESK.tree, DESK.offered[:2])
+    menu = EditMenu(MENU.tree, MENU.offered[:2])
     tested = dict.fromkeys((frozenset({1}), frozenset({2})), "0 passed, 1 failed")
-    assert desk.search(frozenset({2}), tested) == "undo 2"
-    assert desk.search(frozenset(), tested) == "submit"
+    assert menu.search(frozenset({2}), tested) == "undo 2"
+    assert menu.search(frozenset(), tested) == "submit"
 
 
 def test_the_right_candidate_has_no_place_of_its_own() -> None:
@@ -92,10 +92,12 @@ def test_the_right_candidate_has_no_place_of_its_own() -> None:
 
 def test_candidates_that_meet_are_not_made_together() -> None:
     first = CandidateEdit("a.py", 2, 3, "", "", False)
-    assert first.meets(CandidateEdit("a.py", 3, 3, "", "", False))
-    assert not first.meets(CandidateEdit("a.py", 4, 4, "", "", False))
-    assert not first.meets(CandidateEdit("b.py", 2, 3, "", "", False))
-    assert first.meets(CandidateEdit("a.py", 3, 2, "", "", False)), "an insertion between its lines"
+    assert first.overlaps(CandidateEdit("a.py", 3, 3, "", "", False))
+    assert not first.overlaps(CandidateEdit("a.py", 4, 4, "", "", False))
+    assert not first.overlaps(CandidateEdit("b.py", 2, 3, "", "", False))
+    assert first.overlaps(CandidateEdit("a.py", 3, 2, "", "", False)), (
+        "an insertion between its lines"
+    )
 
 
 def test_edits_of_one_file_are_made_together() -> None:
@@ -107,7 +109,7 @@ def test_edits_of_one_file_are_made_together() -> None:
     assert apply_edits(tree, chosen) == {"a.py": b"x\ny\nb\n"}
 
 
-DESK = EditMenu(
+MENU = EditMenu(
     {"a.py": b"def f():\n    return 1\n\n\ndef g():\n    return 2\n"},
     (
         CandidateEdit("a.py", 2, 2, "    return 1\n", "    x = 1\n    return x\n", True),
@@ -118,30 +120,30 @@ DESK = EditMenu(
 
 
 def test_actions_do_what_they_say() -> None:
-    assert DESK.admissible(frozenset()) == [
+    assert MENU.admissible(frozenset()) == [
         *("view 1", "view 2", "view 3", "apply 1", "apply 2", "apply 3"),
         "test",
         "submit",
     ]
-    seen, made = DESK.act("apply 1", frozenset(), 100, lambda: "")
+    seen, made = MENU.act("apply 1", frozenset(), 100, lambda: "")
     assert (seen.text, made) == ("made 1", frozenset({1}))
-    assert "apply 2" not in DESK.admissible(made) and "undo 1" in DESK.admissible(made)
-    seen, made = DESK.act("view 3", made, 1000, lambda: "")
+    assert "apply 2" not in MENU.admissible(made) and "undo 1" in MENU.admissible(made)
+    seen, made = MENU.act("view 3", made, 1000, lambda: "")
     assert seen.text == "    6 def g():\n    7     return 2", "edits above move it"
-    assert DESK.act("test", made, 100, lambda: "1 passed")[0].text == "1 passed"
-    assert DESK.act("undo 1", made, 100, lambda: "")[1] == frozenset()
+    assert MENU.act("test", made, 100, lambda: "1 passed")[0].text == "1 passed"
+    assert MENU.act("undo 1", made, 100, lambda: "")[1] == frozenset()
 
 
 @pytest.mark.parametrize(
     "action", ["", "apply 4", "apply 0", "apply 01", "undo 1", "apply", "submit now", "view -1"]
 )
 def test_other_actions_do_nothing(action: str) -> None:
-    seen, made = DESK.act(action, frozenset({2}), 100, lambda: "")
+    seen, made = MENU.act(action, frozenset({2}), 100, lambda: "")
     assert not seen.valid and made == frozenset({2})
 
 
 def test_a_listing_shows_what_becomes_of_what() -> None:
-    assert DESK.listing.splitlines()[1] == "2 a.py:2 return 1 => return 3"
+    assert MENU.listing.splitlines()[1] == "2 a.py:2 return 1 => return 3"
     assert CandidateEdit("a.py", 3, 2, "", "x\n", True).summary == "a.py:3 nothing => x"
 
 

@@ -136,7 +136,7 @@ def test_the_expert_repairs_in_every_way_of_acting(
 @pytest.mark.parametrize("actions", ["bash", "tools"])
 def test_the_expert_mends_what_others_did(actions: str, quick: list[Mapping[str, bytes]]) -> None:
     env = begun(actions)
-    path = next(iter(env._given.trees.gold))
+    path = next(iter(env._prepared.trees.gold))
     for harm in (
         f"rm {path}",
         f": > {path}",

@@ -1,14 +1,18 @@
-"""A closed set of actions, for agents too small to write code: look, make one of the edits offered,
-run the tests, submit.
+"""Closed actions, for agents too small to write code: view, apply one of the edits on offer, test,
+submit.
 
-    view 2     the function that edit 2 is in, as it stands now
-    apply 2    make edit 2
+    view 2     show the function that edit 2 is in, in its current state
+    apply 2    apply edit 2
     undo 2     take it back
-    test       run the tests that the repository has
-    submit     hand in what stands there
+    test       run the repository's tests
+    submit     submit the current files
 
-Nothing but the edits changes anything, so the state of an episode is which of them are made, and
-what the tests say of a state is found out once per process.
+Each edit replaces a few lines of a broken file. Some of them make up the repair; the others are
+bugs made by `turnwise.envs.swe.generate.mutations`, in the same function if it has enough of them,
+else in the same file. The menu and its order depend on the task alone.
+
+Only edits change files, so the set of applied edits is the state of an episode, and the tests of a
+state are run once per process.
 """
 
 from __future__ import annotations
@@ -33,7 +37,7 @@ from turnwise.sandbox.contract import Result
 
 @dataclass(frozen=True, slots=True)
 class CandidateEdit:
-    """Lines `first` to `last` of the broken file (from 1; empty where last < first) replaced by
+    """Lines `first` to `last` of the broken file (from 1; empty if last < first), replaced by
     `new`.
     """
 
@@ -43,7 +47,7 @@ class CandidateEdit:
     old: str
     new: str
     right: bool
-    """Part of the repair."""
+    """Whether it is part of the repair."""
 
     @property
     def summary(self) -> str:
@@ -54,8 +58,8 @@ class CandidateEdit:
         )
         return f"{self.path}:{self.first} {old} => {new}"
 
-    def meets(self, other: CandidateEdit) -> bool:
-        """Whether both cannot be made."""
+    def overlaps(self, other: CandidateEdit) -> bool:
+        """Return whether the two edits cannot both be applied."""
         return (
             self.path == other.path
             and self.first <= max(other.first, other.last)
@@ -64,10 +68,10 @@ class CandidateEdit:
 
 
 def candidate_edits(task: SweTask, trees: Trees, count: int) -> tuple[CandidateEdit, ...]:
-    """`count` candidates of a task in the order of their places, or more where the repair itself
-    has more.
+    """Return the candidate edits of a task, ordered by position.
 
-    Fewer wrong ones where the files do not give enough.
+    There are `count` of them, more if the repair alone takes more, and fewer if the files do not
+    allow enough wrong ones.
     """
     right = [
         made
@@ -89,7 +93,7 @@ def candidate_edits(task: SweTask, trees: Trees, count: int) -> tuple[CandidateE
 
 
 def apply_edits(broken: Mapping[str, bytes], chosen: Sequence[CandidateEdit]) -> dict[str, bytes]:
-    """The files that change where these candidates, of which no two meet, are made."""
+    """Return the files changed by a set of edits, of which no two overlap: path -> new content."""
     made: dict[str, bytes] = {}
     for path in sorted({c.path for c in chosen}):
         lines = broken[path].decode("utf8").splitlines(keepends=True)
@@ -102,8 +106,8 @@ def apply_edits(broken: Mapping[str, bytes], chosen: Sequence[CandidateEdit]) ->
 def function_lines(
     tree: Mapping[str, bytes], candidate: CandidateEdit, lines: int
 ) -> tuple[int, int]:
-    """First and last line of the function a candidate is in, as it stands in `tree`, at most so
-    many lines around its place.
+    """Return the first and last line of the function an edit is in, at most `lines` around the
+    edit.
     """
     at = candidate.first
     count = len(tree[candidate.path].splitlines())
@@ -122,8 +126,8 @@ def function_lines(
 def _wrong(
     trees: Trees, right: Collection[CandidateEdit], rng: random.Random
 ) -> Iterator[CandidateEdit]:
-    """Bugs of the broken files that are not its repair: those of the functions in question first,
-    each kind in random order.
+    """Yield edits that do not belong to the repair: those of the broken functions first, each group
+    shuffled.
     """
     near: list[tuple[str, Edit]] = []
     far: list[tuple[str, Edit]] = []
@@ -164,36 +168,37 @@ FAILED_TEST = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 COUNT = re.compile(r"(\d+) (passed|failed|errors?)\b")
 ALL_PASSED = " passed, 0 failed"
 MAX_NAMED_FAILURES = 4
-"""Failing tests that are named."""
+"""Failing tests that are named in a summary."""
 VIEW_LINES = 24
-"""Lines of a view."""
+"""Lines that `view` shows."""
 MAX_CACHED_RESULTS = 20_000
+"""Test summaries kept per process."""
 
 
 @dataclass(frozen=True, slots=True)
 class EditMenu:
-    """What lies before an agent of a closed set: the repository as found, and the edits offered."""
+    """The repository as the agent finds it, and the edits on offer."""
 
     tree: Mapping[str, bytes]
     offered: tuple[CandidateEdit, ...]
 
     @property
     def listing(self) -> str:
-        """The edits, a numbered line each."""
+        """The edits, one numbered line each."""
         return "\n".join(
             f"{number} {made.summary}" for number, made in enumerate(self.offered, start=1)
         )
 
     def files(self, made: frozenset[int]) -> dict[str, bytes]:
-        """The files as they stand with these edits, of those that have changed."""
+        """Return the changed files after a set of edits."""
         return apply_edits(self.tree, [self.offered[number - 1] for number in sorted(made)])
 
     def clash(self, made: frozenset[int], number: int) -> bool:
-        """Whether an edit cannot be made because of one that is."""
-        return any(self.offered[number - 1].meets(self.offered[other - 1]) for other in made)
+        """Return whether an edit overlaps one that is applied."""
+        return any(self.offered[number - 1].overlaps(self.offered[other - 1]) for other in made)
 
     def admissible(self, made: frozenset[int]) -> list[str]:
-        """Every action that does something now."""
+        """Return the actions that are valid now."""
         numbers = range(1, len(self.offered) + 1)
         free = [n for n in numbers if n not in made and not self.clash(made, n)]
         return [
@@ -205,18 +210,19 @@ class EditMenu:
         ]
 
     def expert(self, made: frozenset[int]) -> str:
-        """Take back what is wrong, make what is right, submit."""
+        """Return the next action of the expert: undo wrong edits, apply right ones, submit."""
         right = frozenset(n for n, candidate in enumerate(self.offered, start=1) if candidate.right)
         if made - right:
             return f"undo {min(made - right)}"
         return f"apply {min(right - made)}" if right - made else "submit"
 
     def search(self, made: frozenset[int], tested: Mapping[frozenset[int], str]) -> str:
-        """What somebody does who does not know: try one edit after the other, then two at a time,
-        until no test fails.
+        """Return the next action of a search that does not know the repair.
+
+        It tries single edits, then pairs and so on, until no test fails.
 
         Args:
-            tested: what the tests have said of the edits made together so far.
+            tested: test summaries of the sets of edits tested so far.
         """
         if tested.get(made, "").endswith(ALL_PASSED):
             return "submit"
@@ -231,11 +237,11 @@ class EditMenu:
     def act(
         self, action: str, made: frozenset[int], limit: int, test: Callable[[], str]
     ) -> tuple[ActionResult, frozenset[int]]:
-        """What comes of an action, and which edits are made after it.
+        """Perform an action; return its result and the set of edits applied after it.
 
         Args:
-            limit: characters shown.
-            test: runs the tests and says what came of them.
+            limit: characters of output shown.
+            test: runs the tests and returns their summary.
         """
         found = ACTION.fullmatch(action)
         if found is None or action not in self.admissible(made):
@@ -243,19 +249,19 @@ class EditMenu:
         if found[3] == "submit":
             return ActionResult("", submit=True), made
         if found[3] == "test":
-            said = test()
-            return ActionResult(said, said, tags=("test",)), made
+            summary = test()
+            return ActionResult(summary, summary, tags=("test",)), made
         number = int(found[2])
         if found[1] == "view":
-            said, clipped = clip(self._view(number, made), limit)
-            return ActionResult(said, said, tags=("clipped",) * clipped), made
+            text, clipped = clip(self._view(number, made), limit)
+            return ActionResult(text, text, tags=("clipped",) * clipped), made
         after = made | {number} if found[1] == "apply" else made - {number}
         return ActionResult(f"{'made' if number in after else 'taken back'} {number}"), after
 
     def _view(self, number: int, made: frozenset[int]) -> str:
         candidate = self.offered[number - 1]
         tree = {**self.tree, **self.files(made)}
-        # Edits before it in the same file move it.
+        # Applied edits above it in the same file shift its lines.
         moved = sum(
             other.new.count("\n") - other.old.count("\n")
             for k in made
@@ -269,7 +275,7 @@ class EditMenu:
 
 
 def summarise_tests(result: Result) -> str:
-    """What is said of a run of the tests: how many passed, which did not."""
+    """Summarise a test run in one line: how many tests passed, how many failed and which."""
     if result.error != "none":
         return f"the tests ended with {result.error}"
     counts = dict.fromkeys(("passed", "failed", "error"), 0)
@@ -284,19 +290,19 @@ def summarise_tests(result: Result) -> str:
 
 
 class SuiteResultCache:
-    """Answers by key, those asked for last."""
+    """Thread-safe LRU cache of test summaries."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, str] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: str, ask: Callable[[], str]) -> str:
-        """What `ask` says, asked once per key."""
+    def get(self, key: str, run: Callable[[], str]) -> str:
+        """Return the summary stored under `key`, or the result of `run`, which is then stored."""
         with self._lock:
             if key in self._known:
                 self._known.move_to_end(key)
                 return self._known[key]
-        answer = ask()
+        answer = run()
         with self._lock:
             self._known[key] = answer
             if len(self._known) > MAX_CACHED_RESULTS:
@@ -305,4 +311,4 @@ class SuiteResultCache:
 
 
 TEST_RESULTS = SuiteResultCache()
-"""What the tests said of each state."""
+"""Summaries by task, applied edits and time limit."""

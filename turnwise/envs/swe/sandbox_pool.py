@@ -1,11 +1,12 @@
-"""Repositories that are ready to be worked in: on disk, in a sandbox that nobody has touched, to be
-copied for every episode.
+"""Pool of sandboxes that hold an untouched repository, copied for every episode.
 
-Making one takes the tree to a directory, lays it under a new sandbox and commits it with git,
-*inside*: git is never run on the host, where the configuration of a repository could be a program.
-There is one commit, of always the same time and author, so neither a history nor its hashes tell
-anything. The copy an episode works in costs milliseconds; the original has no process in it, so
-nothing in the copy can find its files. Episodes that are played at the same time never share one.
+To prepare one, the tree is written to a directory, mounted under a new sandbox, and committed with
+git *inside* it. Git never runs on the host, where a repository's configuration could execute a
+program. There is a single commit with a fixed time and author, so neither history nor hashes reveal
+anything.
+
+A copy for an episode takes milliseconds. The original runs no process, so nothing in the copy can
+find its files. Concurrent episodes never share a sandbox.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from turnwise.sandbox.contract import Limits, Sandbox, SandboxError, Spec
 SandboxOpener: TypeAlias = Callable[[Spec], Sandbox]
 RC = "/opt/turnwise/shellrc"
 SETUP_SECONDS = 60.0
-"""Seconds for what is ours and not the agent's, on whatever busy machine."""
+"""Time limit of setup steps, generous enough for a busy machine."""
 GIT_USER, COMMIT_TIME = "agent", "2000-01-01T00:00:00+0000"
 ENVIRONMENT = {
     "HOME": "/tmp",
@@ -40,8 +41,8 @@ ENVIRONMENT = {
     "COLUMNS": "100",
     "BASH_ENV": RC,
     "PYTHONHASHSEED": "0",
-    "PYTEST_ADDOPTS": "-p no:cacheprovider -o "
-    "addopts=",  # options of the repository may want plugins that are not here
+    # The repository's own addopts may name plugins that are not installed.
+    "PYTEST_ADDOPTS": "-p no:cacheprovider -o addopts=",
     **{
         f"GIT_{who}_{what}": GIT_USER
         for who in ("AUTHOR", "COMMITTER")
@@ -58,15 +59,15 @@ git repack -a -d -q && git prune-packed -q
 
 @dataclass(frozen=True)
 class StartingTree:
-    """A tree that agents begin with."""
+    """The tree that an episode starts with."""
 
     tree: Mapping[str, bytes] = field(repr=False, compare=False)
     roots: tuple[str, ...] = ("",)
     """Directories for `sys.path`."""
     requires: tuple[str, ...] = ()
-    """Distributions that its Python has."""
+    """Pinned distributions available to its Python."""
     key: str = ""
-    """Digest of the tree and of what is required: equal ones may be exchanged."""
+    """Digest of the tree and the requirements; equal keys are interchangeable."""
 
     @classmethod
     def of(
@@ -75,19 +76,19 @@ class StartingTree:
         roots: tuple[str, ...] = ("",),
         requires: tuple[str, ...] = (),
     ) -> StartingTree:
+        """Build a starting tree with its key."""
         return cls(
             tree, roots, requires, tree_digest(tree) + "".join(f" {one}" for one in requires)
         )
 
 
 class SandboxPool:
-    """Untouched sandboxes by repository, shared by environments that are spawned from one another.
+    """Untouched sandboxes by repository, shared by environments spawned from one another.
 
     Args:
-        open_sandbox: opens a sandbox to a `Spec`.
-        limits: of a sandbox.
-        keep: how many repositories stay on disk, and how many sandboxes wait, when nobody is using
-            them.
+        open_sandbox: opens a sandbox from a `Spec`.
+        limits: limits of each sandbox.
+        keep: unused repositories kept on disk, and idle sandboxes kept open.
     """
 
     def __init__(self, open_sandbox: SandboxOpener, limits: Limits, keep: int = 16) -> None:
@@ -95,16 +96,16 @@ class SandboxPool:
         self._waiting: list[tuple[str, Sandbox]] = []
         self._folders: OrderedDict[str, Path] = OrderedDict()
         self._used: dict[str, int] = {}
-        self._lock = threading.RLock()  # a finalizer may put one back while this thread takes one
+        self._lock = threading.RLock()  # a finalizer may call put_back while this thread is in take
         weakref.finalize(self, _clear, os.getpid(), self._waiting, self._folders)
 
     def lease(self, repo: StartingTree) -> None:
-        """Its directory must stay while somebody works over it."""
+        """Keep a repository's directory on disk until it is released."""
         with self._lock:
             self._used[repo.key] = self._used.get(repo.key, 0) + 1
 
     def release(self, repo: StartingTree) -> None:
-        """The reverse of `lease`."""
+        """Undo one `lease`."""
         with self._lock:
             self._used[repo.key] -= 1
             if not self._used[repo.key]:
@@ -112,16 +113,17 @@ class SandboxPool:
             self._tidy()
 
     def take(self, repo: StartingTree) -> tuple[Sandbox, ...]:
-        """A sandbox to work in, and where it can be copied the one it is a copy of."""
+        """Return a sandbox to work in, followed by the one it was copied from if the backend can
+        fork.
+        """
         with self._lock:
             place = next((k for k, (key, _) in enumerate(self._waiting) if key == repo.key), None)
             origin = self._waiting.pop(place)[1] if place is not None else None
         if origin is not None:
             try:
                 return origin.fork(), origin
-            except (
-                SandboxError
-            ):  # an earlier episode lived beside it and may have harmed it: make another
+            except SandboxError:
+                # An earlier episode may have damaged it: open another.
                 origin.close()
         made = self._made(repo)
         if not made.capabilities.fork:
@@ -133,7 +135,9 @@ class SandboxPool:
             raise
 
     def put_back(self, repo: StartingTree, origin: Sandbox) -> None:
-        """Let others take it; the one that has waited longest is closed where there are too many."""
+        """Make an original available again; close the one idle for longest if there are
+        too many.
+        """
         with self._lock:
             self._waiting.append((repo.key, origin))
             surplus = self._waiting.pop(0)[1] if len(self._waiting) > self._keep else None
@@ -141,6 +145,7 @@ class SandboxPool:
             surplus.close()
 
     def _made(self, repo: StartingTree) -> Sandbox:
+        """Open a sandbox over a repository and commit its files."""
         roots = ":".join(f"/work/{root}".rstrip("/") for root in repo.roots)
         spec = python.spec(self._folder(repo), self._limits, repo.requires)
         binds = {**spec.readonly, RC: str(Path(__file__).parent / "shellrc")}
@@ -167,7 +172,7 @@ class SandboxPool:
         return sandbox
 
     def _folder(self, repo: StartingTree) -> str:
-        """The directory with its tree, written where there is none."""
+        """Return the directory with a repository's tree, writing it if needed."""
         with self._lock:
             found = self._folders.get(repo.key)
             if found is None:
@@ -177,7 +182,7 @@ class SandboxPool:
             return str(found)
 
     def _tidy(self) -> None:
-        """Remove the directories used longest ago; a sandbox that waits over one goes with it."""
+        """Remove the least recently used directories and the idle sandboxes over them."""
         for key in list(self._folders):
             if len(self._folders) <= self._keep:
                 return
@@ -189,8 +194,8 @@ class SandboxPool:
 
 
 def opener(backend: str | SandboxOpener) -> SandboxOpener:
-    """A function that opens sandboxes of a backend; of one that can hide what is installed here,
-    where it is named `auto`.
+    """Return a function that opens sandboxes of a backend; `auto` picks one that can hide installed
+    packages.
     """
     return partial(_opened, backend) if isinstance(backend, str) else backend
 
@@ -219,8 +224,8 @@ def _write(folder: Path, tree: Mapping[str, bytes]) -> None:
 
 
 def _clear(owner: int, waiting: list[tuple[str, Sandbox]], folders: OrderedDict[str, Path]) -> None:
-    """At the end: every sandbox and every directory, but not from a process that was forked from
-    their owner.
+    """Close every sandbox and remove every directory, except in a forked process that does not own
+    them.
     """
     if os.getpid() != owner:
         return

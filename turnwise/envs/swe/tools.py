@@ -1,7 +1,11 @@
-"""Tools to work in a repository: view, search, edit, bash, submit. A call is a JSON object, as
-models are trained to write it:
+"""Tools for working in a repository: view, search, edit, bash, submit; and what they return.
 
-{"name": "edit", "arguments": {"path": "pocketkit/text.py", "old": "width +", "new": "width -"}}
+A call is a JSON object, in the form that models are trained to write:
+
+    {"name": "edit", "arguments": {"path": "pocketkit/text.py", "old": "width +", "new": "width -"}}
+
+A transcript must be the same when it is replayed. What varies from run to run is therefore
+normalised: durations printed by test runners, and addresses in object names.
 """
 
 from __future__ import annotations
@@ -36,10 +40,10 @@ ENDINGS = {
 
 @dataclass(frozen=True, slots=True)
 class CommandOutput:
-    """A command as the agent sees it."""
+    """Output of a command as the agent sees it."""
 
     text: str
-    """Exit code, or why there is none, and output."""
+    """Exit code (or how the command ended), then the output."""
     output: str
     """The output alone, clipped."""
     exit_code: int | None
@@ -47,16 +51,14 @@ class CommandOutput:
 
 
 def normalise(text: str) -> str:
-    """`text` without durations and addresses: `in 0.12s` is `in 0.00s`, `<X at 0x7f03…>` is `<X at
-    0x0>`.
+    """Replace durations and addresses in `text`: `in 0.12s` becomes `in 0.00s`, and `<X at 0x7f03>`
+    becomes `<X at 0x0>`.
     """
     return ADDRESS.sub(" at 0x0", DURATION.sub(r"\1 0.00s", text))
 
 
 def clip(text: str, limit: int) -> tuple[str, bool]:
-    """`text`, or its first and last `limit // 2` characters around a line that says how many are
-    missing.
-    """
+    """Return at most `limit` characters of `text`, cut in the middle, and whether it was cut."""
     if len(text) <= limit:
         return text, False
     head, tail = text[: limit - limit // 2], text[len(text) - limit // 2 :]
@@ -64,11 +66,11 @@ def clip(text: str, limit: int) -> tuple[str, bool]:
 
 
 def describe_result(result: Result, limit: int, seconds: float) -> CommandOutput:
-    """What is shown of `result`.
+    """Format the result of a command for the agent.
 
     Args:
-        limit: characters of output.
-        seconds: the time limit, named where it was passed.
+        limit: characters of output to keep.
+        seconds: the time limit, named if the command exceeded it.
     """
     written = (result.late + result.stdout + result.stderr).rstrip("\n")
     output, clipped = clip(normalise(written), limit)
@@ -85,7 +87,7 @@ def describe_result(result: Result, limit: int, seconds: float) -> CommandOutput
 
 
 MAX_LISTED_ENTRIES, MAX_SEARCH_LINES = 200, 100
-"""Entries of a directory and lines of a search that are shown."""
+"""Entries of a directory, and lines of a search, that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class ToolParameter:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """What a model is told of a tool."""
+    """A tool as it is described to a model."""
 
     name: str
     about: str
@@ -152,7 +154,7 @@ _BY_NAME = {tool.name: tool for tool in TOOLS}
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call that fits its tool."""
+    """A call with valid arguments."""
 
     name: str
     arguments: Mapping[str, Any]
@@ -160,13 +162,13 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """What came of an action."""
+    """Result of an action."""
 
     text: str
     output: str = ""
     exit_code: int | None = None
     effect: Effect | None = None
-    """What it changed, or may have changed."""
+    """The change the action made, or may have made."""
     valid: bool = True
     submit: bool = False
     seconds: float = 0.0
@@ -174,28 +176,28 @@ class ActionResult:
 
 
 def refused(why: str) -> ActionResult:
-    """An action that did nothing."""
+    """Return the result of an invalid action, which changed nothing."""
     return ActionResult(f"error: {why}", valid=False)
 
 
 def write_call(name: str, **arguments: Any) -> str:
-    """A call as text."""
+    """Return a call as JSON text."""
     return json.dumps({"name": name, "arguments": arguments}, ensure_ascii=False)
 
 
 def read_call(text: str) -> ToolCall | str:
-    """The call in a text that is nothing but one, or why it is none."""
+    """Parse a call; return it, or a sentence that says why the text is not a valid call."""
     try:
-        made = json.loads(text)
+        call = json.loads(text)
     except (ValueError, RecursionError):
         return 'an action is one JSON object, {"name": …, "arguments": {…}}'
     if (
-        not isinstance(made, dict)
-        or not isinstance(made.get("name"), str)
-        or not made.keys() <= {"name", "arguments"}
+        not isinstance(call, dict)
+        or not isinstance(call.get("name"), str)
+        or not call.keys() <= {"name", "arguments"}
     ):
         return 'an action is one JSON object, {"name": …, "arguments": {…}}'
-    name, arguments = made["name"], made.get("arguments", {})
+    name, arguments = call["name"], call.get("arguments", {})
     if name not in _BY_NAME:
         return f"there is no tool {name!r}; there are {', '.join(_BY_NAME)}"
     if not isinstance(arguments, dict):
@@ -211,43 +213,33 @@ def read_call(text: str) -> ToolCall | str:
 
 
 def templates() -> list[str]:
-    """Every tool as an action with blanks."""
-    return [
-        write_call(
-            tool.name,
-            **{
-                parameter.name: f"<{parameter.name}>"
-                for parameter in tool.parameters
-                if parameter.needed
-            },
-        )
-        for tool in TOOLS
-    ]
+    """Return a call of each tool with placeholders for its required arguments."""
+    blanks = {t.name: {p.name: f"<{p.name}>" for p in t.parameters if p.needed} for t in TOOLS}
+    return [write_call(name, **arguments) for name, arguments in blanks.items()]
 
 
 class Toolbox:
-    """The tools over a workplace.
+    """The tools, bound to a workplace.
 
     Args:
-        workplace: where they work.
+        workplace: the sandbox they act in.
         limit: characters of output shown.
-        seconds: wall clock of one command, for what is said of it.
+        seconds: wall-clock limit of one command, as reported to the agent.
     """
 
     def __init__(self, workplace: Workplace, limit: int, seconds: float) -> None:
-        self._place, self._limit, self._seconds = workplace, limit, seconds
+        self._workplace, self._limit, self._seconds = workplace, limit, seconds
 
     def use(self, call: ToolCall, before: Effects) -> ActionResult:
-        """Do what a call asks. Raises as `Workplace` does."""
+        """Execute a call after the effects `before`. Raises as `Workplace` does."""
         if call.name == "submit":
             return ActionResult("", submit=True)
-        given = dict(call.arguments)
-        seen = getattr(self, f"_{call.name}")(before, **given)
-        assert isinstance(seen, ActionResult)
-        return seen
+        result = getattr(self, f"_{call.name}")(before, **call.arguments)
+        assert isinstance(result, ActionResult)
+        return result
 
     def bash(self, before: Effects, command: str) -> ActionResult:
-        """Run a command in the shell."""
+        """Run a command in the shell and return its output."""
         if not command.strip() or "\0" in command or len(command) > MAX_COMMAND_CHARS:
             return refused(
                 f"a command is not empty, holds no NUL and is shorter than {MAX_COMMAND_CHARS} "
@@ -257,74 +249,64 @@ class Toolbox:
             command.encode()
         except UnicodeEncodeError:
             return refused("a command is text, and this one holds half a character")
-        result = self._place.run(before, command)
+        result = self._workplace.run(before, command)
         seen = describe_result(result, self._limit, self._seconds)
         tags = (f"ended={result.error}",) * (result.error != "none") + ("clipped",) * seen.clipped
-        return ActionResult(
-            seen.text,
-            seen.output,
-            seen.exit_code,
-            CommandRun(command),
-            seconds=result.seconds,
-            tags=tags,
-        )
+        known = seen.text, seen.output, seen.exit_code, CommandRun(command)
+        return ActionResult(*known, seconds=result.seconds, tags=tags)
 
     _bash = bash
 
     def _view(self, before: Effects, path: str, first: int = 1, last: int = 0) -> ActionResult:
         path = _relative(path)
-        data = self._place.read(before, path) if path else None
+        data = self._workplace.read(before, path) if path else None
         if data is None:
             return self._list(before, path)
         text = data.decode("utf8", "replace")
         count = len(text.splitlines())
         if not 1 <= first <= max(count, 1) or (last and last < first):
             return refused(f"{path} has {count} lines")
-        return self._told(numbered(text, first, last or count) or f"{path} is empty")
+        return self._shown(numbered(text, first, last or count) or f"{path} is empty")
 
     def _list(self, before: Effects, path: str) -> ActionResult:
         prefix = f"{path}/" if path else ""
-        inside = [name for name in self._place.files(before) if name.startswith(prefix)]
+        inside = [name for name in self._workplace.files(before) if name.startswith(prefix)]
         if not inside:
             return refused(f"there is no file or directory {path!r}")
-        more = (
-            f"\n[{len(inside) - MAX_LISTED_ENTRIES} more]"
-            if len(inside) > MAX_LISTED_ENTRIES
-            else ""
-        )
-        return self._told("\n".join(inside[:MAX_LISTED_ENTRIES]) + more)
+        hidden = len(inside) - MAX_LISTED_ENTRIES
+        more = f"\n[{hidden} more]" if hidden > 0 else ""
+        return self._shown("\n".join(inside[:MAX_LISTED_ENTRIES]) + more)
 
     def _search(self, before: Effects, pattern: str, path: str = "") -> ActionResult:
         path = _relative(path)
         prefix = f"{path}/" if path else ""
         names = [
-            name for name in self._place.files(before) if name == path or name.startswith(prefix)
+            name
+            for name in self._workplace.files(before)
+            if name == path or name.startswith(prefix)
         ]
         if not names:
             return refused(f"there is no file or directory {path!r}")
         if "\0" in pattern or "\n" in pattern:
             return refused("a pattern is one line")
         command = ["xargs", "-0", "grep", "-nHIE", "-e", pattern, "--"]
-        result = self._place.program(before, command, "\0".join(names))
-        said = (result.stdout + result.stderr).strip("\n")
-        # grep ends with 1 where nothing matches and with 2 for a pattern it cannot read; xargs
-        # makes 123 of both.
+        result = self._workplace.program(before, command, "\0".join(names))
+        output = (result.stdout + result.stderr).strip("\n")
+        # grep exits with 1 if nothing matches and with 2 for a bad pattern; xargs turns both into
+        # 123, so only the output tells them apart.
         if result.error != "none" or (result.stderr and not result.stdout):
-            return refused(said or f"the search ended with {result.error}")
-        lines = said.splitlines()
-        more = (
-            f"\n[{len(lines) - MAX_SEARCH_LINES} more lines]"
-            if len(lines) > MAX_SEARCH_LINES
-            else ""
-        )
-        return self._told(
-            "\n".join(lines[:MAX_SEARCH_LINES]) + more if lines else "no line matches"
-        )
+            return refused(output or f"the search ended with {result.error}")
+        lines = output.splitlines()
+        if not lines:
+            return self._shown("no line matches")
+        hidden = len(lines) - MAX_SEARCH_LINES
+        more = f"\n[{hidden} more lines]" if hidden > 0 else ""
+        return self._shown("\n".join(lines[:MAX_SEARCH_LINES]) + more)
 
     def _edit(self, before: Effects, path: str, old: str, new: str) -> ActionResult:
         path = _relative(path)
         try:
-            data = self._place.read(before, path) if path else None
+            data = self._workplace.read(before, path) if path else None
             if not old and data is not None:
                 return refused(
                     f"{path} exists; give the piece of it that is to be replaced as `old`"
@@ -336,7 +318,7 @@ class Toolbox:
                 if data is not None
                 else new.encode()
             )
-            self._place.write(before, path, made)
+            self._workplace.write(before, path, made)
         except UnicodeError:
             return refused(f"{path} is not UTF-8 text, or the new text is none")
         except EditError as why:
@@ -347,13 +329,13 @@ class Toolbox:
             f"{path} is changed" if old else f"{path} is made", effect=FileWritten(path, made)
         )
 
-    def _told(self, text: str) -> ActionResult:
-        said, clipped = clip(text, self._limit)
-        return ActionResult(said, said, tags=("clipped",) * clipped)
+    def _shown(self, text: str) -> ActionResult:
+        text, clipped = clip(text, self._limit)
+        return ActionResult(text, text, tags=("clipped",) * clipped)
 
 
 def _relative(path: str) -> str:
-    """A path as the sandbox's files are listed: without `/work/`, `./` and a slash at its end."""
+    """Return a path as the sandbox lists it: without `/work/`, leading `./` or trailing slash."""
     path = path.removeprefix("/work/") if path != "/work" else ""
     while path.startswith("./"):
         path = path[2:]

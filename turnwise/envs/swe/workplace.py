@@ -1,14 +1,13 @@
-"""Where one episode works: a sandbox with the broken repository and a persistent shell, made when
-it is first needed.
+"""Workplace of an episode: a sandbox with the broken repository and a persistent shell, opened on
+first use.
 
-What the episode *is* are its effects: the commands it ran and the files it wrote. The sandbox is
-only a quick way to have had them. So every call is told the effects that came before, and where the
-live sandbox has had others (after a snapshot was restored) or none (after unpickling) a new one has
-them again first.
+An episode is defined by its effects: the commands it ran and the files it wrote. The sandbox only
+caches them. Every call therefore passes the effects that came before. If the live sandbox has seen
+others (after restoring a snapshot) or none (after unpickling), a new one replays them first.
 
-A fork copies the sandbox's files and tells the copy's new shell what the old one knew: working
-directory, variables, functions, aliases, options, traps. Where a shell cannot say that (it has
-closed its own output), the effects are replayed. A copy has no background processes and no open
+A fork copies the sandbox's files and restores the shell's state in a new shell: working directory,
+variables, functions, aliases, options, traps. If the shell cannot report its state (it has closed
+its own output), the effects are replayed. A copy has no background processes and no open
 descriptors.
 """
 
@@ -24,12 +23,14 @@ from turnwise.envs.swe.sandbox_pool import SETUP_SECONDS, SandboxPool, StartingT
 from turnwise.sandbox.contract import Result, Sandbox, SandboxError, Shell
 
 MAX_COMMAND_CHARS = 200_000
+"""Length limit of a command."""
 MAX_READ_BYTES = 5_000_000
-"""Of one file that is read for the agent."""
+"""Size limit of a file that is read for the agent."""
 _DUMP = r"""
 while IFS= read -r TURNWISE_NAME; do
-    case $TURNWISE_NAME in  # what bash keeps itself: to set a read-only one would end the restoring
-        BASH*|EUID|PPID|SHELLOPTS|UID|FUNCNAME|GROUPS|DIRSTACK|PIPESTATUS|*RANDOM|*SECONDS|EPOCH*|LINENO|HISTCMD|TURNWISE_*|_) ;;
+    case $TURNWISE_NAME in  # bash's own: setting a read-only one would end the restore
+        BASH*|EUID|PPID|SHELLOPTS|UID|FUNCNAME|GROUPS|DIRSTACK|PIPESTATUS) ;;
+        *RANDOM|*SECONDS|EPOCH*|LINENO|HISTCMD|TURNWISE_*|_) ;;
         *) declare -p "$TURNWISE_NAME" ;;
     esac
 done < <(compgen -v)
@@ -42,14 +43,14 @@ _RESTORE = "{{ {state}\n}} >/dev/null 2>&1; unset TURNWISE_COMMAND"
 
 @dataclass(frozen=True, slots=True)
 class CommandRun:
-    """A command that the shell ran."""
+    """A command the shell ran."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class FileWritten:
-    """A file that was written by other means."""
+    """A file written without the shell."""
 
     path: str
     data: bytes
@@ -60,26 +61,24 @@ Effects: TypeAlias = tuple[Effect, ...]
 
 
 class SandboxLost(Exception):
-    """The agent has brought down its own sandbox by passing a limit, and nothing more can be done
-    in it.
-    """
+    """The agent brought its own sandbox down by exceeding a limit."""
 
 
 class Workplace:
-    """See the module.
+    """The sandbox of one episode (see the module docstring).
 
     Args:
         pool: where sandboxes come from.
-        seconds: wall clock of one command.
+        seconds: wall-clock limit of one command.
 
-    Every method raises `SandboxError` where the sandbox itself failed: nothing is known about the
-    agent's work then.
+    Every method raises `SandboxError` if the sandbox itself failed; nothing is then known about the
+    agent's work.
     """
 
     def __init__(self, pool: SandboxPool, seconds: float) -> None:
         self._pool, self._seconds = pool, seconds
         self._repo: StartingTree | None = None
-        self._held: list[Sandbox] = []  # the sandbox, and what it is a copy of
+        self._held: list[Sandbox] = []  # the sandbox, and the one it was copied from
         self._lease: list[StartingTree] = []
         self._shell: Shell | None = None
         self._had: Effects = ()
@@ -88,15 +87,15 @@ class Workplace:
         )  # must not hold the workplace
 
     def begin(self, repo: StartingTree) -> None:
-        """Work in this repository from now on."""
+        """Use this repository from now on; close the sandbox of another one."""
         if self._repo is None or self._repo != repo:
             self.close()
             self._repo = repo
 
-    # What an agent does.
+    # Actions of the agent
 
     def run(self, before: Effects, command: str) -> Result:
-        """Run a command in the shell, after the effects `before`. Raises `Lost` where it brought
+        """Run a command in the shell after the effects `before`. Raises `SandboxLost` if it brings
         the sandbox down.
         """
         sandbox = self._prepared(before)
@@ -105,8 +104,8 @@ class Workplace:
         return result
 
     def write(self, before: Effects, path: str, data: bytes) -> None:
-        """Write a file, after the effects `before`. Raises `ValueError` with the sandbox's words
-        where it refuses.
+        """Write a file after the effects `before`. Raises `ValueError` with the sandbox's reason if
+        it refuses.
         """
         sandbox = self._prepared(before)
         try:
@@ -117,7 +116,7 @@ class Workplace:
         self._had = (*before, FileWritten(path, data))
 
     def read(self, before: Effects, path: str) -> bytes | None:
-        """The bytes of a regular file; None where there is none."""
+        """Return the bytes of a regular file, or None if there is none."""
         sandbox = self._prepared(before)
         try:
             return sandbox.read(path, MAX_READ_BYTES)
@@ -126,7 +125,7 @@ class Workplace:
             return None
 
     def files(self, before: Effects) -> list[str]:
-        """Paths of the regular files, without git's own."""
+        """Return the paths of the regular files, without those in `.git`."""
         sandbox = self._prepared(before)
         try:
             return [path for path in sandbox.files() if not path.startswith(".git/")]
@@ -135,13 +134,11 @@ class Workplace:
             raise
 
     def program(self, before: Effects, command: Sequence[str] | str, stdin: str = "") -> Result:
-        """Run one of our own programs beside the shell, or a command line in a bash of its own."""
-        return self._known(self._prepared(before).run(command, self._seconds, stdin))
+        """Run a program beside the shell, or a command line in a bash of its own."""
+        return self._checked(self._prepared(before).run(command, self._seconds, stdin))
 
     def submission(self, before: Effects) -> collect.Submission:
-        """What is handed in, taken after everything the agent started has ended. Then the sandbox
-        is closed.
-        """
+        """End everything the agent started, collect its files, and close the sandbox."""
         sandbox = self._prepared(before)
         try:
             if self._shell is not None:
@@ -151,8 +148,8 @@ class Workplace:
             self.close()
 
     def fork(self) -> Workplace:
-        """One that goes on from here: in a copy of the sandbox where that can be had, else in a new
-        one after the effects.
+        """Return a workplace that continues from here: in a copy of the sandbox if possible, else
+        by replay.
         """
         other = Workplace(self._pool, self._seconds)
         other._repo = self._repo
@@ -176,16 +173,17 @@ class Workplace:
         return other
 
     def close(self) -> None:
-        """End the sandbox. The next call makes another."""
+        """Close the sandbox; the next call opens a new one."""
         self._shell, self._had = None, ()
         _give_up(self._held, self._lease, self._pool)
 
-    # Keeping the sandbox at the effects that it is told.
+    # Keeping the sandbox in step with the effects
 
     def _prepared(self, before: Effects) -> Sandbox:
+        """Return a sandbox that has had exactly the effects `before`."""
         if self._held and self._had == before:
             return self._held[0]
-        assert self._repo is not None, "begin() says which repository this is"
+        assert self._repo is not None, "call begin() first"
         self.close()
         self._pool.lease(self._repo)
         self._lease.append(self._repo)
@@ -202,7 +200,7 @@ class Workplace:
     def _command(self, sandbox: Sandbox, command: str) -> Result:
         if self._shell is None:
             self._shell = sandbox.shell()
-        result = self._known(self._shell.run(command, self._seconds))
+        result = self._checked(self._shell.run(command, self._seconds))
         if result.error not in ("none", "exception") and not _stands(sandbox):
             self._broken()
             if result.error == "died":  # nothing inside can end a sandbox, so something outside did
@@ -212,7 +210,8 @@ class Workplace:
             raise SandboxLost(result.error)
         return result
 
-    def _known(self, result: Result) -> Result:
+    def _checked(self, result: Result) -> Result:
+        """Return a result, or raise if it reports a failure of the sandbox."""
         if result.error == "infrastructure":
             self._broken()
             raise SandboxError(
@@ -223,19 +222,19 @@ class Workplace:
         return result
 
     def _must_stand(self, sandbox: Sandbox, problem: SandboxError) -> None:
-        """A refusal is an answer only of a sandbox that still answers."""
+        """Raise `problem` unless the sandbox still responds: then its refusal is the answer."""
         if not _stands(sandbox):
             self._broken()
             raise problem
 
     def _broken(self) -> None:
-        """End it, and what it was copied from, which may have suffered too."""
+        """Close the sandbox and the one it was copied from, which may be damaged too."""
         _close_all(self._held)
         self.close()
 
     def _shell_state(self) -> str | None:
-        """What to tell a new shell so that it is as this one; "" where there is none yet, None
-        where it does not say.
+        """Return commands that restore the shell's state: "" if no shell was started, None if it
+        cannot report.
         """
         if self._shell is None:
             return ""
@@ -250,7 +249,7 @@ class Workplace:
 
 
 def _stands(sandbox: Sandbox) -> bool:
-    """Whether a sandbox still answers."""
+    """Return whether a sandbox still responds."""
     try:
         return sandbox.run(["true"], SETUP_SECONDS).error == "none"
     except SandboxError:
@@ -258,7 +257,7 @@ def _stands(sandbox: Sandbox) -> bool:
 
 
 def _give_up(held: list[Sandbox], lease: list[StartingTree], pool: SandboxPool) -> None:
-    """Close the sandbox of an episode and put back what it is a copy of."""
+    """Close an episode's sandbox and return the one it was copied from to the pool."""
     origins = held[1:]
     del held[1:]
     _close_all(held)
@@ -272,6 +271,6 @@ def _give_up(held: list[Sandbox], lease: list[StartingTree], pool: SandboxPool) 
 
 
 def _close_all(held: list[Sandbox], keep: int = 0) -> None:
-    """Close all but the first few."""
+    """Close all sandboxes but the first `keep`."""
     while len(held) > keep:
         held.pop().close()

@@ -1,6 +1,4 @@
-"""What the grader said, remembered: a submission that equals another has its verdict, which takes
-seconds to reach.
-"""
+"""Cache of verdicts: grading takes seconds, and equal submissions get the same verdict."""
 
 from __future__ import annotations
 
@@ -16,14 +14,15 @@ from turnwise.envs.swe.tasks.task import SweTask, tree_digest
 from turnwise.sandbox.contract import SandboxError
 
 MAX_CACHED_VERDICTS = 4096
+"""Verdicts kept by one cache."""
 _GRADING_SLOTS = threading.BoundedSemaphore(max(2, len(os.sched_getaffinity(0))))
-"""Gradings of this process at one time. Hundreds of episodes may end together; each grading runs
-whole suites, and more of them than there are processors would only bring each other to their time
-limits."""
+"""Concurrent gradings of this process. Each runs whole test suites; more than the processors can
+carry would push each other over their time limits.
+"""
 
 
 class GradingCache:
-    """Grades submissions.
+    """Grades submissions and remembers the verdicts.
 
     Args:
         open_sandbox: opens the grader's sandboxes.
@@ -41,14 +40,14 @@ class GradingCache:
         submitted: Mapping[str, bytes],
         rules: Rules,
     ) -> Verdict:
-        """The verdict on a submission. Raises `SandboxError` where none can be reached: nothing is
-        remembered then.
+        """Return the verdict on a submission. Raises `SandboxError`, and stores nothing, if it
+        cannot be graded.
         """
         key = (task.id, tree_digest(submitted), rules)
         if (known := self._recall(key)) is not None:
             return known
         with _GRADING_SLOTS:
-            if (known := self._recall(key)) is not None:  # reached while this one waited
+            if (known := self._recall(key)) is not None:  # graded while this thread waited
                 return known
             verdict = grade(task, pristine, submitted, self._open, rules)
         if verdict.error:
@@ -68,5 +67,5 @@ class GradingCache:
 
 @lru_cache(maxsize=8)
 def shared_cache(backend: str) -> GradingCache:
-    """Those of this process whose sandboxes are of one backend."""
+    """Return this process's cache for one sandbox backend."""
     return GradingCache(opener(backend))

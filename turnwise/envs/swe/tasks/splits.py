@@ -1,8 +1,8 @@
-"""Which tasks there are, split by split, and their trees.
+"""Tasks by split, and the repositories they are made from.
 
-Splits are disjoint by function: tasks that break the same function, or that a task with several
-bugs ties together, are all in one split, which is drawn from the name of the function. So nothing
-that is asked in the test split was repaired in training.
+Splits are disjoint by function. Tasks that break the same function, or that are linked by a task
+with several bugs, share a split, which is drawn from a hash of the function's name. No function of
+the test split is repaired in training.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from turnwise.errors import ConfigError, DataError, TaskError
 
 SPLITS = ("train", "dev", "test")
 SPLIT_SHARES = (0.7, 0.15)
-"""Of the functions: for training and for development; the rest is for the test."""
+"""Shares of the functions in `train` and `dev`; the rest is `test`."""
 TOY = "toy"
 
 
 def toy_folder() -> Path:
-    """The repository of our own."""
+    """Return the folder of the shipped repository."""
     return Path(str(files("turnwise.envs.swe"))) / "toy" / "pocketkit-1.0"
 
 
 def toy_tasks() -> Path:
-    """Its recipes."""
+    """Return the file of the shipped tasks."""
     return Path(str(files("turnwise.envs.swe"))) / "toy" / "tasks.jsonl"
 
 
 class TaskSplits:
-    """The tasks of an environment, and the repositories they are made from.
+    """Tasks by split, with access to their trees.
 
     Args:
-        splits: recipes by split.
-        opened: gives the repository of a recipe.
+        splits: tasks by split.
+        opened: returns the repository of a task.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class TaskSplits:
         return tuple(self._splits)
 
     def of(self, split: str) -> tuple[TaskId, ...]:
-        """Task ids of a split. Raises `TaskError` for an unknown one."""
+        """Return the task ids of a split. Raises `TaskError` if it is unknown."""
         if split not in self._splits:
             raise TaskError(
                 f"there is no split {split!r} here: choose one of {', '.join(self._splits)}"
@@ -75,8 +75,8 @@ class TaskSplits:
         return tuple(self._splits[split])
 
     def task(self, task: TaskId, split: str = "") -> tuple[str, SweTask]:
-        """The split and the recipe of a task, looked for in `split` first. Raises `TaskError` for
-        an unknown one.
+        """Return the split of a task and the task, searching `split` first. Raises `TaskError` if
+        it is unknown.
         """
         for name in sorted(self._splits, key=lambda name: name != split):
             found = self._splits[name].get(str(task))
@@ -85,21 +85,22 @@ class TaskSplits:
         raise TaskError(f"there is no task {task!r} here: tasks(split) lists them")
 
     def trees(self, task: SweTask) -> Trees:
-        """The trees of a task."""
+        """Return the trees of a task."""
         return materialise(task, self._opened(task))
 
 
 @lru_cache(maxsize=8)
 def load_tasks(files: tuple[tuple[str, str], ...], source: str) -> TaskSplits:
-    """Tasks of files of recipes.
+    """Load tasks from files.
 
     Args:
-        files: (split, file); one file for "" is split by function; none at all is the toy.
-        source: a directory, a source archive, or a directory that holds several; "" for the toy and
-            for what pip can download.
+        files: pairs (split, file). A single file for the split "" is split by function; no pair at
+            all loads the shipped tasks.
+        source: a directory, a source archive, or a directory of several; "" for the shipped
+            repository and for what pip can download.
 
     Raises:
-        DataError: for files or sources that are absent, or are not what the recipes were made from.
+        DataError: for files or sources that are missing or do not match the tasks.
     """
     given = {split: tuple(read_tasks(file)) for split, file in files or (("", str(toy_tasks())),)}
     library = SourceLibrary(source, [task for tasks in given.values() for task in tasks])
@@ -114,12 +115,11 @@ def load_tasks(files: tuple[tuple[str, str], ...], source: str) -> TaskSplits:
 
 
 class SourceLibrary:
-    """The repositories of recipes, each opened once and known by its digest.
+    """The repositories of tasks, each opened once and identified by its digest.
 
     Args:
-        source: see `load`.
-        tasks: the recipes. Unless one of them is of the toy, every source is looked for when the
-            library is made.
+        source: see `load_tasks`.
+        tasks: tasks whose repositories are opened at once.
     """
 
     def __init__(self, source: str, tasks: Iterable[SweTask]) -> None:
@@ -139,7 +139,7 @@ class SourceLibrary:
         if task.source == TOY:
             candidates: Iterable[Repository] = (from_directory(toy_folder(), TOY),)
         else:
-            candidates = map(_opened, self._places(task))
+            candidates = map(_opened, self._candidates(task))
         found = None
         for found in candidates:
             if found.sha256 == task.sha256:
@@ -155,8 +155,8 @@ class SourceLibrary:
             "directory or the archive that the tasks were generated from"
         )
 
-    def _places(self, task: SweTask) -> list[str]:
-        """What may be the source of a recipe."""
+    def _candidates(self, task: SweTask) -> list[str]:
+        """Return the sources that may hold a task's repository."""
         if not self._source:
             return [f"{task.name}=={task.version}"] if task.source == "pypi" else []
         path = Path(self._source).expanduser()
@@ -173,15 +173,15 @@ class SourceLibrary:
         return [*inside, str(path)] if inside or task.source != "pypi" else inside
 
 
-def _opened(place: str) -> Repository:
-    return open_source(place)
+def _opened(source: str) -> Repository:
+    return open_source(source)
 
 
 def split_by_function(
     tasks: Sequence[SweTask], library: Callable[[SweTask], Repository]
 ) -> dict[str, tuple[SweTask, ...]]:
-    """Tasks in the three splits, such that no function is in two. A split may come out empty where
-    there are few functions.
+    """Split tasks into train, dev and test so that no function occurs in two. Splits without tasks
+    are left out.
     """
     leader: dict[str, str] = {}
 
@@ -202,6 +202,7 @@ def split_by_function(
 
 
 def _split_of(name: str) -> str:
+    """Return the split of a function, drawn from a hash of its name."""
     drawn = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
     return (
         SPLITS[0]
@@ -213,8 +214,8 @@ def _split_of(name: str) -> str:
 
 
 def broken_functions(task: SweTask, repository: Repository) -> list[str]:
-    """The functions that a task breaks, as `package path::name`, sorted. Raises `DataError` where
-    the source does not have them.
+    """Return the functions a task breaks as `package path::name`, sorted. Raises `DataError` if its
+    source does not have them.
     """
     found = set()
     for m in task.mutations:
