@@ -50,7 +50,7 @@ def test_only_files_that_change_are_given() -> None:
 def test_those_that_meet_cannot_both_be_made(
     one: CandidateEdit, two: CandidateEdit, meet: bool
 ) -> None:
-    assert one.overlaps(two) is meet is two.meets(one)
+    assert one.overlaps(two) is meet is two.overlaps(one)
 
 
 def test_a_summary_is_one_line_with_both_sides() -> None:

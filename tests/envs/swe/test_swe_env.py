@@ -96,7 +96,6 @@ def call(name: str, **arguments: Any) -> str:
 
 
 # The grader
-# -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
@@ -118,7 +117,6 @@ def test_the_repair_is_paid_and_nothing_else() -> None:
 
 
 # Episodes
-# -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("actions", WAYS)
@@ -264,7 +262,6 @@ def test_equal_submissions_are_graded_once(quick: list[Mapping[str, bytes]]) -> 
 
 
 # States, forks, pickles
-# -----------------------------------------------------------------------------------------------
 
 
 def test_states_are_equal_where_files_are(quick: list[Mapping[str, bytes]]) -> None:
@@ -333,7 +330,6 @@ def test_the_environment_keeps_the_contract(actions: str, quick: list[Mapping[st
 
 
 # Settings
-# -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -369,7 +365,7 @@ def test_an_unknown_split_and_settings_in_the_hash() -> None:
 
 def test_hidden_tests_are_not_there_and_visible_ones_are() -> None:
     hidden, shown = begun(), begun(hidden=False)
-    failing = {test.partition("[")[0].rpartition("::")[2] for test in hidden._recipe.fail_to_pass}
+    failing = {test.partition("[")[0].rpartition("::")[2] for test in hidden._swe_task.fail_to_pass}
     assert failing
     for name in failing:
         assert hidden.step(f"grep -rn 'def {name}\\b' tests")[4]["exit_code"] == 1

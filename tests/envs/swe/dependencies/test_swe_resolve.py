@@ -21,7 +21,7 @@ from turnwise.envs.swe.generate.journal import Journal
 from turnwise.envs.swe.generate.suite_runner import open_suite_runner
 from turnwise.envs.swe.sandbox_pool import ENVIRONMENT, SandboxPool, StartingTree, opener
 from turnwise.envs.swe.tasks.repository import Repository, from_directory
-from turnwise.envs.swe.tasks.trees import materialise
+from turnwise.envs.swe.tasks.trees import build_trees
 from turnwise.errors import DataError
 from turnwise.sandbox import SandboxError, open_sandbox
 
@@ -261,7 +261,7 @@ def test_tasks_of_a_package_with_requirements(
         (),
         (),
     ]
-    trees = materialise(tasks[0], repository)
+    trees = build_trees(tasks[0], repository)
     pool = SandboxPool(opener("jail"), python.LIMITS)
     sandbox, *_ = pool.take(StartingTree.of(trees.pristine, tasks[0].roots, tasks[0].requires))
     with sandbox:

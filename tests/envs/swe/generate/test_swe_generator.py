@@ -28,7 +28,7 @@ from turnwise.envs.swe.generate.task_check import check
 from turnwise.envs.swe.generate.validation import Bug, BugValidator
 from turnwise.envs.swe.tasks.repository import Repository, from_directory, suite_files
 from turnwise.envs.swe.tasks.task import SweTask
-from turnwise.envs.swe.tasks.trees import materialise
+from turnwise.envs.swe.tasks.trees import build_trees
 from turnwise.errors import ConfigError, DataError
 from turnwise.sandbox import SandboxError, open_sandbox
 
@@ -126,7 +126,7 @@ def test_the_kept_tasks(tasks: list[SweTask], repository: Repository, runner: Su
         assert set(task.fail_to_pass) | set(task.pass_to_pass) <= suite
         assert not set(task.fail_to_pass) & set(task.pass_to_pass) and task.pass_to_pass
         assert not leaks(task.issue, task.fail_to_pass)
-        trees = materialise(task, repository)
+        trees = build_trees(task, repository)
         changed = {path: trees.broken[path] for path in trees.gold}
         run = runner.run(["tests/test_sums.py"], changed)
         assert set(task.pass_to_pass) <= run.of("passed") and not set(task.fail_to_pass) & run.of(

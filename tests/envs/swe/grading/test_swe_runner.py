@@ -228,7 +228,6 @@ def test_a_change_of_the_runner_is_told_once_wherever_it_is_seen() -> None:
 
 
 # The recorder
-# -------------------------------------------------------------------------------------------------------------
 
 
 def plain(a: int, b: int = 2, *more: int, c: int = 3, **rest: int) -> Any:

@@ -192,7 +192,6 @@ def test_the_preflight_counts_what_is_there_and_what_is_not(images: dict[str, st
 
 
 # Without a daemon
-# ---------------------------------------------------------------------------------------------------------
 
 KNOWN = parse_row(SWE_BENCH)
 LOG = (

@@ -83,7 +83,7 @@ def test_a_recipe_whose_suite_is_not_told_is_refused(tmp_path: Path, suite: str)
     (tmp_path / "cut.jsonl").write_text(
         f'{{"format": "turnwise-swe-tasks", "version": 2}}\n{suite}{json.dumps(data)}\n', "utf8"
     )
-    with pytest.raises(DataError, match="test suite that no line before it tells"):
+    with pytest.raises(DataError, match="test suite that no line before it defines"):
         list(read_tasks(tmp_path / "cut.jsonl"))
 
 

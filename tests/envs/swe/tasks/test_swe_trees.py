@@ -13,7 +13,7 @@ from tests.envs.swe.generate import small_repository
 from turnwise.envs.swe import SweTask
 from turnwise.envs.swe.generate.mutations import edits, record
 from turnwise.envs.swe.tasks.repository import Repository, from_directory
-from turnwise.envs.swe.tasks.trees import materialise
+from turnwise.envs.swe.tasks.trees import build_trees
 from turnwise.errors import DataError
 
 
@@ -52,7 +52,7 @@ def task_of(repository: Repository, *operators: str, function: str = "total") ->
 
 def test_the_trees_of_a_task(repository: Repository, tmp_path: Path) -> None:
     task = task_of(repository, "return_none")
-    trees = materialise(task, tmp_path / "sums-1.2")
+    trees = build_trees(task, tmp_path / "sums-1.2")
     assert trees.pristine == repository.tree
     assert trees.broken["sums.py"] == repository.tree["sums.py"].replace(
         b"return result", b"return None"
@@ -82,7 +82,7 @@ def test_the_gold_patch_repairs_what_the_agent_finds(tmp_path: Path, ending: byt
     unused = task_of(repository, "arithmetic_swap", function="unused").mutations
     task = task_of(repository, "return_none")
     task = dataclasses.replace(task, mutations=(*task.mutations, *unused))
-    trees = materialise(task, repository)
+    trees = build_trees(task, repository)
     work = tmp_path / "work"
     work.mkdir()
     for path, data in trees.visible.items():
@@ -101,7 +101,7 @@ def test_copies_of_the_repaired_file_are_not_shown(tmp_path: Path) -> None:
         (tmp_path / "sums-1.2" / "sums.py").read_bytes()
     )
     repository = from_directory(tmp_path / "sums-1.2")
-    trees = materialise(task_of(repository, "return_none"), repository)
+    trees = build_trees(task_of(repository, "return_none"), repository)
     assert "vendored.py" in trees.pristine and "vendored.py" not in trees.visible
 
 
@@ -109,14 +109,14 @@ def test_another_source_is_refused(repository: Repository, tmp_path: Path) -> No
     task = task_of(repository, "return_none")
     (tmp_path / "sums-1.2" / "README.md").write_text("other")
     with pytest.raises(DataError, match="give the same archive or directory"):
-        materialise(task, tmp_path / "sums-1.2")
+        build_trees(task, tmp_path / "sums-1.2")
 
 
 def test_an_edited_recipe_is_refused(repository: Repository) -> None:
     task = task_of(repository, "return_none")
     elsewhere = dataclasses.replace(task.mutations[0], path="absent.py")
     with pytest.raises(DataError, match=r"absent\.py"):
-        materialise(dataclasses.replace(task, mutations=(elsewhere,)), repository)
+        build_trees(dataclasses.replace(task, mutations=(elsewhere,)), repository)
     moved = dataclasses.replace(task.mutations[0], start=task.mutations[0].start + 1)
     with pytest.raises(DataError, match="cannot be made again"):
-        materialise(dataclasses.replace(task, mutations=(moved,)), repository)
+        build_trees(dataclasses.replace(task, mutations=(moved,)), repository)

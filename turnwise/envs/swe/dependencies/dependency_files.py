@@ -1,10 +1,10 @@
-"""What a repository says it needs to run, and what its tests need, read from its files: nothing of
-it is run for that.
+"""Declared dependencies of a repository and its tests, read from its files without running any of
+them.
 
-There are many places where a Python project says so. What runs is in its metadata; what the tests
-need may be an extra, a group, a file of requirements or a setting of a test runner, and stands
-among linters, document builders and the like. So of the latter only what the tests import is taken,
-and plugins of pytest.
+Python projects declare dependencies in many places. Runtime requirements are in the metadata. Those
+of the tests may be an extra, a group, a requirements file or a setting of a test runner, mixed with
+linters and documentation builders. Of the latter only what the tests import is taken, and plugins
+of pytest.
 """
 
 from __future__ import annotations
@@ -24,23 +24,30 @@ from turnwise.envs.swe.syntax import parse
 from turnwise.envs.swe.tasks.task import Tree
 
 EXTRA = re.compile(
-    r"(all[-_.])?(unit[-_.]?)?(tests?|testing|dev|develop|development|ci)([-_.](base|all|deps|requirements))?",
+    r"(all[-_.])?(unit[-_.]?)?(tests?|testing|dev|develop|development|ci)"
+    r"([-_.](base|all|deps|requirements))?",
     re.I,
 )
-"""Names of extras, groups and environments that hold what tests need."""
+"""Names of extras, groups and environments that hold test requirements."""
 FILE = re.compile(
-    r"(^|/)(requirements?|reqs)?[-_./]?(tests?|testing|dev|ci)[-_./]?(requirements?|reqs)?\.(txt|in)$",
+    r"(^|/)(requirements?|reqs)?[-_./]?(tests?|testing|dev|ci)[-_./]?(requirements?|reqs)?"
+    r"\.(txt|in)$",
     re.I,
 )
 TOOLS = re.compile(
-    r"pytest|pluggy|iniconfig|packaging|pygments|pip|setuptools|wheel|build|tox|nox|twine|virtualenv|coverage|codecov|coveralls|"
-    r"black|isort|ruff|pylint|pyright|mypy|bandit|safety|towncrier|pre-commit|codespell|docutils|furo|check-manifest|"
-    r"pytest-(cov|xdist|randomly|random-order|sugar|flake8|black|mypy[-_.a-z]*|ruff|isort|pylint|codspeed|timeout|rerunfailures|html|"
-    r"clarity|pretty|pycodestyle|pydocstyle|pep8|flakes|codestyle|lint|instafail|travis-fold|github-actions-annotate-failures|checkdocs|enabler|perf|repeat|memray|ordering)|"
-    r"(tox|flake8|sphinx|mkdocs|types|bump2?version|hatch|poetry|readme|jupyter|ipython|mypy|zest|jaraco-packaging|rst)([-_.].*)?",
+    r"pytest|pluggy|iniconfig|packaging|pygments|pip|setuptools|wheel|build|tox|nox|twine|"
+    r"virtualenv|coverage|codecov|coveralls|"
+    r"black|isort|ruff|pylint|pyright|mypy|bandit|safety|towncrier|pre-commit|codespell|docutils|"
+    r"furo|check-manifest|"
+    r"pytest-(cov|xdist|randomly|random-order|sugar|flake8|black|mypy[-_.a-z]*|ruff|isort|pylint|"
+    r"codspeed|timeout|rerunfailures|html|"
+    r"clarity|pretty|pycodestyle|pydocstyle|pep8|flakes|codestyle|lint|instafail|travis-fold|"
+    r"github-actions-annotate-failures|checkdocs|enabler|perf|repeat|memray|ordering)|"
+    r"(tox|flake8|sphinx|mkdocs|types|bump2?version|hatch|poetry|readme|jupyter|ipython|mypy|zest|"
+    r"jaraco-packaging|rst)([-_.].*)?",
     re.I,
 )
-"""Of no use to the tests, or in their way: they change the order of tests, or measure them."""
+"""Distributions that tests do not need, or that disturb them by reordering or measuring tests."""
 MODULE_NAMES = {
     "pyyaml": "yaml", "beautifulsoup4": "bs4", "pillow": "PIL", "scikit-learn": "sklearn",
     "python-dateutil": "dateutil", "msgpack-python": "msgpack", "pycryptodome": "Crypto",
@@ -55,19 +62,17 @@ CONDITIONAL = re.compile(r"TYPE_CHECKING|version_info|implementation|platform")
 
 @dataclass(frozen=True, slots=True)
 class DependencyDeclarations:
-    """Requirements as they are written, such as `attrs>=22; python_version < "3.12"`."""
+    """Requirements as written, such as `attrs>=22; python_version < "3.12"`."""
 
     runtime: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
-    """Of extras, groups and files that are there for tests."""
+    """From extras, groups and files meant for tests."""
     others: tuple[str, ...] = ()
-    """Of all other extras and groups."""
+    """From all other extras and groups."""
 
 
 def entry_points(tree: Tree) -> bytes:
-    """What `pyproject.toml` says of entry points, in the words of an installed package; empty where
-    it says nothing.
-    """
+    """Return the entry points of `pyproject.toml` in the format of installed metadata, or b""."""
     try:
         project = tomllib.loads(tree.get("pyproject.toml", b"").decode("utf8", "replace")).get(
             "project", {}
@@ -84,22 +89,20 @@ def entry_points(tree: Tree) -> bytes:
 
 
 def normalised_name(name: str) -> str:
-    """A distribution's name as an index compares it."""
+    """Return a distribution name as package indexes compare it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def distribution_name(requirement: str) -> str:
-    """The plain name of what a requirement asks for; empty where it begins with none."""
+    """Return the normalised name in a requirement, or "" if it does not start with one."""
     found = re.match(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)", requirement)
     return normalised_name(found[1]) if found else ""
 
 
 def read_declarations(tree: Tree) -> DependencyDeclarations:
-    """What the files of a source distribution or a repository say, egg-info included where it is
-    there.
+    """Read the requirements declared by the files of a repository, including egg-info.
 
-    Every requirement is told once, as the first place says it. Files that cannot be read say
-    nothing.
+    Each distribution is listed once; the first file wins. Unreadable files are skipped.
     """
     runtime: list[str] = []
     tests: list[str] = []
@@ -118,31 +121,30 @@ def read_declarations(tree: Tree) -> DependencyDeclarations:
 
 def needed_by_tests(
     tree: Tree,
-    told: DependencyDeclarations,
+    declared: DependencyDeclarations,
     own: Iterable[str],
     tests: Iterable[str],
     code: Iterable[str],
 ) -> tuple[str, ...]:
-    """Of what the tests may need, what they do: what they or the package import in any case, and
-    plugins of pytest.
+    """Return the declared requirements that the tests need: what they or the package import
+    unconditionally, and pytest plugins.
 
     Args:
         own: names of the repository's own modules.
-        tests: paths of the files that hold its tests.
+        tests: paths of the files that contain its tests.
         code: paths of the package's own files.
     """
     given = {name.lower() for name in (*own, *sys.stdlib_module_names, "pytest", "_pytest")}
     first = _imports(tree, tests, deep=False) - given
     needed = first | (_imports(tree, tests, deep=True) | _imports(tree, code, deep=False)) - given
-    runtime = {distribution_name(requirement) for requirement in told.runtime}
+    runtime = {distribution_name(requirement) for requirement in declared.runtime}
     useful = [
         one
-        for one in told.tests
+        for one in declared.tests
         if distribution_name(one) not in runtime and not TOOLS.fullmatch(distribution_name(one))
     ]
     below = _imports(tree, tests, deep=True, parts=2) | _imports(tree, code, deep=False, parts=2)
-    # Of distributions that share a namespace all are taken: one may be imported only on this
-    # version of Python.
+    # Take all distributions of a shared namespace: some may be imported only on certain versions.
     modules = {one: _module(distribution_name(one)) for one in useful}
     spaces = {
         name
@@ -160,14 +162,14 @@ def needed_by_tests(
     needed -= {_module(name) for name in (*map(distribution_name, chosen), *runtime)} | spaces
     more = [
         one
-        for one in told.others
+        for one in declared.others
         if distribution_name(one) not in runtime
         and any(_alike(distribution_name(one), name) for name in needed)
     ]
     if any(
         not any(_alike(distribution_name(one), name) for one in more) for name in needed & first
     ):
-        chosen = useful  # some import has a name of its own: one of these may bring it
+        chosen = useful  # an import matches no distribution by name: any of them may provide it
     return tuple({distribution_name(one): one for one in (*chosen, *more)}.values())
 
 
@@ -181,12 +183,12 @@ def _imports(tree: Tree, paths: Iterable[str], deep: bool, parts: int = 1) -> se
 
 
 def imported_modules(data: bytes, deep: bool = True, parts: int = 1) -> set[str]:
-    """Top-level modules that a file imports in any case: not where it goes on without them, nor for
-    a type checker alone.
+    """Return the modules a file imports unconditionally: not inside `try`, nor for type checkers or
+    some versions only.
 
     Args:
-        deep: inside functions too.
-        parts: of a dotted name, joined by underscores; 1 is the top level.
+        deep: include imports inside functions.
+        parts: components of a dotted name to keep, joined by underscores; 1 is the top level.
     """
     try:
         tree = parse(data)
@@ -213,7 +215,7 @@ def imported_modules(data: bytes, deep: bool = True, parts: int = 1) -> set[str]
 
 
 def _module(name: str) -> str:
-    """What the module of a distribution is probably called."""
+    """Return the likely module name of a distribution."""
     return MODULE_NAMES.get(name, re.sub(r"^python-|-python$", "", name).replace("-", "_")).lower()
 
 
@@ -229,8 +231,7 @@ def _once(requirements: list[str]) -> tuple[str, ...]:
     return tuple(first.values())
 
 
-# Each reader tells (extra, requirement), the extra empty for what is needed to run
-# ------------------------------------------------
+# Each reader yields (extra, requirement); the extra is empty for runtime requirements.
 
 Declarations = Iterator[tuple[str, str]]
 
@@ -276,8 +277,8 @@ def _pyproject(text: str) -> Declarations:
 
 
 def _group(groups: Mapping[str, list[Any]], name: str, seen: set[str]) -> Iterator[str]:
-    """The requirements of a group (PEP 735), with those of groups it includes and of the project's
-    own extras it names.
+    """Yield the requirements of a group (PEP 735), with included groups and the project's own
+    extras.
     """
     seen.add(name)
     for one in groups.get(name, []):
@@ -326,9 +327,7 @@ def _setup_cfg(text: str) -> Declarations:
 
 
 def _setup_py(text: str) -> Declarations:
-    """What is written out in the call of `setup`; lists under a name are looked up at the module's
-    top.
-    """
+    """Yield literal arguments of `setup`; names are looked up at module level."""
     tree = parse(text)
     names = {
         t.id: node.value
@@ -382,4 +381,4 @@ READERS: dict[re.Pattern[str], Callable[[str], Declarations]] = {
     FILE: _lines,
     re.compile(r"^tox\.ini$"): _tox,
 }
-"""By what the path of a file looks like, in the order in which they are believed."""
+"""Readers by path pattern, in order of precedence."""

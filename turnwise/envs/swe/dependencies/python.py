@@ -1,10 +1,10 @@
-"""The Python that a repository's tests run with: the standard library, pytest with what it needs,
-and what a recipe requires.
+"""The Python that a repository's tests run with: standard library, pytest, and the task's
+requirements.
 
-A package that is installed beside us, or that pip and setuptools carry inside them, would be the
-answer to a task about that package. So the directories of installed packages are not shown to the
-sandbox: one of our own stands in their place, with copies of pytest and its requirements, and an
-empty one covers each of the system's.
+A package that is installed on the host, or bundled inside pip and setuptools, would be the answer
+to a task about that package. The sandbox therefore sees none of the host's package directories. One
+of our own takes their place, with copies of pytest and its requirements, and an empty directory
+covers each of the system's.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from turnwise.sandbox.contract import Limits, Spec
 from turnwise.sandbox.jail import SITES, sites
 
 SHOWN_DISTRIBUTIONS = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
-"""Distributions shown. A repository of one of these names cannot be a task."""
+"""Distributions copied from the host. Tasks cannot be about any of these."""
 LIBRARY_VERSION = 2
-"""Raised when what is copied changes."""
+"""Raise it when what is copied changes."""
 BACKENDS = ("jail", "bubblewrap", "docker")
-"""Backends that can hide what is installed; Landlock shows every file where it is."""
+"""Backends that can hide installed packages; Landlock shows every file where it is."""
 OPTIONS = {
     "_hypothesis_pytestplugin": "--hypothesis-seed=0",
     "pytest_asyncio.plugin": "--asyncio-mode=auto",
 }
-"""Of plugins: what a repository's own settings would say, which nobody reads."""
+"""Options for plugins, in place of the repository's settings, which are not read."""
 LIMITS = Limits(
     seconds=120.0,
     memory_mb=1024,
@@ -51,7 +51,9 @@ LIMITS = Limits(
 
 
 def requirements() -> dict[str, str]:
-    """Versions of what is shown. Raises `ConfigError` where pytest is not installed here."""
+    """Return the versions of the shown distributions. Raises `ConfigError` if pytest is not
+    installed.
+    """
     try:
         return {name: importlib.metadata.version(name) for name in SHOWN_DISTRIBUTIONS}
     except importlib.metadata.PackageNotFoundError as problem:
@@ -62,8 +64,8 @@ def requirements() -> dict[str, str]:
 
 
 def readonly(requires: Sequence[str] = ()) -> dict[str, str]:
-    """`Spec.readonly` for a sandbox in which only the standard library, pytest and the required can
-    be found.
+    """Return `Spec.readonly` for a sandbox that sees only the standard library, pytest and
+    `requires`.
     """
     shown, empty = str(library(requires)), str(_directory() / "empty")
     Path(empty).mkdir(parents=True, exist_ok=True)
@@ -73,8 +75,8 @@ def readonly(requires: Sequence[str] = ()) -> dict[str, str]:
 
 
 def package_directories() -> list[str]:
-    """Directories of the bare Python and of the system that hold packages: installed ones, and pip
-    as a wheel in `ensurepip`.
+    """Return the directories of the bare Python and the system that hold packages, and pip's
+    bundled wheels.
     """
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     prefixes = dict.fromkeys(
@@ -96,8 +98,11 @@ def package_directories() -> list[str]:
 
 
 def spec(workspace: str = "", limits: Limits = LIMITS, requires: Sequence[str] = ()) -> Spec:
-    """A sandbox for a repository and its tests; `workspace` is a host directory with its tree,
-    `requires` are of the recipe.
+    """Return the spec of a sandbox for a repository and its tests.
+
+    Args:
+        workspace: host directory with the repository's tree.
+        requires: pinned distributions of the task.
     """
     quiet = {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     if found := plugins(requires):
@@ -106,20 +111,19 @@ def spec(workspace: str = "", limits: Limits = LIMITS, requires: Sequence[str] =
             option for plugin, option in OPTIONS.items() if plugin in found
         )
     if any(one.startswith("hypothesis==") for one in requires):
-        quiet["CI"] = (
-            "true"  # it then draws the same examples every time, keeps none, and does not look at the clock
-        )
+        # Hypothesis then draws the same examples each time, stores none and has no deadlines.
+        quiet["CI"] = "true"
     return Spec(limits=limits, workspace=workspace, readonly=readonly(requires), environment=quiet)
 
 
 def library(requires: Sequence[str] = ()) -> Path:
-    """A directory with copies of pytest and its requirements, and of pinned distributions, made
-    once and shared by all processes.
+    """Return a directory with pytest, its requirements and pinned distributions, built once for all
+    processes.
 
     Raises:
-        DataError: where pip cannot get one of the distributions.
+        DataError: if pip cannot get one of the distributions.
     """
-    target = _place(requires)
+    target = _library_path(requires)
     if not target.is_dir():
         with temporary_library() as folder:
             if requires:
@@ -129,17 +133,17 @@ def library(requires: Sequence[str] = ()) -> Path:
 
 
 def plugins(requires: Sequence[str]) -> tuple[str, ...]:
-    """Modules of the plugins for pytest that are required."""
+    """Return the modules of the required pytest plugins."""
     return wheels.plugins(library(requires), requires) if requires else ()
 
 
 def keep(folder: Path, requires: Sequence[str]) -> None:
-    """Make a directory that holds pinned distributions, and nothing else, the library of these."""
-    target = _place(requires)
+    """Turn a directory that holds exactly the pinned distributions into their library."""
+    target = _library_path(requires)
     wheels.remove(folder, ())
     for distribution in SHOWN_DISTRIBUTIONS:
         _copy(distribution, folder)
-    # Nobody may write bytecode there, and compiling pytest anew in every sandbox would cost more
+    # Sandboxes cannot write bytecode here, and compiling pytest in each of them would take longer
     # than most test suites.
     compileall.compile_dir(
         str(folder),
@@ -148,13 +152,11 @@ def keep(folder: Path, requires: Sequence[str]) -> None:
         prependdir=f"{SITES}/0",
         invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
     )
-    for path in (
-        folder,
-        *folder.rglob("*"),
-    ):  # every sandbox has a user of its own, who must be able to read
+    for path in (folder, *folder.rglob("*")):
+        # Every sandbox has its own user, who must be able to read this.
         path.chmod(0o755 if path.is_dir() else 0o644)
     try:
-        folder.rename(target)  # another process may have been first, with the same files
+        folder.rename(target)  # another process may have built the same files first
     except OSError:
         if not target.is_dir():
             raise
@@ -162,7 +164,7 @@ def keep(folder: Path, requires: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def temporary_library() -> Iterator[Path]:
-    """A new directory beside the libraries, gone in the end unless it was kept as one."""
+    """Yield a new directory next to the libraries; it is removed unless `keep` took it."""
     _directory().mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix="new-", dir=_directory()))
     try:
@@ -171,7 +173,8 @@ def temporary_library() -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def _place(requires: Sequence[str]) -> Path:
+def _library_path(requires: Sequence[str]) -> Path:
+    """Return the path of the library for a set of pins."""
     what: tuple[object, ...] = (
         LIBRARY_VERSION,
         sorted(requirements().items()),
@@ -183,8 +186,8 @@ def _place(requires: Sequence[str]) -> Path:
 
 
 def check_name(name: str) -> None:
-    """Raises `DataError` for a package that the sandbox's own Python must show: its source would be
-    the answer.
+    """Raise `DataError` for a package that every sandbox has to show: its source would be the
+    answer.
     """
     if re.sub(r"[-_.]+", "-", name).lower() in (*SHOWN_DISTRIBUTIONS, "pip", "setuptools"):
         raise DataError(
@@ -197,14 +200,14 @@ def _copy(distribution: str, into: Path) -> None:
     for file in importlib.metadata.files(distribution) or ():
         if ".." in file.parts or "__pycache__" in file.parts or file.suffix == ".pth":
             continue
-        source, place = Path(str(file.locate())), into / file
+        source, target = Path(str(file.locate())), into / file
         if source.is_file():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, place)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
 
 
 def _directory() -> Path:
-    """`$TURNWISE_CACHE/swe`, else `turnwise/swe` in the user's cache (XDG)."""
+    """Return `$TURNWISE_CACHE/swe`, or `turnwise/swe` in the user's cache directory."""
     own = os.environ.get("TURNWISE_CACHE")
     if own:
         return Path(own).expanduser() / "swe"

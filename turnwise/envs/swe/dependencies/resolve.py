@@ -1,10 +1,9 @@
-"""Other people's packages that a repository's tests need: found by pip, pinned in the recipe, shown
-read-only to every sandbox.
+"""Resolve the packages that a repository's tests need: found by pip, pinned in the task, mounted
+read-only.
 
-pip takes wheels alone, so nothing of theirs is run on the host. Where they lie is a directory of
-the user's cache, made once per list of versions, with pytest beside them. The package that is to be
-repaired is never among them, and a distribution that carries a copy of it is left out: it would be
-the answer.
+pip is limited to wheels, so no foreign code runs on the host. They are unpacked into a directory of
+the user's cache, one for each set of versions, together with pytest. The package under repair is
+never among them, and a distribution that bundles a copy of it is left out: it would be the answer.
 """
 
 from __future__ import annotations
@@ -29,27 +28,29 @@ from turnwise.errors import DataError
 
 Note = Callable[[str], None]
 REQUIREMENT = re.compile(
-    r"""[A-Za-z0-9][\w.-]*(\[[\w, .-]*\])?\s*([<>=!~]=?=?\s*[\w.*+!-]+\s*,?\s*)*(;[\w .()<>=!"']*)?"""
+    r"[A-Za-z0-9][\w.-]*(\[[\w, .-]*\])?\s*([<>=!~]=?=?\s*[\w.*+!-]+\s*,?\s*)*"
+    r"""(;[\w .()<>=!"']*)?"""
 )
 COPY_SHARE, MIN_COPY_NAMES = 0.5, 4
-"""A file that defines this share of the names of another is a copy of it, where there are at least
-so many.
+"""A file that defines this share of another's names counts as a copy, if there are at least
+MIN_COPY_NAMES.
 """
 
 
 def resolve_dependencies(
     repository: Repository, given: Sequence[str], answers: Journal, note: Note
 ) -> Repository:
-    """A repository that knows what its tests need, each with its version.
+    """Return the repository with the pinned distributions its tests need.
 
     Args:
-        given: requirements of the user's own. They must be had, as must what the package needs to
-            run; what only its tests may need is left out with a note where pip has no wheel of it.
-        answers: remembers the versions that were found.
-        note: told what is being done.
+        given: requirements given by the user. These and the package's runtime requirements must be
+            available; a requirement of the tests alone is dropped with a note if pip has no wheel
+            of it.
+        answers: journal that stores the versions found.
+        note: receives progress messages.
 
     Raises:
-        DataError: for a requirement that cannot be had.
+        DataError: for a requirement that is not available.
     """
     known = answers.get("requires")
     if known is None:
@@ -61,7 +62,7 @@ def resolve_dependencies(
 
 
 def split_requirements(text: str) -> tuple[str, ...]:
-    """`a, b==1,c>=2,<3` as requirements. Raises `DataError` for what is none."""
+    """Split `a, b==1,c>=2,<3` into requirements. Raises `DataError` for text that is not one."""
     found: list[str] = []
     for part in (part.strip() for part in text.split(",")):
         if part[:1] in tuple("<>=!~") and found:
@@ -78,12 +79,13 @@ def split_requirements(text: str) -> tuple[str, ...]:
 
 
 def _resolved(repository: Repository, given: list[str], note: Note) -> list[str]:
-    told = repository.declarations
+    """Return the pinned distributions, downloaded into their library."""
+    declared = repository.declarations
     own = {normalised_name(repository.name), *python.SHOWN_DISTRIBUTIONS}
-    needed = [one for one in (*given, *told.runtime) if distribution_name(one) not in own]
+    needed = [one for one in (*given, *declared.runtime) if distribution_name(one) not in own]
     asked = {distribution_name(one) for one in needed} | own
     more = needed_by_tests(
-        repository.tree, told, tops(repository), _suite(repository), repository.code_files
+        repository.tree, declared, tops(repository), _suite(repository), repository.code_files
     )
     optional = [one for one in more if distribution_name(one) not in asked]
     if not (needed or optional):
@@ -112,6 +114,7 @@ def _resolved(repository: Repository, given: list[str], note: Note) -> list[str]
 
 
 def _suite(repository: Repository) -> list[str]:
+    """Return the files with tests, and the conftests."""
     return [
         path
         for path in repository.test_files
@@ -122,8 +125,8 @@ def _suite(repository: Repository) -> list[str]:
 def _possible(
     repository: Repository, needed: list[str], optional: list[str], problem: DataError, note: Note
 ) -> list[str]:
-    """Those of the optional requirements that can be had together with what is needed. Raises
-    `DataError` where that cannot.
+    """Return the optional requirements that install together with the needed ones. Raises
+    `DataError` if the needed ones do not install.
     """
     kept: list[str] = []
     for one in (None, *optional) if needed else optional:
@@ -145,11 +148,10 @@ def _unpack(requirements: list[str], folder: Path) -> None:
 
 
 # Copies of the answer
-# -------------------------------------------------------------------------------------------------------------
 
 
 def tops(repository: Repository) -> frozenset[str]:
-    """Names under which a repository's own modules and those of its tests are imported."""
+    """Return the names under which the repository's modules and its tests are imported."""
     found = set()
     for path in repository.tree:
         if path.endswith(".py"):
@@ -167,8 +169,8 @@ def tops(repository: Repository) -> frozenset[str]:
 
 
 def distributions_with_copies(folder: Path, repository: Repository) -> dict[str, str]:
-    """Distributions in a directory that hold a copy of one of the repository's files: plain name ->
-    the file.
+    """Return the distributions in a directory that contain a copy of a repository file: name ->
+    that file.
     """
     defined = {path: names(repository.tree[path]) for path in repository.code_files}
     originals: dict[str, list[tuple[str, frozenset[str]]]] = {}
@@ -187,7 +189,7 @@ def distributions_with_copies(folder: Path, repository: Repository) -> dict[str,
 
 
 def names(data: bytes) -> frozenset[str]:
-    """What a file defines."""
+    """Return the names of the functions and classes that a file defines."""
     try:
         tree = parse(data)
     except (SyntaxError, ValueError, RecursionError):
@@ -200,6 +202,6 @@ def names(data: bytes) -> frozenset[str]:
 
 
 def _tail(path: str) -> str:
-    """A file's own name; of a package's first file, with the directory it stands in."""
+    """Return a file's name; for `__init__.py`, with its directory."""
     parts = path.split("/")
     return "/".join(parts[-2:] if parts[-1] == "__init__.py" else parts[-1:])

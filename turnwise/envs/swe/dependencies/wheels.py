@@ -1,6 +1,4 @@
-"""Wheels of other people's packages, unpacked by pip into a directory. Nothing of theirs is run: a
-wheel has no build.
-"""
+"""Wheels, unpacked by pip into a directory. A wheel has no build step, so no foreign code runs."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from turnwise.envs.swe.dependencies.dependency_files import distribution_name, n
 from turnwise.errors import DataError
 
 PIP_TIMEOUT_S = 900.0
-"""For pip, over whatever network."""
+"""Time limit of pip in seconds."""
 
 
 def unpack(
@@ -28,11 +26,11 @@ def unpack(
     Args:
         requirements: such as `attrs>=22`.
         into: an empty directory.
-        limits: versions of distributions that are there already.
-        whole: with what the requirements need themselves.
+        limits: versions of distributions that are already present.
+        whole: include the requirements' own dependencies.
 
     Raises:
-        DataError: where pip cannot get them, with its last words.
+        DataError: if pip cannot get them, with pip's last line.
     """
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write("".join(f"{name}=={version}\n" for name, version in limits.items()))
@@ -73,7 +71,7 @@ def unpack(
             ) from problem
     if done.returncode:
         lines = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.strip()]
-        told = (
+        reasons = (
             [
                 line
                 for line in lines
@@ -82,16 +80,16 @@ def unpack(
             or lines
             or ["nothing"]
         )
-        raise DataError(f"pip cannot get wheels of {asked}; it says: {told[-1].strip()[:300]}")
+        raise DataError(f"pip cannot get wheels of {asked}; it says: {reasons[-1].strip()[:300]}")
 
 
 def versions(folder: Path) -> dict[str, str]:
-    """Distributions in a directory: plain name -> version."""
+    """Return the distributions in a directory: normalised name -> version."""
     return {name: one.version for name, one in _found(folder)}
 
 
 def files(folder: Path, name: str) -> list[Path]:
-    """Files of a distribution that lie in the directory."""
+    """Return the files of a distribution that lie in the directory."""
     listed = [file for known, one in _found(folder) if known == name for file in one.files or ()]
     paths = (Path(os.path.normpath(folder / file)) for file in listed)
     return [path for path in paths if path.is_relative_to(folder) and path.is_file()]
@@ -101,11 +99,11 @@ def _found(folder: Path) -> list[tuple[str, importlib.metadata.Distribution]]:
     every = importlib.metadata.distributions(path=[str(folder)])
     return [
         (normalised_name(one.metadata["Name"]), one) for one in every if one.metadata["Name"]
-    ]  # not what was taken out
+    ]  # skips removed distributions
 
 
 def remove(folder: Path, names: Iterable[str]) -> None:
-    """Take distributions out of a directory, and what nobody imports."""
+    """Remove distributions from a directory, with scripts and `.pth` files."""
     for name in names:
         for path in files(folder, name):
             path.unlink()
@@ -121,7 +119,7 @@ def remove(folder: Path, names: Iterable[str]) -> None:
 
 
 def plugins(folder: Path, requires: Iterable[str]) -> tuple[str, ...]:
-    """Modules of the plugins for pytest among distributions of a directory, sorted."""
+    """Return the modules of pytest plugins among the distributions of a directory, sorted."""
     known = {distribution_name(one) for one in requires}
     entries = [entry for name, one in _found(folder) if name in known for entry in one.entry_points]
     return tuple(sorted({entry.value for entry in entries if entry.group == "pytest11"}))

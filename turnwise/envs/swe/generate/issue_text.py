@@ -164,7 +164,8 @@ def leaks(text: str, hidden: Sequence[str]) -> bool:
     like one.
     """
     if re.search(
-        r"\btest_\w+|\bTest[A-Z]\w*|\btests?/|\btests?\.py\b|\bpytest\b|\bunittest\b|\bmonkeypatch\b|\btmp_path\b",
+        r"\btest_\w+|\bTest[A-Z]\w*|\btests?/|\btests?\.py\b|\bpytest\b|\bunittest\b|"
+        r"\bmonkeypatch\b|\btmp_path\b",
         text,
     ):
         return True

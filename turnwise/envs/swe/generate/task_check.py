@@ -16,7 +16,7 @@ from turnwise.envs.swe.grading import Verdict, grade
 from turnwise.envs.swe.sandbox_pool import SandboxOpener
 from turnwise.envs.swe.tasks.repository import Repository
 from turnwise.envs.swe.tasks.task import SweTask
-from turnwise.envs.swe.tasks.trees import materialise
+from turnwise.envs.swe.tasks.trees import build_trees
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def check(
 def _checked(
     task: SweTask, opened: Callable[[SweTask], Repository], open_sandbox: SandboxOpener, runs: int
 ) -> Checked:
-    trees = materialise(task, opened(task))
+    trees = build_trees(task, opened(task))
     repaired = {**trees.visible, **trees.gold}
     gold = tuple(grade(task, trees.pristine, repaired, open_sandbox) for _ in range(runs))
     return Checked(

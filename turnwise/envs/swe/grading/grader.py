@@ -258,7 +258,6 @@ def _without_tests(sandbox: Sandbox, tree: Tree, task: SweTask) -> None:
 
 
 # The reference
-# ------------------------------------------------------------------------------------------------------------
 
 
 def reference_run(

@@ -20,7 +20,8 @@ SUMMARY = re.compile(r"^(PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\s+(\S.*)$")
 SKIPPED = re.compile(r"^SKIPPED \[\d+\]")
 VERBOSE = re.compile(r"^(\S+::.*?)\s+(PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)(?:\s+\[\s*\d+%\])?$")
 UNITTEST = re.compile(
-    r"^(\w+ \([\w.]+\)(?:\s\[.*\])?)(?:.*?) \.\.\. (ok|FAIL|ERROR|skipped\b.*|expected failure|unexpected success)\s*$"
+    r"^(\w+ \([\w.]+\)(?:\s\[.*\])?)(?:.*?) \.\.\. (ok|FAIL|ERROR|skipped\b.*|expected failure|"
+    r"unexpected success)\s*$"
 )
 UNITTEST_WORDS = {
     "ok": "PASSED",

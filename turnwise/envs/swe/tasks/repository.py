@@ -1,10 +1,9 @@
-"""The repositories that tasks are made from: a source distribution, or a directory, as a tree of
-bytes.
+"""Repositories that tasks are made from: a source distribution or a directory, as a tree of bytes.
 
-An archive is never extracted to disk by its own names: its regular files are read into memory, and
-what is not one (a link, a device, a path that leaves the archive) is left out. Nothing of a
-repository is run here. pip alone may run its build backend, to
-learn the name and version of what it downloads: fetch only what you would install.
+An archive is never extracted under its own names. Its regular files are read into memory, and
+everything else (links, devices, paths that leave the archive) is skipped. No code of a repository
+runs here. Only pip may run its build backend, to learn the name and version of a download: fetch
+only what you would install.
 """
 
 from __future__ import annotations
@@ -31,38 +30,38 @@ from turnwise.errors import DataError
 
 MAX_FILE_BYTES, MAX_TREE_BYTES, MAX_TREE_FILES = 5_000_000, 60_000_000, 10_000
 LEFT_OUT = re.compile(
-    r"(^|/)(__pycache__|\.pytest_cache|\.mypy_cache|\.ruff_cache|\.hypothesis|\.git|\.hg|\.svn|\.tox|\.nox|\.venv|venv|\.eggs|node_modules|"
-    r"htmlcov|[^/]*\.egg-info|[^/]*\.dist-info)/"
+    r"(^|/)(__pycache__|\.pytest_cache|\.mypy_cache|\.ruff_cache|\.hypothesis|\.git|\.hg|\.svn|"
+    r"\.tox|\.nox|\.venv|venv|\.eggs|node_modules|htmlcov|[^/]*\.egg-info|[^/]*\.dist-info)/"
     r"|^(build|dist)/"
     r"|\.(pyc|pyo|pth|whl|egg|orig|rej|patch|diff)$|(^|/)\.coverage[^/]*$"
 )
-"""What may hold the answer to a task: histories, caches, bytecode, builds, installed copies,
+"""Files that may contain the answer: histories, caches, bytecode, builds, installed copies,
 patches.
 """
 TESTS = re.compile(r"(^|/)tests?/|^testing/|(^|/)(test_[^/]*|[^/]*_test|tests|conftest)\.py$")
-NOT_PACKAGE = {"setup.py", "conftest.py", "noxfile.py", "tasks.py", "fabfile.py", "versioneer.py", "runtests.py", "docs", "doc"} | {
-    "examples", "example", "benchmarks", "benchmark", "bench", "scripts", "tools", "tests",
-    "test", "ci", "misc", "perf",
+NOT_PACKAGE = {
+    "setup.py", "conftest.py", "noxfile.py", "tasks.py", "fabfile.py", "versioneer.py",
+    "runtests.py", "docs", "doc", "examples", "example", "benchmarks", "benchmark", "bench",
+    "scripts", "tools", "tests", "test", "ci", "misc", "perf",
 }  # fmt: skip
+"""Top-level names that are not part of the package."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A pristine repository, without what may hold answers."""
+    """A pristine repository without the files that may contain answers."""
 
     source: str
     """`pypi`, `directory` or `toy`."""
     name: str
     version: str
     sha256: str
-    """Of the archive; of the tree where there is none."""
+    """SHA-256 of the archive, or of the tree for a directory."""
     tree: Tree
     declarations: DependencyDeclarations = field(default_factory=DependencyDeclarations)
-    """What it says it needs."""
+    """The dependencies its files declare."""
     requires: tuple[str, ...] = ()
-    """What its tests have beside pytest, once that was found out: distributions with their
-    versions.
-    """
+    """Pinned distributions its tests need beside pytest, once they are resolved."""
 
     @property
     def roots(self) -> tuple[str, ...]:
@@ -72,12 +71,12 @@ class Repository:
 
     @property
     def test_files(self) -> tuple[str, ...]:
-        """Every file of the test suite, its conftests and data."""
+        """Files of the test suite, with conftests and data."""
         return tuple(sorted(path for path in self.tree if is_test(path)))
 
     @property
     def code_files(self) -> tuple[str, ...]:
-        """The package's own Python files: those that a bug may be put into."""
+        """Python files of the package itself, in which bugs may be placed."""
         prefix = f"{self.roots[0]}/" if self.roots[0] else ""
         own = [
             path
@@ -94,14 +93,12 @@ class Repository:
 
 
 def is_test(path: str) -> bool:
-    """Whether a file belongs to the test suite, by its name."""
+    """Return whether a file belongs to the test suite, judged by its path."""
     return TESTS.search(path) is not None
 
 
 def suite_files(test_files: Sequence[str]) -> list[str]:
-    """The files of a test suite that hold tests, by pytest's own rule and the names it does not
-    know.
-    """
+    """Return the files that contain tests: pytest's naming rule, plus `tests.py` and `test.py`."""
     found = []
     for path in test_files:
         name = path.rpartition("/")[2]
@@ -113,14 +110,14 @@ def suite_files(test_files: Sequence[str]) -> list[str]:
 
 
 def open_source(given: str) -> Repository:
-    """The repository that was asked for.
+    """Open a repository.
 
     Args:
         given: `NAME==VERSION` (pip downloads its source distribution), a source archive, or a
             directory.
 
     Raises:
-        DataError: where it cannot be had or is no source archive; the sentence says why.
+        DataError: if it cannot be obtained or is not a source archive.
     """
     path = Path(given).expanduser()
     if path.is_dir():
@@ -142,19 +139,11 @@ def open_source(given: str) -> Repository:
 
 
 def download(name: str, version: str, into: Path) -> Path:
-    """Download a source distribution with pip. Raises `DataError` with pip's last words where that
+    """Download a source distribution with pip. Raises `DataError` with pip's last line if that
     fails.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--no-deps",
-        "--no-cache-dir",
-        "--disable-pip-version-check",
-        "-q",
-    ]
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir"]
+    command += ["--disable-pip-version-check", "-q"]
     command += ["--no-binary", name, "-d", str(into), f"{name}=={version}"]
     done = subprocess.run(
         command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=600, check=False
@@ -170,9 +159,7 @@ def download(name: str, version: str, into: Path) -> Path:
 
 
 def from_archive(path: Path, name: str = "", version: str = "") -> Repository:
-    """A source distribution. Name and version are taken from the file's name where they are not
-    given.
-    """
+    """Read a source distribution; name and version default to those in the file name."""
     data = path.read_bytes()
     stem = re.sub(r"\.(tar\.gz|tgz|tar\.bz2|tar\.xz|tar)$", "", path.name)
     if stem == path.name:
@@ -185,9 +172,7 @@ def from_archive(path: Path, name: str = "", version: str = "") -> Repository:
 
 
 def from_directory(folder: Path, source: str = "directory") -> Repository:
-    """A local repository: its regular files as they stand, links left out. The digest is that of
-    what is kept.
-    """
+    """Read a local repository: its regular files, without links. The digest covers what is kept."""
     found: dict[str, bytes] = {}
     for base, folders, files in os.walk(folder):
         inside = Path(base).relative_to(folder).as_posix().removeprefix(".")
@@ -242,7 +227,7 @@ def _limit(tree: dict[str, bytes], name: str) -> None:
 
 
 def _without_top(tree: dict[str, bytes]) -> dict[str, bytes]:
-    """Source distributions hold everything in one directory."""
+    """Strip the single directory that source distributions wrap everything in."""
     tops = {path.split("/")[0] for path in tree}
     if len(tops) == 1 and all("/" in path for path in tree):
         return {path.split("/", 1)[1]: data for path, data in tree.items()}
@@ -254,8 +239,8 @@ def _cleaned(tree: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def _installed(tree: Tree, name: str, version: str) -> dict[str, bytes]:
-    """What would tell a package its version and its entry points, were it installed: many ask when
-    they are imported.
+    """Return the metadata of an installed copy: many packages ask for their version when
+    imported.
     """
     eggs = sorted(
         path.removesuffix("PKG-INFO")
@@ -275,9 +260,7 @@ def _installed(tree: Tree, name: str, version: str) -> dict[str, bytes]:
 
 
 def _home(tree: Tree, name: str) -> str:
-    """The directory that holds the packages: `src`, "" for the root, or another where the package
-    stands there alone.
-    """
+    """Return the directory that holds the packages: `src`, "" for the root, or another one."""
     if any(path.startswith("src/") and path.endswith(".py") for path in tree):
         return "src"
     module = re.sub(r"[-.]", "_", name).lower()

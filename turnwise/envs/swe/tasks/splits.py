@@ -18,7 +18,7 @@ from turnwise.envs.base import TaskId
 from turnwise.envs.swe.syntax import Function, PythonSource, functions
 from turnwise.envs.swe.tasks.repository import Repository, from_directory, open_source
 from turnwise.envs.swe.tasks.task import SweTask, read_tasks
-from turnwise.envs.swe.tasks.trees import Trees, materialise
+from turnwise.envs.swe.tasks.trees import Trees, build_trees
 from turnwise.errors import ConfigError, DataError, TaskError
 
 SPLITS = ("train", "dev", "test")
@@ -86,7 +86,7 @@ class TaskSplits:
 
     def trees(self, task: SweTask) -> Trees:
         """Return the trees of a task."""
-        return materialise(task, self._opened(task))
+        return build_trees(task, self._opened(task))
 
 
 @lru_cache(maxsize=8)

@@ -1,9 +1,9 @@
-"""What a repair task is: a recipe, never a copy of other people's code.
+"""The task format: what a repair task is made of, never a copy of other people's code.
 
-A recipe names a package, the digest of its source, and the edits that broke it. An edit is an
-operator and the span of bytes that it replaced, both known by digest; the replacement is rebuilt
-from the source by the operator (`turnwise.envs.swe.mutate`), so a file of tasks holds only our own
-words, names of tests and numbers. Whoever has the source has the whole task.
+A task names a package, the digest of its source, and the edits that broke it. An edit is an
+operator and the span of bytes it replaced, both identified by digest. The operator rebuilds the
+replacement from the source (`turnwise.envs.swe.generate.mutations`), so a task file contains only
+our own words, test names and numbers. Whoever has the source can rebuild the whole task.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from turnwise.errors import DataError
 FORMAT = "turnwise-swe-tasks"
 VERSION = 2
 READABLE_VERSIONS = (1, VERSION)
-"""Versions that are read. In the first, every recipe told its whole test suite."""
+"""Versions this module reads. In version 1 every task listed its whole test suite."""
 
 Tree = Mapping[str, bytes]
 """A repository: path relative to its root, with slashes -> bytes of a regular file."""
@@ -28,8 +28,8 @@ Tree = Mapping[str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """One edit of one file: the bytes `start` to `end` of the pristine file, replaced by what
-    `operator` makes of them.
+    """One edit: bytes `start` to `end` of the pristine file, replaced by the output of
+    `operator`.
     """
 
     path: str
@@ -37,16 +37,14 @@ class Mutation:
     start: int
     end: int
     before_sha: str
-    """SHA-256 of the bytes that stood there."""
+    """SHA-256 of the replaced bytes."""
     after_sha: str
-    """SHA-256 of their replacement: an operator that writes something else now is found out, not
-    followed.
-    """
+    """SHA-256 of the replacement; detects operators whose output has changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class SweTask:
-    """A repository broken on purpose, and the tests that know it.
+    """A repository broken on purpose, and the tests that detect it.
 
     Test ids are pytest's, relative to the root of the repository:
     `tests/test_x.py::TestY::test_z[1]`.
@@ -58,40 +56,36 @@ class SweTask:
     name: str
     version: str
     sha256: str
-    """Of the source archive; of the tree (`tree_digest`) where the source is a directory."""
+    """SHA-256 of the source archive, or of the tree (`tree_digest`) for a directory."""
     mutations: tuple[Mutation, ...]
-    """In the order of path and position; spans of one file do not overlap and are all counted in
-    the pristine file.
-    """
+    """Ordered by path and position. Spans refer to the pristine file and do not overlap."""
     issue: str
     fail_to_pass: tuple[str, ...]
     """Tests that fail in the broken repository and pass in the pristine one, sorted."""
     pass_to_pass: tuple[str, ...]
     """Tests that pass in both, sorted."""
     test_files: tuple[str, ...]
-    """Every file of the test suite, conftests and data of tests included: the grader takes these
-    from the pristine tree.
+    """Files of the test suite, with conftests and data; the grader takes these from the pristine
+    tree.
     """
     difficulty: int
     """1 (one site, many failing tests) to 5 (several related sites, few failing tests)."""
     seed: int
     roots: tuple[str, ...] = ("",)
-    """Directories that stand on `sys.path` when the tests run, relative to the repository; "" is
-    its root.
-    """
+    """Directories on `sys.path` when the tests run, relative to the repository; "" is its root."""
     python: str = ""
-    """Version of Python that the test outcomes were observed with, such as `3.11`."""
+    """Python version the outcomes were observed with, such as `3.11`."""
     requires: tuple[str, ...] = ()
-    """Distributions that the tests need beside pytest, each with its version: `attrs==25.1.0`."""
+    """Pinned distributions the tests need beside pytest, such as `attrs==25.1.0`."""
 
 
 def digest(data: bytes) -> str:
-    """SHA-256 in hexadecimal."""
+    """Return the SHA-256 of `data` in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
 def tree_digest(tree: Tree) -> str:
-    """SHA-256 over the sorted paths and contents of a tree: equal exactly when the trees are."""
+    """Return a SHA-256 over the sorted paths and contents of a tree; equal only for equal trees."""
     total = hashlib.sha256()
     for path in sorted(tree):
         total.update(f"{len(path.encode())}:{path}:{digest(tree[path])}\n".encode())
@@ -99,11 +93,11 @@ def tree_digest(tree: Tree) -> str:
 
 
 def write_tasks(path: str | Path, tasks: Iterable[SweTask], append: bool = False) -> None:
-    """Write recipes as JSON lines after a line that names format and version; `append` adds to a
-    file that has them.
+    """Write tasks as JSON lines after a header with format and version; `append` adds to an
+    existing file.
 
-    What all recipes of a repository have in common, its test suite, stands once, in a line of its
-    own before them.
+    The test suite that tasks of a repository share is written once, on a line before the first of
+    them.
     """
     target = Path(path)
     fresh = not (append and target.exists() and target.stat().st_size > 0)
@@ -140,14 +134,14 @@ def _by_file(tests: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _suites(path: Path) -> set[str]:
-    """Keys of the suites that a file tells already."""
+    """Return the keys of the test suites already in a file."""
     with path.open(encoding="utf8") as lines:
         return {str(json.loads(line)["suite"]) for line in lines if line.startswith('{"suite":')}
 
 
 def read_tasks(path: str | Path) -> Iterator[SweTask]:
-    """Read recipes one by one. Raises `DataError` for a missing file, another format or version, a
-    torn or wrong line.
+    """Read tasks one by one. Raises `DataError` for a missing file, another format or version, or a
+    bad line.
     """
     source = Path(path)
     if not source.is_file():
@@ -179,7 +173,7 @@ def read_tasks(path: str | Path) -> Iterator[SweTask]:
 def _whole(
     data: dict[str, Any], suites: Mapping[str, Mapping[str, Any]], where: str
 ) -> dict[str, Any]:
-    """A recipe with what its suite says."""
+    """Return a task record completed from its test suite."""
     if "suite" not in data:
         return data
     suite = suites.get(str(data.pop("suite")))
@@ -198,13 +192,14 @@ def _whole(
         }
     except (AssertionError, AttributeError, KeyError, TypeError) as problem:
         raise DataError(
-            f"{where} is of a test suite that no line before it tells: the file was cut or edited"
+            f"{where} refers to a test suite that no line before it defines: the file was cut "
+            "or edited"
         ) from problem
 
 
 def task_from_json(data: Mapping[str, Any], where: str = "the task") -> SweTask:
-    """The recipe of a JSON object. Raises `DataError` naming `where` for fields that are missing,
-    unknown or of a wrong kind.
+    """Return the task of a JSON object. Raises `DataError` naming `where` for missing, unknown or
+    wrong fields.
     """
     known = {f.name for f in fields(SweTask)}
     strange = sorted(data.keys() - known)
@@ -235,8 +230,8 @@ def _texts(value: Any, name: str) -> tuple[str, ...]:
 
 
 def _check(task: SweTask, where: str) -> None:
-    """A recipe is read from a file that anyone may have written: its paths stay inside the
-    repository, its spans are spans.
+    """Raise `DataError` for paths outside the repository and impossible spans: anyone may have
+    written the file.
     """
     for path in (
         *(m.path for m in task.mutations),

@@ -1,8 +1,8 @@
-"""A task as trees: the repository as it was, as the agent finds it, and the patch between the two.
+"""Trees of a task: the pristine repository, the one the agent finds, and the patch between them.
 
-What the agent finds is broken by the recipe's edits and does not have the tests that know it: their
-functions are cut out of the test files, so that what is left of the suite still runs. The inverse
-of the edits is the gold patch.
+The agent's repository contains the bugs and lacks the tests that detect them: their functions are
+cut out of the test files, so that the rest of the suite still runs. The inverse of the bugs is the
+gold patch.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from turnwise.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Trees:
-    """What a task is made of. Every tree maps a path to the bytes of a file."""
+    """The trees of a task, each a mapping from path to file content."""
 
     pristine: Mapping[str, bytes]
-    """The repository without bugs, with all its tests: what the grader knows."""
+    """The repository without bugs, with all its tests; only the grader has it."""
     broken: Mapping[str, bytes]
     """The repository with the bugs, with all its tests."""
     visible: Mapping[str, bytes]
-    """What the agent finds: broken, and without the tests that fail."""
+    """What the agent finds: broken, without the fail-to-pass tests."""
     gold: Mapping[str, bytes]
-    """The files that the repair changes, as they were."""
+    """Original content of the files that the repair changes."""
     patch: str
-    """The repair as a unified diff of `visible`."""
+    """The repair as a unified diff against `visible`."""
 
 
-def materialise(task: SweTask, source: str | Path | Repository) -> Trees:
-    """The trees of a task.
+def build_trees(task: SweTask, source: str | Path | Repository) -> Trees:
+    """Build the trees of a task.
 
     Args:
-        task: the recipe.
-        source: the repository it was made from: a directory, a source archive, or one that is open
-            already.
+        task: the task.
+        source: the repository it was made from: a directory, a source archive, or an open
+            `Repository`.
 
     Raises:
-        DataError: where the source is another one, or the recipe's edits do not fit it.
+        DataError: if the source is a different one, or the task's edits do not fit it.
     """
     repository = source if isinstance(source, Repository) else open_source(str(source))
     if repository.sha256 != task.sha256:
@@ -81,14 +81,16 @@ def materialise(task: SweTask, source: str | Path | Repository) -> Trees:
 
 
 def _copy_of(path: str, data: bytes, gold: Mapping[str, bytes]) -> bool:
-    """Another file with the repaired text, such as a vendored or built copy, would be the answer."""
+    """Return whether another file is a copy of a repaired one (vendored or built), which would be
+    the answer.
+    """
     return path not in gold and any(
         len(data) == len(right) and digest(data) == digest(right) for right in gold.values()
     )
 
 
 def _diff(path: str, before: bytes, after: bytes) -> str:
-    """A unified diff in which only line feeds end lines."""
+    """Return a unified diff in which only line feeds end lines."""
     out = []
     for line in difflib.unified_diff(_lines(before), _lines(after), f"a/{path}", f"b/{path}"):
         out.append(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n")
@@ -101,12 +103,12 @@ def _lines(data: bytes) -> list[str]:
 
 
 def without(tests: Sequence[str], tree: Mapping[str, bytes]) -> dict[str, bytes]:
-    """A tree without some of its tests.
+    """Return a tree without some of its tests.
 
-    A test's function goes with all its parameters. Where it is not in the class that the id names,
-    it was inherited: then every function of that name goes, from its file or, where that has none,
-    from all test files. Where there is no such function at all (a test made by a program), its file
-    goes.
+    A test function is removed with all its parameters. If the class named by the id does not define
+    it, it is inherited: then every function of that name is removed from its file or, if the file
+    has none, from all test files. If there is no such function at all (a test created by a
+    program), the file is removed.
 
     Args:
         tests: ids such as `tests/test_x.py::TestY::test_z[1]`.
@@ -140,8 +142,8 @@ def without(tests: Sequence[str], tree: Mapping[str, bytes]) -> dict[str, bytes]
 
 
 def _parts(test: str) -> tuple[str, str]:
-    """File and qualified name of a test id, without its parameters (which may hold colons and
-    brackets).
+    """Return the file and qualified name of a test id, without parameters (which may contain colons
+    and brackets).
     """
     path, _, rest = test.partition("::")
     return path, rest.split("[", 1)[0].replace("::", ".")
@@ -152,7 +154,7 @@ def _matches(full: str, wanted: str) -> bool:
 
 
 def _spans(data: bytes) -> list[tuple[str, tuple[int, int]]]:
-    """Qualified names of a file's functions, and their lines (first, last)."""
+    """Return the qualified names of a file's functions with their first and last line."""
     try:
         tree = parse(data)
     except (SyntaxError, ValueError):
@@ -161,8 +163,8 @@ def _spans(data: bytes) -> list[tuple[str, tuple[int, int]]]:
 
 
 def _cut(data: bytes, spans: set[tuple[int, int]]) -> bytes:
-    """The file without these lines. Inside a class or block a `pass` stays: what was cut may have
-    been all there was.
+    """Remove line spans from a file; inside a class or block leave `pass`, which may be all that
+    remains.
     """
     lines = data.splitlines(keepends=True)
     for first, last in sorted(spans, reverse=True):
