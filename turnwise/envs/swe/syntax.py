@@ -1,8 +1,10 @@
-"""Where in a file an edit can be made: nodes of the syntax tree that run inside a function, and the
-bytes they stand in.
+"""Python sources as bytes and syntax trees: functions, statements, and nodes that can be edited.
 
-Positions are the parser's own, so an edit replaces the bytes of one node and leaves every other
-byte of the file alone: comments, spacing and line ends included.
+Positions are the parser's, so an edit replaces the bytes of one node and leaves comments, spacing
+and line ends untouched.
+
+All parsing goes through `parse`, which holds a lock: CPython 3.11's parser keeps a counter that all
+threads share and fails occasionally with `SystemError: AST constructor recursion depth mismatch`.
 """
 
 from __future__ import annotations
@@ -12,12 +14,13 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 _ONE = threading.Lock()
 
 
 def parse(source: str | bytes) -> ast.Module:
-    """`ast.parse`. Raises what that raises: `SyntaxError`, and `ValueError` for a null byte."""
+    """Return `ast.parse(source)`. Raises `SyntaxError`, or `ValueError` for a null byte."""
     with _ONE:
         return ast.parse(source)
 
@@ -27,10 +30,10 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A `def`, its decorators included. Lines count from 1."""
+    """A `def` with its decorators. Lines count from 1."""
 
     name: str
-    """Qualified, such as `Table.add`."""
+    """Qualified name, such as `Table.add`."""
     first: int
     last: int
 
@@ -46,12 +49,12 @@ class Site:
 
 
 class PythonSource:
-    """A Python file as bytes and as a tree.
+    """A Python file as bytes and as a syntax tree.
 
     Raises:
-        ValueError: where the parser's columns would not be offsets into these bytes: other
-            encodings than UTF-8, a byte order mark, line ends of carriage returns alone.
-        SyntaxError: where it is not Python.
+        ValueError: if the parser's columns would not be byte offsets: an encoding other than UTF-8,
+            a byte order mark, a form feed, or bare carriage returns.
+        SyntaxError: if it is not Python.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -69,20 +72,21 @@ class PythonSource:
             self._lines.append(self._lines[-1] + len(line) + 1)
 
     def span(self, node: ast.AST) -> tuple[int, int]:
-        """First byte of a node, and the one after its last. Parentheses around an expression are
-        not part of it.
+        """Return the first byte of a node and the one after its last, without surrounding
+        parentheses.
         """
-        where = node.lineno, node.col_offset, node.end_lineno, node.end_col_offset  # type: ignore[attr-defined]
-        return self._lines[where[0] - 1] + where[1], self._lines[where[2] - 1] + where[3]
+        at: Any = node
+        first, last = self._lines[at.lineno - 1], self._lines[at.end_lineno - 1]
+        return first + at.col_offset, last + at.end_col_offset
 
     def text(self, node: ast.AST) -> bytes:
-        """The bytes of a node."""
+        """Return the bytes of a node."""
         start, end = self.span(node)
         return self.data[start:end]
 
 
 def functions(tree: ast.Module) -> Iterator[tuple[Function, Definition]]:
-    """Every function of a module, outer ones before those inside them."""
+    """Yield every function of a module, outer ones before the ones they contain."""
     stack: list[tuple[ast.AST, str]] = [(tree, "")]
     while stack:
         node, outer = stack.pop(0)
@@ -97,11 +101,10 @@ def functions(tree: ast.Module) -> Iterator[tuple[Function, Definition]]:
 
 
 def sites(source: PythonSource) -> Iterator[Site]:
-    """Every node inside the body of a function, by the innermost function it is in.
+    """Yield every node inside a function body, with the innermost function it is in.
 
-    Left out are decorators, defaults and annotations, which run when the function is defined;
-    strings, f-strings too (the parser of Python 3.11 does not know where their parts stand); and
-    tests of types that only a checker runs.
+    Skipped are decorators, defaults and annotations, which run when the function is defined;
+    f-strings, whose parts have no exact positions in Python 3.11; and `if TYPE_CHECKING` blocks.
     """
     for function, definition in functions(source.tree):
         body: list[tuple[ast.AST, ast.AST]] = [(child, definition) for child in definition.body]
@@ -122,12 +125,12 @@ def _typing_only(node: ast.AST) -> bool:
 
 
 def statement(data: bytes, at: int) -> tuple[int, int]:
-    """First and last line of the innermost statement that holds byte `at`; of one with statements
-    inside, those of its head.
+    """Return the first and last line of the innermost statement at byte `at`; for a compound one,
+    of its header.
     """
     line = data.count(b"\n", 0, at) + 1
     found = (line, line)
-    for first, last in _statements(data):  # outer ones before those inside them
+    for first, last in _statements(data):  # outer statements come first
         if first <= line <= last:
             found = (first, last)
     return found

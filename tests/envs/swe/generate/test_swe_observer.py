@@ -61,7 +61,7 @@ def traced(tracer: FunctionTracer, test: str, *calls: Any) -> None:
 
 def users(tracer: FunctionTracer) -> dict[int, list[str]]:
     """First line of a function -> the tests that run it; `shared` for work of nobody's."""
-    told = tracer.told()
+    told = tracer.record()
     return {
         line: ["shared" if number < 0 else told["tests"][number] for number in tests]
         for _, line, tests in told["functions"]
@@ -71,7 +71,7 @@ def users(tracer: FunctionTracer) -> dict[int, list[str]]:
 def test_each_test_has_the_functions_it_runs(tracer: FunctionTracer, lib: dict[str, Any]) -> None:
     traced(tracer, "a", lib["one"])
     traced(tracer, "b", lib["two"])
-    assert users(tracer) == {1: ["a"], 5: ["a", "b"]} and tracer.told()["always"] == []
+    assert users(tracer) == {1: ["a"], 5: ["a", "b"]} and tracer.record()["always"] == []
 
 
 def test_what_remembers_its_answers_is_shared_with_all_it_calls(
@@ -96,14 +96,14 @@ def test_a_test_that_starts_a_process_is_always_run(tracer: FunctionTracer) -> N
     tracer.begin("a")
     tracer.audit("subprocess.Popen", ())
     tracer.audit("open", ())
-    assert tracer.told()["always"] == ["a"]
+    assert tracer.record()["always"] == ["a"]
 
 
 def test_a_test_that_traces_on_its_own_account_is_always_run(
     tracer: FunctionTracer, lib: dict[str, Any]
 ) -> None:
     traced(tracer, "a", lambda: sys.settrace(None))
-    assert tracer.told()["always"] == ["a"]
+    assert tracer.record()["always"] == ["a"]
 
 
 def observer(**request: Any) -> OutcomePlugin:
@@ -112,7 +112,7 @@ def observer(**request: Any) -> OutcomePlugin:
         "failures": {"failure_report": lambda error, files: str(error)},
     }
     return OutcomePlugin(
-        {**known, "tests": ["t.py"], "chosen": None, "remembering": [], "trace": False, **request}
+        {**known, "tests": ["t.py"], "chosen": None, "caching": [], "trace": False, **request}
     )
 
 

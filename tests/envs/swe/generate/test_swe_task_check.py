@@ -10,7 +10,7 @@ import pytest
 
 from turnwise.envs.swe.dependencies import python
 from turnwise.envs.swe.generate import task_check as module
-from turnwise.envs.swe.generate.task_check import Checked, check
+from turnwise.envs.swe.generate.task_check import TaskCheck, check
 from turnwise.envs.swe.grading import Verdict
 from turnwise.envs.swe.sandbox_pool import opener
 from turnwise.envs.swe.tasks.splits import SourceLibrary, toy_tasks
@@ -52,7 +52,7 @@ RIGHT, NOTHING = Verdict(True, 1.0, 1.0), Verdict(False, 0.0, 1.0)
     ],
 )
 def test_what_is_not_as_it_must_be(gold: list[Verdict], nothing: list[Verdict], says: str) -> None:
-    wrong = Checked(TOY[0], tuple(gold), tuple(nothing)).wrong
+    wrong = TaskCheck(TOY[0], tuple(gold), tuple(nothing)).wrong
     assert (says in " ".join(wrong)) if says else wrong == ()
     assert bool(wrong) is bool(says)
 

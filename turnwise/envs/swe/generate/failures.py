@@ -1,9 +1,10 @@
-"""How a test failed, as something a user could have seen: what was evaluated, what came of it, what
-should have come.
+"""Reports of failed tests in terms a user could have observed: what was called, the result, what
+was expected.
 
-Runs inside the generator's sandbox, handed over as source with `turnwise.envs.swe.observer`, so only
-the standard library is used. It reads the line of the test that failed and evaluates its parts once
-more, where the test stands: what they are now is told only where it still disagrees.
+The source of this file is executed in the generator's sandbox with
+`turnwise.envs.swe.generate.observer`, so it imports only the standard library. It reads the failing
+line of a test and evaluates its parts once more in the test's frame; values are reported only if
+they still differ.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from collections.abc import Iterator
 from typing import Any
 
 MAX_VALUE_CHARS = 160
-"""Longest text of a value that is told."""
+"""Longest text of a value that is reported."""
 EVALUATION_S = 2.0
-"""Seconds for what is evaluated again, which may not come to an end."""
+"""Time limit in seconds of a second evaluation, which may not terminate."""
 EQUALS = (
     "assertEqual",
     "assertEquals",
@@ -32,13 +33,12 @@ EQUALS = (
 
 
 def failure_report(problem: BaseException, files: set[str]) -> dict[str, Any]:
-    """What a failed test evaluated, what it expected and what it got, as far as its last line
-    tells.
+    """Return what a failed test evaluated, expected and got, as far as its last line shows.
 
-    `call` (an expression that calls the repository's code), `function` (the name of what it calls
-    there) and `on` (variable and type, where that is a local object's method), `expected` and `got`
-    (texts of values), `error` (type and message of an exception that is not an assertion's),
-    `missing` (an exception that should have come).
+    Keys, each present only if known: `call` (an expression that calls the repository's code),
+    `function` (the name of what it calls), `on` (variable and type, if that is a method of a local
+    object), `expected` and `got` (texts of values), `error` (type and message of an exception other
+    than an assertion), and `missing` (an exception that should have been raised).
     """
     trace, found = problem.__traceback__, None
     while trace is not None:
@@ -51,53 +51,49 @@ def failure_report(problem: BaseException, files: set[str]) -> dict[str, Any]:
     with open(frame.f_code.co_filename, "rb") as file:
         tree = ast.parse(file.read())
     statement = innermost(tree, found.tb_lineno)
-    told: dict[str, Any] = {}
-    if (
-        not isinstance(problem, AssertionError) and type(problem).__name__ != "Failed"
-    ):  # what `pytest.fail` raises
+    report: dict[str, Any] = {}
+    # `pytest.fail` raises `Failed`.
+    if not isinstance(problem, AssertionError) and type(problem).__name__ != "Failed":
         text = str(problem)
-        told["error"] = [type(problem).__name__, text if fits(text) else ""]
+        report["error"] = [type(problem).__name__, text if fits(text) else ""]
     if missing := expected_exception(tree, found.tb_lineno):
-        told["missing"] = missing
+        report["missing"] = missing
         statement = statement.body[0] if isinstance(statement, ast.With) else statement
     for left, right in sides(statement):
         expression = traced(left, tree, found.tb_lineno, frame)
         if (call := our_call(expression, frame, files)) is not None:
-            return told | compared(left, expression, call, right, frame, "error" in told)
-    return told
+            return report | compared(left, expression, call, right, frame, "error" in report)
+    return report
 
 
 def compared(
     left: ast.expr, expression: ast.expr, call: ast.Call, right: Any, frame: Any, failed: bool
 ) -> dict[str, Any]:
-    """An expression as text, what it is equal to, and what it should be equal to (`right`, where
-    there is one).
-    """
-    told: dict[str, Any] = {"call": shown(expression, frame), "function": ast.unparse(call.func)}
+    """Return an expression as text, its value, and the value of `right` if there is one."""
+    report: dict[str, Any] = {"call": shown(expression, frame), "function": ast.unparse(call.func)}
     root: ast.expr = call.func
     while isinstance(root, ast.Attribute):
         root = root.value
     if isinstance(root, ast.Name) and root.id in frame.f_locals:
-        told["on"] = [root.id, type(frame.f_locals[root.id]).__name__]
+        report["on"] = [root.id, type(frame.f_locals[root.id]).__name__]
     if right is None:
-        return told
+        return report
     with contextlib.suppress(Exception), limited():
         expected = valued(right, frame)
         if failed:
-            return told | ({"expected": repr(expected)} if fits(repr(expected)) else {})
+            return report | ({"expected": repr(expected)} if fits(repr(expected)) else {})
         got = valued(left, frame)
-        if (
-            type(expected) is bool and type(got) is not bool
-        ):  # `assert f(x)`: any true value would do
-            return told | ({"got": repr(got)} if fits(repr(got)) else {})
+        if type(expected) is bool and type(got) is not bool:
+            # `assert f(x)` accepts any true value.
+            return report | ({"got": repr(got)} if fits(repr(got)) else {})
         if expected != got and fits(repr(expected)) and fits(repr(got)):
-            told |= {"expected": repr(expected), "got": repr(got)}
-    return told
+            report |= {"expected": repr(expected), "got": repr(got)}
+    return report
 
 
 def innermost(tree: ast.AST, line: int) -> ast.stmt:
-    """The smallest statement that a line is part of; of a `with`, itself where the line is its
-    first.
+    """Return the smallest statement that contains a line; for the first line of a `with`, the
+    `with`.
     """
     best: Any = None
     for node in ast.walk(tree):
@@ -115,8 +111,8 @@ def innermost(tree: ast.AST, line: int) -> ast.stmt:
 
 
 def sides(statement: ast.stmt) -> list[tuple[ast.expr, ast.expr | None]]:
-    """What a statement may be testing, each with what it should be equal to (None where that is not
-    said).
+    """Return the expressions a statement may be testing, each with the one it should equal, or
+    None.
     """
     if isinstance(statement, ast.Assert):
         test = statement.test
@@ -151,7 +147,7 @@ def sides(statement: ast.stmt) -> list[tuple[ast.expr, ast.expr | None]]:
 
 
 def traced(node: ast.expr, tree: ast.AST, line: int, frame: Any) -> ast.expr:
-    """A name as what was last assigned to it, in the same function, above the line."""
+    """Replace a name by the expression last assigned to it in the same function, above the line."""
     if not isinstance(node, ast.Name):
         return node
     first = frame.f_code.co_firstlineno
@@ -167,7 +163,7 @@ def traced(node: ast.expr, tree: ast.AST, line: int, frame: Any) -> ast.expr:
 
 
 def our_call(node: ast.expr, frame: Any, files: set[str]) -> ast.Call | None:
-    """The outermost call of the repository's own code in an expression."""
+    """Return the outermost call of the repository's own code in an expression."""
     for inner in ast.walk(node):
         if not isinstance(inner, ast.Call) or any(
             isinstance(n, ast.Call) for n in ast.walk(inner.func)
@@ -185,9 +181,7 @@ def our_call(node: ast.expr, frame: Any, files: set[str]) -> ast.Call | None:
 
 
 def expected_exception(tree: ast.AST, line: int) -> str:
-    """Name of the exception that a line is expected to raise, by a `with pytest.raises(...)` around
-    it; empty where none is.
-    """
+    """Return the exception that a surrounding `pytest.raises` expects, or ""."""
     for node in ast.walk(tree):
         if isinstance(node, ast.With) and node.lineno <= line <= (node.end_lineno or node.lineno):
             made = node.items[0].context_expr
@@ -201,15 +195,15 @@ def expected_exception(tree: ast.AST, line: int) -> str:
 
 
 def shown(expression: ast.expr, frame: Any) -> str:
-    """An expression as text, with the values of the test's own names where these are plain and
-    short.
+    """Return an expression as text, with plain and short values in place of the test's
+    own names.
     """
     copy = ast.parse(ast.unparse(expression), mode="eval")
     return ast.unparse(ValueInliner({**frame.f_globals, **frame.f_locals}).visit(copy))
 
 
 class ValueInliner(ast.NodeTransformer):
-    """Writes values in place of names that stand for plain data."""
+    """Replaces names by their values if these are plain data."""
 
     def __init__(self, names: dict[str, Any]) -> None:
         self.names = names
@@ -228,23 +222,24 @@ class ValueInliner(ast.NodeTransformer):
     def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
         return node
 
-    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_Lambda  # type: ignore[assignment]
+    visit_ListComp = visit_SetComp = visit_Lambda  # type: ignore[assignment]
+    visit_DictComp = visit_GeneratorExp = visit_Lambda  # type: ignore[assignment]
 
 
 def valued(node: ast.expr, frame: Any) -> Any:
-    """An expression of a test, evaluated where the test stands."""
+    """Evaluate an expression in the test's frame."""
     code = compile(ast.fix_missing_locations(ast.Expression(node)), "evidence", "eval")
     return eval(code, frame.f_globals, frame.f_locals)
 
 
 def fits(text: str) -> bool:
-    """Whether a text can be told: short, on one line, without addresses."""
+    """Return whether a text can be reported: short, on one line, without addresses."""
     return len(text) <= MAX_VALUE_CHARS and "\n" not in text and " at 0x" not in text
 
 
 @contextlib.contextmanager
 def limited() -> Iterator[None]:
-    """At most a moment: what is evaluated again may not come to an end."""
+    """Raise `TimeoutError` if the body takes longer than `EVALUATION_S`."""
 
     def late(*_: Any) -> None:
         raise TimeoutError

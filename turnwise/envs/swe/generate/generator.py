@@ -1,9 +1,9 @@
-"""Repair tasks from a repository with tests: bugs are put in one by one, and those that the tests
-know are kept as recipes.
+"""Generation of repair tasks: insert bugs into a repository with tests and keep those the tests
+detect.
 
-Which bugs are tried, and in which order, depends on the source and the seed alone; how many are
-result at once changes nothing. Bugs in related functions that were found one by one are then made
-together, for tasks that take more than one repair.
+Which bugs are tried, and in which order, depends on the source and the seed alone, not on how many
+are validated in parallel. Bugs in related functions that were valid alone are then combined into
+tasks that take several repairs.
 """
 
 from __future__ import annotations
@@ -31,28 +31,29 @@ from turnwise.envs.swe.tasks.task import SweTask, digest
 from turnwise.errors import ConfigError
 
 COMBINATIONS_PER_TASK = 12
-"""Most combinations tried for each that is wanted."""
+"""Combinations tried for each combined task."""
 MAX_COMBINATIONS_PER_BUG = 2
-"""Most combinations that one bug is part of."""
+"""Combined tasks that one bug is used in."""
 FEW_FAILING_TESTS = 2
-"""A bug that no more tests than this know is hard to find."""
+"""A bug that fails no more tests than this counts as harder to find."""
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationSettings:
-    """What to generate.
+    """Settings of a generation.
 
     Args:
         number: tasks wanted.
-        seed: chooses bugs, their order and the words of the issues.
-        combined: share of the tasks that take repairs in two or three related functions.
-        per_function: most tasks with a single bug in one function.
-        backend: of the sandbox.
-        jobs: bugs result at once.
+        seed: selects bugs, their order and the wording of the issues.
+        combined: share of tasks with bugs in two or three related functions.
+        per_function: single-bug tasks allowed in one function.
+        backend: sandbox backend.
+        jobs: bugs validated in parallel.
         whole_suite: run the whole suite for every bug (slow; for comparison).
+        requires: requirements beside those the repository declares.
 
     Raises:
-        ConfigError: for numbers that make no sense.
+        ConfigError: for numbers out of range.
     """
 
     number: int = 20
@@ -63,7 +64,6 @@ class GenerationSettings:
     jobs: int = 1
     whole_suite: bool = False
     requires: tuple[str, ...] = ()
-    """Requirements beside those that the repository declares."""
 
     def __post_init__(self) -> None:
         if self.number < 1 or self.jobs < 1 or self.per_function < 1 or not 0 <= self.combined <= 1:
@@ -75,21 +75,21 @@ class GenerationSettings:
 
 @dataclass
 class GenerationTally:
-    """What has been tried so far."""
+    """Counts of the bugs tried so far."""
 
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """(operator, reason) -> how often."""
+    """(operator, reason) -> count."""
     seconds: float = 0.0
-    """Spent in sandboxes on judging."""
+    """Wall-clock seconds spent in sandboxes."""
     cpu: float = 0.0
-    """Processor seconds of it: what another machine's load does not change."""
+    """Processor seconds spent in sandboxes, which do not depend on the load of the machine."""
 
     @property
     def tried(self) -> int:
         return sum(self.reasons.values())
 
     def count(self, reason: str, combined: bool | None = None) -> int:
-        """How many ended so; of single bugs, of combined ones, or of both (None)."""
+        """Return how many bugs ended with `reason`: single ones, combined ones, or both (None)."""
         chosen = (
             n
             for (o, r), n in self.reasons.items()
@@ -99,7 +99,7 @@ class GenerationTally:
 
 
 class Generation:
-    """One generation over one repository; made by `generation`."""
+    """A generation over one repository; created by `generation`."""
 
     def __init__(
         self, repository: Repository, settings: GenerationSettings, validator: BugValidator
@@ -115,7 +115,7 @@ class Generation:
         return self.validator.baseline
 
     def tasks(self) -> Iterator[SweTask]:
-        """The tasks, single bugs first, as they are found. Ends early where the repository has no
+        """Yield tasks as they are found, single bugs first. Ends early if the repository has no
         more.
         """
         wanted = self.settings.number
@@ -128,9 +128,8 @@ class Generation:
             given += 1
             several -= len(bug.parts) > 1
             yield self._task(bug, result)
-        while (
-            given < wanted
-        ):  # one more alone in place of combinations that there are not, and what it combines to
+        # Too few combinations: add single bugs, one at a time, and what they combine to.
+        while given < wanted:
             alone = list(self._some(singles, 1))
             if not alone:
                 return
@@ -164,8 +163,8 @@ class Generation:
             yield item
 
     def bugs(self, reached: bool = True) -> Iterator[Bug]:
-        """Single bugs, every operator in its turn, otherwise shuffled: those that some test can
-        reach, or all.
+        """Yield single bugs, taking operators in turn, otherwise shuffled; only detectable ones if
+        `reached`.
         """
         rng = random.Random(f"{self.settings.seed} {self.repository.sha256} sites")
         turns: dict[str, deque[tuple[str, Edit]]] = {}
@@ -190,8 +189,8 @@ class Generation:
                 yield bug
 
     def _combined(self, number: int) -> Iterator[tuple[Bug, BugResult]]:
-        """Two or three bugs that were valid alone, in related functions, none of which is hidden by
-        the others.
+        """Yield combinations of two or three valid bugs in related functions, none masked by the
+        others.
         """
         if number == 0:
             return
@@ -234,7 +233,7 @@ class Generation:
             yield Bug(tuple(parts))
 
     def _validated(self, bugs: Iterator[Bug]) -> Iterator[tuple[Bug, BugResult]]:
-        """Every bug with its result, in order; `jobs` at once."""
+        """Yield every bug with its result, in order; `jobs` run in parallel."""
         pool = ThreadPoolExecutor(self.settings.jobs)
         waiting: deque[tuple[Bug, Future[BugResult]]] = deque()
         try:
@@ -286,18 +285,17 @@ def generation(
     journal: Path | None = None,
     note: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Generation]:
-    """Run the suite twice, and generate tasks from what was seen.
+    """Run the suite twice and yield a generation of tasks.
 
     Args:
-        repository: where the bugs are put.
-        settings: how many, and which.
-        journal: a file that keeps what was found out, so that a second call goes on where the first
-        was interrupted.
-        note: told what is being done.
+        repository: the repository to put bugs into.
+        settings: how many tasks, and which.
+        journal: file that stores results, so that a second call continues an interrupted one.
+        note: receives progress messages.
 
     Raises:
-        DataError: for a repository that cannot be made into tasks, or a journal of another one.
-        SandboxError: where no sandbox can be had.
+        DataError: for a repository that cannot be used, or a journal of another one.
+        SandboxError: if no sandbox is available.
     """
     python.check_name(repository.name)
     about = {
@@ -315,7 +313,7 @@ def generation(
 
 
 def difficulty(bug: Bug, failing: int) -> int:
-    """1 (one site, several failing tests) to 5 (three sites, few failing tests). Code that is gone
+    """Rate a bug from 1 (one site, several failing tests) to 5 (three sites, few); removed code
     counts as two sites.
     """
     sites = len(bug.parts) + any(edit.operator == "body_removed" for _, edit in bug.parts)
@@ -323,9 +321,7 @@ def difficulty(bug: Bug, failing: int) -> int:
 
 
 def _copied(path: str, tree: Mapping[str, bytes]) -> bool:
-    """Whether the same file lies in a second place, where a bug would not be: which of them the
-    tests use is not known.
-    """
+    """Return whether the same file occurs twice: which copy the tests use is unknown."""
     return len(tree[path]) > 200 and any(
         other != path and data == tree[path] for other, data in tree.items()
     )

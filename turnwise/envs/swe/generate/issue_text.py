@@ -1,8 +1,8 @@
-"""An issue as a user would write it: what they called, what they got, and what they had expected.
+"""Issue texts as a user would write them: the call, the result, and the expected result.
 
-Written from what the failing tests called and compared, never from the tests: no test's name, file
-or code is told. Where a failure says nothing of the kind, the report names the module and that it
-misbehaves.
+They are written from what failing tests called and compared, never from the tests themselves: no
+name, file or code of a test appears. If the failures reveal nothing usable, the issue only names
+the module that misbehaves.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MAX_BEHAVIOURS = 3
-"""Behaviours told in one issue."""
+"""Behaviours described in one issue."""
 OPENINGS = (
     "I ran into this with {name} {version}:",
     "Since I updated to {name} {version} this no longer works for me:",
@@ -30,7 +30,7 @@ CLOSINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """One thing that goes wrong, as far as a failed test showed it."""
+    """One wrong behaviour, as far as a failed test showed it."""
 
     call: str
     function: str
@@ -42,7 +42,7 @@ class Behaviour:
 
     @property
     def weight(self) -> int:
-        """How much it tells: the most telling are told."""
+        """How informative it is; the most informative ones are described."""
         return (
             4 * bool(self.call)
             + 3 * bool(self.expected)
@@ -51,7 +51,7 @@ class Behaviour:
         )
 
     def title(self) -> str:
-        """The issue's first line."""
+        """Return the issue's first line."""
         subject = f"`{self.call}`" if len(self.call) <= 70 else f"`{self.function}`"
         if self.missing:
             return (
@@ -64,7 +64,7 @@ class Behaviour:
         return f"{subject} gives a wrong result"
 
     def lines(self) -> list[str]:
-        """Its part of the body."""
+        """Return its lines of the body."""
         shown = ["```python", f">>> {self.call}"]
         if self.error:
             shown.append(": ".join(part for part in self.error if part))
@@ -97,19 +97,20 @@ def write_issue(
     modules: Sequence[str],
     rng: random.Random,
 ) -> str:
-    """The text of an issue.
+    """Write the text of an issue.
 
     Args:
-        failures: of the failing tests, as `turnwise.envs.swe.observer.failures` tells it.
-        hidden: ids of the failing tests, whose names the text must not hold.
+        failures: reports of the failing tests
+            (`turnwise.envs.swe.generate.failures.failure_report`).
+        hidden: ids of the failing tests, whose names must not appear.
         name, version: of the package.
-        modules: dotted names of the broken modules, for when nothing else can be told.
+        modules: dotted names of the broken modules, used if there is nothing else to say.
         rng: chooses among phrasings.
     """
-    told = [behaviour for item in failures if (behaviour := _read(item, hidden)) is not None]
-    told.sort(key=lambda b: (-b.weight, len(b.call) + len(b.got) + len(b.expected), b.call))
+    known = [behaviour for item in failures if (behaviour := _read(item, hidden)) is not None]
+    known.sort(key=lambda b: (-b.weight, len(b.call) + len(b.got) + len(b.expected), b.call))
     chosen: list[Behaviour] = []
-    for behaviour in told:  # different functions first: several bugs show in several places
+    for behaviour in known:  # one per function: several bugs show in several places
         if behaviour.function not in {c.function for c in chosen} and len(chosen) < MAX_BEHAVIOURS:
             chosen.append(behaviour)
     opening = rng.choice(OPENINGS).format(name=name, version=version)
@@ -136,7 +137,7 @@ def _vague(modules: Sequence[str], name: str, version: str, closing: str) -> str
 
 
 def _read(item: Mapping[str, Any], hidden: Sequence[str]) -> Behaviour | None:
-    """What failures tells, or None where it tells nothing or too much."""
+    """Return the behaviour in a failure report, or None if it says nothing or too much."""
     on = tuple(item["on"]) if item.get("on") else None
     error = tuple(item["error"]) if item.get("error") else None
     call = str(item.get("call", ""))
@@ -160,7 +161,7 @@ def _read(item: Mapping[str, Any], hidden: Sequence[str]) -> Behaviour | None:
 
 
 def leaks(text: str, hidden: Sequence[str]) -> bool:
-    """Whether a text holds the name of a hidden test, of its class or file, or something that looks
+    """Return whether a text contains the name of a hidden test, its class or file, or something
     like one.
     """
     if re.search(

@@ -1,8 +1,8 @@
-"""What a generation has found out so far, so that one that was interrupted goes on where it was.
+"""Journal of a generation, from which an interrupted one continues.
 
-A generation is a fixed sequence of questions (does this bug fail some tests?) given source and
-seed; the journal holds the answers. Going on means asking the same questions again and finding most
-of them answered.
+A generation asks a fixed sequence of questions (does this bug fail some tests?) given source and
+seed. The journal stores the answers. A resumed run asks the same questions and finds most of them
+answered.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ VERSION = 1
 
 
 class Journal:
-    """Answers by key, in memory and, where a path is given, in a file of JSON lines.
+    """Answers by key, in memory and optionally in a file of JSON lines.
 
     Args:
-        path: the file; None for memory alone.
-        about: what the answers are about. A file about something else is refused.
+        path: the file; None for memory only.
+        about: what the answers refer to. A file about something else is refused.
 
     Raises:
-        DataError: for a file that is no journal, or one about another source or Python.
+        DataError: for a file that is not a journal, or is about another source or Python.
     """
 
     def __init__(self, path: Path | None, about: dict[str, Any]) -> None:
@@ -51,9 +51,8 @@ class Journal:
             entries = [json.loads(line) for line in lines[1:-1]]
             try:
                 entries += [json.loads(line) for line in lines[-1:] if len(lines) > 1]
-            except (
-                ValueError
-            ):  # it was interrupted while writing its last line, which is asked again
+            except ValueError:
+                # Interrupted while writing the last line: drop it and ask again.
                 path.write_text("".join(line + "\n" for line in lines[:-1]), encoding="utf8")
             self._answers = {str(key): answer for key, answer in entries}
         except (ValueError, TypeError, IndexError) as problem:
@@ -62,12 +61,12 @@ class Journal:
             ) from problem
 
     def get(self, key: str) -> Any:
-        """The answer, or None where there is none yet."""
+        """Return the answer, or None if there is none yet."""
         with self._lock:
             return self._answers.get(key)
 
     def put(self, key: str, answer: Any) -> None:
-        """Keep an answer (JSON)."""
+        """Store an answer (JSON)."""
         with self._lock:
             self._answers[key] = answer
             if self._path is not None:

@@ -1,4 +1,6 @@
-"""Every edit that can be made to a file, in a fixed order; and an edit made again from its record."""
+"""Bugs as single edits of a file: list them in a fixed order, record them, and rebuild them from a
+record.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ from turnwise.errors import DataError
 OPERATORS_BY_NAME: dict[str, Operator] = {
     operator.__name__: operator for operator in (*OPERATORS, statement_deleted, body_removed)
 }
-"""Name of an operator, as recipes know it -> the operator."""
+"""Operators by the name that task files use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,8 @@ class Edit:
 
 
 def edits(data: bytes) -> list[Edit]:
-    """Every edit of a Python file, by position and operator; empty for a file that cannot be read
-    as Python in UTF-8.
+    """Return every edit of a Python file, by position and operator; [] for a file that is not UTF-8
+    Python.
     """
     try:
         source = PythonSource(data)
@@ -52,19 +54,18 @@ def edits(data: bytes) -> list[Edit]:
 
 
 def sound(data: bytes, edit: Edit) -> bool:
-    """Whether the edited file is Python, and another program than before."""
+    """Return whether the edited file is valid Python and a different program."""
     try:
         changed = parse(data[: edit.start] + edit.after + data[edit.end :])
-        compile(
-            changed, "edited", "exec", dont_inherit=True
-        )  # `continue` outside a loop, `return` in the wrong place
+        # Compiling also rejects `continue` outside a loop and a misplaced `return`.
+        compile(changed, "edited", "exec", dont_inherit=True)
     except (ValueError, SyntaxError, RecursionError):
         return False
     return ast.dump(changed) != ast.dump(parse(data))
 
 
 def record(path: str, data: bytes, edit: Edit) -> Mutation:
-    """The edit as a recipe holds it: without any of the file's own words."""
+    """Return the edit as a task stores it, without any text of the file."""
     return Mutation(
         path,
         edit.operator,
@@ -76,15 +77,15 @@ def record(path: str, data: bytes, edit: Edit) -> Mutation:
 
 
 def rebuild(data: bytes, mutations: list[Mutation]) -> bytes:
-    """One file with all its recorded edits made.
+    """Return a file with all its recorded edits applied.
 
     Args:
         data: the pristine file.
-        mutations: those of this file.
+        mutations: the edits of this file.
 
     Raises:
-        DataError: where the file is not the one that the recipe was made from, its operators now do
-            something else, or two edits overlap.
+        DataError: if the file is not the one the task was made from, an operator's output has
+            changed, or two edits overlap.
     """
     known = {(e.start, e.end, e.operator): e for e in edits(data)}
     ordered, changed, reach = sorted(mutations, key=lambda m: m.start), data, 0
@@ -111,10 +112,11 @@ def rebuild(data: bytes, mutations: list[Mutation]) -> bytes:
 
 
 def relations(trees: Mapping[str, ast.Module]) -> dict[tuple[str, str], frozenset[tuple[str, str]]]:
-    """Related functions of a package: (path, qualified name) -> those of the same class, those it
-    calls, those that call it.
+    """Return the related functions of each function: those of its class, those it calls, and its
+    callers.
 
-    A call is known by its name alone, where only one function of the package has that name.
+    Keys and values are (path, qualified name). A call is resolved by name, if only one function of
+    the package has that name.
     """
     defined = {(path, f.name): d for path, tree in trees.items() for f, d in functions(tree)}
     owners: dict[str, set[tuple[str, str]]] = {}
@@ -139,7 +141,7 @@ def relations(trees: Mapping[str, ast.Module]) -> dict[tuple[str, str], frozense
 
 
 def called(definition: Definition) -> set[str]:
-    """Last names of what a function calls."""
+    """Return the last names of the functions a function calls."""
     names = set()
     for node in ast.walk(definition):
         if isinstance(node, ast.Call):

@@ -1,11 +1,10 @@
-"""What runs in the generator's sandbox: the test suite, with what became of each test, what it
-executed, and how it failed.
+"""Pytest run in the generator's sandbox: outcome, executed functions and failure report of each
+test.
 
-Handed to the sandbox's Python as it is, so only the standard library and pytest are used. Unlike the
-grader's runner it may believe the code it runs: nobody there wants a reward. What a test executed
-is a set of functions; three kinds of work are told apart, because the result of one test can rest
-on work done during another: imports and shared fixtures, functions that remember their answers, and
-other processes.
+The source of this file is executed in the sandbox, so it imports only the standard library and
+pytest. Unlike the grader's runner it trusts the code it runs, which is not rewarded here. Three
+kinds of work are kept apart from what a test itself executes, because one test can rely on work
+done during another: imports and shared fixtures, functions that cache results, and other processes.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from collections.abc import Iterator
 from typing import Any
 
 SHARED = ""
-"""Stands for every test where a function ran outside of any one."""
+"""Stands for every test, for a function that ran outside any of them."""
 MAX_LINES_PER_FUNCTION = 3000
-"""Lines that are followed of one function; what it runs later is not known."""
+"""Lines traced of one function; what it runs after them is unknown."""
 MAX_FAILURE_REPORTS = 200
-"""Failures whose evidence is told."""
+"""Failed tests with a report."""
 OPTIONS = (
     "-c",
     "/dev/null",
@@ -43,15 +42,15 @@ OPTIONS = (
 
 
 class FunctionTracer:
-    """Which functions run, by the test that is running.
+    """Records the functions that each test runs.
 
     Args:
-        remembering: (path, first line) of functions that keep their answers: what they call serves
-            later tests too.
+        caching: (path, first line) of functions that cache results; what they call counts for all
+            later tests.
     """
 
-    def __init__(self, remembering: set[tuple[str, int]]) -> None:
-        self.remembering = {(os.path.abspath(path), line) for path, line in remembering}
+    def __init__(self, caching: set[tuple[str, int]]) -> None:
+        self.caching = {(os.path.abspath(path), line) for path, line in caching}
         self.shared: set[Any] = set()
         self.now = self.shared
         self.depth = 0
@@ -68,7 +67,7 @@ class FunctionTracer:
         self.now.add(code)
         if self.depth:
             self.shared.add(code)
-        if self.remembering and (code.co_filename, code.co_firstlineno) in self.remembering:
+        if self.caching and (code.co_filename, code.co_firstlineno) in self.caching:
             self.shared.add(code)
             self.depth += 1
             frame.f_trace_lines = False
@@ -105,25 +104,25 @@ class FunctionTracer:
         self.test, self.now = test, self.tests.setdefault(test, set())
 
     def end(self) -> None:
-        if (
-            sys.gettrace() != self.call
-        ):  # the test traces on its own account: nothing is known about it
+        if sys.gettrace() != self.call:
+            # The test installed a tracer of its own: nothing is known about it.
             self.always.add(self.test)
             self.start()
         self.test, self.now = SHARED, self.shared
 
     @contextlib.contextmanager
     def outside(self) -> Iterator[None]:
-        """Work for several tests: a fixture that they share."""
+        """Count work inside the context as shared by several tests."""
         kept, self.now = self.now, self.shared
         yield
         self.now = kept
 
-    def told(self) -> dict[str, Any]:
-        """Functions as [path, first line], and the tests that run each, by number; -1 for work that
-        is shared.
+    def record(self) -> dict[str, Any]:
+        """Return the record as JSON data.
 
-        And by path the lines that ran; none of a function in it of which not all was seen.
+        `functions` lists [path, first line, numbers of the tests that run it], with -1 for shared
+        work. `lines` maps a path to the lines that ran; -n marks a function at line n that was not
+        followed to the end.
         """
         here = self.here
         names = sorted(self.tests)
@@ -143,24 +142,19 @@ class FunctionTracer:
                     {-code.co_firstlineno} if self.left[code] <= 0 or not seen else set()
                 )
                 lines.setdefault(code.co_filename.removeprefix(here), set()).update(known)
-        told = {path: sorted(seen) for path, seen in lines.items()}
-        return {
-            "tests": names,
-            "functions": functions,
-            "always": sorted(self.always),
-            "lines": told,
-        }
+        ran = {path: sorted(seen) for path, seen in lines.items()}
+        return {"tests": names, "functions": functions, "always": sorted(self.always), "lines": ran}
 
 
 class SlowTestInterrupt(BaseException):
-    """Ends a test that takes too long, whatever it catches."""
+    """Ends a slow test; not an `Exception`, so that tests do not catch it."""
 
 
 class SlowTestTimer:
-    """Ends tests that take too long.
+    """Interrupts slow tests.
 
     Args:
-        longest: processor seconds of one test; of the wall clock, four times as many.
+        longest: processor seconds of one test; four times as many of wall clock.
     """
 
     def __init__(self, longest: float) -> None:
@@ -177,12 +171,12 @@ class SlowTestTimer:
             return
         cpu, wall = time.process_time() - self.began[0], time.monotonic() - self.began[1]
         if cpu > self.longest or wall > 4 * self.longest:
-            self.begin()  # once more for one that goes on all the same
+            self.begin()  # interrupt again if it carries on
             raise SlowTestInterrupt
 
 
 class OutcomePlugin:
-    """A pytest plugin that keeps what became of every test."""
+    """Pytest plugin that records the outcome of every test."""
 
     def __init__(self, request: dict[str, Any]) -> None:
         self.outcome_of, self.failure_report = (
@@ -197,9 +191,7 @@ class OutcomePlugin:
         self.failures: dict[str, Any] = {}
         self.phases: list[tuple[str, str, bool]] = []
         self.tracer = (
-            FunctionTracer({(p, n) for p, n in request["remembering"]})
-            if request["trace"]
-            else None
+            FunctionTracer({(p, n) for p, n in request["caching"]}) if request["trace"] else None
         )
         self.timer = SlowTestTimer(request["longest"]) if request["trace"] else None
 
@@ -243,7 +235,7 @@ class OutcomePlugin:
 
 
 def sharing(tracer: FunctionTracer) -> Any:
-    """A plugin that gives the work of fixtures wider than one test to all tests."""
+    """Return a plugin that counts the work of fixtures wider than one test as shared."""
     import pytest
 
     class Sharing:
@@ -258,33 +250,30 @@ def sharing(tracer: FunctionTracer) -> Any:
 
 
 def load_source(source: str, name: str) -> dict[str, Any]:
-    """What a module's source defines."""
+    """Execute a module's source and return its names."""
     names: dict[str, Any] = {"__name__": name}
     exec(compile(source, name, "exec", dont_inherit=True), names)
     return names
 
 
 def main(request: dict[str, Any]) -> None:
-    """Run the tests of a request, write what became of them as JSON to the file it names, and end
-    the process.
+    """Run the tests of a request, write the report as JSON to the file it names, and end the
+    process.
     """
 
-    def told(answer: dict[str, Any]) -> None:
+    def finish(answer: dict[str, Any]) -> None:
         with open(request["answer"], "wb") as file:
             file.write(json.dumps(answer).encode("utf8", "replace"))
         os._exit(0)
 
-    signal.signal(signal.SIGXCPU, lambda *_: told({"overtime": True}))
+    signal.signal(signal.SIGXCPU, lambda *_: finish({"overtime": True}))
     resource.setrlimit(resource.RLIMIT_CPU, (int(request["cpu"]) + 1, int(request["cpu"]) + 3))
-    # The descriptors stay: whoever waits for this process takes a closed output for its end.
-    sys.stdin = open(os.devnull, encoding="utf8")  # noqa: SIM115  (to the end of the process)
+    # Keep the descriptors open: the session takes a closed output for the end of the process.
+    sys.stdin = open(os.devnull, encoding="utf8")  # noqa: SIM115
     sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf8")  # noqa: SIM115
     sys.dont_write_bytecode = True
     request["answer"] = os.path.abspath(request["answer"])
-    for name in (
-        "runner",
-        "failures",
-    ):  # what a test's outcome is, the grader says; how it failed, our other half
+    for name in ("runner", "failures"):
         request[name] = load_source(request[name], name)
     import pytest
 
@@ -318,5 +307,5 @@ def main(request: dict[str, Any]) -> None:
     answer["missing"] = sorted(observer.missing)
     answer["cpu"] = time.process_time()
     if observer.tracer is not None:
-        answer["coverage"] = observer.tracer.told()
-    told(answer)
+        answer["coverage"] = observer.tracer.record()
+    finish(answer)

@@ -1,9 +1,9 @@
-"""The twelve single-site operators: each answers a site with the bytes to replace and what to
-replace them with, or with nothing.
+"""Mutation operators: twelve that change a node, and two that remove code.
 
-They are the mistakes of mutation testing (DeMillo, Lipton and Sayward 1978) as they look in Python:
-a wrong comparison, a condition the wrong way round, an argument in the wrong place. What Python
-would refuse is weeded out later (`edits.sound`).
+Each maps a site to the bytes to replace and their replacement, or to None. They are the mistakes of
+mutation testing (DeMillo, Lipton and Sayward 1978) as they look in Python: a wrong comparison, an
+inverted condition, swapped arguments. Results that are not valid Python are discarded later
+(`mutations.sound`).
 """
 
 from __future__ import annotations
@@ -30,15 +30,13 @@ ARITHMETIC: dict[type[ast.operator], tuple[bytes, bytes]] = {
     ast.RShift: (b">>", b"<<"),
 }  # fmt: skip
 SMALL_INTEGER_LIMIT = 50
-"""Whole numbers from here on are rather sizes and codes than indices and counts."""
+"""Integers from here on are rather sizes and codes than indices and counts."""
 
 
 def _between(
     source: PythonSource, left: ast.AST, right: ast.AST, old: bytes, new: bytes
 ) -> Replacement:
-    """Replace the operator between two operands, where nothing but it and spaces stands between
-    them.
-    """
+    """Replace the operator between two operands, if nothing but it and spaces is between them."""
     start, end = source.span(left)[1], source.span(right)[0]
     gap = source.data[start:end]
     if b" ".join(gap.split()) != old or b"\n" in gap:
@@ -51,7 +49,7 @@ def _between(
 
 
 def compare_flip(source: PythonSource, site: Site) -> Replacement:
-    """`a < b` as `a <= b`, `a == b` as `a != b`."""
+    """`a < b` becomes `a <= b`, `a == b` becomes `a != b`."""
     node = site.node
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in COMPARISONS:
         return _between(source, node.left, node.comparators[0], *COMPARISONS[type(node.ops[0])])
@@ -59,7 +57,7 @@ def compare_flip(source: PythonSource, site: Site) -> Replacement:
 
 
 def arithmetic_swap(source: PythonSource, site: Site) -> Replacement:
-    """`a + b` as `a - b`. Text that is put together is left alone: that would only be a TypeError."""
+    """`a + b` becomes `a - b`; not for string operands, where it would only raise a TypeError."""
     node = site.node
     if not isinstance(node, ast.BinOp) or type(node.op) not in ARITHMETIC:
         return None
@@ -69,7 +67,7 @@ def arithmetic_swap(source: PythonSource, site: Site) -> Replacement:
 
 
 def boolean_swap(source: PythonSource, site: Site) -> Replacement:
-    """`a and b` as `a or b`."""
+    """`a and b` becomes `a or b`."""
     node = site.node
     if not isinstance(node, ast.BoolOp):
         return None
@@ -78,7 +76,7 @@ def boolean_swap(source: PythonSource, site: Site) -> Replacement:
 
 
 def not_dropped(source: PythonSource, site: Site) -> Replacement:
-    """`not a` as `a`."""
+    """`not a` becomes `a`."""
     node = site.node
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         start, end = source.span(node)
@@ -87,7 +85,7 @@ def not_dropped(source: PythonSource, site: Site) -> Replacement:
 
 
 def integer_off_by_one(source: PythonSource, site: Site) -> Replacement:
-    """`1` as `2`."""
+    """`1` becomes `2`."""
     node = site.node
     if (
         isinstance(node, ast.Constant)
@@ -99,7 +97,7 @@ def integer_off_by_one(source: PythonSource, site: Site) -> Replacement:
 
 
 def boolean_flip(source: PythonSource, site: Site) -> Replacement:
-    """`True` as `False`."""
+    """`True` becomes `False`."""
     node = site.node
     if isinstance(node, ast.Constant) and type(node.value) is bool:
         return *source.span(node), str(not node.value).encode()
@@ -107,7 +105,7 @@ def boolean_flip(source: PythonSource, site: Site) -> Replacement:
 
 
 def condition_negated(source: PythonSource, site: Site) -> Replacement:
-    """`if a:` as `if not (a):`."""
+    """`if a:` becomes `if not (a):`."""
     node = site.node
     if isinstance(node, ast.If) and not isinstance(node.test, ast.Constant):
         return *source.span(node.test), b"not (" + source.text(node.test) + b")"
@@ -115,7 +113,7 @@ def condition_negated(source: PythonSource, site: Site) -> Replacement:
 
 
 def branch_dropped(source: PythonSource, site: Site) -> Replacement:
-    """A short `if` without an `else` is not there."""
+    """A short `if` without `else` becomes `pass`."""
     node = site.node
     if (
         isinstance(node, ast.If)
@@ -128,7 +126,7 @@ def branch_dropped(source: PythonSource, site: Site) -> Replacement:
 
 
 def return_none(source: PythonSource, site: Site) -> Replacement:
-    """`return a` as `return None`."""
+    """`return a` becomes `return None`."""
     node = site.node
     if (
         isinstance(node, ast.Return)
@@ -140,7 +138,7 @@ def return_none(source: PythonSource, site: Site) -> Replacement:
 
 
 def loop_exit_swapped(source: PythonSource, site: Site) -> Replacement:
-    """`break` as `continue`, and the other way round."""
+    """`break` becomes `continue` and vice versa."""
     if isinstance(site.node, ast.Break):
         return *source.span(site.node), b"continue"
     if isinstance(site.node, ast.Continue):
@@ -149,7 +147,7 @@ def loop_exit_swapped(source: PythonSource, site: Site) -> Replacement:
 
 
 def arguments_swapped(source: PythonSource, site: Site) -> Replacement:
-    """`f(a, b)` as `f(b, a)`."""
+    """`f(a, b)` becomes `f(b, a)`."""
     node = site.node
     if (
         not isinstance(node, ast.Call)
@@ -167,11 +165,11 @@ def arguments_swapped(source: PythonSource, site: Site) -> Replacement:
 
 
 def ternary_swapped(source: PythonSource, site: Site) -> Replacement:
-    """`a if c else b` as `b if c else a`."""
+    """`a if c else b` becomes `b if c else a`."""
     node = site.node
     if not isinstance(node, ast.IfExp):
         return None
-    # A node's span leaves its own brackets out, and these would be read otherwise without them.
+    # Spans leave out a node's parentheses, and these nodes parse differently without them.
     loose = ast.IfExp | ast.Lambda | ast.NamedExpr | ast.Yield
     parts = [(part, source.text(part)) for part in (node.orelse, node.test, node.body)]
     texts = tuple(b"(%s)" % text if isinstance(part, loose) else text for part, text in parts)
@@ -190,10 +188,10 @@ OPERATORS: tuple[Operator, ...] = (
 
 
 def statement_deleted(source: PythonSource, site: Site) -> Replacement:
-    """A call, an assignment or a `raise` is not there.
+    """A call, an assignment or a `raise` becomes `pass`.
 
-    An assignment counts where the function can go on without it: to an attribute or an item, or to
-    a name that it sets elsewhere too. Otherwise the bug would be a NameError, which names itself.
+    Assignments are limited to those the function can run without: to an attribute or an item, or to
+    a name that is set elsewhere too. Others would raise a NameError that gives the bug away.
     """
     node = site.node
     if isinstance(node, ast.AugAssign | ast.Raise | ast.Delete) or (
@@ -206,7 +204,7 @@ def statement_deleted(source: PythonSource, site: Site) -> Replacement:
 
 
 def body_removed(source: PythonSource, site: Site) -> Replacement:
-    """A function does nothing any more; its docstring stays."""
+    """The body of a function becomes `pass`; its docstring stays."""
     body = site.definition.body
     if site.parent is not site.definition or site.node is not body[0]:
         return None

@@ -1,10 +1,9 @@
-"""Runs of a repository's suite in a sandbox, and which tests a bug can reach.
+"""Runs of a repository's test suite in sandboxes, and which tests a bug can affect.
 
-A bug inside a function changes nothing for tests that never enter that function, so only those that
-do need to run. That is exact as long as no test rests on work done during another. Work that is
-known to be shared (imports, fixtures of a wider scope, functions that remember their answers and
-all that these call) makes a bug reach every test; a test that starts processes or traces itself is
-reached by every bug.
+A bug inside a function affects only tests that enter the function, so only those need to run. This
+is exact as long as no test relies on work done during another one. Work known to be shared
+(imports, fixtures of wider scope, functions that cache results, and everything these call) makes a
+bug affect every test; a test that starts processes or traces itself is affected by every bug.
 """
 
 from __future__ import annotations
@@ -40,17 +39,17 @@ PRELOADED = (
     "doctest",
     "unittest.mock",
 )
-"""Imported once for all sandboxes: without them every run would begin with a third of a second of
-imports.
+"""Imported once for all sandboxes; otherwise every run starts with a third of a second
+of imports.
 """
 MAX_ANSWER_BYTES = 200_000_000
 CACHING_WORDS = ("cache", "memo", "lru", "once", "singleton")
-"""A decorator whose name holds one of these keeps answers."""
+"""A decorator whose name contains one of these is taken to cache results."""
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteRun:
-    """What became of a run of tests."""
+    """Result of running tests."""
 
     outcomes: Mapping[str, str]
     errors: tuple[str, ...] = ()
@@ -58,23 +57,21 @@ class SuiteRun:
     missing: tuple[str, ...] = ()
     """Modules that test files could not import, and fixtures that tests did not find."""
     failures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Evidence of failed tests (`turnwise.envs.swe.observer.evidence`)."""
+    """Reports of failed tests (`turnwise.envs.swe.generate.failures.failure_report`)."""
     coverage: Mapping[str, Any] | None = None
     ending: str = ""
-    """Why there is no outcome: `timeout`, `memory`, `died`; empty where it came to its end."""
+    """Why there are no outcomes: `timeout`, `memory`, `died`; empty after a complete run."""
     seconds: float = 0.0
     cpu: float = 0.0
-    """Processor seconds of the run: those of a busy machine are the same."""
+    """Processor seconds of the run, which do not depend on the load of the machine."""
 
     def of(self, outcome: str) -> frozenset[str]:
-        """Tests with an outcome, such as `passed`."""
-        return frozenset(test for test, told in self.outcomes.items() if told == outcome)
+        """Return the tests with an outcome, such as `passed`."""
+        return frozenset(test for test, one in self.outcomes.items() if one == outcome)
 
 
 class SuiteRunner:
-    """Opens sandboxes that hold a repository: its tree lies once in a directory of the host, under
-    every sandbox.
-    """
+    """Runs tests of a repository in sandboxes over a single host directory with its tree."""
 
     def __init__(self, repository: Repository, folder: str, backend: str) -> None:
         self.repository, self.folder, self.backend = repository, folder, backend
@@ -97,17 +94,17 @@ class SuiteRunner:
 
         Args:
             tests: paths of test files.
-            changed: files of the repository that are other than they were.
-            chosen: ids of the tests to run; None for all of those files.
-            marks: an expression of pytest's `-m`: tests that it does not select are not run.
-            trace: whether to record what each test executes.
-            longest: processor seconds of one test while that is recorded (of the wall, four times
-            as many); a longer one fails.
-            seconds: wall clock of the run.
-            cpu: processor seconds of the run; more is a timeout too.
+            changed: repository files with other content than the original.
+            chosen: ids of the tests to run; None for all tests of the files.
+            marks: expression of pytest's `-m`; tests it does not select are skipped.
+            trace: record what each test executes.
+            longest: processor seconds of one test under tracing (four times as many of wall clock);
+                a longer one fails.
+            seconds: wall-clock limit of the run.
+            cpu: limit of its processor seconds; exceeding it is a timeout too.
 
         Raises:
-            SandboxError: where the sandbox itself failed.
+            SandboxError: if the sandbox itself failed.
         """
         answer = f".observed-{secrets.token_hex(8)}"
         beside = sorted({os.path.dirname(path) for path in tests} - {""})
@@ -123,7 +120,7 @@ class SuiteRunner:
             "roots": self.repository.roots,
             "beside": beside,
             **self.parts,
-            "remembering": sorted(caching_functions(self.repository)) if trace else [],
+            "caching": sorted(caching_functions(self.repository)) if trace else [],
         }
         with open_sandbox(
             replace(python.spec(self.folder, requires=self.repository.requires), preload=PRELOADED),
@@ -138,7 +135,7 @@ class SuiteRunner:
                 self._open.discard(sandbox)
 
     def graded(self, tests: Collection[str]) -> frozenset[str]:
-        """Those tests that pass where submissions are graded too."""
+        """Return the tests that also pass in the sandbox that grades submissions."""
         repository = self.repository
         about = repository.test_files, repository.roots, repository.requires
         return passing_tests(
@@ -146,7 +143,7 @@ class SuiteRunner:
         )
 
     def stop(self) -> None:
-        """Kill what runs: its callers, in other threads, are told that it died."""
+        """Kill running tests; their callers in other threads get `died`."""
         for sandbox in list(self._open):
             sandbox.close()
 
@@ -157,28 +154,24 @@ class SuiteRunner:
             last = result.stderr.strip()[-300:] or "the sandbox failed"
             raise SandboxError(f"the tests of {self.repository.name} could not be run: {last}")
         try:
-            told = json.loads(sandbox.read(answer, MAX_ANSWER_BYTES))
-        except (
-            SandboxError,
-            ValueError,
-        ):  # the process of the tests has written none: it was killed, or ended itself
-            return SuiteRun(
-                {},
-                ending="died" if result.error == "none" else result.error,
-                seconds=result.seconds,
-            )
-        if "overtime" in told:
+            report = json.loads(sandbox.read(answer, MAX_ANSWER_BYTES))
+        except (SandboxError, ValueError):
+            # The test process wrote no report: it was killed, or ended itself.
+            ending = "died" if result.error == "none" else result.error
+            return SuiteRun({}, ending=ending, seconds=result.seconds)
+        if "overtime" in report:
             return SuiteRun({}, ending="timeout", seconds=result.seconds)
-        seen = told["outcomes"], tuple(told["errors"]), tuple(told["missing"]), told["failures"]
-        return SuiteRun(*seen, told.get("coverage"), "", result.seconds, told["cpu"])
+        errors, missing = tuple(report["errors"]), tuple(report["missing"])
+        seen = report["outcomes"], errors, missing, report["failures"]
+        return SuiteRun(*seen, report.get("coverage"), "", result.seconds, report["cpu"])
 
 
 @contextmanager
 def open_suite_runner(repository: Repository, backend: str) -> Iterator[SuiteRunner]:
-    """Lay a repository in a directory for sandboxes to stand on, and remove it in the end.
+    """Write a repository to a temporary directory and yield a runner over it.
 
     Raises:
-        DataError: for a backend that shows what is installed here.
+        DataError: for a backend that cannot hide installed packages.
     """
     if backend == "auto":
         from turnwise.sandbox.probe import choose
@@ -192,57 +185,56 @@ def open_suite_runner(repository: Repository, backend: str) -> Iterator[SuiteRun
     with tempfile.TemporaryDirectory(prefix="turnwise-swe-") as folder:
         os.chmod(folder, 0o755)
         write_tree(repository.tree, Path(folder))
-        sandbox = SuiteRunner(repository, folder, backend)
+        runner = SuiteRunner(repository, folder, backend)
         try:
-            yield sandbox
+            yield runner
         finally:
-            sandbox.stop()
+            runner.stop()
 
 
 def write_tree(tree: Mapping[str, bytes], folder: Path) -> None:
     """Write a tree into a directory."""
     for path, data in tree.items():
-        place = folder / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(data)
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
 
 
 class CoverageMap:
-    """Which tests a bug in a function can reach.
+    """The tests that a bug in a function can affect.
 
     Args:
-        told: what the observer recorded.
+        recorded: the observer's record.
         suite: the tests that count.
     """
 
-    def __init__(self, told: Mapping[str, Any], suite: Collection[str]) -> None:
+    def __init__(self, recorded: Mapping[str, Any], suite: Collection[str]) -> None:
         self._suite = frozenset(suite)
-        self._tests: list[str] = told["tests"]
-        self._always = self._suite & set(told["always"])
+        self._tests: list[str] = recorded["tests"]
+        self._always = self._suite & set(recorded["always"])
         self._lines: dict[str, frozenset[int]] = {
-            path: frozenset(seen) for path, seen in told.get("lines", {}).items()
+            path: frozenset(seen) for path, seen in recorded.get("lines", {}).items()
         }
         self._users: dict[str, list[tuple[int, list[int]]]] = {}
-        for path, line, numbers in told["functions"]:
+        for path, line, numbers in recorded["functions"]:
             self._users.setdefault(path, []).append((line, numbers))
 
     def runs(self, path: str, function: Function, first: int, last: int) -> bool:
-        """Whether a test was seen to run one of these lines, in its own process, or may have.
+        """Return whether a test ran one of these lines in its own process, or may have.
 
-        A bug in lines that none runs is none: it is not worth trying. Nothing is known where the
-        function was called too often for all of it to be followed.
+        A bug in lines that no test runs is not worth trying. Functions called too often to be
+        followed completely count as run.
         """
         seen = self._lines.get(path)
         if seen is None:
-            return (
-                not self._lines
-            )  # of a file that no test enters, or of a suite that was not followed at all
+            # No test enters the file, unless lines were not recorded at all.
+            return not self._lines
         unknown = any(-line in seen for line in range(function.first, function.last + 1))
         return unknown or any(line in seen for line in range(first, last + 1))
 
     def tests(self, path: str, function: Function) -> frozenset[str]:
-        """The tests that enter a function or one inside it (a lambda, a comprehension), and those
-        that every bug reaches.
+        """Return the tests that enter a function or one inside it, and those that every bug
+        affects.
         """
         users: set[int] = set()
         for line, numbers in self._users.get(path, ()):
@@ -254,7 +246,9 @@ class CoverageMap:
 
 
 def caching_functions(repository: Repository) -> set[tuple[str, int]]:
-    """Functions that keep their answers, by what their decorators are called: (path, first line)."""
+    """Return the (path, first line) of functions that cache results, judged by the names of their
+    decorators.
+    """
     found = set()
     for path in repository.code_files:
         try:

@@ -1,8 +1,7 @@
-"""Whether tasks can be trusted: the repair is worth everything and doing nothing is worth nothing,
-every time.
+"""Checks that tasks can be trusted: the repair scores 1 and doing nothing scores 0, every time.
 
-Both go through the real grader, each time in sandboxes of their own. A task of which anything else
-comes out must not be trained on: its tests rest on the weather, or its bug is none.
+Both are graded by the real grader in fresh sandboxes. A task that fails must not be used: its tests
+are flaky, or its bug is not one.
 """
 
 from __future__ import annotations
@@ -20,35 +19,35 @@ from turnwise.envs.swe.tasks.trees import build_trees
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """What the grader said of one task, run by run."""
+class TaskCheck:
+    """Verdicts on one task, run by run."""
 
     task: SweTask
     gold: tuple[Verdict, ...]
-    """Of the repair."""
+    """Verdicts on the repair."""
     nothing: tuple[Verdict, ...]
-    """Of the repository as the agent finds it."""
+    """Verdicts on the repository as the agent finds it."""
 
     @property
     def wrong(self) -> tuple[str, ...]:
-        """What is not as it must be; empty for a task that can be trusted."""
+        """Sentences about what is wrong; empty for a task that can be trusted."""
         found = [f"the repair could not be graded: {v.error}" for v in self.gold if v.error]
         found += [f"doing nothing could not be graded: {v.error}" for v in self.nothing if v.error]
         known = [v for v in self.gold if not v.error]
         found += [
-            f"the repair is not worth 1: {_told(v)}"
+            f"the repair is not worth 1: {_summary(v)}"
             for v in known
             if v.reward("binary") != 1.0 or v.reward("ratio") != 1.0
         ]
-        found += [f"the repair is taken for a cheat: {_told(v)}" for v in known if v.tampered]
+        found += [f"the repair is taken for a cheat: {_summary(v)}" for v in known if v.tampered]
         idle = [v for v in self.nothing if not v.error]
         found += [
-            f"doing nothing is worth something: {_told(v)}"
+            f"doing nothing is worth something: {_summary(v)}"
             for v in idle
             if v.reward("binary") != 0.0
         ]
         other = [v for v in idle if (v.f2p_rate, v.p2p_rate) != (0.0, 1.0)]
-        found += [f"the tests say otherwise of the broken repository: {_told(v)}" for v in other]
+        found += [f"the tests say otherwise of the broken repository: {_summary(v)}" for v in other]
         return tuple(dict.fromkeys(found))
 
 
@@ -58,18 +57,18 @@ def check(
     open_sandbox: SandboxOpener,
     runs: int = 2,
     jobs: int = 1,
-) -> Iterator[Checked]:
-    """Grade the repair of every task, and doing nothing.
+) -> Iterator[TaskCheck]:
+    """Grade the repair of every task, and the unchanged repository.
 
     Args:
-        tasks: recipes.
-        opened: gives the repository of a recipe.
+        tasks: the tasks.
+        opened: returns the repository of a task.
         open_sandbox: opens the grader's sandboxes.
-        runs: how often.
-        jobs: tasks at once.
+        runs: gradings of each.
+        jobs: tasks graded in parallel.
 
     Raises:
-        DataError: for a recipe that does not fit its source.
+        DataError: for a task that does not fit its source.
     """
     pool = ThreadPoolExecutor(jobs)
     try:
@@ -82,18 +81,18 @@ def check(
 
 def _checked(
     task: SweTask, opened: Callable[[SweTask], Repository], open_sandbox: SandboxOpener, runs: int
-) -> Checked:
+) -> TaskCheck:
     trees = build_trees(task, opened(task))
     repaired = {**trees.visible, **trees.gold}
     gold = tuple(grade(task, trees.pristine, repaired, open_sandbox) for _ in range(runs))
-    return Checked(
+    return TaskCheck(
         task,
         gold,
         tuple(grade(task, trees.pristine, trees.visible, open_sandbox) for _ in range(runs)),
     )
 
 
-def _told(verdict: Verdict) -> str:
+def _summary(verdict: Verdict) -> str:
     rates = (
         f"{verdict.f2p_rate:.3f} of the failing tests and {verdict.p2p_rate:.3f} of the others pass"
     )

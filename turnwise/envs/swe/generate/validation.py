@@ -1,5 +1,5 @@
-"""Whether a bug makes a task: some tests fail by it, most do not, all can still be collected, and
-twice the same.
+"""Validation of bugs: a bug makes a task if some tests fail, most pass, all are collected, and a
+second run agrees.
 """
 
 from __future__ import annotations
@@ -22,27 +22,29 @@ from turnwise.errors import DataError
 
 MAX_FAILING_SHARE = 0.5
 """Share of the suite that may fail."""
+UNKNOWN_CAUSE = "it may need packages that the sandbox does not have"
 REASONS = ("valid", "survived", "broad", "collection", "timeout", "died", "flaky", "overlap")
+"""Results of a validation; `valid` makes a task."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bug:
-    """Edits that are made together; of one, or of several in related functions."""
+    """Edits applied together: a single one, or several in related functions."""
 
     parts: tuple[tuple[str, Edit], ...]
-    """Path and edit, sorted by path and position."""
+    """Pairs (path, edit), sorted by path and position."""
 
     @property
     def operator(self) -> str:
-        """For tables: the operator's name, or `combined`."""
+        """The operator's name, or `combined`."""
         return self.parts[0][1].operator if len(self.parts) == 1 else "combined"
 
     def mutations(self, tree: Mapping[str, bytes]) -> tuple[Mutation, ...]:
-        """As a recipe has them."""
+        """Return the edits as a task stores them."""
         return tuple(record(path, tree[path], edit) for path, edit in self.parts)
 
     def changed(self, tree: Mapping[str, bytes]) -> dict[str, bytes]:
-        """The files that are other than they were. Raises `DataError` where the edits overlap."""
+        """Return the changed files. Raises `DataError` if the edits overlap."""
         made = self.mutations(tree)
         return {
             path: rebuild(tree[path], [m for m in made if m.path == path])
@@ -52,44 +54,44 @@ class Bug:
 
 @dataclass(frozen=True, slots=True)
 class BugResult:
-    """What became of a bug."""
+    """Result of validating a bug."""
 
     reason: str
-    """One of `REASONS`; `valid` makes a task."""
+    """One of `REASONS`."""
     fails: tuple[str, ...] = ()
-    """Tests that fail by it, sorted."""
+    """Tests that fail because of it, sorted."""
     failures: tuple[Mapping[str, Any], ...] = field(default=())
     seconds: float = 0.0
     cpu: float = 0.0
-    """Processor seconds of the runs that came to an end."""
+    """Processor seconds of the complete runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteBaseline:
-    """The suite without any bug."""
+    """The suite's behaviour without bugs."""
 
     suite: tuple[str, ...]
-    """Tests that passed twice, and where submissions are graded; sorted."""
+    """Tests that passed twice and in the grader's sandbox, sorted."""
     files: tuple[str, ...]
     """Test files that can be collected."""
     reach: CoverageMap
     seconds: float
     cpu: float
     unstable: int
-    """Tests that did not end the same way twice, or not in passing; they count nowhere."""
+    """Number of tests left out: their outcome differed between runs, or they did not pass."""
     lost: int = 0
-    """Test files that could not be imported."""
+    """Number of test files that could not be imported."""
     missing: str = ""
-    """A sentence about what tests lack here; empty where they lack nothing."""
+    """A sentence about packages the tests lack, or ""."""
 
 
 class BugValidator:
-    """Runs the tests that a bug can reach, and judges it.
+    """Runs the tests a bug can affect and decides whether it makes a task.
 
     Args:
-        runner: opens sandboxes with the repository.
-        journal: of what was judged before.
-        whole_suite: run every test for every bug, instead of those that it can reach.
+        runner: runs tests of the repository.
+        journal: stores results, and answers from earlier runs.
+        whole_suite: run every test for every bug, not only those it can affect.
     """
 
     def __init__(self, runner: SuiteRunner, journal: Journal, whole_suite: bool = False) -> None:
@@ -104,14 +106,9 @@ class BugValidator:
             self.journal.put("baseline", known)
         suite = tuple(known["suite"])
         reach = CoverageMap(known["coverage"], suite)
-        seen = (
-            known["seconds"],
-            known["cpu"],
-            known["unstable"],
-            known.get("lost", 0),
-            known.get("missing", ""),
-        )
-        return SuiteBaseline(suite, tuple(known["files"]), reach, *seen)
+        seen = known["seconds"], known["cpu"], known["unstable"]
+        absent = known.get("lost", 0), known.get("missing", "")
+        return SuiteBaseline(suite, tuple(known["files"]), reach, *seen, *absent)
 
     def _observe_twice(self) -> dict[str, Any]:
         name = self.runner.repository.name
@@ -130,31 +127,28 @@ class BugValidator:
             for path in suite_files(self.runner.repository.test_files)
             if path not in first.errors
         ]
-        second = self.runner.run(
-            files, chosen=first.of("passed")
-        )  # without those that fail, or take too long
+        # The second run skips tests that fail or are too slow.
+        second = self.runner.run(files, chosen=first.of("passed"))
         suite = sorted(self.runner.graded(first.of("passed") & second.of("passed")))
         if second.ending or not suite:
             raise DataError(
-                f"no test of {name} passes here ({len(first.errors)} files could not be "
-                f"imported, {len(first.outcomes)} tests were "
-                "run): "
-                f"{_missing(first.missing) or 'it may need packages that the sandbox does not have'}"
+                f"no test of {name} passes here ({len(first.errors)} files could not be imported, "
+                f"{len(first.outcomes)} tests were run): {_missing(first.missing) or UNKNOWN_CAUSE}"
             )
         unstable = len(first.outcomes.keys() | second.outcomes.keys()) - len(suite)
         coverage, times = first.coverage, {"seconds": second.seconds, "cpu": second.cpu}
-        told = {"lost": len(first.errors), "missing": _missing(first.missing)}
+        imports = {"lost": len(first.errors), "missing": _missing(first.missing)}
         return {
             "suite": suite,
             "files": files,
             "coverage": coverage,
             "unstable": unstable,
             **times,
-            **told,
+            **imports,
         }
 
     def reached(self, bug: Bug) -> frozenset[str]:
-        """The tests that must be run to judge a bug."""
+        """Return the tests that have to run to validate a bug."""
         if self.whole_suite:
             return frozenset(self.baseline.suite)
         return frozenset().union(
@@ -162,9 +156,7 @@ class BugValidator:
         )
 
     def detectable(self, bug: Bug) -> bool:
-        """Whether some test can tell the bug: it reaches the function, and the statement where it
-        is.
-        """
+        """Return whether some test runs the function and the statement of each of its edits."""
         reach = self.baseline.reach
         ran = (
             reach.runs(path, edit.function, *statement(self.tree[path], edit.start))
@@ -173,7 +165,7 @@ class BugValidator:
         return bool(self.reached(bug)) and all(ran)
 
     def validate(self, bug: Bug) -> BugResult:
-        """Judge a bug, or look up how it was judged."""
+        """Validate a bug, or return the result stored in the journal."""
         key = digest(repr((bug.mutations(self.tree), self.whole_suite)).encode())
         known = self.journal.get(key)
         if known is None:
@@ -217,8 +209,8 @@ class BugValidator:
             seen.append(fails)
         if seen[0] != seen[1]:
             return BugResult("flaky", seconds=spent, cpu=cpu)
-        told = tuple(run.failures[test] for test in seen[0] if test in run.failures)
-        return BugResult("valid", seen[0], told, spent, cpu)
+        reports = tuple(run.failures[test] for test in seen[0] if test in run.failures)
+        return BugResult("valid", seen[0], reports, spent, cpu)
 
 
 def _missing(names: tuple[str, ...]) -> str:
@@ -238,8 +230,10 @@ SECTIONS = (
 
 
 def selected_marks(tree: Tree) -> str:
-    """The expression of `-m` that the settings of pytest give, such as `not slow`; empty where they
-    give none.
+    """Return the `-m` expression of the repository's pytest settings, such as `not slow`, or "".
+
+    Settings are otherwise ignored, since an agent could write them. But tests that a project leaves
+    out by default take hours, need a network or are flaky, so they are left out here too.
     """
     words = next(_options(tree), [])
     found = ""
@@ -252,7 +246,9 @@ def selected_marks(tree: Tree) -> str:
 
 
 def _options(tree: Tree) -> Iterator[list[str]]:
-    """`addopts` of each file that has it, in pytest's order. Files that cannot be read say nothing."""
+    """Yield the `addopts` of each file that has them, in pytest's order; unreadable files are
+    skipped.
+    """
     broken = (ValueError, TypeError, AttributeError, configparser.Error)
     for path, section in (SECTIONS[0], SECTIONS[1], ("pyproject.toml", ""), *SECTIONS[2:]):
         text = tree.get(path, b"").decode("utf8", "replace")
