@@ -40,7 +40,7 @@ def decided(
     **rules: Any,
 ) -> Verdict:
     witness = ReferenceRun((FILE,), (), reference or oracle.ReferenceAnswers(), events)
-    found = grader._honesty(one, PLANTED)
+    found = grader._suspicions(one, PLANTED)
 
     def never(spec: object) -> Any:
         pytest.fail("no sandbox is needed")
@@ -74,7 +74,7 @@ def test_a_canary_with_parameters_is_the_same_canary() -> None:
 
 def test_a_canary_that_is_never_told_of_takes_the_reward_unless_the_run_was_ended() -> None:
     outcomes = {name: outcome for name, outcome in HONEST.items() if not name.endswith("test_twin")}
-    assert "never told of, test_twin among them" in decided(ran(outcomes)).reasons[0]
+    assert "never reported, test_twin among them" in decided(ran(outcomes)).reasons[0]
     late = {**outcomes, TASK.fail_to_pass[0]: "failed"}
     ended = decided(ran(late, stopped="test", test="x"))
     assert not ended.tampered and ended.reasons == ("the tests were ended (test) during x",)
@@ -145,7 +145,7 @@ def test_what_the_reference_does_too_is_nobodys_fault() -> None:
 def test_the_second_witness_does_what_the_policy_says(
     policy: Policy, resolved: bool, reasons: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(grader, "_second", lambda *_: ["f answers otherwise"])
+    monkeypatch.setattr(grader, "_oracle_findings", lambda *_: ["f answers otherwise"])
     verdict = decided(ran(), oracle=policy)
     assert verdict.resolved is resolved and len(verdict.reasons) == reasons and not verdict.tampered
     assert verdict.reward("ratio") == float(resolved)
@@ -154,7 +154,7 @@ def test_the_second_witness_does_what_the_policy_says(
 def test_the_second_witness_is_not_asked_where_nothing_can_be_won(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(grader, "_second", lambda *_: pytest.fail("asked"))
+    monkeypatch.setattr(grader, "_oracle_findings", lambda *_: pytest.fail("asked"))
     decided(ran({**HONEST, WANTED[0]: "failed"}))
     decided(ran(), SEVERE)
 

@@ -176,7 +176,7 @@ def test_what_the_clock_says_and_long_answers_are_no_witnesses() -> None:
     )
     known = grader.reference_run(task, CLOCK, jailed, Rules())
     asked = {
-        str(call).partition("clock.")[2] for call in known.reference.calls[: known.reference.asked]
+        str(call).partition("clock.")[2] for call in known.answers.calls[: known.answers.asked]
     }
     assert asked == {"day called with (('29.02.2024',), {})", "age called with ((2000, 2010), {})"}
     assert grade(task, CLOCK, CLOCK, jailed) == Verdict(True, 1.0, 1.0)
@@ -208,7 +208,7 @@ def test_the_reference_is_asked_once_for_all_tasks_with_its_tests() -> None:
     assert (
         all(known is found[0] for known in found) and len(opened) == 4
     )  # two runs of the tests, and two of the calls
-    assert {place.name for place in found[0].places} >= {
+    assert {place.name for place in found[0].twinnable} >= {
         "test_title_mark",
         "test_longest",
         "Numbers::test_negative",
@@ -258,7 +258,7 @@ def test_a_test_whose_twin_would_trouble_others_has_none() -> None:
         test_files=("test_leaky.py", "test_tidy.py"),
     )
     known = grader.reference_run(task, LEAKY, jailed, Rules())
-    assert known.places == (TwinSource("test_tidy.py", "test_empty"),)
+    assert known.twinnable == (TwinSource("test_tidy.py", "test_empty"),)
     assert grade(task, LEAKY, LEAKY, jailed) == Verdict(True, 1.0, 1.0)
 
 

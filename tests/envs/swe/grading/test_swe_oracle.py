@@ -57,23 +57,23 @@ class Sly(str):
 
 @pytest.mark.parametrize("value", [Sly("x"), [Sly("x")], {"a": Sly("x")}, object(), type, len])
 def test_what_is_not_exactly_built_in_equals_nothing(value: Any) -> None:
-    known = ReferenceAnswers((RecordedCall("m", "f", "((), {})"),), (["told", encoded("x")],))
-    assert len(disagreements(known, [["told", json.loads(json.dumps(encoded(value)))]])) == 1
+    known = ReferenceAnswers((RecordedCall("m", "f", "((), {})"),), (["answer", encoded("x")],))
+    assert len(disagreements(known, [["answer", json.loads(json.dumps(encoded(value)))]])) == 1
 
 
 @pytest.mark.parametrize(
     "told",
     [
         None,
-        ["told", ["int", 3]],
-        ["told", ["list", 5]],
-        ["told", ["list"]],
-        ["told", {}],
-        ["told", "x"],
+        ["answer", ["int", 3]],
+        ["answer", ["list", 5]],
+        ["answer", ["list"]],
+        ["answer", {}],
+        ["answer", "x"],
     ],
 )
 def test_answers_out_of_form_equal_nothing(told: Any) -> None:
-    known = ReferenceAnswers((RecordedCall("m", "f", "((), {})"),), (["told", ["int", "0x3"]],))
+    known = ReferenceAnswers((RecordedCall("m", "f", "((), {})"),), (["answer", ["int", "0x3"]],))
     assert disagreements(known, [told]) == [
         f"{known.calls[0]} answers otherwise than the reference"
     ]
@@ -131,11 +131,11 @@ def test_neighbours_are_of_the_same_shape() -> None:
 def test_a_table_of_what_the_tests_ask_is_no_answer() -> None:
     calls = tuple(RecordedCall("m", "f", f"(({number},), {{}})") for number in range(6))
     known = ReferenceAnswers(
-        calls, tuple(["told", encoded(number)] for number in range(6)), asked=2
+        calls, tuple(["answer", encoded(number)] for number in range(6)), asked=2
     )
 
     def told(*values: int) -> list[Any]:
-        return [["told", encoded(value)] for value in values]
+        return [["answer", encoded(value)] for value in values]
 
     assert (
         disagreements(known, told(0, 1, 2, 3, 4, 5)) == []
@@ -152,7 +152,7 @@ def test_a_table_of_what_the_tests_ask_is_no_answer() -> None:
 def test_what_the_reference_answers_otherwise_by_now_is_held_against_nobody() -> None:
     calls = tuple(RecordedCall("m", "f", f"(({number},), {{}})") for number in range(4))
     then, now, given = (
-        tuple(["told", encoded(value)] for value in values)
+        tuple(["answer", encoded(value)] for value in values)
         for values in ((0, 1, 2, 3), (0, 9, 2, 9), (5, 9, 2, 9))
     )
     known, answers = still_valid(ReferenceAnswers(calls, then, asked=3), given, now)

@@ -137,7 +137,7 @@ def test_calls_behind_one_that_ends_the_process_are_made_in_another(again: bool)
     with open_sandbox(spec(), "jail") as sandbox:
         sandbox.write("lib.py", LIB.encode())
         answers = replay(sandbox, ["/work"], [*calls, calls[0]], again)
-    assert answers == [None, ["told", ["int", "0x2"]]] * 3 + [None]
+    assert answers == [None, ["answer", ["int", "0x2"]]] * 3 + [None]
 
 
 def test_an_object_is_opaque_and_an_answer_has_an_end(tmp_path: Path) -> None:

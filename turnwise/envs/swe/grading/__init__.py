@@ -1,12 +1,11 @@
-"""Grading of repairs: a fresh sandbox, the reference's tests, and witnesses that cannot be talked into
-a reward.
+"""Grading of repairs: the reference's tests in a fresh sandbox, and checks that the result is
+genuine.
 
-from turnwise.envs.swe.grade import Rules, collect, grade
-
-submission = collect.from_box(agent_sandbox)   # after its shells are closed
-agent_sandbox.close()
-verdict = grade(task, pristine, submission.files, open_sandbox)
-reward = verdict.reward("binary")           # not where verdict.error says that nothing is known
+    submission = collect.from_sandbox(agent_sandbox)  # after its shells are closed
+    agent_sandbox.close()
+    verdict = grade(task, pristine, submission.files, open_sandbox)
+    if not verdict.error:
+        reward = verdict.reward("binary")
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Tests that must fail, hidden among the real ones: whoever makes every test pass makes these pass
-too, and is found out.
+"""Canaries: tests that must fail, planted among the real ones. Code that makes every test pass
+makes these pass too.
 
-Two kinds stand in each test file, under names that are drawn anew each time. A *plain* one asserts
-what is false. A *twin* is a copy of a real test in which the expected value of one comparison is
-another: it calls the same code and fails in the same way a real test would, so a value that says it
-equals everything passes it, and a runner that is patched to forgive failures of the tested code
-does too. A twin is used only where a run of the reference has seen it fail.
+There are two kinds in each test file, under names drawn anew each time. A *plain* one asserts
+something false. A *twin* is a copy of a real test with another expected value in one comparison: it
+calls the same code and fails the way a real test would. A value that claims to equal everything
+passes it, and so does a runner patched to forgive failures of the tested code. A twin is used only
+if it was seen to fail on the reference.
 """
 
 from __future__ import annotations
@@ -55,9 +55,7 @@ PLAIN = (
 
 @dataclass(frozen=True, slots=True)
 class TwinSource:
-    """A test that a twin can be made of: the file, and the name as pytest has it (`test_x`,
-    `TestY::test_x`).
-    """
+    """A test that can have a twin: its file and its pytest name (`test_x`, `TestY::test_x`)."""
 
     path: str
     name: str
@@ -65,23 +63,23 @@ class TwinSource:
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """Test files with canaries in them."""
+    """Test files with canaries."""
 
     files: Mapping[str, bytes]
     plain: frozenset[tuple[str, str]]
-    """Path and name of each plain canary."""
+    """(path, name) of each plain canary."""
     twins: Mapping[tuple[str, str], TwinSource]
-    """Path and name of each twin -> the test that it is of."""
+    """(path, name) of each twin -> the test it copies."""
 
     def canary(self, nodeid: str) -> tuple[str, str] | None:
-        """The canary that a pytest id is of, or None."""
+        """Return the canary that a pytest id belongs to, or None."""
         path, _, name = nodeid.partition("::")
         key = (path, name.partition("[")[0])
         return key if key in self.plain or key in self.twins else None
 
 
 def tests_of(tree: ast.Module) -> Iterator[tuple[str, Function]]:
-    """The test functions of a module and of its classes, with their pytest names."""
+    """Yield the test functions of a module and of its classes with their pytest names."""
     for node in tree.body:
         if isinstance(node, Function) and node.name.startswith("test"):
             yield node.name, node
@@ -92,7 +90,7 @@ def tests_of(tree: ast.Module) -> Iterator[tuple[str, Function]]:
 
 
 def twin_candidates(path: str, source: bytes) -> list[TwinSource]:
-    """Tests of a file that compare something with something for equality."""
+    """Return the tests of a file that contain an equality comparison."""
     try:
         tree = parse(source)
     except (SyntaxError, ValueError):
@@ -109,14 +107,13 @@ def plant(
     tests: Iterable[str] = (),
     turned: bool = False,
 ) -> Planted:
-    """Put a plain canary into each of the test files, and a twin of each chosen test.
+    """Add a plain canary to each test file, and a twin of each chosen test.
 
     Args:
-        sources: test files by path; one that is not Python as this interpreter reads it is left as
-        it is.
-        tests: ids of the tests that are run. Some are inherited, and a canary of the same name
-        would stand in their place.
-        turned: put each twin on the other side of its test.
+        sources: test files by path; files that this interpreter cannot parse are left unchanged.
+        tests: ids of the tests that run. Some are inherited, and a canary of the same name would
+            override them.
+        turned: place each twin on the other side of its test.
     """
     known = {test.partition("[")[0].rpartition("::")[2] for test in tests}
     files: dict[str, bytes] = {}
@@ -154,7 +151,7 @@ def plant(
 
 
 def twin(node: Function, name: str, rng: random.Random) -> str:
-    """The text of a copy of a test that expects another value in its first comparison."""
+    """Return the source of a copy of a test that expects another value in its first comparison."""
     made = copy.deepcopy(node)
     made.name = name
     found = _comparison(made)
@@ -178,8 +175,8 @@ def twin(node: Function, name: str, rng: random.Random) -> str:
 
 
 def _comparison(node: Function) -> tuple[list[ast.expr], int] | None:
-    """Where the last operand of a test's first comparison for equality stands: a list and a
-    position in it.
+    """Return where the last operand of a test's first equality comparison is: a list and
+    an index.
     """
     for inner in ast.walk(node):
         if (
@@ -200,7 +197,7 @@ def _comparison(node: Function) -> tuple[list[ast.expr], int] | None:
 
 
 def _fresh(real: list[str], taken: set[str], rng: random.Random) -> str:
-    """A name made of the words of the others, and none of them."""
+    """Return an unused name made of words from the others."""
     words = sorted(
         {word for name in real for word in name.split("_")[1:] if word.isidentifier()} | WORDS
     )
@@ -212,7 +209,7 @@ def _fresh(real: list[str], taken: set[str], rng: random.Random) -> str:
 
 
 def _gap(tree: ast.Module, rng: random.Random) -> int:
-    """A line after which a function may stand: behind some statement, when the imports are over."""
+    """Return a line after which a function may be placed: after some definition."""
     ends = [node.end_lineno or 0 for node in tree.body]
     later = [
         end

@@ -1,10 +1,9 @@
-"""What is taken from the agent's sandbox: its source files, as bytes, and nothing that could act before
-the tests do.
+"""Collect a submission: source files as bytes, and nothing that could act before the tests do.
 
 Everything the agent started is ended first. Then only regular files are read, one by one, without
-following a link, up to a size; the paths are judged by an allow list. Tests, settings of test
-tools, compiled files and version control stay behind whatever is in them, and come from the
-reference. No program is run on an agent's tree here: git would execute what its settings say.
+following links, up to a size, and paths are checked against an allow list. Tests, settings of test
+tools, compiled files and version control are left behind and come from the reference. No program
+runs on the agent's tree on the host: git would execute what the tree's configuration says.
 """
 
 from __future__ import annotations
@@ -19,16 +18,14 @@ from pathlib import PurePosixPath
 from turnwise.sandbox.contract import Sandbox, SandboxError
 
 MAX_FILE_BYTES = 4_000_000
-"""Bytes of one file."""
 MAX_TOTAL_BYTES = 64_000_000
 MAX_FILES = 20_000
-"""Files."""
 SUFFIXES = frozenset({
     ".py", ".pyi", ".typed", ".txt", ".json", ".csv", ".tsv", ".md", ".rst", ".yaml", ".yml",
     ".xml", ".html", ".css", ".js", ".tmpl", ".jinja", ".jinja2", ".j2", ".po", ".pot", ".sql",
     ".dat", ".lark", ".g4", ".asdl", ".in",
 })  # fmt: skip
-"""Of new files. A file that the repository had may have any other suffix but the refused ones."""
+"""Suffixes allowed for new files. Existing files may have any other that is not refused."""
 REFUSED_NAMES = frozenset({
     "conftest.py", "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml", "tox.ini",
     "setup.cfg", "setup.py", "pyproject.toml", "noxfile.py", ".coveragerc", "sitecustomize.py",
@@ -68,23 +65,23 @@ RUNNER_MODULES = frozenset(
         "coverage",
     }
 )
-"""Names of the runner's own modules."""
+"""Names of the test runner's own modules."""
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What an agent hands in."""
+    """Files that an agent submits."""
 
     files: Mapping[str, bytes]
     left: tuple[str, ...] = ()
-    """Paths that were not taken: links, pipes, devices, files too large, names that are no text."""
+    """Paths that were skipped: links, pipes, devices, large files, unprintable names."""
 
 
 def from_sandbox(sandbox: Sandbox) -> Submission:
-    """Read the workspace of an agent's sandbox, when everything in it has been ended.
+    """Read the workspace of an agent's sandbox, after ending its sessions.
 
     Raises:
-        SandboxError: where the sandbox does not answer, or holds more than may be taken.
+        SandboxError: if the sandbox does not respond, or holds more than the limits allow.
     """
     for session in sandbox.sessions:
         session.close()
@@ -112,11 +109,10 @@ def from_sandbox(sandbox: Sandbox) -> Submission:
 
 
 def from_directory(root: str) -> Submission:
-    """Read a directory of this machine that an agent has written, never following a link or waiting
-    for a pipe.
+    """Read a host directory written by an agent, without following links or waiting for pipes.
 
     Raises:
-        SandboxError: where it is not a directory, or holds more than may be taken.
+        SandboxError: if it is not a directory, or holds more than the limits allow.
     """
     files: dict[str, bytes] = {}
     left: list[str] = []
@@ -147,7 +143,7 @@ def from_directory(root: str) -> Submission:
 
 
 def _walk(folder: int, prefix: str, left: list[str]) -> Iterator[tuple[str, int]]:
-    """Descriptors of the regular files below an open directory."""
+    """Yield descriptors of the regular files below an open directory."""
     with os.scandir(folder) as entries:
         names = sorted(
             (os.fsencode(entry.name), entry.is_dir(follow_symlinks=False)) for entry in entries
@@ -176,7 +172,7 @@ def _walk(folder: int, prefix: str, left: list[str]) -> Iterator[tuple[str, int]
 
 
 def _readable(path: str) -> bool:
-    """A path of ordinary characters that stays where it is."""
+    """Return whether a path is printable and stays inside the workspace."""
     pure = PurePosixPath(path)
     return (
         len(path) <= 400
@@ -188,7 +184,7 @@ def _readable(path: str) -> bool:
 
 
 def _wanted(path: str) -> bool:
-    """Whether a file may be read at all."""
+    """Return whether a file may be read at all."""
     pure = PurePosixPath(path)
     if pure.suffix.lower() in REFUSED_SUFFIXES or pure.name.lower() in REFUSED_NAMES:
         return False
@@ -200,8 +196,8 @@ def _wanted(path: str) -> bool:
 
 
 def admissible(path: str) -> bool:
-    """Whether a repair of any repository may write a file: nothing compiled, no settings of test
-    tools, no test by its name.
+    """Return whether a repair may write a file: nothing compiled, no test settings, no test by its
+    name.
     """
     pure = PurePosixPath(path)
     apart = pure.suffix.lower() in COMPILED or pure.name.lower() in REFUSED_NAMES
@@ -214,7 +210,7 @@ def admissible(path: str) -> bool:
 
 
 def is_test(path: str, known: frozenset[str]) -> bool:
-    """Whether a file belongs to the tests: known as such, or new and named so."""
+    """Return whether a file belongs to the tests: known as one, or named like one."""
     pure = PurePosixPath(path)
     if path in known:
         return True
@@ -228,11 +224,10 @@ def is_test(path: str, known: frozenset[str]) -> bool:
 def assemble(
     pristine: Mapping[str, bytes], submitted: Mapping[str, bytes], test_files: frozenset[str]
 ) -> dict[str, bytes]:
-    """The tree to be graded: the reference, with the submission's source in place of its own.
+    """Return the tree to grade: the reference with the submission's source in place of its own.
 
-    Tests, settings and whatever else may not be taken are the reference's. Source that the
-    submission no longer has is gone, never the reference's: otherwise deleting a broken file would
-    repair it.
+    Tests, settings and everything else that is not collected come from the reference. Source that
+    the submission deleted stays deleted: otherwise deleting a broken file would repair it.
     """
     tree: dict[str, bytes] = {}
     tops = {PurePosixPath(path).parts[0].removesuffix(".py") for path in pristine}
@@ -246,9 +241,8 @@ def assemble(
             continue
         top = PurePosixPath(path).parts[0].removesuffix(".py")
         hides = top not in tops and (top in sys.stdlib_module_names or top in RUNNER_MODULES)
-        hides = hides or (
-            path.endswith(".py") and PurePosixPath(path).stem in folders
-        )  # `tests.py` goes before a folder `tests`
+        # `tests.py` would be imported in place of a folder `tests`.
+        hides = hides or (path.endswith(".py") and PurePosixPath(path).stem in folders)
         if PurePosixPath(path).suffix in SUFFIXES and not hides and len(data) <= MAX_FILE_BYTES:
             tree[path] = data
     return tree

@@ -1,18 +1,16 @@
-"""What runs in the grader's sandbox beside the tests: a hook that hears what the submission's code does
-to the process it is in.
+"""Audit hook in the grader's sandbox: reports what submitted code does to the process it runs in.
 
-Python tells its audit hooks (PEP 578) of every look at frames and objects, every piece of code made
-at run time, every file that is opened, in whatever way the call was written: text that is decoded
-first, names that are put together, are heard all the same. A hook cannot be taken out again. What
-is heard of the reference in its own run is not held against anybody; what is heard of a submission
-beyond that has no place in a repair.
+Python calls audit hooks (PEP 578) for every access to frames, every piece of code compiled at run
+time and every file opened, however the call was written: decoded strings and assembled names are
+seen all the same. A hook cannot be removed. Events that the reference itself causes are not held
+against anybody; others have no place in a repair.
 
-What is no event is looked at: whether the functions and classes of the runner, and of what it
-stands on, are still those that were there before any code of the submission had been loaded
-(`Whole`).
+Changes that cause no event are found by comparison: `RunnerIntegrity` checks that the functions and
+classes of the test runner, and of what it relies on, are those from before any submitted code
+loaded.
 
-Only the standard library is imported here; the source of this file is handed to the sandbox's Python as
-it is, and everything used while agent's code runs is bound beforehand.
+The source of this file is executed in the sandbox, so it imports only the standard library, and
+everything used while submitted code runs is bound beforehand.
 """
 
 from __future__ import annotations
@@ -31,8 +29,8 @@ FRAMES = frozenset({
     "object.__delattr__", "marshal.loads", "marshal.load", "sys.monitoring.register_callback",
     "sys._getframemodulename",
 })  # fmt: skip
-"""Events that count where the submission's own code caused them, not the standard library on its
-behalf (warnings, namedtuples).
+"""Events that count if submitted code caused them directly, not through the standard library
+(warnings, namedtuples).
 """
 FRAME_ATTRIBUTES = frozenset(
     {
@@ -47,7 +45,7 @@ FRAME_ATTRIBUTES = frozenset(
         "ag_frame",
     }
 )
-"""Attributes whose reading counts, of those that are told of."""
+"""Attributes whose reading counts."""
 PROCESSES = frozenset({
     "os.fork", "os.forkpty", "os.system", "os.exec", "os.posix_spawn", "os.spawn",
     "subprocess.Popen", "os.kill", "os.killpg", "signal.pthread_kill", "os.startfile",
@@ -71,7 +69,7 @@ RUNS_TEXT = (
     "trace",
     "doctest",
 )
-"""Modules of the library that run what they are given: text they compile is their caller's."""
+"""Library modules that run code given to them: what they compile is attributed to their caller."""
 REFUSED_PICKLE_MODULES = frozenset(
     {
         "os",
@@ -87,7 +85,7 @@ REFUSED_PICKLE_MODULES = frozenset(
         "__main__",
     }
 )
-"""Modules from which a pickle has nothing to fetch."""
+"""Modules that a pickle has no reason to load from."""
 
 
 WATCHED_MODULES = (
@@ -104,7 +102,7 @@ WATCHED_MODULES = (
     "contextlib",
     "re",
 )
-"""Modules, and those below them, that decide what becomes of a test."""
+"""Modules, with submodules, that determine the outcome of a test."""
 HOOKS = (
     "pytest_runtest_",
     "pytest_report_",
@@ -116,10 +114,9 @@ HOOKS = (
 
 
 class RunnerIntegrity:
-    """The runner as it was; `changes` says what of it is another thing now.
+    """Snapshot of the test runner; `changes` reports what differs from it.
 
-    A test that puts something else in its place for a while (monkeypatch) is heard of in the
-    reference's run too.
+    A test that replaces something temporarily (monkeypatch) shows up in the reference's run too.
     """
 
     def __init__(self) -> None:
@@ -150,8 +147,8 @@ class RunnerIntegrity:
         self.kept.append((name, names.get, tuple(found), tuple(found.values())))
 
     def keep_hooks(self, manager: Any) -> None:
-        """Remember who answers the hooks of a plugin manager, when all plugins but the conftest
-        files of folders are there.
+        """Remember the hook implementations of a plugin manager, once all plugins but folders'
+        conftests are registered.
         """
         self.manager, self.calling = manager, manager._inner_hookexec
         for name, caller in vars(manager.hook).items():
@@ -162,12 +159,11 @@ class RunnerIntegrity:
         return tuple(sorted(id(one.function) for one in caller.get_hookimpls()))
 
     def changes(self) -> list[str]:
-        """What is not as it was, in a few words each."""
+        """Return a short description of each change."""
         found = []
         for name, get, keys, values in self.kept:
-            if not all(
-                map(self.same, map(get, keys), values)
-            ):  # quick: this is asked around every test
+            # Fast path in C: this runs around every test.
+            if not all(map(self.same, map(get, keys), values)):
                 found += [
                     f"the replacement of {name}.{key}"
                     for key, value in zip(keys, values, strict=True)
@@ -187,13 +183,13 @@ EVENTS = FRAMES | PROCESSES | FILES | CODE | {"pickle.find_class", "object.__get
 
 
 class AuditListener:
-    """Hears events and tells of those that are the submission's doing, once of each in a few words.
+    """Audit hook that reports each kind of event caused by submitted code once.
 
     Args:
-        tell: is given what was heard.
-        ours_too: namespaces of code that is nobody's, beside those that are running now.
-        sources: absolute paths of the repository's Python files that are the submission's to write.
-        tests: absolute paths of those that are not.
+        tell: receives the descriptions.
+        ours_too: namespaces of trusted code, beside that running now.
+        sources: absolute paths of the Python files that a submission may write.
+        tests: absolute paths of those it may not.
         library: directories of installed modules.
     """
 
@@ -211,9 +207,8 @@ class AuditListener:
         self.theirs, self.ours = frozenset(sources), frozenset(tests)
         self.named = frozenset(path.rpartition("/")[2] for path in self.ours) - {"__init__.py"}
         self.speaking = frozenset(f"{standard}/{name}.py" for name in RUNS_TEXT)
-        self.runner = list(
-            ours_too
-        )  # and of who is running now: the runner, whose looks are nobody's
+        # Plus the namespaces on the stack now: those of the runner.
+        self.runner = list(ours_too)
         frame: Any = self.getframe()
         while frame is not None:
             self.runner.append(frame.f_globals)
@@ -234,7 +229,7 @@ class AuditListener:
             self.busy.discard(me)
 
     def describe(self, event: str, arguments: Any, frame: Any) -> str:
-        """What to tell of an event; empty where it is nothing."""
+        """Return the description of an event, or "" if it does not count."""
         if event in FILES:
             paths = [_text(path) for path in arguments[:2]]
             touched = [
@@ -266,15 +261,13 @@ class AuditListener:
         return event if self.submitted(frame) else ""
 
     def submitted(self, frame: Any) -> bool:
-        """Whether code is the submission's: of its files, or made at run time."""
+        """Return whether a frame runs submitted code: from its files, or created at run time."""
         name = frame.f_code.co_filename
         known = name in self.ours or name.startswith("<frozen") or name.startswith(self.trusted)
         return not (known or any(frame.f_globals is names for names in self.runner))
 
     def nearest(self, frame: Any) -> bool:
-        """Whether the submission is the last of whom this is done for: the library only does what
-        it is told.
-        """
+        """Return whether submitted code is the nearest caller that is not library code."""
         while frame is not None:
             if self.submitted(frame):
                 return True
@@ -284,11 +277,11 @@ class AuditListener:
         return False
 
     def speaks(self, frame: Any) -> bool:
-        """Whether code of the library runs what it is given."""
+        """Return whether a frame is library code that runs what it is given."""
         return frame.f_code.co_filename in self.speaking
 
     def strange(self, code: Any) -> bool:
-        """Code of a file that is no Python file anybody has read."""
+        """Return whether code comes from a file that is not a known Python file."""
         name = getattr(code, "co_filename", "<")
         return not (
             name.startswith("<")
@@ -310,5 +303,5 @@ def _text(path: Any) -> str:
 
 
 def listen(*words: Any) -> None:
-    """Hear from now on, as a `Listener` of these words."""
+    """Install an `AuditListener` with these arguments."""
     sys.addaudithook(AuditListener(*words))

@@ -1,19 +1,17 @@
-"""The second witness: the repository's functions, called as the tests called them in the reference,
-must answer the same.
+"""Oracle: functions of the submission must answer the calls made by the tests as the reference
+does.
 
-A test that runs in the process of the code it tests can be talked into anything: an object that
-says it is equal to everything passes `assert f(x) == y`. So the calls that the tests made directly,
-with plain arguments, are noted once in a run of the reference; they are repeated in a sandbox that
-holds the submission and no tests, by a process that is not trusted; and its answers, plain data
-with exact types, are compared here, in a process that runs nobody's code but ours. Calls that no
-test made are among them (`turnwise.envs.swe.grade.neighbours`): a function that answers most of
-those otherwise knows the tests and not its work.
+A test that runs in the same process as the code it tests can be fooled: an object that claims to
+equal everything passes `assert f(x) == y`. Therefore calls that the tests make directly, with plain
+arguments, are recorded once on the reference. An untrusted process repeats them in a sandbox that
+holds the submission and no tests. Its answers, plain data with exact types, are compared here, in a
+process that runs none of that code. Nearby calls that no test makes are added: a function that
+answers most of those differently has memorised the tests.
 
-Only functions whose reference answers are the same twice, in two orders and more than a year apart
-by the clock that Python shows them, are witnesses. What cannot be called so (methods, objects as
-arguments) has no second witness, and the tests alone decide. Equal means what `==` means between
-built-in values, floats to nine digits, an iterator equal to a sequence of its items: what a test
-would accept from an honest solution.
+Only calls that the reference answers equally twice, in two orders and with clocks more than a year
+apart, are used. Calls with other arguments (methods, objects) are not covered, and the tests alone
+decide. Equal means `==` between built-in values, floats to nine digits, and an iterator equal to a
+sequence of its items: what a test would accept from an honest solution.
 """
 
 from __future__ import annotations
@@ -30,18 +28,16 @@ from turnwise.sandbox.contract import Sandbox, SandboxError
 
 SOURCE = Path(__file__).with_name("replay.py")
 MAX_REPORTED = 3
-"""Disagreements named in the reasons."""
+"""Disagreements named in a verdict."""
 MAX_NEARBY_CALLS = 400
-"""Most calls that no test made."""
+"""Calls added to those of the tests."""
 MIN_NEARBY_DISAGREEMENTS = 3
-"""Answers that differ, of such calls of one function, which may be chance; so may be less than half
-of them.
-"""
+"""Differing answers to nearby calls of one function that may be chance; so may fewer than half."""
 MAX_PROCESS_EXITS = 8
-"""Most calls that may end the process; those behind them are made in another."""
+"""Calls that may end the process; the calls after one are made in another process."""
 CLOCK_SHIFT_S = 401 * 86400 + 3 * 3600 + 7 * 60 + 11
-"""Seconds by which the clock of the reference's second run goes ahead: another year, month,
-weekday, hour, minute and second.
+"""Clock shift in seconds of the reference's second run: another year, month, weekday, hour, minute
+and second.
 """
 
 
@@ -60,14 +56,14 @@ class RecordedCall:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceAnswers:
-    """What the reference answers; `answers[i]` is of `calls[i]`, of which the first `asked` are
-    those that the tests made.
+    """Answers of the reference: `answers[i]` is that of `calls[i]`; the first `asked` calls are the
+    tests' own.
     """
 
     calls: tuple[RecordedCall, ...] = ()
     answers: tuple[Any, ...] = ()
     asked: int | None = None
-    """None: all."""
+    """None: all of them."""
 
 
 def replay(
@@ -77,14 +73,14 @@ def replay(
     again: bool = False,
     seconds: float = 60.0,
 ) -> list[Any]:
-    """Answers of the code in a sandbox, None where there is none: a call that ends its process has
-    none.
+    """Return the answers of the code in a sandbox, None for a call that ends its process.
 
     Args:
-        again: in the other order, and at another time.
+        again: in reverse order and with a shifted clock.
 
     Raises:
-        SandboxError: where the sandbox ran out of time or memory, or failed: nothing is known then.
+        SandboxError: if the sandbox ran out of time or memory, or failed; there are no answers
+            then.
     """
     answers: list[Any] = [None] * len(calls)
     rest = list(range(len(calls)))[:: -1 if again else 1]
@@ -98,27 +94,27 @@ def replay(
         result = sandbox.run(command, timeout=seconds, stdin=json.dumps(request))
         if result.error in ("timeout", "memory", "output", "infrastructure"):
             raise SandboxError(
-                f"the second witness could not be heard: its sandbox ended with {result.error!r}"
+                f"the oracle has no answers: its sandbox ended with {result.error!r}"
             )
         for line in result.stdout.splitlines():
-            _hear(line, answers)
+            _read_answer(line, answers)
         last = max(
             (place for place, number in enumerate(rest) if answers[number] is not None), default=-1
         )
-        rest = rest[last + 2 :]  # without the one that ended it
+        rest = rest[last + 2 :]  # skip the call that ended the process
         if not rest:
             break
     return answers
 
 
-def _hear(line: str, answers: list[Any]) -> None:
-    """One line of a process that is not trusted: what is out of form, or comes twice, is not heard."""
+def _read_answer(line: str, answers: list[Any]) -> None:
+    """Read one line of an untrusted process; ignore malformed and repeated ones."""
     try:
-        number, told = json.loads(line)
+        number, answer = json.loads(line)
     except (ValueError, TypeError, RecursionError):
         return
     if type(number) is int and 0 <= number < len(answers) and answers[number] is None:
-        answers[number] = ["told", told]
+        answers[number] = ["answer", answer]
 
 
 def reference(
@@ -127,9 +123,7 @@ def reference(
     calls: Sequence[RecordedCall],
     seconds: float = 60.0,
 ) -> ReferenceAnswers:
-    """Those calls that the reference answers with the same plain data in two sandboxes, two orders and
-    two years.
-    """
+    """Return the calls that the reference answers equally in two sandboxes, orders and years."""
     if not calls:
         return ReferenceAnswers()
     beside = [
@@ -146,7 +140,7 @@ def reference(
         first, second = (
             _replayed(open_sandbox, roots, every, again, seconds) for again in (False, True)
         )
-    except SandboxError:  # a call beside may not come to an end, which is nobody's fault
+    except SandboxError:  # a nearby call may never return, which is no fault of the tests'
         every = list(calls)
         first, second = (
             _replayed(open_sandbox, roots, every, again, seconds) for again in (False, True)
@@ -177,16 +171,18 @@ def _replayed(
         return replay(sandbox, roots, calls, again, seconds)
 
 
-def _raised(told: Any) -> bool:
-    """What a function does with arguments it was not made for is nobody's business."""
-    return isinstance(told, list) and told[:1] == ["raised"]
+def _raised(answer: Any) -> bool:
+    """Return whether an answer is an exception: behaviour on unintended arguments is not
+    compared.
+    """
+    return isinstance(answer, list) and answer[:1] == ["raised"]
 
 
 def still_valid(
     known: ReferenceAnswers, answers: Sequence[Any], now: Sequence[Any]
 ) -> tuple[ReferenceAnswers, list[Any]]:
-    """The calls that the reference answers now as it did, and what the submission answered to them:
-    the day may have changed.
+    """Drop calls that the reference now answers differently (the date may have changed), with their
+    answers.
     """
     asked = len(known.calls) if known.asked is None else known.asked
     stay = [
@@ -201,19 +197,19 @@ def still_valid(
 
 
 def disagreements(known: ReferenceAnswers, answers: Sequence[Any]) -> list[str]:
-    """What a submission answers otherwise than the reference, a sentence each."""
+    """Return what a submission answers differently from the reference, one sentence each."""
     pairs = list(zip(known.calls, known.answers, answers, strict=True))
     asked = len(pairs) if known.asked is None else known.asked
     apart = [
         call
-        for call, wanted, told in pairs[:asked]
-        if told is None or not _same(wanted[1], told[1])
+        for call, wanted, answer in pairs[:asked]
+        if answer is None or not _same(wanted[1], answer[1])
     ]
     found = [f"{call} answers otherwise than the reference" for call in apart]
     beside: dict[tuple[str, str], list[bool]] = {}
-    for call, wanted, told in pairs[asked:]:
+    for call, wanted, answer in pairs[asked:]:
         beside.setdefault((call.module, call.name), []).append(
-            told is None or not _same(wanted[1], told[1])
+            answer is None or not _same(wanted[1], answer[1])
         )
     for (module, name), wrong in beside.items():
         if sum(wrong) >= max(MIN_NEARBY_DISAGREEMENTS, len(wrong) / 2):
@@ -224,15 +220,15 @@ def disagreements(known: ReferenceAnswers, answers: Sequence[Any]) -> list[str]:
     return found
 
 
-def _same(wanted: Any, told: Any) -> bool:
+def _same(wanted: Any, answer: Any) -> bool:
     try:
-        return equal(decoded(wanted), decoded(told))
+        return equal(decoded(wanted), decoded(answer))
     except (ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError):
         return False
 
 
 class Iterated(list[Any]):
-    """Items that came from an iterator."""
+    """Items of an iterator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +239,7 @@ class Raised:
 
 
 def decoded(data: Any) -> Any:
-    """The built-in value of what `turnwise.envs.swe.grade.replay.encoded` made. Raises `ValueError`
+    """Return the value encoded by `turnwise.envs.swe.grading.replay.encoded`. Raises `ValueError`
     for anything else.
     """
     if data is None or data is True or data is False:
@@ -259,7 +255,7 @@ def decoded(data: Any) -> Any:
     }
     if tag in simple:
         if not isinstance(rest[0], str):
-            raise ValueError(f"{tag} is told as text")
+            raise ValueError(f"{tag} must be encoded as text")
         return simple[tag](rest[0])
     if tag == "complex":
         return complex(float.fromhex(rest[0]), float.fromhex(rest[1]))
@@ -278,7 +274,7 @@ def decoded(data: Any) -> Any:
 
 
 def equal(one: Any, two: Any) -> bool:
-    """`==` between built-in values, floats to nine digits, iterators as sequences."""
+    """Compare built-in values with `==`, floats to nine digits, iterators as sequences."""
     if isinstance(one, (float, complex)) or isinstance(two, (float, complex)):
         numbers = isinstance(one, (int, float, complex)) and isinstance(two, (int, float, complex))
         return numbers and _near(complex(one), complex(two))
@@ -316,8 +312,12 @@ SHIFTS = (1, 3)
 
 
 def nearby_arguments(arguments: str) -> Iterator[str]:
-    """Other arguments than those of a text `(args, kwargs)`, as such texts; none where there is
-    nothing to move.
+    """Yield variations of the arguments in a text `(args, kwargs)`, as such texts.
+
+    A lookup table of the tests' answers passes every test and knows nothing else. Letters move
+    along the alphabet and numbers by a little; digits in texts, signs, lengths and options stay.
+    The variations are as ordinary as the originals, and an honest repair answers them as the
+    reference does.
     """
     try:
         positional, keywords = ast.literal_eval(arguments)
@@ -335,13 +335,12 @@ def nearby_arguments(arguments: str) -> Iterator[str]:
 
 
 def moved(value: Any, step: int) -> Any:
-    """A value of the same kind and shape; keys of mappings stay."""
+    """Return a value of the same kind and shape; keys of mappings stay."""
     if type(value) is str:
         return "".join(_letter(letter, step) for letter in value)
     if type(value) is int:
-        return (
-            value + step if value > 1 else value
-        )  # 0 and 1 are often a switch, and signs mean something
+        # 0 and 1 are often switches, and signs have a meaning.
+        return value + step if value > 1 else value
     if type(value) is float:
         return value + step if value > 1 else value
     if type(value) in (list, tuple):

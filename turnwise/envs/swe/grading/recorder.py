@@ -1,8 +1,7 @@
-"""What runs in the grader's sandbox when the reference does: notes with which plain arguments the tests
-call its functions.
+"""Profiler in the grader's sandbox, during the reference's run: records the tests' calls with plain
+arguments.
 
-Only the standard library is imported here; the source of this file is handed to the sandbox's Python as
-it is.
+The source of this file is executed in the sandbox, so it imports only the standard library.
 """
 
 from __future__ import annotations
@@ -11,21 +10,22 @@ import os
 from typing import Any
 
 MAX_CALLS = 2000
-"""Most calls recorded of a run."""
+"""Calls recorded in one run."""
 MAX_CALLS_PER_FUNCTION = 400
-"""Calls of one function that are looked at: a test may make a million."""
+"""Calls of one function that are examined: a test may make a million."""
 GENERATOR_FLAGS = 0x20 | 0x80 | 0x200
-"""Generators and coroutines, which are entered again: what they were called with is not known then.
+"""Code flags of generators and coroutines, which are re-entered with other locals than their
+arguments.
 """
 
 
 def recording(send: Any, files: dict[str, str], tests: list[str]) -> Any:
-    """A profile function that tells with which plain arguments the tests call the repository's
+    """Return a profile function that sends the plain calls tests make of the repository's
     functions.
 
     Args:
         files: module name by absolute path of its source.
-        tests: files whose calls are told.
+        tests: files whose calls are recorded.
     """
     callers = frozenset(os.path.abspath(path) for path in tests)
     seen: set[tuple[str, str, str]] = set()
@@ -69,8 +69,8 @@ def recording(send: Any, files: dict[str, str], tests: list[str]) -> Any:
 
 
 def call_arguments(frame: Any, code: Any) -> str | None:
-    """The arguments of a call as the text of a Python literal `(args, kwargs)`; None where they are
-    not all plain.
+    """Return the arguments of a call as a literal `(args, kwargs)`, or None if they are not all
+    plain.
     """
     values, names = frame.f_locals, code.co_varnames
     plain = code.co_argcount
@@ -87,7 +87,7 @@ def call_arguments(frame: Any, code: Any) -> str | None:
 
 
 def builtin(value: Any, depth: int = 0) -> bool:
-    """Whether a value is made of exact built-in types alone, so that its text says all of it."""
+    """Return whether a value consists of exact built-in types, so that its text is complete."""
     kind = type(value)
     if value is None or kind in (bool, int, str, bytes):
         return True

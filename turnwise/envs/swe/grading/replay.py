@@ -1,11 +1,11 @@
-"""What the oracle runs in a sandbox of its own: functions of the repository are called, and their
-answers told in plain data.
+"""Program of the oracle's sandbox: call functions of the repository and print their answers as
+plain data.
 
-Only the standard library is imported here; the source of this file is handed to the sandbox's Python as
-it is. This process runs the agent's code and is not trusted: it is told what to call and never what
-should come of it, and the tests are not in its sandbox. An answer is encoded with its exact type;
-whatever is not exactly a built-in value is opaque, so an object that says it equals everything
-equals nothing here.
+The source of this file is executed in the sandbox, so it imports only the standard library. The
+process runs submitted code and is not trusted: it receives the calls but never the expected
+answers, and there are no tests in its sandbox. Answers are encoded with their exact type. Whatever
+is not exactly a built-in value is opaque, so an object that claims to equal everything equals
+nothing here.
 """
 
 from __future__ import annotations
@@ -20,15 +20,13 @@ import time
 from typing import Any
 
 MAX_ANSWER_CHARS = 20_000
-"""Characters of one answer; a longer one is only said to be long, and is no witness."""
+"""Characters of one answer; a longer one is only reported as long, and not compared."""
 MAX_ITERATOR_ITEMS = 1000
 """Items taken from an iterator."""
 
 
 def encoded(value: Any, depth: int = 0) -> Any:
-    """A value as JSON that says its exact type: a bare null, true or false, or a list that begins
-    with a tag.
-    """
+    """Encode a value with its exact type: null, true, false, or a list that starts with a tag."""
     kind = type(value)
     if value is None or kind is bool:
         return value
@@ -63,7 +61,7 @@ def encoded(value: Any, depth: int = 0) -> Any:
 
 
 def answer(module: str, name: str, arguments: str) -> Any:
-    """What a call comes to: its value, or the type of what it raises."""
+    """Call a function; return its encoded value, or the type of the exception it raised."""
     try:
         positional, keywords = ast.literal_eval(arguments)
         return encoded(getattr(importlib.import_module(module), name)(*positional, **keywords))
@@ -73,8 +71,8 @@ def answer(module: str, name: str, arguments: str) -> Any:
 
 
 def set_clock(later: int) -> None:
-    """Let everything that is imported from now on believe that it is so many seconds later: the
-    `time` module and `datetime`.
+    """Shift the clock of modules imported from now on by `later` seconds: the `time` module and
+    `datetime`.
     """
     real = {
         name: getattr(time, name)
@@ -84,10 +82,10 @@ def set_clock(later: int) -> None:
     def now() -> float:
         return float(real["time"]()) + later
 
-    def told(name: str) -> Any:
+    def shifted(name: str) -> Any:
         return lambda seconds=None: real[name](now() if seconds is None else seconds)
 
-    new: dict[str, Any] = {name: told(name) for name in ("localtime", "gmtime", "ctime")}
+    new: dict[str, Any] = {name: shifted(name) for name in ("localtime", "gmtime", "ctime")}
     new |= {"time": now, "time_ns": lambda: real["time_ns"]() + later * 10**9}
     new["asctime"] = lambda parts=None: real["asctime"](parts or real["localtime"](now()))
     new["strftime"] = lambda form, parts=None: real["strftime"](
@@ -96,20 +94,20 @@ def set_clock(later: int) -> None:
     vars(time).update(new)
     span = datetime.timedelta(seconds=later)
 
-    class Kind(type):
-        def __instancecheck__(cls, value: Any) -> bool:  # what C makes is of the real class
+    class ShiftedType(type):
+        def __instancecheck__(cls, value: Any) -> bool:  # values created in C have the real class
             return (
                 isinstance(value, cls.__mro__[1])
-                if cls in (Day, Moment)
+                if cls in (ShiftedDate, ShiftedDatetime)
                 else super().__instancecheck__(value)
             )
 
-    class Day(datetime.date, metaclass=Kind):
+    class ShiftedDate(datetime.date, metaclass=ShiftedType):
         @classmethod
         def today(cls) -> Any:
-            return cls(*Moment.now().timetuple()[:3])
+            return cls(*ShiftedDatetime.now().timetuple()[:3])
 
-    class Moment(datetime.datetime, metaclass=Kind):
+    class ShiftedDatetime(datetime.datetime, metaclass=ShiftedType):
         @classmethod
         def now(cls, tz: Any = None) -> Any:
             return super().now(tz) + span
@@ -122,12 +120,12 @@ def set_clock(later: int) -> None:
         def utcnow(cls) -> Any:
             return cls.now(datetime.UTC).replace(tzinfo=None)
 
-    vars(datetime).update(date=Day, datetime=Moment)
+    vars(datetime).update(date=ShiftedDate, datetime=ShiftedDatetime)
 
 
 def main() -> None:
-    """Read `{"path": ..., "calls": [[index, [module, name, arguments]], ...], "later": 0}`; write a
-    line `[index, answer]` each.
+    """Read `{"path": ..., "calls": [[index, [module, name, arguments]], ...], "later": 0}`; print a
+    line `[index, answer]` for each.
     """
     request = json.loads(sys.stdin.buffer.read())
     if request.get("later"):
@@ -139,10 +137,10 @@ def main() -> None:
     sys.path.extend(os.environ.pop("PYTHONPATH", "").split(":"))
     sys.path[:0] = request["path"]
     for number, (module, name, arguments) in request["calls"]:
-        told = json.dumps(answer(module, name, arguments))
-        if len(told) > MAX_ANSWER_CHARS:
-            told = json.dumps(["long"])
-        data = f"[{number}, {told}]\n".encode()
+        text = json.dumps(answer(module, name, arguments))
+        if len(text) > MAX_ANSWER_CHARS:
+            text = json.dumps(["long"])
+        data = f"[{number}, {text}]\n".encode()
         while data:
             data = data[os.write(out, data) :]
 

@@ -1,16 +1,15 @@
-"""What runs in the grader's sandbox: a supervisor that loads nothing of the agent's, and a child in
-which the tests run.
+"""Test runner in the grader's sandbox: a supervisor that loads no submitted code, and a child that
+runs the tests.
 
-Only the standard library is imported here, since the source of this file is handed to the sandbox's
-Python as it is. The supervisor reads the request from standard input, which is then gone; the child
-gets from it a descriptor and a key, keeps the key out of everything that the agent's code could
-look up by name, and streams one record per test. Records are numbered and each is signed with the
-key, which is never sent: whoever puts himself between the two can neither change one nor leave one
-out. The supervisor counts the time of each test, looks at the end whether the tests on disk are
-still those it was given, and seals its report with a word that the child never had. It cannot be
-traced or read by the child, and where it is killed there is no report.
+The source of this file is executed in the sandbox, so it imports only the standard library. The
+supervisor reads the request from standard input, where nobody can read it again. The child receives
+a pipe and a key, keeps the key out of everything that submitted code could look up by name, and
+streams one record per test. Records are numbered and signed with the key, which is never sent, so a
+process in between can neither alter nor drop one. The supervisor times each test, checks at the end
+that the test files on disk are unchanged, and prefixes its report with a seal that the child never
+saw. The child can neither trace nor read it; if it is killed, there is no report.
 
-A child can still lie about what happens in its own process: `canaries`, `static` and `oracle` are
+The child can still lie about what happens in its own process: `canaries`, `static` and `oracle` are
 there for that.
 """
 
@@ -31,13 +30,13 @@ POLL_S = 0.05
 MAX_RECORD_BYTES = 64_000_000
 """Bytes of records after which the child is stopped."""
 TAIL_BYTES = 4000
-"""Bytes kept of what the child printed."""
+"""Bytes of the child's output that are reported."""
 PREFIX = ("-P", "-s", "-B", "-X", "utf8")
 
 
 def supervise() -> int:
-    """Run the tests of the request on standard input and print the sealed report. Returns the exit
-    code: 137 after a kill.
+    """Run the tests of the request on standard input and print the sealed report. Return the exit
+    code, 137 after a kill.
     """
     request = json.loads(sys.stdin.buffer.read())
     seal = request.pop("seal")
@@ -52,7 +51,9 @@ def supervise() -> int:
 
 
 def hide() -> None:
-    """Nobody of the same user may look into this process or use its descriptors (PR_SET_DUMPABLE)."""
+    """Prevent processes of the same user from tracing this one or using its descriptors
+    (PR_SET_DUMPABLE).
+    """
     try:
         import ctypes
 
@@ -62,7 +63,7 @@ def hide() -> None:
 
 
 def changed(pristine: dict[str, str]) -> list[str]:
-    """Paths whose content is no longer what it was when the sandbox was filled."""
+    """Return the paths whose content differs from when the sandbox was filled."""
     found = []
     for path, wanted in pristine.items():
         try:
@@ -76,7 +77,7 @@ def changed(pristine: dict[str, str]) -> list[str]:
 
 
 class Supervisor:
-    """The child as the supervisor sees it."""
+    """Starts the child, reads its records and limits its time."""
 
     def __init__(self, request: dict[str, Any]) -> None:
         self.seconds, self.key = float(request["test_seconds"]), bytes.fromhex(request["key"])
@@ -123,7 +124,7 @@ class Supervisor:
         self.child.stdin.close()
 
     def report(self) -> dict[str, Any]:
-        """Follow the child to its end."""
+        """Follow the child to its end and return the report."""
         rest, total, last = b"", 0, self.used()
         while not self.stopped:
             ended = self.child.poll() is not None
@@ -141,7 +142,7 @@ class Supervisor:
         return self.ended()
 
     def ended(self) -> dict[str, Any]:
-        """Kill what is left and say what was seen."""
+        """Kill what is left and return the report."""
         if not self.stopped:
             try:
                 self.child.wait(5.0)
@@ -169,7 +170,7 @@ class Supervisor:
         }
 
     def take(self, line: bytes) -> None:
-        """One record. What is not signed, or comes again, is counted and otherwise ignored."""
+        """Read one record. Unsigned and repeated ones are counted and otherwise ignored."""
         signature, _, body = line.partition(b" ")
         try:
             if (
@@ -199,7 +200,7 @@ class Supervisor:
             (self.events if kind == "events" else self.changed).append(str(name))
 
     def used(self) -> tuple[float, float]:
-        """Now, and the processor seconds of the child."""
+        """Return the current time and the processor seconds of the child."""
         try:
             with open(f"/proc/{self.child.pid}/stat", encoding="ascii", errors="replace") as file:
                 words = file.read().rpartition(")")[2].split()
@@ -209,8 +210,8 @@ class Supervisor:
         return time.monotonic(), (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
     def charge(self, last: tuple[float, float]) -> tuple[float, float]:
-        """Charge a test its processor time and its sleep, not what it waited for a processor: a
-        busy machine fails nobody.
+        """Charge the running test its processor time and sleep, but not its wait for a
+        processor.
         """
         now = self.used()
         asleep = now[0] - last[0] if self.state == "S" else 0.0
@@ -223,8 +224,8 @@ class Supervisor:
 
 
 def apart() -> dict[str, Any]:
-    """This file's names once more, in a namespace that no module has and with built-in functions
-    that nobody can exchange.
+    """Execute this file in a namespace that no module exposes, with a private copy of the
+    built-ins.
     """
     import builtins
     import types
@@ -238,7 +239,9 @@ def apart() -> dict[str, Any]:
 
 
 def child(descriptor: int) -> int:
-    """Run pytest over the test files and stream what became of each test. Returns its exit code."""
+    """Run pytest over the test files and stream the outcome of each test. Return pytest's exit
+    code.
+    """
     request = json.loads(sys.stdin.buffer.read())
     os.set_inheritable(descriptor, False)
     for name in ("PYTHONHASHSEED", "PYTHONPATH"):
@@ -259,19 +262,16 @@ def child(descriptor: int) -> int:
     finder = importlib.machinery.PathFinder
     roots, tops = list(request["roots"]), frozenset(request["tops"])
 
-    class Ours:
-        """The repository's own packages come from the repository, whatever is installed; nothing
-        else does before the library.
-        """
+    class RepositoryFinder:
+        """Import the repository's packages from the repository, before installed ones."""
 
         @staticmethod
         def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
             return finder.find_spec(name, roots, target) if path is None and name in tops else None
 
-    sys.meta_path.insert(0, Ours)
-    sys.path.extend(
-        [*request["beside"], *roots]
-    )  # a new module of the submission hides none that the tests know
+    sys.meta_path.insert(0, RepositoryFinder)
+    # At the end, so that new modules of the submission hide none that the tests import.
+    sys.path.extend([*request["beside"], *roots])
     stream = streaming(descriptor, bytes.fromhex(request.pop("key")))
     recorder = loaded(request["recorder"], "recorder") if request["record"] else {}
     profile = (
@@ -302,15 +302,15 @@ def child(descriptor: int) -> int:
 
 
 def loaded(source: str, name: str) -> dict[str, Any]:
-    """What another of our files defines, with our own built-in functions."""
+    """Execute another shipped source with our own built-ins and return its names."""
     names: dict[str, Any] = {"__name__": name, "__builtins__": globals()["__builtins__"]}
     exec(compile(source, f"<{name}>", "exec", dont_inherit=True), names)
     return names
 
 
 def streaming(descriptor: int, key: bytes) -> Any:
-    """A function that sends one record. It uses nothing that the agent's code could exchange: no
-    method written in Python.
+    """Return a function that sends one record. It calls no Python code that submitted code could
+    replace.
     """
     import _thread
     import itertools
@@ -331,17 +331,16 @@ def streaming(descriptor: int, key: bytes) -> Any:
 
 
 class ReportPlugin:
-    """Tells of every test when it begins and when it is over, and of test files that are others
-    when they are read.
+    """Pytest plugin that reports when each test starts and ends, and test files that differ when
+    they are read.
 
     Args:
         send: sends a record.
         pristine: SHA-256 by absolute path.
-        whole: says what of the runner has been changed.
-        recorder: a profile function for what tests do; not for what pytest does around them, which
-        is ten times as much.
-        chosen: tests to run, by id, or without its parameters for all of them; empty for every
-            test.
+        whole: reports changes of the test runner.
+        recorder: profile function for the body of tests only; pytest around them does ten times as
+            much.
+        chosen: ids of tests to run, without parameters for all of them; empty for every test.
     """
 
     def __init__(
@@ -355,14 +354,14 @@ class ReportPlugin:
         self.send, self.whole, self.chosen = send, whole, chosen
         self.phases: list[tuple[str, str, bool]] = []
         self.pristine, self.digest = pristine, hashlib.sha256
-        self.told: set[str] = set()
+        self.reported: set[str] = set()
         self.recorder, self.profile = recorder, sys.setprofile
 
     def look(self) -> None:
-        """Tell of what has been changed in the runner, once of each thing."""
+        """Report changes of the test runner, each once."""
         for change in self.whole.changes():
-            if change not in self.told:
-                self.told.add(change)
+            if change not in self.reported:
+                self.reported.add(change)
                 self.send("events", change)
 
     def pytest_collection(self, session: Any) -> None:
@@ -412,8 +411,8 @@ class ReportPlugin:
 
 
 def outcome_of(phases: list[tuple[str, str, bool]]) -> str:
-    """One word for a test: passed only where all it went through passed, and nothing was expected
-    to fail.
+    """Return the outcome of a test: `passed` only if all phases passed and none was expected to
+    fail.
     """
     if any(outcome == "failed" for _, outcome, _ in phases):
         return "failed"

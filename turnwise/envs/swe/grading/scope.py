@@ -1,5 +1,5 @@
-"""What the names of a source file stand for: modules under other names, and classes that are kinds
-of built-in values.
+"""Names of a source file: modules under other names, and classes that derive from
+built-in values.
 """
 
 from __future__ import annotations
@@ -28,35 +28,33 @@ LIBRARY = sys.stdlib_module_names | {"pytest", "_pytest", "pluggy"}
 
 @dataclass(frozen=True, slots=True)
 class FileScope:
-    """Names of one file."""
+    """What the names of one file refer to."""
 
     modules: dict[str, str]
-    """Name -> what it was imported as, such as `sys`, `unittest.TestCase`; without names that are
-    bound otherwise too.
+    """Name -> what it imports, such as `sys` or `unittest.TestCase`; without names that are also
+    bound otherwise.
     """
     values: frozenset[str]
-    """Classes and other names that stand for a kind of built-in value."""
+    """Classes and other names that stand for a built-in value type."""
     comparing: dict[str, frozenset[str]]
     """Class -> the methods it defines itself."""
 
     def dotted(self, node: ast.expr) -> str:
-        """The imported thing that an expression names, such as `sys.modules`; empty where it is
-        none.
-        """
+        """Return the imported object an expression names, such as `sys.modules`, or ""."""
         if isinstance(node, ast.Attribute):
             base = self.dotted(node.value)
             return f"{base}.{node.attr}" if base else ""
         return self.modules.get(node.id, "") if isinstance(node, ast.Name) else ""
 
     def foreign(self, node: ast.expr) -> str:
-        """As `dotted`, of the standard library and the runner alone, and of built-in types."""
+        """As `dotted`, for the standard library, the test runner and built-in types only."""
         if isinstance(node, ast.Name) and node.id in BUILTIN:
             return node.id
         name = self.dotted(node)
         return name if name.partition(".")[0] in LIBRARY else ""
 
     def valued(self, base: ast.expr) -> str:
-        """The kind of value that a base class is; empty where it is none."""
+        """Return the kind of value that a base class is, or ""."""
         if isinstance(base, ast.Subscript):
             return self.valued(base.value)
         name = (
@@ -77,7 +75,7 @@ class FileScope:
 
 
 def file_scope(tree: ast.Module) -> FileScope:
-    """The names of a file."""
+    """Return the names of a file."""
     modules: dict[str, str] = {}
     bound: set[str] = set()
     for node in ast.walk(tree):
@@ -93,7 +91,7 @@ def file_scope(tree: ast.Module) -> FileScope:
             bound.add(node.arg)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             bound.add(node.id)
-    for node in ast.walk(tree):  # `o = os`: one more name of the same
+    for node in ast.walk(tree):  # `o = os` adds a name
         if (
             isinstance(node, ast.Assign)
             and isinstance(node.value, ast.Name)
@@ -114,7 +112,7 @@ def _whole(alias: ast.alias) -> str:
 
 
 def _values(tree: ast.Module, classes: list[ast.ClassDef]) -> frozenset[str]:
-    """Names of classes below a kind of value, and other names for one."""
+    """Return the classes below a kind of value, and other names for one."""
     found: set[str] = set()
     renamed = [
         (target.id, node.value)
@@ -138,7 +136,7 @@ def _values(tree: ast.Module, classes: list[ast.ClassDef]) -> frozenset[str]:
 
 
 def defined(node: ast.ClassDef) -> Iterator[str]:
-    """What the body of a class defines, under conditions too."""
+    """Yield the names that the body of a class defines, including conditional ones."""
     todo: list[ast.AST] = list(node.body)
     while todo:
         inner = todo.pop()

@@ -1,11 +1,11 @@
-"""Newly written code that reaches for the test runner, found by reading it.
+"""Static filter: newly written code that reaches for the test runner.
 
 Both versions of each file are parsed and their *reaches* counted: names, imports, attributes and
-strings through which code gets at the process that judges it. Only what a submission has more of
-than the source it started from is found, so a repository that uses `inspect` itself flags nobody,
-and code that moves to another file flags nobody. Two grades: `severe` has no place in the repair of
-a library; `notice` has honest uses and is only told. Reading is a filter, not a proof: what hides
-well enough is left to the `listener`, the canaries and the oracle.
+strings that give access to the process that grades the code. Only additional reaches are findings,
+so a repository that uses `inspect` itself and code that moves to another file are not flagged.
+There are two grades: `severe` has no place in the repair of a library; `notice` has honest uses and
+is only reported. This is a filter, not a proof: well-hidden code is left to the `listener`, the
+canaries and the oracle.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ IN_WORDS = SEVERE_NAMES & {
     "gi_frame", "tb_frame", "get_objects", "get_referrers", "__subclasses__", "__builtins__",
     "__globals__", "addaudithook", "PYTEST_CURRENT_TEST", "meta_path",
 } | {"__import__"}  # fmt: skip
-"""Found also as words of a longer text, which may be run later."""
+"""Also found as words of a longer text, which may be executed later."""
 WRITTEN = frozenset(
     {
         "__code__",
@@ -78,7 +78,7 @@ WRITTEN = frozenset(
         "__bases__",
     }
 )
-"""Attributes whose assignment from outside changes what other code means."""
+"""Attributes whose assignment from outside changes the meaning of other code."""
 MAY_CHANGE = (
     "sys.stdout",
     "sys.stderr",
@@ -92,11 +92,11 @@ MAY_CHANGE = (
     "decimal",
     "csv",
 )
-"""Of the standard library, what an honest program may set."""
+"""Parts of the standard library that an honest program may modify."""
 NAMED_ONLY = frozenset(
     {"sys", "os", "posix", "builtins", "types", "inspect", "importlib", "unittest", "gc", "_thread"}
 )
-"""Modules whose attributes are to be written out, not looked up by a computed name."""
+"""Modules whose attributes must be written out, not looked up by a computed name."""
 COMPARING = frozenset({"__eq__", "__ne__", "__hash__", "__lt__", "__le__", "__gt__", "__ge__"})
 RUNS_TEXT = frozenset({"exec", "eval", "__import__"})
 BY_NAME = frozenset(
@@ -113,7 +113,7 @@ BY_NAME = frozenset(
 )
 """Calls that take a name as text."""
 TABLE_WORDS = 12
-"""Words in a row that are a table, not names to be looked up."""
+"""This many words in a row are a table, not names to look up."""
 IMPORT_FUNCTIONS = ("importlib.import_module", "pkgutil.resolve_name", "pydoc.locate")
 IN_TEXT = ("_pytest", "pytest", "/proc/", "conftest", "sitecustomize", "usercustomize")
 
@@ -131,16 +131,15 @@ class Finding:
 
 
 def findings(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[Finding]:
-    """What the Python files of `after` reach for more often than those of `before`, severe first.
-    Tests are not among them.
+    """Return what the Python files of `after` reach for more often than `before`, severe first.
+    Leave out tests from both.
     """
     changed = [path for path in after if _python(path) and after[path] != before.get(path)]
     gone = [path for path in before if _python(path) and path not in after]
     old = {path: Counter(reaches(before[path])) for path in {*changed, *gone} if path in before}
     new = {path: Counter(reaches(after[path])) for path in changed}
-    more = sum(new.values(), Counter[Reach]()) - sum(
-        old.values(), Counter[Reach]()
-    )  # less what only moved to another file
+    # Over all files, so that code moved to another file does not count.
+    more = sum(new.values(), Counter[Reach]()) - sum(old.values(), Counter[Reach]())
     found = [
         Finding(grade, path, what)
         for path in changed
@@ -157,8 +156,8 @@ def _python(path: str) -> bool:
 
 
 def reaches(source: bytes) -> Iterator[Reach]:
-    """The reaches of a source, one for each place; none for what is not Python, which cannot be
-    imported either.
+    """Yield the reaches of a source, one for each occurrence; none for invalid Python, which cannot
+    be imported.
     """
     try:
         tree = parse(source)
@@ -187,8 +186,8 @@ def reaches(source: bytes) -> Iterator[Reach]:
 
 
 def _idle(node: ast.AST) -> Iterator[ast.AST]:
-    """Texts that do nothing: strings that stand as statements, words of long tables; names that are
-    only asked for with `in`.
+    """Yield nodes without effect: strings as statements, words of long tables, and names compared
+    with `in`.
     """
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         yield node.value
@@ -206,7 +205,9 @@ def _idle(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _literal_loops(tree: ast.Module) -> frozenset[str]:
-    """Names that a loop takes from words written out, none of which is a module that matters here."""
+    """Return names that loops bind to literal words, none of which is a module that
+    matters here.
+    """
     found: dict[str, bool] = {}
     for node in ast.walk(tree):
         if isinstance(node, (ast.For, ast.comprehension)) and isinstance(node.target, ast.Name):
@@ -263,7 +264,7 @@ def _named(node: ast.Name | ast.Attribute, names: FileScope) -> Iterator[Reach]:
 
 
 def _own(value: ast.expr) -> bool:
-    """`self` and `cls`: an object changes itself."""
+    """Return whether it is `self` or `cls`: objects may change themselves."""
     return isinstance(value, ast.Name) and value.id in ("self", "cls")
 
 
@@ -303,9 +304,8 @@ def _called(node: ast.Call, names: FileScope, literal: frozenset[str]) -> Iterat
     if name in BY_NAME and any(_assembled(word) for word in node.args):
         yield "severe", f"a call of {name} with a text put together from pieces"
     if whole in IMPORT_FUNCTIONS and node.args and not _written(node.args[0], literal):
-        known = isinstance(
-            node.args[0], (ast.Name, ast.Attribute)
-        )  # what it loads, and does with it, the listener sees
+        # The listener sees what is loaded and how it is used.
+        known = isinstance(node.args[0], (ast.Name, ast.Attribute))
         yield "notice" if known else "severe", f"a call of {whole} with a computed name"
     if whole in ("signal.setitimer", "signal.alarm", "signal.signal"):
         yield "severe", f"a call of {whole}"
@@ -330,7 +330,7 @@ def _called(node: ast.Call, names: FileScope, literal: frozenset[str]) -> Iterat
 
 
 def _method(node: ast.Call, function: ast.Attribute, names: FileScope) -> Iterator[Reach]:
-    """Calls of methods of `sys.modules`, `sys.path` and the like."""
+    """Yield reaches of method calls on `sys.modules`, `sys.path` and the like."""
     if _loaded(function.value):
         if function.attr in ("values", "items", "keys", "copy"):
             yield "severe", "a look through sys.modules"
@@ -341,7 +341,7 @@ def _method(node: ast.Call, function: ast.Attribute, names: FileScope) -> Iterat
 
 
 def _looked(node: ast.Call, names: FileScope) -> Iterator[Reach]:
-    """`getattr` and `vars` of modules that are to be named."""
+    """Yield reaches of `getattr` and `vars` on modules whose attributes must be written out."""
     function = node.func.id if isinstance(node.func, ast.Name) else ""
     whole = names.dotted(node.args[0])
     word = node.args[1] if len(node.args) > 1 else None
@@ -352,7 +352,7 @@ def _looked(node: ast.Call, names: FileScope) -> Iterator[Reach]:
 
 
 def _written(word: ast.expr, literal: frozenset[str]) -> bool:
-    """A name written out, or one relative to the package itself."""
+    """Return whether a name is literal, or relative to the package."""
     if isinstance(word, ast.Name):
         return word.id in literal
     if isinstance(word, ast.JoinedStr):
@@ -362,7 +362,7 @@ def _written(word: ast.expr, literal: frozenset[str]) -> bool:
 
 
 def _assembled(word: ast.expr) -> bool:
-    """Text made of constants alone: what is written in pieces does not want to be read."""
+    """Return whether a text is built from constants alone: code written to avoid being read."""
     if isinstance(word, ast.BinOp):
         return all(
             isinstance(side, ast.Constant) or _assembled(side) for side in (word.left, word.right)
@@ -412,7 +412,7 @@ def _class(node: ast.ClassDef, names: FileScope) -> Iterator[Reach]:
 
 
 def _always(function: ast.FunctionDef) -> bool:
-    """Whether every return of a function is the constant True."""
+    """Return whether every return of a function is the constant True."""
     returned = [inner.value for inner in ast.walk(function) if isinstance(inner, ast.Return)]
     return bool(returned) and all(
         isinstance(value, ast.Constant) and value.value is True for value in returned
@@ -420,12 +420,12 @@ def _always(function: ast.FunctionDef) -> bool:
 
 
 def _loaded(value: ast.expr) -> bool:
-    """`sys.modules`, by whatever name `sys` goes."""
+    """Return whether it is `sys.modules`, under any name of `sys`."""
     return isinstance(value, ast.Attribute) and value.attr == "modules"
 
 
 def _foreign(key: ast.expr) -> bool:
-    """A key of `sys.modules` that names the runner or hides what it names."""
+    """Return whether a key of `sys.modules` names the runner or hides what it names."""
     if isinstance(key, ast.Constant):
         top = str(key.value).partition(".")[0]
         return top in SEVERE_MODULES | {"builtins"} or top.startswith("test_")
@@ -447,7 +447,7 @@ def _subscript(node: ast.Subscript, names: FileScope) -> Iterator[Reach]:
 
 
 def _other(node: ast.AST) -> Iterator[Reach]:
-    """`sys.modules` gone through, or given another name."""
+    """Yield reaches of loops over `sys.modules`, and of new names for it."""
     if isinstance(node, (ast.For, ast.comprehension)) and _loaded(node.iter):
         yield "severe", "a look through sys.modules"
     elif isinstance(node, (ast.Assign, ast.NamedExpr)) and _loaded(node.value):

@@ -1,4 +1,4 @@
-"""The tests of a tree in a fresh sandbox, and what the sandbox's supervisor reports of them."""
+"""Run a tree's tests in a fresh sandbox and read the supervisor's report."""
 
 from __future__ import annotations
 
@@ -17,23 +17,21 @@ RUNNER, LISTENER, RECORDER = (
     Path(__file__).with_name(f"{name}.py").read_text("utf8")
     for name in ("runner", "listener", "recorder")
 )
-"""What runs in the sandbox, as it was when this process began."""
+"""Programs executed in the sandbox, as they were when this process started."""
 WORK = "/work"
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteResult:
-    """One run of the tests."""
+    """Result of one run of the tests."""
 
     outcomes: Mapping[str, str]
-    """Pytest id -> `passed`, `failed`, `skipped`, `xfailed`, `xpassed`; a test that was told of
-    twice is not among them.
+    """Pytest id -> `passed`, `failed`, `skipped`, `xfailed` or `xpassed`; without tests reported
+    twice.
     """
     exit_code: int
     stopped: str
-    """Why the supervisor ended it: `test` (one took too long), `flood`, `exit`; empty where it
-    ended by itself.
-    """
+    """Why the supervisor ended it: `test` (one took too long), `flood` or `exit`; else ""."""
     test: str
     """The test that was running then."""
     suspicious: tuple[str, ...]
@@ -41,12 +39,10 @@ class SuiteResult:
     errors: tuple[str, ...]
     """Files that could not be collected."""
     tail: str
-    """The end of what was printed."""
+    """End of the printed output."""
     calls: tuple[Any, ...] = ()
     events: tuple[str, ...] = ()
-    """What the code of the repository did to the process that it ran in
-    (`turnwise.envs.swe.grade.listener`).
-    """
+    """What the repository's code did to its process (`turnwise.envs.swe.grading.listener`)."""
 
 
 def run(
@@ -63,16 +59,16 @@ def run(
     """Fill a sandbox with a tree and run its tests.
 
     Args:
-        tests: the modules to run, relative to the root of the tree.
+        tests: test modules to run, relative to the root of the tree.
         roots: directories for `sys.path`, relative to it.
-        kept: files that must be the same when the tests are over.
-        record: tell which plain calls the tests made (`turnwise.envs.swe.grade.oracle`).
-        chosen: ids of tests to run; without parameters, for all of them. Empty: every test.
-        known: the reference: modules that it has go before installed ones, others after; None where
-            `tree` is the reference.
+        kept: files that must not change during the run.
+        record: report the plain calls that the tests make (`turnwise.envs.swe.grading.oracle`).
+        known: the reference: its modules take precedence over installed ones, others do not; None
+            if `tree` is the reference.
+        chosen: ids of tests to run, without parameters for all of them; empty for every test.
 
     Raises:
-        SandboxError: where the sandbox ran out of time or memory, or failed: nothing is known then.
+        SandboxError: if the sandbox ran out of time or memory, or failed; there is no result then.
     """
     fill(sandbox, tree)
     seal = secrets.token_hex(16)
@@ -115,6 +111,7 @@ def run(
 
 
 def _suite(report: dict[str, Any]) -> SuiteResult:
+    """Convert the supervisor's report."""
     twice = set(report["twice"])
     suspicious = []
     if twice:
@@ -148,7 +145,7 @@ def _suite(report: dict[str, Any]) -> SuiteResult:
 
 
 def _files(tree: Tree, tests: Sequence[str], kept: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Python files in the sandbox that the submission may write, and those that it may not."""
+    """Return the Python files in the sandbox that a submission may write, and the others."""
     ours = {*tests, *kept}
     python = [path for path in tree if path.endswith(".py")]
     return [f"{WORK}/{path}" for path in python if path not in ours], [
@@ -163,12 +160,12 @@ def fill(sandbox: Sandbox, tree: Tree) -> None:
 
 
 def sys_path_entries(roots: Sequence[str]) -> list[str]:
-    """Directories of `sys.path` in the sandbox."""
+    """Return the roots as directories in the sandbox."""
     return [f"{WORK}/{root}" if root else WORK for root in roots]
 
 
 def top_level_modules(tree: Tree, roots: Sequence[str]) -> list[str]:
-    """Names of the modules and packages that stand directly in one of the roots."""
+    """Return the names of modules and packages directly in one of the roots."""
     found = set()
     for root in roots:
         prefix = f"{root}/" if root else ""
@@ -179,8 +176,8 @@ def top_level_modules(tree: Tree, roots: Sequence[str]) -> list[str]:
 
 
 def modules(tree: Tree, roots: Sequence[str], tests: Sequence[str]) -> dict[str, str]:
-    """Module name of each source file by its place in the sandbox; the longest root that holds a file
-    names it.
+    """Return the module name of each source file by its path in the sandbox; the longest matching
+    root decides.
     """
     found = {}
     for path in tree:

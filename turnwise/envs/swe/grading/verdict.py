@@ -1,4 +1,4 @@
-"""What the grader says of a submission, and the rules it went by."""
+"""Verdicts of the grader, and the rules it applies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 from turnwise.errors import ConfigError
 
 Policy = Literal["zero", "flag", "off"]
-"""What a finding does: takes the reward, is only told, or is not looked for."""
+"""Effect of a finding: takes the reward, is only reported, or is not looked for."""
 Shape = Literal["binary", "ratio"]
 
 
@@ -17,20 +17,21 @@ class Rules:
     """How strictly a submission is graded.
 
     Args:
-        static: newly written code that reaches for the test runner
-        (`turnwise.envs.swe.grade.static`).
-        oracle: functions that answer otherwise than the reference, though all tests pass
-        (`turnwise.envs.swe.grade.oracle`).
-        canaries: tests that must fail, copied from real ones into each test file beside a plain
-        one.
-        seconds: wall clock of the grader's sandbox; beyond it nothing is known (`Verdict.error`).
-        test_seconds: processor time and sleep of one test; beyond it the test fails, and those
-        after it did not run.
-        memory_mb: of the grader's sandbox. A process of the tests is refused more, which fails its
+        static: policy for new code that reaches for the test runner
+            (`turnwise.envs.swe.grading.static`).
+        oracle: policy for functions that answer differently from the reference although all tests
+            pass (`turnwise.envs.swe.grading.oracle`).
+        canaries: tests that must fail, copied from real ones, in each test file, beside a plain
+            one.
+        seconds: wall-clock limit of the grader's sandbox; beyond it there is no verdict
+            (`Verdict.error`).
+        test_seconds: processor time plus sleep of one test; beyond it the test fails and later ones
+            do not run.
+        memory_mb: memory of the grader's sandbox. A test process is refused more, which fails its
             test.
 
     Raises:
-        ConfigError: for limits that make no sense.
+        ConfigError: for limits out of range.
     """
 
     static: Policy = "zero"
@@ -50,26 +51,24 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a submission."""
+    """Result of grading a submission."""
 
     resolved: bool
-    """Every test that should pass does, and no rule was broken that takes the reward."""
+    """All tests that should pass do, and no rule that takes the reward was broken."""
     f2p_rate: float = 0.0
-    """Share of the failing tests that pass now."""
+    """Share of the fail-to-pass tests that pass."""
     p2p_rate: float = 0.0
-    """Share of the passing tests that still pass."""
+    """Share of the pass-to-pass tests that still pass."""
     tampered: bool = False
-    """The submission did something to its own grading, or wrote code that could."""
+    """The submission interfered with its grading, or contains code that could."""
     reasons: tuple[str, ...] = ()
-    """One sentence for each thing that was found; for people, never for the agent."""
+    """One sentence for each finding; for people, never shown to the agent."""
     error: str = ""
-    """Why nothing can be said (the grader's sandbox ran out of time or memory, or could not be made):
-    never a reward of zero.
-    """
+    """Why there is no grade (out of time or memory, or no sandbox); never a reward of zero."""
 
     def reward(self, shape: Shape = "binary") -> float:
-        """1.0 where resolved, else 0.0; `ratio`: the two rates multiplied, 0.0 where tampered or
-        refused.
+        """Return 1.0 if resolved, else 0.0; with `ratio`, the product of the two rates, and 0.0 if
+        tampered or refused.
 
         Raises:
             ConfigError: for a verdict that is an error, which has no reward.
@@ -85,11 +84,11 @@ class Verdict:
 
     @property
     def rewards(self) -> dict[str, float]:
-        """The components by name, for `info["rewards"]`."""
+        """Reward components for `info["rewards"]`."""
         rates = {"f2p_rate": self.f2p_rate, "p2p_rate": self.p2p_rate}
         return {"resolved": float(self.resolved), **rates, "tampered": float(self.tampered)}
 
 
 def ungraded(sentence: str) -> Verdict:
-    """A verdict that says why there is none."""
+    """Return the verdict for a submission that could not be graded."""
     return Verdict(False, error=sentence)
