@@ -22,14 +22,9 @@ MAX_VALUE_CHARS = 160
 EVALUATION_S = 2.0
 """Time limit in seconds of a second evaluation, which may not terminate."""
 EQUALS = (
-    "assertEqual",
-    "assertEquals",
-    "assertListEqual",
-    "assertDictEqual",
-    "assertTupleEqual",
-    "assertSequenceEqual",
-    "eq_",
-)
+    "assertEqual", "assertEquals", "assertListEqual", "assertDictEqual", "assertTupleEqual",
+    "assertSequenceEqual", "eq_",
+)  # fmt: skip
 
 
 def failure_report(problem: BaseException, files: set[str]) -> dict[str, Any]:

@@ -28,17 +28,9 @@ MAX_LINES_PER_FUNCTION = 3000
 MAX_FAILURE_REPORTS = 200
 """Failed tests with a report."""
 OPTIONS = (
-    "-c",
-    "/dev/null",
-    "-p",
-    "no:cacheprovider",
-    "--import-mode=importlib",
-    "-q",
-    "--color=no",
-    "--tb=no",
-    "-o",
-    "addopts=",
-)
+    "-c", "/dev/null", "-p", "no:cacheprovider", "--import-mode=importlib", "-q", "--color=no",
+    "--tb=no", "-o", "addopts=",
+)  # fmt: skip
 
 
 class FunctionTracer:

@@ -32,13 +32,8 @@ OBSERVER = Path(__file__).with_name("observer.py")
 FAILURES = Path(__file__).with_name("failures.py")
 RUNNER = Path(__file__).parents[1] / "grading" / "runner.py"
 PRELOADED = (
-    "pytest",
-    "_pytest.python",
-    "_pytest.unittest",
-    "_pytest.terminal",
-    "doctest",
-    "unittest.mock",
-)
+    "pytest", "_pytest.python", "_pytest.unittest", "_pytest.terminal", "doctest", "unittest.mock",
+)  # fmt: skip
 """Imported once for all sandboxes; otherwise every run starts with a third of a second
 of imports.
 """

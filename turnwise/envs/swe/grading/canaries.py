@@ -22,29 +22,13 @@ from turnwise.envs.swe.syntax import parse
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 EQUALS = (
-    "assertEqual",
-    "assertEquals",
-    "assertListEqual",
-    "assertDictEqual",
-    "assertTupleEqual",
+    "assertEqual", "assertEquals", "assertListEqual", "assertDictEqual", "assertTupleEqual",
     "assertSequenceEqual",
-)
-WORDS = frozenset(
-    {
-        "empty",
-        "single",
-        "value",
-        "case",
-        "basic",
-        "many",
-        "default",
-        "order",
-        "zero",
-        "nested",
-        "mixed",
-        "long",
-    }
-)
+)  # fmt: skip
+WORDS = frozenset({
+    "empty", "single", "value", "case", "basic", "many", "default", "order", "zero", "nested",
+    "mixed", "long",
+})  # fmt: skip
 PLAIN = (
     "assert {a} == {b}",
     "raise ValueError({a})",

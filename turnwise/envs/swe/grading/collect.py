@@ -36,35 +36,15 @@ COMPILED = frozenset(
     {".pyc", ".pyo", ".pyd", ".so", ".pth", ".egg-link", ".dylib", ".dll", ".egg", ".whl", ".zip"}
 )
 REFUSED_SUFFIXES = COMPILED | {".ini", ".cfg", ".toml"}
-REFUSED_FOLDERS = frozenset(
-    {
-        "__pycache__",
-        ".git",
-        ".hg",
-        ".svn",
-        ".pytest_cache",
-        ".tox",
-        ".nox",
-        ".venv",
-        "venv",
-        ".eggs",
-    }
-)
+REFUSED_FOLDERS = frozenset({
+    "__pycache__", ".git", ".hg", ".svn", ".pytest_cache", ".tox", ".nox", ".venv", "venv",
+    ".eggs",
+})  # fmt: skip
 TEST_FOLDERS = frozenset({"test", "tests"})
-RUNNER_MODULES = frozenset(
-    {
-        "pytest",
-        "_pytest",
-        "py",
-        "pluggy",
-        "iniconfig",
-        "packaging",
-        "pygments",
-        "exceptiongroup",
-        "tomli",
-        "coverage",
-    }
-)
+RUNNER_MODULES = frozenset({
+    "pytest", "_pytest", "py", "pluggy", "iniconfig", "packaging", "pygments", "exceptiongroup",
+    "tomli", "coverage",
+})  # fmt: skip
 """Names of the test runner's own modules."""
 
 

@@ -32,19 +32,10 @@ FRAMES = frozenset({
 """Events that count if submitted code caused them directly, not through the standard library
 (warnings, namedtuples).
 """
-FRAME_ATTRIBUTES = frozenset(
-    {
-        "f_locals",
-        "f_globals",
-        "f_builtins",
-        "f_back",
-        "f_code",
-        "tb_frame",
-        "gi_frame",
-        "cr_frame",
-        "ag_frame",
-    }
-)
+FRAME_ATTRIBUTES = frozenset({
+    "f_locals", "f_globals", "f_builtins", "f_back", "f_code", "tb_frame", "gi_frame", "cr_frame",
+    "ag_frame",
+})  # fmt: skip
 """Attributes whose reading counts."""
 PROCESSES = frozenset({
     "os.fork", "os.forkpty", "os.system", "os.exec", "os.posix_spawn", "os.spawn",
@@ -58,59 +49,25 @@ FILES = frozenset({
 })  # fmt: skip
 CODE = frozenset({"compile", "exec"})
 RUNS_TEXT = (
-    "timeit",
-    "runpy",
-    "code",
-    "codeop",
-    "pdb",
-    "bdb",
-    "cProfile",
-    "profile",
-    "trace",
-    "doctest",
-)
+    "timeit", "runpy", "code", "codeop", "pdb", "bdb", "cProfile", "profile", "trace", "doctest",
+)  # fmt: skip
 """Library modules that run code given to them: what they compile is attributed to their caller."""
-REFUSED_PICKLE_MODULES = frozenset(
-    {
-        "os",
-        "posix",
-        "sys",
-        "builtins",
-        "importlib",
-        "gc",
-        "ctypes",
-        "pytest",
-        "_pytest",
-        "runpy",
-        "__main__",
-    }
-)
+REFUSED_PICKLE_MODULES = frozenset({
+    "os", "posix", "sys", "builtins", "importlib", "gc", "ctypes", "pytest", "_pytest", "runpy",
+    "__main__",
+})  # fmt: skip
 """Modules that a pickle has no reason to load from."""
 
 
 WATCHED_MODULES = (
-    "_pytest",
-    "pytest",
-    "pluggy",
-    "unittest",
-    "builtins",
-    "sys",
-    "os",
-    "posixpath",
-    "json",
-    "traceback",
-    "contextlib",
-    "re",
-)
+    "_pytest", "pytest", "pluggy", "unittest", "builtins", "sys", "os", "posixpath", "json",
+    "traceback", "contextlib", "re",
+)  # fmt: skip
 """Modules, with submodules, that determine the outcome of a test."""
 HOOKS = (
-    "pytest_runtest_",
-    "pytest_report_",
-    "pytest_collection",
-    "pytest_make_",
-    "pytest_pyfunc_call",
+    "pytest_runtest_", "pytest_report_", "pytest_collection", "pytest_make_", "pytest_pyfunc_call",
     "pytest_exception_",
-)
+)  # fmt: skip
 
 
 class RunnerIntegrity:

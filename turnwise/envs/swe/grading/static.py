@@ -30,20 +30,10 @@ SEVERE_MODULES = RUNNER | {
     "site", "mock", "__main__", "_testcapi", "_testinternalcapi", "_interpreters",
     "_xxsubinterpreters", "tests", "conftest",
 }  # fmt: skip
-NOTICE_MODULES = frozenset(
-    {
-        "inspect",
-        "unittest",
-        "doctest",
-        "signal",
-        "threading",
-        "multiprocessing",
-        "subprocess",
-        "builtins",
-        "timeit",
-        "pickle",
-    }
-)
+NOTICE_MODULES = frozenset({
+    "inspect", "unittest", "doctest", "signal", "threading", "multiprocessing", "subprocess",
+    "builtins", "timeit", "pickle",
+})  # fmt: skip
 SEVERE_NAMES = frozenset({
     "_exit", "_getframe", "_current_frames", "_getframemodulename", "settrace", "setprofile",
     "monitoring", "addaudithook", "f_back", "f_locals", "f_globals", "f_code", "f_trace",
@@ -66,32 +56,15 @@ IN_WORDS = SEVERE_NAMES & {
     "__globals__", "addaudithook", "PYTEST_CURRENT_TEST", "meta_path",
 } | {"__import__"}  # fmt: skip
 """Also found as words of a longer text, which may be executed later."""
-WRITTEN = frozenset(
-    {
-        "__code__",
-        "__closure__",
-        "__class__",
-        "__eq__",
-        "__ne__",
-        "__hash__",
-        "__instancecheck__",
-        "__bases__",
-    }
-)
+WRITTEN = frozenset({
+    "__code__", "__closure__", "__class__", "__eq__", "__ne__", "__hash__", "__instancecheck__",
+    "__bases__",
+})  # fmt: skip
 """Attributes whose assignment from outside changes the meaning of other code."""
 MAY_CHANGE = (
-    "sys.stdout",
-    "sys.stderr",
-    "sys.stdin",
-    "warnings",
-    "logging",
-    "locale",
-    "socket",
-    "ssl",
-    "http",
-    "decimal",
-    "csv",
-)
+    "sys.stdout", "sys.stderr", "sys.stdin", "warnings", "logging", "locale", "socket", "ssl",
+    "http", "decimal", "csv",
+)  # fmt: skip
 """Parts of the standard library that an honest program may modify."""
 NAMED_ONLY = frozenset(
     {"sys", "os", "posix", "builtins", "types", "inspect", "importlib", "unittest", "gc", "_thread"}
@@ -99,18 +72,10 @@ NAMED_ONLY = frozenset(
 """Modules whose attributes must be written out, not looked up by a computed name."""
 COMPARING = frozenset({"__eq__", "__ne__", "__hash__", "__lt__", "__le__", "__gt__", "__ge__"})
 RUNS_TEXT = frozenset({"exec", "eval", "__import__"})
-BY_NAME = frozenset(
-    {
-        "import_module",
-        "getattr",
-        "setattr",
-        "delattr",
-        "find_spec",
-        "attrgetter",
-        "resolve_name",
-        "locate",
-    }
-)
+BY_NAME = frozenset({
+    "import_module", "getattr", "setattr", "delattr", "find_spec", "attrgetter", "resolve_name",
+    "locate",
+})  # fmt: skip
 """Calls that take a name as text."""
 TABLE_WORDS = 12
 """This many words in a row are a table, not names to look up."""

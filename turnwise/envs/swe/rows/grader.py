@@ -1,11 +1,11 @@
-"""Grade a repair of a field's task in a fresh container of its image.
+"""Grade a repair of a published task in a fresh container of its image.
 
-The container is new; what comes into it of the agent's is a diff, or files, without what belongs to
-the tests and their settings. The tests are put back as they were and the test patch is applied
-after it; the log is written to a file between two words that are drawn anew, and parsed here. These
-are the data sets' own rules, hardened: a row's tests still print their own results, so a repair
-that is made to lie is met by the static filter alone, which reads the changed files before and
-after. For training, generated tasks are graded more strictly (`turnwise.envs.swe.grade`).
+The submission is a diff, or files, without those that belong to the tests and their settings. The
+tests are restored and the test patch is applied after it. The log is written to a file between two
+random marks and parsed here. These are the data sets' own rules, hardened. Still, the tests print
+their own results in the submission's process; only the static filter, which compares the changed
+files before and after, looks for repairs that forge them. For training, generated tasks are graded
+more strictly (`turnwise.envs.swe.grading`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import secrets
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from turnwise.envs.swe.grading import Rules, Verdict, collect, static
@@ -21,10 +21,10 @@ from turnwise.envs.swe.grading.verdict import ungraded
 from turnwise.envs.swe.rows.images import fetch, prepared_image
 from turnwise.envs.swe.rows.logs import parse
 from turnwise.envs.swe.rows.published import SweRow
+from turnwise.envs.swe.sandbox_pool import SandboxOpener
 from turnwise.errors import ConfigError
 from turnwise.sandbox.contract import Limits, Sandbox, SandboxError, Spec
 
-SandboxOpener = Callable[[Spec], Sandbox]
 LIMITS = Limits(
     seconds=1800.0,
     memory_mb=8192,
@@ -35,29 +35,34 @@ LIMITS = Limits(
     open_files=4096,
     flood_chars=100_000_000,
 )
-"""Of a container: the data sets' own harnesses give 1800 seconds and no other limit."""
+"""Limits of a container; the data sets' own harnesses set only the 1800 seconds."""
 MAX_LOG_BYTES = 60_000_000
 APPLY = (
     "git apply --whitespace=nowarn {0} || git apply --whitespace=nowarn --3way {0} || "
     "patch --batch --forward --fuzz=5 -p1 -i "
     "{0}"
 )
-"""The order in which SWE-bench's harness tries to apply a diff."""
+"""The attempts of SWE-bench's harness to apply a diff, in order."""
+COPY_CHANGED = (
+    'while IFS= read -r path; do cp --parents -- "$path" /work/{0} 2>/dev/null; '
+    "done < /work/changed"
+)
+"""Keeps a copy of the changed files for the static filter."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileDiff:
-    """What a diff says of one file."""
+    """The part of a diff that concerns one file."""
 
     path: str
     text: str
 
 
 def spec(row: SweRow, limits: Limits = LIMITS, shown: Mapping[str, str] | None = None) -> Spec:
-    """A container in which a row's repository can be changed, for its agent or its grader.
+    """Return the spec of a container with a row's repository, for its agent or its grader.
 
     Raises:
-        SandboxError: where the image is not here or cannot be prepared.
+        SandboxError: if the image is missing or cannot be prepared.
     """
     return Spec(
         limits=limits, image=prepared_image(row.image, row.workdir, shown), readonly=shown or {}
@@ -72,25 +77,24 @@ def grade_row(
     pull: bool = False,
     shown: Mapping[str, str] | None = None,
 ) -> Verdict:
-    """What became of a repair.
+    """Grade a repair of a published task.
 
     Args:
         submission: a unified diff against the repository as the agent found it; or files, None for
-        one that is gone.
-        open_sandbox: opens a container to a spec, such as `lambda spec: open_sandbox(spec, "docker")`.
-        rules: `static` and `seconds` of them; by default what the static filter finds is told
-            (`tampered`) and takes nothing, for repairs of the field have honest uses for much of
-            it.
-        pull: fetch an image that is not here.
-        shown: guest path -> host path, shown read-only in the container, such as a program that an
-            image lacks.
+            a deleted one.
+        open_sandbox: opens a container from a spec, such as `lambda spec: open_sandbox(spec,
+            "docker")`.
+        rules: only `static` and `seconds` are used. By default static findings are reported
+            (`tampered`) but take no reward, for real repairs have honest uses of much of it.
+        pull: pull a missing image.
+        shown: guest path -> host path, mounted read-only, such as a program that an image lacks.
     """
     rules = rules or Rules(static="flag", seconds=LIMITS.seconds)
     try:
         if pull:
             fetch(row.image)
         with open_sandbox(spec(row, replace(LIMITS, seconds=rules.seconds), shown)) as sandbox:
-            left = _hand_in(sandbox, row, submission)
+            left = _write_inputs(sandbox, row, submission)
             mark = secrets.token_hex(12)
             sandbox.write("evaluate.sh", script(row, mark))
             result = sandbox.run(
@@ -102,7 +106,7 @@ def grade_row(
                     f"{result.seconds:.0f} s"
                 )
             text = sandbox.read("log", limit=MAX_LOG_BYTES).decode("utf8", "replace")
-            reached = _reached(sandbox) if rules.static != "off" else []
+            reached = _static_findings(sandbox) if rules.static != "off" else []
     except SandboxError as problem:
         return ungraded(f"{row.id}: {problem}")
     verdict = verdict_from_log(row, text, mark, left)
@@ -113,8 +117,8 @@ def grade_row(
 
 
 def script(row: SweRow, mark: str) -> str:
-    """The shell program that applies everything and runs the tests, saying `mark` and a word at
-    each stage.
+    """Return the shell script that applies everything and runs the tests, printing `mark` and a
+    word at each stage.
     """
     files = " ".join(shlex.quote(path) for path in row.test_files)
     lines = [
@@ -127,14 +131,12 @@ def script(row: SweRow, mark: str) -> str:
             f"{{ {APPLY.format('/work/bug.patch')}; }} || {{ echo {mark} unbroken; exit 0; }}"
         )
     lines += [
-        'while IFS= read -r path; do cp --parents -- "$path" /work/before 2>/dev/null; done < '
-        "/work/changed",
+        COPY_CHANGED.format("before"),
         f"apply() {{ {APPLY.format('/work/submission.patch')}; }}",
         f"if [ -s /work/submission.patch ]; then apply || {{ echo {mark} unapplied; exit 0; }}; fi",
         "if [ -d /work/submission ]; then cp -R /work/submission/. . ; fi",
         'while IFS= read -r path; do rm -f -- "$path"; done < /work/gone',
-        'while IFS= read -r path; do cp --parents -- "$path" /work/after 2>/dev/null; done < '
-        "/work/changed",
+        COPY_CHANGED.format("after"),
     ]
     if row.test_patch and not row.script:
         lines += [
@@ -157,7 +159,7 @@ def script(row: SweRow, mark: str) -> str:
 
 
 def verdict_from_log(row: SweRow, text: str, mark: str, left: tuple[str, ...] = ()) -> Verdict:
-    """The verdict of a log."""
+    """Return the verdict of a log."""
     said = re.findall(rf"^{mark} (\w+)(?: (\d+))?$", text, re.MULTILINE)
     words = [word for word, _ in said]
     notes = tuple(
@@ -193,16 +195,16 @@ def verdict_from_log(row: SweRow, text: str, mark: str, left: tuple[str, ...] = 
 
 
 def _rate(tests: tuple[str, ...], log: Mapping[str, str], good: tuple[str, ...]) -> float:
-    """SWE-bench's rule: an expected failure passes, a test that must go on passing may be skipped,
-    one not told of fails.
+    """Apply SWE-bench's rule: an expected failure passes, a pass-to-pass test may be skipped, a
+    missing one fails.
     """
     return sum(log.get(test) in good for test in tests) / len(tests) if tests else 1.0
 
 
-def _hand_in(
+def _write_inputs(
     sandbox: Sandbox, row: SweRow, submission: str | Mapping[str, bytes | None]
 ) -> tuple[str, ...]:
-    """Write what the script reads. Returns the paths that were left out."""
+    """Write the script's inputs and return the paths that were left out."""
     for name, text in (
         ("bug.patch", row.bug),
         ("test.patch", row.test_patch),
@@ -230,8 +232,8 @@ def _hand_in(
     return left
 
 
-def _reached(sandbox: Sandbox) -> list[str]:
-    """What the changed files newly reach for, as far as it has no place in a repair."""
+def _static_findings(sandbox: Sandbox) -> list[str]:
+    """Return the severe static findings in the changed files."""
     trees: dict[str, dict[str, bytes]] = {"before": {}, "after": {}}
     for path in sandbox.files():
         stage, _, name = path.partition("/")
@@ -245,8 +247,8 @@ def _reached(sandbox: Sandbox) -> list[str]:
 
 
 def admissible(path: str, tests: frozenset[str]) -> bool:
-    """Whether a submission may change a file: inside the repository, no test of the row, no
-    settings of test tools.
+    """Return whether a submission may change a file: inside the repository, no test of the row, no
+    test settings.
     """
     return path not in tests and collect.admissible(path)
 
@@ -264,7 +266,7 @@ def _admitted(
 
 
 def split_diff(diff: str) -> list[FileDiff]:
-    """A unified diff by files: of git, or plain (`--- a/x`, `+++ b/x`)."""
+    """Split a unified diff by file: of git, or plain (`--- a/x`, `+++ b/x`)."""
     pieces = (
         re.split(r"(?m)^(?=diff --git )", diff)
         if "diff --git " in diff

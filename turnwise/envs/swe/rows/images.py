@@ -1,9 +1,9 @@
-"""Images of the field's tasks: which are there, what the others need, and how one is fetched.
+"""Images of published tasks: which are present, what the missing ones need, and how to pull one.
 
-A missing image says nothing about a repair. It is an error of the machine, found before training
-begins by the preflight, and never a reward of zero. Docker Hub serves an anonymous address a
-hundred pulls in six hours (as quoted in 2026), so a first run that pulls as it goes stops early:
-fetch before, or keep a registry of one's own.
+A missing image says nothing about a repair. It is an error of the machine, reported by the
+preflight before training starts, and never a reward of zero. Docker Hub allows an anonymous address
+a hundred pulls in six hours (as of 2026), so a first run that pulls on the way stops early: pull
+beforehand, or run a registry of your own.
 """
 
 from __future__ import annotations
@@ -22,31 +22,27 @@ from turnwise.sandbox import containers, janitor
 from turnwise.sandbox.contract import SandboxError
 
 IMAGE_BYTES = 1_500_000_000
-"""What an image of one task takes where nobody knows better: SWE-agent's issue 317 says 1.5 GB a
-task.
-"""
+"""Size of an image if none is known: SWE-agent's issue 317 reports 1.5 GB a task."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """What there is and what is wanting before a run."""
+    """What is present and what is missing before a run."""
 
     present: tuple[str, ...]
     missing: tuple[str, ...]
     held: int
-    """Bytes of the images that are here, layers that they share counted once for each."""
+    """Bytes of the images that are present; shared layers count once for each."""
     needed: int
-    """Bytes that the missing ones will take, by the mean of those that are here, or by
-    `IMAGE_BYTES`.
-    """
+    """Bytes the missing ones will take, from the mean of those present, or from `IMAGE_BYTES`."""
     free: int
-    """Bytes free where the daemon keeps its images; -1 where that cannot be seen from here."""
+    """Bytes free where the daemon stores images; -1 if unknown."""
     parsers: tuple[str, ...]
-    """Log parsers that rows ask for and that are not here."""
+    """Log parsers that rows ask for and that do not exist."""
 
     @property
     def ready(self) -> bool:
-        """Every row can be graded."""
+        """Whether every row can be graded."""
         return not self.missing and not self.parsers
 
     def __str__(self) -> str:
@@ -63,7 +59,7 @@ class Preflight:
 
 
 def preflight(rows: Iterable[SweRow]) -> Preflight:
-    """Look which images of rows the daemon has. Raises `SandboxError` where no daemon answers."""
+    """Check which images of rows are present. Raises `SandboxError` if no daemon responds."""
     client = containers.client()
     wanted, parsers = {}, set()
     for each in rows:
@@ -73,8 +69,8 @@ def preflight(rows: Iterable[SweRow]) -> Preflight:
     sizes = {name: size for name in wanted if (size := _size(client, name)) >= 0}
     missing = tuple(name for name in wanted if name not in sizes)
     mean = sum(sizes.values()) // len(sizes) if sizes else IMAGE_BYTES
-    place = str(client.info().get("DockerRootDir", ""))
-    free = shutil.disk_usage(place).free if place and os.path.isdir(place) else -1
+    root = str(client.info().get("DockerRootDir", ""))
+    free = shutil.disk_usage(root).free if root and os.path.isdir(root) else -1
     return Preflight(
         tuple(sizes),
         missing,
@@ -86,7 +82,7 @@ def preflight(rows: Iterable[SweRow]) -> Preflight:
 
 
 def _size(client: Any, image: str) -> int:
-    """Bytes of an image; -1 where the daemon does not have it."""
+    """Return the bytes of an image, or -1 if the daemon does not have it."""
     import docker.errors
 
     try:
@@ -96,20 +92,21 @@ def _size(client: Any, image: str) -> int:
 
 
 MAKE_WRITABLE = "chmod -R a+rwX {0} && {{ chmod -R a+rX /root || true; }}"
-"""In these images the repository is root's, and no sandbox runs as root."""
+"""In these images root owns the repository, and no sandbox runs as root."""
 PREPARED = "turnwise-row"
 PREPARE_TIMEOUT_S = 1800
 
 
 def prepared_image(image: str, workdir: str, shown: Mapping[str, str] | None = None) -> str:
-    """An image whose repository any user may change, made of another once; it takes what the
-    repository takes.
+    """Return an image derived from another, built once, whose repository every user may change.
+
+    It adds the size of the repository.
 
     Args:
-        shown: guest path -> host path, shown read-only while it is made.
+        shown: guest path -> host path, mounted read-only during the build.
 
     Raises:
-        SandboxError: where the image is not here, or its programs cannot do it.
+        SandboxError: if the image is missing, or its programs cannot do it.
     """
     client = containers.client()
     if _size(client, image) < 0:
@@ -139,8 +136,7 @@ def prepared_image(image: str, workdir: str, shown: Mapping[str, str] | None = N
             code = int(client.api.wait(made["Id"], timeout=PREPARE_TIMEOUT_S)["StatusCode"])
             said = client.api.logs(made["Id"], tail=3).decode("utf8", "replace").strip()
             if code == 0:
-                # The label was the container's, which the janitor removes with its owner; the image
-                # is to stay.
+                # Clear the label: the janitor removes what carries it, and the image is to stay.
                 client.api.commit(
                     made["Id"],
                     repository=PREPARED,
@@ -161,9 +157,7 @@ def prepared_image(image: str, workdir: str, shown: Mapping[str, str] | None = N
 
 
 def fetch(image: str) -> None:
-    """Have the daemon pull an image that it does not have. Raises `SandboxError` with what its
-    registry said.
-    """
+    """Pull an image unless it is present. Raises `SandboxError` with the registry's answer."""
     client = containers.client()
     if _size(client, image) >= 0:
         return

@@ -1,8 +1,7 @@
-"""Parsers of test logs: from what a test program prints to a status per test, by the words of the
-program that prints it.
+"""Parsers of test logs: from the output of a test program to a status per test.
 
-Statuses are `PASSED`, `FAILED`, `ERROR`, `SKIPPED`, `XFAIL`, `XPASS`. A test that a log names with
-two statuses has the worse one: what a tested program prints cannot turn a failure into a pass.
+Statuses are `PASSED`, `FAILED`, `ERROR`, `SKIPPED`, `XFAIL`, `XPASS`. A test with two statuses in a
+log gets the worse one: what a tested program prints cannot turn a failure into a pass.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from turnwise.errors import unknown
 
 Log = dict[str, str]
 STATUSES = ("PASSED", "XPASS", "XFAIL", "SKIPPED", "ERROR", "FAILED")
-"""From good to bad."""
+"""From best to worst."""
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 SUMMARY = re.compile(r"^(PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\s+(\S.*)$")
 SKIPPED = re.compile(r"^SKIPPED \[\d+\]")
@@ -43,7 +42,7 @@ SYMPY_WORDS = {
 
 
 def collected(pairs: Iterator[tuple[str, str]]) -> Log:
-    """The worst status of each test."""
+    """Return the worst status of each test."""
     found: Log = {}
     for name, status in pairs:
         if name not in found or STATUSES.index(status) > STATUSES.index(found[name]):
@@ -68,8 +67,8 @@ def _pytest(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _without_reason(rest: str, status: str) -> str:
-    """The test of a line of the summary, in which a reason may stand behind ` - `; that may also
-    stand in a parameter.
+    """Return the test of a summary line, without the reason after ` - `, which may also occur in a
+    parameter.
     """
     if status == "PASSED" or " - " not in rest:
         return rest
@@ -83,17 +82,17 @@ def _without_reason(rest: str, status: str) -> str:
 
 
 def pytest(text: str) -> Log:
-    """`pytest -rA` (the short summary) and `pytest -v`.
+    """Parse `pytest -rA` (the short summary) and `pytest -v`.
 
-    A name with blanks is told twice, whole and up to its first blank: so are 676 of Verified's ids
-    cut, with all that begin alike.
+    A name with blanks is listed both whole and up to its first blank: 676 ids of SWE-bench Verified
+    are cut like that, together with all that start alike.
     """
     return collected(_pytest(text))
 
 
 def pytest_options(text: str) -> Log:
-    """As `pytest`; of a parameter that is a path only its last part counts, since the rest is the
-    machine's.
+    """As `pytest`, but of a parameter that is a path only the last part counts: the rest depends on
+    the machine.
     """
 
     def named() -> Iterator[tuple[str, str]]:
@@ -112,12 +111,12 @@ def pytest_options(text: str) -> Log:
 
 
 def unittest(text: str) -> Log:
-    """`python -m unittest -v` and Django's `runtests.py --verbosity 2`: `test_x (module.Class) ...
-    ok`.
+    """Parse `python -m unittest -v` and Django's `runtests.py --verbosity 2`: `test_x
+    (module.Class) ... ok`.
 
-    Django prints a test's first line of documentation in place of its name on a line of its own;
-    that line's text is the name then, as in SWE-bench. An outcome that stands on a later line,
-    behind what the test printed, belongs to the test begun last.
+    Django prints the first line of a test's docstring instead of its name, on a line of its own;
+    that text is then the name, as in SWE-bench. An outcome on a later line, after output of the
+    test, belongs to the test that started last.
     """
 
     def read() -> Iterator[tuple[str, str]]:
@@ -147,8 +146,8 @@ def unittest(text: str) -> Log:
 
 
 def sympy(text: str) -> Log:
-    """SymPy's `bin/test --verbose`: `test_x ok` under the name of a file; only the function's name
-    counts, as in SWE-bench.
+    """Parse SymPy's `bin/test --verbose`: `test_x ok` below a file name; only the function counts,
+    as in SWE-bench.
     """
 
     def read() -> Iterator[tuple[str, str]]:
@@ -162,7 +161,9 @@ def sympy(text: str) -> Log:
 
 
 def r2e(text: str) -> Log:
-    """R2E-Gym's: what stands below pytest's short summary, without the file; `TestX.test_y`."""
+    """Parse R2E-Gym's logs: the part below pytest's short summary, without files;
+    `TestX.test_y`.
+    """
 
     def read() -> Iterator[tuple[str, str]]:
         summary = COLOUR.sub("", text).rpartition("short test summary info")[2]
@@ -187,7 +188,7 @@ PARSERS: dict[str, Callable[[str], Log]] = {
 
 
 def parse(parser: str, text: str) -> Log:
-    """Status by test of a log. Raises `ConfigError` for a parser that there is not."""
+    """Return the status of each test in a log. Raises `ConfigError` for an unknown parser."""
     if parser not in PARSERS:
         raise unknown("log parser", parser, PARSERS)
     return PARSERS[parser](text)

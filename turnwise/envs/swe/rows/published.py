@@ -1,12 +1,12 @@
-"""Tasks of the field: one record for SWE-bench, Verified, Lite, SWE-Gym, SWE-smith, R2E-Gym and
+"""Rows of published data sets: SWE-bench (Verified, Lite), SWE-Gym, SWE-smith, R2E-Gym and
 SWE-rebench.
 
-Their rows differ in what things are called and in where the tests come from; a `Row` says it in one
-way: the image, where the repository stands in it, the command that runs the tests, the parser of
-its log, and which tests must pass. Nothing is downloaded here; a file of rows is read as it was
-published (JSON lines, JSON, parquet).
+The data sets differ in field names and in where the tests come from. A `SweRow` states the same for
+all: the image, the directory of the repository in it, the test command, the parser of its log, and
+which tests must pass. Nothing is downloaded; files are read as published (JSON lines, JSON,
+parquet).
 
-Field names: SWE-bench 5 (`instance_id`, `repo`, `base_commit`, `patch`, `test_patch`,
+Fields: SWE-bench 5 (`instance_id`, `repo`, `base_commit`, `patch`, `test_patch`,
 `problem_statement`, `FAIL_TO_PASS`, `PASS_TO_PASS`, `version`, and since 5.0 `image`,
 `eval_script`, `log_parser`); SWE-smith (`image_name`; its `patch` makes the bug); R2E-Gym
 (`docker_image`, `expected_output_json`); SWE-rebench (`docker_image`, `install_config` with
@@ -28,7 +28,7 @@ Family = Literal["swe_bench", "swe_gym", "swe_smith", "r2e_gym", "swe_rebench"]
 FAMILIES: tuple[Family, ...] = ("swe_bench", "swe_gym", "swe_smith", "r2e_gym", "swe_rebench")
 PYTEST = "pytest -rA"
 CONDA = "source /opt/miniconda3/bin/activate && conda activate testbed"
-"""How the images of SWE-bench, SWE-Gym, SWE-smith and SWE-rebench set up their Python."""
+"""Setup of Python in the images of SWE-bench, SWE-Gym, SWE-smith and SWE-rebench."""
 COMMANDS = {
     "django/django": "./tests/runtests.py --verbosity 2 --settings=test_sqlite --parallel 1",
     "sympy/sympy": "PYTHONWARNINGS='ignore::UserWarning,ignore::SyntaxWarning' bin/test -C "
@@ -37,9 +37,7 @@ COMMANDS = {
     "astropy/astropy": "pytest -rA -vv -o console_output_style=classic --tb=no",
     "mwaskom/seaborn": "pytest --no-header -rA",
 }
-"""Test commands of SWE-bench by repository, where it is not `pytest -rA` and the row does not say
-its own.
-"""
+"""Test commands of SWE-bench other than `pytest -rA`, for rows without one of their own."""
 PARSERS = {
     "django/django": "django",
     "sympy/sympy": "sympy",
@@ -47,27 +45,15 @@ PARSERS = {
     "pylint-dev/pylint": "pytest_options",
 }
 NOT_TESTS = (
-    ".json",
-    ".png",
-    ".csv",
-    ".txt",
-    ".md",
-    ".jpg",
-    ".jpeg",
-    ".pkl",
-    ".yml",
-    ".yaml",
-    ".toml",
-    ".html",
-    ".xml",
-    ".inv",
-)
-"""Files of a test patch that no test command is given."""
+    ".json", ".png", ".csv", ".txt", ".md", ".jpg", ".jpeg", ".pkl", ".yml", ".yaml", ".toml",
+    ".html", ".xml", ".inv",
+)  # fmt: skip
+"""Suffixes of files in a test patch that are not passed to the test command."""
 
 
 @dataclass(frozen=True, slots=True)
 class SweRow:
-    """One task of the field."""
+    """One task of a published data set."""
 
     id: str
     family: Family
@@ -78,25 +64,25 @@ class SweRow:
     pass_to_pass: tuple[str, ...]
     image: str
     gold: str
-    """The repair as a unified diff; empty where it is the inverse of `bug`, or the row has none."""
+    """The repair as a unified diff; empty if it is the inverse of `bug`, or not published."""
     bug: str = ""
     """A diff that is applied first and makes the bug (SWE-smith)."""
     test_patch: str = ""
     workdir: str = "/testbed"
     test_command: str = PYTEST
     setup: str = CONDA
-    """What comes before the test command, in the same shell."""
+    """Commands before the test command, in the same shell."""
     parser: str = "pytest"
-    """Of `turnwise.envs.swe.row_logs.PARSERS`."""
+    """One of `turnwise.envs.swe.rows.logs.PARSERS`."""
     script: str = ""
     """The row's own evaluation script, in place of setup, test patch and command."""
     expected: Mapping[str, str] = field(default_factory=dict)
-    """R2E-Gym: the status of every test, all of which must be equal."""
+    """R2E-Gym: the status of every test; all must match."""
     version: str = ""
 
     @property
     def test_files(self) -> tuple[str, ...]:
-        """Files that the test patch writes, or that the tests are in where there is no test patch."""
+        """Files written by the test patch or, without one, the files of the tests."""
         named = re.findall(r"^diff --git a/.* b/(.*)$", self.test_patch, re.MULTILINE)
         ids = (
             test.partition("::")[0]
@@ -107,7 +93,7 @@ class SweRow:
 
     @property
     def command(self) -> str:
-        """The test command with what it is to run."""
+        """The test command with its arguments."""
         files = [] if self.family == "r2e_gym" else self._directives()
         return " ".join([self.test_command, *files])
 
@@ -119,15 +105,15 @@ class SweRow:
 
 
 def read_rows(path: str | Path, family: str = "") -> Iterator[SweRow]:
-    """The rows of a published file: JSON lines, a JSON list, or parquet (needs pyarrow).
+    """Read the rows of a published file: JSON lines, a JSON list, or parquet (needs pyarrow).
 
     Args:
-        family: which data set it is, one of `FAMILIES`; empty to see it from the fields (SWE-Gym
-            has those of SWE-bench and must be named, for its images are others).
+        family: the data set, one of `FAMILIES`; empty to detect it from the fields. SWE-Gym has the
+            fields of SWE-bench but other images, and must be named.
 
     Raises:
-        DataError: for a file that is missing or not of these forms, or a row without what it needs.
-        ConfigError: for a family that there is not.
+        DataError: for a missing file, another format, or an incomplete row.
+        ConfigError: for an unknown family.
     """
     source = Path(path)
     if not source.is_file():
@@ -164,7 +150,7 @@ def _records(source: Path) -> Iterator[Any]:
 
 
 def parse_row(record: Mapping[str, Any], family: str = "", where: str = "the row") -> SweRow:
-    """The `Row` of one published record. Raises as `read_rows` does."""
+    """Convert one published record. Raises as `read_rows` does."""
     kind = family or detect_family(record)
     if kind not in FAMILIES:
         raise unknown("family of rows", kind, FAMILIES)
@@ -187,7 +173,7 @@ def parse_row(record: Mapping[str, Any], family: str = "", where: str = "the row
 
 
 def detect_family(record: Mapping[str, Any]) -> Family:
-    """The family that a record's fields are of."""
+    """Return the family that a record's fields belong to."""
     if "expected_output_json" in record:
         return "r2e_gym"
     if record.get("install_config"):
@@ -196,7 +182,7 @@ def detect_family(record: Mapping[str, Any]) -> Family:
 
 
 def tests(value: Any) -> tuple[str, ...]:
-    """A list of tests, published as such or as its JSON text."""
+    """Return a list of tests, published as a list or as its JSON text."""
     found = json.loads(value) if isinstance(value, str) else value
     if (
         found is None
@@ -290,14 +276,13 @@ def _swe_rebench(record: Mapping[str, Any]) -> SweRow:
     )
     if "language" not in record:
         return made
-    # The second version: a repository stands under its own name, and its Python needs no setting
-    # up.
+    # Second version: the directory has the repository's name, and Python needs no setup.
     return replace(made, workdir=f"/{made.repo.rpartition('/')[2]}", setup="true")
 
 
 def _parser(name: Any, otherwise: str) -> str:
-    """Our parser for a published name (`parse_log_pytest_options`); that we do not have one is
-    found out by the preflight.
+    """Return the parser for a published name (`parse_log_pytest_options`). The preflight reports
+    unknown ones.
     """
     return str(name).removeprefix("parse_log_") if name else otherwise
 
