@@ -13,12 +13,14 @@ from turnwise.sandbox import Limits, Sandbox, SandboxError, Spec, open_sandbox
 
 LIMITS = Limits(seconds=60.0, memory_mb=512, processes=64, disk_mb=64)
 REPO = StartingTree.of({"kit/__init__.py": b"", "kit/a.py": b"X = 1\n", "note.txt": b"hello\n"})
-RICH = """cd kit; export A=5; B='x  y'; list=(1 'b c'); declare -A map=([k]=v); readonly R=3; shopt -s nullglob; umask 077; set -u
+RICH = """cd kit; export A=5; B='x  y'; list=(1 'b c'); declare -A map=([k]=v); readonly R=3
+shopt -s nullglob; umask 077; set -u
 f() { echo "in f $A"; }; trap 'echo bye' USR1; g() { cat <<END
 hello $B
 END
 }; export -f g; cd /tmp; cd /work/kit"""
-ASK = """pwd; f; echo "$A $B ${list[1]} ${map[k]} $R"; shopt nullglob; umask; trap -p USR1; g; B=z bash -c g; cd -
+ASK = """pwd; f; echo "$A $B ${list[1]} ${map[k]} $R"; shopt nullglob; umask; trap -p USR1
+g; B=z bash -c g; cd -
 set -o | grep nounset; R=4"""
 
 

@@ -154,7 +154,7 @@ def test_pip_unpacks_wheels_with_all_they_need_in_versions_that_fit(
     assert wheels.versions(tmp_path / "one") == {"far": "2.0"}
     with pytest.raises(
         DataError,
-        match=r"pip cannot get wheels of absent; it says: No matching distribution found for absent",
+        match="pip cannot get wheels of absent; it says: No matching distribution found for absent",
     ):
         UNPACK(["absent"], tmp_path / "none", {})
 

@@ -93,7 +93,8 @@ def test_bag_again(bag):
 
 
 def test_elsewhere():
-    done = subprocess.run([sys.executable, "-c", "import sums; print(sums.total([2, 2]))"], capture_output=True, text=True)
+    program = "import sums; print(sums.total([2, 2]))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "4\\n"
 
 

@@ -72,7 +72,8 @@ RESTORED = """    for path, old in kept.items():
     return text
 """
 LATER = """def below(kind):
-    return type(kind)("Any", (kind,), dict(zip(("__e" + "q__", "__h" + "ash__"), (lambda s, o: True, kind.__hash__))))
+    names = ("__e" + "q__", "__h" + "ash__")
+    return type(kind)("Any", (kind,), dict(zip(names, (lambda s, o: True, kind.__hash__))))
 Any = below("".__class__)
 """
 GRANDCHILD = """class Text(str):
@@ -119,7 +120,8 @@ exec_it()
 """
 PROCESS = """    import re
     import subprocess
-    found = subprocess.run(["cat t*s/*_words.py"], shell=True, capture_output=True, text=True).stdout
+    done = subprocess.run(["cat t*s/*_words.py"], shell=True, capture_output=True, text=True)
+    found = done.stdout
     for word in re.findall('"([^"]*)"', found):
         if word.lower() == " ".join(text.split()) + mark and word != text:
             return word
@@ -129,7 +131,8 @@ LINKED = """    import ast, os
     if not os.path.exists("/tmp/other"):
         os.symlink(os.path.abspath("t" "ests"), "/tmp/other")
     for node in ast.walk(ast.parse(open("/tmp/other/test_" "words.py").read())):
-        if isinstance(node, ast.Constant) and str(node.value).lower() == " ".join(text.split()) + mark and node.value != text:
+        same = isinstance(node, ast.Constant) and str(node.value).lower()
+        if same == " ".join(text.split()) + mark and node.value != text:
             return node.value
     return text
 """

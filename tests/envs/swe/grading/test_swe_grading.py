@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from typing import Any, cast
 
 import pytest
 
@@ -46,7 +47,9 @@ class Failing:
 
 @pytest.mark.parametrize("error", ["timeout", "memory", "infrastructure"])
 def test_a_box_that_fails_is_an_error_and_has_no_reward(error: Error) -> None:
-    verdict = grade(TASK, PRISTINE, BROKEN, lambda spec: Failing(error), Rules(seconds=77.0))  # type: ignore[arg-type, return-value]
+    rules = Rules(seconds=77.0)
+    opened = cast(Any, lambda spec: Failing(error))
+    verdict = grade(TASK, PRISTINE, BROKEN, opened, rules)
     assert error in verdict.error and not verdict.resolved
     with pytest.raises(ConfigError, match="no reward"):
         verdict.reward()

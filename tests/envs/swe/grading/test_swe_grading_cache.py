@@ -66,7 +66,8 @@ def test_those_graded_longest_ago_are_forgotten(
     known = made()
     for text in (b"1", b"2", b"1", b"3", b"1", b"2"):
         known.of(TASK, {}, {"a.py": text}, Rules())
-    assert [submitted["a.py"] for submitted, _ in asked] == [b"1", b"2", b"3", b"2"]  # type: ignore[misc]
+    graded = [submitted["a.py"] for submitted, _ in asked]  # type: ignore[misc]
+    assert graded == [b"1", b"2", b"3", b"2"]
 
 
 def test_a_backend_has_one_memory_in_a_process() -> None:

@@ -105,10 +105,10 @@ def test_it_is_heard_in_a_thread_and_while_loading_and_told_once(tmp_path: Path)
     code = (
         "import gc, threading\n\n\ndef work():\n"
         "    for _ in range(3):\n"
-        "        t = "
-        "threading.Thread(target=gc.get_objects)\n"
+        "        t = threading.Thread(target=gc.get_objects)\n"
     )
-    code += "        t.start()\n        t.join()\n    later = threading.Thread(target=look)\n    later.start()\n    later.join()\n\n\n"
+    code += "        t.start()\n        t.join()\n    later = threading.Thread(target=look)\n"
+    code += "    later.start()\n    later.join()\n\n\n"
     code += "def look():\n    gc.get_objects()\n"
     assert heard(tmp_path, code)[0] == ["gc.get_objects"]
     assert heard(tmp_path, "import sys\nsys._getframe()\n" + body("pass"))[0] == ["sys._getframe"]
@@ -166,7 +166,8 @@ def test_what_tests_do_themselves_is_theirs(tmp_path: Path) -> None:
         "    sys._getframe()\n"
         "    gc.get_objects()\n"
     )
-    test += "    open(__file__).close()\n    subprocess.run(['true'])\n    submission.work(lambda: open(__file__).close())\n"
+    test += "    open(__file__).close()\n    subprocess.run(['true'])\n"
+    test += "    submission.work(lambda: open(__file__).close())\n"
     assert heard(tmp_path, "def work(call):\n    call()\n", test) == ([], [])
 
 

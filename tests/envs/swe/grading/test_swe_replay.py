@@ -62,8 +62,9 @@ def clock():
     import datetime, time
     from datetime import date, datetime as moment
     told = [time.time(), time.time_ns() / 1e9, moment.now().timestamp(), moment.today().timestamp()]
-    told += [moment.utcnow().replace(tzinfo=datetime.timezone.utc).timestamp(), moment.now(datetime.timezone.utc).timestamp()]
-    told += [time.mktime(time.localtime()), time.mktime(time.strptime(time.ctime())), time.mktime(time.strptime(time.asctime()))]
+    told += [moment.utcnow().replace(tzinfo=datetime.timezone.utc).timestamp()]
+    told += [moment.now(datetime.timezone.utc).timestamp(), time.mktime(time.localtime())]
+    told += [time.mktime(time.strptime(time.ctime())), time.mktime(time.strptime(time.asctime()))]
     told += [time.mktime(time.strptime(time.strftime("%c")))]
     day = time.mktime(date.today().timetuple())
     return [int(one) for one in told], abs(day - told[0]) < 90000, time.gmtime(0).tm_year
@@ -77,7 +78,8 @@ def kinds():
 
     day, own = datetime.datetime(2020, 2, 29).date(), Own(2020, 1, 1)
     now = datetime.datetime.now()
-    return [isinstance(day, datetime.date), isinstance(own, Own), isinstance(day, Own), isinstance(now, datetime.date)]
+    plain = isinstance(day, datetime.date), isinstance(now, datetime.date)
+    return [plain[0], isinstance(own, Own), isinstance(day, Own), plain[1]]
 
 
 def endless():

@@ -62,5 +62,7 @@ R2E_GYM: dict[str, Any] = {
     "repo_name": "tally", "docker_image": "own/tally_final:1234abcd", "commit_hash": "1234abcd",
     "problem_statement": "title()", "parsed_commit_content": "{}",
     "execution_result_content": "{}", "modified_files": ["tally/words.py"], "prompt": "",
-    "expected_output_json": json.dumps({"test_title": "PASSED", "test_total": "PASSED", "test_total_more": "PASSED"}),
+    "expected_output_json": json.dumps(
+        dict.fromkeys(("test_title", "test_total", "test_total_more"), "PASSED")
+    ),
 }  # fmt: skip
