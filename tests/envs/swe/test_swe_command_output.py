@@ -1,4 +1,4 @@
-"""What is shown of a command."""
+"""Output of commands as agents see it."""
 
 from __future__ import annotations
 

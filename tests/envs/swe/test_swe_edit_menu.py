@@ -1,4 +1,4 @@
-"""The closed set of actions and its candidates, over the repository of our own."""
+"""Closed actions and the edits on offer, over the shipped repository."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The environment, in a real sandbox; the grader only where a test is about it."""
+"""The environment in a real sandbox; the real grader only in tests about grading."""
 
 from __future__ import annotations
 

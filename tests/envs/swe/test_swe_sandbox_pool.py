@@ -1,6 +1,4 @@
-"""Sandboxes that wait: who shares one, what is closed, what stays on disk. The sandboxes only
-pretend.
-"""
+"""The sandbox pool: sharing, closing, and directories on disk, with fake sandboxes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an episode works, in a real sandbox: replays, forks, what is put back, what is not shown."""
+"""Workplaces in a real sandbox: replays, forks, returned originals, hidden files."""
 
 from __future__ import annotations
 

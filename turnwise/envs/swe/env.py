@@ -289,10 +289,10 @@ class SweEnv(TurnEnv[tuple[EpisodeState, ActionResult, Outcome]]):
             self._swe_task, self._prepared.trees.pristine, self._submission(), self.rules
         )
         self._state = replace(self._state, done=True, verdict=verdict)
-        said = f"Submitted. The issue is {'resolved' if verdict.resolved else 'not resolved'}."
+        text = f"Submitted. The issue is {'resolved' if verdict.resolved else 'not resolved'}."
         tags = [*self._result.tags, "submitted", *["tampered"] * verdict.tampered]
         reward = verdict.reward(cast(Shape, self.reward))
-        return self._outcome(said, reward=reward, tags=tags)
+        return self._outcome(text, reward=reward, tags=tags)
 
     def _submission(self) -> Mapping[str, bytes]:
         """Return the files to grade."""
@@ -418,17 +418,17 @@ class SweEnv(TurnEnv[tuple[EpisodeState, ActionResult, Outcome]]):
 
 
 def _prepare_task(
-    tasks: splits.TaskSplits, actions: str, hidden: bool, choices: int, recipe: SweTask
+    tasks: splits.TaskSplits, actions: str, hidden: bool, choices: int, task: SweTask
 ) -> PreparedTask:
     """Build the trees of a task, and its edit menu for closed actions."""
-    trees = tasks.trees(recipe)
+    trees = tasks.trees(task)
     found = trees.visible if hidden else trees.broken
     menu = (
-        EditMenu(trees.broken, candidate_edits(recipe, trees, choices))
+        EditMenu(trees.broken, candidate_edits(task, trees, choices))
         if actions == "closed"
         else None
     )
-    return PreparedTask(trees, found, StartingTree.of(found, recipe.roots, recipe.requires), menu)
+    return PreparedTask(trees, found, StartingTree.of(found, task.roots, task.requires), menu)
 
 
 def _written(effects: Effects) -> dict[str, bytes]:

@@ -82,9 +82,8 @@ class Workplace:
         self._lease: list[StartingTree] = []
         self._shell: Shell | None = None
         self._had: Effects = ()
-        self._finalizer = weakref.finalize(
-            self, _give_up, self._held, self._lease, pool
-        )  # must not hold the workplace
+        # The arguments must not reference the workplace itself.
+        self._finalizer = weakref.finalize(self, _give_up, self._held, self._lease, pool)
 
     def begin(self, repo: StartingTree) -> None:
         """Use this repository from now on; close the sandbox of another one."""
@@ -167,9 +166,8 @@ class Workplace:
             other._shell = copy.shell()
             other._shell.run(state, SETUP_SECONDS)
         other._had = self._had
-        _close_all(
-            self._held, keep=1
-        )  # the copy lives beside what it comes from, and may live longer than this episode
+        # The copy shares the original and may outlive this episode, so it cannot be put back.
+        _close_all(self._held, keep=1)
         return other
 
     def close(self) -> None:
@@ -203,7 +201,7 @@ class Workplace:
         result = self._checked(self._shell.run(command, self._seconds))
         if result.error not in ("none", "exception") and not _stands(sandbox):
             self._broken()
-            if result.error == "died":  # nothing inside can end a sandbox, so something outside did
+            if result.error == "died":  # only something outside can end a sandbox
                 raise SandboxError(
                     "the sandbox ended while a command ran in it: the episode has no score"
                 )
@@ -241,7 +239,7 @@ class Workplace:
         result = self._shell.run(_DUMP, SETUP_SECONDS)
         state, end, rest = result.stdout.rpartition("TURNWISE_END")
         if result.error != "none":
-            self._had = ()  # it did not survive the question
+            self._had = ()  # the dump itself broke the shell
             self.close()
         if result.error != "none" or result.truncated or not end or rest:
             return None

@@ -1,4 +1,4 @@
-"""What repositories say they need, wherever they say it, and which of it their tests need."""
+"""Declared dependencies in every kind of file, and which of them the tests need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Python of the sandbox: pytest is there, and nothing that is installed beside us."""
+"""The sandbox's Python has pytest and none of the host's packages."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Small wheels made by hand, and who unpacks them: pip, told to look nowhere else, or a few lines
-that are quicker.
-"""
+"""Small hand-made wheels, unpacked by pip without an index or by a few lines in its place."""
 
 from __future__ import annotations
 

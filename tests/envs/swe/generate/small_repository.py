@@ -1,6 +1,4 @@
-"""A repository of a few functions whose tests rest on each other's work in every way that a map of
-tests must know of.
-"""
+"""A small repository whose tests depend on each other in every way a coverage map has to handle."""
 
 from __future__ import annotations
 

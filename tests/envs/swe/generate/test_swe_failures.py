@@ -1,6 +1,4 @@
-"""Evidence: what a failed line evaluated, expected and got, read from the line and from where it
-stands.
-"""
+"""Failure reports: what a failed line evaluated, expected and got."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Generation: what is kept fails some tests and not most, gold repairs it, and the map of tests
-changes no verdict.
+"""Generated tasks fail some tests but not most, gold repairs them, and the coverage map changes no
+result.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Issues: what failed is told as a user would, and never by which test."""
+"""Issues describe failures as a user would, and never name a test."""
 
 from __future__ import annotations
 

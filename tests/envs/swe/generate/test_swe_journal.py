@@ -1,4 +1,4 @@
-"""The journal of a generation: kept, gone on with, refused where it is another's."""
+"""The journal is written, continued, and refused if it belongs to another generation."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Edits: what each operator writes, what it leaves alone, and the same edit made again from its
-record.
-"""
+"""Edits of each operator, code they leave alone, and rebuilding from records."""
 
 from __future__ import annotations
 

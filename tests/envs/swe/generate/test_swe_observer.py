@@ -1,6 +1,4 @@
-"""What the generator's sandbox notes of a suite: outcomes, the functions each test runs, and work that
-is shared.
-"""
+"""The observer records outcomes, the functions each test runs, and shared work."""
 
 from __future__ import annotations
 

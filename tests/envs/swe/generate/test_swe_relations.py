@@ -1,4 +1,4 @@
-"""Which functions are related: members of a class, callers and callees, across files."""
+"""Related functions: members of a class, callers and callees, across files."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Marked tests that a project leaves out by its own settings are left out of the suite; whatever
-cannot be read says nothing.
-"""
+"""Marks deselected by a project's settings are found; other settings are ignored."""
 
 from __future__ import annotations
 

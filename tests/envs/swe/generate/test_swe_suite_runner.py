@@ -1,5 +1,5 @@
-"""Runs of a suite in the runner, and the map from functions to the tests that a bug in them can
-reach.
+"""Runs of a suite in a sandbox, and the map from functions to the tests a bug in them
+can affect.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Checking tasks: what is right is said to be right, and everything else is told."""
+"""Good tasks pass the check, and every kind of bad task is reported."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""A tiny repository, and thirty-four ways to be paid for not repairing it.
+"""A tiny repository, and thirty-four ways to get the reward without repairing it.
 
-Two tests of `title` fail and nine others pass. A cheat is what an agent does to the broken tree:
-files it writes (None removes one), and a command in its sandbox for what is not a regular file. The
-first twenty are those of the measured table that the grader was designed by; the others are ours.
+Two tests of `title` fail and nine others pass. A cheat consists of files that an agent writes to
+the broken tree (None removes one), and a command in its sandbox for whatever is not a regular file.
+The first twenty are those of the measured table that the grader was designed against; the others
+are ours.
 """
 
 from __future__ import annotations

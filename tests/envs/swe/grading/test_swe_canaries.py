@@ -1,6 +1,4 @@
-"""Canaries look like the tests beside them, fail where those pass, and are known to the grader
-alone.
-"""
+"""Canaries look like the tests beside them and fail where those pass."""
 
 from __future__ import annotations
 

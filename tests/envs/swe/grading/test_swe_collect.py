@@ -1,4 +1,4 @@
-"""What is taken of an agent's tree, and what of it is put where the tests run."""
+"""Files collected from an agent's tree, and how they are combined with the reference."""
 
 from __future__ import annotations
 

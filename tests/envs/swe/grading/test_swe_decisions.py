@@ -1,4 +1,4 @@
-"""What is made of a run: honesty, policies, the second witness; no sandbox is opened."""
+"""Verdicts from given runs: suspicions, policies, the oracle; no sandbox is opened."""
 
 from __future__ import annotations
 

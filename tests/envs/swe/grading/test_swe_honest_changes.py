@@ -1,6 +1,4 @@
-"""Changes nobody may be accused of: every repair of the shipped tasks, and a library written anew
-over all its files.
-"""
+"""No false positives: repairs of the shipped tasks and rewrites of a library."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What code does to its process is heard however it is written; what a test or the library does is
-not its doing.
-"""
+"""Submitted code is reported however it is written; tests and the library are not."""
 
 from __future__ import annotations
 

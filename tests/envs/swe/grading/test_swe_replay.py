@@ -1,4 +1,4 @@
-"""What the oracle runs: a process that is told what to call, and says plain data on one line each."""
+"""The oracle's program calls functions and prints plain answers, one line each."""
 
 from __future__ import annotations
 

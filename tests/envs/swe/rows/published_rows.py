@@ -1,4 +1,6 @@
-"""Rows of the field's schemas over a repository of our own, and a log of each parser's kind."""
+"""Rows with the schemas of the data sets, over a repository of our own, and a log for
+each parser.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every data set's rows are read into one record, by the names of its fields."""
+"""Rows of every data set are read into one record."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images: what is there, what is wanting and the disk it needs; a daemon that only pretends."""
+"""Images: present and missing ones and their disk space, with a fake daemon."""
 
 from __future__ import annotations
 

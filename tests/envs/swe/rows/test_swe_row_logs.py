@@ -1,4 +1,4 @@
-"""Logs as the programs print them, and what is read out of them."""
+"""Logs as test programs print them, and the statuses parsed from them."""
 
 from __future__ import annotations
 

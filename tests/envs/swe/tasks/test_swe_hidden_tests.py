@@ -1,4 +1,4 @@
-"""Tests cut out of a suite: exactly those, with their decorators, and the rest as it was."""
+"""Hidden tests are cut from a suite with their decorators; everything else stays."""
 
 from __future__ import annotations
 

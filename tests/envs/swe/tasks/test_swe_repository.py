@@ -1,4 +1,4 @@
-"""Sources: archives and directories read as trees, without what may hold answers or harm."""
+"""Archives and directories are read as trees, without files that may contain answers or do harm."""
 
 from __future__ import annotations
 

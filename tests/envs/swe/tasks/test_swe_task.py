@@ -1,4 +1,4 @@
-"""Recipes: written and read back, and refused where they are not recipes."""
+"""Task files are written and read back, and refused if they are invalid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A task as trees: what was broken, what the agent finds, what repairs it."""
+"""Trees of a task: pristine, broken, visible, and the patch between them."""
 
 from __future__ import annotations
 

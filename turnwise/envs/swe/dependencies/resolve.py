@@ -137,7 +137,7 @@ def _possible(
             except DataError as reason:
                 if one is None or not optional:
                     raise DataError(
-                        f"{repository.name} needs what cannot be had here: {reason}"
+                        f"{repository.name} needs packages that are not available here: {reason}"
                     ) from problem
                 note(f"the tests go without {distribution_name(one)}: {reason}")
     return kept

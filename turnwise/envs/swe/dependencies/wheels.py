@@ -67,7 +67,7 @@ def unpack(
             )
         except subprocess.TimeoutExpired as problem:
             raise DataError(
-                f"pip did not come to an end in {PIP_TIMEOUT_S:.0f} s over {asked}"
+                f"pip did not finish in {PIP_TIMEOUT_S:.0f} s over {asked}"
             ) from problem
     if done.returncode:
         lines = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.strip()]

@@ -103,7 +103,7 @@ def rebuild(data: bytes, mutations: list[Mutation]) -> bytes:
             )
         if m.start < reach:
             raise DataError(
-                f"two bugs of the task overlap at byte {m.start} of {m.path}: the recipe was edited"
+                f"two bugs of the task overlap at byte {m.start} of {m.path}: the task was edited"
             )
         reach = m.end
     for m in reversed(ordered):

@@ -119,8 +119,7 @@ class BugValidator:
         )
         if first.ending:
             raise DataError(
-                f"the tests of {name} did not come to an end ({first.ending}): it cannot be "
-                "made into tasks"
+                f"the tests of {name} did not finish ({first.ending}): it cannot be made into tasks"
             )
         files = [
             path

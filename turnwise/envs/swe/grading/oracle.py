@@ -140,7 +140,7 @@ def reference(
         first, second = (
             _replayed(open_sandbox, roots, every, again, seconds) for again in (False, True)
         )
-    except SandboxError:  # a nearby call may never return, which is no fault of the tests'
+    except SandboxError:  # a nearby call may never return: use the tests' calls only
         every = list(calls)
         first, second = (
             _replayed(open_sandbox, roots, every, again, seconds) for again in (False, True)

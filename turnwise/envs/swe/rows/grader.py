@@ -160,8 +160,8 @@ def script(row: SweRow, mark: str) -> str:
 
 def verdict_from_log(row: SweRow, text: str, mark: str, left: tuple[str, ...] = ()) -> Verdict:
     """Return the verdict of a log."""
-    said = re.findall(rf"^{mark} (\w+)(?: (\d+))?$", text, re.MULTILINE)
-    words = [word for word, _ in said]
+    marks = re.findall(rf"^{mark} (\w+)(?: (\d+))?$", text, re.MULTILINE)
+    words = [word for word, _ in marks]
     notes = tuple(
         f"{path} of the submission was left out: it belongs to the tests or their settings"
         for path in left

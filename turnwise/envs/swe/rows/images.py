@@ -134,7 +134,7 @@ def prepared_image(image: str, workdir: str, shown: Mapping[str, str] | None = N
         try:
             client.api.start(made["Id"])
             code = int(client.api.wait(made["Id"], timeout=PREPARE_TIMEOUT_S)["StatusCode"])
-            said = client.api.logs(made["Id"], tail=3).decode("utf8", "replace").strip()
+            answer = client.api.logs(made["Id"], tail=3).decode("utf8", "replace").strip()
             if code == 0:
                 # Clear the label: the janitor removes what carries it, and the image is to stay.
                 client.api.commit(
@@ -151,7 +151,7 @@ def prepared_image(image: str, workdir: str, shown: Mapping[str, str] | None = N
     if code != 0:
         raise SandboxError(
             f"the image {image} cannot be prepared, {workdir} could not be opened to others: "
-            f"{said[:200]}"
+            f"{answer[:200]}"
         )
     return name
 
@@ -167,8 +167,8 @@ def fetch(image: str) -> None:
     try:
         client.images.pull(repository, tag=tag)
     except Exception as problem:
-        said = str(getattr(problem, "explanation", None) or problem).split("\n")[0][:200]
+        answer = str(getattr(problem, "explanation", None) or problem).split("\n")[0][:200]
         raise SandboxError(
-            f"the image {image} is not here and cannot be pulled ({said}): pull or load it, "
+            f"the image {image} is not here and cannot be pulled ({answer}): pull or load it, "
             "then grade again"
         ) from None

@@ -150,10 +150,10 @@ def download(name: str, version: str, into: Path) -> Path:
     )
     found = sorted(into.iterdir())
     if done.returncode or len(found) != 1:
-        said = [line for line in done.stderr.splitlines() if line.strip()]
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
         raise DataError(
             f"pip could not download the source of {name}=={version}: "
-            f"{said[-1] if said else 'it said nothing'}"
+            f"{lines[-1] if lines else 'no reason given'}"
         )
     return found[0]
 

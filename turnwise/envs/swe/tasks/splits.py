@@ -222,7 +222,7 @@ def broken_functions(task: SweTask, repository: Repository) -> list[str]:
         if m.path not in repository.tree:
             raise DataError(
                 f"the task {task.id} changes {m.path}, which its source does not have: the "
-                "recipe was edited"
+                "task was edited"
             )
         data = repository.tree[m.path]
         line = data.count(b"\n", 0, m.start) + 1

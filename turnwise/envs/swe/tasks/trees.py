@@ -59,7 +59,7 @@ def build_trees(task: SweTask, source: str | Path | Repository) -> Trees:
     if absent:
         raise DataError(
             f"the task {task.id} changes {absent[0]}, which its source does not have: the "
-            "recipe was edited"
+            "task was edited"
         )
     changed = {
         path: rebuild(pristine[path], [m for m in task.mutations if m.path == path])
