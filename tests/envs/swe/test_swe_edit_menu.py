@@ -151,8 +151,7 @@ def test_what_is_said_of_the_tests() -> None:
     output = (
         "..F\nFAILED tests/test_a.py::test_x - assert\n"
         "ERROR tests/test_b.py\n"
-        "1 failed, 8 passed, 1 error in "
-        "0.1s\n"
+        "1 failed, 8 passed, 1 error in 0.1s\n"
     )
     assert summarise_tests(Result(output, "", 1)) == "8 passed, 2 failed: test_x, tests/test_b.py"
     assert summarise_tests(Result("...\n9 passed in 0.1s\n", "", 0)) == "9 passed, 0 failed"

@@ -192,10 +192,8 @@ def test_the_repository_has_one_commit_that_tells_nothing(place: Workplace) -> N
 
 def test_what_is_installed_here_is_not_shown(place: Workplace) -> None:
     ask = (
-        "python3 -c 'import pytest, kit; print(kit.__file__)'; python3 -c 'import "
-        "turnwise'; "
-        "python3 -c 'import "
-        "numpy'"
+        "python3 -c 'import pytest, kit; print(kit.__file__)'; python3 -c 'import turnwise'; "
+        "python3 -c 'import numpy'"
     )
     out, _ = run(place, (), ask)
     assert out.splitlines()[0] == "/work/kit/__init__.py"

@@ -157,8 +157,7 @@ class SweEnv(TurnEnv[tuple[EpisodeState, ActionResult, Outcome]]):
         if output_chars < 2 or seconds <= 0 or episode_seconds <= 0 or not 1 <= choices <= 99:
             raise ConfigError(
                 f"output_chars={output_chars} must be at least 2, seconds={seconds} and "
-                f"episode_seconds={episode_seconds} above 0, "
-                f"choices={choices} 1 to 99"
+                f"episode_seconds={episode_seconds} above 0, choices={choices} 1 to 99"
             )
         python.requirements()
         self.rules = _rules(rules or {})

@@ -35,8 +35,7 @@ def test_pytest_is_there_in_our_version(sandbox: Sandbox) -> None:
 def test_nothing_else_is(sandbox: Sandbox) -> None:
     program = (
         "import importlib.util as u; print([n for n in ('numpy', 'gymnasium', 'pip', "
-        "'setuptools', 'turnwise') if "
-        "u.find_spec(n)])"
+        "'setuptools', 'turnwise') if u.find_spec(n)])"
     )
     assert run(sandbox, program) == "[]"
 

@@ -45,8 +45,7 @@ def test_a_row_of_swe_bench_5_says_image_script_and_parser_itself() -> None:
 
 def test_django_names_modules_not_files() -> None:
     patch = (
-        "diff --git a/tests/auth_tests/test_forms.py "
-        "b/tests/auth_tests/test_forms.py\n"
+        "diff --git a/tests/auth_tests/test_forms.py b/tests/auth_tests/test_forms.py\n"
         "--- a/x\n"
         "+++ b/x\n"
     )

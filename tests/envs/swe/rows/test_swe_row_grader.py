@@ -71,8 +71,7 @@ def archive(files: dict[str, str], tmp: Path) -> bytes:
         out.add(repository, "testbed", filter=owned)
         run = (
             "export PYTHONPATH=/opt/python/0; cd /testbed && mkdir -p r2e_tests && cp "
-            "/root/tests.py "
-            "r2e_tests/test_1.py\n"
+            "/root/tests.py r2e_tests/test_1.py\n"
         )
         run += "python3 -m pytest -rA r2e_tests\n"
         programs = {

@@ -130,8 +130,7 @@ def _vague(modules: Sequence[str], name: str, version: str, closing: str) -> str
     )
     body = (
         f"With {name} {version} I get wrong results from {where}: what it does is not what "
-        "its documentation and its names "
-        "say."
+        "its documentation and its names say."
     )
     return "\n".join([start, "", body, "", closing])
 

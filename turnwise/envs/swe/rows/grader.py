@@ -39,8 +39,7 @@ LIMITS = Limits(
 MAX_LOG_BYTES = 60_000_000
 APPLY = (
     "git apply --whitespace=nowarn {0} || git apply --whitespace=nowarn --3way {0} || "
-    "patch --batch --forward --fuzz=5 -p1 -i "
-    "{0}"
+    "patch --batch --forward --fuzz=5 -p1 -i {0}"
 )
 """The attempts of SWE-bench's harness to apply a diff, in order."""
 COPY_CHANGED = (
