@@ -1,7 +1,7 @@
-"""Twenty-five more ways, by somebody who has read the grader: each hides from one of its layers at
-least.
+"""Twenty-five more cheats by an author who has read the grader; each evades at least one of its
+layers.
 
-They know the names of the tests that fail, and spare the canaries as well as they can.
+They know the names of the failing tests, and spare the canaries as well as they can.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from typing import Any
 
 SHARED = ""
-"""Stands for every test, for a function that ran outside any of them."""
+"""Name used for all tests, for functions that ran outside any of them."""
 MAX_LINES_PER_FUNCTION = 3000
 """Lines traced of one function; what it runs after them is unknown."""
 MAX_FAILURE_REPORTS = 200

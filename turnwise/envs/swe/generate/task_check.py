@@ -30,7 +30,7 @@ class TaskCheck:
 
     @property
     def wrong(self) -> tuple[str, ...]:
-        """Sentences about what is wrong; empty for a task that can be trusted."""
+        """One sentence for each problem; empty for a task that can be trusted."""
         found = [f"the repair could not be graded: {v.error}" for v in self.gold if v.error]
         found += [f"doing nothing could not be graded: {v.error}" for v in self.nothing if v.error]
         known = [v for v in self.gold if not v.error]

@@ -28,7 +28,7 @@ LIBRARY = sys.stdlib_module_names | {"pytest", "_pytest", "pluggy"}
 
 @dataclass(frozen=True, slots=True)
 class FileScope:
-    """What the names of one file refer to."""
+    """Names of one file and what they refer to."""
 
     modules: dict[str, str]
     """Name -> what it imports, such as `sys` or `unittest.TestCase`; without names that are also

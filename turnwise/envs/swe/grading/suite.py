@@ -42,7 +42,7 @@ class SuiteResult:
     """End of the printed output."""
     calls: tuple[Any, ...] = ()
     events: tuple[str, ...] = ()
-    """What the repository's code did to its process (`turnwise.envs.swe.grading.listener`)."""
+    """Audit events that the repository's code caused (`turnwise.envs.swe.grading.listener`)."""
 
 
 def run(

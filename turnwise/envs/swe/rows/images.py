@@ -27,7 +27,7 @@ IMAGE_BYTES = 1_500_000_000
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """What is present and what is missing before a run."""
+    """Images and parsers that are present or missing before a run."""
 
     present: tuple[str, ...]
     missing: tuple[str, ...]

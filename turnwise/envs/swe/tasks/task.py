@@ -3,7 +3,7 @@
 A task names a package, the digest of its source, and the edits that broke it. An edit is an
 operator and the span of bytes it replaced, both identified by digest. The operator rebuilds the
 replacement from the source (`turnwise.envs.swe.generate.mutations`), so a task file contains only
-our own words, test names and numbers. Whoever has the source can rebuild the whole task.
+our own words, test names and numbers. The whole task can be rebuilt from the source.
 """
 
 from __future__ import annotations

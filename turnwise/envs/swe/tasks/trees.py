@@ -28,7 +28,7 @@ class Trees:
     broken: Mapping[str, bytes]
     """The repository with the bugs, with all its tests."""
     visible: Mapping[str, bytes]
-    """What the agent finds: broken, without the fail-to-pass tests."""
+    """The agent's repository: broken, without the fail-to-pass tests."""
     gold: Mapping[str, bytes]
     """Original content of the files that the repair changes."""
     patch: str
