@@ -1,15 +1,13 @@
-"""Are honest changes flagged? Changes of real packages go through the grader's static filter.
+"""False positives of the grader's static filter, measured on changes of real packages.
 
-    pip download --no-deps -d wheels/cachetools-5.3.3 cachetools==5.3.3      (and 5.4.0, and other packages)
+    pip download --no-deps -d wheels/cachetools-5.3.3 cachetools==5.3.3  (also 5.4.0, and others)
     git clone https://github.com/pallets/click
     python benchmarks/swe_false_flags.py wheels click --commits 500
 
-A folder holds wheels or source archives, however deep: consecutive versions of a package make one
-patch. Or it is a git
-repository: each of its last commits that changes at least two Python files makes one. Tests are
-left out, as the grader does.
-Printed: patches, files changed in them, and every patch with a severe finding, which would take the
-reward of a repair.
+A folder contains wheels or source archives at any depth, and consecutive versions of a package make
+a patch; or it is a git repository, and each of its last commits that changes at least two Python
+files makes one. Tests are left out, as in grading. Prints the number of patches and changed files,
+and every patch with a severe finding, which would take the reward of a repair.
 """
 
 from __future__ import annotations
@@ -26,15 +24,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from turnwise.envs.swe.grade import collect, static
+from turnwise.envs.swe.grading import collect, static
 
 Patch = tuple[str, dict[str, bytes], dict[str, bytes]]
-"""Its name, the files as they were and as they became."""
+"""Name, files before, files after."""
 NAME = re.compile(r"(?P<name>.+?)-(?P<version>\d[^-]*?)(?:-.*\.whl|\.tar\.gz)$")
 
 
 def tree(archive: Path) -> dict[str, bytes]:
-    """Python files of an archive that a submission could hold, and that are no tests."""
+    """Return the Python files of an archive that a submission may contain, without tests."""
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as opened:
             files = {name: opened.read(name) for name in opened.namelist() if name.endswith(".py")}
@@ -54,7 +52,7 @@ def tree(archive: Path) -> dict[str, bytes]:
 
 
 def released(folder: Path) -> Iterator[Patch]:
-    """Changes between consecutive releases."""
+    """Yield the changes between consecutive releases."""
     versions: dict[str, list[tuple[tuple[int, ...], Path]]] = {}
     for archive in folder.rglob("*"):
         found = NAME.match(archive.name)
@@ -67,18 +65,12 @@ def released(folder: Path) -> Iterator[Patch]:
 
 
 def committed(repository: Path, most: int) -> Iterator[Patch]:
-    """Changes of commits, without merges."""
+    """Yield the changes of commits, without merges."""
 
     def git(*words: str) -> bytes:
-        # Settings of a repository can name programs to run: none of them are read.
-        quiet = [
-            "-c",
-            "core.fsmonitor=false",
-            "-c",
-            "diff.external=",
-            "-c",
-            "core.hooksPath=/dev/null",
-        ]
+        # Repository settings can name programs to run, so none of them are used.
+        quiet = ["-c", "core.fsmonitor=false", "-c", "diff.external="]
+        quiet += ["-c", "core.hooksPath=/dev/null"]
         return subprocess.run(
             ["git", *quiet, "-C", str(repository), *words], check=True, capture_output=True
         ).stdout
@@ -112,10 +104,9 @@ def main() -> None:
             committed(folder, given.commits) if repository else released(folder)
         ):
             severe = [one for one in static.findings(before, after) if one.grade == "severe"]
-            patches, files = (
-                patches + 1,
-                files
-                + sum(after.get(path) != before.get(path) for path in before.keys() | after.keys()),
+            patches += 1
+            files += sum(
+                after.get(path) != before.get(path) for path in before.keys() | after.keys()
             )
             if severe:
                 flagged += 1

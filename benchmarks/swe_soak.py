@@ -1,14 +1,12 @@
-"""Does SWE-v0 leak, and what does a turn cost? Many short episodes with mixed agents; what is left
-is counted on the way.
+"""Leaks and turn times of SWE-v0: play many short episodes and count what they leave behind.
 
     python benchmarks/swe_soak.py --episodes 1000
     python benchmarks/swe_soak.py --episodes 60 --backend docker
-    python benchmarks/swe_soak.py --episodes 0                 # the times alone
+    python benchmarks/swe_soak.py --episodes 0                 # turn times only
 
-Agents are drawn by chance: one that runs ordinary commands, one that means harm, one that repairs,
-one that submits at once. Some episodes are forked on the way, some are left in the middle. Counted:
-descriptors, processes below this one, their mounts, control groups, containers, directories,
-memory. The script exits with 1 where a count of things has grown.
+Agents are drawn at random: one runs ordinary commands, one is hostile, one repairs, one submits at
+once. Some episodes are forked, some are abandoned. Counts descriptors, child processes, their
+mounts, control groups, containers, directories and memory, and exits with 1 if any count has grown.
 """
 
 from __future__ import annotations
@@ -37,20 +35,30 @@ from turnwise.sandbox.containers import LABEL
 from turnwise.sandbox.contract import SandboxError
 
 GOOD = [
-    "ls", "git log --oneline | head -3", "grep -rn def pocketkit | head -5", "python -c 'import pocketkit; print(1)'",
-    "cd pocketkit", "export X=1", "echo $X", "sed -i 's/return/return/' pocketkit/text.py", "cat README.md", "false",
+    "ls",
+    "git log --oneline | head -3",
+    "grep -rn def pocketkit | head -5",
+    "python -c 'import pocketkit; print(1)'",
+    "cd pocketkit",
+    "export X=1",
+    "echo $X",
+    "sed -i 's/return/return/' pocketkit/text.py",
+    "cat README.md",
+    "false",
     "git status --short",
-]  # fmt: skip
+]
 HOSTILE = [
-    "sleep 1000 &", "setsid sleep 1000 >/dev/null 2>&1 &", "kill -9 -1", "kill -STOP $$", "exec >&-", "exit 3", "ulimit -n 3; ls",
-    ":(){ :|:& };:", "yes", "head -c 400m /dev/zero > big", "for i in $(seq 3000); do mkdir d$i; done", "rm -rf /work/* /work/.git",
-    "python -c 'x = bytearray(1 << 33)'", "while true; do :; done", "ln -s / root; mkfifo pipe; chmod 000 pocketkit",
-    "trap '' TERM INT", "nohup python -c 'import os,time\nif os.fork()==0:\n os.setsid(); time.sleep(999)' &",
+    "sleep 1000 &", "setsid sleep 1000 >/dev/null 2>&1 &", "kill -9 -1", "kill -STOP $$",
+    "exec >&-", "exit 3", "ulimit -n 3; ls", ":(){ :|:& };:", "yes",
+    "head -c 400m /dev/zero > big", "for i in $(seq 3000); do mkdir d$i; done",
+    "rm -rf /work/* /work/.git", "python -c 'x = bytearray(1 << 33)'", "while true; do :; done",
+    "ln -s / root; mkfifo pipe; chmod 000 pocketkit", "trap '' TERM INT",
+    "nohup python -c 'import os,time\nif os.fork()==0:\n os.setsid(); time.sleep(999)' &",
 ]  # fmt: skip
 
 
 def episode(env: SweEnv, seed: int, tasks: list[TaskId], seen: Counter[str]) -> None:
-    """One short life."""
+    """Play one short episode."""
     chance = random.Random(seed)
     kind = chance.choices(("ordinary", "hostile", "expert", "idle"), (4, 3, 1, 2))[0]
     env.reset(options={"task": chance.choice(tasks)})
@@ -68,9 +76,9 @@ def episode(env: SweEnv, seed: int, tasks: list[TaskId], seen: Counter[str]) -> 
             other = env.fork()
             other.step("pwd")
             other.close()
-    if not over and chance.random() < (
-        0.2 if kind in ("ordinary", "hostile") else 0.9
-    ):  # a new submission takes seconds to grade
+    # A new submission takes seconds to grade, so these agents rarely submit.
+    share = 0.2 if kind in ("ordinary", "hostile") else 0.9
+    if not over and chance.random() < share:
         info = env.step("submit")[4]
         seen[f"{kind} {'resolved' if info['success'] else 'not resolved'}"] += 1
     else:
@@ -79,7 +87,7 @@ def episode(env: SweEnv, seed: int, tasks: list[TaskId], seen: Counter[str]) -> 
 
 
 def soak(episodes: int, threads: int, backend: str) -> list[str]:
-    """Run them; the names of counts that have grown."""
+    """Play the episodes and return the names of counts that have grown."""
     seen: Counter[str] = Counter()
     tasks = list(made(backend).tasks("train"))[:12]
     todo, lock = iter(range(episodes + 50)), threading.Lock()
@@ -110,9 +118,9 @@ def soak(episodes: int, threads: int, backend: str) -> list[str]:
         while workers:
             workers.pop().join()
         env.close()
-        del env, workers  # and with it the sandboxes that wait to be copied, sixteen at most
+        del env, workers  # also closes its idle sandboxes, at most sixteen
         gc.collect()
-        time.sleep(3)  # the zygote reaps what has ended when it next looks
+        time.sleep(3)  # the zygote reaps ended processes at its next poll
         now = {**count(), **left(backend)}
         first = first or now
         print(f"{until + 1:6} episodes {time.monotonic() - start:6.0f} s  {now}", flush=True)
@@ -121,14 +129,15 @@ def soak(episodes: int, threads: int, backend: str) -> list[str]:
 
 
 def made(backend: str) -> SweEnv:
+    """Return an environment with short limits."""
     return SweEnv(
         sandbox=backend, seconds=0.5, episode_seconds=20.0, memory_mb=256, rules={"seconds": 3000.0}
     )
 
 
 def left(backend: str) -> dict[str, int]:
-    """Directories and containers that are ours."""
-    here = os.readlink("/proc/self/ns/mnt")  # whose mounts are everybody's
+    """Count the directories, mounts and containers that belong to this run."""
+    here = os.readlink("/proc/self/ns/mnt")  # processes in our namespace share its mounts
     others = [pid for pid in below(os.getpid()) if os.readlink(f"/proc/{pid}/ns/mnt") != here]
     mounts = sum(len(Path(f"/proc/{pid}/mountinfo").read_text().splitlines()) for pid in others)
     found = {"directories": sum(1 for _ in Path(tempfile.gettempdir()).iterdir()), "mounts": mounts}
@@ -144,7 +153,7 @@ def left(backend: str) -> dict[str, int]:
 
 
 def times(backend: str) -> None:
-    """Medians of what a turn costs, beside the load of the machine."""
+    """Print the median cost of a turn."""
     env = made(backend)
     task = env.tasks("train")[0]
 
@@ -169,7 +178,7 @@ def times(backend: str) -> None:
         return spent
 
     reset()
-    print(f"reset from warm, with its shell: {shown([reset() for _ in range(30)])}")
+    print(f"reset from the pool, with a shell: {shown([reset() for _ in range(30)])}")
     print(f"a bash turn: {shown([timed('true') for _ in range(200)])}")
     print(f"a fork in the middle, with a turn: {shown([fork() for _ in range(30)])}")
     several = [env.spawn() for _ in range(16)]
@@ -181,19 +190,24 @@ def times(backend: str) -> None:
         one.step("submit")
         one.close()
 
-    life(several[0])  # the grader has seen this submission then
+    life(several[0])  # so that this submission is graded already
     start = time.perf_counter()
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(life, several))
     print(
-        f"16 episodes of 11 turns at once: {time.perf_counter() - start:.2f} s; load {os.getloadavg()[0]:.1f}"
+        f"16 episodes of 11 turns at once: {time.perf_counter() - start:.2f} s; load "
+        f"{os.getloadavg()[0]:.1f}"
     )
     env.close()
 
 
 def shown(spent: list[float]) -> str:
+    """Format the median of times and their range."""
     low, *_, high = statistics.quantiles(spent, n=20)
-    return f"median {statistics.median(spent) * 1000:.1f} ms (5 % {low * 1000:.1f}, 95 % {high * 1000:.1f})"
+    return (
+        f"median {statistics.median(spent) * 1000:.1f} ms (5 % {low * 1000:.1f}, 95 % "
+        f"{high * 1000:.1f})"
+    )
 
 
 def main() -> None:
@@ -201,14 +215,15 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=1000)
     parser.add_argument("--threads", type=int, default=4)
     parser.add_argument("--backend", default="jail")
-    given = parser.parse_args()
-    tempfile.tempdir = tempfile.mkdtemp(
-        prefix="swe-soak-"
-    )  # so that what is counted there is ours alone
+    arguments = parser.parse_args()
+    # A directory of our own, so that nobody else's files are counted.
+    tempfile.tempdir = tempfile.mkdtemp(prefix="swe-soak-")
     os.chmod(tempfile.tempdir, 0o755)
     print(f"load {os.getloadavg()[0]:.1f}")
-    times(given.backend)
-    grown = soak(given.episodes, given.threads, given.backend) if given.episodes else []
+    times(arguments.backend)
+    grown = (
+        soak(arguments.episodes, arguments.threads, arguments.backend) if arguments.episodes else []
+    )
     print(f"processes below this one at the end: {len(below(os.getpid()))}")
     if grown:
         sys.exit(f"grown: {', '.join(grown)}")

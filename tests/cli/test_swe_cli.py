@@ -9,12 +9,17 @@ from typing import Any
 
 import pytest
 
-from turnwise.envs.swe import python
-from turnwise.envs.swe.generate import Generation
-from turnwise.envs.swe.task import SweTask, read_tasks
+from turnwise.envs.swe.dependencies import python
+from turnwise.envs.swe.generate.generator import Generation
+from turnwise.envs.swe.tasks.task import SweTask, read_tasks
 from turnwise.sandbox import SandboxError, open_sandbox
 
-CODE = "def double(x):\n    return x * 2\n\n\ndef halve(x):\n    if x % 2:\n        raise ValueError(x)\n    return x // 2\n"
+CODE = (
+    "def double(x):\n    return x * 2\n\n\ndef halve(x):\n"
+    "    if x % 2:\n"
+    "        raise ValueError(x)\n"
+    "    return x // 2\n"
+)
 TESTS = """\
 import pytest
 import twice
@@ -128,10 +133,10 @@ def test_help_names_what_is_asked_for(turnwise: Callable[..., Any]) -> None:
 def test_check_tells_what_cannot_be_trusted(
     turnwise: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from turnwise.envs.swe import check
-    from turnwise.envs.swe.grade import Verdict
-    from turnwise.envs.swe.sources import toy_tasks
-    from turnwise.envs.swe.task import write_tasks
+    from turnwise.envs.swe.generate import task_check
+    from turnwise.envs.swe.grading import Verdict
+    from turnwise.envs.swe.tasks.splits import toy_tasks
+    from turnwise.envs.swe.tasks.task import write_tasks
 
     few = list(read_tasks(toy_tasks()))[:3]
     write_tasks(tmp_path / "few.jsonl", few)
@@ -141,7 +146,7 @@ def test_check_tells_what_cannot_be_trusted(
         whole = all(handed_in.get(m.path) == pristine[m.path] for m in task.mutations)
         return answers.get(task.id, Verdict(True, 1.0, 1.0)) if whole else Verdict(False, 0.0, 1.0)
 
-    monkeypatch.setattr(check, "grade", grade)
+    monkeypatch.setattr(task_check, "grade", grade)
     report = tmp_path / "deep" / "report.json"
     done = turnwise("swe", "check", tmp_path / "few.jsonl", "--json", report, "--backend", "jail")
     assert (

@@ -19,10 +19,10 @@ from turnwise.cli.arguments import option
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from turnwise.envs.swe.generate import Generation
-    from turnwise.envs.swe.grade import Verdict
-    from turnwise.envs.swe.source import Repository
-    from turnwise.envs.swe.task import SweTask
+    from turnwise.envs.swe.generate.generator import Generation
+    from turnwise.envs.swe.grading import Verdict
+    from turnwise.envs.swe.tasks.repository import Repository
+    from turnwise.envs.swe.tasks.task import SweTask
 
 OUT_HELP = "The file of tasks; by default NAME-VERSION.swe.jsonl."
 BACKEND_HELP = "The sandbox: auto, jail, bubblewrap, docker."
@@ -73,12 +73,12 @@ def generate_command(
     changed and how. Interrupted, it keeps what was found; the same command again goes on from
     there.
     """
-    from turnwise.envs.swe.generate import Settings, generation
-    from turnwise.envs.swe.requires import split
-    from turnwise.envs.swe.source import open_source
+    from turnwise.envs.swe.dependencies.resolve import split_requirements
+    from turnwise.envs.swe.generate.generator import GenerationSettings, generation
+    from turnwise.envs.swe.tasks.repository import open_source
 
-    settings = Settings(
-        number=number, seed=seed, combined=combined, backend=backend, jobs=jobs, whole_suite=whole_suite, requires=split(requires)
+    settings = GenerationSettings(
+        number=number, seed=seed, combined=combined, backend=backend, jobs=jobs, whole_suite=whole_suite, requires=split_requirements(requires)
     )  # fmt: skip
     console = Console(stderr=True, highlight=False)
     repository = open_source(source)
@@ -137,15 +137,15 @@ def check_command(
     """
     from rich.progress import track
 
-    from turnwise.envs.swe.check import check
-    from turnwise.envs.swe.sources import Library, toy_tasks
-    from turnwise.envs.swe.task import read_tasks
-    from turnwise.envs.swe.warm import opener
+    from turnwise.envs.swe.generate.task_check import check
+    from turnwise.envs.swe.sandbox_pool import opener
+    from turnwise.envs.swe.tasks.splits import SourceLibrary, toy_tasks
+    from turnwise.envs.swe.tasks.task import read_tasks
 
     console = Console(stderr=True, highlight=False)
     recipes = list(read_tasks(tasks or toy_tasks()))
     began, rows, right = time.monotonic(), list[dict[str, Any]](), 0
-    found = check(recipes, Library(source, recipes), opener(backend), runs, jobs)
+    found = check(recipes, SourceLibrary(source, recipes), opener(backend), runs, jobs)
     for done in track(found, "tasks", total=len(recipes), console=console, transient=True):
         rows.append(
             {
@@ -188,7 +188,7 @@ def _print_baseline(console: Console, made: Generation) -> None:
 
 def _kept(tasks: Iterator[SweTask], target: Path) -> Iterator[SweTask]:
     """Write every task as soon as it is found."""
-    from turnwise.envs.swe.task import write_tasks
+    from turnwise.envs.swe.tasks.task import write_tasks
 
     target.parent.mkdir(parents=True, exist_ok=True)
     write_tasks(target, [])
@@ -221,7 +221,7 @@ def _bar(console: Console, number: int) -> Iterator[Any]:
 def _table(made: Generation, repository: Repository) -> Table:
     from rich.table import Table
 
-    from turnwise.envs.swe.judge import REASONS
+    from turnwise.envs.swe.generate.validation import REASONS
 
     table = Table(title=f"bugs tried in {repository.name} {repository.version}")
     shown = [reason for reason in REASONS if made.tally.count(reason)]

@@ -1,4 +1,4 @@
-"""A workplace that only pretends: files in a dictionary, commands that are noted."""
+"""A fake workplace: files in a dictionary, commands only recorded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from turnwise.sandbox.contract import Result
 
 
 class PretendWorkplace:
-    """Answers every command with `answer`, and every program of ours with `found`."""
+    """Answers every command with `answer`, and every program with `found`."""
 
     def __init__(self, files: dict[str, bytes]) -> None:
         self.tree = files

@@ -1,4 +1,4 @@
-"""Edits of text: one place, exactly; and the edits that make one text into another."""
+"""Text edits at one exact place, and diffs as such edits."""
 
 from __future__ import annotations
 

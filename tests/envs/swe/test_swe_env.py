@@ -1,4 +1,4 @@
-"""The environment, in a real sandbox; the grader only where a test is about it."""
+"""The environment in a real sandbox; the real grader only in tests about grading."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from turnwise.agents.driver import episodes_for, play
 from turnwise.agents.scripted import ExpertAgent
 from turnwise.envs.base import fork
 from turnwise.envs.checks import check_turn_env
-from turnwise.envs.swe import verdicts
 from turnwise.envs.swe.env import SUBMIT, SweEnv
-from turnwise.envs.swe.grade import Rules, Verdict
-from turnwise.envs.swe.task import SweTask
-from turnwise.envs.swe.warm import opener
+from turnwise.envs.swe.grading import Rules, Verdict, cache
+from turnwise.envs.swe.sandbox_pool import opener
+from turnwise.envs.swe.tasks.task import SweTask
 from turnwise.errors import ConfigError, TaskError
 from turnwise.sandbox import SandboxError, Spec
 
@@ -43,7 +42,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, bytes]]:
         task: SweTask,
         pristine: Mapping[str, bytes],
         submitted: Mapping[str, bytes],
-        box: object,
+        sandbox: object,
         rules: Rules,
     ) -> Verdict:
         handed.append(submitted)
@@ -60,15 +59,15 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[Mapping[str, bytes]]:
 
 def answer(monkeypatch: pytest.MonkeyPatch, grade: Any) -> None:
     """Let another grader answer, and forget what the ones before said."""
-    monkeypatch.setattr(verdicts, "grade", grade)
-    verdicts.shared.cache_clear()
+    monkeypatch.setattr(cache, "grade", grade)
+    cache.shared_cache.cache_clear()
 
 
 @pytest.fixture(autouse=True)
 def forget() -> Any:
-    verdicts.shared.cache_clear()
+    cache.shared_cache.cache_clear()
     yield
-    verdicts.shared.cache_clear()
+    cache.shared_cache.cache_clear()
 
 
 def made(actions: str = "bash", **settings: Any) -> SweEnv:
@@ -97,7 +96,6 @@ def call(name: str, **arguments: Any) -> str:
 
 
 # The grader
-# -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
@@ -119,7 +117,6 @@ def test_the_repair_is_paid_and_nothing_else() -> None:
 
 
 # Episodes
-# -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("actions", WAYS)
@@ -137,7 +134,7 @@ def test_the_expert_repairs_in_every_way_of_acting(
 @pytest.mark.parametrize("actions", ["bash", "tools"])
 def test_the_expert_mends_what_others_did(actions: str, quick: list[Mapping[str, bytes]]) -> None:
     env = begun(actions)
-    path = next(iter(env._given.trees.gold))
+    path = next(iter(env._prepared.trees.gold))
     for harm in (
         f"rm {path}",
         f": > {path}",
@@ -236,9 +233,9 @@ def test_a_failing_sandbox_or_grader_is_an_error_and_no_reward(
     env._workplace._held[0].close()
     with pytest.raises(SandboxError):
         env.step("echo on")
-    answer(monkeypatch, lambda *_: Verdict(False, error="the grader's box ran out of memory"))
+    answer(monkeypatch, lambda *_: Verdict(False, error="the grader's sandbox ran out of memory"))
     env = made()
-    with pytest.raises(SandboxError, match="could not be graded: the grader's box"):
+    with pytest.raises(SandboxError, match="could not be graded: the grader's sandbox"):
         env.reset(options={"task": env.tasks("test")[0]})
         env.step("submit")
     (trajectory,) = play(
@@ -265,7 +262,6 @@ def test_equal_submissions_are_graded_once(quick: list[Mapping[str, bytes]]) -> 
 
 
 # States, forks, pickles
-# -----------------------------------------------------------------------------------------------
 
 
 def test_states_are_equal_where_files_are(quick: list[Mapping[str, bytes]]) -> None:
@@ -334,7 +330,6 @@ def test_the_environment_keeps_the_contract(actions: str, quick: list[Mapping[st
 
 
 # Settings
-# -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -370,7 +365,7 @@ def test_an_unknown_split_and_settings_in_the_hash() -> None:
 
 def test_hidden_tests_are_not_there_and_visible_ones_are() -> None:
     hidden, shown = begun(), begun(hidden=False)
-    failing = {test.partition("[")[0].rpartition("::")[2] for test in hidden._recipe.fail_to_pass}
+    failing = {test.partition("[")[0].rpartition("::")[2] for test in hidden._swe_task.fail_to_pass}
     assert failing
     for name in failing:
         assert hidden.step(f"grep -rn 'def {name}\\b' tests")[4]["exit_code"] == 1

@@ -1,4 +1,4 @@
-"""The expert mends whatever it finds, one step at a time, in either way of acting."""
+"""The expert repairs whatever state it finds, one step at a time, with commands or tool calls."""
 
 from __future__ import annotations
 

@@ -8,8 +8,16 @@ from typing import Any, cast
 import pytest
 
 from tests.envs.swe.pretend_workplace import PretendWorkplace
-from turnwise.envs.swe.tools import TOOLS, Call, Seen, Toolbox, read_call, templates, write_call
-from turnwise.envs.swe.workplace import Command, Workplace, Written
+from turnwise.envs.swe.tools import (
+    TOOLS,
+    ActionResult,
+    Toolbox,
+    ToolCall,
+    read_call,
+    templates,
+    write_call,
+)
+from turnwise.envs.swe.workplace import CommandRun, FileWritten, Workplace
 from turnwise.sandbox.contract import Result
 
 FILES = {
@@ -25,9 +33,9 @@ def place() -> PretendWorkplace:
     return PretendWorkplace(dict(FILES))
 
 
-def use(place: PretendWorkplace, name: str, **arguments: Any) -> Seen:
+def use(place: PretendWorkplace, name: str, **arguments: Any) -> ActionResult:
     call = read_call(write_call(name, **arguments))
-    assert isinstance(call, Call), call
+    assert isinstance(call, ToolCall), call
     return Toolbox(cast(Workplace, place), 1000, 5.0).use(call, ())
 
 
@@ -55,10 +63,10 @@ def test_calls_that_are_none_are_explained(text: str, why: str) -> None:
 
 
 def test_every_template_is_a_call() -> None:
-    assert [cast(Call, read_call(text)).name for text in templates()] == [
+    assert [cast(ToolCall, read_call(text)).name for text in templates()] == [
         tool.name for tool in TOOLS
     ]
-    assert read_call('{"name": "submit"}') == Call("submit", {})
+    assert read_call('{"name": "submit"}') == ToolCall("submit", {})
 
 
 def test_view_shows_lines(place: PretendWorkplace) -> None:
@@ -97,7 +105,7 @@ def test_search_without_a_match_or_with_a_bad_pattern(place: PretendWorkplace) -
 def test_edit_changes_one_place(place: PretendWorkplace) -> None:
     seen = use(place, "edit", path="./kit/a.py", old="two", new="2")
     assert place.tree["kit/a.py"] == b"one\n2\nthree\n"
-    assert seen.valid and seen.effect == Written("kit/a.py", b"one\n2\nthree\n")
+    assert seen.valid and seen.effect == FileWritten("kit/a.py", b"one\n2\nthree\n")
 
 
 def test_edit_makes_a_file_but_never_over_another(place: PretendWorkplace) -> None:
@@ -135,7 +143,7 @@ def test_bash_runs_and_is_an_effect(place: PretendWorkplace) -> None:
     seen = use(place, "bash", command="echo hello")
     assert (seen.text, seen.effect, seen.seconds) == (
         "exit code 0\nhello",
-        Command("echo hello"),
+        CommandRun("echo hello"),
         0.5,
     )
     place.answer = Result("", "", None, "timeout")
@@ -144,7 +152,9 @@ def test_bash_runs_and_is_an_effect(place: PretendWorkplace) -> None:
 
 @pytest.mark.parametrize("command", ["", " \n", "a\0b", "x" * 200_001, "\ud800"])
 def test_what_is_no_command_is_not_run(place: PretendWorkplace, command: str) -> None:
-    seen = Toolbox(cast(Workplace, place), 1000, 5.0).use(Call("bash", {"command": command}), ())
+    seen = Toolbox(cast(Workplace, place), 1000, 5.0).use(
+        ToolCall("bash", {"command": command}), ()
+    )
     assert not seen.valid and place.ran == []
 
 

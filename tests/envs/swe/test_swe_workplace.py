@@ -1,4 +1,4 @@
-"""Where an episode works, in a real sandbox: replays, forks, what is put back, what is not shown."""
+"""Workplaces in a real sandbox: replays, forks, returned originals, hidden files."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from collections.abc import Iterator
 
 import pytest
 
-from turnwise.envs.swe.warm import Pool, Repo, opener
-from turnwise.envs.swe.workplace import Command, Effects, Workplace, Written
+from turnwise.envs.swe.sandbox_pool import SandboxPool, StartingTree, opener
+from turnwise.envs.swe.workplace import CommandRun, Effects, FileWritten, Workplace
 from turnwise.sandbox import Limits, Sandbox, SandboxError, Spec, open_sandbox
 
 LIMITS = Limits(seconds=60.0, memory_mb=512, processes=64, disk_mb=64)
-REPO = Repo.of({"kit/__init__.py": b"", "kit/a.py": b"X = 1\n", "note.txt": b"hello\n"})
-RICH = """cd kit; export A=5; B='x  y'; list=(1 'b c'); declare -A map=([k]=v); readonly R=3; shopt -s nullglob; umask 077; set -u
+REPO = StartingTree.of({"kit/__init__.py": b"", "kit/a.py": b"X = 1\n", "note.txt": b"hello\n"})
+RICH = """cd kit; export A=5; B='x  y'; list=(1 'b c'); declare -A map=([k]=v); readonly R=3
+shopt -s nullglob; umask 077; set -u
 f() { echo "in f $A"; }; trap 'echo bye' USR1; g() { cat <<END
 hello $B
 END
 }; export -f g; cd /tmp; cd /work/kit"""
-ASK = """pwd; f; echo "$A $B ${list[1]} ${map[k]} $R"; shopt nullglob; umask; trap -p USR1; g; B=z bash -c g; cd -
+ASK = """pwd; f; echo "$A $B ${list[1]} ${map[k]} $R"; shopt nullglob; umask; trap -p USR1
+g; B=z bash -c g; cd -
 set -o | grep nounset; R=4"""
 
 
@@ -42,17 +44,17 @@ class Counting:
 
 
 @pytest.fixture
-def boxes() -> Counting:
+def sandboxes() -> Counting:
     return Counting()
 
 
 @pytest.fixture
-def pool(boxes: Counting) -> Pool:
-    return Pool(boxes, LIMITS, keep=2)
+def pool(sandboxes: Counting) -> SandboxPool:
+    return SandboxPool(sandboxes, LIMITS, keep=2)
 
 
 @pytest.fixture
-def place(pool: Pool) -> Iterator[Workplace]:
+def place(pool: SandboxPool) -> Iterator[Workplace]:
     made = Workplace(pool, 60.0)
     made.begin(REPO)
     yield made
@@ -63,7 +65,7 @@ def run(place: Workplace, before: Effects, *commands: str) -> tuple[str, Effects
     """The output of the last command, and all effects."""
     for command in commands:
         result = place.run(before, command)
-        before = (*before, Command(command))
+        before = (*before, CommandRun(command))
     return result.stdout, before
 
 
@@ -73,20 +75,23 @@ def test_the_shell_keeps_what_it_is_told(place: Workplace) -> None:
     assert place.run(before, "ls none").stdout.startswith("ls: "), "errors stand in the same stream"
 
 
-def test_other_effects_mean_another_sandbox(place: Workplace, boxes: Counting) -> None:
+def test_other_effects_mean_another_sandbox(place: Workplace, sandboxes: Counting) -> None:
     _, first = run(place, (), "echo 1 > one; x=1")
     run(place, first, "echo 2 > two")
     assert place.files(first) == ["kit/__init__.py", "kit/a.py", "note.txt", "one"]
     assert run(place, first, "echo $x; ls")[0] == "1\nkit\nnote.txt\none\n"
     assert run(place, (), 'ls; echo "<$x>"')[0] == "kit\nnote.txt\n<>\n"
-    assert boxes.opened == 1, "copies of the first one, which nobody has touched"
+    assert sandboxes.opened == 1, "copies of the first one, which nobody has touched"
 
 
 def test_files_that_were_written_are_there_again(place: Workplace) -> None:
-    effects: Effects = (Written("deep/new.py", b"y = 2\n"), Command("cp deep/new.py copy.py"))
+    effects: Effects = (
+        FileWritten("deep/new.py", b"y = 2\n"),
+        CommandRun("cp deep/new.py copy.py"),
+    )
     assert place.read(effects, "copy.py") == b"y = 2\n"
     place.write(effects, "note.txt", b"other")
-    assert place.read((*effects, Written("note.txt", b"other")), "note.txt") == b"other"
+    assert place.read((*effects, FileWritten("note.txt", b"other")), "note.txt") == b"other"
     assert place.read(effects, "note.txt") == b"hello\n"
 
 
@@ -97,7 +102,7 @@ def test_what_cannot_be_written_or_read_is_said(place: Workplace, path: str) -> 
     assert place.read((), path) is None
 
 
-def test_a_fork_knows_what_the_shell_knew(place: Workplace, pool: Pool) -> None:
+def test_a_fork_knows_what_the_shell_knew(place: Workplace, pool: SandboxPool) -> None:
     _, before = run(place, (), RICH)
     fork, replay = place.fork(), Workplace(pool, 60.0)
     replay.begin(REPO)
@@ -113,7 +118,7 @@ def test_a_fork_knows_what_the_shell_knew(place: Workplace, pool: Pool) -> None:
     replay.close()
 
 
-def test_a_fork_goes_its_own_way(place: Workplace, boxes: Counting) -> None:
+def test_a_fork_goes_its_own_way(place: Workplace, sandboxes: Counting) -> None:
     _, before = run(place, (), "x=1; echo a > file")
     fork = place.fork()
     _, after = run(fork, before, "x=2; echo b > file; rm note.txt")
@@ -121,18 +126,18 @@ def test_a_fork_goes_its_own_way(place: Workplace, boxes: Counting) -> None:
     place.close()
     assert run(fork, after, "echo $x; cat file; ls")[0] == "2\nb\nfile\nkit\n"
     fork.close()
-    assert boxes.opened == 1
+    assert sandboxes.opened == 1
 
 
 def test_a_shell_that_does_not_say_what_it_knows_is_replayed(
-    place: Workplace, boxes: Counting
+    place: Workplace, sandboxes: Counting
 ) -> None:
     _, before = run(place, (), "x=1; exec 1>/dev/null")
     fork = place.fork()
     result = fork.run(before, "echo lost; echo $x >&2")
     assert (result.stdout + result.stderr) == "1\n"
     fork.close()
-    assert boxes.opened == 2
+    assert sandboxes.opened == 2
 
 
 def test_a_fork_before_anything_has_run(place: Workplace) -> None:
@@ -141,10 +146,10 @@ def test_a_fork_before_anything_has_run(place: Workplace) -> None:
     fork.close()
 
 
-def test_a_shell_that_ended_is_followed_by_a_new_one(place: Workplace, pool: Pool) -> None:
+def test_a_shell_that_ended_is_followed_by_a_new_one(place: Workplace, pool: SandboxPool) -> None:
     assert place.run((), "cd kit; exit 4").exit_code == 4
     out, _ = run(
-        place, (Command("cd kit; exit 4"),), "pwd; python3 -c 'import kit.a; print(kit.a.X)'"
+        place, (CommandRun("cd kit; exit 4"),), "pwd; python3 -c 'import kit.a; print(kit.a.X)'"
     )
     assert out == "/work\n1\n"
     short = Workplace(pool, 0.5)
@@ -153,20 +158,22 @@ def test_a_shell_that_ended_is_followed_by_a_new_one(place: Workplace, pool: Poo
     short.close()
 
 
-def test_nothing_of_an_episode_is_left_for_the_next(place: Workplace, boxes: Counting) -> None:
+def test_nothing_of_an_episode_is_left_for_the_next(place: Workplace, sandboxes: Counting) -> None:
     run(
         place,
         (),
-        "echo x > left; echo y > /tmp/left; echo z > /dev/shm/left; git commit -q --allow-empty -m mine; (sleep 300 &)",
+        "echo x > left; echo y > /tmp/left; echo z > /dev/shm/left; git commit -q "
+        "--allow-empty -m mine; (sleep 300 &)",
     )
     place.close()
     out, _ = run(
         place,
         (),
-        "ls . /tmp /dev/shm; git log --oneline | wc -l; cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -c '[s]leep 300'",
+        "ls . /tmp /dev/shm; git log --oneline | wc -l; cat /proc/[0-9]*/cmdline | tr '\\0' ' "
+        "' | grep -c '[s]leep 300'",
     )
     assert out.split() == [".:", "kit", "note.txt", "/dev/shm:", "/tmp:", "1", "0"]
-    assert boxes.opened == 1
+    assert sandboxes.opened == 1
 
 
 def test_the_repository_has_one_commit_that_tells_nothing(place: Workplace) -> None:
@@ -184,7 +191,10 @@ def test_the_repository_has_one_commit_that_tells_nothing(place: Workplace) -> N
 
 
 def test_what_is_installed_here_is_not_shown(place: Workplace) -> None:
-    ask = "python3 -c 'import pytest, kit; print(kit.__file__)'; python3 -c 'import turnwise'; python3 -c 'import numpy'"
+    ask = (
+        "python3 -c 'import pytest, kit; print(kit.__file__)'; python3 -c 'import turnwise'; "
+        "python3 -c 'import numpy'"
+    )
     out, _ = run(place, (), ask)
     assert out.splitlines()[0] == "/work/kit/__init__.py"
     assert out.count("ModuleNotFoundError") == 2
@@ -197,8 +207,9 @@ def test_what_is_installed_here_is_not_shown(place: Workplace) -> None:
 
 def test_submissions_are_taken_when_everything_has_ended(place: Workplace) -> None:
     before: Effects = (
-        Command(
-            "(while true; do echo changed > kit/a.py; done &) ; sleep 0.2; ln -s /etc/passwd kit/link.py"
+        CommandRun(
+            "(while true; do echo changed > kit/a.py; done &) ; sleep 0.2; ln -s /etc/passwd "
+            "kit/link.py"
         ),
     )
     taken = place.submission(before)
@@ -206,10 +217,10 @@ def test_submissions_are_taken_when_everything_has_ended(place: Workplace) -> No
     assert not any(path.startswith(".git/") for path in taken.files)
 
 
-def test_directories_and_sandboxes_are_kept_within_bounds(pool: Pool) -> None:
+def test_directories_and_sandboxes_are_kept_within_bounds(pool: SandboxPool) -> None:
     def played(number: int) -> Workplace:
         place = Workplace(pool, 60.0)
-        place.begin(Repo.of({"a.py": b"x = %d\n" % number}))
+        place.begin(StartingTree.of({"a.py": b"x = %d\n" % number}))
         assert run(place, (), "cat a.py")[0] == f"x = {number}\n"
         return place
 
@@ -220,14 +231,14 @@ def test_directories_and_sandboxes_are_kept_within_bounds(pool: Pool) -> None:
     held = played(3)
     for number in range(6, 9):
         played(number).close()
-    assert run(held, (Command("cat a.py"),), "cat a.py")[0] == "x = 3\n", (
+    assert run(held, (CommandRun("cat a.py"),), "cat a.py")[0] == "x = 3\n", (
         "what somebody works over stays"
     )
     held.close()
 
 
-def test_a_forgotten_pool_leaves_nothing(boxes: Counting) -> None:
-    pool = Pool(boxes, LIMITS)
+def test_a_forgotten_pool_leaves_nothing(sandboxes: Counting) -> None:
+    pool = SandboxPool(sandboxes, LIMITS)
     place = Workplace(pool, 60.0)
     place.begin(REPO)
     run(place, (), "true")
@@ -242,7 +253,7 @@ def test_a_sandbox_that_fails_raises(place: Workplace) -> None:
     run(place, (), "true")
     place._held[0].close()
     with pytest.raises(SandboxError):
-        place.read((Command("true"),), "note.txt")
+        place.read((CommandRun("true"),), "note.txt")
 
 
 @pytest.mark.parametrize("backend", ["landlock", "unsafe"])

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from turnwise.envs.swe.env import SweEnv
-    from turnwise.envs.swe.materialise import Trees
-    from turnwise.envs.swe.source import Repository, open_source
-    from turnwise.envs.swe.task import Mutation, SweTask, read_tasks, write_tasks
+    from turnwise.envs.swe.tasks.repository import Repository, open_source
+    from turnwise.envs.swe.tasks.task import Mutation, SweTask, read_tasks, write_tasks
+    from turnwise.envs.swe.tasks.trees import Trees
 
 __all__ = [
     "Mutation",
@@ -23,14 +23,14 @@ __all__ = [
     "write_tasks",
 ]
 _HOME = {
-    "Mutation": "task",
-    "Repository": "source",
+    "Mutation": "tasks.task",
+    "Repository": "tasks.repository",
     "SweEnv": "env",
-    "SweTask": "task",
-    "Trees": "materialise",
-    "open_source": "source",
-    "read_tasks": "task",
-    "write_tasks": "task",
+    "SweTask": "tasks.task",
+    "Trees": "tasks.trees",
+    "open_source": "tasks.repository",
+    "read_tasks": "tasks.task",
+    "write_tasks": "tasks.task",
 }
 
 

@@ -1,6 +1,4 @@
-"""Edits of text as agents make them: a piece that stands in a file exactly once, replaced by
-another.
-"""
+"""Text edits: replace a piece of a file that occurs exactly once, and diffs in that form."""
 
 from __future__ import annotations
 
@@ -11,36 +9,35 @@ from itertools import pairwise
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """Whole lines of a file to be replaced. `old` stands in the file exactly once, unless the file
+    """Replacement of whole lines. `old` occurs in the file exactly once unless the file
     is empty.
     """
 
     old: str
     new: str
     line: int
-    """Where `old` begins, from 1."""
+    """First line of `old`, from 1."""
 
 
 class EditError(ValueError):
-    """Why an edit cannot be made, in words for the agent."""
+    """An edit that cannot be made; the message is shown to the agent."""
 
 
 def replace_once(text: str, old: str, new: str) -> str:
-    """`text` with `old`, which must stand in it exactly once, replaced. Raises `EditError`
-    otherwise.
-    """
+    """Replace `old`, which must occur in `text` exactly once. Raises `EditError` otherwise."""
     count = text.count(old) if old else 0
     if count == 0:
         raise EditError("the old text does not stand in the file; blanks and line breaks count")
     if count > 1:
         raise EditError(
-            f"the old text stands in the file {count} times; take more of its lines, so that it is the only one"
+            f"the old text stands in the file {count} times; take more of its lines, so that "
+            "it is the only one"
         )
     return text.replace(old, new, 1)
 
 
 def numbered(text: str, first: int, last: int) -> str:
-    """Lines `first` to `last`, each after its number."""
+    """Return lines `first` to `last` with their numbers."""
     lines = text.splitlines()
     return "\n".join(
         f"{number:>5} {line}"
@@ -50,8 +47,8 @@ def numbered(text: str, first: int, last: int) -> str:
 
 
 def blocks(before: str, after: str) -> list[tuple[int, int, int, int]]:
-    """Where two texts differ: lines `a` to `b` of the first stand for lines `c` to `d` of the
-    second, counted from 0.
+    """Return the blocks in which two texts differ: lines a to b of the first against c to d of the
+    second, from 0.
     """
     matcher = difflib.SequenceMatcher(
         None, before.splitlines(keepends=True), after.splitlines(keepends=True), autojunk=False
@@ -60,10 +57,10 @@ def blocks(before: str, after: str) -> list[tuple[int, int, int, int]]:
 
 
 def hunks(before: str, after: str) -> list[Hunk]:
-    """Edits that make `before` into `after`, to be made one after the other in the order given.
+    """Return the edits that turn `before` into `after`, to be applied in order.
 
-    Each takes as many lines around it as it needs to be the only one of its kind; those that then
-    meet are one.
+    Each takes in as many surrounding lines as it needs to be unique; hunks that then touch are
+    merged.
     """
     first, second = before.splitlines(keepends=True), after.splitlines(keepends=True)
     spans = blocks(before, after)
@@ -85,7 +82,7 @@ def hunks(before: str, after: str) -> list[Hunk]:
 def _grown(
     span: tuple[int, int, int, int], lines: list[str], length: int, text: str
 ) -> tuple[int, int, int, int]:
-    """A span with lines before and after it, until what it replaces stands in the text once."""
+    """Extend a span until the text it replaces occurs exactly once."""
     a, b, c, d = span
     while text.count("".join(lines[a:b])) != 1 or a == b:
         up, down = a > 0 and c > 0, b < len(lines) and d < length
@@ -99,7 +96,7 @@ def _grown(
 
 
 def _applies(before: str, after: str, made: list[Hunk]) -> bool:
-    """Whether the edits, made in turn, give what they should; and none of them meets another."""
+    """Return whether the hunks, applied in order, give `after` and do not overlap."""
     if any(x.line + x.old.count("\n") > y.line for x, y in pairwise(made)):
         return False
     try:

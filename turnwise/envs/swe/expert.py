@@ -1,7 +1,7 @@
-"""The expert: makes the inverse of the bug, one piece at a time, in the agent's own way of acting,
-and submits.
+"""Expert policy: apply the inverse of the bug, one edit a turn, with the agent's own actions, then
+submit.
 
-It looks at the files as they stand, so it also mends what another agent has done to them.
+It reads the files as they are, so it also repairs what another agent has changed.
 """
 
 from __future__ import annotations
@@ -35,18 +35,16 @@ EOF"""
 
 
 @dataclass(frozen=True, slots=True)
-class Repair:
-    """What is still to be done to one file: a piece to replace; with `old` None, the whole file to
-    write.
-    """
+class FileRepair:
+    """Remaining repair of a file: text to replace or, if `old` is None, the whole file to write."""
 
     path: str
     old: str | None
     new: str
 
 
-def repairs(gold: Mapping[str, bytes], read: Read) -> Iterator[Repair]:
-    """What the files still lack, the next step first; to be asked again after every step."""
+def repairs(gold: Mapping[str, bytes], read: Read) -> Iterator[FileRepair]:
+    """Yield the repairs that are still needed, next one first. Call it again after each step."""
     for path, right in sorted(gold.items()):
         now = read(path)
         if now == right:
@@ -56,21 +54,21 @@ def repairs(gold: Mapping[str, bytes], read: Read) -> Iterator[Repair]:
         except UnicodeDecodeError:
             text = ""
         if not text:
-            yield Repair(path, None, right.decode("utf8"))
+            yield FileRepair(path, None, right.decode("utf8"))
             continue
         hunk = hunks(text, right.decode("utf8"))[0]
-        yield Repair(path, hunk.old or None, hunk.new if hunk.old else right.decode("utf8"))
+        yield FileRepair(path, hunk.old or None, hunk.new if hunk.old else right.decode("utf8"))
 
 
 def as_command(gold: Mapping[str, bytes], read: Read) -> str:
-    """The next step as a command line."""
+    """Return the next step as a shell command."""
     for step in repairs(gold, read):
         return _command(step)
     return "submit"
 
 
 def as_call(gold: Mapping[str, bytes], read: Read) -> str:
-    """The next step as a tool call."""
+    """Return the next step as a tool call."""
     for step in repairs(gold, read):
         if step.old is None and read(step.path) is not None:
             return write_call("bash", command=_command(step))
@@ -78,7 +76,7 @@ def as_call(gold: Mapping[str, bytes], read: Read) -> str:
     return write_call("submit")
 
 
-def _command(step: Repair) -> str:
+def _command(step: FileRepair) -> str:
     path = f"/work/{step.path}"
     if step.old is None:
         return WRITE.format(path=path, data=step.new.encode())

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from turnwise.envs.prompt import Action, Message, Prompt, Step
-from turnwise.envs.swe.closed import ACTION
+from turnwise.envs.swe.edit_menu import ACTION
 from turnwise.envs.swe.tools import TOOLS, Tool
 
 OPENING = re.compile(r"^(`{3,})([^\n`]*)\n", re.MULTILINE)

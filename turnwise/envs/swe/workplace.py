@@ -1,14 +1,13 @@
-"""Where one episode works: a sandbox with the broken repository and a persistent shell, made when
-it is first needed.
+"""Workplace of an episode: a sandbox with the broken repository and a persistent shell, opened on
+first use.
 
-What the episode *is* are its effects: the commands it ran and the files it wrote. The sandbox is
-only a quick way to have had them. So every call is told the effects that came before, and where the
-live sandbox has had others (after a snapshot was restored) or none (after unpickling) a new one has
-them again first.
+An episode is defined by its effects: the commands it ran and the files it wrote. The sandbox only
+caches them. Every call therefore passes the effects that came before. If the live sandbox has seen
+others (after restoring a snapshot) or none (after unpickling), a new one replays them first.
 
-A fork copies the sandbox's files and tells the copy's new shell what the old one knew: working
-directory, variables, functions, aliases, options, traps. Where a shell cannot say that (it has
-closed its own output), the effects are replayed. A copy has no background processes and no open
+A fork copies the sandbox's files and restores the shell's state in a new shell: working directory,
+variables, functions, aliases, options, traps. If the shell cannot report its state (it has closed
+its own output), the effects are replayed. A copy has no background processes and no open
 descriptors.
 """
 
@@ -19,17 +18,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from turnwise.envs.swe.grade import collect
-from turnwise.envs.swe.warm import STARTING, Pool, Repo
+from turnwise.envs.swe.grading import collect
+from turnwise.envs.swe.sandbox_pool import SETUP_SECONDS, SandboxPool, StartingTree
 from turnwise.sandbox.contract import Result, Sandbox, SandboxError, Shell
 
-LONGEST_COMMAND = 200_000
-FILE_BYTES = 5_000_000
-"""Of one file that is read for the agent."""
+MAX_COMMAND_CHARS = 200_000
+"""Length limit of a command."""
+MAX_READ_BYTES = 5_000_000
+"""Size limit of a file that is read for the agent."""
 _DUMP = r"""
 while IFS= read -r TURNWISE_NAME; do
-    case $TURNWISE_NAME in  # what bash keeps itself: to set a read-only one would end the restoring
-        BASH*|EUID|PPID|SHELLOPTS|UID|FUNCNAME|GROUPS|DIRSTACK|PIPESTATUS|*RANDOM|*SECONDS|EPOCH*|LINENO|HISTCMD|TURNWISE_*|_) ;;
+    case $TURNWISE_NAME in  # bash's own: setting a read-only one would end the restore
+        BASH*|EUID|PPID|SHELLOPTS|UID|FUNCNAME|GROUPS|DIRSTACK|PIPESTATUS) ;;
+        *RANDOM|*SECONDS|EPOCH*|LINENO|HISTCMD|TURNWISE_*|_) ;;
         *) declare -p "$TURNWISE_NAME" ;;
     esac
 done < <(compgen -v)
@@ -41,118 +42,113 @@ _RESTORE = "{{ {state}\n}} >/dev/null 2>&1; unset TURNWISE_COMMAND"
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
-    """A command that the shell ran."""
+class CommandRun:
+    """A command the shell ran."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A file that was written by other means."""
+class FileWritten:
+    """A file written without the shell."""
 
     path: str
     data: bytes
 
 
-Effect: TypeAlias = Command | Written
+Effect: TypeAlias = CommandRun | FileWritten
 Effects: TypeAlias = tuple[Effect, ...]
 
 
-class Lost(Exception):
-    """The agent has brought down its own sandbox by passing a limit, and nothing more can be done
-    in it.
-    """
+class SandboxLost(Exception):
+    """The agent brought its own sandbox down by exceeding a limit."""
 
 
 class Workplace:
-    """See the module.
+    """The sandbox of one episode (see the module docstring).
 
     Args:
         pool: where sandboxes come from.
-        seconds: wall clock of one command.
+        seconds: wall-clock limit of one command.
 
-    Every method raises `SandboxError` where the sandbox itself failed: nothing is known about the
-    agent's work then.
+    Every method raises `SandboxError` if the sandbox itself failed; nothing is then known about the
+    agent's work.
     """
 
-    def __init__(self, pool: Pool, seconds: float) -> None:
+    def __init__(self, pool: SandboxPool, seconds: float) -> None:
         self._pool, self._seconds = pool, seconds
-        self._repo: Repo | None = None
-        self._held: list[Sandbox] = []  # the sandbox, and what it is a copy of
-        self._lease: list[Repo] = []
+        self._repo: StartingTree | None = None
+        self._held: list[Sandbox] = []  # the sandbox, and the one it was copied from
+        self._lease: list[StartingTree] = []
         self._shell: Shell | None = None
         self._had: Effects = ()
-        self._finalizer = weakref.finalize(
-            self, _give_up, self._held, self._lease, pool
-        )  # must not hold the workplace
+        # The arguments must not reference the workplace itself.
+        self._finalizer = weakref.finalize(self, _give_up, self._held, self._lease, pool)
 
-    def begin(self, repo: Repo) -> None:
-        """Work in this repository from now on."""
+    def begin(self, repo: StartingTree) -> None:
+        """Use this repository from now on; close the sandbox of another one."""
         if self._repo is None or self._repo != repo:
             self.close()
             self._repo = repo
 
-    # What an agent does.
+    # Actions of the agent
 
     def run(self, before: Effects, command: str) -> Result:
-        """Run a command in the shell, after the effects `before`. Raises `Lost` where it brought
+        """Run a command in the shell after the effects `before`. Raises `SandboxLost` if it brings
         the sandbox down.
         """
-        box = self._prepared(before)
-        result = self._command(box, command)
-        self._had = (*before, Command(command))
+        sandbox = self._prepared(before)
+        result = self._command(sandbox, command)
+        self._had = (*before, CommandRun(command))
         return result
 
     def write(self, before: Effects, path: str, data: bytes) -> None:
-        """Write a file, after the effects `before`. Raises `ValueError` with the sandbox's words
-        where it refuses.
+        """Write a file after the effects `before`. Raises `ValueError` with the sandbox's reason if
+        it refuses.
         """
-        box = self._prepared(before)
+        sandbox = self._prepared(before)
         try:
-            box.write(path, data)
+            sandbox.write(path, data)
         except SandboxError as problem:
-            self._must_stand(box, problem)
+            self._must_stand(sandbox, problem)
             raise ValueError(str(problem)) from problem
-        self._had = (*before, Written(path, data))
+        self._had = (*before, FileWritten(path, data))
 
     def read(self, before: Effects, path: str) -> bytes | None:
-        """The bytes of a regular file; None where there is none."""
-        box = self._prepared(before)
+        """Return the bytes of a regular file, or None if there is none."""
+        sandbox = self._prepared(before)
         try:
-            return box.read(path, FILE_BYTES)
+            return sandbox.read(path, MAX_READ_BYTES)
         except SandboxError as problem:
-            self._must_stand(box, problem)
+            self._must_stand(sandbox, problem)
             return None
 
     def files(self, before: Effects) -> list[str]:
-        """Paths of the regular files, without git's own."""
-        box = self._prepared(before)
+        """Return the paths of the regular files, without those in `.git`."""
+        sandbox = self._prepared(before)
         try:
-            return [path for path in box.files() if not path.startswith(".git/")]
+            return [path for path in sandbox.files() if not path.startswith(".git/")]
         except SandboxError as problem:
-            self._must_stand(box, problem)
+            self._must_stand(sandbox, problem)
             raise
 
     def program(self, before: Effects, command: Sequence[str] | str, stdin: str = "") -> Result:
-        """Run one of our own programs beside the shell, or a command line in a bash of its own."""
-        return self._known(self._prepared(before).run(command, self._seconds, stdin))
+        """Run a program beside the shell, or a command line in a bash of its own."""
+        return self._checked(self._prepared(before).run(command, self._seconds, stdin))
 
     def submission(self, before: Effects) -> collect.Submission:
-        """What is handed in, taken after everything the agent started has ended. Then the sandbox
-        is closed.
-        """
-        box = self._prepared(before)
+        """End everything the agent started, collect its files, and close the sandbox."""
+        sandbox = self._prepared(before)
         try:
             if self._shell is not None:
                 self._shell.close()
-            return collect.from_box(box)
+            return collect.from_sandbox(sandbox)
         finally:
             self.close()
 
     def fork(self) -> Workplace:
-        """One that goes on from here: in a copy of the sandbox where that can be had, else in a new
-        one after the effects.
+        """Return a workplace that continues from here: in a copy of the sandbox if possible, else
+        by replay.
         """
         other = Workplace(self._pool, self._seconds)
         other._repo = self._repo
@@ -168,96 +164,98 @@ class Workplace:
             other._lease.append(self._repo)
         if state:
             other._shell = copy.shell()
-            other._shell.run(state, STARTING)
+            other._shell.run(state, SETUP_SECONDS)
         other._had = self._had
-        _close_all(
-            self._held, keep=1
-        )  # the copy lives beside what it comes from, and may live longer than this episode
+        # The copy shares the original and may outlive this episode, so it cannot be put back.
+        _close_all(self._held, keep=1)
         return other
 
     def close(self) -> None:
-        """End the sandbox. The next call makes another."""
+        """Close the sandbox; the next call opens a new one."""
         self._shell, self._had = None, ()
         _give_up(self._held, self._lease, self._pool)
 
-    # Keeping the sandbox at the effects that it is told.
+    # Keeping the sandbox in step with the effects
 
     def _prepared(self, before: Effects) -> Sandbox:
+        """Return a sandbox that has had exactly the effects `before`."""
         if self._held and self._had == before:
             return self._held[0]
-        assert self._repo is not None, "begin() says which repository this is"
+        assert self._repo is not None, "call begin() first"
         self.close()
         self._pool.lease(self._repo)
         self._lease.append(self._repo)
         self._held.extend(self._pool.take(self._repo))
-        box = self._held[0]
+        sandbox = self._held[0]
         for effect in before:
-            if isinstance(effect, Command):
-                self._command(box, effect.text)
+            if isinstance(effect, CommandRun):
+                self._command(sandbox, effect.text)
             else:
-                box.write(effect.path, effect.data)
+                sandbox.write(effect.path, effect.data)
         self._had = before
-        return box
+        return sandbox
 
-    def _command(self, box: Sandbox, command: str) -> Result:
+    def _command(self, sandbox: Sandbox, command: str) -> Result:
         if self._shell is None:
-            self._shell = box.shell()
-        result = self._known(self._shell.run(command, self._seconds))
-        if result.error not in ("none", "exception") and not _stands(box):
+            self._shell = sandbox.shell()
+        result = self._checked(self._shell.run(command, self._seconds))
+        if result.error not in ("none", "exception") and not _stands(sandbox):
             self._broken()
-            if result.error == "died":  # nothing inside can end a sandbox, so something outside did
+            if result.error == "died":  # only something outside can end a sandbox
                 raise SandboxError(
                     "the sandbox ended while a command ran in it: the episode has no score"
                 )
-            raise Lost(result.error)
+            raise SandboxLost(result.error)
         return result
 
-    def _known(self, result: Result) -> Result:
+    def _checked(self, result: Result) -> Result:
+        """Return a result, or raise if it reports a failure of the sandbox."""
         if result.error == "infrastructure":
             self._broken()
             raise SandboxError(
-                f"the sandbox failed while it ran a command ({result.stderr.strip()[-300:] or 'no reason given'}): "
+                "the sandbox failed while it ran a command "
+                f"({result.stderr.strip()[-300:] or 'no reason given'}): "
                 "nothing is known about that command, so the episode has no score"
             )
         return result
 
-    def _must_stand(self, box: Sandbox, problem: SandboxError) -> None:
-        """A refusal is an answer only of a sandbox that still answers."""
-        if not _stands(box):
+    def _must_stand(self, sandbox: Sandbox, problem: SandboxError) -> None:
+        """Raise `problem` unless the sandbox still responds: then its refusal is the answer."""
+        if not _stands(sandbox):
             self._broken()
             raise problem
 
     def _broken(self) -> None:
-        """End it, and what it was copied from, which may have suffered too."""
+        """Close the sandbox and the one it was copied from, which may be damaged too."""
         _close_all(self._held)
         self.close()
 
     def _shell_state(self) -> str | None:
-        """What to tell a new shell so that it is as this one; "" where there is none yet, None
-        where it does not say.
+        """Return commands that restore the shell's state: "" if no shell was started, None if it
+        cannot report.
         """
         if self._shell is None:
             return ""
-        result = self._shell.run(_DUMP, STARTING)
+        result = self._shell.run(_DUMP, SETUP_SECONDS)
         state, end, rest = result.stdout.rpartition("TURNWISE_END")
         if result.error != "none":
-            self._had = ()  # it did not survive the question
+            self._had = ()  # the dump itself broke the shell
             self.close()
         if result.error != "none" or result.truncated or not end or rest:
             return None
         return _RESTORE.format(state=state)
 
 
-def _stands(box: Sandbox) -> bool:
-    """Whether a sandbox still answers."""
+def _stands(sandbox: Sandbox) -> bool:
+    """Return whether a sandbox still responds."""
     try:
-        return box.run(["true"], STARTING).error == "none"
+        return sandbox.run(["true"], SETUP_SECONDS).error == "none"
     except SandboxError:
         return False
 
 
-def _give_up(held: list[Sandbox], lease: list[Repo], pool: Pool) -> None:
-    """Close the sandbox of an episode and put back what it is a copy of."""
+def _give_up(held: list[Sandbox], lease: list[StartingTree], pool: SandboxPool) -> None:
+    """Close an episode's sandbox and return the one it was copied from to the pool."""
     origins = held[1:]
     del held[1:]
     _close_all(held)
@@ -271,6 +269,6 @@ def _give_up(held: list[Sandbox], lease: list[Repo], pool: Pool) -> None:
 
 
 def _close_all(held: list[Sandbox], keep: int = 0) -> None:
-    """Close all but the first few."""
+    """Close all sandboxes but the first `keep`."""
     while len(held) > keep:
         held.pop().close()

@@ -1,0 +1,1 @@
+"""Generation of repair tasks: put bugs into a repository and keep those its tests detect."""

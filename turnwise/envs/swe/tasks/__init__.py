@@ -1,0 +1,1 @@
+"""Repair tasks, the repositories they are made from, and their splits."""
