@@ -1,16 +1,15 @@
-"""What ALFWorld costs: CPU time of a step, a reset, a fork and of finding the games, memory, and
-the original beside it.
+"""CPU time and memory of ALFWorld, beside the original engine if it is installed.
 
-    python benchmarks/alfworld.py                     generated games; beside the original where it is installed
-    python benchmarks/alfworld.py --official DIR      the official games of DIR (or $ALFWORLD_DATA) too
-    python benchmarks/alfworld.py --steps 1000000     for longer; what memory grew by is printed
+    python benchmarks/alfworld.py                     generated games
+    python benchmarks/alfworld.py --official DIR      official games of DIR (or $ALFWORLD_DATA) too
+    python benchmarks/alfworld.py --steps 1000000     longer, to see memory growth
     python benchmarks/alfworld.py --json              the same figures as JSON
 
-Each case runs in a process of its own. Times are the process's own CPU time, of the whole call:
+Each case runs in a process of its own. Times are the process's own CPU time of the whole call:
 `reset` of a game that is compiled already, and `first reset`, which reads and compiles it too.
-Actions are drawn from the admissible ones. Beside the original, both play the same games with the
-same actions, and what they show must be equal; its reset includes the loading of the game, as each
-episode of its training loop does.
+Actions are drawn from the admissible ones. Both engines play the same games with the same actions,
+and their answers are compared. A reset of the original includes loading the game, as in each
+episode of its training loop.
 """
 
 from __future__ import annotations
@@ -33,9 +32,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[0] = str(
-    ROOT
-)  # instead of this directory, in which this very file would be taken for the package alfworld
+# Instead of this directory, where this very file would be imported as the package alfworld.
+sys.path[0] = str(ROOT)
 
 from turnwise.envs.alfworld import ALFWorldEnv, Game, generate  # noqa: E402
 
@@ -43,7 +41,7 @@ TURNS = 50
 
 
 class Clock:
-    """CPU seconds and counts by kind of work."""
+    """CPU seconds and counts, by kind of work."""
 
     def __init__(self) -> None:
         self.spent: dict[str, float] = {}
@@ -57,17 +55,17 @@ class Clock:
         return result
 
     def each(self, kind: str) -> float:
-        """Microseconds of one."""
+        """Return the mean in microseconds."""
         return 1e6 * self.spent[kind] / self.counts[kind]
 
 
 def resident() -> float:
-    """Resident memory of this process in MB."""
+    """Return the resident memory of this process in MB."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def games_of(official: str | None, count: int) -> list[Game]:
-    """`count` official games, spread evenly over the directory, or generated ones."""
+    """Return `count` official games, spread evenly over the directory, or generated ones."""
     if official is None:
         return generate(count, 0)
     paths = sorted(Path(official).rglob("game.tw-pddl"))
@@ -75,7 +73,7 @@ def games_of(official: str | None, count: int) -> list[Game]:
 
 
 def play(official: str | None, count: int, steps: int) -> dict[str, Any]:
-    """Play random steps over some games; memory is looked at after the first tenth and at the end."""
+    """Play random steps; measure memory after the first tenth and at the end."""
     clock, rng = Clock(), random.Random(0)
     games = clock.time("games", lambda: games_of(official, count))
     env, taken, settled = ALFWorldEnv(games), 0, 0.0
@@ -96,14 +94,20 @@ def play(official: str | None, count: int, steps: int) -> dict[str, Any]:
             settled = resident()
     ended = resident()
     return {
-        "games": len(games), "steps": taken, "us per step": 1e6 * clock.spent["step"] / taken, "us per reset": clock.each("reset"),
-        "us per fork": clock.each("fork"), "ms to make or load a game": clock.each("games") / 1e3 / len(games),
-        "KB per live environment": live(games), "MB resident": ended, "MB grown in the last nine tenths": ended - settled,
-    }  # fmt: skip
+        "games": len(games),
+        "steps": taken,
+        "us per step": 1e6 * clock.spent["step"] / taken,
+        "us per reset": clock.each("reset"),
+        "us per fork": clock.each("fork"),
+        "ms to make or load a game": clock.each("games") / 1e3 / len(games),
+        "KB per live environment": live(games),
+        "MB resident": ended,
+        "MB grown in the last nine tenths": ended - settled,
+    }
 
 
 def live(games: list[Game], count: int = 200) -> float:
-    """KB that one more environment over the same games takes, ten steps into an episode."""
+    """Return the KB of one more environment over the same games, ten steps into an episode."""
     first, rng = ALFWorldEnv(games), random.Random(0)
     gc.collect()
     tracemalloc.start()
@@ -119,13 +123,12 @@ def live(games: list[Game], count: int = 200) -> float:
 
 
 def find(official: str) -> dict[str, Any]:
-    """How long it takes to make an environment over a directory: with its index made before, and in
-    an empty cache.
-    """
+    """Time the construction over a directory, with an empty cache and with its index."""
     figures: dict[str, Any] = {}
     code = (
-        "import json, sys, time\nfrom turnwise.envs.alfworld import ALFWorldEnv\nstart = time.perf_counter(), time.process_time()\n"
-        "env = ALFWorldEnv(data=sys.argv[1])\nprint(json.dumps([time.perf_counter() - start[0], time.process_time() - start[1],"
+        "import json, sys, time\nfrom turnwise.envs.alfworld import ALFWorldEnv\nstart = "
+        "time.perf_counter(), time.process_time()\nenv = ALFWorldEnv(data=sys.argv[1])\n"
+        "print(json.dumps([time.perf_counter() - start[0], time.process_time() - start[1],"
         " sum(len(env.tasks(split)) for split in env.splits)]))"
     )
     with tempfile.TemporaryDirectory() as cache:
@@ -139,12 +142,12 @@ def find(official: str) -> dict[str, Any]:
 
 
 def beside(official: str | None, count: int, steps: int) -> dict[str, Any]:
-    """The original and ours over the same games with the same actions; both timed in this process."""
-    from turnwise.envs.alfworld.writing.save import save
+    """Time the original and ours over the same games and actions, and compare their answers."""
+    from turnwise.envs.alfworld.writing.save import save_game
 
     with tempfile.TemporaryDirectory() as directory:
         if official is None:
-            paths = [str(save(game, directory)) for game in generate(count, 0)]
+            paths = [str(save_game(game, directory)) for game in generate(count, 0)]
         else:
             found = sorted(Path(official).rglob("game.tw-pddl"))
             paths = [str(path) for path in found[:: max(1, len(found) // count)][:count]]
@@ -153,11 +156,11 @@ def beside(official: str | None, count: int, steps: int) -> dict[str, Any]:
             seen = _original(path, steps, rng, theirs)
             env = ours.time("first reset", lambda path=path: _reset(ALFWorldEnv([path])))
             ours.time("reset", lambda env=env: _reset(env))
-            for action, told in seen:
+            for action, reply in seen:
                 shown, reward, done, _, info = ours.time(
                     "step", lambda action=action, env=env: env.step(action)
                 )
-                same += (shown, info["admissible"], reward, done) == told
+                same += (shown, info["admissible"], reward, done) == reply
             taken += len(seen)
     figures: dict[str, Any] = {"games": len(paths), "steps": taken, "equal steps": same}
     for kind, other in (("step", "step"), ("reset", "reset"), ("first reset", "reset")):
@@ -172,16 +175,16 @@ def beside(official: str | None, count: int, steps: int) -> dict[str, Any]:
 def _original(
     path: str, steps: int, rng: random.Random, clock: Clock
 ) -> list[tuple[str, tuple[Any, ...]]]:
-    """Random actions in the original, each with what it answered."""
+    """Play random actions in the original; return each with its answer."""
     from turnwise.envs.alfworld.real import RealEngine
 
     with clock.time("reset", lambda: RealEngine(path)) as engine:
-        told, seen = clock.time("reset", engine.reset), []
+        reply, seen = clock.time("reset", engine.reset), []
         clock.counts["reset"] -= 1  # loading and resetting are one start of an episode
         for _ in range(steps):
-            action = rng.choice(told.admissible)
-            told = clock.time("step", lambda action=action: engine.step(action))
-            seen.append((action, tuple(told)))
+            action = rng.choice(reply.admissible)
+            reply = clock.time("step", lambda action=action: engine.step(action))
+            seen.append((action, tuple(reply)))
         return seen
 
 
@@ -191,21 +194,14 @@ def _reset(env: ALFWorldEnv) -> ALFWorldEnv:
 
 
 def hardware() -> str:
-    cpu = next(
-        (
-            line.split(":")[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        "",
-    )
-    return (
-        f"{cpu or platform.processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    )
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = next((line.split(":")[1].strip() for line in lines if "model name" in line), "")
+    python = platform.python_version()
+    return f"{cpu or platform.processor()}, {os.cpu_count()} cores, Python {python}"
 
 
 def apart(name: str, *arguments: Any) -> dict[str, Any] | None:
-    """Run one of this file's measurements in a process of its own; None where it cannot run there."""
+    """Run a measurement in a process of its own; return None if it fails."""
     call = [sys.executable, __file__, "--measure", json.dumps([name, *arguments])]
     done = subprocess.run(
         call, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
@@ -220,13 +216,8 @@ def show(title: str, rows: dict[str, dict[str, Any]]) -> None:
     print(f"\n{title}\n{'':38}" + "".join(f"{name:>16}" for name in rows))
     for name in next(iter(rows.values()), {}):
         values = (row.get(name, "") for row in rows.values())
-        print(
-            f"{name:38}"
-            + "".join(
-                f"{value:>16.3f}" if isinstance(value, float) else f"{value:>16}"
-                for value in values
-            )
-        )
+        cells = (f"{v:>16.3f}" if isinstance(v, float) else f"{v:>16}" for v in values)
+        print(f"{name:38}" + "".join(cells))
 
 
 def main() -> None:

@@ -1,17 +1,18 @@
-"""Plays ALFWorld in the native and in the original engine side by side, and counts what differs.
+"""Play ALFWorld in the native and the original engine side by side, and count differences.
 
-    python benchmarks/alfworld_differential.py                           generated games, where `alfworld` is installed
-    python benchmarks/alfworld_differential.py --official DIR            official games below DIR too
-    python benchmarks/alfworld_differential.py --json differential.json  the same figures in a file
+    python benchmarks/alfworld_differential.py                 generated games (needs `alfworld`)
+    python benchmarks/alfworld_differential.py --official DIR  official games below DIR too
+    python benchmarks/alfworld_differential.py --json FILE     the same figures in a file
 
-Compared after every command: the whole text, the list of admissible commands, reward and end.
-Commands are errands for verbs that random play seldom reaches, then commands drawn evenly by verb,
-garbage now and then, and last the expert's plan.
-Each kind of game is one where the two could part: official files; official problems under the
-newest release's rules; generated problems under those rules; and generated and official games as
-this package writes them, in both wordings.
+Compared after every command are the whole text, the admissible commands, reward and end. Commands
+are errands for verbs that random play seldom reaches, then commands drawn evenly by verb, some
+garbage, and last the expert's plan.
 
-A game is not won where random play took a thing that fits nowhere (the paper towel roll of some
+The kinds of games are those in which the two could differ: official files; official problems under
+the newest release's rules; generated problems under those rules; and generated and official games
+as this package writes them, in both wordings.
+
+A game stays unsolved if random play took an object that fits nowhere (the paper towel roll of some
 official kitchens).
 """
 
@@ -36,12 +37,12 @@ from turnwise.envs.alfworld import ALFWorldEnv, Game, generate  # noqa: E402
 from turnwise.envs.alfworld.engine import act, commands  # noqa: E402
 from turnwise.envs.alfworld.real import RealEngine  # noqa: E402
 from turnwise.envs.alfworld.state import NOTHING, State  # noqa: E402
-from turnwise.envs.alfworld.writing.save import content  # noqa: E402
+from turnwise.envs.alfworld.writing.save import game_content  # noqa: E402
 
 DIFFICULTIES = ("easy", "normal", "hard")
 ERRANDS = ("slice", "heat", "cool", "clean", "use", "examine object", "put")
 SELDOM = ("slice", "slice", "slice", "use")
-"""Asked for more often, as not every house can have them."""
+"""Drawn more often, because not every house allows them."""
 VERBS = (
     *ERRANDS,
     "go",
@@ -55,15 +56,15 @@ VERBS = (
     "garbage",
 )
 GARBAGE = (
-    "xyzzy", "", "   ", "LOOK", "Go to fridge 1", "take", "take all", "go to nowhere 1", "go to", "put apple 1 in/on sofa 9",
-    "move apple 1 to sofa 9", "examine", "use", "help me", "inventory.", "look look", "go  to shelf 1", "naïve café ☕", "{r}",
-    "open [x]",
+    "xyzzy", "", "   ", "LOOK", "Go to fridge 1", "take", "take all", "go to nowhere 1", "go to",
+    "put apple 1 in/on sofa 9", "move apple 1 to sofa 9", "examine", "use", "help me",
+    "inventory.", "look look", "go  to shelf 1", "naïve café ☕", "{r}", "open [x]",
 )  # fmt: skip
 
 
 @dataclass
 class Tally:
-    """What came of some games."""
+    """Results of some games."""
 
     games: int = 0
     won: int = 0
@@ -79,7 +80,7 @@ class Tally:
 
 @dataclass
 class Walker:
-    """Plans an errand on a copy of the state. Every method says whether it could."""
+    """Plans an errand on a copy of the state. Methods return whether they succeeded."""
 
     game: Game
     state: State
@@ -93,7 +94,7 @@ class Walker:
         return meaning is not None
 
     def reach(self, place: int, inside: bool = True) -> bool:
-        """Stand at a receptacle; have it open where something is to go in or out."""
+        """Go to a receptacle; open it if something is to go in or out."""
         name = self.game.receptacles[place]
         if place not in self.game.here(self.state.location) and not self.do("go to " + name):
             return False
@@ -115,7 +116,7 @@ class Walker:
         return any(self.reach(place) and self.do(command) for place, command in commands)
 
     def fetch(self, ones: set[int], rng: random.Random) -> int:
-        """Take one of them; returns it, or `NOTHING`."""
+        """Take one of some objects; return it, or `NOTHING`."""
         if self.state.held in ones:
             return self.state.held
         if self.state.held != NOTHING and not self.put_down(rng):
@@ -136,7 +137,7 @@ class Walker:
 
 
 def errand(game: Game, state: State, verb: str, rng: random.Random) -> list[str]:
-    """Commands that end in one of `verb`; empty where there is no way."""
+    """Return commands that end in one of `verb`; empty if there is no way."""
     walker = Walker(game, state)
     if verb == "use":
         places = [
@@ -171,7 +172,7 @@ def errand(game: Game, state: State, verb: str, rng: random.Random) -> list[str]
 
 
 def choices(env: ALFWorldEnv, game: Game, number: int, steps: int) -> Iterator[str]:
-    """The commands to play, as the episode goes."""
+    """Yield the commands to play, as the episode goes."""
     rng, queue = random.Random(f"{number} {game.digest}"), []
     for k in range(steps):
         saved = env.snapshot().state
@@ -199,7 +200,7 @@ def choices(env: ALFWorldEnv, game: Game, number: int, steps: int) -> Iterator[s
 
 
 def play(game: Game, written: Any, number: int, steps: int, memoise: bool) -> Tally:
-    """Play a game in both, `written` in the original."""
+    """Play a game in both engines, from its file `written` in the original."""
     tally, env = Tally(games=1), ALFWorldEnv([game])
     shown, info = env.reset(options={"task": 0})
     with RealEngine(written, memoise) as engine:
@@ -230,7 +231,7 @@ def _compare(
 
 
 def cases(asked: argparse.Namespace) -> list[tuple[str, Any]]:
-    """Pairs (kind of game, path or parameters); enough to make the game again in another process."""
+    """Return pairs (kind of game, path or number), from which any process can make the game."""
     found: list[tuple[str, Any]] = []
     if asked.official is not None:
         paths = [str(path) for path in sorted(asked.official.rglob("game.tw-pddl"))]
@@ -257,7 +258,7 @@ def one_case(job: tuple[int, str, Any, argparse.Namespace]) -> tuple[str, Tally]
     if kind == "official file":
         return kind, play(game, what, number, asked.steps, asked.memoise)
     game = game.reworded("2.1.1" if kind.endswith("2.1.1") else "0.4")
-    written = content(game)
+    written = game_content(game)
     if kind.endswith("newest rules"):
         problem = (
             written["pddl_problem"]
@@ -269,7 +270,7 @@ def one_case(job: tuple[int, str, Any, argparse.Namespace]) -> tuple[str, Tally]
 
 
 def newest(task: str) -> dict[str, str]:
-    """The domain and grammar of the installed `alfworld`, for a task."""
+    """Return domain and grammar of the installed `alfworld`, for a task."""
     from alfworld.info import ALFRED_PDDL_PATH, ALFRED_TWL2_PATH  # type: ignore[import-not-found]
 
     grammar = Path(ALFRED_TWL2_PATH).read_text().replace("UNKNOWN GOAL.", task)
@@ -277,17 +278,18 @@ def newest(task: str) -> dict[str, str]:
 
 
 def show(tallies: dict[str, Tally]) -> Tally:
-    """Print the table; returns everything together."""
+    """Print the table; return the sum."""
+
+    def line(kind: str, tally: Tally) -> str:
+        counts = f"{tally.games:>8}{tally.verbs.total():>8}{tally.won:>6}"
+        return f"{kind:34}{counts}{len(tally.differences):>13}"
+
     whole = Tally()
     print(f"\n{'games':34}{'number':>8}{'steps':>8}{'won':>6}{'differences':>13}")
     for kind, tally in tallies.items():
-        print(
-            f"{kind:34}{tally.games:>8}{tally.verbs.total():>8}{tally.won:>6}{len(tally.differences):>13}"
-        )
+        print(line(kind, tally))
         whole.add(tally)
-    print(
-        f"{'all':34}{whole.games:>8}{whole.verbs.total():>8}{whole.won:>6}{len(whole.differences):>13}\n"
-    )
+    print(line("all", whole) + "\n")
     print("  ".join(f"{verb} {whole.verbs[verb]}" for verb in VERBS))
     for difference in whole.differences[:5]:
         print("\n" + "\n".join(f"{name}: {value!r}"[:600] for name, value in difference.items()))
@@ -316,9 +318,8 @@ def main() -> int:
     asked = parser.parse_args()
     jobs = [(number, kind, what, asked) for number, (kind, what) in enumerate(cases(asked))]
     tallies: dict[str, Tally] = {kind: Tally() for _, kind, _, _ in jobs}
-    random.Random(asked.seed).shuffle(
-        jobs
-    )  # so that a run that is interrupted has played some of each kind
+    # Shuffled, so that an interrupted run has played some of each kind.
+    random.Random(asked.seed).shuffle(jobs)
     start = time.time()
     with multiprocessing.get_context("spawn").Pool(asked.workers) as pool:
         try:
@@ -327,7 +328,8 @@ def main() -> int:
                 if count % 20 == 0:
                     wrong = sum(len(tally.differences) for tally in tallies.values())
                     print(
-                        f"{count} of {len(jobs)} games, {wrong} differences, {time.time() - start:.0f} s",
+                        f"{count} of {len(jobs)} games, {wrong} differences, "
+                        f"{time.time() - start:.0f} s",
                         file=sys.stderr,
                     )
         except KeyboardInterrupt:

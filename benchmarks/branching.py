@@ -1,15 +1,15 @@
-"""What branching saves: ARPO's and AEPO's rollouts beside independent ones, to the same number of
-trajectories.
+"""Tokens and turns saved by branching: ARPO's and AEPO's rollouts against independent ones.
 
-    OMP_NUM_THREADS=1 python benchmarks/branching.py --run runs/tool_math_quickstart --run
-    runs/alfworld-tiny OMP_NUM_THREADS=1 python benchmarks/branching.py --run
-    runs/tool_math_quickstart --tasks 64 --total 16 --json FILE
+    OMP_NUM_THREADS=1 python benchmarks/branching.py --run runs/tool_math_quickstart \\
+        --run runs/alfworld-tiny
+    OMP_NUM_THREADS=1 python benchmarks/branching.py --run runs/tool_math_quickstart \\
+        --tasks 64 --total 16 --json FILE
 
-Each run's model (as its warm start left it, or `--model model` after reinforcement) plays the same
-tasks of its development split three times: independently, with ARPO's branches, with AEPO's.
-Counted are the tokens and the turns (tool calls) that somebody had to generate and play: what a
-branch inherited counts once. Every branch is then played again from its beginning, action by
-action, and must show the same observations, rewards and states, byte for byte.
+Each run's model (after its SFT warm start, or after RL with `--model model`) plays the same tasks
+of its development split three times, to the same number of trajectories: independently, with ARPO's
+branches and with AEPO's. Tokens and turns (tool calls) are counted where they were generated and
+played, so what a branch inherited counts once. Every branch is then replayed from its beginning,
+action by action, and must give the same observations, rewards and states, byte for byte.
 """
 
 from __future__ import annotations
@@ -39,18 +39,21 @@ from turnwise.records import Trajectory  # noqa: E402
 
 
 def own(played: Sequence[Trajectory]) -> tuple[int, int]:
-    """Tokens generated and turns played, what was inherited left out."""
+    """Return the numbers of tokens generated and turns played, without inherited ones."""
     acts = [turn for t in played for turn in t.turns[t.parent[1] if t.parent else 0 :]]
     return sum(len(turn.completion_ids) for turn in acts), len(acts)
 
 
 def replayed(env: object, played: Sequence[Trajectory]) -> int:
-    """How many branches were played again and found the same. Raises `AssertionError` at the first
-    difference.
+    """Replay every branch and return their number.
+
+    Raises:
+        AssertionError: at the first difference.
     """
     same = 0
     for t in (t for t in played if t.parent is not None and t.error is None):
-        observation, info = env.reset(seed=t.seed, options={"task": t.task, "split": t.split})  # type: ignore[attr-defined]
+        options = {"task": t.task, "split": t.split}
+        observation, info = env.reset(seed=t.seed, options=options)  # type: ignore[attr-defined]
         for turn in t.turns:
             assert (observation, info["state"]) == (turn.observation, turn.state), (
                 f"{t.uid} differs from its replay"
@@ -64,19 +67,22 @@ def replayed(env: object, played: Sequence[Trajectory]) -> int:
 
 
 def measure(run: Path, which: str, tasks: int, total: int) -> dict[str, dict[str, float]]:
-    """One run's figures by strategy."""
+    """Return one run's figures by strategy."""
     config = json.loads((run / "config.json").read_text(encoding="utf8"))
     name = config["env"]["name"]
-    env, told = (
-        make(name, **config["env"]["options"]),
-        prompt(config["prompt"]["name"] or env_spec(name).prompt),
-    )
+    env = make(name, **config["env"]["options"])
+    chosen_prompt = prompt(config["prompt"]["name"] or env_spec(name).prompt)
     model, tokenizer = load(str(run / which))
     vocabulary = int(model.config.vocab_size)
     engine = TransformersEngine(model, slots=64, seed=0)
     sampling = Sampling(temperature=1.0, max_tokens=config["rollout"]["max_tokens"], entropies=True)
     agent = ModelAgent(
-        engine, tokenizer, told, sampling, engine.max_context, renderer=Renderer.of(tokenizer, told)
+        engine,
+        tokenizer,
+        chosen_prompt,
+        sampling,
+        engine.max_context,
+        renderer=Renderer.of(tokenizer, chosen_prompt),
     )
     split = config["eval"]["dev_split"]
     chosen = list(env.tasks(split))[:tasks]
@@ -98,22 +104,28 @@ def measure(run: Path, which: str, tasks: int, total: int) -> dict[str, dict[str
         tokens, turns = own(played)
         whole = [t for t in played if t.error is None]
         found[way] = {
-            "trajectories": len(played), "errors": len(played) - len(whole), "branches": sum(t.parent is not None for t in played),
-            "tokens": tokens, "turns": turns, "success": sum(t.success for t in whole) / max(1, len(whole)),
+            "trajectories": len(played),
+            "errors": len(played) - len(whole),
+            "branches": sum(t.parent is not None for t in played),
+            "tokens": tokens,
+            "turns": turns,
+            "success": sum(t.success for t in whole) / max(1, len(whole)),
             "replayed": replayed(env.spawn(), played),
-        }  # fmt: skip
-        say(way, found[way], found["independent"])
+        }
+        print_figures(way, found[way], found["independent"])
         for problem in sorted({t.error for t in played if t.error is not None}):
-            print(f"    broke off: {problem}")
+            print(f"    errored: {problem}")
     return found
 
 
-def say(way: str, one: dict[str, float], base: dict[str, float]) -> None:
-    """A line about one strategy."""
+def print_figures(way: str, one: dict[str, float], base: dict[str, float]) -> None:
+    """Print a line about one strategy; `base` has the figures of independent rollouts."""
     print(
-        f"  {way:12s} {one['trajectories']:.0f} trajectories ({one['branches']:.0f} branches, {one['replayed']:.0f} equal to "
-        f"their replay, {one['errors']:.0f} errors), {one['tokens']:.0f} tokens ({one['tokens'] / base['tokens']:.2f}x), "
-        f"{one['turns']:.0f} turns ({one['turns'] / base['turns']:.2f}x), success {100 * one['success']:.1f} %"
+        f"  {way:12s} {one['trajectories']:.0f} trajectories ({one['branches']:.0f} branches, "
+        f"{one['replayed']:.0f} equal to their replay, {one['errors']:.0f} errors), "
+        f"{one['tokens']:.0f} tokens ({one['tokens'] / base['tokens']:.2f}x), "
+        f"{one['turns']:.0f} turns ({one['turns'] / base['turns']:.2f}x), "
+        f"success {100 * one['success']:.1f} %"
     )
 
 

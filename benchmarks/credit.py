@@ -1,12 +1,12 @@
-"""What the credit plane costs beside the update it prepares: CPU time of both, for every recipe.
+"""CPU time of the credit plane, as a share of the update that follows it, for every recipe.
 
-    OMP_NUM_THREADS=1 python benchmarks/credit.py                          512 trajectories of 30 turns and 4,096 tokens
-    OMP_NUM_THREADS=1 python benchmarks/credit.py --turns 15,30,60         how it grows with turns
+    OMP_NUM_THREADS=1 python benchmarks/credit.py                     # 30 turns, 4,096 tokens
+    OMP_NUM_THREADS=1 python benchmarks/credit.py --turns 15,30,60    # how it grows with turns
     OMP_NUM_THREADS=1 python benchmarks/credit.py --json FILE
 
-The trajectories are made up (states of 200, so that SALT and GiGPO find shared ones). The update is
-one pass of the learner, forward and backward, over `--sample` of the trajectories, times what is
-left out; a larger model only makes it longer.
+The trajectories are random (with 200 states, so that SALT and GiGPO find shared ones). The update
+is one pass of the learner, forward and backward, over `--sample` of the trajectories, extrapolated
+to all; a larger model only makes it longer.
 """
 
 from __future__ import annotations
@@ -31,9 +31,7 @@ VOCAB, SIZE = 1024, 8
 
 
 def batch(trajectories: int, turns: int, tokens: int, seed: int = 0) -> list[Group]:
-    """Groups of eight; each turn has the same number of tokens, half of what a trajectory has is
-    the policy's.
-    """
+    """Generate groups of eight, with equally long turns. Half of the tokens are the policy's."""
     rng = np.random.default_rng(seed)
     own = tokens // turns // 2
     made = []
@@ -46,16 +44,24 @@ def batch(trajectories: int, turns: int, tokens: int, seed: int = 0) -> list[Gro
             for k in range(turns):
                 prompt = prompt + tuple(rng.integers(VOCAB, size=own).tolist())
                 written = tuple(rng.integers(VOCAB, size=own).tolist())
-                logs, wide = (
-                    tuple(rng.normal(-1, 0.1, own).tolist()),
-                    tuple(rng.uniform(0, 3, own).tolist()),
-                )
+                logprobs = tuple(rng.normal(-1, 0.1, own).tolist())
+                entropies = tuple(rng.uniform(0, 3, own).tolist())
                 acts.append(
                     Turn(
-                        "solver" if k % 2 else "checker", prompt, written, logs, wide, "", "", f"a{rng.integers(5)}", True,
-                        {"env": float(rng.integers(2)) if k == turns - 1 else 0.0}, f"s{states[k]}", f"s{states[k + 1]}",
+                        agent="solver" if k % 2 else "checker",
+                        prompt_ids=prompt,
+                        completion_ids=written,
+                        logprobs=logprobs,
+                        entropies=entropies,
+                        observation="",
+                        completion="",
+                        action=f"a{rng.integers(5)}",
+                        valid=True,
+                        rewards={"env": float(rng.integers(2)) if k == turns - 1 else 0.0},
+                        state=f"s{states[k]}",
+                        next_state=f"s{states[k + 1]}",
                     )
-                )  # fmt: skip
+                )
                 prompt = prompt + written
             episodes.append(
                 Trajectory(
@@ -66,8 +72,8 @@ def batch(trajectories: int, turns: int, tokens: int, seed: int = 0) -> list[Gro
     return made
 
 
-def given(groups: list[Group]) -> Streams:
-    """What a trainer would give beforehand."""
+def precomputed_streams(groups: list[Group]) -> Streams:
+    """Return the streams that a trainer would compute before the credit plane."""
     found: Streams = {}
     for t in (t for g in groups for t in g.trajectories):
         own = [np.asarray(turn.logprobs) for turn in t.turns]
@@ -76,8 +82,8 @@ def given(groups: list[Group]) -> Streams:
 
 
 def credit_seconds(name: str, groups: list[Group], repeats: int = 3) -> float:
-    """The least CPU time of the credit plane, over `repeats`."""
-    made, known, spent = recipe(name), given(groups), []
+    """Return the shortest CPU time of the credit plane in `repeats` runs."""
+    made, known, spent = recipe(name), precomputed_streams(groups), []
     for _ in range(repeats):
         begin = time.process_time()
         made.credit(groups, None, known)
@@ -86,7 +92,7 @@ def credit_seconds(name: str, groups: list[Group], repeats: int = 3) -> float:
 
 
 def update_seconds(groups: list[Group], sample: int) -> float:
-    """CPU time of an update with GRPO over all groups, from one over `sample` trajectories."""
+    """Return the CPU time of a GRPO update over all groups, from `sample` trajectories."""
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
@@ -95,9 +101,16 @@ def update_seconds(groups: list[Group], sample: int) -> float:
 
     torch.set_num_threads(1)
     config = Qwen3Config(
-        vocab_size=VOCAB, hidden_size=192, intermediate_size=512, num_hidden_layers=4, num_attention_heads=3,
-        num_key_value_heads=1, head_dim=64, tie_word_embeddings=True, max_position_embeddings=8192,
-    )  # fmt: skip
+        vocab_size=VOCAB,
+        hidden_size=192,
+        intermediate_size=512,
+        num_hidden_layers=4,
+        num_attention_heads=3,
+        num_key_value_heads=1,
+        head_dim=64,
+        tie_word_embeddings=True,
+        max_position_embeddings=8192,
+    )
     learner = Learner(
         Qwen3ForCausalLM(config), Optimiser(micro_tokens=4096, skip_zero_advantage=False)
     )
@@ -131,7 +144,8 @@ def main() -> None:
         groups = batch(asked.trajectories, turns, asked.tokens)
         whole = whole or update_seconds(groups, asked.sample)
         print(
-            f"{asked.trajectories} trajectories of {turns} turns and {asked.tokens} tokens; update {whole:.1f} s"
+            f"{asked.trajectories} trajectories of {turns} turns and {asked.tokens} tokens; "
+            f"update {whole:.1f} s"
         )
         for name in names:
             spent = credit_seconds(name, groups)

@@ -1,13 +1,12 @@
-"""Log-probabilities and entropies over a large vocabulary: in chunks, as the learner does it,
-beside the plain way.
+"""Log-probabilities and entropies over a large vocabulary: in chunks, and the plain way.
 
-    OMP_NUM_THREADS=1 python benchmarks/loss.py                         vocabulary 151,936, hidden 256, 1,024 tokens
+    OMP_NUM_THREADS=1 python benchmarks/loss.py                         # 1,024 tokens
     OMP_NUM_THREADS=1 python benchmarks/loss.py --tokens 4096 --entropy
 
-Each way runs in a process of its own, forward and backward through the head only, and prints its
-CPU time (wall time on a GPU), the most memory it took over what it began with, and the loss, which
-must agree. The plain way keeps the logits of all tokens; liger-kernel's fused cross-entropy is
-measured beside it where it is installed and a GPU is there.
+The learner computes them in chunks; the plain way keeps the logits of all tokens. Each runs in its
+own process, forward and backward through the head only, and prints its CPU time (wall time on a
+GPU), its peak memory above the start, and the loss, which must agree. liger-kernel's fused
+cross-entropy is measured too, where it is installed and there is a GPU.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ WAYS = ("plain", "chunked", "liger")
 
 
 def one(way: str, tokens: int, vocabulary: int, hidden: int, entropy: bool) -> dict[str, float]:
-    """Forward and backward of the mean log-probability (and entropy) of random targets."""
+    """Measure forward and backward of the mean log-probability (and entropy) of random targets."""
     import torch
     from torch import nn
 
@@ -42,7 +41,7 @@ def one(way: str, tokens: int, vocabulary: int, hidden: int, entropy: bool) -> d
         torch.cuda.reset_peak_memory_stats()
         before, begin = torch.cuda.memory_allocated(), time.perf_counter()
     else:
-        head.weight.grad = torch.zeros_like(head.weight)  # counted for neither way
+        head.weight.grad = torch.zeros_like(head.weight)  # allocated before the measurement
         before, begin = (
             resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
             time.process_time(),
@@ -106,7 +105,8 @@ def main() -> None:
         print(json.dumps(one(asked.way, *settings)))
         return
     print(
-        f"{asked.tokens} tokens, vocabulary {asked.vocabulary:,}, hidden {asked.hidden}, entropy {asked.entropy}"
+        f"{asked.tokens} tokens, vocabulary {asked.vocabulary:,}, hidden {asked.hidden}, "
+        f"entropy {asked.entropy}"
     )
     found: dict[str, dict[str, float]] = {}
     for way in WAYS:
@@ -116,9 +116,8 @@ def main() -> None:
             print(f"  {way:8s} not measured: {done.stderr.strip().splitlines()[-1]}")
             continue
         found[way] = json.loads(done.stdout.splitlines()[-1])
-        print(
-            f"  {way:8s} {found[way]['seconds']:7.2f} s {found[way]['megabytes']:9.0f} MB   loss {found[way]['loss']:.6f}"
-        )
+        seconds, megabytes = found[way]["seconds"], found[way]["megabytes"]
+        print(f"  {way:8s} {seconds:7.2f} s {megabytes:9.0f} MB   loss {found[way]['loss']:.6f}")
     plain, ours = found["plain"], found["chunked"]
     ratios = (ours[name] / plain[name] for name in ("seconds", "megabytes"))
     print("  chunked over plain: {:.2f}x the time, {:.3f}x the memory".format(*ratios))

@@ -1,27 +1,25 @@
-"""What a rollout costs, and a whole training step, beside the usual ways of doing both.
+"""Cost of a rollout, and of a whole training step, compared with the usual ways.
 
-    python benchmarks/rollout.py                  a fresh tiny model in the shops of configs/quickstart.toml
-    python benchmarks/rollout.py --model DIR      a trained one, such as runs/quickstart/start
-    python benchmarks/rollout.py --json           the same figures as JSON
+    python benchmarks/rollout.py               a fresh tiny model in the shops of quickstart.toml
+    python benchmarks/rollout.py --model DIR   a trained one, such as runs/quickstart/start
+    python benchmarks/rollout.py --json        the same figures as JSON
 
-One process, one machine, one dtype, the same weights, prompts, environment and sampling settings
-for every arm, played in turn and repeated; medians are printed, and ratios of CPU time (the fair
+One process, one machine, one dtype, and the same weights, prompts, environment and sampling for
+every arm. The arms run in turn, repeatedly. Medians are printed, with ratios of CPU time (the fair
 figure where other work shares the cores) and of wall time.
 
-* `turnwise`: `TransformersEngine` and the rollout driver, with entropies as the trainer asks for
-  them.
-* `turnwise, model's own forward`: the same without the packed forward, to show whether that one
-  pays.
-* `generate in lock-step`: every turn, all episodes that are not over in one left-padded
-  `model.generate` over their whole history, keeping the logits for the log-probabilities.
-* `TRL`: GRPOTrainer with `environment_factory`, where `trl` can be imported (see with_trl.py for
-  what it is spared).
+* `turnwise`: `TransformersEngine` and the rollout driver, with entropies.
+* `turnwise, model's own forward`: the same without the packed forward, to show its gain.
+* `generate in lock-step`: every turn, all unfinished episodes in one left-padded `model.generate`
+  over their whole history, keeping the logits for the log-probabilities.
+* `TRL`: GRPOTrainer with `environment_factory`, where `trl` can be imported (with_trl.py lists the
+  work that it is spared).
 
-A fresh model never ends a reply or an episode and is never rewarded: all episodes are equally long,
-which is the best case for lock-step, and their pages are nearly empty, so take a trained model for
-figures that mean something. In a whole step the learner spares rows whose advantages are all zero,
-which leaves the update as it is; `--all-rows` makes it compute them, as TRL does. TRL's token
-counts include replies after the end of an episode, so compare it by episodes.
+A fresh model never ends a reply or an episode and has no rewards: all episodes are equally long,
+the best case for lock-step, and their pages are nearly empty. Use a trained model for meaningful
+figures. In a whole step the learner skips rows whose advantages are all zero, which leaves the
+update unchanged; `--all-rows` computes them, as TRL does. TRL's token counts include replies after
+the end of an episode, so compare it by episodes.
 """
 
 from __future__ import annotations
@@ -52,8 +50,8 @@ from turnwise.agents.engines.base import Sampling  # noqa: E402
 from turnwise.agents.engines.transformers.engine import TransformersEngine  # noqa: E402
 from turnwise.agents.renderer import Renderer  # noqa: E402
 from turnwise.algorithms import recipe  # noqa: E402
-from turnwise.envs.prompt import Prompt, Step, prompt  # noqa: E402
-from turnwise.envs.registry import env_spec, make  # noqa: E402
+from turnwise.envs.prompt import Prompt, Step  # noqa: E402
+from turnwise.envs.registry import env_spec, make, make_prompt  # noqa: E402
 from turnwise.records import Trajectory, rows  # noqa: E402
 from turnwise.training.config import Config, load_config  # noqa: E402
 from turnwise.training.learner import Learner, StepProgress  # noqa: E402
@@ -63,11 +61,11 @@ from turnwise.training.rollouts import grouped  # noqa: E402
 
 @dataclass(frozen=True)
 class Work:
-    """The same work for every arm."""
+    """The work that every arm does."""
 
     config: Config
     make_env: Callable[[], Any]
-    told: Prompt
+    prompt: Prompt
     model: Any
     tokenizer: Any
     episodes: list[Episode]
@@ -80,7 +78,7 @@ class Work:
 
 @dataclass
 class Cost:
-    """What one repetition of one arm did and took."""
+    """Tokens, turns and seconds of one repetition of an arm."""
 
     tokens: int
     turns: int
@@ -99,16 +97,16 @@ class Arm:
 
 
 def timed(action: Callable[[], Any]) -> tuple[Any, float, float]:
-    """What `action` returns, CPU seconds, wall seconds."""
+    """Return (result of `action`, CPU seconds, wall seconds)."""
     cpu, wall = time.process_time(), time.perf_counter()
     result = action()
     return result, time.process_time() - cpu, time.perf_counter() - wall
 
 
-def counted(trajectories: Sequence[Trajectory], cpu: float, wall: float) -> Cost:
-    broken = [t.error for t in trajectories if t.error is not None]
-    if broken:
-        raise SystemExit(f"{len(broken)} episodes broke off, the first with: {broken[0]}")
+def cost_of(trajectories: Sequence[Trajectory], cpu: float, wall: float) -> Cost:
+    errors = [t.error for t in trajectories if t.error is not None]
+    if errors:
+        raise SystemExit(f"{len(errors)} episodes errored, the first with: {errors[0]}")
     turns = [turn for t in trajectories for turn in t.turns]
     return Cost(
         sum(len(turn.completion_ids) for turn in turns), len(turns), len(trajectories), cpu, wall
@@ -117,27 +115,18 @@ def counted(trajectories: Sequence[Trajectory], cpu: float, wall: float) -> Cost
 
 def ours(work: Work, fast: bool = True, model: Any = None) -> tuple[list[Trajectory], Cost]:
     def go() -> list[Trajectory]:
-        engine = TransformersEngine(
-            model or work.model, slots=len(work.episodes), fast=fast, seed=0
-        )
+        n = len(work.episodes)
+        engine = TransformersEngine(model or work.model, slots=n, fast=fast, seed=0)
         sampling = Sampling(max_tokens=work.max_tokens, entropies=True)
-        agent = ModelAgent(
-            engine, work.tokenizer, work.told, sampling, max_context=engine.max_context
-        )
-        return play(
-            work.episodes,
-            work.make_env,
-            agent,
-            max_turns=work.max_turns,
-            concurrency=len(work.episodes),
-        )
+        agent = ModelAgent(engine, work.tokenizer, work.prompt, sampling, engine.max_context)
+        return play(work.episodes, work.make_env, agent, max_turns=work.max_turns, concurrency=n)
 
-    made, cpu, wall = timed(go)
-    return made, counted(made, cpu, wall)
+    trajectories, cpu, wall = timed(go)
+    return trajectories, cost_of(trajectories, cpu, wall)
 
 
 def ours_and_training(work: Work) -> Cost:
-    """A whole GRPO step: rollout, credit, update."""
+    """Measure a whole GRPO step: rollout, credit, update."""
     model = copy.deepcopy(work.model)
     learner, algorithm = Learner(model, work.config.optimiser), recipe("grpo")
     trajectories, cost = ours(work, model=model)
@@ -160,9 +149,8 @@ def lock_step(work: Work) -> Cost:
             going = [game for game in games if not game.over]
             if not going:
                 break
-            for game, ids in zip(
-                going, _generate(work, renderer, [game.prompt() for game in going]), strict=True
-            ):
+            replies = _generate(work, renderer, [game.prompt_ids() for game in going])
+            for game, ids in zip(going, replies, strict=True):
                 game.act(ids)
                 tokens, turns = tokens + len(ids), turns + 1
         return tokens, turns
@@ -175,23 +163,19 @@ class _Game:
     """One episode played without the driver."""
 
     def __init__(self, work: Work, episode: Episode, renderer: Renderer) -> None:
-        self.told, self.env, self.dialogue, self.over = (
-            work.told,
-            work.make_env(),
-            renderer.dialogue(),
-            False,
-        )
+        self.prompt, self.env, self.over = work.prompt, work.make_env(), False
+        self.dialogue = renderer.dialogue()
         observation, info = self.env.reset(
             seed=episode.seed, options={"task": episode.task, "split": episode.split}
         )
         self.history = [Step(observation, info)]
 
-    def prompt(self) -> tuple[int, ...]:
-        return self.dialogue.prompt(self.told.messages(self.history))
+    def prompt_ids(self) -> tuple[int, ...]:
+        return self.dialogue.prompt(self.prompt.messages(self.history))
 
     def act(self, ids: Sequence[int]) -> None:
         text = self.dialogue.add(ids)
-        action = self.told.parse(text).text
+        action = self.prompt.parse(text).text
         last = self.history[-1]
         self.history[-1] = Step(last.observation, last.info, text, action)
         observation, _, terminated, truncated, info = self.env.step(action)
@@ -201,18 +185,18 @@ class _Game:
 
 @torch.inference_mode()
 def _generate(work: Work, renderer: Renderer, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-    """One padded `generate`; completions end after their stop token."""
+    """Return the completions of one padded `generate`, each up to its stop token."""
     width, pad = max(map(len, prompts)), work.tokenizer.pad_token_id
     ids = torch.tensor([[pad] * (width - len(p)) + list(p) for p in prompts])
     seen = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
     out = work.model.generate(
-        ids, attention_mask=seen, do_sample=True, temperature=1.0, top_k=0, top_p=1.0, max_new_tokens=work.max_tokens,
-        eos_token_id=list(renderer.stop_ids), pad_token_id=pad, output_logits=True, return_dict_in_generate=True,
+        ids, attention_mask=seen, do_sample=True, temperature=1.0, top_k=0, top_p=1.0,
+        max_new_tokens=work.max_tokens, eos_token_id=list(renderer.stop_ids), pad_token_id=pad,
+        output_logits=True, return_dict_in_generate=True,
     )  # fmt: skip
     new = out.sequences[:, width:]
-    torch.stack(out.logits, 1).float().log_softmax(-1).gather(
-        -1, new[..., None]
-    )  # the log-probabilities training needs
+    # The log-probabilities that training needs.
+    torch.stack(out.logits, 1).float().log_softmax(-1).gather(-1, new[..., None])
     completions = []
     for row in new.tolist():
         end = next((k for k, token in enumerate(row) if token in renderer.stop_ids), len(row) - 1)
@@ -222,7 +206,8 @@ def _generate(work: Work, renderer: Renderer, prompts: Sequence[Sequence[int]]) 
 
 def prepare(args: argparse.Namespace, directory: Path) -> Work:
     config = load_config(args.config)
-    env, told = make(config.env.name, **config.env.options), prompt(config.prompt.name)
+    env = make(config.env.name, **config.env.options)
+    prompt = make_prompt(config.prompt.name)
     limit = config.rollout.max_turns or env_spec(config.env.name).max_turns
     tasks = list(env.tasks("train"))
     source = args.model
@@ -231,20 +216,13 @@ def prepare(args: argparse.Namespace, directory: Path) -> Work:
             raise SystemExit(f"{args.config} names no tiny model: give --model DIR")
         source = directory / "tiny"
         source.mkdir()
-        make_tiny(source, config.model.tiny, env.spawn, told, tasks, "train", limit, 0)
+        make_tiny(source, config.model.tiny, env.spawn, prompt, tasks, "train", limit, 0)
     settings = config.model.model_copy(update={"dtype": args.dtype})
     model, tokenizer = load_model(Path(source).resolve(), settings)
     optimiser = config.optimiser.model_copy(update={"skip_zero_advantage": not args.all_rows})
     config = config.model_copy(update={"optimiser": optimiser})
-    return Work(
-        config,
-        env.spawn,
-        told,
-        model.eval(),
-        tokenizer,
-        episodes_for(tasks[: args.tasks], args.group, "train"),
-        limit,
-    )
+    episodes = episodes_for(tasks[: args.tasks], args.group, "train")
+    return Work(config, env.spawn, prompt, model.eval(), tokenizer, episodes, limit)
 
 
 def arms_of(args: argparse.Namespace) -> list[Arm]:
@@ -259,7 +237,8 @@ def arms_of(args: argparse.Namespace) -> list[Arm]:
         import trl  # noqa: F401
     except ImportError:
         print(
-            "trl cannot be imported, so the comparison with it is left out: pip install trl==1.16.0 datasets",
+            "trl cannot be imported, so the comparison with it is left out: "
+            "pip install trl==1.16.0 datasets",
             file=sys.stderr,
         )
         return arms
@@ -275,10 +254,15 @@ def middle(costs: Sequence[Cost], figure: Callable[[Cost], float]) -> float:
 
 
 def summary(arm: Arm, base: Arm) -> dict[str, Any]:
-    """Medians of an arm, and how many times faster `base` is: medians of the ratios of each
-    repetition.
+    """Return the medians of an arm, and how many times faster `base` is.
+
+    Ratios are medians over the ratios of each repetition.
     """
     pairs = list(zip(arm.costs, base.costs, strict=True))
+
+    def ratio(rate: Callable[[Cost], float]) -> float:
+        return statistics.median(rate(b) / rate(a) for a, b in pairs)
+
     out: dict[str, Any] = {
         "arm": arm.name,
         "tokens": middle(arm.costs, lambda c: c.tokens),
@@ -287,22 +271,14 @@ def summary(arm: Arm, base: Arm) -> dict[str, Any]:
         "rollout_wall_s": middle(arm.costs, lambda c: c.wall),
         "tokens_per_cpu_s": middle(arm.costs, lambda c: c.tokens / c.cpu),
         "episodes_per_cpu_min": middle(arm.costs, lambda c: 60 * c.episodes / c.cpu),
-        "ratio_tokens_cpu": statistics.median(
-            (b.tokens / b.cpu) / (a.tokens / a.cpu) for a, b in pairs
-        ),
-        "ratio_episodes_cpu": statistics.median(
-            (b.episodes / b.cpu) / (a.episodes / a.cpu) for a, b in pairs
-        ),
-        "ratio_tokens_wall": statistics.median(
-            (b.tokens / b.wall) / (a.tokens / a.wall) for a, b in pairs
-        ),
+        "ratio_tokens_cpu": ratio(lambda c: c.tokens / c.cpu),
+        "ratio_episodes_cpu": ratio(lambda c: c.episodes / c.cpu),
+        "ratio_tokens_wall": ratio(lambda c: c.tokens / c.wall),
     }
     if all(cost.train_cpu is not None for cost in arm.costs):
         out["train_cpu_s"] = middle(arm.costs, lambda c: c.train_cpu or 0.0)
         out["step_cpu_s"] = middle(arm.costs, lambda c: c.cpu + (c.train_cpu or 0.0))
-        out["ratio_step_cpu"] = statistics.median(
-            (a.cpu + (a.train_cpu or 0.0)) / (b.cpu + (b.train_cpu or 0.0)) for a, b in pairs
-        )
+        out["ratio_step_cpu"] = ratio(lambda c: 1 / (c.cpu + (c.train_cpu or 0.0)))
     return out
 
 
@@ -338,9 +314,11 @@ def main() -> None:
                 if repeat:  # the first one warms up
                     arm.costs.append(cost)
     facts = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores", "python": platform.python_version(), "torch": torch.__version__,
-        "threads": args.threads, "dtype": args.dtype, "parameters": sum(p.numel() for p in work.model.parameters()),
-        "episodes": len(work.episodes), "max_turns": work.max_turns, "max_tokens": work.max_tokens, "repeats": args.repeats,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "python": platform.python_version(), "torch": torch.__version__, "threads": args.threads,
+        "dtype": args.dtype, "parameters": sum(p.numel() for p in work.model.parameters()),
+        "episodes": len(work.episodes), "max_turns": work.max_turns, "max_tokens": work.max_tokens,
+        "repeats": args.repeats,
     }  # fmt: skip
     table = [summary(arm, arms[0]) for arm in arms]
     if args.json:
@@ -354,14 +332,14 @@ def main() -> None:
         *(f"{n:>{w}}" for n, w in zip(names, widths, strict=True)),
     )
     for row in table:
-        step = (
-            f"{row['step_cpu_s']:11.2f} {row['ratio_step_cpu']:6.1f}"
-            if "ratio_step_cpu" in row
-            else ""
-        )
+        step = ""
+        if "ratio_step_cpu" in row:
+            step = f"{row['step_cpu_s']:11.2f} {row['ratio_step_cpu']:6.1f}"
         print(
-            f"{row['arm']:30} {row['tokens']:7.0f} {row['turns']:6.0f} {row['rollout_cpu_s']:7.2f} {row['tokens_per_cpu_s']:10.0f} "
-            f"{row['ratio_tokens_cpu']:6.1f} {row['episodes_per_cpu_min']:11.0f} {row['ratio_episodes_cpu']:6.1f} {step}"
+            f"{row['arm']:30} {row['tokens']:7.0f} {row['turns']:6.0f} "
+            f"{row['rollout_cpu_s']:7.2f} {row['tokens_per_cpu_s']:10.0f} "
+            f"{row['ratio_tokens_cpu']:6.1f} {row['episodes_per_cpu_min']:11.0f} "
+            f"{row['ratio_episodes_cpu']:6.1f} {step}"
         )
 
 

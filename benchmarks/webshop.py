@@ -1,14 +1,12 @@
-"""What WebShop costs: CPU time per step and memory, with 64 environments over one catalogue, beside
-the original.
+"""CPU time per step and memory of WebShop, with 64 environments over one catalogue.
 
-    python benchmarks/webshop.py                      generated shops, and the official files where they are found
-    python benchmarks/webshop.py --official DIR       the official files (or TURNWISE_WEBSHOP_DATA)
-    python benchmarks/webshop.py --json               the same figures as JSON
+    python benchmarks/webshop.py                  # generated shops; official files if found
+    python benchmarks/webshop.py --official DIR   # the official files (or TURNWISE_WEBSHOP_DATA)
+    python benchmarks/webshop.py --json           # the same figures as JSON
 
-Each case runs in a process of its own, so that memory is that case's alone. CPU time is the
-process's own, resets and searches included; queries are the instructions, so most are new. Where
-the original (`web_agent_site`, with its data) can be imported, it plays the same goals with the
-same actions, and a ratio is printed.
+Each case runs in its own process, so that its memory can be measured. CPU time includes resets and
+searches; queries are instructions, so most are new. If the original (`web_agent_site` and its data)
+can be imported, it plays the same goals with the same actions, and a ratio is printed.
 """
 
 from __future__ import annotations
@@ -33,34 +31,28 @@ TURNS = 15
 
 
 def memory() -> float:
-    """Resident memory of this process in MB."""
+    """Return the resident memory of this process in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def hardware() -> str:
-    cpu = next(
-        (
-            line.split(":")[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        "",
-    )
-    return (
-        f"{cpu or platform.processor()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    )
+    """Return CPU model, number of cores and Python version."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.split(":")[1].strip() for line in lines if "model name" in line]
+    cpu = models[0] if models else platform.processor()
+    return f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 def timed(action: Callable[[], Any]) -> tuple[Any, float]:
-    """What `action` returns, and the CPU seconds it took."""
+    """Return the result of `action` and the CPU seconds it took."""
     start = time.process_time()
     result = action()
     return result, time.process_time() - start
 
 
 def ours(settings: dict[str, Any], policy: str, steps: int) -> dict[str, Any]:
-    """Play `steps` steps in 64 environments in turn."""
+    """Play `steps` steps in 64 environments in turn; return the figures by name."""
     from turnwise.envs.webshop import WebShopEnv
 
     before = memory()
@@ -92,9 +84,11 @@ def ours(settings: dict[str, Any], policy: str, steps: int) -> dict[str, Any]:
     return {
         "products": len(catalogue), "policy": policy, "steps": steps, "episodes": resets,
         "mean score": sum(scores) / max(1, len(scores)),
-        "ms per step": spent / steps * 1e3, "us per fork": forking / len(forked) * 1e6, "load s": loading, "index s": indexing,
+        "ms per step": spent / steps * 1e3, "us per fork": forking / len(forked) * 1e6,
+        "load s": loading, "index s": indexing,
         "us per further environment": spawning / (ENVIRONMENTS - 1) * 1e6,
-        "MB for catalogue and 64 environments": after_making - before, "MB after playing": memory() - before, "MB in all": memory(),
+        "MB for catalogue and 64 environments": after_making - before,
+        "MB after playing": memory() - before, "MB in all": memory(),
     }  # fmt: skip
 
 
@@ -108,10 +102,10 @@ def _choose(env: Any, info: dict[str, Any], policy: str, rng: random.Random) -> 
 
 
 def beside(directory: str, episodes: int) -> dict[str, Any]:
-    """The original and ours over the official goals with the same actions; both timed in this
-    process.
-    """
-    from web_agent_site.envs.web_agent_text_env import WebAgentTextEnv  # type: ignore[import-not-found]
+    """Play the original and ours with the same goals and actions, and time both."""
+    from web_agent_site.envs.web_agent_text_env import (  # type: ignore[import-not-found]
+        WebAgentTextEnv,
+    )
 
     from turnwise.envs.webshop import Catalogue, Goal, WebShopEnv
 
@@ -147,12 +141,14 @@ def beside(directory: str, episodes: int) -> dict[str, Any]:
                 break
     per_step = {name: seconds / steps * 1e3 for name, seconds in spent.items()}
     return {
-        "steps": steps, "equal steps": same, "original ms per step": per_step["original"], "ours ms per step": per_step["ours"],
-        "ratio": per_step["original"] / per_step["ours"], "original load s": loading,
+        "steps": steps, "equal steps": same, "original ms per step": per_step["original"],
+        "ours ms per step": per_step["ours"], "ratio": per_step["original"] / per_step["ours"],
+        "original load s": loading,
     }  # fmt: skip
 
 
 def cases(official: Path | None) -> list[tuple[str, dict[str, Any], str]]:
+    """Return (name, settings of the environment, policy) of each case."""
     shops: list[tuple[str, dict[str, Any]]] = [
         ("generated", {"products": 1000}),
         ("compact", {"products": 1000, "style": "compact"}),
@@ -166,8 +162,8 @@ def cases(official: Path | None) -> list[tuple[str, dict[str, Any], str]]:
     ]
 
 
-def apart(name: str, *arguments: Any) -> dict[str, Any] | None:
-    """Run one of this file's measurements in a process of its own; None where it cannot run there."""
+def in_own_process(name: str, *arguments: Any) -> dict[str, Any] | None:
+    """Run a measurement of this file in its own process; return None if it fails."""
     call = [sys.executable, __file__, "--measure", json.dumps([name, *arguments])]
     done = subprocess.run(
         call, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
@@ -179,17 +175,12 @@ def apart(name: str, *arguments: Any) -> dict[str, Any] | None:
 
 
 def show(title: str, rows: dict[str, dict[str, Any]]) -> None:
-    names = list(next(iter(rows.values())))
+    """Print a table with a column for each case."""
     print(f"\n{title}\n{'':38}" + "".join(f"{name:>20}" for name in rows))
-    for name in names:
-        values = (row[name] for row in rows.values())
-        print(
-            f"{name:38}"
-            + "".join(
-                f"{value:>20.3f}" if isinstance(value, float) else f"{value:>20}"
-                for value in values
-            )
-        )
+    for name in next(iter(rows.values())):
+        values = [row[name] for row in rows.values()]
+        cells = [f"{v:>20.3f}" if isinstance(v, float) else f"{v:>20}" for v in values]
+        print(f"{name:38}" + "".join(cells))
 
 
 def main() -> None:
@@ -215,10 +206,12 @@ def main() -> None:
         options.official if (options.official / "items_shuffle_1000.json").is_file() else None
     )
     measured = {
-        name: apart("ours", settings, policy, options.steps)
+        name: in_own_process("ours", settings, policy, options.steps)
         for name, settings, policy in cases(official)
     }
-    original = apart("beside", str(official), options.episodes) if official is not None else None
+    original = None
+    if official is not None:
+        original = in_own_process("beside", str(official), options.episodes)
     report = {
         "date": date.today().isoformat(),
         "hardware": hardware(),
@@ -229,7 +222,8 @@ def main() -> None:
         print(json.dumps(report, indent=1))
         return
     print(
-        f"WebShop, {report['date']}, {report['hardware']}; CPU time, {ENVIRONMENTS} environments over one catalogue"
+        f"WebShop, {report['date']}, {report['hardware']}; CPU time, "
+        f"{ENVIRONMENTS} environments over one catalogue"
     )
     show("ours", {name: row for name, row in measured.items() if row is not None})
     if original is not None:

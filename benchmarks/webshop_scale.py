@@ -1,14 +1,12 @@
-"""The official WebShop has 1.18 million products: does a catalogue of that size build, load and
-answer within 8 GB?
+"""Time and memory to build, load and search a catalogue of the official size.
 
     python benchmarks/webshop_scale.py --products 1180000 --directory /somewhere/with/8/GB
 
-Writes files of the official format with made-up products (about 110 search terms each, like the
-official ones, and 1.9 kB where those have 2.7; words drawn from a Zipf law over a vocabulary that
-grows with the catalogue), builds the index in a process of its own, loads it in another, and prints
-how long that took, how much memory it needed and how long queries take. Memory is what the kernel
-reports: `VmHWM` at the peak, of which `RssFile` is mapped files that the kernel may drop at any
-time.
+The official data has 1.18 million products, which have to fit into 8 GB. This script writes files
+of the official format with invented products (about 110 search terms each, like the official ones,
+and 1.9 kB instead of 2.7; words follow a Zipf law over a vocabulary that grows with the catalogue),
+builds the index in one process and loads it in another. Memory is what the kernel reports: `VmHWM`
+is the peak, and `RssFile` the part in mapped files, which the kernel may drop at any time.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ QUERIES = 300
 
 
 def word(number: int) -> str:
-    """The word of a rank in the vocabulary, always the same; frequent ones are short."""
+    """Return the word of a rank in the vocabulary; frequent ones are short."""
     letters = ""
     while True:
         letters += SYLLABLES[number % len(SYLLABLES)]
@@ -44,7 +42,7 @@ def word(number: int) -> str:
 
 
 def products(n: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Raw products of the official format."""
+    """Yield raw products of the official format."""
     rng = np.random.default_rng(seed)
     choice = random.Random(seed)
     words = [word(k) for k in range(2_000_000)]
@@ -58,36 +56,25 @@ def products(n: int, seed: int) -> Iterator[dict[str, Any]]:
 
 def _product(number: int, text: list[str], described: int, choice: random.Random) -> dict[str, Any]:
     name, rest = " ".join(text[:18]), text[18:]
-    accent = (
-        "é" if number % 5 == 0 else ""
-    )  # one product in five goes beyond ASCII, as in the official data
+    # One product in five goes beyond ASCII, as in the official data.
+    accent = "é" if number % 5 == 0 else ""
     low = round(choice.lognormvariate(3.2, 1.0), 2)
-    price = (
-        f"${low}${round(low * 1.5, 2)}"
-        if number % 11 == 0
-        else ""
-        if number % 11 == 1
-        else f"${low}"
-    )
-    groups = (
-        {"Color": [{"value": f"{w} {k}", "image": None} for k, w in enumerate(text[:4])]}
-        if number % 2
-        else None
-    )
+    prices = {0: f"${low}${round(low * 1.5, 2)}", 1: ""}
+    colors = [{"value": f"{w} {k}", "image": None} for k, w in enumerate(text[:4])]
     return {
-        "name": name + accent, "full_description": " ".join(rest[100 : 100 + described]), "pricing": price,
+        "name": name + accent, "full_description": " ".join(rest[100 : 100 + described]),
+        "pricing": prices.get(number % 11, f"${low}"),
         "images": [f"https://images.example/images/I/{number:011d}.{k:02d}.jpg" for k in range(10)],
         "product_category": " › ".join(text[:4]), "average_rating": "",
         "small_description": [" ".join(rest[k : k + 20]) for k in range(0, 100, 20)],
-        "customization_options": groups, "asin": f"B{number * 7919 % 2_000_003:09d}", "category": "garden",
+        "customization_options": {"Color": colors} if number % 2 else None,
+        "asin": f"B{number * 7919 % 2_000_003:09d}", "category": "garden",
         "query": " ".join(text[:2]), "page": number % 400,
     }  # fmt: skip
 
 
 def write(directory: Path, n: int, seed: int) -> None:
-    """Files of the official format; attributes for every product, a synthetic instruction for four
-    in ten.
-    """
+    """Write files of the official format; four products in ten have a synthetic instruction."""
     directory.mkdir(parents=True, exist_ok=True)
     with (
         (directory / "items_shuffle.json").open("w", encoding="utf8") as items,
@@ -111,9 +98,7 @@ def write(directory: Path, n: int, seed: int) -> None:
 
 
 def memory() -> dict[str, float]:
-    """GB of this process: peak, resident now, and which part of that is private and which mapped
-    files.
-    """
+    """Return GB of this process: peak, resident, and its private and mapped parts."""
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return {
         name: int(lines[name].split()[0]) / 2**20
@@ -122,6 +107,7 @@ def memory() -> dict[str, float]:
 
 
 def build(directory: Path) -> dict[str, Any]:
+    """Build the index and return time and memory."""
     from turnwise.envs.webshop.catalogue import Catalogue
 
     begin = time.perf_counter()
@@ -130,6 +116,7 @@ def build(directory: Path) -> dict[str, Any]:
 
 
 def load(directory: Path) -> dict[str, Any]:
+    """Load the catalogue, search it, and return times and memory."""
     from turnwise.envs.webshop.catalogue import Catalogue
 
     begin = time.perf_counter()
@@ -145,14 +132,15 @@ def load(directory: Path) -> dict[str, Any]:
     searched = _times([lambda query=query: index.search(query) for query in queries])
     cached = _times([lambda query=query: catalogue.search(query) for query in queries])
     return {
-        "seconds": loaded, "after loading": after, "after queries": memory(), "products": len(catalogue),
-        "terms": len(index.terms), "postings": len(index.docs), "hash": catalogue.data_hash, "found in 50": rank / len(asins),
-        "product ms": fetched, "search ms": searched, "cached search ms": cached,
+        "seconds": loaded, "after loading": after, "after queries": memory(),
+        "products": len(catalogue), "terms": len(index.terms), "postings": len(index.docs),
+        "hash": catalogue.data_hash, "found in 50": rank / len(asins), "product ms": fetched,
+        "search ms": searched, "cached search ms": cached,
     }  # fmt: skip
 
 
 def _times(calls: list[Any]) -> dict[str, float]:
-    """Milliseconds: median and 95th percentile."""
+    """Return median and 95th percentile in milliseconds."""
     took = []
     for call in calls:
         begin = time.perf_counter()
@@ -164,10 +152,8 @@ def _times(calls: list[Any]) -> dict[str, float]:
     }
 
 
-def _alone(step: str, directory: Path) -> None:
-    """Run a step in a process of its own, so that its memory is its own, and print what it
-    measured.
-    """
+def _in_own_process(step: str, directory: Path) -> None:
+    """Run a step in its own process and print its measurements."""
     command = [sys.executable, __file__, "--step", step, "--directory", str(directory)]
     result = json.loads(
         subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -194,12 +180,13 @@ def main() -> None:
         write(given.directory, given.products, seed=0)
     size = sum(path.stat().st_size for path in given.directory.glob("items_*.json")) / 2**30
     print(
-        f"{given.products} products, {size:.2f} GB of files, written in {time.perf_counter() - begin:.0f} s"
+        f"{given.products} products, {size:.2f} GB of files, "
+        f"written in {time.perf_counter() - begin:.0f} s"
     )
-    _alone("build", given.directory)
+    _in_own_process("build", given.directory)
     size = sum(path.stat().st_size for path in given.directory.glob("*.turnwise/*")) / 2**30
     print(f"  index on disk: {size:.2f} GB")
-    _alone("load", given.directory)
+    _in_own_process("load", given.directory)
     if not given.keep:
         shutil.rmtree(given.directory)
 

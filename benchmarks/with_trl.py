@@ -1,9 +1,9 @@
 """TRL's GRPOTrainer on the same work, for benchmarks/rollout.py. Not run by itself.
 
-TRL wants a model that calls tools. A tiny model has no tool-call format, so two checks of the chat
-template are answered "yes" and a reply is taken whole as the argument of the one tool, `act`. That
-spares TRL its own parsing. It is also spared gradient checkpointing (its default). Its environments
-cannot end an episode; a page that says so ends it here, one short generation late. Its last act of
+TRL expects a model that calls tools. A tiny model has no tool-call format, so two checks of the
+chat template are patched to pass, and a whole reply is the argument of the one tool, `act`. That
+spares TRL its own parsing; it is also spared gradient checkpointing, its default. Its environments
+cannot end an episode: a page that says so ends it here, one short generation late. The last act of
 an episode at the turn limit is generated but not played.
 """
 
@@ -15,12 +15,12 @@ from typing import Any
 
 from turnwise.envs.prompt import Step
 
-OVER = "the episode is over"
-MICRO = 16
+EPISODE_OVER = "the episode is over"
+MICRO_BATCH_ROWS = 16
 
 
 def trl_step(work: Any, group: int) -> dict[str, Any]:
-    """One step of GRPOTrainer; returns the figures of `Cost`."""
+    """Run one step of GRPOTrainer; return the fields of `Cost`."""
     from datasets import Dataset
     from transformers import TrainerCallback
     from trl import GRPOConfig, GRPOTrainer
@@ -29,22 +29,25 @@ def trl_step(work: Any, group: int) -> dict[str, Any]:
     tokenizer.chat_template = tokenizer.chat_template.replace(
         "message['role']", "('user' if message['role'] == 'tool' else message['role'])"
     )
-    _say_yes(tokenizer)
+    _patch_template_checks(tokenizer)
     episodes = work.episodes[::group]
-    first = work.told.messages([Step("", {"instruction": ""})])
+    first = work.prompt.messages([Step("", {"instruction": ""})])
     data = Dataset.from_list(
         [{"prompt": first, "task": e.task, "split": e.split, "seed": e.seed} for e in episodes]
     )
     settings = GRPOConfig(
-        output_dir="unused", per_device_train_batch_size=MICRO, gradient_accumulation_steps=max(1, len(work.episodes) // MICRO),
-        num_generations=group, max_completion_length=work.model.config.max_position_embeddings, temperature=1.0,
-        generation_kwargs={"max_new_tokens": work.max_tokens}, max_tool_calling_iterations=work.max_turns - 1, max_steps=1,
-        use_cpu=True, bf16=False, gradient_checkpointing=False, report_to=[], save_strategy="no", logging_strategy="no",
-        disable_tqdm=True, beta=0.0,
+        output_dir="unused", per_device_train_batch_size=MICRO_BATCH_ROWS,
+        gradient_accumulation_steps=max(1, len(work.episodes) // MICRO_BATCH_ROWS),
+        num_generations=group, temperature=1.0, beta=0.0, max_steps=1,
+        max_completion_length=work.model.config.max_position_embeddings,
+        max_tool_calling_iterations=work.max_turns - 1,
+        generation_kwargs={"max_new_tokens": work.max_tokens}, use_cpu=True, bf16=False,
+        gradient_checkpointing=False, report_to=[], save_strategy="no", logging_strategy="no",
+        disable_tqdm=True,
     )  # fmt: skip
     trainer: Any = GRPOTrainer(
-        model=copy.deepcopy(work.model), args=settings, train_dataset=data, processing_class=tokenizer, reward_funcs=[],
-        environment_factory=_environment(work),
+        model=copy.deepcopy(work.model), args=settings, train_dataset=data,
+        processing_class=tokenizer, reward_funcs=[], environment_factory=_environment(work),
     )  # fmt: skip
     seen: dict[str, float] = {}
     generate = trainer._generate
@@ -74,18 +77,19 @@ def trl_step(work: Any, group: int) -> dict[str, Any]:
     trainer.train()
     turns = sum(environment.acts for environment in trainer.environments) + len(work.episodes)
     return {
-        "tokens": int(seen["tokens"]), "turns": turns, "episodes": len(work.episodes), "cpu": seen["cpu"], "wall": seen["wall"],
-        "train_cpu": seen["step_cpu"] - seen["cpu"], "train_wall": seen["step_wall"] - seen["wall"],
+        "tokens": int(seen["tokens"]), "turns": turns, "episodes": len(work.episodes),
+        "cpu": seen["cpu"], "wall": seen["wall"], "train_cpu": seen["step_cpu"] - seen["cpu"],
+        "train_wall": seen["step_wall"] - seen["wall"],
     }  # fmt: skip
 
 
-def _say_yes(tokenizer: Any) -> None:
+def _patch_template_checks(tokenizer: Any) -> None:
     from trl.trainer import grpo_trainer as module
 
     def whole_reply(_: Any, ids: Any, prefix: Any = None, tools: Any = None) -> dict[str, Any]:
         text = tokenizer.decode(ids, skip_special_tokens=True)
         message: dict[str, Any] = {"role": "assistant", "content": text}
-        if OVER not in tokenizer.decode(list(prefix or [])[-32:]):
+        if EPISODE_OVER not in tokenizer.decode(list(prefix or [])[-32:]):
             message["tool_calls"] = [
                 {"type": "function", "function": {"name": "act", "arguments": {"action": text}}}
             ]
@@ -98,10 +102,10 @@ def _say_yes(tokenizer: Any) -> None:
 
 
 def _environment(work: Any) -> Any:
-    """The class TRL makes its environments from."""
+    """Return the class from which TRL makes its environments."""
 
     class Shop:
-        """The environment as TRL wants one: `reset`, tools, `get_reward`."""
+        """The environment in TRL's protocol: `reset`, tools, `get_reward`."""
 
         def __init__(self) -> None:
             self._env, self._history, self._reward, self.acts = work.make_env(), [], 0.0, 0
@@ -109,7 +113,7 @@ def _environment(work: Any) -> Any:
         def reset(self, task: Any, split: str, seed: int, **_: Any) -> str:
             observation, info = self._env.reset(seed=seed, options={"task": task, "split": split})
             self._history, self._reward, self.acts = [Step(observation, info)], 0.0, 0
-            return str(work.told.messages(self._history)[-1]["content"])
+            return str(work.prompt.messages(self._history)[-1]["content"])
 
         def act(self, action: str) -> str:
             """Do something in the shop.
@@ -121,14 +125,14 @@ def _environment(work: Any) -> Any:
                 The next page.
             """
             self.acts += 1
-            done = work.told.parse(action).text
+            done = work.prompt.parse(action).text
             last = self._history[-1]
             self._history[-1] = Step(last.observation, last.info, action, done)
             observation, reward, terminated, truncated, info = self._env.step(done)
             self._reward += reward
             self._history.append(Step(observation, info))
-            page = str(work.told.messages(self._history)[-1]["content"])
-            return f"{page} {OVER}" if terminated or truncated else page
+            page = str(work.prompt.messages(self._history)[-1]["content"])
+            return f"{page} {EPISODE_OVER}" if terminated or truncated else page
 
         def get_reward(self) -> float:
             return self._reward

@@ -1,7 +1,8 @@
 """Measure the house rules: modules, circles, names, line lengths, and the road to the gradient.
 
     python scripts/house.py            # print every figure and every offender
-    python scripts/house.py --check    # the same; exit status 1 when a limit is broken
+    python scripts/house.py --road     # also train one step, and list the files on the way to it
+    python scripts/house.py --check    # both; exit status 1 when a limit is broken
 
 `tests/test_layers.py` reads the same functions, so that a figure printed here is a figure tested.
 """
@@ -10,11 +11,15 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
+import io
 import statistics
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "turnwise"
@@ -177,10 +182,65 @@ def figures(files: Mapping[str, Path]) -> list[tuple[str, int, int, list[str]]]:
     ]
 
 
+def road() -> list[str]:
+    """Train one step of the quickstart's algorithm on a tiny model, and return the files that a
+    trajectory crosses from `env.step` to the gradient.
+
+    Every file of the package that runs between the start of a training step and the end of its
+    update is counted, except the environment's own folder (rules and data, which stay in front of
+    `env.step`), what runs inside an engine behind its contract (it sees token ids, never a
+    trajectory), and progress bars. Needs the extra `[train]`.
+    """
+    import tempfile
+    import threading
+
+    from turnwise.training import learner, loop
+    from turnwise.training.config import load_config
+
+    crossed: set[str] = set()
+
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        path = frame.f_code.co_filename
+        if event == "call" and path.startswith(str(PACKAGE)):
+            crossed.add(path[len(str(PACKAGE)) + 1 :])
+
+    def watch(on: bool) -> None:
+        threading.setprofile(note if on else None)
+        sys.setprofile(note if on else None)
+
+    collect, update = loop.collect, learner.Learner.update
+
+    def watched_collect(*given: Any, **named: Any) -> Any:
+        watch(True)
+        return collect(*given, **named)
+
+    def watched_update(*given: Any, **named: Any) -> Any:
+        try:
+            return update(*given, **named)
+        finally:
+            watch(False)
+
+    with tempfile.TemporaryDirectory() as folder:
+        config = load_config(ROOT / "configs" / "quickstart.toml", [
+            f'run.directory="{folder}"', "run.seed=1", "warm_start.episodes=200", "train.steps=1",
+            "env.options.shops=30", "model.tiny.texts=40", "model.tiny.layers=1",
+            "rollout.tasks=4", "eval.tasks=2", "algorithm.options.invalid_penalty=0.5",
+        ])  # fmt: skip
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            loop.collect, learner.Learner.update = watched_collect, watched_update  # type: ignore[method-assign,assignment]
+            try:
+                loop.train(config)
+            finally:
+                loop.collect, learner.Learner.update = collect, update  # type: ignore[method-assign]
+    aside = ("envs/webshop/", "retrieval/", "agents/engines/transformers/", "agents/progress")
+    return sorted(path for path in crossed if not path.startswith(aside))
+
+
 def main() -> int:
     """Print the figures; return 1 where `--check` is asked for and a limit is broken."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="exit with 1 when a limit is broken")
+    parser.add_argument("--road", action="store_true", help="train one step and list its files")
     parser.add_argument("--under", default="", help="only modules whose name starts so")
     given = parser.parse_args()
     files = {m: p for m, p in sources().items() if m.startswith(given.under)}
@@ -191,6 +251,13 @@ def main() -> int:
         for offender in offenders:
             print(f"    {offender}")
         broken += figure > limit
+    if given.road or given.check:
+        files_crossed = road()
+        what = "files from env.step to the gradient"
+        print(f"{what:40s} {len(files_crossed)} (at most {MAX_ROAD_FILES})")
+        for path in files_crossed:
+            print(f"    {path}")
+        broken += len(files_crossed) > MAX_ROAD_FILES
     return int(given.check and broken > 0)
 
 

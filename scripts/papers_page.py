@@ -1,7 +1,7 @@
-"""Write docs/papers.md from what the recipes' files say themselves.
+"""Write docs/papers.md from the docstrings of the recipes' files.
 
-    python scripts/papers_page.py            write the page
-    python scripts/papers_page.py --check    exit with 1 where it is not what the files say
+    python scripts/papers_page.py            # write the page
+    python scripts/papers_page.py --check    # exit status 1 where it is out of date
 
 For each file: its docstring (citation, equations, fidelity), and for each recipe in it the slots it
 fills.
@@ -25,17 +25,21 @@ PAGE = ROOT / "docs" / "papers.md"
 HEAD = """\
 # Papers
 
-One file a paper. What follows is what the files say of themselves: the citation, the equation, what is certain and what is our
-reading, where released code departs, and which slots each recipe fills with its default settings (slots that are not named hold
-the defaults of every recipe). This page is written by `scripts/papers_page.py`; a test keeps it in step.
+One file is one paper. Below are the docstrings of the files: the citation, the equations, what is
+certain, what is our reading and where released code departs; and the slots that each recipe fills
+with its default settings (the others hold the defaults of every recipe). This page is written by
+`scripts/papers_page.py`; a test keeps it up to date.
 
 """
-ORDER = ("sampler", "strategy", "filters", "shapers", "advantage", "reweighters", "ratio", "surrogate", "critic", "aggregate",
-         "regularisers", "mismatch", "controller", "replay")  # fmt: skip
+SLOTS = (
+    "sampler", "strategy", "filters", "shapers", "advantage", "reweighters", "ratio", "surrogate",
+    "critic", "aggregate", "regularisers", "mismatch", "controller",
+)  # fmt: skip
+DEFAULT_PARTS = {"Uniform()", "Steady()", "Independent()"}
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the text of the page."""
     homes: dict[str, list[str]] = {}
     for name, path in BUILT_IN.items():
         homes.setdefault(path.partition(":")[0], []).append(name)
@@ -60,7 +64,7 @@ def _title(module: str) -> str:
 def _docstring(module: str) -> str:
     text = importlib.import_module(module).__doc__
     if not text:
-        raise SystemExit(f"{module} has no docstring, and a paper's file opens with one")
+        raise SystemExit(f"{module} has no docstring: a paper's file must open with one")
     return text
 
 
@@ -69,23 +73,20 @@ def _section(module: str, title: str, names: list[str]) -> str:
     text = f"## {title}\n\n[{path}](../{path})\n\n```text\n{_docstring(module).strip()}\n```\n"
     for name in names:
         made = recipe(name)
-        slots = [(slot, _say(getattr(made, slot))) for slot in ORDER if hasattr(made, slot)]
+        slots = [(slot, _parts(getattr(made, slot))) for slot in SLOTS]
         text += f"\n`{name}`\n\n| slot | part |\n|---|---|\n"
         text += "".join(f"| {slot} | {part} |\n" for slot, part in slots if part)
     return text
 
 
-PLAIN = {"Uniform()", "Steady()", "Independent()"}
+def _parts(held: object) -> str:
+    parts = held if isinstance(held, tuple) else (held,)
+    texts = [_part(part) for part in parts if part is not None]
+    return ", ".join(f"`{text}`" for text in texts if text not in DEFAULT_PARTS)
 
 
-def _say(part: object) -> str:
-    parts = part if isinstance(part, tuple) else (part,)
-    said = [_one(p) for p in parts if p is not None]
-    return ", ".join(f"`{s}`" for s in said if s not in PLAIN)
-
-
-def _one(part: object) -> str:
-    """A part with its settings; those that are None or no plain value and the default are left out."""
+def _part(part: object) -> str:
+    """Return a part with its settings, without those that are None or a default object."""
     if not is_dataclass(part):
         return getattr(part, "__name__", type(part).__name__)
     shown = []
@@ -93,7 +94,7 @@ def _one(part: object) -> str:
         value = getattr(part, f.name)
         plain = isinstance(value, (str, int, float, bool))
         if value is not None and value != "" and (plain or value != f.default):
-            shown.append(f"{f.name}={value if plain else _one(value)}")
+            shown.append(f"{f.name}={value if plain else _part(value)}")
     return f"{type(part).__name__}({', '.join(shown)})"
 
 
@@ -102,14 +103,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--check", action="store_true", help="write nothing, and fail where the page is out of step"
+        "--check", action="store_true", help="write nothing, and fail where the page is out of date"
     )
     asked = parser.parse_args()
     text = page()
     if asked.check:
         if not PAGE.is_file() or PAGE.read_text(encoding="utf8") != text:
             raise SystemExit(
-                f"{PAGE.relative_to(ROOT)} is out of step: run python scripts/papers_page.py"
+                f"{PAGE.relative_to(ROOT)} is out of date: run python scripts/papers_page.py"
             )
     else:
         PAGE.write_text(text, encoding="utf8")

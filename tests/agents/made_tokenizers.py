@@ -1,4 +1,4 @@
-"""Tokenizers and chat templates of different build, made on the spot for the tests."""
+"""Small tokenizers of different kinds, with chat templates, trained for the tests."""
 
 from __future__ import annotations
 
@@ -20,22 +20,26 @@ CHATML = (
 )
 STRIPS_THINKING = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n"
-    "{% if m.role == 'assistant' and '</think>' in m.content and not loop.last %}{{ m.content.split('</think>')[-1].lstrip() }}"
+    "{% if m.role == 'assistant' and '</think>' in m.content and not loop.last %}"
+    "{{ m.content.split('</think>')[-1].lstrip() }}"
     "{% else %}{{ m.content }}{% endif %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 PREFIX_CHANGES = (
-    "{% for m in messages %}<|im_start|>{{ m.role }}{% if loop.last %} (latest){% endif %}\n{{ m.content | trim }}<|im_end|>"
-    "{% if not loop.last %}\n{% endif %}{% endfor %}{% if add_generation_prompt %}\n<|im_start|>assistant\n{% endif %}"
+    "{% for m in messages %}<|im_start|>{{ m.role }}{% if loop.last %} (latest){% endif %}\n"
+    "{{ m.content | trim }}<|im_end|>{% if not loop.last %}\n{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}\n<|im_start|>assistant\n{% endif %}"
 )
 DEFAULT_SYSTEM = (
     "<s>{% if messages[0].role != 'system' %}SYSTEM: be good {% endif %}"
     "{% for m in messages %}{{ m.role | upper }}: {{ m.content | trim }}"
-    "{{ '</s>' if m.role == 'assistant' else ' ' }}{% endfor %}{% if add_generation_prompt %}ASSISTANT:{% endif %}"
+    "{{ '</s>' if m.role == 'assistant' else ' ' }}{% endfor %}"
+    "{% if add_generation_prompt %}ASSISTANT:{% endif %}"
 )
 NO_SYSTEM = (
-    "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}[CLS] "
-    "{% for m in messages %}[{{ 'M' if m.role == 'assistant' else 'U' }}] {{ m.content }} [SEP] {% endfor %}"
+    "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}"
+    "{% endif %}[CLS] {% for m in messages %}[{{ 'M' if m.role == 'assistant' else 'U' }}] "
+    "{{ m.content }} [SEP] {% endfor %}"
     "{% if add_generation_prompt %}[M] {% endif %}"
 )
 
@@ -111,7 +115,7 @@ _MADE: dict[str, Any] = {}
 
 
 def made(kind: str) -> Any:
-    """The tokenizer of that kind, built once."""
+    """Return the tokenizer of that kind, built once."""
     if kind not in _MADE:
         _MADE[kind] = KINDS[kind]()
     return _MADE[kind]

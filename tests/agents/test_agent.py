@@ -1,4 +1,4 @@
-"""The model agent: what it asks an engine for, and what it makes of the answer."""
+"""The model agent: its requests to the engine, and the acts it returns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from turnwise.agents.scripted import Demonstrator, ExpertAgent, RandomAgent, Rep
 
 
 class Listening(RecordingEngine):
-    """Keeps the sampling of each request."""
+    """Records the sampling of each request."""
 
     def __init__(self, **more: Any) -> None:
         super().__init__(
@@ -95,7 +95,7 @@ def test_replies_never_outgrow_the_context() -> None:
     assert all(len(t.prompt_ids) + n <= 150 for t, n in zip(trajectory.turns, asked, strict=True))
 
 
-def test_an_empty_answer_ends_the_episode_and_a_broken_off_one_is_an_error() -> None:
+def test_an_empty_reply_ends_the_episode_and_an_aborted_one_is_an_error() -> None:
     class Odd(Listening):
         answer: Completion
 
@@ -138,7 +138,8 @@ def test_the_protocols_are_met() -> None:
     tokenizer, engine = made("byte-bpe/chatml"), Listening()
     assert isinstance(engine, Engine)
     agents: list[Agent] = [
-        RandomAgent(), ExpertAgent(), ReplayAgent([]), Demonstrator(tokenizer, Literal()), ModelAgent(engine, tokenizer, Literal()),
+        RandomAgent(), ExpertAgent(), ReplayAgent([]), Demonstrator(tokenizer, Literal()),
+        ModelAgent(engine, tokenizer, Literal()),
     ]  # fmt: skip
     (episode,) = episodes_for([1], 1, "train")
     for agent in agents:

@@ -37,7 +37,7 @@ def policy(engine: RecordingEngine, prompt: Any = None, **more: Any) -> ModelAge
 
 
 def content(trajectory: Trajectory) -> str:
-    """A trajectory without its clock."""
+    """Return a trajectory as JSON, without its times."""
     turns = tuple(replace(turn, wall_seconds=0.0) for turn in trajectory.turns)
     return json.dumps(to_json(replace(trajectory, turns=turns)))
 
@@ -119,7 +119,7 @@ def test_members_of_a_group_start_alike_and_groups_do_not() -> None:
     )
 
 
-def test_a_failing_environment_or_engine_is_one_broken_trajectory() -> None:
+def test_a_failing_environment_or_engine_is_one_errored_trajectory() -> None:
     def speak(ids: Sequence[int], sampling: Sampling, turn: int) -> list[int]:
         return made("byte-bpe/chatml").encode("go[on]")
 
@@ -145,7 +145,7 @@ def test_a_failing_environment_or_engine_is_one_broken_trajectory() -> None:
     assert len(engine.released) == 3, "an episode that failed gives its memory back too"
 
 
-def test_an_explosion_in_a_step_keeps_the_turns_before_it_and_discards_the_environment() -> None:
+def test_an_error_in_a_step_keeps_earlier_turns_and_discards_the_environment() -> None:
     Walk.made = Walk.closed = 0
     recorded = play(episodes_for([2, 2, 2], 1, "train"), Walk, ExpertAgent(), concurrency=1)
     assert (Walk.made, Walk.closed) == (1, 1), (
@@ -160,7 +160,7 @@ def test_an_explosion_in_a_step_keeps_the_turns_before_it_and_discards_the_envir
     assert len(again[1].turns) == 1 and (Walk.made, Walk.closed) == (2, 2)
 
 
-def test_an_agent_that_does_not_answer_in_time_is_given_up() -> None:
+def test_an_agent_that_exceeds_the_turn_timeout_errors() -> None:
     engine = RecordingEngine(seeded, delay=lambda session: 30.0 if "-1:" in session else 0.0)
     slow, quick = play(episodes_for([2], 2, "train"), Walk, policy(engine), turn_timeout=0.05)[::-1]
     assert quick.error is None
@@ -201,7 +201,7 @@ def test_a_full_context_ends_the_episode_with_length() -> None:
     assert all(len(turn.prompt_ids) + len(turn.completion_ids) <= 120 for turn in trajectory.turns)
 
 
-def test_mistakes_in_what_was_asked_are_raised() -> None:
+def test_mistakes_in_the_request_are_raised() -> None:
     class NoExpert(Walk):
         def expert_action(self) -> str | None:
             return None
@@ -267,7 +267,7 @@ class BranchAt:
     "wrap", [lambda env: env, lambda env: TimeLimit(env, 5)], ids=["bare", "wrapped"]
 )
 @pytest.mark.parametrize("prompt", [Growing(), Windowed()], ids=["growing", "windowed"])
-def test_forks_share_their_parents_turns_and_go_on_apart(
+def test_forks_share_their_parents_turns_and_then_diverge(
     strategy: BranchAt,
     wrap: Callable[[gymnasium.Env[str, str]], gymnasium.Env[str, str]],
     prompt: Any,
@@ -327,7 +327,7 @@ def test_replaying_a_nondeterministic_environment_is_an_error_of_the_fork_alone(
     assert child.error is not None and "not deterministic" in child.error
 
 
-def test_cancelling_keeps_what_is_finished_and_releases_the_rest() -> None:
+def test_cancelling_keeps_finished_trajectories_and_releases_the_rest() -> None:
     finished: list[Trajectory] = []
     engine = RecordingEngine(seeded, delay=lambda session: 30.0 if "-1:" in session else 0.0)
 
@@ -359,7 +359,7 @@ def test_a_failing_callback_is_raised() -> None:
         play(episodes_for([1], 4, "train"), Walk, ExpertAgent(), on_trajectory=explode)
 
 
-def test_an_environment_that_cannot_be_closed_is_told_and_its_trajectory_kept() -> None:
+def test_an_environment_that_cannot_be_closed_is_a_warning() -> None:
     class Sticky(Walk):
         def close(self) -> None:
             raise OSError("glue")
@@ -369,7 +369,7 @@ def test_an_environment_that_cannot_be_closed_is_told_and_its_trajectory_kept() 
     assert trajectory.success
 
 
-def test_ctrl_c_ends_play_with_what_is_finished_delivered() -> None:
+def test_ctrl_c_delivers_finished_trajectories() -> None:
     finished: list[Trajectory] = []
 
     def press(trajectory: Trajectory) -> None:

@@ -101,8 +101,11 @@ def test_history_changes_only_where_template_or_choice_changes_it(
 def test_stripping_cuts_thoughts_of_every_form() -> None:
     renderer = Renderer(made("byte-bpe/chatml"), "strip")
     for reply in (
-        "<think>a</think>go[on]", "<think>a\nb</think>\n\ngo[on]", "opened by the template</think>go[on]", "go[on]<think>cut off",
-    ):  # fmt: skip
+        "<think>a</think>go[on]",
+        "<think>a\nb</think>\n\ngo[on]",
+        "opened by the template</think>go[on]",
+        "go[on]<think>cut off",
+    ):
         assert renderer.prepare([user("<think>mine</think>"), said(reply)]) == [
             user("<think>mine</think>"),
             said("go[on]"),
@@ -185,7 +188,7 @@ def test_ids_beyond_the_vocabulary_and_broken_utf8_have_a_text() -> None:
 
 def test_a_tokenizer_without_a_rust_core_is_asked_itself() -> None:
     class Slow:
-        """Only what any transformers tokenizer has."""
+        """The methods that every transformers tokenizer has."""
 
         def __init__(self) -> None:
             self._fast = made("byte-bpe/chatml")

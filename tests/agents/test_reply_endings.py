@@ -51,13 +51,13 @@ class Untemplated(Bracketed):
 
 
 def babbling(ids: Sequence[int], sampling: Sampling, turn: int) -> list[int]:
-    """An engine that cannot stop at a bracket and goes on about it."""
+    """An engine without `stop_when`: it generates beyond the bracket."""
     return made("byte-bpe/chatml").encode("go[on] click[red] Search", add_special_tokens=False)[
         : sampling.max_tokens
     ]
 
 
-def test_what_follows_the_end_of_a_reply_is_dropped_by_tokens() -> None:
+def test_tokens_after_the_end_of_a_reply_are_dropped() -> None:
     tokenizer = made("byte-bpe/chatml")
     engine = RecordingEngine(babbling)
     (trajectory,) = play(
@@ -80,7 +80,7 @@ def test_what_follows_the_end_of_a_reply_is_dropped_by_tokens() -> None:
     assert len(rows(trajectory)) == 1
 
 
-def test_a_reply_that_never_ends_by_itself_is_kept_whole() -> None:
+def test_a_reply_without_an_end_is_kept_whole() -> None:
     renderer = Renderer(made("byte-bpe/chatml"))
     ids = renderer.encode("go[on")
     assert renderer.reply_length(Bracketed(), ids) == len(ids)
@@ -98,7 +98,7 @@ def test_a_demonstration_ends_where_a_model_would_be_stopped() -> None:
     )
 
 
-def test_without_a_template_the_contents_stand_one_after_the_other() -> None:
+def test_without_a_template_contents_are_concatenated() -> None:
     tokenizer = byte_bpe(None)
     agent = ModelAgent(RecordingEngine(babbling), tokenizer, Untemplated(), Sampling(max_tokens=40))
     (trajectory,) = play(episodes_for([2], 1, "train"), Walk, agent)
@@ -128,7 +128,7 @@ def test_a_prompt_with_a_template_of_its_own_takes_no_other() -> None:
         Renderer.of(tokenizer, Untemplated(), template=CHATML)
 
 
-def test_the_embedded_engine_stops_at_the_token_at_which_it_is_told_to() -> None:
+def test_the_embedded_engine_stops_at_the_token_of_stop_when() -> None:
     torch = pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
     from turnwise.agents.engines.transformers.engine import TransformersEngine
@@ -160,7 +160,7 @@ def test_the_embedded_engine_stops_at_the_token_at_which_it_is_told_to() -> None
 
 
 class Wrong:
-    """Branches once, and then asks for what cannot be."""
+    """Branches once, then at a turn that does not exist."""
 
     branches = True
 
@@ -183,7 +183,7 @@ class Wrong:
         return []
 
 
-def test_environments_of_forks_that_never_played_are_closed_when_everything_is_abandoned() -> None:
+def test_environments_of_forks_that_never_started_are_closed() -> None:
     Walk.made = Walk.closed = 0
     opened: list[Walk] = []
 

@@ -24,7 +24,7 @@ from turnwise.errors import ConfigError, DataError
 from turnwise.records import rows
 
 
-def test_random_actions_are_admissible_and_fill_blanks_with_the_instruction() -> None:
+def test_random_actions_are_admissible_and_fill_placeholders() -> None:
     info = {
         "admissible": ["click[< prev]", "click[next >]", "search[<your query>]"],
         "instruction": "Find me a red, warm hat!",
@@ -83,7 +83,7 @@ def test_demonstrations_carry_a_models_tokens(kind: str) -> None:
     assert row.mask.sum() == sum(len(t.completion_ids) for t in trajectory.turns)
 
 
-def test_noise_replaces_some_turns_marks_them_and_the_expert_goes_on() -> None:
+def test_noise_replaces_and_tags_some_turns() -> None:
     episodes = episodes_for([9] * 10, 1, "train")
     teacher = Demonstrator(made("byte-bpe/chatml"), Literal(), noise=0.3, seed=4)
     played = play(episodes, Walk, teacher, max_turns=30)
@@ -125,7 +125,7 @@ def test_thoughts_are_written_and_other_agents_can_be_demonstrated() -> None:
     ]
 
 
-def test_what_the_prompt_would_read_otherwise_is_not_valid() -> None:
+def test_a_demonstration_that_parses_differently_is_not_valid() -> None:
     """A tokenizer that cannot write the action (here: lower-cases it) must not teach it."""
     recorded = play(episodes_for([1], 1, "train"), Walk, ExpertAgent())
     loud = ReplayAgent(

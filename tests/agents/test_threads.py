@@ -1,4 +1,4 @@
-"""A bounded call in a thread."""
+"""Calls in threads with a time limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from turnwise.agents.threads import in_thread
 
 
-def test_results_and_problems_come_back() -> None:
+def test_results_and_errors_are_returned() -> None:
     async def both() -> None:
         assert (
             await in_thread(lambda: threading.current_thread() is threading.main_thread(), 5, "it")
@@ -36,7 +36,7 @@ def test_a_timeout_names_the_call_and_a_late_result_is_dropped() -> None:
     asyncio.run(late())
 
 
-def test_a_timeout_raised_inside_is_not_taken_for_the_limit() -> None:
+def test_a_timeout_raised_inside_is_not_the_limit() -> None:
     def fail() -> None:
         raise TimeoutError("the disk is slow")
 

@@ -73,7 +73,7 @@ def played(
 @given(
     data=st.data(), kind=KIND, thinking=THINKING, prompt=st.sampled_from([Growing(), Windowed()])
 )
-def test_rows_hold_what_the_engine_saw_and_said(
+def test_rows_hold_the_tokens_of_the_engine(
     data: st.DataObject, kind: str, thinking: Thinking, prompt: Prompt
 ) -> None:
     texts, replies = data.draw(conversation(kind))
@@ -167,10 +167,10 @@ def test_incremental_rendering_equals_rendering_the_whole_dialogue(
     prompt=st.sampled_from([Growing(), Windowed()]),
     cut=st.integers(0, 4),
 )
-def test_a_resumed_dialogue_goes_on_as_the_first_would(
+def test_a_resumed_dialogue_continues_like_the_first(
     data: st.DataObject, kind: str, thinking: Thinking, prompt: Prompt, cut: int
 ) -> None:
-    """What a fork is asked after its parent's turns is what its parent was asked."""
+    """After its parent's turns, a fork has the same prompt as its parent."""
     texts, replies = data.draw(conversation(kind))
     trajectory, said = played(kind, prompt, thinking, texts, replies)
     cut = min(cut, len(replies) - 1)

@@ -15,9 +15,7 @@ from turnwise.errors import EngineError
 
 
 class Walk(TurnEnv[tuple[int, int, Outcome]]):
-    """Task t is to say `go[on]` t times; `go[wrong]` explodes, `wait[...]` sleeps, `loop[...]` is
-    invalid.
-    """
+    """Task t takes `go[on]` t times; `go[wrong]` raises, `wait[…]` sleeps, `loop[…]` is invalid."""
 
     splits = ("train", "test")
     data_hash = "walk"
@@ -124,7 +122,7 @@ class RecordingEngine:
 
 @dataclass(frozen=True)
 class Growing:
-    """An append-only dialogue; whatever is said is `go[on]`."""
+    """An append-only dialogue; every reply parses as `go[on]`."""
 
     name: str = "toy/growing@1"
 
@@ -145,7 +143,7 @@ class Growing:
 
 @dataclass(frozen=True)
 class Windowed(Growing):
-    """Shows the present observation and the last reply only."""
+    """Shows only the current observation and the last reply."""
 
     name: str = "toy/windowed@1"
 

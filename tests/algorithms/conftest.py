@@ -1,4 +1,4 @@
-"""Tensors here have tens of elements: more than one thread only waits for the others."""
+"""Run torch on one thread: tensors here have tens of elements."""
 
 import torch
 

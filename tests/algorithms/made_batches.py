@@ -1,4 +1,4 @@
-"""Episodes and batches written by hand, for every test of algorithms."""
+"""Hand-written episodes and batches for the tests of algorithms."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,25 +11,32 @@ from turnwise.records import Group, Trajectory, Turn
 
 def turn(tokens: int = 1, reward: float | Mapping[str, float] = 0.0, **changes: object) -> Turn:
     act = Turn(
-        agent="solver", prompt_ids=(1,), completion_ids=tuple(range(tokens)), logprobs=(-1.0,) * tokens, entropies=None,
-        observation="", completion="", action="", valid=True, state="", next_state="",
+        agent="solver",
+        prompt_ids=(1,),
+        completion_ids=tuple(range(tokens)),
+        logprobs=(-1.0,) * tokens,
+        entropies=None,
+        observation="",
+        completion="",
+        action="",
+        valid=True,
+        state="",
+        next_state="",
         rewards=dict(reward) if isinstance(reward, Mapping) else {"env": reward},
-    )  # fmt: skip
+    )
     return replace(act, **changes)  # type: ignore[arg-type]
 
 
 def group(*trajectories: Sequence[Turn], uid: str = "g", errors: Sequence[int] = ()) -> Group:
-    return Group(
-        uid,
-        uid,
-        tuple(
-            Trajectory(
-                uid, uid, f"{uid}{i}", tuple(turns), bool(turns) and turns[-1].rewards.get("env", 0) >= 1, 0.0, "terminated",
-                error="broken" if i in errors else None,
-            )
-            for i, turns in enumerate(trajectories)
-        ),
-    )  # fmt: skip
+    """A group of trajectories; those at the positions `errors` have an error."""
+    made = []
+    for i, turns in enumerate(trajectories):
+        success = bool(turns) and turns[-1].rewards.get("env", 0) >= 1
+        error = "no answer" if i in errors else None
+        made.append(
+            Trajectory(uid, uid, f"{uid}{i}", tuple(turns), success, 0.0, "terminated", error=error)
+        )
+    return Group(uid, uid, tuple(made))
 
 
 def batch(
@@ -47,8 +54,7 @@ def batch(
         "advantage": torch.tensor(advantage, dtype=torch.float64),
         "weight": torch.tensor(weight if weight is not None else [1 / n] * n, dtype=torch.float64),
     }
-    return Batch(
-        logp, torch.zeros(n).double(), torch.zeros(n).double(),
-        torch.tensor(turns if turns is not None else range(n)), torch.tensor(trajectory if trajectory is not None else [0] * n),
-        streams, **others,
-    )  # fmt: skip
+    old_logp, rollout_logp = torch.zeros(n).double(), torch.zeros(n).double()
+    turn = torch.tensor(turns if turns is not None else range(n))
+    owner = torch.tensor(trajectory if trajectory is not None else [0] * n)
+    return Batch(logp, old_logp, rollout_logp, turn, owner, streams, **others)

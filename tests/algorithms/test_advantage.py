@@ -1,4 +1,4 @@
-"""Advantages against numbers worked by hand, and their laws."""
+"""Advantages against hand-worked numbers, and their properties."""
 
 from dataclasses import replace
 
@@ -72,7 +72,7 @@ def test_leave_one_out_is_the_return_less_the_mean_of_the_others(rs):
 
 
 @given(returns, returns)
-def test_groups_do_not_touch_each_other_and_each_has_mean_zero_and_deviation_one(a, b):
+def test_groups_are_independent_with_mean_zero_and_deviation_one(a, b):
     both = advantage(PeerAdvantage(), a, b)
     assert both == pytest.approx([*advantage(PeerAdvantage(), a), *advantage(PeerAdvantage(), b)])
     assert np.mean(both[: len(a)]) == pytest.approx(0, abs=1e-6)
@@ -81,7 +81,7 @@ def test_groups_do_not_touch_each_other_and_each_has_mean_zero_and_deviation_one
 
 
 @given(returns, st.floats(0.5, 4), st.floats(-3, 3))
-def test_scale_and_shift_of_rewards_do_not_matter(rs, scale, shift):
+def test_advantages_ignore_scale_and_shift_of_rewards(rs, scale, shift):
     if np.std(rs) > 0.1:
         moved = [scale * r + shift for r in rs]
         assert advantage(PeerAdvantage(), moved) == pytest.approx(

@@ -1,16 +1,21 @@
-"""AEPO: the budget, the penalty, the clip with kept gradients, the entropy-aware advantage."""
+"""AEPO: the budget, the penalty, the clip that keeps gradients, the entropy-aware advantage."""
 
 import numpy as np
 import pytest
 import torch
 
 from tests.algorithms.made_batches import batch, group, turn
-from tests.algorithms.test_arpo import told, trajectory
+from tests.algorithms.test_arpo import group_of, trajectory
 from turnwise.algorithms import recipe
 from turnwise.algorithms.checks import check_recipe
 from turnwise.algorithms.credit_batch import credit_batch_of
-from turnwise.algorithms.papers.aepo import BalancedBudget, EntropyAware, KeepsGradient, in_a_row
-from turnwise.algorithms.parts.branching import Entropy
+from turnwise.algorithms.papers.aepo import (
+    BalancedBudget,
+    EntropyAware,
+    KeepsGradient,
+    consecutive_branchings,
+)
+from turnwise.algorithms.papers.arpo import Entropy
 from turnwise.algorithms.parts.strategy import Branch
 from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.reducer import Reducer
@@ -31,32 +36,33 @@ def first(root, later, stop="terminated"):
 def test_budget(beta, exact):
     strategy = BalancedBudget(16, beta=beta, entropy=NATS)
     for gap, share in zip([-2, -1, 0, 1, 2], exact, strict=True):
-        assert strategy.globals(first(5.0 + gap, [5.0, 5.0])) == round(share)
-    assert BalancedBudget(16, budget="code", entropy=NATS).globals(first(5.15, [5.0])) == 9
-    assert BalancedBudget(16, budget="code", entropy=NATS).globals(first(4.85, [5.0])) == 8
-    assert [BalancedBudget(k, entropy=NATS).globals(first(0.0, [9.0])) for k in (1, 2)] == [1, 1]
+        assert strategy.initial_rollouts(first(5.0 + gap, [5.0, 5.0])) == round(share)
+    assert BalancedBudget(16, budget="code", entropy=NATS).initial_rollouts(first(5.15, [5.0])) == 9
+    assert BalancedBudget(16, budget="code", entropy=NATS).initial_rollouts(first(4.85, [5.0])) == 8
+    small = [BalancedBudget(k, entropy=NATS) for k in (1, 2)]
+    assert [s.initial_rollouts(first(0.0, [9.0])) for s in small] == [1, 1]
 
 
-def test_rollouts_begin_once_the_first_was_watched():
+def test_rollouts_start_after_the_first_has_ended():
     strategy = BalancedBudget(4, alpha=1.0, entropy=NATS)
     assert strategy.start("t") == 1
     running = first(1.0, [1.0], stop="running")
-    assert strategy.before_step(told(running), "a", [1.0]) == 0
+    assert strategy.before_step(group_of(running), "a", [1.0]) == 0
     watched = first(1.0, [1.0])
-    assert strategy.after_trajectory(told(watched), "a") == [
+    assert strategy.after_trajectory(group_of(watched), "a") == [
         Branch("a", 0)
     ]  # m = 2: one more from the beginning
     other = trajectory("b", [turn(1, entropies=(UNIT,))])
-    assert strategy.before_step(told(watched, other), "b", [UNIT]) == 1
+    assert strategy.before_step(group_of(watched, other), "b", [UNIT]) == 1
     full = (
         watched,
         other,
         trajectory("b.1", other.turns, ("b", 1)),
         trajectory("b.2", other.turns, ("b", 1)),
     )
-    assert strategy.before_step(told(*full), "b", [UNIT]) == 0
+    assert strategy.before_step(group_of(*full), "b", [UNIT]) == 0
     ended = trajectory("b", other.turns, stop="terminated")
-    assert strategy.after_trajectory(told(watched, ended), "b") == [Branch("b", 0)] * 2
+    assert strategy.after_trajectory(group_of(watched, ended), "b") == [Branch("b", 0)] * 2
 
 
 @pytest.mark.parametrize(
@@ -67,20 +73,22 @@ def test_penalty(length, rise, p):
     strategy = BalancedBudget(64, entropy=NATS)
     own = trajectory("a", [turn(1, entropies=(UNIT,))] * (length + 1))
     children = [trajectory(f"a.{k}", own.turns[:k], ("a", k)) for k in range(1, length + 1)]
-    assert in_a_row(told(own, *children), own) == length
-    assert strategy.probability(told(own, *children), own, [(1 + rise) * UNIT]) == pytest.approx(p)
+    assert consecutive_branchings(group_of(own, *children), own) == length
+    assert strategy.probability(
+        group_of(own, *children), own, [(1 + rise) * UNIT]
+    ) == pytest.approx(p)
 
 
-def test_branchings_in_a_row_are_a_path_s_own():
+def test_consecutive_branchings_are_counted_along_a_path():
     acts = [turn(1)] * 4
     own, gap = trajectory("a", acts), trajectory("a.1", acts[:1], ("a", 1))
-    assert in_a_row(told(own, gap), own) == 0  # branched long ago
+    assert consecutive_branchings(group_of(own, gap), own) == 0  # branched long ago
     late = trajectory("a.2", acts, ("a", 3))
-    assert in_a_row(told(own, gap, late), own) == 1 and in_a_row(told(own, gap, late), late) == 1
+    assert consecutive_branchings(group_of(own, gap, late), own) == 1
+    assert consecutive_branchings(group_of(own, gap, late), late) == 1
     both = trajectory("a.3", acts[:2], ("a", 2))
-    assert (
-        in_a_row(told(own, gap, both, late), late) == 3
-    )  # its parent's branchings are its own past
+    # The branchings of its parent are in its own past.
+    assert consecutive_branchings(group_of(own, gap, both, late), late) == 3
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The same numbers as verl's functions on random batches, where verl 0.9 can be imported.
+"""The same numbers as verl's functions on random batches; skipped without verl 0.9.
 
 verl holds a batch as one padded row a response; here a response is a trajectory of one turn. In its
 GRPO the mean of a token loss over a sequence and then over sequences is our weight by trajectory.
@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from tests.algorithms.made_batches import turn
 from turnwise.algorithms import Batch, recipe
 from turnwise.algorithms.checks import measured
 from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.regularisers import divergence
 from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.recipes import Recipe
-from turnwise.records import Group, Trajectory, Turn
+from turnwise.records import Group, Trajectory
 
 core = pytest.importorskip(
     "verl.trainer.ppo.core_algos",
@@ -37,21 +38,8 @@ def sample(seed):
         episodes = []
         for i in range(g * SIZE, (g + 1) * SIZE):
             n = int(lengths[i])
-            act = Turn(
-                "a",
-                (1,),
-                (2,) * n,
-                (-1.0,) * n,
-                None,
-                "",
-                "",
-                "",
-                True,
-                {"env": float(rewards[i])},
-                "",
-                "",
-            )
-            episodes.append(Trajectory(g, str(g), str(i), (act,), False, 0.0, "terminated"))
+            acts = (turn(n, float(rewards[i])),)
+            episodes.append(Trajectory(g, str(g), str(i), acts, False, 0.0, "terminated"))
         made.append(Group(g, str(g), tuple(episodes)))
     mask = torch.tensor(np.arange(LONGEST)[None] < lengths[:, None]).double()
     scores = torch.zeros(GROUPS * SIZE, LONGEST, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Weights of tokens, by hand and as laws."""
+"""Token weights: hand-worked numbers and properties."""
 
 import numpy as np
 import pytest
@@ -41,7 +41,7 @@ def test_masked_tokens_leave_numerator_and_denominator():
 
 
 @given(shapes, st.sampled_from(["token", "turn", "trajectory"]))
-def test_weights_sum_to_one_and_every_unit_has_the_same_say(shape, over):
+def test_weights_sum_to_one_and_are_equal_over_units(shape, over):
     batch = ledger_with(shape)
     weight = weights(Mean(over), batch)
     if not len(weight):
@@ -57,7 +57,7 @@ def test_weights_sum_to_one_and_every_unit_has_the_same_say(shape, over):
 
 
 @given(shapes)
-def test_the_fixed_weights_write_down_their_sum(shape):
+def test_fixed_weights_write_their_sum_as_mass(shape):
     done = Fixed(7)(ledger_with(shape), Reducer())
     assert np.allclose(done.tokens["mass"], done.tokens["weight"].sum())
 
@@ -69,6 +69,6 @@ def test_a_batch_in_which_nothing_is_trained_has_no_weight_and_no_nan(part):
     assert weights(part, credit_batch_of([], {"env": 1.0})).tolist() == []
 
 
-def test_a_length_of_nothing_is_refused():
-    with pytest.raises(ConfigError, match="fixed length of 0"):
+def test_a_length_of_zero_is_refused():
+    with pytest.raises(ConfigError, match="length = 0 must be at least 1"):
         Fixed(0)

@@ -1,4 +1,4 @@
-"""ARPO: when it branches, the budget, and what shared prefixes earn."""
+"""ARPO: the branching rule, the budget, and the advantage of shared prefixes."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from tests.algorithms.made_batches import group, turn
 from tests.algorithms.walks import flat
 from turnwise.algorithms import recipe
 from turnwise.algorithms.checks import check_recipe
-from turnwise.algorithms.parts.branching import Entropy, EntropyBranching, wants
+from turnwise.algorithms.papers.arpo import Entropy, EntropyBranching, should_branch
 from turnwise.algorithms.parts.strategy import Branch
 from turnwise.errors import ConfigError
 from turnwise.records import Group, Trajectory
@@ -19,7 +19,7 @@ def trajectory(uid, turns, parent=None, stop="running"):
     return Trajectory("t", "g", uid, tuple(turns), False, 0.0, stop, parent)
 
 
-def told(*trajectories):
+def group_of(*trajectories):
     return Group("t", "g", trajectories)
 
 
@@ -52,11 +52,12 @@ def test_probability(rise, probability):
 
 
 @pytest.mark.parametrize("p", [0.0, 0.3, 0.7, 1.0])
-def test_draws_have_their_frequency_and_repeat(p):
-    draws = [wants("bernoulli", 0.5, p, f"u{k}", k % 7) for k in range(4000)]
+def test_draws_have_the_right_frequency_and_repeat(p):
+    draws = [should_branch("bernoulli", 0.5, p, f"u{k}", k % 7) for k in range(4000)]
     assert np.mean(draws) == pytest.approx(p, abs=0.03)
-    assert draws == [wants("bernoulli", 0.5, p, f"u{k}", k % 7) for k in range(4000)]
-    assert wants("threshold", 0.5, 0.6, "u", 1) and not wants("threshold", 0.5, 0.5, "u", 1)
+    assert draws == [should_branch("bernoulli", 0.5, p, f"u{k}", k % 7) for k in range(4000)]
+    assert should_branch("threshold", 0.5, 0.6, "u", 1)
+    assert not should_branch("threshold", 0.5, 0.5, "u", 1)
 
 
 def test_budget():
@@ -64,23 +65,23 @@ def test_budget():
     acts = [turn(1, entropies=(0.1,))]
     assert strategy.start("t") == 2
     one, two = trajectory("a", acts), trajectory("b", acts)
-    assert strategy.before_step(told(one, two), "a", [0.1]) == 2  # three copies do not fit
+    assert strategy.before_step(group_of(one, two), "a", [0.1]) == 2  # three copies do not fit
     assert (
-        strategy.before_step(told(trajectory("a", []), two), "a", [0.1]) == 0
+        strategy.before_step(group_of(trajectory("a", []), two), "a", [0.1]) == 0
     )  # nothing has been observed yet
     child = trajectory("a.1", acts, ("a", 1))
-    assert strategy.before_step(told(one, two, child), "b", [0.1]) == 1
-    assert strategy.before_step(told(one, two, child, child), "b", [0.1]) == 0
+    assert strategy.before_step(group_of(one, two, child), "b", [0.1]) == 1
+    assert strategy.before_step(group_of(one, two, child, child), "b", [0.1]) == 0
     ended = [trajectory(uid, acts, stop="terminated") for uid in "ab"]
-    assert strategy.after_trajectory(told(*ended), "b") == [Branch("b", 0)] * 2
-    assert strategy.after_trajectory(told(ended[0], two), "a") == ()
-    assert strategy.after_turn(told(one, two), "a") == ()
-    assert EntropyBranching(4, 4, alpha=1.0).before_step(told(one, two), "a", [0.1]) == 0
+    assert strategy.after_trajectory(group_of(*ended), "b") == [Branch("b", 0)] * 2
+    assert strategy.after_trajectory(group_of(ended[0], two), "a") == ()
+    assert strategy.after_turn(group_of(one, two), "a") == ()
+    assert EntropyBranching(4, 4, alpha=1.0).before_step(group_of(one, two), "a", [0.1]) == 0
     refilled = [*ended, trajectory("a.1", []), trajectory("a.2", acts)]
     assert (
-        strategy.before_step(told(*refilled), "a.2", [0.1]) == 0
+        strategy.before_step(group_of(*refilled), "a.2", [0.1]) == 0
     )  # fresh rollouts filled the group: no room to branch
-    with pytest.raises(ConfigError, match="9 rollouts of 8"):
+    with pytest.raises(ConfigError, match="initial = 9, total = 8"):
         EntropyBranching(8, 9)
 
 
@@ -126,7 +127,7 @@ def test_hard_attribution(ddof, own, shared):
     assert found[2][0].tolist() == pytest.approx([float(found[2][1][0])] * 2)
 
 
-def test_a_branch_of_a_branch_shares_with_all_above():
+def test_a_branch_of_a_branch_shares_with_all_its_ancestors():
     acts = [turn(1), turn(1), turn(1)]
     made = [
         Trajectory("t", "g", "a", (*acts[:2], turn(1, 1.0)), True, 1.0, "terminated"),

@@ -13,8 +13,8 @@ from tests.algorithms.walks import by_turn, flat
 from turnwise.algorithms import recipe
 from turnwise.algorithms.checks import check_recipe
 from turnwise.algorithms.credit_batch import credit_batch_of
+from turnwise.algorithms.parts.advantage import Whiten
 from turnwise.algorithms.parts.sampler import Dynamic
-from turnwise.algorithms.parts.whiten import Whiten
 from turnwise.algorithms.reducer import Reducer
 from turnwise.errors import ConfigError
 from turnwise.records import Group
@@ -108,7 +108,7 @@ def test_reinforce_pp_by_hand():
     ) == pytest.approx(wanted)
 
 
-def test_reinforce_pp_pays_for_leaving_the_reference():
+def test_reinforce_pp_subtracts_the_kl_to_the_reference():
     turns = [(2, 1), (1,), (2,), (2,)]
     given = {
         f"g{i}": {
@@ -154,8 +154,8 @@ def test_whitening_leaves_out_what_is_masked():
     )
 
 
-def test_where_papers_are_grpo():
-    """Without what is theirs, all give the credit and the loss of GRPO over tokens."""
+def test_papers_reduce_to_grpo():
+    """Without their own changes, all give the credit and the loss of GRPO over tokens."""
     groups = [
         group(
             [turn(2, entropies=(0.1, 0.2)), turn(1, 1.0, entropies=(0.3,))],
@@ -163,10 +163,13 @@ def test_where_papers_are_grpo():
         )
     ]
     same = {
-        "grpo": {"aggregate": "token"}, "dapo": {"clip_high": 0.2}, "arpo": {"initial": 16, "dual_clip": None}, 
+        "grpo": {"aggregate": "token"},
+        "dapo": {"clip_high": 0.2},
+        "arpo": {"initial": 16, "dual_clip": None},
         "dr_mas": {"unit": "trajectory"},
-        "simpletir": {"clip_high": 0.2, "dual_clip": None}, "aepo": {"a": 0.0, "dual_clip": None},
-    }  # fmt: skip
+        "simpletir": {"clip_high": 0.2, "dual_clip": None},
+        "aepo": {"a": 0.0, "dual_clip": None},
+    }
     b = batch([0.3, -0.4, 0.1], [0.5, -1.0, 1.0])
     losses = {
         name: float(recipe(name, **settings).loss(b)[0].detach()) for name, settings in same.items()
@@ -185,11 +188,17 @@ def test_where_papers_are_grpo():
 @pytest.mark.parametrize(
     ("name", "settings", "on_policy"),
     [
-        ("dapo", {}, True), ("dapo", {"max_length": 10, "buffer": 4}, True), ("dr_grpo", {"length": 7}, True),
-        ("gspo", {}, False), ("gspo", {"variant": "token", "clip": 0.1, "clip_high": 0.1}, True), ("cispo", {}, True),
-        ("reinforce_pp", {}, True), ("reinforce_pp", {"kl": 0.1, "gamma": 0.9}, True),
-        ("reinforce_pp", {"baseline": True, "kl": 0.1}, True), ("turn_rloo", {}, True),
+        ("dapo", {}, True),
+        ("dapo", {"max_length": 10, "buffer": 4}, True),
+        ("dr_grpo", {"length": 7}, True),
+        ("gspo", {}, False),
+        ("gspo", {"variant": "token", "clip": 0.1, "clip_high": 0.1}, True),
+        ("cispo", {}, True),
+        ("reinforce_pp", {}, True),
+        ("reinforce_pp", {"kl": 0.1, "gamma": 0.9}, True),
+        ("reinforce_pp", {"baseline": True, "kl": 0.1}, True),
+        ("turn_rloo", {}, True),
     ],
-)  # fmt: skip
+)
 def test_holds_what_every_recipe_holds(name, settings, on_policy):
     check_recipe(recipe(name, **settings), on_policy=on_policy)

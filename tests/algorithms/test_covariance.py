@@ -1,4 +1,4 @@
-"""Clip-Cov and KL-Cov: which tokens they take, and how many."""
+"""Clip-Cov and KL-Cov: which tokens they choose, and how many."""
 
 from dataclasses import replace
 
@@ -14,7 +14,7 @@ from turnwise.algorithms.papers.covariance import ClipCov, Lottery
 from turnwise.algorithms.reducer import Reducer
 
 
-def told(ratio, logps, advantages, tickets):
+def clip_cov_batch(ratio, logps, advantages, tickets):
     """A batch on policy, and the recipe with these bounds."""
     b = batch(logps, advantages)
     b = replace(
@@ -28,7 +28,9 @@ def told(ratio, logps, advantages, tickets):
 
 def test_tokens_of_large_covariance_lose_their_gradient():
     # mean logp -2, mean advantage 0: covariances 2, 0, 0, 2
-    made, b = told(1.0, [0.0, -2.0, -2.0, -4.0], [1.0, 1.0, -1.0, -1.0], [0.1, 0.2, 0.3, 0.9])
+    made, b = clip_cov_batch(
+        1.0, [0.0, -2.0, -2.0, -4.0], [1.0, 1.0, -1.0, -1.0], [0.1, 0.2, 0.3, 0.9]
+    )
     assert b.scalars == {
         "cov_tokens": 4.0,
         "cov_logp": -8.0,
@@ -40,13 +42,15 @@ def test_tokens_of_large_covariance_lose_their_gradient():
     assert float(metrics["cov_clip_share"]) == pytest.approx(0.5)
 
 
-def test_at_least_one_is_wanted_and_tickets_decide():
-    made, b = told(1e-9, [0.0, -2.0, -2.0, -4.0], [1.0, 1.0, -1.0, -1.0], [0.1, 0.2, 0.3, 0.9])
+def test_at_least_one_token_is_chosen_by_its_ticket():
+    made, b = clip_cov_batch(
+        1e-9, [0.0, -2.0, -2.0, -4.0], [1.0, 1.0, -1.0, -1.0], [0.1, 0.2, 0.3, 0.9]
+    )
     loss, _ = made.loss(b)  # one of two candidates: tickets below a half
     assert torch.autograd.grad(loss, b.logp)[0].tolist() == pytest.approx([0, -0.25, 0.25, 0.25])
 
 
-def test_tickets_are_even_and_a_token_s_own():
+def test_tickets_are_uniform_and_fixed_per_token():
     batch = credit_batch_of([group([turn(4000), turn(1000)])], {"env": 1.0})
     tickets = Lottery()(batch, Reducer()).tokens["ticket"]
     assert np.histogram(tickets, bins=10, range=(0, 1))[0] == pytest.approx([500] * 10, abs=100)

@@ -1,4 +1,4 @@
-"""The flat table of a batch, and the way back to trajectories."""
+"""The flat tables of a batch, and the streams by trajectory."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def batch():
     return credit_batch_of([first, second], {"env": 1.0, "style": 0.1})
 
 
-def test_broken_trajectories_are_not_in_it(batch):
+def test_errored_trajectories_are_left_out(batch):
     assert [t.uid for t in batch.trajectories] == ["a0", "a1", "b0"]
     assert batch.group.tolist() == [0, 0, 1] and batch.owner.tolist() == [0, 0, 1, 1, 2]
     assert batch.index.tolist() == [0, 1, 0, 1, 0] and batch.length.tolist() == [2, 1, 0, 3, 1]
@@ -63,7 +63,7 @@ def test_a_dropped_trajectory_leaves_statistics_and_a_masked_one_only_the_stream
     }
 
 
-def test_recorded_reads_the_turns_and_given_streams():
+def test_recorded_reads_turns_and_precomputed_streams():
     acts = [
         turn(2, logprobs=(-1.0, -2.0), entropies=(0.1, 0.2)),
         turn(0),
@@ -77,7 +77,7 @@ def test_recorded_reads_the_turns_and_given_streams():
         batch.recorded("ref_logp")
 
 
-def test_missing_entropies_are_an_error_that_says_what_to_do():
+def test_missing_entropies_are_a_data_error():
     with pytest.raises(
         DataError, match="no 'entropy', which the recipe reads: record it in the rollouts"
     ):

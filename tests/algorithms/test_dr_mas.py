@@ -1,4 +1,4 @@
-"""Dr. MAS: each agent's own statistics, and each agent's own share of the weights."""
+"""Dr. MAS: statistics and loss weights per agent."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_the_worked_example(ddof, solver, verifier):
     assert found["verifier"] == pytest.approx([verifier, -verifier, -verifier, verifier], abs=1e-4)
 
 
-def test_a_vote_for_each_trajectory():
+def test_statistics_with_one_vote_per_trajectory():
     found = by_agent([team([1.0, 0.0, 0.0, 1.0], [1, 2, 2, 1])], unit="trajectory")
     assert found["solver"] == pytest.approx(
         [0.8660, -0.8660, -0.8660, -0.8660, -0.8660, 0.8660], abs=1e-4
@@ -55,7 +55,7 @@ def test_one_agent_is_grpo():
     )
 
 
-def test_an_agent_alone_with_equal_returns_learns_nothing():
+def test_an_agent_with_equal_returns_has_advantage_zero():
     one = group(
         [turn(1, 0.0, agent="searcher")],
         [turn(1, 1.0, agent="writer")],

@@ -1,4 +1,4 @@
-"""EMPG: the worked example, its invariants, and the trap of equal groups."""
+"""EMPG: the worked example, its invariants, and groups of equal returns."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ from turnwise.algorithms.reducer import Reducer
 
 
 def modulated(advantages, entropies, **settings):
-    """By trajectory: what becomes of a constant advantage, steps of one token with these entropies."""
+    """Return the modulated advantages by trajectory, for one-token steps with these entropies."""
     groups = [group(*[[turn(1, entropies=(h,)) for h in own] for own in entropies])]
     batch = credit_batch_of(groups, {"env": 1.0})
     batch = batch.write(advantage=batch.spread(np.array(advantages)[batch.owner]))
@@ -50,7 +50,7 @@ def test_no_bonus_crosses_trajectories():
     )
 
 
-def test_equal_groups_get_the_bonus_unless_told_otherwise():
+def test_equal_groups_get_the_bonus_unless_dropped():
     assert flat(modulated([0.0, 0.0], STEPS)) == pytest.approx(
         [0.031718, 0.007852, -0.028936, 0.018301, -0.028936], abs=1e-5
     )

@@ -1,4 +1,4 @@
-"""Every recipe by its name, with its default settings, through the kit."""
+"""The conformance kit on every recipe with its default settings."""
 
 import pytest
 
@@ -7,12 +7,10 @@ from turnwise.algorithms.checks import check_recipe
 from turnwise.algorithms.registry import BUILT_IN
 
 NOT_PLAIN = {
-    "turn_ppo": "one ratio a turn: each token has the mean of the turn's advantages, which GAE makes different",
+    "turn_ppo": "one ratio a turn: each token has the mean of the turn's advantages, which differ",
     "st_ppo": "as turn_ppo",
 }
-"""Recipes whose first on-policy step is not weight x advantage x grad log pi, token by token, and
-why.
-"""
+"""Recipes whose first on-policy step is not weight x advantage x grad log pi per token, and why."""
 
 
 @pytest.mark.parametrize("name", sorted({*BUILT_IN, *recipe_names()}))

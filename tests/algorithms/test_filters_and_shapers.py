@@ -1,4 +1,4 @@
-"""What counts, and what is added to rewards."""
+"""Filters and reward shapers."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_a_masked_turn_still_counts_in_the_statistics(ddof, expected):
 @pytest.mark.parametrize(
     ("ddof", "expected"), [(1, [0.5774, -1.1547, 0.5774]), (0, [0.7071, -1.4142, 0.7071])]
 )
-def test_a_dropped_trajectory_does_not(ddof, expected):
+def test_a_dropped_trajectory_leaves_the_statistics(ddof, expected):
     """The same example read as the paper's sentence: dropped before the statistics."""
     batch = void_group().only(np.array([True, True, False, True]))
     assert apply(PeerAdvantage(ddof=ddof), batch).tokens["advantage"] == pytest.approx(
@@ -67,7 +67,7 @@ def test_invalid_turns_can_be_masked():
     assert apply(MaskTurns(), batch).mask.tolist() == [False, False, True]
 
 
-def test_a_penalty_is_a_component_that_counts_where_the_recipe_says_so():
+def test_a_penalty_counts_with_the_weight_in_rewards():
     acts = [turn(1, 0.5, valid=False), turn(1, 0.5, tags=("slow",))]
     for weight, expected in ((1.0, 0.9), (0.0, 1.0), (2.0, 0.8)):
         batch = credit_batch_of([group(acts)], {"env": 1.0, "invalid": weight})

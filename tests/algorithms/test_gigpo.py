@@ -1,4 +1,4 @@
-"""GiGPO: the worked example on SALT's four walks, and what must hold."""
+"""GiGPO: the worked example on SALT's four walks, and properties."""
 
 import pytest
 

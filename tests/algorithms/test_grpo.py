@@ -1,4 +1,4 @@
-"""GRPO against numbers worked by hand and against its objective written out."""
+"""GRPO against hand-worked numbers and its objective written out."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_loss_by_hand():
 
 
 def written(low, high, kl, entropy_bonus):
-    """J token by token, in plain Python over the paper's symbols."""
+    """Return J, token by token in the paper's symbols."""
 
     def objective(made):
         total = 0.0
@@ -92,7 +92,7 @@ def test_holds_with_corrections_and_dual_clip():
     check_recipe(recipe("grpo", truncate_mismatch=2.0, dual_clip=3.0))
 
 
-def test_a_group_that_did_equally_well_teaches_exactly_nothing():
+def test_a_group_of_equal_returns_has_no_gradient():
     streams = recipe("grpo").credit([group([turn(1, 0.1)], [turn(1, 0.1)], [turn(3, 0.1)])])
     assert all(
         values.tolist() == [0.0] * len(values)
@@ -110,7 +110,7 @@ def test_the_invalid_penalty_enters_the_return():
     assert recipe("grpo", invalid_penalty=0.1).credit(acts)["g0"]["advantage"][0][0] < -0.7
 
 
-def test_a_broken_trajectory_changes_nothing():
+def test_an_errored_trajectory_changes_nothing():
     whole = recipe("grpo").credit([group([turn(2, 1.0)], [turn(1)])])
     broken = recipe("grpo").credit([group([turn(2, 1.0)], [turn(1)], [turn(5)], errors=[2])])
     assert whole.keys() == broken.keys() == {"g0", "g1"}
@@ -118,7 +118,7 @@ def test_a_broken_trajectory_changes_nothing():
     assert whole["g0"]["weight"][0].tolist() == broken["g0"]["weight"][0].tolist()
 
 
-def test_asks_the_trainer_only_for_what_its_settings_need():
+def test_requirements_follow_from_the_settings():
     assert recipe("grpo").requirements == frozenset()
     assert recipe("grpo", kl=0.1).requirements == {"ref_logp"}
     assert recipe("grpo", kl=0.1, entropy_bonus=0.1).requirements == {"ref_logp", "entropy"}

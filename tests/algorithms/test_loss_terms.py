@@ -1,4 +1,4 @@
-"""Regularisers and the engine-learner correction, by hand."""
+"""Regularisers and mismatch corrections against hand-worked numbers."""
 
 from dataclasses import replace
 
@@ -94,12 +94,12 @@ def test_an_exact_engine_needs_no_correction():
     assert term.value.tolist() == [1, 1] and term.metrics["mismatch_kl"].tolist() == [0, 0]
 
 
-def test_bounds_that_hold_nothing_are_refused():
+def test_empty_bounds_are_refused():
     with pytest.raises(ConfigError, match="mismatch bounds"):
         Mismatch("mask", high=0.5, low=0.5)
 
 
-def test_rejection_keeps_a_weight_of_one_and_a_veto_bars_a_trajectory():
+def test_rejection_has_weight_one_and_a_veto_excludes_a_trajectory():
     """KernelGYM's: the geometric mean of a trajectory's ratios is near 1, and no token's ratio is
     tiny.
     """

@@ -80,14 +80,14 @@ def test_rloo_by_hand():
     assert streams["g2"]["advantage"][0][0] == pytest.approx(0.0)
 
 
-def test_the_gradient_of_the_plain_form_does_not_know_the_old_policy():
+def test_the_plain_gradient_does_not_depend_on_the_old_policy():
     made = batch([0.5, -0.5], [2.0, -1.0])
     loss, metrics = recipe("rloo").loss(made)
     assert torch.autograd.grad(loss, made.logp)[0].tolist() == [-1.0, 0.5]
     assert "ratio" not in metrics and "clip_share" not in metrics and float(metrics["kl_old"]) > 0
 
 
-def test_supervised_loss_is_the_cross_entropy():
+def test_sft_loss_is_the_cross_entropy():
     made = batch([-0.7, -1.3], [1.0, 1.0])
     loss, metrics = recipe("sft").loss(made)
     assert float(loss.detach()) == pytest.approx(1.0) and float(
@@ -95,7 +95,7 @@ def test_supervised_loss_is_the_cross_entropy():
     ) == pytest.approx(1.0)
 
 
-def test_supervised_training_may_keep_successes_only():
+def test_sft_can_keep_successes_only():
     acts = [group([turn(2, 1.0)], [turn(2, 0.5)])]
     assert recipe("sft").credit(acts).keys() == {"g0", "g1"}
     kept = recipe("sft", successes_only=True).credit(acts)

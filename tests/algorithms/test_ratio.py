@@ -12,11 +12,19 @@ from turnwise.algorithms.parts.surrogate import Clip
 LOG_RATIO, ADVANTAGE, TURN = [0.3, -0.1, 0.4, 0.5, 0.1], [1, 1, 1, -0.5, 2], [0, 0, 0, 7, 7]
 FULL = {
     "token": (
-        [1.349859, 0.904837, 1.491825, 1.648721, 1.105171], [1, 0, 1, 0, 0], 0.938164, [0, 0.180967, 0, -0.164872, 0.442068]
+        [1.349859, 0.904837, 1.491825, 1.648721, 1.105171],
+        [1, 0, 1, 0, 0],
+        0.938164,
+        [0, 0.180967, 0, -0.164872, 0.442068],
     ),
-    "turn": ([1.221403] * 3 + [1.349859] * 2, [1, 1, 1, 0, 1], 1.065014, [0, 0, 0, -0.067493, -0.067493]),
+    "turn": (
+        [1.221403] * 3 + [1.349859] * 2,
+        [1, 1, 1, 0, 1],
+        1.065014,
+        [0, 0, 0, -0.067493, -0.067493],
+    ),
     "trajectory": ([1.271249] * 5, [1, 1, 1, 0, 1], 1.072875, [-0.025425] * 5),
-}  # fmt: skip
+}
 
 
 def objective(ratio, made):
@@ -63,14 +71,14 @@ def test_signs_may_differ_inside_a_turn():
     assert clipped == [1, 0] and value == pytest.approx(-0.145912, abs=1e-6)
 
 
-def test_where_nothing_moved_every_level_is_one():
+def test_ratios_are_one_for_an_unchanged_policy():
     for level in FULL:
         value, _, clipped = objective(Ratio(level), batch([0.0] * 5, ADVANTAGE, TURN))
         assert value == pytest.approx(0.9) and clipped == [0] * 5
 
 
 @given(st.lists(st.floats(-2, 2), min_size=1, max_size=8))
-def test_levels_meet_where_units_do(values):
+def test_levels_agree_where_units_coincide(values):
     n = len(values)
     alone = batch(values, [1.0] * n, range(n))
     assert torch.equal(Ratio("turn")(alone), Ratio("token")(alone))
@@ -78,7 +86,7 @@ def test_levels_meet_where_units_do(values):
     assert torch.allclose(Ratio("turn")(one), Ratio("trajectory")(one))
 
 
-def test_pooling_goes_by_number_not_by_place():
+def test_pooling_follows_labels_not_positions():
     made = batch([1.0, 2.0, 3.0, 4.0], [0] * 4, [5, 9, 5, 9], [1, 2, 1, 1])
     assert pool(made.logp, made, "turn").tolist() == [2, 3, 2, 3]
     assert pool(made.logp, made, "trajectory", "sum").tolist() == [8, 2, 8, 8]

@@ -1,4 +1,4 @@
-"""Building recipes: what fits together, what does not, and what the error says."""
+"""Building recipes: combinations that work, those that do not, and the errors."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ from turnwise.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """A reweighter that only says what it needs."""
+    """A reweighter that does nothing but state its requirements."""
 
     requirements: frozenset[str]
     provides: frozenset[str] = frozenset()
@@ -77,7 +77,7 @@ def test_a_strategy_that_branches_needs_forks():
         ),
         (
             {"reweighters": (Reads(frozenset({"entropi"})),)},
-            "unknown need 'entropi' in recipe 'mine'.*did you mean 'entropy'",
+            "unknown requirement 'entropi' in recipe 'mine'.*did you mean 'entropy'",
         ),
         (
             {"shapers": (InvalidPenalty(),)},
@@ -91,7 +91,7 @@ def test_a_wrong_combination_is_not_built(slots, sentence):
         build(**slots)
 
 
-def test_what_another_part_writes_may_be_read():
+def test_a_part_may_read_a_stream_of_another():
     reader, writer = (
         Reads(frozenset({"stream:novelty"})),
         Reads(frozenset(), frozenset({"stream:novelty"})),
@@ -115,7 +115,7 @@ def test_metrics_are_means_with_fixed_length_weights_too():
     assert float(metrics["policy_loss"]) == pytest.approx(-0.12)
 
 
-def test_a_micro_batch_without_weight_has_a_loss_of_zero_that_can_be_differentiated():
+def test_a_micro_batch_without_weight_has_a_differentiable_loss_of_zero():
     made = batch([0.5, 0.5], [1, 1], weight=[0.0, 0.0])
     loss, metrics = recipe("grpo").loss(made)
     loss.backward()
@@ -127,12 +127,18 @@ def test_a_micro_batch_without_weight_has_a_loss_of_zero_that_can_be_differentia
 
 
 def test_importing_and_building_needs_no_torch():
-    code = "import sys; from turnwise.algorithms import recipe; recipe('grpo', kl=0.1).credit([]); sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys; from turnwise.algorithms import recipe; "
+        "recipe('grpo', kl=0.1).credit([]); sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_the_module_named_recipe_does_not_hide_the_function_of_that_name():
-    code = "import turnwise.algorithms.recipes; from turnwise.algorithms import recipe; assert recipe('grpo').name == 'grpo'"
+def test_importing_the_module_recipes_keeps_the_function_recipe():
+    code = (
+        "import turnwise.algorithms.recipes; from turnwise.algorithms import recipe; "
+        "assert recipe('grpo').name == 'grpo'"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -1,4 +1,4 @@
-"""Recipes by name, by entry point and by import path; and names that are not there."""
+"""Recipes by name, registration, entry point and import path; and unknown names."""
 
 import sys
 from importlib.metadata import EntryPoint, EntryPoints
@@ -7,13 +7,23 @@ from typing import Literal
 
 import pytest
 
-from turnwise.algorithms import Recipe, recipe, recipe_names, registry, settings
+from turnwise import plugins
+from turnwise.algorithms import (
+    Recipe,
+    recipe,
+    recipe_names,
+    register_recipe,
+    registry,
+    settings,
+)
+from turnwise.algorithms.registry import BUILT_IN
 from turnwise.errors import ConfigError
+from turnwise.plugins import Registry
 
 
 @pytest.fixture
 def plugin(monkeypatch):
-    """A module of somebody else's."""
+    """A third-party module."""
 
     def mine(
         depth: int = 2, mode: Literal["a", "b"] = "a", cap: float | None = None, flag: bool = False
@@ -37,11 +47,21 @@ def test_an_import_path_is_a_name(plugin):
 
 
 def test_an_installed_package_may_announce_recipes(plugin, monkeypatch):
-    point = EntryPoint("theirs", "somebody_elses:mine", registry.GROUP)
+    point = EntryPoint("theirs", "somebody_elses:mine", "turnwise.algorithms")
     monkeypatch.setattr(
-        registry, "entry_points", lambda **query: EntryPoints([point]).select(**query)
+        plugins, "entry_points", lambda **query: EntryPoints([point]).select(**query)
     )
     assert "theirs" in recipe_names() and recipe("theirs").name == "rloo"
+
+
+def test_a_recipe_may_be_registered_from_python(plugin, monkeypatch):
+    monkeypatch.setattr(registry, "RECIPES", Registry("recipe", "turnwise.algorithms", BUILT_IN))
+    register_recipe("mine", plugin.mine)
+    register_recipe("by_path", "somebody_elses:mine")
+    assert {"mine", "by_path"} <= {*recipe_names()} and "depth" in settings("mine")
+    assert recipe("mine", flag=True).advantage.lone == recipe("by_path", flag=True).advantage.lone
+    with pytest.raises(ConfigError, match="recipe 'grpo' is registered already"):
+        register_recipe("grpo", plugin.mine)
 
 
 @pytest.mark.parametrize(
@@ -58,11 +78,11 @@ def test_an_installed_package_may_announce_recipes(plugin, monkeypatch):
             "setting 'aggregate' .* must be .*'token', 'turn', 'trajectory'.*not 'tokens'",
         ),
         ("somebody_elses:mine", {"cap": "x"}, "setting 'cap' .* must be float | None"),
-        ("somebody_elses:none", {}, "cannot be imported"),
+        ("somebody_elses:none", {}, "unknown name 'none' in module 'somebody_elses'"),
         (
             "no_such_package:recipe",
             {},
-            "'no_such_package:recipe' cannot be imported .*give 'package.module:function'",
+            "recipe 'no_such_package:recipe': there is no module 'no_such_package' to import",
         ),
         ("somebody_elses:wrong", {}, "made 'int', not a Recipe"),
     ],

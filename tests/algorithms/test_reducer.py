@@ -1,4 +1,4 @@
-"""Order statistics from sums alone are exact, on one process and on several."""
+"""Statistics over processes, among them exact order statistics from sums."""
 
 import threading
 
@@ -38,7 +38,7 @@ def test_mean_and_deviation_are_numpys(values):
     )
 
 
-def test_nothing_has_no_order_and_no_spread():
+def test_statistics_of_an_empty_batch():
     reducer = Reducer()
     assert np.isnan(reducer.minimum(np.zeros(0))) and np.isnan(reducer.quantile(np.zeros(0), 0.5))
     assert (
@@ -48,7 +48,7 @@ def test_nothing_has_no_order_and_no_spread():
     )
 
 
-def test_processes_with_unequal_shares_agree_with_one():
+def test_unequal_shares_of_processes_give_the_same_statistics():
     shares = [np.array([3.0, -1.0, 8.5]), np.zeros(0), np.array([2.0, -7.25])]
     parts, gate, answers = [np.zeros(0)] * 3, threading.Barrier(3, timeout=10), [()] * 3
 

@@ -1,4 +1,4 @@
-"""SALT: the worked example, and what must hold for any walks."""
+"""SALT: the worked example, and properties of random walks."""
 
 import numpy as np
 import pytest
@@ -73,7 +73,7 @@ def test_loops():
     assert flat(shared([group(one, two)], [1.0, -1.0], loops="trajectory")) == [0, 1, 0, 0]
 
 
-def test_nothing_merges_that_differs():
+def test_different_transitions_are_not_merged():
     base = ("s", "a", "t")
     for other in (("s2", "a", "t"), ("s", "b", "t"), ("s", "a", "t2")):
         assert flat(shared([group(walk([base]), walk([other]))], [1.0, -1.0])) == [1.0, -1.0]
@@ -144,6 +144,6 @@ def test_holds_what_every_recipe_holds(settings):
     assert isinstance(made.advantage, PeerAdvantage)
 
 
-def test_a_wrong_history_is_told():
-    with pytest.raises(ConfigError, match="history of -2"):
+def test_a_wrong_history_is_refused():
+    with pytest.raises(ConfigError, match="history = -2"):
         recipe("salt", history=-2)

@@ -1,4 +1,4 @@
-"""Which tasks, and what changes from step to step."""
+"""Samplers and controllers."""
 
 import numpy as np
 
@@ -25,7 +25,7 @@ def test_the_same_generator_draws_the_same_tasks_and_all_are_drawn_alike():
     assert counts.min() > 850 and counts.max() < 1150  # 1000 expected, standard deviation 27
 
 
-def test_uniform_is_content_with_the_groups_it_asked_for():
+def test_uniform_asks_for_no_more_than_the_number_of_groups():
     done = [group([turn(1)], uid=str(i)) for i in range(3)]
     assert Uniform().missing(done, 5) == 2 and Uniform().missing(done, 3) == 0 == Uniform().missing(
         done, 2

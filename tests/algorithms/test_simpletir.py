@@ -1,4 +1,4 @@
-"""SimpleTIR: which tokens are trained, and whose rewards count."""
+"""SimpleTIR: which tokens are trained, and which rewards count."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_both_readings(settings, wanted):
     )
 
 
-def test_the_denominator_is_what_is_kept():
+def test_the_mean_is_over_kept_tokens():
     streams = recipe("simpletir").credit(four())
     assert [float(w) for own in streams.values() for turn_ in own["weight"] for w in turn_] == [
         1 / 5
@@ -50,7 +50,7 @@ def test_without_void_turns_it_is_grpo_over_tokens():
     assert advantages(found) == advantages(plain) and found.keys() == plain.keys()
 
 
-def test_all_void_is_no_step():
+def test_all_void_gives_no_streams():
     assert (
         recipe("simpletir").credit(
             [group([turn(1, 1.0, tags=("void",))], [turn(1, tags=("void",))])]
@@ -59,7 +59,7 @@ def test_all_void_is_no_step():
     )
 
 
-def test_groups_outside_the_accuracy_are_left_out():
+def test_groups_outside_the_accuracy_interval_are_dropped():
     easy = group(*[[turn(1, 1.0)]] * 9, [turn(1)], uid="easy")
     hard = group([turn(1, 1.0)], [turn(1)], uid="hard")
     assert {uid[:4] for uid in recipe("simpletir", accuracy=[0.1, 0.8]).credit([easy, hard])} == {

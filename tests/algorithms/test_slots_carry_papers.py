@@ -1,10 +1,8 @@
-"""The slots are right when a paper is a few lines: what a third party would write, from outside of
-the package.
+"""Parts that a third party would write, outside the package.
 
-The papers that used to be drafted here are recipes now, each with its own numbers. What is left are
-parts that no recipe has: a statistic of the mini-batch, a stream handed from the credit plane to
-the loss, and a learning rate of one's own. Each works with no change to a recipe, a batch or a
-trainer.
+They use what no built-in recipe combines: a statistic of the mini-batch, a stream passed from the
+credit plane to the loss, and a learning-rate factor. Each works without a change to a recipe, a
+batch or a trainer.
 """
 
 from dataclasses import dataclass
@@ -37,7 +35,7 @@ def build(**slots):
 
 @dataclass(frozen=True)
 class Late:
-    """Writes a stream of its own: the share of the trajectory's turns that lie behind."""
+    """Write a stream: the share of the trajectory's turns before this one."""
 
     requirements = NOTHING
     provides = frozenset({"stream:late"})
@@ -49,8 +47,9 @@ class Late:
 
 @dataclass(frozen=True)
 class Narrowing:
-    """Reads it: the clip range narrows towards the end of an episode, and while positive advantages
-    are outweighed.
+    """Read it: the clip range narrows towards the end of an episode.
+
+    It is halved while negative advantages outweigh the positive ones.
     """
 
     requirements = frozenset({"ratio", "measure", "stream:late"})
@@ -59,20 +58,23 @@ class Narrowing:
         value = made.streams["weight"] * made.streams["advantage"]
         return {"positive": value.clamp(min=0).sum(), "negative": -value.clamp(max=0).sum()}
 
-    def pace(self, scalars):
+    def lr_scale(self, scalars):
         return 0.5 if scalars["positive"] < scalars["negative"] else 1.0
 
     def __call__(self, made, log_ratio):
-        width = 0.2 * (1 - made.streams["late"]) * self.pace(made.scalars)
+        width = 0.2 * (1 - made.streams["late"]) * self.lr_scale(made.scalars)
         ratio, advantage = log_ratio.exp(), made.streams["advantage"]
         return Term(-(ratio * advantage).minimum(ratio.clamp(1 - width, 1 + width) * advantage))
 
 
-def test_a_part_hands_a_stream_to_another():
+def test_a_part_passes_a_stream_to_another():
     made = build(reweighters=(Late(),), surrogate=Narrowing())
     streams = made.credit([group([turn(2), turn(1, 1.0)], [turn(1)])])
     assert [v.tolist() for v in streams["g0"]["late"]] == [[0, 0], [0.5]]
-    assert made.pace({"positive": 1.0, "negative": 2.0}) == 0.5 and recipe("grpo").pace({}) is None
+    assert (
+        made.lr_scale({"positive": 1.0, "negative": 2.0}) == 0.5
+        and recipe("grpo").lr_scale({}) is None
+    )
     b = batch([0.5, 0.5], [1.0, 1.0])
     b.streams["late"] = b.logp.detach() * 0 + 0.5
     loss, _ = made.loss(
@@ -82,7 +84,9 @@ def test_a_part_hands_a_stream_to_another():
 
 
 @pytest.mark.parametrize(
-    "slots", [{"reweighters": (Late(),), "surrogate": Narrowing()}, {"filters": (MaskTurns("void"),)}], ids=["narrowing", "masked"]
-)  # fmt: skip
+    "slots",
+    [{"reweighters": (Late(),), "surrogate": Narrowing()}, {"filters": (MaskTurns("void"),)}],
+    ids=["narrowing", "masked"],
+)
 def test_drafts_hold_what_every_recipe_holds(slots):
     check_recipe(build(**slots))

@@ -11,7 +11,7 @@ import torch
 from tests.algorithms.made_batches import batch, group, turn
 from turnwise.algorithms import recipe
 from turnwise.algorithms.checks import check_recipe
-from turnwise.algorithms.parts.clip_bias import CorrectedClip
+from turnwise.algorithms.papers.st_ppo import CorrectedClip
 from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.errors import ConfigError
@@ -181,7 +181,7 @@ def test_turn_constant_advantages_make_both_gradients_equal():
     assert torch.allclose(*grads)
 
 
-def test_the_correction_knows_its_ratio():
+def test_the_correction_uses_its_own_ratio():
     made = recipe("st_ppo")
     assert isinstance(made.surrogate, CorrectedClip) and made.surrogate.ratio == made.ratio
     with pytest.raises(ConfigError, match="delta = 0"):

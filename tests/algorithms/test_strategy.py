@@ -1,4 +1,4 @@
-"""The strategies that never branch."""
+"""Strategies that never branch."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ def test_independent_starts_n_and_never_branches() -> None:
 
 
 def test_an_empty_group_is_refused() -> None:
-    with pytest.raises(ConfigError, match="group of 0 rollouts is empty"):
+    with pytest.raises(ConfigError, match="n = 0 rollouts make no group"):
         Independent(0)

@@ -1,4 +1,4 @@
-"""The clipping rules, token by token."""
+"""Clipping rules, token by token."""
 
 import pytest
 import torch
@@ -21,7 +21,8 @@ def at(surrogate, ratio, advantage):
     ("ratio", "advantage", "value", "gradient"),
     [
         (0.5, 1, 0.5, 0.5), (1.19, 1, 1.19, 1.19), (1.21, 1, 1.2, 0), (5, 1, 1.2, 0),
-        (0.5, -1, -0.8, 0), (0.81, -1, -0.81, -0.81), (1.5, -1, -1.5, -1.5), (3.1, -1, -3.0, 0), (1, 2, 2, 2), (3.1, 0, 0, 0),
+        (0.5, -1, -0.8, 0), (0.81, -1, -0.81, -0.81), (1.5, -1, -1.5, -1.5), (3.1, -1, -3.0, 0),
+        (1, 2, 2, 2), (3.1, 0, 0, 0),
     ],
 )  # fmt: skip
 def test_clip_with_dual_clip_by_hand(ratio, advantage, value, gradient):
@@ -34,7 +35,7 @@ def test_low_and_high_are_separate():
     assert at(Clip(0.3, 0.2), 0.75, -1) == pytest.approx((-0.75, -0.75), abs=1e-6)
 
 
-def test_shares_count_tokens_whose_gradient_was_cut():
+def test_clip_shares_count_tokens_without_gradient():
     ratios = torch.tensor([1.3, 1.3, 0.7, 0.7, 4.0, 1.0]).double().log().tolist()
     made = batch(ratios, [1.0, -1.0, 1.0, -1.0, -1.0, 1.0])
     metrics = Clip(dual=3.0)(made, made.logp).metrics
@@ -60,6 +61,6 @@ def test_plain_forms():
 
 
 @pytest.mark.parametrize("wrong", [{"low": -0.1}, {"low": 1.5}, {"high": -1.0}, {"dual": 1.0}])
-def test_a_range_that_is_none_is_refused(wrong):
+def test_an_empty_clip_range_is_refused(wrong):
     with pytest.raises(ConfigError, match="clip"):
         Clip(**wrong)

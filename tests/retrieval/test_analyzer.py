@@ -1,6 +1,4 @@
-"""Facts of UAX #29 and of Lucene's tokenizer grammar, and the agreement of the two ways in which
-words are found.
-"""
+"""Examples from UAX #29 and Lucene's tokenizer tests, and the agreement of both word finders."""
 
 from __future__ import annotations
 
@@ -10,17 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.retrieval.analyzer import LONGEST, analyze, term, tokens
+from turnwise.retrieval.analyzer import MAX_WORD_UNITS, analyze, term, tokens
 from turnwise.retrieval.wordbreak import OTHER, RANGES, Classes
 
 WORDS = {
     "blue kettle, 1.7l (steel)": ["blue", "kettle", "1.7l", "steel"],
-    "size:large b:c 1:2 o.k. 3,5;6 a,b a.1": ["size:large", "b:c", "1", "2", "o.k", "3,5;6", "a", "b", "a", "1"],
+    "size:large b:c 1:2 o.k. 3,5;6 a,b a.1": ["size:large", "b:c", "1", "2", "o.k", "3,5;6", "a",
+        "b", "a", "1"],
     "men's 'quoted' rock'n'roll 5'6": ["men's", "quoted", "rock'n'roll", "5'6"],
     "xnj_tshirt _a_ __ 2_000": ["xnj_tshirt", "_a_", "2_000"],
     "half-zip | a/b #4 50% $3.00": ["half", "zip", "a", "b", "4", "50", "3.00"],
-    "don\u2019t caf\u00e9 nai\u0308ve 5\u215b x\u00b2": ["don\u2019t", "caf\u00e9", "nai\u0308ve", "5", "x"],
-    "soft\u00adhyphen zero\u200dwidth zero\u200bspace": ["soft\u00adhyphen", "zero\u200dwidth", "zero", "space"],
+    "don\u2019t caf\u00e9 nai\u0308ve 5\u215b x\u00b2": ["don\u2019t", "caf\u00e9", "nai\u0308ve",
+        "5", "x"],
+    "soft\u00adhyphen zero\u200dwidth zero\u200bspace": ["soft\u00adhyphen", "zero\u200dwidth",
+        "zero", "space"],
     "acme\u00ae tea\u2122 \u00a92020": ["acme", "\u00ae", "tea", "\u2122", "\u00a9", "2020"],
     "\u7d05\u8336 \u3072\u3089 \u30ab\u30bf\u30ab\u30ca\u30fc \uff76\uff9e": [
         "\u7d05", "\u8336", "\u3072", "\u3089", "\u30ab\u30bf\u30ab\u30ca\u30fc", "\uff76\uff9e",
@@ -32,8 +33,10 @@ WORDS = {
     "\U0001f469\u200d\U0001f680\U0001f44d\U0001f3fd\u2764\ufe0f": [
         "\U0001f469\u200d\U0001f680", "\U0001f44d\U0001f3fd", "\u2764\ufe0f",
     ],
-    "1\ufe0f\u20e3 #\u20e3 \U0001f1ef\U0001f1f5\U0001f1eb": ["1\ufe0f\u20e3", "#\u20e3", "\U0001f1ef\U0001f1f5"],
-    "\uff11\uff12\uff0e\uff15 \uff21\uff22 \u2167\u2013\u2168": ["\uff11\uff12\uff0e\uff15", "\uff21\uff22", "\u2167", "\u2168"],
+    "1\ufe0f\u20e3 #\u20e3 \U0001f1ef\U0001f1f5\U0001f1eb": ["1\ufe0f\u20e3", "#\u20e3",
+        "\U0001f1ef\U0001f1f5"],
+    "\uff11\uff12\uff0e\uff15 \uff21\uff22 \u2167\u2013\u2168": ["\uff11\uff12\uff0e\uff15",
+        "\uff21\uff22", "\u2167", "\u2168"],
     "a\u202fb a\u00a0b": ["a\u202fb", "a", "b"],
     "\U00020000\U0001d400\U0001d401": ["\U00020000", "\U0001d400\U0001d401"],
 }  # fmt: skip
@@ -46,9 +49,7 @@ def test_words(text: str) -> None:
 
 @given(st.text(alphabet=st.sampled_from("abZ09_ :.,;'\"-#*/\n\t"), max_size=40))
 def test_the_fast_path_is_the_grammar(text: str) -> None:
-    """A euro sign breaks words and is not ASCII: what stands beside it without a blank is read by
-    the full grammar.
-    """
+    """A euro sign separates words and is not ASCII, so its neighbours are read by the grammar."""
     joined = text.replace(" ", "-")
     assert tokens(joined + "\u20ac") == tokens(joined)
 
@@ -71,8 +72,8 @@ def test_words_stand_in_the_text_in_order(text: str) -> None:
 
 
 def test_long_words_are_cut_in_utf16_units() -> None:
-    assert [len(token) for token in tokens("x" * 600)] == [LONGEST, LONGEST, 90]
-    assert [len(token) for token in tokens("\u00e9" * 300)] == [LONGEST, 45]
+    assert [len(token) for token in tokens("x" * 600)] == [MAX_WORD_UNITS, MAX_WORD_UNITS, 90]
+    assert [len(token) for token in tokens("\u00e9" * 300)] == [MAX_WORD_UNITS, 45]
     assert [len(token) for token in tokens("\U0001d400" * 200)] == [127, 73]
     assert [len(token) for token in tokens("1." * 200)] == [255, 143]
 
@@ -89,8 +90,10 @@ def test_hostile_text_ends(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("token", "indexed"),
-    [("The", None), ("womens", "women"), ("WOMEN'S", "women"), ("men\u2019s", "men"), ("dogs'", "dogs'"), ("it's", None),
-     ("\u0130zmir", "izmir"), ("\u039f\u0394\u039f\u03a3", "\u03bf\u03b4\u03bf\u03c3"), ("Running", "run")],
+    [("The", None), ("womens", "women"), ("WOMEN'S", "women"), ("men\u2019s", "men"),
+     ("dogs'", "dogs'"), ("it's", None),
+     ("\u0130zmir", "izmir"), ("\u039f\u0394\u039f\u03a3", "\u03bf\u03b4\u03bf\u03c3"),
+     ("Running", "run")],
 )  # fmt: skip
 def test_terms(token: str, indexed: str | None) -> None:
     assert term(token) == indexed

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gzip
 import json
 import math
 import random
@@ -13,8 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.envs.webshop.official_files import official_directory
-from turnwise.envs.webshop.catalogue import Catalogue
 from turnwise.errors import DataError
 from turnwise.retrieval import bm25
 from turnwise.retrieval.analyzer import analyze
@@ -33,7 +30,7 @@ QUERIES = st.lists(
 
 
 def naive(ids: list[str], texts: list[str], query: str, k: int) -> list[str]:
-    """Okapi BM25 with Lucene's length norm, one document and one term at a time."""
+    """Rank by BM25 with Lucene's length norm, one document and one term at a time."""
     f32 = np.float32
     docs = [analyze(text) for text in texts]
     average = f32(sum(map(len, docs)) / len(docs)) or f32(1)
@@ -54,9 +51,7 @@ def naive(ids: list[str], texts: list[str], query: str, k: int) -> list[str]:
 
 
 def lucene_length(n: int) -> int:
-    """SmallFloat's byte4ToInt(intToByte4(n)): 24 exact values, then a float with three bits behind
-    the leading one.
-    """
+    """Return SmallFloat's byte4ToInt(intToByte4(n)): 24 exact values, then four leading bits."""
     if n < 24:
         return n
     rest = n - 24
@@ -73,7 +68,7 @@ def test_ranks_as_the_naive_reference(
     ids = [f"B{rng.randrange(36**4):06d}{number:03d}" for number in range(len(texts))]
     index = BM25Index.build(ids, texts)
     if prune:
-        index.short, index.common = 0, 0
+        index.max_exhaustive_postings = index.min_skipped_postings = 0
     assert index.search(" ".join(query), k) == naive(ids, texts, " ".join(query), k)
 
 
@@ -87,7 +82,7 @@ def test_saved_and_mapped(texts: list[str], query: list[str]) -> None:
         loaded = BM25Index.load(place)
         assert loaded.search(" ".join(query)) == index.search(" ".join(query))
         assert np.array_equal(loaded.scores(" ".join(query)), index.scores(" ".join(query)))
-        loaded.save(place)  # onto itself
+        loaded.save(place)  # onto the files it is mapped from
         assert BM25Index.load(place).search(" ".join(query)) == index.search(" ".join(query))
 
 
@@ -101,9 +96,9 @@ def test_pruning_agrees_to_the_last_bit_on_a_larger_collection() -> None:
     index = BM25Index.build([f"B{k * 7919 % 10_007:06d}" for k in range(4000)], texts)
     for _ in range(150):
         query = " ".join(words[r % 3000] for r in rng.zipf(1.2, size=rng.integers(1, 12)))
-        index.short = bm25.SHORT
+        index.max_exhaustive_postings = bm25.MAX_EXHAUSTIVE_POSTINGS
         whole = index.search(query)
-        index.short, index.common = 0, 100
+        index.max_exhaustive_postings, index.min_skipped_postings = 0, 100
         assert index.search(query) == whole, query
 
 
@@ -153,18 +148,3 @@ def test_a_torn_or_foreign_index_is_named(tmp_path: Path) -> None:
     (tmp_path / "docs.npy").write_bytes((tmp_path / "docs.npy").read_bytes()[:130])
     with pytest.raises(DataError, match="does not hold a whole search index"):
         BM25Index.load(tmp_path)
-
-
-def test_every_recorded_ranking_of_lucene() -> None:
-    """Lucene's own lists for 4,000 queries over the official 1,000 products, made with Anserini
-    0.22.1.
-    """
-    directory = official_directory()
-    recorded = directory / "golden" / "lucene_top50.tsv.gz"
-    if not recorded.is_file():
-        pytest.skip("golden/lucene_top50.tsv.gz is absent from the official WebShop data")
-    catalogue = Catalogue.official(directory)
-    with gzip.open(recorded, "rt", encoding="utf8") as lines:
-        for line in lines:
-            query, ranked = line.rstrip("\n").split("\t")
-            assert catalogue.search(query) == ranked.split(), query

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,14 +23,14 @@ TEXTS = st.lists(
 
 
 def read(inverted: Postings) -> dict[str, list[tuple[int, int]]]:
-    """term -> (document, count) in the order of the postings."""
+    """Return term -> (document, count) in the order of the postings."""
     return {
         term: [
             (int(doc), int(count))
             for doc, count in zip(inverted.docs[begin:end], inverted.counts[begin:end], strict=True)
         ]
-        for term, begin, end in zip(inverted.terms, inverted.starts[:-1], inverted.starts[1:], strict=True)
-    }  # fmt: skip
+        for term, (begin, end) in zip(inverted.terms, pairwise(inverted.starts), strict=True)
+    }
 
 
 def naive(texts: list[str]) -> dict[str, list[tuple[int, int]]]:
@@ -55,10 +56,8 @@ def test_blocks_and_disk_make_no_difference(texts: list[str], block: int, on_dis
         assert {path.name for path in Path(place).iterdir()} <= {"docs.npy"}
 
 
-def test_spellings_beyond_the_remembered_are_analysed_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(postings, "REMEMBERED", 2)
+def test_tokens_beyond_the_cache_are_analysed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postings, "MAX_CACHED_TOKENS", 2)
     inverter = Inverter()
     texts = ["red the cups", "cups red tea the", "tea"]
     for text in texts:

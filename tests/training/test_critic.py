@@ -14,7 +14,7 @@ import torch
 from tests.training.made_training import batch_of_rows, qwen
 from turnwise.algorithms import Batch, Recipe
 from turnwise.algorithms.papers.ppo import recipe
-from turnwise.algorithms.parts.clip_bias import CorrectedClip
+from turnwise.algorithms.papers.st_ppo import CorrectedClip
 from turnwise.algorithms.parts.surrogate import Clip, Term
 from turnwise.records import Row
 from turnwise.training.config import CriticSection, Optimiser

@@ -114,7 +114,7 @@ def test_a_controller_s_factor_and_scalars_reach_the_step() -> None:
     class Spy:
         requirements, regularisers, critic, rounds = frozenset[str](), (), None, 0
 
-        def pace(self, scalars: object) -> None:
+        def lr_scale(self, scalars: object) -> None:
             return None
 
         def loss(self, batch: Batch) -> Any:
@@ -180,7 +180,7 @@ def test_old_logprobs_are_the_learners_own_unless_told() -> None:
         requirements, regularisers, critic = watched.requirements, (), None
         rounds = 0
 
-        def pace(self, scalars: object) -> None:
+        def lr_scale(self, scalars: object) -> None:
             return None
 
         def loss(self, batch: Batch) -> Any:

@@ -1,0 +1,1 @@
+"""Agents, the engines that serve their models, and the rollout driver."""

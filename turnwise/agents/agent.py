@@ -147,6 +147,7 @@ class ModelAgent:
         self, episode: Episode, history: Sequence[Step] = (), turns: Sequence[Turn] = ()
     ) -> Actor:
         """Return an actor for `episode`, with an engine session of its own."""
+        # The counter keeps an episode that is played twice in two sessions.
         actor = _ModelActor(self, episode, f"{self.name}:{episode.uid}:{next(self._sessions)}")
         if turns:
             last = turns[-1]

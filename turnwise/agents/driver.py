@@ -181,6 +181,7 @@ class _Driver:
             async with self.tasks:
                 self._start_workers()
         except BaseExceptionGroup as problems:
+            # A task group wraps what its tasks raise; callers expect the error itself.
             raise problems.exceptions[0] from None
         finally:
             # After a cancellation, forks that have not started hold environments of their own.
@@ -207,7 +208,7 @@ class _Driver:
             if self.strategy is not None:
                 branches = self.strategy.after_trajectory(self._group(run), run.episode.uid)
                 await self._branch(run, branches)
-            else:
+            else:  # nothing can branch here any more: free the texts
                 run.history, run.turns = [], []
             if not self.waiting:
                 self.workers -= 1
@@ -225,6 +226,7 @@ class _Driver:
         try:
             trajectory = run.trajectory(await self._play_run(run))
             if run.env is not None:
+                # Only reached without an error: one that failed is closed below, not reused.
                 self.idle.append(run.env)
                 run.env = None
             return trajectory
@@ -305,6 +307,7 @@ class _Driver:
     # Branches
 
     def _group(self, run: _Run) -> Group:
+        """Return the group of `run` as it is now, unfinished members included."""
         e = run.episode
         members = (other.ended or other.trajectory(RUNNING) for other in self.groups[e.group])
         return Group(e.task, e.group, tuple(members))
@@ -325,6 +328,7 @@ class _Driver:
             child = _fork_of(parent, branch.turn)
             # Registered before the first wait, so that the next call of the strategy counts it.
             self._register(child)
+            # Forking costs less than a replay, but only `run` stands still while it waits here.
             if parent is run and parent.env is not None and 0 < branch.turn == len(parent.turns):
                 child.info, child.history = parent.info, list(parent.history)
                 try:

@@ -190,13 +190,14 @@ class Renderer:
     def tail(self, completion_ids: Sequence[int], text: str) -> list[int]:
         """Return the ids of the text after a completion, without repeating its end of turn."""
         ids = self.encode(text)
+        # A reply cut at its token limit has no end of turn yet, and gets the template's.
         if ids and completion_ids and completion_ids[-1] == ids[0] and ids[0] in self._stops:
             del ids[0]
         return ids
 
     def _rejects_system(self) -> bool:
         user: Message = {"role": "user", "content": "u"}
-        self.text([user])
+        self.text([user])  # a template that refuses even this raises here
         try:
             self.text([{"role": "system", "content": "s"}, user])
         except ConfigError:
@@ -211,6 +212,7 @@ class Renderer:
         after = self.encode(self.text(dialogue, generation_prompt=False).rpartition(REPLY_MARK)[2])
         added = getattr(self.tokenizer, "added_tokens_decoder", {})
         special = {*self.tokenizer.all_special_ids, *added}
+        # A template may end replies with plain text, which is no token to stop at.
         found = [after[0]] if after and after[0] in special else []
         eos = self.tokenizer.eos_token_id
         if eos is not None and eos not in found:
@@ -270,6 +272,7 @@ class Dialogue:
             return None
         if self._renderer.thinking != "template":
             return self._renderer.after_reply(messages, index)
+        # Here the template may rewrite earlier text, so both renderings are compared as wholes.
         before, now = self._renderer.text(self._messages), self._renderer.text(messages)
         reply, rest = self._reply.strip(), now[len(before) :]
         if reply:  # templates trim what stands around a reply

@@ -1,10 +1,10 @@
-"""What every recipe must hold to, as one call: `check_recipe(recipe)`.
+"""Conformance kit for recipes: `check_recipe(recipe)`.
 
-A paper's test calls it beside its own golden numbers. It raises `AssertionError` with a sentence
-when the recipe's loss, gradient, metrics or streams change with the size of micro-batches, the
-layout of rows, the order of trajectories or the number of processes; when a token without weight
-matters; when `requirements` is not the whole truth; or when the first on-policy step is not the
-plain policy gradient. Everything runs in float64 on the batches of `specimens`.
+A paper's test calls it beside its own numbers. It raises `AssertionError` with a sentence when the
+recipe's loss, gradient, metrics or streams change with the size of micro-batches, the layout of
+rows, the order of trajectories or the number of processes; when a token without weight matters;
+when `requirements` is incomplete; or when the first on-policy step is not the plain policy
+gradient. Everything runs in float64 on the batches of `specimens`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from turnwise.algorithms import specimens
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.reducer import AllSum
-from turnwise.algorithms.specimens import Policy
+from turnwise.algorithms.specimens import TinyPolicy
 from turnwise.algorithms.streams import Batch, Streams
 from turnwise.records import Floats, Group, Row
 
@@ -32,8 +32,8 @@ TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Outcome:
-    """One update's worth of a recipe: everything summed over micro-batches."""
+class UpdateResult:
+    """One update of a recipe, summed over micro-batches."""
 
     loss: float
     gradient: torch.Tensor
@@ -54,11 +54,14 @@ def check_recipe(
     Args:
         objective: the paper's objective written out independently, on a whole batch: J [scalar], to
             be maximised. Loss and gradient must be those of -J.
-        on_policy: whether theory says that the first step, without regularisers, is the plain
-            policy gradient.
+        on_policy: whether in theory the first step, without regularisers, is the plain policy
+            gradient.
+
+    Raises:
+        AssertionError: for the first property that does not hold.
     """
     given = specimens.groups(seed)
-    policy = Policy.random(seed)
+    policy = TinyPolicy.random(seed)
     streams = credit(recipe, given, policy)
     reference = evaluate(recipe, policy, [_flat(specimens.rows_of(given, streams))])
     check_streams(recipe, given, streams)
@@ -73,16 +76,19 @@ def check_recipe(
 
 
 def credit(
-    recipe: Recipe, given: Sequence[Group], policy: Policy, all_sum: AllSum | None = None
+    recipe: Recipe, given: Sequence[Group], policy: TinyPolicy, all_sum: AllSum | None = None
 ) -> Streams:
-    """The credit plane with whatever it wants to be given."""
+    """Run the credit plane with the precomputed streams that the recipe requires."""
     return recipe.credit(given, all_sum, specimens.precomputed_streams(recipe, given, policy))
 
 
 def evaluate(
-    recipe: Recipe, policy: Policy, micro_batches: Iterable[Sequence[Row]], on_policy: bool = False
-) -> Outcome:
-    """Loss, gradient and metrics, accumulated over micro-batches as a trainer does."""
+    recipe: Recipe,
+    policy: TinyPolicy,
+    micro_batches: Iterable[Sequence[Row]],
+    on_policy: bool = False,
+) -> UpdateResult:
+    """Accumulate loss, gradient and metrics over micro-batches, as a trainer does."""
     import torch
 
     parts = [specimens.batch_of(recipe, part, policy, on_policy) for part in micro_batches if part]
@@ -102,12 +108,13 @@ def evaluate(
                 f"metric {name!r} is a detached scalar"
             )
             sums[name] = sums.get(name, 0.0) + float(metric)
-    return Outcome(total, gradient, values, sums)
+    return UpdateResult(total, gradient, values, sums)
 
 
 def measured(recipe: Recipe, parts: Sequence[Batch], of: torch.Tensor) -> dict[str, float]:
-    """What the recipe measures on a whole mini-batch before its losses; `of` is what a probe
-    differentiates by.
+    """Return the recipe's measurements of a whole mini-batch, before its losses.
+
+    `of` is the tensor that a probe is differentiated by.
     """
     scalars: dict[str, float] = {}
     for _ in range(recipe.rounds):
@@ -122,27 +129,25 @@ def measured(recipe: Recipe, parts: Sequence[Batch], of: torch.Tensor) -> dict[s
 
 
 def _probed(recipe: Recipe, parts: Sequence[Batch], of: torch.Tensor) -> float:
+    """Return the norm of the gradient of the recipe's probe over a mini-batch."""
     import torch
 
-    found = torch.zeros_like(of)
+    total = torch.zeros_like(of)
     for part in parts:
-        found = (
-            found
-            + torch.autograd.grad(
-                recipe.probe(part), of, materialize_grads=True, retain_graph=True
-            )[0]
-        )
-    return float(found.norm())
+        probe = recipe.probe(part)
+        total += torch.autograd.grad(probe, of, materialize_grads=True, retain_graph=True)[0]
+    return float(total.norm())
 
 
 def check_streams(recipe: Recipe, given: Sequence[Group], streams: Streams) -> None:
-    """Streams fit the tokens, are finite, leave out broken trajectories, and weights sum to one (or
-    to the stated mass).
+    """Check that streams fit the tokens, are finite and leave out errored trajectories.
+
+    Weights must sum to one, or to the stream `mass`.
     """
     known = {t.uid: t for g in given for t in g.trajectories}
     total, mass = 0.0, 1.0
     for uid, own in streams.items():
-        assert known[uid].error is None, f"the broken trajectory {uid} has credit"
+        assert known[uid].error is None, f"the errored trajectory {uid} has credit"
         assert {"advantage", "weight"} <= own.keys(), (
             "every trajectory has the streams `advantage` and `weight`"
         )
@@ -157,19 +162,19 @@ def check_streams(recipe: Recipe, given: Sequence[Group], streams: Streams) -> N
         total += float(sum(np.sum(v) for v in own["weight"]))
         mass = next((float(v[0]) for v in own.get("mass", ()) if len(v)), 1.0)
     assert streams and abs(total - mass) < TOLERANCE, f"weights sum to {total}, not to {mass}"
-    broken = [
-        replace(g, trajectories=tuple(replace(t, error="broken") for t in g.trajectories))
+    errored = [
+        replace(g, trajectories=tuple(replace(t, error="no answer") for t in g.trajectories))
         for g in given
     ]
-    assert recipe.credit(broken) == {} and recipe.credit([]) == {}, (
+    assert recipe.credit(errored) == {} and recipe.credit([]) == {}, (
         "a batch without whole trajectories has no streams"
     )
 
 
 def check_batching(
-    recipe: Recipe, given: Sequence[Group], policy: Policy, reference: Outcome
+    recipe: Recipe, given: Sequence[Group], policy: TinyPolicy, reference: UpdateResult
 ) -> None:
-    """Nothing depends on micro-batches, rows or order."""
+    """Check that nothing depends on micro-batches, rows or order."""
     rng = random.Random(0)
     shuffled = [
         replace(g, trajectories=tuple(rng.sample(g.trajectories, len(g.trajectories))))
@@ -193,13 +198,14 @@ def check_batching(
 
 
 def check_processes(
-    recipe: Recipe, given: Sequence[Group], policy: Policy, streams: Streams
+    recipe: Recipe, given: Sequence[Group], policy: TinyPolicy, streams: Streams
 ) -> None:
-    """Two processes, one of them with a single group, and one process more with nothing, write what
-    one writes.
+    """Check that several processes write what one writes.
+
+    One of them has a single group, one the rest, and one nothing.
     """
     shares = [list(given[:1]), list(given[1:]), []]
-    pool, results = _Together(len(shares)), [Streams() for _ in shares]
+    pool, results = _ThreadAllSum(len(shares)), [Streams() for _ in shares]
 
     def work(rank: int) -> None:
         results[rank] = credit(recipe, shares[rank], policy, pool.all_sum(rank))
@@ -224,8 +230,8 @@ def check_processes(
             )
 
 
-def check_masked(recipe: Recipe, policy: Policy, chosen: Sequence[Row]) -> None:
-    """Tokens of weight 0 have a gradient of exactly 0 and change nothing, however extreme they are."""
+def check_masked(recipe: Recipe, policy: TinyPolicy, chosen: Sequence[Row]) -> None:
+    """Check that tokens of weight 0 have no gradient and no effect, however extreme they are."""
     batch = specimens.batch_of(recipe, chosen, policy)
     drop = (batch.turn * 7 + batch.trajectory) % 5 == 0
     streams = {**batch.streams, "weight": batch.streams["weight"].masked_fill(drop, 0.0)}
@@ -244,11 +250,11 @@ def check_masked(recipe: Recipe, policy: Policy, chosen: Sequence[Row]) -> None:
 
 def check_objective(
     recipe: Recipe,
-    policy: Policy,
+    policy: TinyPolicy,
     chosen: Sequence[Row],
     objective: Callable[[Batch], torch.Tensor],
 ) -> None:
-    """Loss and gradient are those of an objective that was written down independently."""
+    """Check that loss and gradient are those of an objective written independently."""
     ours = evaluate(recipe, policy, [chosen])
     written = -objective(specimens.batch_of(recipe, chosen, policy))
     (gradient,) = _grad(written, policy.current)
@@ -261,9 +267,10 @@ def check_objective(
     )
 
 
-def check_on_policy(recipe: Recipe, policy: Policy, chosen: Sequence[Row]) -> None:
-    """Where current, old and engine's policy are one, the gradient is -sum of weight x advantage x
-    grad log pi.
+def check_on_policy(recipe: Recipe, policy: TinyPolicy, chosen: Sequence[Row]) -> None:
+    """Check that with one policy the gradient is -sum of weight x advantage x grad log pi.
+
+    The current, the old and the engine's policy are the same.
     """
     plain = replace(recipe, regularisers=(), critic=None)
     ours = evaluate(plain, policy, [chosen], on_policy=True)
@@ -276,7 +283,7 @@ def check_on_policy(recipe: Recipe, policy: Policy, chosen: Sequence[Row]) -> No
     )
 
 
-class _Together:
+class _ThreadAllSum:
     """An all-sum between threads that stand for processes."""
 
     def __init__(self, number: int) -> None:
@@ -308,7 +315,7 @@ def _close(a: torch.Tensor, b: torch.Tensor) -> bool:
     return bool((a - b).abs().max() < TOLERANCE)
 
 
-def _same(ours: Outcome, reference: Outcome, where: str) -> None:
+def _same(ours: UpdateResult, reference: UpdateResult, where: str) -> None:
     assert abs(ours.loss - reference.loss) < TOLERANCE, (
         f"the loss differs with {where}: {ours.loss} and {reference.loss}"
     )

@@ -1,17 +1,17 @@
-"""The credit plane's view of a batch: one flat table of turns and one of tokens.
+"""The credit plane's view of a batch: a flat table of turns and one of tokens.
 
-A part of the credit plane is a function from a credit batch to a batch: a filter clears `mask`, a
-shaper adds a column to `rewards`, an advantage or a reweighter writes `tokens["advantage"]`, an
-aggregate writes `tokens["weight"]`. Because a credit batch is flat, each is a few lines of numpy
-and linear in the number of turns, and because it knows trajectories and turns but no rows, none can
-depend on how a trajectory is cut into rows.
+A part of the credit plane is a function from a batch to a batch: a filter clears `mask`, a shaper
+adds a column to `rewards`, an advantage or a reweighter writes `tokens["advantage"]`, an aggregate
+writes `tokens["weight"]`. Because the tables are flat, each is a few lines of numpy, linear in the
+number of turns; and because they hold trajectories and turns but no rows, no part can depend on how
+a trajectory is cut into rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import compress, pairwise
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -28,31 +28,26 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CreditBatch:
-    """B trajectories without errors, their S turns end to end, and the N completion tokens of those
-    end to end.
-    """
+    """B trajectories without errors, their S turns and the turns' N completion tokens."""
 
     trajectories: tuple[Trajectory, ...]
     group: Ints
-    """[B] number of the group each trajectory was sampled in. A group is never split over
-    processes.
-    """
+    """[B] the group each trajectory belongs to. A group is never split over processes."""
     turns: tuple[Turn, ...]
     owner: Ints
-    """[S] position in `trajectories` of the trajectory each turn belongs to; never falls."""
+    """[S] index in `trajectories` of the trajectory each turn belongs to; never decreases."""
     index: Ints
-    """[S] position of the turn within its trajectory."""
+    """[S] index of the turn in its trajectory."""
     length: Ints
     """[S] completion tokens of the turn; 0 for scripted agents, whose rewards still count."""
     rewards: Mapping[str, Floats]
     """[S] components of the turns' rewards by name; a component that a turn lacks is 0. `success`
     is always there: 1 in the last turn of a trajectory that solved its task."""
-    counted: Mapping[str, float]
-    """Weight of each component in the reward. Components that are not named count nothing."""
+    reward_weights: Mapping[str, float]
+    """Weight of each component in the reward; components that are not named have none."""
     mask: Bools
-    """[N] True on the tokens that are trained. What is masked stays in the statistics of the
-    advantage.
-    """
+    """[N] True on the tokens that are trained. Masked tokens stay in the statistics of the
+    advantage."""
     tokens: Mapping[str, Floats] = field(default_factory=dict)
     """[N] the streams written so far."""
     precomputed: Streams = field(default_factory=dict)
@@ -60,22 +55,21 @@ class CreditBatch:
 
     @property
     def reward(self) -> Floats:
-        """[S] the weighted sum of the components that count."""
+        """[S] The weighted sum of the components that count."""
         total = np.zeros(len(self.turns))
-        for name, weight in self.counted.items():
+        for name, weight in self.reward_weights.items():
             total += weight * self.rewards.get(name, 0.0)
         return total
 
     @property
     def returns(self) -> Floats:
-        """[B] undiscounted return of each trajectory."""
-        return np.bincount(self.owner, self.reward, minlength=len(self.trajectories)).astype(
-            np.float64
-        )
+        """[B] The undiscounted return of each trajectory."""
+        sums = np.bincount(self.owner, self.reward, minlength=len(self.trajectories))
+        return sums.astype(np.float64)
 
     def to_go(self, gamma: float = 1.0) -> Floats:
-        """[S] discounted sum of the rewards from each turn to the end of its trajectory."""
-        values = self.reward
+        """Return [S] the discounted sum of rewards from each turn to the trajectory's end."""
+        values = self.reward  # a new array, so it may be written to
         for k in range(len(values) - 2, -1, -1):
             if self.owner[k] == self.owner[k + 1]:
                 values[k] += gamma * values[k + 1]
@@ -83,21 +77,23 @@ class CreditBatch:
 
     @property
     def turn_of(self) -> Ints:
-        """[N] the turn each token belongs to."""
+        """[N] The turn each token belongs to."""
         return np.repeat(np.arange(len(self.turns)), self.length)
 
     def spread(self, per_turn: Floats) -> Floats:
-        """[S] -> [N]: every token gets its turn's value."""
+        """Give every token its turn's value, [S] -> [N]."""
         return np.repeat(per_turn, self.length)
 
     def turn_mean(self, per_token: Floats, empty: float = 0.0) -> Floats:
-        """[N] -> [S]: mean over the tokens of each turn; `empty` for a turn without tokens."""
+        """Return [S] the mean over the tokens of each turn; `empty` for a turn without tokens."""
         sums = np.bincount(self.turn_of, per_token, minlength=len(self.turns))
         return np.where(self.length > 0, sums / np.maximum(self.length, 1), empty)
 
     def recorded(self, name: str) -> Floats:
-        """[N] what is known about each token beforehand: `logprob`, `entropy` as recorded, or a
-        given stream.
+        """Return [N] what was recorded or precomputed for each token.
+
+        Args:
+            name: `logprob` or `entropy` as recorded by the engine, or a precomputed stream.
 
         Raises:
             DataError: when some turn lacks it.
@@ -112,43 +108,42 @@ class CreditBatch:
                 values = self.precomputed.get(uid, {}).get(name, [None] * (k + 1))[k]
             if turn.completion_ids and values is None:
                 raise DataError(
-                    f"turn {k} of trajectory {uid} has no {name!r}, which the recipe reads: record it in the rollouts"
+                    f"turn {k} of trajectory {uid} has no {name!r}, which the recipe reads: "
+                    "record it in the rollouts"
                 )
             columns.append(() if values is None else values)
-        return (
-            np.concatenate([np.asarray(c, dtype=np.float64) for c in columns])
-            if columns
-            else np.zeros(0)
-        )
+        if not columns:
+            return np.zeros(0)
+        return np.concatenate([np.asarray(c, dtype=np.float64) for c in columns])
 
     def write(self, **streams: Floats) -> CreditBatch:
-        """A credit batch with these [N] token streams added or replaced."""
+        """Return a batch with these [N] token streams added or replaced."""
         return replace(self, tokens={**self.tokens, **streams})
 
     def mask_turns(self, keep: Bools) -> CreditBatch:
-        """A batch that trains only turns where `keep` [S] is True; the statistics of the advantage
-        stay as they are.
+        """Return a batch that trains only turns where `keep` [S] is True.
+
+        The statistics of the advantage stay as they are.
         """
         return replace(self, mask=self.mask & np.repeat(keep, self.length))
 
     def mask_tokens(self, keep: Bools) -> CreditBatch:
-        """The same by token, `keep` [N]."""
+        """Return a batch that trains only tokens where `keep` [N] is True."""
         return replace(self, mask=self.mask & keep)
 
     def only(self, chosen: Bools) -> CreditBatch:
-        """A credit batch of the trajectories where `chosen` [B] is True; the others leave the
-        statistics too.
+        """Return a batch of the trajectories where `chosen` [B] is True.
+
+        The others leave the statistics too.
         """
         turns = chosen[self.owner]
         tokens = np.repeat(turns, self.length)
         renumbered = np.cumsum(chosen) - 1
         return replace(
             self,
-            trajectories=tuple(
-                t for t, keep in zip(self.trajectories, chosen, strict=True) if keep
-            ),
+            trajectories=tuple(compress(self.trajectories, chosen)),
             group=self.group[chosen],
-            turns=tuple(t for t, keep in zip(self.turns, turns, strict=True) if keep),
+            turns=tuple(compress(self.turns, turns)),
             owner=renumbered[self.owner[turns]],
             index=self.index[turns],
             length=self.length[turns],
@@ -158,15 +153,16 @@ class CreditBatch:
         )
 
     def streams(self) -> Streams:
-        """The written streams by trajectory, turn and token; trajectories without a trained token
-        are left out.
+        """Return the written streams by trajectory, turn and token.
+
+        Trajectories without a trained token are left out.
         """
         ends = np.concatenate([[0], np.cumsum(self.length)])
         first = np.searchsorted(self.owner, np.arange(len(self.trajectories) + 1))
         out: Streams = {}
         for b, trajectory in enumerate(self.trajectories):
             cuts = ends[first[b] : first[b + 1] + 1]
-            if not self.mask[cuts[0] : cuts[-1]].any():
+            if not self.mask[cuts[0] : cuts[-1]].any():  # nothing of it is trained
                 continue
             out[trajectory.uid] = {
                 name: [values[i:j] for i, j in pairwise(cuts)]
@@ -176,16 +172,14 @@ class CreditBatch:
 
 
 def numbered(keys: Iterable[Hashable]) -> Ints:
-    """Equal keys, equal numbers, from 0 in order of appearance."""
+    """Number the keys from 0 in order of appearance; equal keys have equal numbers."""
     known: dict[Hashable, int] = {}
     return np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.int64)
 
 
 @runtime_checkable
 class CreditPart(Protocol):
-    """A filter, shaper, advantage, reweighter or aggregate. `requirements` names what it needs (see
-    `requirements.REQUIREMENTS`).
-    """
+    """A filter, shaper, advantage, reweighter or aggregate."""
 
     @property
     def requirements(self) -> frozenset[str]: ...
@@ -194,13 +188,12 @@ class CreditPart(Protocol):
 
 
 def credit_batch_of(
-    groups: Sequence[Group], counted: Mapping[str, float], precomputed: Streams | None = None
+    groups: Sequence[Group], reward_weights: Mapping[str, float], precomputed: Streams | None = None
 ) -> CreditBatch:
-    """The credit batch of some groups. Trajectories with an `error` are not in it.
+    """Build the batch of some groups, without the trajectories that have an `error`.
 
     Raises:
-        DataError: when two trajectories have the same uid, which could not be told apart in the
-            streams.
+        DataError: when two trajectories have the same uid, which the streams are keyed by.
     """
     pairs = [
         (g, t) for g, group in enumerate(groups) for t in group.trajectories if t.error is None
@@ -211,31 +204,24 @@ def credit_batch_of(
             "two trajectories of a batch have the same uid: give every trajectory a uid of its own"
         )
     turns = tuple(turn for t in trajectories for turn in t.turns)
+    sizes = [len(t.turns) for t in trajectories]
     length = np.array([len(turn.completion_ids) for turn in turns], dtype=np.int64)
-    names = dict.fromkeys(name for turn in turns for name in turn.rewards)
+    rewards: dict[str, Floats] = {}
+    for name in dict.fromkeys(name for turn in turns for name in turn.rewards):
+        column = [turn.rewards.get(name, 0.0) for turn in turns]
+        rewards[name] = np.array(column, dtype=np.float64)
+    last = [
+        t.success and k == n - 1 for t, n in zip(trajectories, sizes, strict=True) for k in range(n)
+    ]
     return CreditBatch(
         trajectories=trajectories,
         group=np.array([g for g, _ in pairs], dtype=np.int64),
         turns=turns,
-        owner=np.repeat(np.arange(len(trajectories)), [len(t.turns) for t in trajectories]).astype(
-            np.int64
-        ),
-        index=np.array([k for t in trajectories for k in range(len(t.turns))], dtype=np.int64),
+        owner=np.repeat(np.arange(len(sizes)), sizes).astype(np.int64),
+        index=np.array([k for n in sizes for k in range(n)], dtype=np.int64),
         length=length,
-        rewards={
-            **{
-                name: np.array([turn.rewards.get(name, 0.0) for turn in turns], dtype=np.float64)
-                for name in names
-            },
-            SUCCESS: np.array(
-                [
-                    float(t.success and k == len(t.turns) - 1)
-                    for t in trajectories
-                    for k in range(len(t.turns))
-                ]
-            ),
-        },
-        counted=dict(counted),
+        rewards={**rewards, SUCCESS: np.array(last, dtype=np.float64)},
+        reward_weights=dict(reward_weights),
         mask=np.ones(int(length.sum()), dtype=np.bool_),
         precomputed=precomputed or {},
     )

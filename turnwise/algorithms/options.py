@@ -1,34 +1,25 @@
-"""Settings that many recipes offer, each 0 or None by default, and the parts they stand for.
-
-kl, kl_estimator     a KL penalty to the reference policy                         KL
-entropy_bonus        a bonus for entropy                                          EntropyBonus
-invalid_penalty      reward lost by a turn that did nothing                       InvalidPenalty
-invalid_rule         which turns that are: all invalid ones, or only malformed replies
-success_reward       the return: this for a solved task and 0 for any other, in place of the environment's own reward
-drop_equal_groups    leave out groups of equal returns                            DropEqualGroups
-truncate_mismatch    cap on pi_old / pi_rollout, token by token                   Mismatch
-mismatch             another correction of that ratio, by its name in MISMATCHES  Mismatch
-"""
+"""The settings that every recipe shares, and the slots they fill."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-import typing
-from collections.abc import Callable, Collection
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, ParamSpec, TypeAlias
 
 from turnwise.algorithms.credit_batch import CreditPart
+from turnwise.algorithms.parts.aggregate import Mean
 from turnwise.algorithms.parts.filters import DropEqualGroups
 from turnwise.algorithms.parts.mismatch import Mismatch
-from turnwise.algorithms.parts.regularisers import KL, EntropyBonus
-from turnwise.algorithms.parts.shapers import InvalidPenalty
-from turnwise.algorithms.recipes import LossPart, Recipe
+from turnwise.algorithms.parts.regularisers import KL, EntropyBonus, Estimator
+from turnwise.algorithms.parts.shapers import InvalidPenalty, InvalidRule
+from turnwise.algorithms.recipes import LossPart, RatioPart, Recipe, SurrogatePart
 from turnwise.errors import ConfigError
 from turnwise.records import SUCCESS
 
-InvalidRule: TypeAlias = Literal["invalid", "malformed"]
-MismatchRule: TypeAlias = Literal[
+Settings = ParamSpec("Settings")
+MismatchName: TypeAlias = Literal[
     "token_truncate",
     "turn_truncate",
     "trajectory_truncate",
@@ -47,86 +38,138 @@ MISMATCHES: dict[str, Mismatch] = {
     "trajectory_mask": Mismatch("mask", 2.0, 0.5, level="trajectory"),
     "geometric_veto": Mismatch("reject", 1.001, 0.999, level="trajectory", veto=1e-4),
 }
-"""Corrections by name. The last is KernelGYM's (arXiv 2602.05885): a trajectory is learned from,
-with weight 1, only where the geometric mean of its ratios is within 0.1 % of 1 and none of them is
+"""Corrections by name. `geometric_veto` is KernelGYM's (arXiv 2602.05885): a trajectory is trained
+on, with weight 1, only if the geometric mean of its ratios is within 0.1 % of 1 and none of them is
 below 1e-4."""
 
 
-def penalties(
-    kl: float, estimator: Literal["k1", "k2", "k3"], entropy_bonus: float
-) -> tuple[LossPart, ...]:
-    """Regularisers whose coefficient is not 0."""
-    divergence: tuple[LossPart, ...] = (KL(kl, estimator),) if kl else ()
-    return divergence + ((EntropyBonus(entropy_bonus),) if entropy_bonus else ())
+@dataclass(frozen=True, slots=True)
+class CommonOptions:
+    """Settings that every recipe takes, except those it `refuses`.
 
-
-def invalid(amount: float, rule: InvalidRule = "invalid") -> tuple[CreditPart, ...]:
-    """The penalty on invalid turns, if there is one."""
-    return (InvalidPenalty(amount, rule),) if amount else ()
-
-
-def reward_weights(invalid_penalty: float, success_reward: float | None = None) -> dict[str, float]:
-    """The environment's reward or that of a success, and the penalty's component where there is a
-    penalty.
-    """
-    earned = {"env": 1.0} if success_reward is None else {SUCCESS: success_reward}
-    return {**earned, "invalid": 1.0} if invalid_penalty else earned
-
-
-def solved_or_env(success_reward: float | None) -> Literal["env", "success"]:
-    """The component that carries the return, for samplers that compare returns before any credit is
-    given.
-    """
-    return "env" if success_reward is None else "success"
-
-
-def equal_groups(drop: bool) -> tuple[CreditPart, ...]:
-    """The filter of groups with equal returns, if wanted."""
-    return (DropEqualGroups(),) if drop else ()
-
-
-def correction(cap: float | None, name: MismatchRule | None = None) -> Mismatch | None:
-    """The correction between engine and learner, if one is wanted.
+    In a config and in `recipe(name, ...)` they are given beside the recipe's own settings.
 
     Raises:
-        ConfigError: when two are.
+        ConfigError: for two corrections of the same ratio.
     """
-    if name is None:
-        return None if cap is None else Mismatch("truncate", high=cap)
-    if cap is not None:
-        raise ConfigError(
-            f"truncate_mismatch = {cap} and mismatch = {name!r} are two corrections of one ratio: give one of them"
-        )
-    return MISMATCHES[name]
+
+    kl: float = 0.0
+    """Coefficient of the KL penalty to the reference policy; 0 needs no reference model."""
+    kl_estimator: Estimator = "k3"
+    entropy_bonus: float = 0.0
+    aggregate: Literal["token", "turn", "trajectory"] = "trajectory"
+    """What has the same weight in the loss: every token, turn or trajectory."""
+    drop_equal_groups: bool = False
+    """Leave out groups whose trajectories all have the same return."""
+    invalid_penalty: float = 0.0
+    """Reward subtracted on every invalid turn."""
+    invalid_rule: InvalidRule = "invalid"
+    """Which turns that are: all invalid ones, or only malformed replies."""
+    success_reward: float | None = None
+    """Return of a solved task (0 for any other), in place of the environment's own reward."""
+    truncate_mismatch: float | None = None
+    """Cap on pi_old / pi_rollout, token by token."""
+    mismatch: MismatchName | None = None
+    """Another correction of that ratio, by its name in `MISMATCHES`."""
+
+    def __post_init__(self) -> None:
+        if self.truncate_mismatch is not None and self.mismatch is not None:
+            raise ConfigError(
+                f"truncate_mismatch = {self.truncate_mismatch} and mismatch = {self.mismatch!r} "
+                "are two corrections of one ratio: give one of them"
+            )
+
+    @property
+    def filters(self) -> tuple[CreditPart, ...]:
+        return (DropEqualGroups(),) if self.drop_equal_groups else ()
+
+    @property
+    def shapers(self) -> tuple[CreditPart, ...]:
+        if not self.invalid_penalty:
+            return ()
+        return (InvalidPenalty(self.invalid_penalty, self.invalid_rule),)
+
+    @property
+    def rewards(self) -> dict[str, float]:
+        """Weights of the reward components that count."""
+        env = {"env": 1.0} if self.success_reward is None else {SUCCESS: self.success_reward}
+        return {**env, "invalid": 1.0} if self.invalid_penalty else env
+
+    @property
+    def compared(self) -> Literal["env", "success"]:
+        """The component that samplers compare, before any shaper has run."""
+        return "env" if self.success_reward is None else "success"
+
+    @property
+    def regularisers(self) -> tuple[LossPart, ...]:
+        kl: tuple[LossPart, ...] = (KL(self.kl, self.kl_estimator),) if self.kl else ()
+        return (*kl, EntropyBonus(self.entropy_bonus)) if self.entropy_bonus else kl
+
+    @property
+    def correction(self) -> Mismatch | None:
+        """The correction between engine and learner."""
+        if self.truncate_mismatch is not None:
+            return Mismatch("truncate", high=self.truncate_mismatch)
+        return None if self.mismatch is None else MISMATCHES[self.mismatch]
+
+    def build(
+        self,
+        name: str,
+        *,
+        advantage: CreditPart,
+        surrogate: SurrogatePart,
+        ratio: RatioPart | None = None,
+        **slots: Any,
+    ) -> Recipe:
+        """Build a recipe whose remaining slots follow from these options; `slots` override them."""
+        shared = {
+            "filters": self.filters,
+            "shapers": self.shapers,
+            "rewards": self.rewards,
+            "aggregate": Mean(self.aggregate),
+            "regularisers": self.regularisers,
+            "mismatch": self.correction,
+        }
+        return Recipe(name, advantage, surrogate, ratio, **{**shared, **slots})
 
 
-def extends(
-    base: Callable[..., Recipe], without: Collection[str] = ()
-) -> Callable[[Callable[..., Recipe]], Callable[..., Recipe]]:
-    """For a function `recipe(own settings, **shared)`: its further settings are those of `base`,
-    with their types and defaults.
+def refuses(**reasons: str) -> Callable[[Callable[Settings, Recipe]], Callable[Settings, Recipe]]:
+    """Decorate a recipe function that cannot use some of the common options.
 
     Args:
-        base: the function that `shared` is handed to.
-        without: settings of `base` that the new recipe decides itself.
+        reasons: the name of each option, and why it would have no effect.
     """
 
-    def wrap(make: Callable[..., Recipe]) -> Callable[..., Recipe]:
+    def decorate(make: Callable[Settings, Recipe]) -> Callable[Settings, Recipe]:
+        name = make.__module__.rpartition(".")[2] if make.__name__ == "recipe" else make.__name__
+
         @functools.wraps(make)
-        def made(*own: Any, **settings: Any) -> Recipe:
-            return make(*own, **settings)
+        def checked(*args: Settings.args, **kwargs: Settings.kwargs) -> Recipe:
+            common = kwargs.get("common")
+            for option, reason in reasons.items() if isinstance(common, CommonOptions) else ():
+                if getattr(common, option) != getattr(CommonOptions(), option):
+                    raise refusal(name, option, reason)
+            return make(*args, **kwargs)
 
-        mine = [
-            p
-            for p in inspect.signature(make).parameters.values()
-            if p.kind is not inspect.Parameter.VAR_KEYWORD
-        ]
-        taken = {p.name for p in mine} | set(without)
-        theirs = [p for name, p in inspect.signature(base).parameters.items() if name not in taken]
-        theirs = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in theirs]
-        made.__signature__ = inspect.Signature([*mine, *theirs], return_annotation=Recipe)  # type: ignore[attr-defined]
-        hints = {**typing.get_type_hints(base), **typing.get_type_hints(make)}
-        made.__annotations__ = {name: hints[name] for name in [p.name for p in (*mine, *theirs)]}
-        return made
+        checked.refused = reasons  # type: ignore[attr-defined]
+        return checked
 
-    return wrap
+    return decorate
+
+
+def refusal(recipe: str, option: str, reason: str) -> ConfigError:
+    """Return the error for an option that a recipe refuses."""
+    return ConfigError(f"recipe {recipe!r} does not take {option!r}: {reason}; leave it out")
+
+
+def common_defaults(make: Callable[..., Recipe]) -> dict[str, Any]:
+    """Return the common options that a recipe function accepts, with its defaults.
+
+    {} when it has no parameter `common`.
+    """
+    parameter = inspect.signature(make).parameters.get("common")
+    if parameter is None or not isinstance(parameter.default, CommonOptions):
+        return {}
+    refused = getattr(make, "refused", {})
+    names = [name for name in CommonOptions.__dataclass_fields__ if name not in refused]
+    return {name: getattr(parameter.default, name) for name in names}

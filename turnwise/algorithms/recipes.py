@@ -2,8 +2,8 @@
 
 `credit` runs the credit plane (filters, shapers, advantage, reweighters, aggregate) on groups of
 trajectories, `loss` the loss plane (ratio, surrogate, mismatch, regularisers) on the policy tokens
-of a micro-batch. A trainer calls these two, reads `requirements`, and knows no algorithm by name.
-Wrong combinations are errors when the recipe is built, not hours later.
+of a micro-batch. A trainer calls these two and reads `requirements`; it does not depend on any
+algorithm's name. Wrong combinations are errors when the recipe is built, not hours later.
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from turnwise.algorithms.credit_batch import CreditPart, credit_batch_of
 from turnwise.algorithms.parts.aggregate import Mean
 from turnwise.algorithms.parts.controller import Controller, Steady
-from turnwise.algorithms.parts.ratio import LIMIT
+from turnwise.algorithms.parts.ratio import MAX_LOG_RATIO
 from turnwise.algorithms.parts.sampler import Sampler, Uniform
 from turnwise.algorithms.parts.surrogate import Term
 from turnwise.algorithms.reducer import AllSum, Reducer
-from turnwise.algorithms.requirements import REQUIREMENTS
-from turnwise.algorithms.streams import Batch, Streams
+from turnwise.algorithms.streams import REQUIREMENTS, Batch, Streams
 from turnwise.errors import ConfigError, unknown
 from turnwise.records import Group
 
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class RatioPart(Protocol):
-    """[N] log-ratio of each token, with gradient."""
+    """Computes [N] log-ratios, with gradient."""
 
     @property
     def requirements(self) -> frozenset[str]: ...
@@ -40,7 +39,7 @@ class RatioPart(Protocol):
 
 
 class SurrogatePart(Protocol):
-    """The policy's loss of each token, from its log-ratio (zeros in a recipe without a ratio)."""
+    """Computes the policy's loss from [N] log-ratios (zeros in a recipe without a ratio)."""
 
     @property
     def requirements(self) -> frozenset[str]: ...
@@ -48,7 +47,7 @@ class SurrogatePart(Protocol):
 
 
 class LossPart(Protocol):
-    """A regulariser, or a mismatch correction (whose term is multiplied), or a critic's loss."""
+    """A regulariser, a mismatch correction (whose term is multiplied) or a critic's loss."""
 
     @property
     def requirements(self) -> frozenset[str]: ...
@@ -79,27 +78,17 @@ class Recipe:
     controller: Controller = field(default_factory=Steady)
     critic: LossPart | None = None
     rewards: Mapping[str, float] = field(default_factory=lambda: {"env": 1.0})
-    """Weight of each reward component in the return; components that are not named count nothing.
-    """
+    """Weight of each reward component in the return; components that are not named have none."""
 
     def __post_init__(self) -> None:
         _check(self)
 
     @property
     def requirements(self) -> frozenset[str]:
-        """What the trainer must provide, by the names of `requirements.REQUIREMENTS`: the union of
-        what the parts need.
-        """
-        forks = {"fork"} if self.strategy is not None and self.strategy.branches else set[str]()
-        return frozenset(
-            forks
-            | {
-                need
-                for _, part in _parts(self)
-                for need in _requirements(part)
-                if need in REQUIREMENTS
-            }
-        )
+        """The union of the parts' requirements, by their names in `streams.REQUIREMENTS`."""
+        names = {name for _, part in _parts(self) for name in _requirements(part)}
+        forks = self.strategy is not None and self.strategy.branches
+        return frozenset(names & REQUIREMENTS.keys() | ({"fork"} if forks else set()))
 
     def credit(
         self,
@@ -107,14 +96,14 @@ class Recipe:
         all_sum: AllSum | None = None,
         precomputed: Streams | None = None,
     ) -> Streams:
-        """The credit plane.
+        """Run the credit plane.
 
         Args:
             groups: this process's groups, whole. Trajectories with an `error` are left out of
-            everything.
+                everything.
             all_sum: adds a float64 array over all processes; None on a single one. Called equally
-            often on every process.
-            precomputed: token streams known beforehand, where `requirements` has a
+                often on every process.
+            precomputed: token streams computed before, where `requirements` has a
                 `precomputed:NAME`.
 
         Returns:
@@ -124,29 +113,27 @@ class Recipe:
             nothing is left the result is empty and there is no step to take.
         """
         batch, reducer = credit_batch_of(groups, self.rewards, precomputed), Reducer(all_sum)
-        for part in (
-            *self.filters,
-            *self.shapers,
-            self.advantage,
-            *self.reweighters,
-            self.aggregate,
-        ):
+        before, after = (*self.filters, *self.shapers), (*self.reweighters, self.aggregate)
+        for part in (*before, self.advantage, *after):
             batch = part(batch, reducer)
         return batch.streams()
 
     def loss(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """The loss plane: a scalar loss with gradient, and scalar metrics without.
+        """Run the loss plane.
 
-        Both are sums over tokens of weight times value, so adding them over the micro-batches of a
-        batch gives the batch's loss and the batch's means. Tokens of weight 0 are left out before
-        anything is computed. Metrics:
+        Both results are sums over tokens of weight times value, so adding them over the
+        micro-batches of a batch gives the batch's loss and the batch's means. Tokens of weight 0
+        are removed before anything is computed.
 
-            policy_loss   the surrogate's part of the loss      ratio     importance ratio pi / pi_old, as clipped
-            kl_old        KL(pi_old || pi), k3, nats a token    advantage what the credit plane wrote
-            entropy       nats, when something requires it
+        Returns:
+            A scalar loss with gradient, and scalar metrics without: those that parts name
+            (`clip_share`, `kl_ref`, `mismatch_weight`, …) and
 
-        and those that parts name: `clip_share`, `dual_clip_share`, `kl_ref`, `mismatch_weight`,
-        `mismatch_share`, …
+                policy_loss   the surrogate's part of the loss
+                ratio         importance ratio pi / pi_old, before the clip
+                kl_old        KL(pi_old || pi), k3, nats per token
+                advantage     as the credit plane wrote it
+                entropy       nats, when something requires it
         """
         batch = trained(batch)
         weight = batch.streams["weight"]
@@ -159,7 +146,7 @@ class Recipe:
             value = value * correction.value
             metrics.update(correction.metrics)
         total = (weight * value).sum()
-        own = (batch.logp - batch.old_logp).detach().clamp(-LIMIT, LIMIT)
+        own = (batch.logp - batch.old_logp).detach().clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO)
         metrics.update(kl_old=own.expm1() - own, advantage=batch.streams["advantage"])
         if self.ratio is not None:
             metrics["ratio"] = log_ratio.detach().exp()
@@ -173,14 +160,13 @@ class Recipe:
         return total, {**sums, **{name: (share * values).sum() for name, values in metrics.items()}}
 
     def measure(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """Sums over a micro-batch of what parts must know about the whole mini-batch before its
-        loss.
+        """Sum over a micro-batch what parts need of the whole mini-batch before its loss.
 
         When `requirements` has `measure`, the trainer calls this on every micro-batch (no gradient
         is needed), adds the results over micro-batches and processes, and puts them into
-        `Batch.scalars`; all that `rounds` times, each round seeing what the ones before it found. A
-        part takes this up by having a `measure(batch) -> dict` of its own: adaptive clip bounds and
-        covariance clipping are of this kind.
+        `Batch.scalars`; all that `rounds` times, each round with the results of those before. A
+        part opts in by requiring `measure` and defining `measure(batch) -> dict`, as adaptive clip
+        bounds and covariance clipping do.
         """
         batch, sums = trained(batch), dict[str, "torch.Tensor"]()
         for _, part in _parts(self):
@@ -190,30 +176,28 @@ class Recipe:
 
     @property
     def rounds(self) -> int:
-        """How often `measure` is called on a mini-batch: as often as the most demanding part's
-        `rounds`, once by default.
-        """
+        """How often `measure` is called on a mini-batch: the largest `rounds` of a part, or 1."""
         asking = [part for _, part in _parts(self) if "measure" in _requirements(part)]
         return max((getattr(part, "rounds", 1) for part in asking), default=0)
 
-    def pace(self, scalars: Mapping[str, float]) -> float | None:
-        """The learning rate's factor for one mini-batch, from what `measure` and `probe` found on
-        it; None when no part has one.
+    def lr_scale(self, scalars: Mapping[str, float]) -> float | None:
+        """Return the learning rate's factor for one mini-batch, or None when no part has one.
 
-        The trainer multiplies it onto the controller's factor. A part takes this up by having a
-        `pace(scalars) -> float` of its own: VCPO's learning rate, which follows the effective
-        sample size of the mini-batch, is of this kind.
+        The trainer multiplies it onto the controller's factor. A part opts in by defining
+        `lr_scale(scalars) -> float`, which reads the results of `measure` and `probe`, as VCPO
+        does: its learning rate follows the effective sample size of the mini-batch.
         """
-        found = [part.pace(scalars) for _, part in _parts(self) if hasattr(part, "pace")]
+        found = [part.lr_scale(scalars) for _, part in _parts(self) if hasattr(part, "lr_scale")]
         return math.prod(found) if found else None
 
     def probe(self, batch: Batch) -> torch.Tensor:
-        """A scalar with gradient whose gradient's norm some part must know before the loss.
+        """Return a scalar whose gradient's norm some part needs before the loss.
 
         When `requirements` has `probe`, the trainer differentiates this over every micro-batch of a
         mini-batch, adds the gradients over micro-batches and processes, and puts the norm of the
-        sum over all weights into `Batch.scalars["probe_norm"]`; no weight moves. A part takes this
-        up by having a `probe(batch) -> scalar` of its own: ST-PPO's clipping bias is of this kind.
+        sum over all model weights into `Batch.scalars["probe_norm"]`; no weight is updated. A part
+        opts in by requiring `probe` and defining `probe(batch) -> scalar`, as ST-PPO's correction
+        of the clipping bias does.
         """
         batch = trained(batch)
         found = [part.probe(batch) for _, part in _parts(self) if "probe" in _requirements(part)]
@@ -221,8 +205,9 @@ class Recipe:
 
 
 def trained(batch: Batch) -> Batch:
-    """The tokens of a batch that have a weight: what is masked enters no ratio, no pooling and no
-    gradient.
+    """Return the tokens of a batch that have a weight.
+
+    Masked tokens enter no ratio, no pooling and no gradient.
     """
     keep = batch.streams["weight"] != 0
     cut = {f.name: getattr(batch, f.name) for f in fields(batch)}
@@ -233,7 +218,7 @@ def trained(batch: Batch) -> Batch:
 
 
 def _parts(recipe: Recipe) -> Iterator[tuple[str, Any]]:
-    """(slot, part) for every part."""
+    """Yield (slot, part) for every part."""
     for f in fields(recipe):
         if f.name in ("name", "rewards"):
             continue
@@ -248,40 +233,41 @@ def _requirements(part: object) -> frozenset[str]:
 
 
 def _check(recipe: Recipe) -> None:
-    provides = {"stream:advantage", "stream:weight", *(f"reward:{name}" for name in recipe.rewards)}
-    if recipe.ratio is not None:
-        provides.add("ratio")
-    if recipe.critic is not None:
-        provides.add("critic")
+    """Raise a ConfigError for the first part that does not fit the others."""
     parts = list(_parts(recipe))
-    streams = {
-        made
-        for _, part in parts
-        for made in getattr(part, "provides", ())
-        if made.startswith("stream:")
-    }
+    rewards = {f"reward:{name}" for name in recipe.rewards}
+    provided = {"stream:advantage", "stream:weight", *rewards, *REQUIREMENTS}
+    provided |= {"ratio"} if recipe.ratio is not None else set()
+    provided |= {"critic"} if recipe.critic is not None else set()
+    provided |= {name for _, part in parts for name in _provides(part, "stream")}
     for slot, part in parts:
-        who = f"recipe {recipe.name!r}: {type(part).__name__} in the slot `{slot}`"
-        for need in sorted(_requirements(part) - provides - streams - REQUIREMENTS.keys()):
-            kind, _, name = need.partition(":")
-            if need in ("ratio", "critic"):
-                raise ConfigError(f"{who} needs a {need}: fill the slot `{need}`")
-            if kind == "stream":
-                raise ConfigError(
-                    f"{who} reads the stream {name!r}, which no other part writes: add the part that does"
-                )
-            if kind == "reward":
-                raise ConfigError(
-                    f"{who} reads the reward component {name!r}: count it in `rewards`"
-                )
-            raise unknown("need", need, [*REQUIREMENTS, "ratio", "critic"], who)
-        for made in sorted(getattr(part, "provides", ())):
-            kind, _, name = made.partition(":")
-            if kind == "reward" and made not in provides:
-                raise ConfigError(
-                    f"{who} adds the reward component {name!r}, which counts nothing: name it in `rewards`"
-                )
+        where = f"recipe {recipe.name!r}: {type(part).__name__} in the slot `{slot}`"
+        for requirement in sorted(_requirements(part) - provided):
+            raise _unmet(requirement, where)
+        for reward in sorted(_provides(part, "reward") - rewards):
+            raise ConfigError(
+                f"{where} adds the reward component {reward.partition(':')[2]!r}, "
+                "which counts nothing: name it in `rewards`"
+            )
     if not any(recipe.rewards.values()):
         raise ConfigError(
-            f"recipe {recipe.name!r} counts no reward component: give `rewards` a weight that is not 0"
+            f"recipe {recipe.name!r} counts no reward component: "
+            "give `rewards` a weight that is not 0"
         )
+
+
+def _provides(part: object, kind: str) -> set[str]:
+    return {name for name in getattr(part, "provides", ()) if name.startswith(f"{kind}:")}
+
+
+def _unmet(requirement: str, where: str) -> ConfigError:
+    kind, _, name = requirement.partition(":")
+    if requirement in ("ratio", "critic"):
+        return ConfigError(f"{where} needs a {requirement}: fill the slot `{requirement}`")
+    if kind == "stream":
+        return ConfigError(
+            f"{where} reads the stream {name!r}, which no other part writes: add the part that does"
+        )
+    if kind == "reward":
+        return ConfigError(f"{where} reads the reward component {name!r}: count it in `rewards`")
+    return unknown("requirement", requirement, [*REQUIREMENTS, "ratio", "critic"], where)

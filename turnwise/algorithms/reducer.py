@@ -1,11 +1,9 @@
-"""Statistics of the whole batch, whatever share of it this process holds.
+"""Statistics of the whole batch, of which each process holds a share.
 
 One primitive is enough: a function that adds an array over all processes. Sums, counts and means
-follow from it
-directly, and so do exact minima, maxima and quantiles: the bits of a double, read as an integer,
-keep its order, so a histogram of eight bits at a time finds any order statistic in eight additions.
-Every process must ask the same questions in the same order, an empty share included; nothing here
-returns early.
+follow from it directly, and so do exact minima, maxima and quantiles (see `Reducer.order`). Every
+process must ask for the same statistics in the same order, even with an empty share, so nothing
+here returns early.
 """
 
 from __future__ import annotations
@@ -31,48 +29,54 @@ class Reducer:
     all_sum: AllSum | None = None
 
     def sum(self, values: Floats) -> float:
-        """Sum of all values of all processes."""
+        """Sum all values of all processes."""
         return float(self.add(np.array([float(np.sum(values))]))[0])
 
     def add(self, array: Floats) -> Floats:
-        """Elementwise sum of one array per process, all of the same shape."""
+        """Sum one array per process, all of the same shape, elementwise."""
         return self.all_sum(array) if self.all_sum is not None else array
 
     def count(self, values: Floats) -> int:
-        """How many values all processes hold."""
+        """Count the values of all processes."""
         return round(self.sum(np.array([float(len(values))])))
 
     def mean(self, values: Floats) -> float:
-        """Mean over all values; 0 when there are none."""
+        """Return the mean of all values; 0 when there are none."""
         total, number = self.add(np.array([float(np.sum(values)), float(len(values))]))
         return float(total / number) if number else 0.0
 
     def std(self, values: Floats, ddof: int = 1) -> float:
-        """Standard deviation over all values, in two passes; 0 when there are no more than `ddof`
-        of them.
+        """Return the standard deviation of all values, in two passes.
+
+        It is 0 when there are no more than `ddof` of them.
         """
         centred = np.asarray(values, dtype=np.float64) - self.mean(values)
         squares, number = self.add(np.array([float(np.sum(centred**2)), float(len(centred))]))
         return float(np.sqrt(squares / (number - ddof))) if number > ddof else 0.0
 
     def minimum(self, values: Floats) -> float:
-        """Smallest of all values; NaN when there are none."""
+        """Return the smallest of all values; NaN when there are none."""
         return self.order(values, 0)
 
     def maximum(self, values: Floats) -> float:
-        """Largest of all values; NaN when there are none."""
+        """Return the largest of all values; NaN when there are none."""
         return self.order(values, self.count(values) - 1)
 
     def quantile(self, values: Floats, q: float) -> float:
-        """The smallest value that at least a share `q` of all values does not exceed; NaN when
-        there are none.
+        """Return the smallest value that at least a share `q` of all values does not exceed.
+
+        It is NaN when there are none.
         """
         return self.order(values, max(0, int(np.ceil(q * self.count(values))) - 1))
 
     def order(self, values: Floats, rank: int) -> float:
-        """The value at `rank` (from 0) in the sorted order of all values, exactly; NaN when there
-        is none.
+        """Return the value at `rank` (from 0) in the sorted order of all values.
+
+        Exact; NaN when there is no such value. The bits of a double, read as an integer, keep its
+        order, so a histogram of eight bits at a time finds the value in eight additions.
         """
+        # Gathering and sorting is not shorter: an all-sum knows no ranks, so no process knows where
+        # in a gathered array its values go, and every process would hold all values of the batch.
         left, found, wanted = _ordered(values), 0, rank
         present = True
         for shift in range(56, -8, -8):
@@ -86,8 +90,9 @@ class Reducer:
 
 
 def _ordered(values: Floats) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-    """Doubles as integers in the same order: negative numbers with all bits turned, the others with
-    the sign bit set.
+    """Map doubles to integers of the same order.
+
+    Negative numbers have all bits flipped, the others the sign bit set.
     """
     bits = (np.ascontiguousarray(values, dtype=np.float64) + 0.0).view(np.uint64)
     return np.where(bits & _SIGN, ~bits, bits | _SIGN)

@@ -1,134 +1,111 @@
-"""Recipes by name.
+"""Recipes by name: built-in, registered, announced by an installed package, or `module:function`.
 
-A name is one of the built-in ones, one that an installed package announces in the entry-point group
-`turnwise.algorithms`, or an import path `package.module:function`. Behind each is a function that
-takes typed keyword settings and returns a `Recipe`; its signature is the list of settings, so a
-misspelt or mistyped one is an error that names the nearest.
+Behind a name is a function that takes typed keyword settings and returns a `Recipe`. Its signature
+is the list of settings; a parameter `common: CommonOptions` stands for the options that recipes
+share, which are given beside the others.
 """
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import types
 import typing
-from collections.abc import Callable
-from importlib.metadata import entry_points
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
+from turnwise.algorithms.options import CommonOptions, common_defaults, refusal
 from turnwise.algorithms.recipes import Recipe
 from turnwise.errors import ConfigError, unknown
+from turnwise.plugins import Registry
 
-GROUP = "turnwise.algorithms"
 Maker: TypeAlias = Callable[..., Recipe]
 
-BUILT_IN = {
-    "aepo": "turnwise.algorithms.papers.aepo:recipe",
-    "arpo": "turnwise.algorithms.papers.arpo:recipe",
-    "bapo": "turnwise.algorithms.papers.bapo:recipe",
-    "duration": "turnwise.algorithms.papers.duration:recipe",
-    "epo": "turnwise.algorithms.papers.epo:recipe",
-    "gdpo": "turnwise.algorithms.papers.gdpo:recipe",
-    "gmpo": "turnwise.algorithms.papers.gmpo:recipe",
-    "grpo_s": "turnwise.algorithms.papers.gtpo:grpo_s",
-    "gtpo": "turnwise.algorithms.papers.gtpo:recipe",
-    "high_entropy": "turnwise.algorithms.papers.high_entropy:recipe",
-    "min_pro": "turnwise.algorithms.papers.min_pro:recipe",
-    "pvpo": "turnwise.algorithms.papers.pvpo:recipe",
-    "rlvmr": "turnwise.algorithms.papers.rlvmr:recipe",
-    "sapo": "turnwise.algorithms.papers.sapo:recipe",
-    "spo": "turnwise.algorithms.papers.spo:recipe",
-    "stratified": "turnwise.algorithms.papers.stratified:recipe",
-    "vcpo": "turnwise.algorithms.papers.vcpo:recipe",
-    "clip_cov": "turnwise.algorithms.papers.covariance:clip_cov",
-    "kl_cov": "turnwise.algorithms.papers.covariance:kl_cov",
-    "cispo": "turnwise.algorithms.papers.cispo:recipe",
-    "dapo": "turnwise.algorithms.papers.dapo:recipe",
-    "dr_grpo": "turnwise.algorithms.papers.dr_grpo:recipe",
-    "dr_mas": "turnwise.algorithms.papers.dr_mas:recipe",
-    "empg": "turnwise.algorithms.papers.empg:recipe",
-    "gigpo": "turnwise.algorithms.papers.gigpo:recipe",
-    "grpo": "turnwise.algorithms.papers.grpo:recipe",
-    "gspo": "turnwise.algorithms.papers.gspo:recipe",
-    "ppo": "turnwise.algorithms.papers.ppo:recipe",
-    "reinforce": "turnwise.algorithms.papers.reinforce:recipe",
-    "reinforce_pp": "turnwise.algorithms.papers.reinforce_pp:recipe",
-    "rloo": "turnwise.algorithms.papers.rloo:recipe",
-    "salt": "turnwise.algorithms.papers.salt:recipe",
-    "sft": "turnwise.algorithms.papers.sft:recipe",
-    "simpletir": "turnwise.algorithms.papers.simpletir:recipe",
-    "st_ppo": "turnwise.algorithms.papers.st_ppo:recipe",
-    "turn_rloo": "turnwise.algorithms.papers.turn_rloo:recipe",
-    "s_ppo": "turnwise.algorithms.papers.st_ppo:s_ppo",
-    "turn_ppo": "turnwise.algorithms.papers.st_ppo:turn_ppo",
+_PAPERS = (
+    "aepo", "arpo", "bapo", "cispo", "dapo", "dr_grpo", "dr_mas", "duration", "empg", "epo", "gdpo",
+    "gigpo", "gmpo", "grpo", "gspo", "gtpo", "high_entropy", "min_pro", "ppo", "pvpo", "reinforce",
+    "reinforce_pp", "rlvmr", "rloo", "salt", "sapo", "sft", "simpletir", "spo", "st_ppo",
+    "stratified", "turn_rloo", "vcpo",
+)  # fmt: skip
+_VARIANTS = {
+    "clip_cov": "covariance:clip_cov",
+    "kl_cov": "covariance:kl_cov",
+    "grpo_s": "gtpo:grpo_s",
+    "s_ppo": "st_ppo:s_ppo",
+    "turn_ppo": "st_ppo:turn_ppo",
 }
+BUILT_IN = {
+    name: f"turnwise.algorithms.papers.{path}"
+    for name, path in {**{paper: f"{paper}:recipe" for paper in _PAPERS}, **_VARIANTS}.items()
+}
+RECIPES = Registry("recipe", "turnwise.algorithms", BUILT_IN)
 
 
 def recipe_names() -> list[str]:
-    """Names that `recipe` knows, built-in ones and installed ones, sorted."""
-    return sorted({*BUILT_IN, *entry_points(group=GROUP).names})
+    """Return the names of all recipes, sorted."""
+    return RECIPES.names()
+
+
+def register_recipe(name: str, maker: Maker | str) -> None:
+    """Give a name to a function that returns a `Recipe`, or to its import path.
+
+    Raises:
+        ConfigError: when the name is taken.
+    """
+    RECIPES.register(name, maker)
 
 
 def recipe(name: str, /, **settings: Any) -> Recipe:
-    """The recipe called `name`, with its settings changed.
+    """Build the recipe called `name`, with some of its settings changed.
 
     Raises:
         ConfigError: for an unknown name or setting, a setting of the wrong type, or a combination
             that cannot work.
     """
-    make = _maker(name)
-    _check(name, make, settings)
+    make: Maker = RECIPES.find(name)
+    common = common_defaults(make)
+    _check(name, make, common, settings)
+    given = {key: settings.pop(key) for key in [*settings] if key in common}
+    if common:
+        settings["common"] = replace(inspect.signature(make).parameters["common"].default, **given)
     made = make(**settings)
     if not isinstance(made, Recipe):
         raise ConfigError(
-            f"{name!r} made {type(made).__name__!r}, not a Recipe: return turnwise.algorithms.Recipe(...) from it"
+            f"{name!r} made {type(made).__name__!r}, not a Recipe: "
+            "return turnwise.algorithms.Recipe(...) from it"
         )
     return made
 
 
 def settings(name: str) -> dict[str, Any]:
-    """The settings of a recipe and their defaults."""
-    return {key: p.default for key, p in inspect.signature(_maker(name)).parameters.items()}
+    """Return the settings of a recipe and their defaults, common options included."""
+    make: Maker = RECIPES.find(name)
+    common = common_defaults(make)
+    own = inspect.signature(make).parameters.items()
+    return {key: p.default for key, p in own if not (common and key == "common")} | common
 
 
-def _maker(name: str) -> Maker:
-    if name in BUILT_IN:
-        return _load(BUILT_IN[name])
-    found = entry_points(group=GROUP, name=name)
-    if found:
-        return typing.cast(Maker, next(iter(found)).load())
-    if ":" in name:
-        return _load(name)
-    raise unknown("recipe", name, recipe_names())
-
-
-def _load(path: str) -> Maker:
-    module, _, function = path.partition(":")
-    try:
-        return typing.cast(Maker, getattr(importlib.import_module(module), function))
-    except (ImportError, AttributeError) as problem:
-        raise ConfigError(
-            f"recipe {path!r} cannot be imported ({problem}): give 'package.module:function'"
-        ) from problem
-
-
-def _check(name: str, make: Maker, given: dict[str, Any]) -> None:
+def _check(name: str, make: Maker, common: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Raise a ConfigError for a setting that the recipe lacks or refuses, or of the wrong type."""
     parameters = inspect.signature(make).parameters
+    known = ({*parameters} - {"common"}) | {*common} if common else {*parameters}
+    for key, reason in getattr(make, "refused", {}).items():
+        if key in given and key not in known:
+            raise refusal(name, key, reason)
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
         return
-    hints = typing.get_type_hints(make)
+    hints = (typing.get_type_hints(CommonOptions) if common else {}) | typing.get_type_hints(make)
     for key, value in given.items():
-        if key not in parameters:
-            raise unknown("setting", key, parameters, f"recipe {name!r}")
-        if not _fits(value, hints.get(key, Any)):
-            wanted = inspect.formatannotation(hints[key]).replace("typing.", "")
+        if key not in known:
+            raise unknown("setting", key, known, f"recipe {name!r}")
+        hint = hints.get(key, Any)
+        if not _fits(value, hint):
+            wanted = inspect.formatannotation(hint).replace("typing.", "")
             raise ConfigError(f"setting {key!r} of recipe {name!r} must be {wanted}, not {value!r}")
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value from a config file is of a hinted type; hints that are not plain are left to
-    the recipe.
-    """
+    """Return whether a config value has the hinted type; a hint that is not plain fits all."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
         return value in arguments

@@ -1,9 +1,9 @@
-"""Small random batches and a small exact policy, to try recipes on.
+"""Small random batches and a small exact policy for checking recipes.
 
 The groups have what real ones have: episodes of different lengths, turns of one token, a turn
-without a model, invalid acts, a broken episode, a group of equal returns and a group of one. The
-policy is a table of logits looked up by (trajectory, turn, position), so its log-probabilities do
-not depend on how a trajectory is laid out in rows, and its gradient is exact.
+without a model, invalid actions, an errored episode, a group of equal returns and a group of one.
+The policy is a table of logits looked up by (trajectory, turn, position), so its log-probabilities
+do not depend on how a trajectory is laid out in rows, and its gradient is exact.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ VOCABULARY, CONTEXTS = 7, 48
 
 
 def groups(seed: int = 0, number: int = 5, size: int = 4) -> list[Group]:
-    """Random groups: the first has equal returns, the second a broken trajectory, and one
-    trajectory stands alone.
+    """Generate random groups.
+
+    The first has equal returns, the second an errored trajectory, and the last a single trajectory.
     """
     rng = np.random.default_rng(seed)
     made = [
         Group(g, f"g{g}", tuple(_trajectory(rng, g, i, g == 0) for i in range(size)))
         for g in range(number)
     ]
-    broken = replace(made[1].trajectories[0], error="the engine went away", stop_reason="error")
-    made[1] = replace(made[1], trajectories=(broken, *made[1].trajectories[1:]))
+    errored = replace(made[1].trajectories[0], error="the engine went away", stop_reason="error")
+    made[1] = replace(made[1], trajectories=(errored, *made[1].trajectories[1:]))
     return [*made, Group("lone", "lone", (_trajectory(rng, number, 0, False),))]
 
 
@@ -60,15 +61,23 @@ def _turn(rng: np.random.Generator, group: int, k: int, reward: float) -> Turn:
         completion_ids=tuple(int(t) for t in rng.integers(VOCABULARY, size=n)),
         logprobs=tuple(float(x) for x in -rng.uniform(0.2, 3.0, size=n)),
         entropies=tuple(float(x) for x in rng.uniform(0.0, 1.9, size=n)),
-        observation="", completion="", action=("look", "open")[int(rng.integers(2))], valid=bool(rng.random() < 0.8),
-        rewards={"env": reward}, state=state, next_state=after, tags=("void",) if rng.random() < 0.15 else (),
+        observation="",
+        completion="",
+        action=("look", "open")[int(rng.integers(2))],
+        valid=bool(rng.random() < 0.8),
+        rewards={"env": reward},
+        state=state,
+        next_state=after,
+        tags=("void",) if rng.random() < 0.15 else (),
         wall_seconds=float(rng.uniform(0.1, 2.0)),
-    )  # fmt: skip
+    )
 
 
 def laid_out(given: Sequence[Group], append_only: bool) -> list[Group]:
-    """The same acts with prompts that extend each other (one row for each run of an agent) or never
-    do (one row a turn).
+    """Return the same turns with other prompts, and so another layout of rows.
+
+    Append-only prompts extend each other (one row for each run of an agent); the others never do
+    (one row a turn).
     """
     return [
         replace(
@@ -94,9 +103,10 @@ def _prompts(turns: Sequence[Turn], append_only: bool) -> tuple[Turn, ...]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Policy:
-    """Tables of logits, one row a context: the policy that is trained, the old one, the reference,
-    and a table of values.
+class TinyPolicy:
+    """Tables of logits, one row per context, and a table of values.
+
+    `current` is trained, `old` is the policy at the start of the update.
     """
 
     current: torch.Tensor
@@ -105,9 +115,10 @@ class Policy:
     value: torch.Tensor
 
     @staticmethod
-    def random(seed: int = 0, step: float = 0.5) -> Policy:
-        """Float64 tables; `step` is how far the current policy has moved from the old one (0: not
-        at all).
+    def random(seed: int = 0, step: float = 0.5) -> TinyPolicy:
+        """Draw float64 tables.
+
+        `step` is how far the current policy has moved from the old one (0: not at all).
         """
         import torch
 
@@ -117,11 +128,13 @@ class Policy:
             torch.randn(shape, generator=rng, dtype=torch.float64) for _ in range(3)
         )
         value = torch.randn(CONTEXTS, generator=rng, dtype=torch.float64)
-        return Policy((old + step * moved).requires_grad_(), old, reference, value.requires_grad_())
+        return TinyPolicy(
+            (old + step * moved).requires_grad_(), old, reference, value.requires_grad_()
+        )
 
 
 def contexts(row: Row) -> list[int]:
-    """The policy's context of each trained token of a row."""
+    """Return the policy's context of each trained token of a row."""
     seen: dict[int, int] = {}
     out = []
     for turn in row.turn[row.mask].tolist():
@@ -130,14 +143,11 @@ def contexts(row: Row) -> list[int]:
     return out
 
 
-def precomputed_streams(recipe: Recipe, given: Sequence[Group], policy: Policy) -> Streams:
-    """What the recipe wants to be known before the credit plane runs."""
+def precomputed_streams(recipe: Recipe, given: Sequence[Group], policy: TinyPolicy) -> Streams:
+    """Return the streams that the recipe requires before the credit plane runs."""
     out: Streams = {}
-    names = [
-        need.removeprefix("precomputed:")
-        for need in recipe.requirements
-        if need.startswith("precomputed:")
-    ]
+    prefix = "precomputed:"
+    names = [name.removeprefix(prefix) for name in recipe.requirements if name.startswith(prefix)]
     for trajectory in (t for g in given for t in g.trajectories if names):
         own: dict[str, list[list[float]]] = {name: [[] for _ in trajectory.turns] for name in names}
         for row in rows(trajectory):
@@ -160,11 +170,9 @@ def precomputed_streams(recipe: Recipe, given: Sequence[Group], policy: Policy) 
 
 
 def batch_of(
-    recipe: Recipe, chosen: Sequence[Row], policy: Policy, on_policy: bool = False
+    recipe: Recipe, chosen: Sequence[Row], policy: TinyPolicy, on_policy: bool = False
 ) -> Batch:
-    """The batch of some rows, with exactly the optional tensors that the recipe requires and no
-    others.
-    """
+    """Build the batch of some rows, with no optional tensors but those the recipe requires."""
     import torch
 
     where = torch.tensor([c for row in chosen for c in contexts(row)], dtype=torch.int64)
@@ -174,6 +182,7 @@ def batch_of(
     uids = [row.trajectory for row in chosen for _ in range(int(row.mask.sum()))]
     acts = [(row.trajectory, k) for row in chosen for k in row.turn[row.mask].tolist()]
     numbers = {uid: n for n, uid in enumerate(dict.fromkeys(uids))}
+    # Labels with gaps, so that a part that takes them for indices fails.
     turns = {act: 10 + 3 * n for n, act in enumerate(dict.fromkeys(acts))}
     names = set[str]().union(*(row.streams for row in chosen)) - {"logprob", "entropy"}
     logs = policy.current.log_softmax(-1)[where]
@@ -203,5 +212,5 @@ def batch_of(
 
 
 def rows_of(given: Iterable[Group], streams: Streams) -> list[list[Row]]:
-    """The rows of every trajectory that has streams."""
+    """Return the rows of every trajectory that has streams."""
     return [rows(t, streams[t.uid]) for g in given for t in g.trajectories if t.uid in streams]

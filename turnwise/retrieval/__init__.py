@@ -1,1 +1,1 @@
-"""Lexical search: BM25 over postings that ranks as Lucene does."""
+"""Full-text search: a BM25 index that ranks documents as Lucene does."""

@@ -1,23 +1,23 @@
-"""The longest match of a regular expression, found in one pass without backtracking.
+"""Longest-match regular expressions in one pass, without backtracking.
 
-Python's `re` takes the first alternative that matches, a scanner takes the longest; for a grammar
-as ambiguous as word breaking they differ, and backtracking is exponential on hostile text. So:
-Thompson's construction to an automaton with empty moves, and its subset construction done lazily,
-one state when it is first met (K. Thompson, CACM 11(6), 1968).
+Python's `re` takes the first alternative that matches, while a tokenizer needs the longest. For a
+grammar as ambiguous as word breaking the two differ, and backtracking is exponential on hostile
+text. The pattern is therefore compiled to a nondeterministic automaton (K. Thompson, CACM 11(6),
+1968), whose deterministic states are built lazily, when they are first reached.
 """
 
 from __future__ import annotations
 
 SPECIAL = frozenset("()[]|*+?")
-DEAD = -1
+DEAD, UNEXPLORED = -1, -2
+"""Results of a move: no match can follow; the move has not been computed yet."""
 
 
 class Automaton:
-    """Compiled from a pattern over single characters with `( ) | [..] * + ?`; blanks in the pattern
-    mean nothing.
+    """A compiled pattern of single characters and `( ) | [..] * + ?`; blanks in it are ignored.
 
     Raises:
-        ValueError: where brackets do not pair or an operator has no operand.
+        ValueError: if brackets do not pair or an operator has no operand.
     """
 
     def __init__(self, pattern: str) -> None:
@@ -33,26 +33,26 @@ class Automaton:
         self.moves: list[dict[str, int]] = [{}]
 
     def longest(self, text: str, begin: int, end: int) -> int:
-        """Where the longest match that begins at `begin` and ends by `end` ends; `begin` where
-        there is none.
+        """Return the end of the longest match in `text[begin:end]` from `begin` on.
+
+        The result is `begin` if nothing matches.
         """
         moves, accepting = self.moves, self.accepting
         state, found = 0, begin
         for at in range(begin, end):
             character = text[at]
-            state = moves[state].get(character, -2)
-            if state == -2:
-                state = self._grow(text, begin, at)
+            state = moves[state].get(character, UNEXPLORED)
+            if state == UNEXPLORED:
+                state = self._explore(text, begin, at)
             if state == DEAD:
                 break
             if accepting[state]:
                 found = at + 1
         return found
 
-    def _grow(self, text: str, begin: int, at: int) -> int:
-        """The move on `text[at]` from the state that `text[begin:at]` leads to, met for the first
-        time.
-        """
+    def _explore(self, text: str, begin: int, at: int) -> int:
+        """Compute and store the move on `text[at]` after `text[begin:at]`; return its target."""
+        # The state is not passed in, to keep the loop of `longest` small; this happens rarely.
         state = 0
         for character in text[begin:at]:
             state = self.moves[state][character]
@@ -80,8 +80,8 @@ class Automaton:
                     waiting.append(node)
         return frozenset(reached)
 
-    # The pattern, by recursive descent; each part becomes a (first node, last node) of the
-    # automaton.
+    # Recursive descent over the pattern. Each method parses one part and returns the first and the
+    # last node of its automaton.
 
     def _node(self) -> int:
         self._empty.append([])

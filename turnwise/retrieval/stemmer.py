@@ -1,11 +1,11 @@
-"""Porter's stemmer with Porter's own departures from his paper, because that is what Lucene's
-`PorterStemFilter` does.
+"""Porter's stemmer as Lucene's `PorterStemFilter` implements it.
 
-Five steps strip English suffixes; each step may fire only while enough of the word is left, counted
-in *measure*: the number m of vowel-consonant sequences, [C](VC)^m[V]. Source: M. F. Porter, "An
-algorithm for suffix stripping", Program 14(3), 1980; the departures (`bli` -> `ble` where the paper
-has `abli` -> `able`, and the rule `logi` -> `log`) are those of the author's later reference
-implementations. Stemmers that follow the paper alone rank differently.
+Five steps strip English suffixes. A rule applies only if what remains of the word has a large
+enough *measure*: the number m of vowel-consonant sequences in [C](VC)^m[V].
+
+Source: M. F. Porter, "An algorithm for suffix stripping", Program 14(3), 1980, with the two changes
+of the author's later reference implementations: `bli` -> `ble` where the paper has `abli` ->
+`able`, and the additional rule `logi` -> `log`. A stemmer without them ranks differently.
 """
 
 from __future__ import annotations
@@ -13,32 +13,26 @@ from __future__ import annotations
 from itertools import pairwise
 
 STEP2 = {
-    "ational": "ate", "tional": "tion", "enci": "ence", "anci": "ance", "izer": "ize", "bli": "ble", "alli": "al",
-    "entli": "ent", "eli": "e", "ousli": "ous", "ization": "ize", "ation": "ate", "ator": "ate", "alism": "al",
-    "iveness": "ive", "fulness": "ful", "ousness": "ous", "aliti": "al", "iviti": "ive", "biliti": "ble", "logi": "log",
+    "ational": "ate", "tional": "tion", "enci": "ence", "anci": "ance", "izer": "ize",
+    "bli": "ble", "alli": "al", "entli": "ent", "eli": "e", "ousli": "ous", "ization": "ize",
+    "ation": "ate", "ator": "ate", "alism": "al", "iveness": "ive", "fulness": "ful",
+    "ousness": "ous", "aliti": "al", "iviti": "ive", "biliti": "ble", "logi": "log",
 }  # fmt: skip
 STEP3 = {
-    "icate": "ic",
-    "ative": "",
-    "alize": "al",
-    "iciti": "ic",
-    "ical": "ic",
-    "ful": "",
-    "ness": "",
-}
-_STRIPPED = "al ance ence er ic able ible ant ement ment ent ion ou ism ate iti ous ive ize"
-STEP4 = dict.fromkeys(_STRIPPED.split(), "")
+    "icate": "ic", "ative": "", "alize": "al", "iciti": "ic", "ical": "ic", "ful": "", "ness": "",
+}  # fmt: skip
+_STEP4_SUFFIXES = "al ance ence er ic able ible ant ement ment ent ion ou ism ate iti ous ive ize"
+STEP4 = dict.fromkeys(_STEP4_SUFFIXES.split(), "")
 
 
 def stem(word: str) -> str:
-    """The stem of a lower-case word. Words of one or two UTF-16 units are left alone, as in Lucene."""
+    """Return the stem of a lower-case word; one of at most two UTF-16 units is its own stem."""
     if not word.isascii() and max(word) > "\uffff":
-        # Java counts characters outside the basic plane as two; each half is then a consonant.
+        # In Java a character outside the basic plane is two units, and each counts as a consonant.
         units = word.encode("utf-16-le", "surrogatepass")
         halves = "".join(chr(units[i] | units[i + 1] << 8) for i in range(0, len(units), 2))
-        return (
-            _stem(halves).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
-        )
+        stemmed = _stem(halves).encode("utf-16-le", "surrogatepass")
+        return stemmed.decode("utf-16-le", "surrogatepass")
     return _stem(word)
 
 
@@ -55,9 +49,7 @@ def _stem(word: str) -> str:
 
 
 def _consonants(word: str) -> list[bool]:
-    """For each letter whether it is a consonant: not a vowel, and not a `y` that follows a
-    consonant.
-    """
+    """Return for each letter whether it is a consonant; `y` is a vowel after a consonant."""
     kinds: list[bool] = []
     for letter in word:
         if letter == "y":
@@ -81,7 +73,7 @@ def _double_consonant(word: str) -> bool:
 
 
 def _short(word: str) -> bool:
-    """Ends consonant-vowel-consonant, the last not w, x or y: `hop`, but not `how`."""
+    """Return whether a word ends in consonant, vowel, consonant other than w, x and y (`hop`)."""
     return len(word) > 2 and _consonants(word)[-3:] == [True, False, True] and word[-1] not in "wxy"
 
 

@@ -1,6 +1,4 @@
-"""A sequence of strings as two arrays, so that millions of them load by memory-mapping and cost no
-Python objects.
-"""
+"""A memory-mapped sequence of strings: millions of them load at once, without Python objects."""
 
 from __future__ import annotations
 
@@ -14,10 +12,10 @@ import numpy.typing as npt
 
 
 class Strings(Sequence[str]):
-    """Immutable strings: their UTF-8 bytes end to end, and where each begins.
+    """Immutable strings, stored as their concatenated UTF-8 bytes and the offset of each.
 
-    Lone surrogates survive (`surrogatepass`). Sorted by code point is sorted by bytes, so `bisect`
-    works on both.
+    Lone surrogates are kept (`surrogatepass`). UTF-8 preserves the order of code points, so
+    `bisect` works on a sorted sequence.
     """
 
     def __init__(self, data: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64]) -> None:
@@ -25,18 +23,24 @@ class Strings(Sequence[str]):
 
     @classmethod
     def pack(cls, items: Iterable[str]) -> Strings:
+        """Return a sequence that holds copies of `items`."""
         encoded = [item.encode("utf8", "surrogatepass") for item in items]
         starts = np.zeros(len(encoded) + 1, dtype=np.int64)
         np.cumsum([len(item) for item in encoded], out=starts[1:])
         return cls(np.frombuffer(b"".join(encoded), dtype=np.uint8), starts)
 
     def save(self, directory: Path, name: str) -> None:
+        """Write `NAME.npy` and `NAME.starts.npy` into a directory."""
         np.save(directory / f"{name}.npy", self.data)
         np.save(directory / f"{name}.starts.npy", self.starts)
 
     @classmethod
     def load(cls, directory: Path, name: str) -> Strings:
-        """Memory-mapped. Raises `OSError` or `ValueError` where the arrays are missing or torn."""
+        """Memory-map what `save` wrote.
+
+        Raises:
+            OSError, ValueError: if an array is missing or incomplete.
+        """
         return cls(
             np.load(directory / f"{name}.npy", mmap_mode="r"),
             np.load(directory / f"{name}.starts.npy", mmap_mode="r"),
@@ -56,11 +60,8 @@ class Strings(Sequence[str]):
             index += len(self)
         if not 0 <= index < len(self):
             raise IndexError(index)
-        return (
-            self.data[self.starts[index] : self.starts[index + 1]]
-            .tobytes()
-            .decode("utf8", "surrogatepass")
-        )
+        data = self.data[self.starts[index] : self.starts[index + 1]]
+        return data.tobytes().decode("utf8", "surrogatepass")
 
     def __iter__(self) -> Iterator[str]:
         for first in range(0, len(self), 4096):

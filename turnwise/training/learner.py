@@ -235,7 +235,7 @@ class Learner:
             for name, value in metrics.items():
                 sums[name] = sums.get(name, 0.0) + float(value) * scale / self.processes
             sums["engine_gap"] = sums.get("engine_gap", 0.0) + gap
-        pace = recipe.pace(scalars)
+        pace = recipe.lr_scale(scalars)
         moved = self._move(when, factor * (1.0 if pace is None else pace)) | (
             {} if pace is None else {"pace": pace}
         )

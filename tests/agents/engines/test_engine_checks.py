@@ -191,11 +191,11 @@ def test_an_error_of_the_engine_is_passed_on(
         check_engine(lambda: kind([IDS], max_context=32))
 
 
-def test_an_engine_that_hangs_is_not_awaited_for_ever() -> None:
+def test_a_hanging_engine_is_bounded() -> None:
     with pytest.raises(AssertionError, match=r"check_completion did not end within 0\.05 s"):
         check_engine(lambda: Hanging([IDS]), timeout=0.05)
 
 
-def test_what_is_no_engine_is_refused() -> None:
+def test_an_object_that_is_no_engine_is_refused() -> None:
     with pytest.raises(AssertionError, match="object lacks members of Engine"):
         check_engine(lambda: object())  # type: ignore[arg-type,return-value]

@@ -44,11 +44,11 @@ def test_the_names_of_our_engines() -> None:
 def test_an_engine_of_somebody_else_is_found_by_import_path() -> None:
     engine = make_engine(f"{__name__}:make_recording", CONTEXT, word="go[far]")
     assert isinstance(engine, Engine) and engine.weights_version == 3
-    with pytest.raises(ConfigError, match="unknown option 'words'.*did you mean 'word'"):
+    with pytest.raises(ConfigError, match=r"unknown option 'words'.*did you mean 'word'"):
         make_engine(f"{__name__}:make_recording", CONTEXT, words="x")
-    with pytest.raises(ConfigError, match="made a object without .*generate.*see turnwise"):
+    with pytest.raises(ConfigError, match=r"made a object without .*generate.*see turnwise"):
         make_engine(f"{__name__}:make_nothing", CONTEXT)
-    with pytest.raises(ConfigError, match="unknown engine 'transformer'.*'transformers'"):
+    with pytest.raises(ConfigError, match=r"unknown engine 'transformer'.*'transformers'"):
         make_engine("transformer", CONTEXT)
 
 
@@ -97,7 +97,7 @@ def test_required_capabilities_are_checked_in_one_sentence() -> None:
     says = "the recipe 'empg' needs the engine capability 'entropies', which OpenAIEngine lacks"
     with pytest.raises(ConfigError, match=says):
         check_capabilities(engine, {"entropies": "the recipe 'empg'"})
-    with pytest.raises(ConfigError, match="unknown capability 'entropy'.*'entropies'"):
+    with pytest.raises(ConfigError, match=r"unknown capability 'entropy'.*'entropies'"):
         check_capabilities(engine, {"entropy": "the recipe 'empg'"})
 
 

@@ -1,4 +1,4 @@
-"""The OpenAI-compatible engine against a server on this machine that also fails in every usual way."""
+"""The OpenAI engine against a local server that fails in every usual way."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Server:
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     monkeypatch.setenv(
         "http_proxy", "http://127.0.0.1:9"
-    )  # a proxy must not stand between this machine and itself
+    )  # no proxy is used for a server on this machine
     made_server = Server()
     yield made_server
     made_server.http.shutdown()
@@ -102,8 +102,8 @@ def test_token_ids_go_in_and_come_out(server: Server, monkeypatch: pytest.Monkey
     ((path, body, key),) = server.asked
     assert (path, key) == ("/v1/completions", "Bearer secret")
     wanted = {
-        "model": "m", "prompt": [1, 2, 3], "max_tokens": 11, "temperature": 0.5, "top_p": 0.9, "top_k": 3, "stop_token_ids": [9, 4],
-        "seed": 5, "return_token_ids": True, "priority": 1,
+        "model": "m", "prompt": [1, 2, 3], "max_tokens": 11, "temperature": 0.5, "top_p": 0.9,
+        "top_k": 3, "stop_token_ids": [9, 4], "seed": 5, "return_token_ids": True, "priority": 1,
     }  # fmt: skip
     assert wanted.items() <= body.items()
 
@@ -162,12 +162,12 @@ def test_an_answer_without_a_choice_is_refused(server: Server, body: Any) -> Non
         (200, [1], {}),
     ],
 )
-def test_what_passes_is_tried_again(server: Server, trouble: Reply) -> None:
+def test_transient_failures_are_retried(server: Server, trouble: Reply) -> None:
     server.in_turn(trouble, trouble, tokens(7))
     assert ask(server).ids == (7,) and len(server.asked) == 3
 
 
-def test_a_broken_connection_is_tried_again(server: Server) -> None:
+def test_a_broken_connection_is_retried(server: Server) -> None:
     server.in_turn((200, b'{"short": 1}', {"Content-Length": "9999"}), tokens(7))
     assert ask(server, timeout=2).ids == (7,)
 
@@ -183,9 +183,7 @@ def test_a_broken_connection_is_tried_again(server: Server) -> None:
         ((200, [1, 2], {}), "not a JSON object"),
     ],
 )
-def test_what_does_not_pass_is_given_up_with_one_sentence(
-    server: Server, trouble: Reply, says: str
-) -> None:
+def test_persistent_failures_raise_one_sentence(server: Server, trouble: Reply, says: str) -> None:
     server.in_turn(trouble)
     with pytest.raises(EngineError, match=says):
         ask(server, retries=2)
@@ -207,7 +205,7 @@ def test_what_does_not_pass_is_given_up_with_one_sentence(
         ((422, b"plain words", {}), "422 plain words"),
     ],
 )
-def test_what_will_never_pass_is_told_at_once(server: Server, trouble: Reply, says: str) -> None:
+def test_permanent_failures_are_not_retried(server: Server, trouble: Reply, says: str) -> None:
     server.in_turn(trouble)
     with pytest.raises(EngineError, match=says):
         ask(server)
@@ -224,7 +222,7 @@ def test_a_prompt_beyond_the_context_ends_the_episode(server: Server) -> None:
     assert (trajectory.stop_reason, trajectory.error) == ("length", None)
 
 
-def test_a_server_that_is_down_is_named_and_then_tried_only_once(server: Server) -> None:
+def test_a_dead_server_is_named_and_then_tried_only_once(server: Server) -> None:
     server.http.shutdown()
     server.http.server_close()
 
@@ -246,7 +244,7 @@ def test_a_server_that_is_down_is_named_and_then_tried_only_once(server: Server)
     assert "in 1 try" in second
 
 
-def test_an_answer_that_does_not_come_is_not_awaited_for_ever(server: Server) -> None:
+def test_a_request_without_an_answer_is_bounded(server: Server) -> None:
     gate = threading.Event()
 
     def slow(path: str, body: dict[str, Any]) -> Reply:
@@ -261,7 +259,7 @@ def test_an_answer_that_does_not_come_is_not_awaited_for_ever(server: Server) ->
     assert time.monotonic() - began < 15, "not the server's 20 s"
 
 
-def test_closing_ends_what_waits_and_what_comes_after(server: Server) -> None:
+def test_closing_cancels_waiting_requests_and_refuses_new_ones(server: Server) -> None:
     gate = threading.Event()
 
     def slow(path: str, body: dict[str, Any]) -> Reply:
@@ -285,7 +283,7 @@ def test_closing_ends_what_waits_and_what_comes_after(server: Server) -> None:
     gate.set()
 
 
-def test_what_the_protocol_cannot_do_is_said() -> None:
+def test_entropies_and_weight_updates_are_refused() -> None:
     engine = OpenAIEngine("http://localhost:1/v1", "m")
     with pytest.raises(EngineError, match="returns no entropies"):
         asyncio.run(engine.generate([1], Sampling(entropies=True)))
@@ -341,7 +339,7 @@ def test_a_chat_agent_sends_messages_and_records_text(server: Server) -> None:
     asyncio.run(agent.close())
 
 
-def test_chat_troubles_are_troubles_of_their_episode(server: Server) -> None:
+def test_failures_of_the_chat_endpoint_end_one_episode(server: Server) -> None:
     agent = ChatAgent(server.url, "m", Literal(), retries=0)
     server.in_turn(
         (200, {"choices": [{"message": {"content": None}, "finish_reason": "length"}]}, {})

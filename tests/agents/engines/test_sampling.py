@@ -1,4 +1,4 @@
-"""Draws: distributions, supports, seeds."""
+"""Sampling: distributions, supports, seeds."""
 
 from __future__ import annotations
 
@@ -92,11 +92,12 @@ def test_truncation_keeps_exactly_the_support(asked: dict[str, Any], support: se
     assert chi_square(counts[kept], probs / probs.sum()) < 18.47 + len(kept)
 
 
-def test_rows_of_one_batch_are_drawn_each_in_its_own_way() -> None:
+def test_rows_of_one_batch_have_their_own_parameters() -> None:
     n, logits = 3, PROBS.log().expand(3, -1)
     mixed = Draws(
-        temperature=np.array([0, 1, 2], dtype=np.float32), top_p=np.array([1, 1e-6, 1], dtype=np.float32),
-        top_k=np.zeros(n, dtype=np.int64), uniform=np.array([0.99, 0.99, 0.999999]), entropies=True,
+        temperature=np.array([0, 1, 2], dtype=np.float32),
+        top_p=np.array([1, 1e-6, 1], dtype=np.float32), top_k=np.zeros(n, dtype=np.int64),
+        uniform=np.array([0.99, 0.99, 0.999999]), entropies=True,
     )  # fmt: skip
     ids, logprobs, entropies = draw(logits, mixed)
     assert ids[:2].tolist() == [0, 0] and ids[2] == 4
@@ -109,7 +110,8 @@ def test_tokens_without_mass_are_never_drawn_and_entropies_stay_finite() -> None
     logits = torch.full((4, 6), float("-inf"))
     logits[:, 2], logits[:, 4] = 0.0, 0.0
     extreme = Draws(
-        temperature=np.ones(4, dtype=np.float32), top_p=np.ones(4, dtype=np.float32), top_k=np.zeros(4, dtype=np.int64),
+        temperature=np.ones(4, dtype=np.float32), top_p=np.ones(4, dtype=np.float32),
+        top_k=np.zeros(4, dtype=np.int64),
         uniform=np.array([2.0**-41, 0.5, 0.500001, 1 - 2.0**-41]), entropies=True,
     )  # fmt: skip
     ids, _, entropies = draw(logits, extreme)

@@ -1,4 +1,4 @@
-"""Seats: who keeps one, who is evicted, and whose beginning is copied."""
+"""The slot table: sessions, evictions and copied prefixes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def request(prompt: list[int], session: str | None = None) -> GenerationRequest:
 
 
 def compute(table: SlotTable, slot: int) -> None:
-    """As if the model had computed all the slot lacks, and the request had ended."""
+    """Mark all tokens of the slot as computed, and end its request."""
     table.held[slot] = table.wanted[slot]
     table.leave(slot)
 
@@ -37,7 +37,7 @@ def seat(table: SlotTable, prompt: list[int], session: str | None = None) -> tup
 A, B = list(range(20)), list(range(50, 70))
 
 
-def test_a_session_comes_back_to_its_slot_and_lacks_only_what_is_new() -> None:
+def test_a_session_returns_to_its_slot_and_lacks_only_new_tokens() -> None:
     table = SlotTable(3, 64)
     slot, _, _ = seat(table, A, "a")
     compute(table, slot)
@@ -54,7 +54,7 @@ def test_the_last_token_is_always_computed() -> None:
     assert table.held[slot] == 19
 
 
-def test_a_prompt_that_diverges_keeps_the_common_beginning() -> None:
+def test_a_prompt_that_diverges_keeps_the_common_prefix() -> None:
     table = SlotTable(1, 64)
     slot, _, _ = seat(table, A, "a")
     compute(table, slot)
@@ -80,20 +80,20 @@ def test_a_released_slot_goes_before_any_session() -> None:
     assert seat(table, [99] * 12, "c")[0] == second and table.slot_of["a"] == first
 
 
-def test_nobody_is_seated_when_every_slot_is_busy() -> None:
+def test_a_request_waits_when_every_slot_is_busy() -> None:
     table = SlotTable(1, 64)
     seat(table, A, "a")
     assert table.admit(request(B, "b")) is None and table.busy() == [0]
 
 
-def test_a_second_request_of_a_busy_session_sits_elsewhere() -> None:
+def test_a_second_request_of_a_busy_session_gets_another_slot() -> None:
     table = SlotTable(2, 64)
     first = seat(table, A, "a")[0]
     second = seat(table, B, "a")[0]
     assert first != second and table.slot_of == {"a": first} and table.session[second] is None
 
 
-def test_a_new_session_copies_the_longest_beginning() -> None:
+def test_a_new_session_copies_the_longest_prefix() -> None:
     table = SlotTable(3, 64)
     for prompt, name in ((A, "a"), ([*A[:12], 80, 81, 82], "b")):
         slot = seat(table, prompt, name)[0]
@@ -102,7 +102,7 @@ def test_a_new_session_copies_the_longest_beginning() -> None:
     assert (slot, donor, length) == (2, 0, 18) and table.held[2] == 18
 
 
-def test_who_shares_a_beginning_that_is_being_computed_waits_for_it() -> None:
+def test_a_request_waits_for_a_shared_prefix_that_is_being_computed() -> None:
     table = SlotTable(3, 64)
     first = seat(table, A, "a")[0]
     late = request([*A, 7], "b")
@@ -111,7 +111,7 @@ def test_who_shares_a_beginning_that_is_being_computed_waits_for_it() -> None:
     assert table.admit(late) == (1, first, 20)
 
 
-def test_short_common_beginnings_are_computed_again() -> None:
+def test_short_common_prefixes_are_computed_again() -> None:
     table = SlotTable(2, 64)
     seat(table, A, "a")
     assert seat(table, [*A[:5], *B], "b")[2] == 0

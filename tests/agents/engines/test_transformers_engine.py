@@ -1,6 +1,4 @@
-"""The engine against the model's plain forward: whatever the batch, the turns, the evictions or the
-order of arrival.
-"""
+"""The engine equals the plain forward for any batch, turns, evictions and order of arrival."""
 
 from __future__ import annotations
 
@@ -22,8 +20,9 @@ from turnwise.errors import EngineError  # noqa: E402
 
 V = 97
 SIZES: dict[str, Any] = {
-    "vocab_size": V, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
-    "intermediate_size": 48, "max_position_embeddings": 256, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
+    "vocab_size": V, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "intermediate_size": 48, "max_position_embeddings": 256,
+    "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0,
 }  # fmt: skip
 GPT2: dict[str, Any] = {
     "n_embd": 32,
@@ -38,19 +37,28 @@ NEOX = {name: size for name, size in SIZES.items() if name != "num_key_value_hea
 ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "Qwen3": ("Qwen3Config", {**SIZES, "head_dim": 8}),
     "Qwen2": ("Qwen2Config", SIZES),
-    "Llama": ("LlamaConfig", {**SIZES, "tie_word_embeddings": True, "attention_bias": True, "mlp_bias": True}),
-    "Llama-yarn": ("LlamaConfig", {**SIZES, "rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1e4}}),
+    "Llama": (
+        "LlamaConfig",
+        {**SIZES, "tie_word_embeddings": True, "attention_bias": True, "mlp_bias": True},
+    ),
+    "Llama-yarn": (
+        "LlamaConfig",
+        {**SIZES, "rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1e4}},
+    ),
     "Mistral-full": ("MistralConfig", {**SIZES, "sliding_window": None}),
     "Mistral-sliding": ("MistralConfig", {**SIZES, "sliding_window": 9}),
     "Gemma3-mixed": (
         "Gemma3TextConfig",
-        {**SIZES, "head_dim": 8, "sliding_window": 9, "layer_types": ["sliding_attention", "full_attention"]},
+        {**SIZES, "head_dim": 8, "sliding_window": 9,
+         "layer_types": ["sliding_attention", "full_attention"]},
     ),
     "Gemma2-softcap": ("Gemma2Config", {**SIZES, "head_dim": 8, "sliding_window": 9}),
     "GPT2": ("GPT2Config", GPT2),
     "GPTNeoX": ("GPTNeoXConfig", NEOX),
     "Qwen3Moe": (
-        "Qwen3MoeConfig", {**SIZES, "head_dim": 8, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
+        "Qwen3MoeConfig",
+        {**SIZES, "head_dim": 8, "num_experts": 4, "num_experts_per_tok": 2,
+         "moe_intermediate_size": 16},
     ),
 }  # fmt: skip
 
@@ -103,7 +111,7 @@ def ids_of(rng: np.random.Generator, low: int, high: int) -> list[int]:
 async def episode(
     engine: TransformersEngine, model: Any, key: int, turns: int = 3, windowed: bool = False
 ) -> None:
-    """A dialogue of a few turns; a windowed one forgets its middle before the last."""
+    """Play a few turns; a windowed dialogue drops its middle before the last one."""
     rng = np.random.default_rng(key)
     prompt = ids_of(rng, 3, 40)
     for turn in range(turns):
@@ -196,7 +204,7 @@ def test_episodes_of_one_task_compute_their_common_prompt_once(
 
 
 @pytest.mark.parametrize("fast", [True, False])
-def test_a_seed_draws_the_same_alone_and_in_a_crowd(qwen: Any, fast: bool) -> None:
+def test_a_seed_gives_the_same_tokens_alone_and_in_a_batch(qwen: Any, fast: bool) -> None:
     prompt = list(range(5, 25))
     asked = Sampling(max_tokens=12, seed=123, top_p=0.9)
 
@@ -328,7 +336,7 @@ def test_new_weights_change_what_is_computed_and_drop_every_cache() -> None:
     assert old.logprobs != new.logprobs and (old.weights_version, new.weights_version) == (0, 7)
 
 
-def test_a_running_request_goes_on_under_new_weights() -> None:
+def test_a_running_request_continues_under_new_weights() -> None:
     model, other = build("Qwen3", seed=1), build("Qwen3", seed=2)
     engine, prompt = TransformersEngine(model), list(range(12))
 
@@ -412,7 +420,7 @@ def test_a_failing_model_fails_every_request_and_the_engine_stays_usable(
 
 
 @pytest.mark.parametrize("prompt", [[], [V], [-1, 3]])
-def test_a_prompt_that_is_no_prompt_is_refused_alone(qwen: Any, prompt: list[int]) -> None:
+def test_a_malformed_prompt_fails_alone(qwen: Any, prompt: list[int]) -> None:
     engine = TransformersEngine(qwen)
 
     async def both() -> Completion:
@@ -424,7 +432,7 @@ def test_a_prompt_that_is_no_prompt_is_refused_alone(qwen: Any, prompt: list[int
     assert len(asyncio.run(both()).ids) == 3
 
 
-def test_closing_ends_who_waits_and_refuses_who_comes(qwen: Any) -> None:
+def test_closing_fails_waiting_requests_and_refuses_new_ones(qwen: Any) -> None:
     engine = TransformersEngine(qwen)
 
     async def close() -> None:
@@ -488,7 +496,7 @@ def test_models_that_slots_cannot_serve_are_refused_with_a_reason(
         TransformersEngine(model)
 
 
-def test_an_attention_that_looks_elsewhere_is_noticed_when_the_engine_is_made(
+def test_a_wrong_attention_mask_is_noticed_when_the_engine_is_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model = build("Qwen3")
@@ -526,9 +534,7 @@ def test_long_prompts_are_read_in_pieces(qwen: Any) -> None:
 
 
 @pytest.mark.parametrize("fast", [True, False])
-def test_idle_sessions_fill_the_cache_s_rows_and_a_newcomer_sits_beyond_them(
-    qwen: Any, fast: bool
-) -> None:
+def test_a_new_session_may_get_a_slot_beyond_the_cache(qwen: Any, fast: bool) -> None:
     """Sessions that wait for their environment keep the lower slots, and whoever comes next is
     moved down among them.
     """

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from turnwise.envs.base import Outcome, TaskId, TurnEnv
-from turnwise.envs.tool_math.fences import fenced, first_code
+from turnwise.envs.tool_math.turns import fenced, first_code
 from turnwise.errors import TaskError
 
 
@@ -47,15 +47,21 @@ class Places(TurnEnv[tuple[int, bool, Outcome]]):
         return self._look("nothing", valid=not self.over and action.startswith("search["))
 
     def _look(
-        self, text: str, reward: float = 0.0, success: bool = False, valid: bool = True, rewards: dict[str, float] | None = None
-    ) -> Outcome:  # fmt: skip
+        self,
+        text: str,
+        reward: float = 0.0,
+        success: bool = False,
+        valid: bool = True,
+        rewards: dict[str, float] | None = None,
+    ) -> Outcome:
         score = (
             1.0 if success or (self.over and self._last is not None and self._last.success) else 0.0
         )
         state = f"{self.goal}/{self.found}/{self.over}/{score}"
         return Outcome(
             text, f"where do {self.goal} hints lead?", ["search[<query>]", "answer[<text>]"], state,
-            reward=reward, terminated=self.over, valid=valid, success=score == 1.0, score=score, rewards=rewards or {},
+            reward=reward, terminated=self.over, valid=valid, success=score == 1.0, score=score,
+            rewards=rewards or {},
             tags=["kind=places", *(["searched"] if text.startswith("hint") else [])],
         )  # fmt: skip
 
@@ -79,7 +85,7 @@ class Places(TurnEnv[tuple[int, bool, Outcome]]):
 
 
 class Stray(Places):
-    """Says something random beside."""
+    """Adds a random number to each observation."""
 
     stochastic = True
 
@@ -127,8 +133,9 @@ class Doubles(TurnEnv[tuple[str | None, bool, Outcome]]):
         self, text: str, reward: float = 0.0, valid: bool = True, tags: Sequence[str] = ()
     ) -> Outcome:
         return Outcome(
-            text, f"twice {self.n}?", [fenced("<code>"), "\\boxed{<answer>}"], f"{self.n}/{self.printed}/{self.given}",
-            reward=reward, terminated=bool(self.given), valid=valid, success=self.right, score=float(self.right), tags=list(tags),
+            text, f"twice {self.n}?", [fenced("<code>"), "\\boxed{<answer>}"],
+            f"{self.n}/{self.printed}/{self.given}", reward=reward, terminated=bool(self.given),
+            valid=valid, success=self.right, score=float(self.right), tags=list(tags),
         )  # fmt: skip
 
     def expert_action(self) -> str | None:

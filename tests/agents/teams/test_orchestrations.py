@@ -1,4 +1,4 @@
-"""Who acts next, what comes of a message, and how each role is told and read."""
+"""Orchestrations and role prompts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from turnwise.agents.teams.orchestration import TeamMessage, TeamState, Transiti
 from turnwise.agents.teams.searcher_verifier_answerer import SearcherVerifierAnswerer
 from turnwise.agents.teams.solver_verifier import SolverVerifier
 from turnwise.envs.prompt import SelfEnding, Step
-from turnwise.envs.tool_math.fences import fenced
+from turnwise.envs.tool_math.turns import fenced
 
 CODE = fenced("print(1 + 1)")
 TWO, THREE = "\\boxed{2}", "\\boxed{3}"
@@ -22,7 +22,6 @@ def board(*said: tuple[str, str]) -> tuple[TeamMessage, ...]:
 
 
 # Solver and verifier
-# --------------------------------------------------------------------------------------------------
 
 
 def test_code_goes_to_the_environment_and_an_answer_to_the_verifier() -> None:
@@ -45,7 +44,7 @@ def test_a_rejected_answer_is_given_again_and_the_last_is_not_verified() -> None
     assert orchestration.agent(again) == "solver"
     assert orchestration.receive(again, CODE) == Transition(
         rejected.board, CODE
-    )  # code amid a round keeps the board
+    )  # code within a round keeps the board
     assert orchestration.receive(again, TWO).action == TWO
     assert SolverVerifier(answers=3).receive(again, TWO).action is None
     assert SolverVerifier(answers=1).receive(TeamState(), TWO).action == TWO
@@ -66,7 +65,7 @@ def test_the_verifiers_expert_approves_of_the_experts_answer_alone() -> None:
     )  # not computed yet
 
 
-def test_what_each_may_say() -> None:
+def test_admissible_messages_of_solver_and_verifier() -> None:
     orchestration = SolverVerifier()
     assert orchestration.admissible(TeamState(), [CODE, TWO]) == [CODE, TWO]
     assert orchestration.admissible(TeamState(board(("solver", TWO))), [CODE, TWO]) == [
@@ -76,7 +75,6 @@ def test_what_each_may_say() -> None:
 
 
 # Searcher, verifier, answerer
-# -----------------------------------------------------------------------------------------
 
 
 def test_the_verifier_sends_the_question_on() -> None:
@@ -103,16 +101,19 @@ def test_a_missing_verdict_searches_on_until_the_searches_are_used_up() -> None:
 @pytest.mark.parametrize(
     "verdict, said, action",
     [
-        ("no", " search[a b]\n", "search[a b]"), ("no", "answer[a]", None), ("no", "search[]", None), ("no", "", None),
+        ("no", " search[a b]\n", "search[a b]"), ("no", "answer[a]", None),
+        ("no", "search[]", None), ("no", "", None),
         ("yes", "answer[a]", "answer[a]"), ("yes", "search[a]", None),
     ],
 )  # fmt: skip
-def test_nobody_does_what_is_anothers_to_do(verdict: str, said: str, action: str | None) -> None:
+def test_a_role_cannot_take_the_action_of_another(
+    verdict: str, said: str, action: str | None
+) -> None:
     result = SearcherVerifierAnswerer().receive(TeamState(board(("verifier", verdict))), said)
     assert result == Transition((), action, action is not None)
 
 
-def test_experts_of_the_three() -> None:
+def test_experts_of_the_search_team() -> None:
     orchestration, no, yes = (
         SearcherVerifierAnswerer(),
         TeamState(board(("verifier", "no"))),
@@ -132,7 +133,7 @@ def test_experts_of_the_three() -> None:
     ]
 
 
-def test_what_each_of_the_three_may_say() -> None:
+def test_admissible_messages_of_the_search_team() -> None:
     orchestration, offered = SearcherVerifierAnswerer(), ["search[<query>]", "answer[<text>]"]
     tables = (
         TeamState(),
@@ -148,7 +149,6 @@ def test_what_each_of_the_three_may_say() -> None:
 
 
 # Prompts
-# --------------------------------------------------------------------------------------------------------------
 
 
 def steps() -> list[Step]:
@@ -162,7 +162,7 @@ def steps() -> list[Step]:
     ]
 
 
-def test_a_terse_prompt_says_the_episode_and_whose_turn_it_is() -> None:
+def test_a_terse_prompt_is_the_episode_and_the_role() -> None:
     (message,) = (
         make_team("searcher_verifier_answerer", "act").prompts["searcher"].messages(steps())
     )
@@ -172,7 +172,7 @@ def test_a_terse_prompt_says_the_episode_and_whose_turn_it_is() -> None:
     }
 
 
-def test_a_full_prompt_has_four_parts_and_no_reply_of_before() -> None:
+def test_a_full_prompt_has_four_parts_and_no_earlier_reply() -> None:
     system, user = make_team("searcher_verifier_answerer").prompts["searcher"].messages(steps())
     assert "<search>your query</search>" in system["content"]
     parts = [
@@ -198,7 +198,7 @@ def test_a_full_prompt_has_four_parts_and_no_reply_of_before() -> None:
     ],
 )
 @pytest.mark.parametrize("style", ["full", "act"])
-def test_what_a_role_writes_is_read_as_what_it_meant(
+def test_parse_inverts_reply_for_every_role(
     name: str, role: str, actions: list[str], style: str
 ) -> None:
     prompt = make_team(name, style).prompts[role]

@@ -5,9 +5,12 @@ amid a round.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -57,11 +60,11 @@ def test_a_team_keeps_the_contract_of_an_environment(make: Any) -> None:
     check_turn_env(make, turns=12, resets=300)
 
 
-def test_a_slippery_environment_within_a_team_is_saved_with_its_generator() -> None:
+def test_a_random_inner_environment_is_saved_with_its_generator() -> None:
     check_turn_env(lambda: TeamEnv(Stray(), SEARCH.orchestration), turns=10, resets=100)
 
 
-def test_a_message_leaves_the_environment_alone_and_earns_nothing() -> None:
+def test_a_message_leaves_the_environment_alone_and_has_no_reward() -> None:
     env = searching()
     observation, info = env.reset(seed=0, options={"task": 1})
     assert (observation, info["agent"], info["board"], info["fresh"]) == (
@@ -94,7 +97,7 @@ def test_a_message_leaves_the_environment_alone_and_earns_nothing() -> None:
     assert (reward, done, info["success"], info["rewards"]) == (1.0, True, True, {"em": 1.0})
 
 
-def test_the_state_tells_boards_apart_and_the_data_hash_plays() -> None:
+def test_states_depend_on_the_board_and_data_hashes_on_the_orchestration() -> None:
     env = searching()
     states = set()
     for said in ("yes", "no"):
@@ -105,7 +108,7 @@ def test_the_state_tells_boards_apart_and_the_data_hash_plays() -> None:
     assert len({env.data_hash, other.data_hash, Places().data_hash}) == 3
 
 
-def test_everyone_s_turns_are_recorded_with_their_names() -> None:
+def test_turns_record_who_acted() -> None:
     agent = SEARCH.agent(lambda role, prompt: ExpertAgent())
     (trajectory,) = play(episodes_for([2], 1, "train"), searching().spawn, agent)
     assert [turn.agent for turn in trajectory.turns] == ["verifier", "searcher"] * 2 + [
@@ -126,14 +129,16 @@ def test_demonstrations_become_rows_of_each_role() -> None:
     )
     (trajectory,) = play(episodes_for([2], 1, "train"), solving().spawn, agent)
     assert [(t.agent, t.action) for t in trajectory.turns] == [
-        ("solver", "```python\nprint(2 * 2)\n```"), ("solver", "\\boxed{4}"), ("verifier", "approve"),
-    ]  # fmt: skip
+        ("solver", "```python\nprint(2 * 2)\n```"),
+        ("solver", "\\boxed{4}"),
+        ("verifier", "approve"),
+    ]
     assert all(turn.valid for turn in trajectory.turns) and trajectory.success
     assert [row.agent for row in rows(trajectory)] == ["solver", "solver", "verifier"]
 
 
 def engine(text: dict[str, str]) -> RecordingEngine:
-    """Says what stands for the role named last in the prompt."""
+    """Return an engine that replies with the text of the role named last in the prompt."""
     tokenizer = made("byte-bpe/chatml")
 
     def speak(ids: Sequence[int], sampling: Sampling, turn: int) -> list[int]:
@@ -189,10 +194,8 @@ class ForkAt:
 
 @pytest.mark.parametrize("turn", [1, 2])
 @pytest.mark.parametrize("make", [searching, solving])
-def test_a_fork_amid_a_round_goes_on_as_its_parent(make: Any, turn: int) -> None:
-    """Both are the expert's, so the fork must be its parent to the byte, from the board it
-    inherits.
-    """
+def test_a_fork_within_a_round_equals_its_parent(make: Any, turn: int) -> None:
+    """Both follow the expert, so the fork must equal its parent from the inherited board on."""
     team = SEARCH if make is searching else MATH
     agent = team.agent(
         lambda role, prompt: Demonstrator(made("byte-bpe/chatml"), prompt, name=role)
@@ -219,7 +222,7 @@ def test_fork_restore_and_replay_agree_at_every_turn(make: Any) -> None:
         done = one[2]
 
 
-def test_what_comes_after_the_end_is_the_environments_to_say() -> None:
+def test_the_environment_answers_messages_after_the_end() -> None:
     env = solving()
     env.reset(seed=0, options={"task": 1})
     for action in ("\\boxed{2}", "approve"):
@@ -240,7 +243,7 @@ def test_a_score_names_the_team_as_its_prompt() -> None:
     assert score.prompt == "searcher_verifier_answerer/act@1" and score.metrics.success.mean == 1.0
 
 
-def test_teams_are_found_by_name_and_told_what_they_are_not() -> None:
+def test_teams_are_found_by_name_and_mistakes_are_named() -> None:
     assert team_names() == ["searcher_verifier_answerer", "solver_verifier"]
     assert all(isinstance(make_team(name).orchestration, Orchestration) for name in team_names())
     for given, message in (
@@ -313,3 +316,17 @@ def make_nothing(style: str = "full") -> str:
 def test_a_factory_that_makes_no_team_is_refused() -> None:
     with pytest.raises(ConfigError, match="made a str: its factory has to return"):
         make_team(f"{__name__}:make_nothing")
+
+
+def test_the_team_in_the_documentation_passes_the_kit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).parents[3] / "docs" / "teams.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf8"), re.DOTALL)
+    (tmp_path / "documented_team.py").write_text(blocks[1], encoding="utf8")
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        importlib.import_module("documented_team")
+        assert make_team("duet").orchestration.roles == ("left", "right")
+    finally:
+        TEAMS.registered.pop("duet", None)

@@ -1,6 +1,4 @@
-"""Where the official ALFWorld games are on this machine, and an invented household in the same
-format.
-"""
+"""Paths of the official ALFWorld games, and an invented household in the same format."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from typing import Any
 
 import pytest
 
-BESIDE = Path(__file__).parents[4] / "shared" / "data" / "alfworld"
+DEFAULT_DIRECTORY = Path(__file__).parents[4] / "shared" / "data" / "alfworld"
 
 PUT_211 = (
     'action PutObject {{ template :: "put {{o}} in/on {{r}}"; }} "rhs": "Your task is to: {task}"'
@@ -35,13 +33,15 @@ INSIDE = {APPLE: FRIDGE, APPLE_2: TABLE, KNIFE: TABLE, LAMP: DESK, PAN: TABLE}
 GOALS = {
     "pick_and_place_simple": "(exists (?o - object) (and (inReceptacle ?o ?r) "
     "(objectType ?o AppleType) (receptacleType ?r DeskType)))",
-    "pick_two_obj_and_place": "(exists (?o1 - object) (and (objectType ?o1 AppleType) (receptacleType ?r DeskType) "
-    "(inReceptacle ?o1 ?r) (exists (?o2 - object) (and (not (= ?o1 ?o2)) (objectType ?o2 AppleType)))))",
-    "look_at_obj_in_light": "(exists (?ot - object) (and (objectType ?ot DeskLampType) (isToggled ?ot))) "
+    "pick_two_obj_and_place": "(exists (?o1 - object) (and (objectType ?o1 AppleType) "
+    "(receptacleType ?r DeskType) (inReceptacle ?o1 ?r) (exists (?o2 - object) "
+    "(and (not (= ?o1 ?o2)) (objectType ?o2 AppleType)))))",
+    "look_at_obj_in_light": "(exists (?ot - object) "
+    "(and (objectType ?ot DeskLampType) (isToggled ?ot))) "
     "(exists (?o - object) (objectType ?o AppleType))",
 } | {
-    f"pick_{verb}_then_place_in_recep": f"(exists (?o - object) (and ({verb}able ?o) (objectType ?o AppleType) "
-    f"(receptacleType ?r DeskType) ({done} ?o)))"
+    f"pick_{verb}_then_place_in_recep": f"(exists (?o - object) (and ({verb}able ?o) "
+    f"(objectType ?o AppleType) (receptacleType ?r DeskType) ({done} ?o)))"
     for verb, done in (("clean", "isClean"), ("heat", "isHot"), ("cool", "isCool"))
 }  # fmt: skip
 
@@ -56,7 +56,7 @@ def household(
     extra: Iterable[str] = (),
     goal: str = "",
 ) -> dict[str, Any]:
-    """The content of a game file: two apples, a knife, a pan and a lamp about a small kitchen."""
+    """Return the content of a game file: a kitchen with two apples, a knife, a pan, a lamp."""
     facts = [
         "(atLocation agent1 loc_bar_0)",
         f"(openable {FRIDGE})",
@@ -94,19 +94,18 @@ def household(
 
 
 def official_directory() -> Path:
-    """The directory of the official games and recorded transcripts; skips the test where it is
-    absent.
-    """
-    directory = Path(os.environ.get("TURNWISE_ALFWORLD_DATA", BESIDE))
+    """Return the directory of official games and recorded transcripts; skip the test if absent."""
+    directory = Path(os.environ.get("TURNWISE_ALFWORLD_DATA", DEFAULT_DIRECTORY))
     if not (directory / "golden" / "real_engine_valid_seen.jsonl.gz").is_file():
         pytest.skip(
-            "golden/real_engine_valid_seen.jsonl.gz of the ALFWorld data is absent: set TURNWISE_ALFWORLD_DATA to its directory"
+            "golden/real_engine_valid_seen.jsonl.gz of the ALFWorld data is absent: set "
+            "TURNWISE_ALFWORLD_DATA to its directory"
         )
     return directory
 
 
 def recorded(directory: Path) -> list[dict[str, Any]]:
-    """Every transcript of the original engine."""
+    """Return every transcript of the original engine."""
     found = []
     for path in sorted((directory / "golden").glob("*.jsonl.gz")):
         with gzip.open(path, "rt", encoding="utf8") as lines:
@@ -115,14 +114,13 @@ def recorded(directory: Path) -> list[dict[str, Any]]:
 
 
 def unpacked(directory: Path, target: Path) -> Path:
-    """The official games as files: unpacked beside the archive already, or unpacked here into
-    `target`.
-    """
+    """Return a directory of official games: beside the archive, or unpacked into `target`."""
     if (directory / "json_2.1.1").is_dir():
         return directory / "json_2.1.1"
     if not (directory / "games.tar.xz").is_file():
         pytest.skip(
-            "games.tar.xz of the ALFWorld data is absent: set TURNWISE_ALFWORLD_DATA to its directory"
+            "games.tar.xz of the ALFWorld data is absent: set TURNWISE_ALFWORLD_DATA to its "
+            "directory"
         )
     with tarfile.open(directory / "games.tar.xz") as archive:
         archive.extractall(

@@ -1,6 +1,4 @@
-"""The rules and the text, oddities included, on an invented household (what the original does was
-recorded on real ones).
-"""
+"""Rules and text, oddities included, on an invented household (recordings are of real ones)."""
 
 from __future__ import annotations
 
@@ -19,9 +17,8 @@ from tests.envs.alfworld.official_games import (
     household,
 )
 from turnwise.envs.alfworld import Game
-from turnwise.envs.alfworld.engine import act, commands
+from turnwise.envs.alfworld.engine import act, commands, conditions
 from turnwise.envs.alfworld.expert import expert_plan
-from turnwise.envs.alfworld.goals import conditions
 from turnwise.envs.alfworld.state import State
 from turnwise.envs.alfworld.text import listed, opening
 
@@ -43,7 +40,8 @@ def after(actions: Sequence[str], game: Game = GAME) -> set[str]:
 
 def test_the_opening_lists_the_room_and_the_task() -> None:
     assert opening(GAME) == (
-        f"-= Welcome to TextWorld, ALFRED! =-\n\nYou are in the middle of a room. Looking quickly around you, you see {ROOM}."
+        "-= Welcome to TextWorld, ALFRED! =-\n\nYou are in the middle of a room. Looking quickly "
+        f"around you, you see {ROOM}."
         "\n\nYour task is to: pick_and_place_simple of an apple."
     )
 
@@ -57,7 +55,7 @@ def test_lists_end_in_a_comma_and_and() -> None:
     ]
 
 
-def test_looking_again_from_nowhere_shows_nothing() -> None:
+def test_look_in_mid_room_shows_nothing_after_the_opening() -> None:
     assert (
         play("look")[1]
         == "You are in the middle of a room. Looking quickly around you, you see nothing."
@@ -76,7 +74,7 @@ def test_arriving() -> None:
     )
 
 
-def test_what_stands_here_cannot_be_gone_to() -> None:
+def test_no_go_to_for_a_receptacle_within_reach() -> None:
     here = after(["go to table 1"])
     assert "go to table 1" not in here and "go to table 2" not in here
     assert {"examine table 1", "examine table 2", "go to desk 1"} <= here
@@ -213,7 +211,7 @@ def test_the_expert_puts_away_what_is_in_the_way() -> None:
     assert all(conditions(GAME, play(*plan, state=state)[0]))
 
 
-def test_the_expert_knows_a_dead_end() -> None:
+def test_the_expert_has_no_plan_in_a_dead_end() -> None:
     content = household()
     content["pddl_problem"] = content["pddl_problem"].replace("KnifeType)", "NothingType)", 1)
     for place in ("Fridge", "Microwave", "Table", "Desk", "SinkBasin"):
@@ -234,7 +232,7 @@ def test_a_lamp_in_the_hand_is_put_back_first() -> None:
 
 
 @pytest.mark.parametrize("one", [FRIDGE, DESK])
-def test_what_is_open_at_the_start(one: str) -> None:
+def test_receptacles_open_at_the_start(one: str) -> None:
     game = Game.of(household(extra=[f"(opened {one})", f"(isCool {APPLE})"]))
     assert ("close fridge 1" in after(["go to fridge 1"], game)) is (one == FRIDGE)
     fetched = [
@@ -245,14 +243,16 @@ def test_what_is_open_at_the_start(one: str) -> None:
     assert play(*fetched, "examine apple 2", game=game)[1] == "This is a cold apple 2."
 
 
-def test_packing_tells_states_apart() -> None:
+def test_packed_states_differ_for_different_states() -> None:
     empty = State(0, -1, ((), (), ()), ((), ()))
     others = [
-        empty, empty._replace(location=1), empty._replace(held=0), empty._replace(contents=((0,), (), ())),
+        empty, empty._replace(location=1), empty._replace(held=0),
+        empty._replace(contents=((0,), (), ())),
         empty._replace(contents=((), (0,), ())), empty._replace(contents=((0, 1), (), ())),
         empty._replace(contents=((0,), (1,), ())),
-        empty._replace(lying=((0,), ())), empty._replace(lying=((), (0,))), empty._replace(removed=((0, 1),)),
-        empty._replace(removed=((0, 1), (1, 0))), *(empty._replace(**{mask: 1}) for mask in State._fields[5:]),
+        empty._replace(lying=((0,), ())), empty._replace(lying=((), (0,))),
+        empty._replace(removed=((0, 1),)), empty._replace(removed=((0, 1), (1, 0))),
+        *(empty._replace(**{mask: 1}) for mask in State._fields[5:]),
     ]  # fmt: skip
     assert len({state.packed() for state in others}) == len(others) == 17
     assert empty.packed() == State(0, -1, ((), (), ()), ((), ())).packed()

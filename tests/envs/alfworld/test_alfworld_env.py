@@ -1,4 +1,4 @@
-"""The household as an environment: the contract, what info carries, tasks, pickles."""
+"""The environment: contract, info, tasks, pickles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 import turnwise  # noqa: F401 (registers)
 from tests.envs.alfworld.official_games import GOALS, PUT_04, household
 from turnwise.envs.alfworld import ALFWorldEnv, Game, generate
-from turnwise.envs.alfworld.data import KEPT
+from turnwise.envs.alfworld.data import MAX_CACHED_GAMES
 from turnwise.envs.alfworld.expert import expert_plan
 from turnwise.envs.checks import check_turn_env
 from turnwise.envs.registry import make as make_env
@@ -62,7 +62,7 @@ def test_an_episode() -> None:
 @pytest.mark.parametrize(
     "action", ["", "xyzzy", "go to table", "Look", "go to desk 1\nlook", "help"]
 )
-def test_what_means_nothing_changes_nothing(action: str) -> None:
+def test_an_inadmissible_command_changes_nothing(action: str) -> None:
     env = ALFWorldEnv(GAMES)
     _, before = env.reset(options={"task": 0})
     observation, reward, terminated, _, info = env.step(action)
@@ -124,7 +124,7 @@ def test_forks_share_the_games_and_go_their_own_way() -> None:
     assert other.step("inventory")[0] == "You are carrying: a knife 1."
 
 
-def test_a_pickle_goes_on() -> None:
+def test_a_pickled_episode_continues() -> None:
     env = ALFWorldEnv(GAMES)
     env.reset(options={"task": 1})
     env.step("go to table 1")
@@ -168,12 +168,12 @@ def test_there_must_be_games() -> None:
         ALFWorldEnv(GAMES, wording="0.5")
 
 
-def test_the_expert_has_nothing_to_say_before_a_game() -> None:
+def test_the_expert_is_none_before_the_first_reset() -> None:
     assert ALFWorldEnv(GAMES).expert_action() is None
     assert expert_plan(GAMES[0], GAMES[0].start)
 
 
-def test_the_experts_distance_is_told_on_request() -> None:
+def test_the_experts_distance_is_reported_on_request() -> None:
     env, plain = ALFWorldEnv(GAMES, expert_distance=True), ALFWorldEnv(GAMES)
     for task in range(len(GAMES)):
         _, info = env.reset(options={"task": task})
@@ -201,8 +201,8 @@ def test_in_a_dead_end_there_is_no_distance() -> None:
 def test_the_contract_in_every_mode(difficulty: str, expert: str) -> None:
     def make() -> ALFWorldEnv:
         return ALFWorldEnv(
-            difficulty=difficulty, expert=expert, wording="2.1.1", split_rule="types", games_seed=3, train_games=60, valid_games=12,
-            expert_distance=True,
+            difficulty=difficulty, expert=expert, wording="2.1.1", split_rule="types",
+            games_seed=3, train_games=60, valid_games=12, expert_distance=True,
         )  # fmt: skip
 
     check_turn_env(make, tasks=2, turns=8, resets=200)
@@ -248,7 +248,7 @@ def test_a_generated_task_is_the_generated_game() -> None:
         ({"expert_distance": 1}, "type bool"),
     ],
 )
-def test_settings_that_cannot_be(settings: dict[str, object], words: str) -> None:
+def test_invalid_settings(settings: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         make_env("alfworld", **settings)
 
@@ -272,9 +272,9 @@ def test_vectors_of_environments() -> None:
 
 
 @pytest.mark.slow
-def test_a_million_random_steps_leave_no_trace() -> None:
+def test_a_million_random_steps_do_not_leak() -> None:
     env, rng = ALFWorldEnv(), random.Random(0)
-    tasks = env.tasks("train")[:KEPT]
+    tasks = env.tasks("train")[:MAX_CACHED_GAMES]
 
     def play(steps: int) -> None:
         for number in range(steps // 50):

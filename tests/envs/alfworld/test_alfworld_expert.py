@@ -1,4 +1,4 @@
-"""The full expert: how far it says the goal is."""
+"""The full expert: distances to the goal."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from tests.envs.alfworld.official_games import GOALS, household
 from turnwise.envs.alfworld import Game, generate
-from turnwise.envs.alfworld.engine import act, commands
+from turnwise.envs.alfworld.engine import act, commands, conditions
 from turnwise.envs.alfworld.expert import expert_distance, expert_plan
-from turnwise.envs.alfworld.goals import conditions
 
 GAMES = [*(Game.of(household(kind)) for kind in GOALS), *generate(12, 4, difficulty="easy")]
 
@@ -33,7 +32,7 @@ def test_following_the_plan_brings_the_goal_nearer_by_one_each_turn(game: Game) 
 def test_the_distance_is_zero_exactly_where_the_game_is_won(
     number: int, choices: list[int]
 ) -> None:
-    """Also where chance has led."""
+    """Also after random commands."""
     game = GAMES[number]
     state = game.start
     for choice in choices:

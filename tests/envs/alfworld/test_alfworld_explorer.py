@@ -1,4 +1,4 @@
-"""The expert that knows only what was seen: it does the tasks, and nothing unseen moves it."""
+"""The partial expert: it solves tasks, and nothing unseen changes its commands."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 
 from tests.envs.alfworld.official_games import official_directory, unpacked
 from turnwise.envs.alfworld import ALFWorldEnv, Game, generate
+from turnwise.envs.alfworld.engine import conditions
 from turnwise.envs.alfworld.explorer import errand, next_command
-from turnwise.envs.alfworld.goals import TASK_TYPES, conditions
-from turnwise.envs.alfworld.memory import kind
-from turnwise.envs.alfworld.recollection import recall
+from turnwise.envs.alfworld.goals import TASK_TYPES
+from turnwise.envs.alfworld.memory import kind, replay_episode
 from turnwise.errors import ConfigError
 
 GAMES = {difficulty: generate(60, 5, difficulty=difficulty) for difficulty in ("easy", "normal")}
 
 
 def finish(env: ALFWorldEnv, turns: int) -> int | None:
-    """How many turns the environment's expert needs from here; None where it does not arrive."""
+    """Return the turns that the environment's expert needs from here; None if it fails."""
     for turn in range(turns):
         action = env.expert_action()
         if action is None:
@@ -59,7 +59,7 @@ def test_it_does_official_tasks(tmp_path: Path) -> None:
 
 @settings(max_examples=60)
 @given(task=st.integers(0, 59), seed=st.integers(0, 2**32), noise=st.integers(1, 15))
-def test_it_goes_on_from_anywhere(task: int, seed: int, noise: int) -> None:
+def test_it_continues_from_any_state(task: int, seed: int, noise: int) -> None:
     env = ALFWorldEnv(GAMES["easy"], expert="partial")
     _, info = env.reset(options={"task": task})
     rng = random.Random(seed)
@@ -71,7 +71,7 @@ def test_it_goes_on_from_anywhere(task: int, seed: int, noise: int) -> None:
 
 
 def shuffled(game: Game, unseen: list[int], rng: random.Random) -> Game:
-    """The same house with what is in some receptacles dealt out among them otherwise."""
+    """Return the same house with the contents of some receptacles exchanged."""
     spots = dict(game.tour)
     contents = list(game.start.contents)
     dealt = [contents[place] for place in unseen]
@@ -94,14 +94,14 @@ def shuffled(game: Game, unseen: list[int], rng: random.Random) -> Game:
     turns=st.integers(0, 12),
     hard=st.booleans(),
 )
-def test_what_it_has_not_seen_does_not_move_it(
+def test_unseen_contents_do_not_change_its_commands(
     task: int, seed: int, turns: int, hard: bool
 ) -> None:
     game, rng = GAMES["normal" if hard else "easy"][task], random.Random(seed)
     done: list[str] = []
-    now = recall(game, done)
+    now = replay_episode(game, done)
     for _ in range(turns):
-        action = next_command(now.memory, now.offered)
+        action = next_command(now.memory, now.admissible)
         seen_takes = {
             f"take {one} from {place}"
             for place, ones in now.memory.contents.items()
@@ -111,25 +111,25 @@ def test_what_it_has_not_seen_does_not_move_it(
             action = rng.choice(
                 sorted(
                     one
-                    for one in now.offered
+                    for one in now.admissible
                     if not one.startswith(("take", "use")) or one in seen_takes
                 )
             )
         if action is None or all(conditions(game, now.state)):
             break
         done.append(action)
-        now = recall(game, done, now)
+        now = replay_episode(game, done, now)
     unseen = [
         place
         for place, name in enumerate(game.receptacles)
         if not now.memory.inside(name) and name not in now.memory.looked
     ]
-    other = recall(shuffled(game, unseen, rng), done)
+    other = replay_episode(shuffled(game, unseen, rng), done)
     assert other.memory == now.memory
-    assert next_command(other.memory, other.offered) == next_command(now.memory, now.offered)
+    assert next_command(other.memory, other.admissible) == next_command(now.memory, now.admissible)
 
 
-def test_a_fork_a_snapshot_and_a_pickle_remember() -> None:
+def test_forks_snapshots_and_pickles_keep_the_memory() -> None:
     env = ALFWorldEnv(GAMES["normal"], expert="partial")
     env.reset(options={"task": 5})
     for _ in range(4):
@@ -146,8 +146,8 @@ def test_a_fork_a_snapshot_and_a_pickle_remember() -> None:
     assert env.expert_action() == first
 
 
-def test_it_wants_to_know_less_than_the_full_expert() -> None:
-    """It opens and looks where the other goes straight."""
+def test_it_opens_and_looks_where_the_full_expert_does_not() -> None:
+    """It opens and looks, while the full expert goes straight to the goal."""
     turns = {}
     for expert in ("full", "partial"):
         env = ALFWorldEnv(GAMES["normal"], expert=expert)
@@ -176,7 +176,7 @@ def test_every_official_wording_of_a_task_is_understood() -> None:
     assert errand("tidy up.") is None
 
 
-def test_where_it_knows_no_way_it_says_so() -> None:
+def test_it_is_none_if_it_finds_no_way() -> None:
     game = replace(GAMES["easy"][0], task="tidy up.")
     env = ALFWorldEnv([game], expert="partial")
     env.reset(options={"task": 0})
@@ -186,6 +186,7 @@ def test_where_it_knows_no_way_it_says_so() -> None:
 def test_it_searches_likely_places_first() -> None:
     games = [game for game in GAMES["normal"] if "desk" in map(kind, game.receptacles)]
     for game in games:
-        memory = replace(recall(game, ()).memory, task="put a pen in garbagecan.")
-        assert str(next_command(memory, recall(game, ()).offered)).startswith("go to desk")
+        memory = replace(replay_episode(game, ()).memory, task="put a pen in garbagecan.")
+        command = next_command(memory, replay_episode(game, ()).admissible)
+        assert str(command).startswith("go to desk")
     assert games

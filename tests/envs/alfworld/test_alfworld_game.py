@@ -1,4 +1,4 @@
-"""Reading game files: what they say, and one clear sentence where they cannot be played."""
+"""Reading game files, and clear errors for those that cannot be played."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from tests.envs.alfworld.official_games import GOALS, PUT_04, household
 from turnwise.envs.alfworld import Game
-from turnwise.envs.alfworld.problem import read_problem, readable
+from turnwise.envs.alfworld.game_file import read_problem, readable
 from turnwise.errors import ConfigError, DataError
 
 
@@ -57,7 +57,7 @@ def test_the_six_kinds_of_goal(kind: str) -> None:
     assert game.task == f"{kind} of an apple."
 
 
-def test_games_are_frozen_and_identified_by_what_they_say() -> None:
+def test_games_are_frozen_and_identified_by_content() -> None:
     game = Game.of(household())
     with pytest.raises(dataclasses.FrozenInstanceError):
         game.task = "another"  # type: ignore[misc]
@@ -126,7 +126,7 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_cannot_be_played_is_said_in_one_sentence(name: str, tmp_path: Path) -> None:
+def test_an_unplayable_file_raises_one_sentence(name: str, tmp_path: Path) -> None:
     content, word = BAD[name]
     path = write(tmp_path, content)
     with pytest.raises(DataError) as caught:

@@ -1,6 +1,4 @@
-"""Every recorded episode of the original engine is reproduced, and the expert solves every official
-game.
-"""
+"""Recorded episodes of the original engine are reproduced, and the expert solves official games."""
 
 from __future__ import annotations
 
@@ -49,9 +47,7 @@ def test_recorded_episodes_are_reproduced(games: Path) -> None:
 
 
 def stuck(env: ALFWorldEnv) -> bool:
-    """Whether what is held fits in nothing in the room, so that nobody can go on: some teddy bears
-    and paper towels.
-    """
+    """Return whether the held object fits in nothing: some teddy bears and paper towels."""
     game, held = env._game, env._state.held
     return held >= 0 and not any(
         (game.receptacle_types[place], game.object_types[held]) in game.fits

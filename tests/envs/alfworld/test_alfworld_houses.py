@@ -1,4 +1,4 @@
-"""Generated households: of every kind, always the same, never solved at the start, always solvable."""
+"""Generated households: every kind, reproducible, never solved at the start, always solvable."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from itertools import combinations
 import pytest
 
 from turnwise.envs.alfworld import ALFWorldEnv, Game, generate
+from turnwise.envs.alfworld.data import SPLITS, UNSEEN
+from turnwise.envs.alfworld.engine import conditions
 from turnwise.envs.alfworld.expert import expert_plan
 from turnwise.envs.alfworld.furniture import FITS, LAMP_STANDS, ROOMS
-from turnwise.envs.alfworld.goals import LOOK, TASK_TYPES, TWO, conditions
-from turnwise.envs.alfworld.layouts import DIFFICULTIES, Difficulty, layout
-from turnwise.envs.alfworld.splits import SPLITS, UNSEEN
+from turnwise.envs.alfworld.goals import LOOK, TASK_TYPES, TWO
+from turnwise.envs.alfworld.layouts import DIFFICULTIES, HouseDifficulty, layout
 from turnwise.errors import ConfigError
 
 
 def win(game: Game) -> int:
-    """Commands the expert needs; fails where it does not win."""
+    """Return the number of commands of the expert; fail if it does not win."""
     env = ALFWorldEnv([game])
     _, info = env.reset(options={"task": 0})
     count = 0
@@ -56,7 +57,7 @@ def test_generated_games_never_change_by_accident() -> None:
     assert digest[:16] == "1f42545b61d63d4b"
 
 
-def test_difficulty_is_how_much_there_is_and_how_much_is_to_be_done() -> None:
+def test_difficulty_sets_the_size_of_house_and_plan() -> None:
     def size(difficulty: str) -> tuple[float, ...]:
         games = generate(120, 3, difficulty=difficulty)
         sizes = [
@@ -70,8 +71,8 @@ def test_difficulty_is_how_much_there_is_and_how_much_is_to_be_done() -> None:
         assert more[0] > 1.5 * less[0] and more[1] > 1.5 * less[1] and more[2] > less[2] + 0.4
 
 
-def test_one_may_set_the_difficulty_oneself() -> None:
-    own = Difficulty(rooms=(2, 2), furniture=(0.0, 1.0), distractors=(0, 0), hidden=1.0)
+def test_a_custom_difficulty() -> None:
+    own = HouseDifficulty(rooms=(2, 2), furniture=(0.0, 1.0), distractors=(0, 0), hidden=1.0)
     for game in generate(24, 0, difficulty=own):
         assert len(game.objects) == (2 if game.goal.kind in (LOOK, TWO) else 1)
         assert win(game) >= 5
@@ -80,7 +81,7 @@ def test_one_may_set_the_difficulty_oneself() -> None:
         == generate(6, 0, difficulty="hard")[5].digest
     )
     with pytest.raises(ConfigError, match="too little choice"):
-        generate(60, 0, difficulty=Difficulty((1, 1), (0.0, 0.0), (0, 0), 0.0), split=UNSEEN)
+        generate(60, 0, difficulty=HouseDifficulty((1, 1), (0.0, 0.0), (0, 0), 0.0), split=UNSEEN)
 
 
 @pytest.mark.parametrize("difficulty", DIFFICULTIES)
@@ -119,7 +120,7 @@ def test_some_furniture_stands_together() -> None:
         )
 
 
-def test_what_is_taken_can_always_be_put_back() -> None:
+def test_objects_can_always_be_put_back() -> None:
     for game in generate(60, 5, difficulty="hard"):
         for one in game.pickupable:
             places = [place for place, inside in enumerate(game.start.contents) if one in inside]
@@ -135,7 +136,7 @@ def test_furniture_is_known() -> None:
     ) <= set(FITS)
 
 
-def test_only_what_can_be_made_is_asked_for() -> None:
+def test_invalid_arguments_of_generate() -> None:
     with pytest.raises(ConfigError, match="did you mean 'pick_two_obj_and_place'"):
         generate(1, 0, "pick_two_obj")
     with pytest.raises(ConfigError, match="known: easy, hard, normal"):

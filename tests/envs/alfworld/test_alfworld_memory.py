@@ -1,4 +1,4 @@
-"""What a player has seen: every answer of the game, read."""
+"""The partial expert's memory: every kind of answer is read."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ import pytest
 
 from tests.envs.alfworld.official_games import household
 from turnwise.envs.alfworld import Game
-from turnwise.envs.alfworld.memory import Memory, kind
-from turnwise.envs.alfworld.recollection import recall
+from turnwise.envs.alfworld.memory import Memory, kind, replay_episode
 
 GAME = Game.of(household())
 
 
 def seen(*actions: str, game: Game = GAME) -> Memory:
-    return recall(game, actions).memory
+    return replay_episode(game, actions).memory
 
 
-def test_the_opening_tells_the_furniture_and_the_task() -> None:
+def test_the_opening_has_the_furniture_and_the_task() -> None:
     memory = seen()
     assert memory.task == "pick_and_place_simple of an apple."
     assert sorted(memory.furniture) == [
@@ -44,7 +43,7 @@ def test_the_wording_is_known_from_the_commands(wording: str, put: str) -> None:
     assert seen(game=GAME.reworded(wording)).put.format("a", "b") == put
 
 
-def test_an_opening_at_the_furniture_names_the_rest_by_where_one_can_go() -> None:
+def test_an_opening_at_a_receptacle_lists_the_others_by_go_to() -> None:
     opening = "You are facing the desk 1. Next to it, you see nothing.\n\nYour task is to: x."
     assert Memory.of(opening, ["go to bed 1", "look", "go to safe 2"]).furniture == (
         "bed 1",
@@ -71,7 +70,7 @@ def test_going_taking_and_putting(wording: str) -> None:
     )
 
 
-def test_what_is_put_down_unseen_is_not_all_that_is_there() -> None:
+def test_a_receptacle_put_into_unseen_still_counts_as_unseen() -> None:
     memory = seen("go to table 2", "take knife 1 from table 2", "put knife 1 in/on table 1")
     assert memory.inside("table 1") == ("knife 1",) and "table 1" not in memory.looked
 
@@ -108,7 +107,7 @@ def test_treatments_and_lamps() -> None:
     assert seen("go to desk 1", "use desklamp 1").lit == {"desklamp 1"}
 
 
-def test_what_should_work_and_does_not_is_noted() -> None:
+def test_refused_commands_are_remembered() -> None:
     memory = seen("go to table 2", "take knife 1 from table 2", "go to fridge 1")
     assert memory.refused == {"cool knife 1 with fridge 1"}
     assert seen("go to desk 1").refused == {"take desklamp 1 from desk 1"}, (
@@ -119,7 +118,7 @@ def test_what_should_work_and_does_not_is_noted() -> None:
 @pytest.mark.parametrize(
     "action", ["xyzzy", "look", "inventory", "examine desk 1", "go to nowhere", ""]
 )
-def test_other_answers_teach_nothing(action: str) -> None:
+def test_other_answers_leave_the_memory_as_it_is(action: str) -> None:
     assert seen("go to desk 1", action) == seen("go to desk 1")
 
 

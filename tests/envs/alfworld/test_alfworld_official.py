@@ -1,6 +1,4 @@
-"""The official download as data: what is collected, how it is divided, what is remembered, what is
-said where it is not there.
-"""
+"""The official download: games collected, splits, the saved index, errors."""
 
 from __future__ import annotations
 
@@ -20,10 +18,9 @@ import pytest
 
 from tests.envs.alfworld.official_games import GOALS, household, official_directory, unpacked
 from turnwise.envs.alfworld import ALFWorldEnv
-from turnwise.envs.alfworld import index as indexing
-from turnwise.envs.alfworld.data import KEPT
-from turnwise.envs.alfworld.official import official
-from turnwise.envs.alfworld.splits import HELD_OUT, SPLITS
+from turnwise.envs.alfworld import official as indexing
+from turnwise.envs.alfworld.data import HELD_OUT_TYPES, MAX_CACHED_GAMES, SPLITS
+from turnwise.envs.alfworld.official import official_games
 from turnwise.envs.checks import check_turn_env
 from turnwise.errors import ConfigError, DataError, TaskError
 
@@ -94,7 +91,9 @@ def test_types_of_task_are_held_out(download: Path) -> None:
         split: {task.split("/")[1].partition("-")[0] for task in env.tasks(split)}
         for split in env.splits
     }
-    assert kinds == {split: set(GOALS) - HELD_OUT for split in SPLITS} | {"unseen_types": HELD_OUT}
+    assert kinds == {split: set(GOALS) - HELD_OUT_TYPES for split in SPLITS} | {
+        "unseen_types": HELD_OUT_TYPES
+    }
     assert all(task.startswith("valid_unseen/") for task in env.tasks("unseen_types"))
     with pytest.raises(TaskError, match="no ALFWorld task"):
         env.reset(options={"task": "train/pick_two_obj_and_place-Apple-None-Desk-1/trial_train"})
@@ -102,7 +101,7 @@ def test_types_of_task_are_held_out(download: Path) -> None:
         ALFWorldEnv(data=download, split_rule="type")
 
 
-def test_an_integer_counts_in_the_split(download: Path) -> None:
+def test_an_integer_is_an_index_into_the_split(download: Path) -> None:
     env = ALFWorldEnv(data=download)
     assert (
         env.reset(options={"task": 2, "split": "valid_seen"})[1]["task"]
@@ -113,7 +112,7 @@ def test_an_integer_counts_in_the_split(download: Path) -> None:
             env.reset(options={"task": task})
 
 
-def test_a_split_that_is_not_there_is_named(download: Path) -> None:
+def test_a_missing_split_is_named(download: Path) -> None:
     import shutil
 
     shutil.rmtree(download / "json_2.1.1" / "valid_unseen")
@@ -133,7 +132,7 @@ def test_the_newest_release_is_taken(download: Path) -> None:
     assert len(ALFWorldEnv(data=download / "json_2.1.1").tasks("train")) == 6
 
 
-def test_official_is_where_the_variable_says(
+def test_official_is_the_directory_in_the_variable(
     download: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("ALFWORLD_DATA", str(download))
@@ -154,7 +153,7 @@ def test_games_or_data(download: Path) -> None:
         ALFWorldEnv([household], data=download)  # type: ignore[list-item]
 
 
-def test_the_wording_is_of_the_games_or_asked_for(download: Path) -> None:
+def test_the_wording_is_that_of_the_games_or_the_setting(download: Path) -> None:
     older, newer = ALFWorldEnv(data=download), ALFWorldEnv(data=download, wording="0.4")
     assert older.data_hash != newer.data_hash
     assert (
@@ -165,24 +164,24 @@ def test_the_wording_is_of_the_games_or_asked_for(download: Path) -> None:
         ALFWorldEnv(data=download, wording="0.5")
 
 
-# What is remembered
-# ---------------------------------------------------------------------------------------------------
+# The index
+# ---------
 
 
 def test_the_index_is_kept_and_used(
     download: Path, caches: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = download / "json_2.1.1"
-    first = indexing.index(root)
+    first = indexing.index_games(root)
     assert len(first.names) == 18 and len(list(caches.iterdir())) == 1
-    monkeypatch.setattr(indexing, "_read", None)
-    assert indexing.index(root) == first, "nothing was read again"
+    monkeypatch.setattr(indexing, "_read_games", None)
+    assert indexing.index_games(root) == first, "nothing was read again"
 
 
 @pytest.mark.parametrize("change", ["another", "gone", "changed"])
-def test_a_change_is_noticed(change: str, download: Path) -> None:
+def test_a_changed_file_is_indexed_again(change: str, download: Path) -> None:
     root = download / "json_2.1.1"
-    before = indexing.index(root)
+    before = indexing.index_games(root)
     path = root / before.names[0] / FILE
     if change == "another":
         add(root, "train", "pick_and_place_simple-Apple-None-Desk-1", "trial_2", household())
@@ -194,7 +193,7 @@ def test_a_change_is_noticed(change: str, download: Path) -> None:
             path.read_text(encoding="utf8").replace("apple.", "lemon."), encoding="utf8"
         )
         os.utime(path, ns=(later, later))
-    after = indexing.index(root)
+    after = indexing.index_games(root)
     assert len(after.names) - len(before.names) == {"another": 1, "gone": -1, "changed": 0}[change]
     assert after.content != before.content, "the data hash follows what the games say"
 
@@ -208,26 +207,26 @@ def test_a_copy_elsewhere_is_the_same_data(download: Path, tmp_path: Path) -> No
 
 def test_a_spoilt_index_is_made_again(download: Path, caches: Path) -> None:
     root = download / "json_2.1.1"
-    first = indexing.index(root)
+    first = indexing.index_games(root)
     for spoilt in ("{", "[]", '{"names": 3}'):
         next(caches.iterdir()).write_text(spoilt, encoding="utf8")
-        assert indexing.index(root) == first
+        assert indexing.index_games(root) == first
 
 
-def test_where_nothing_can_be_kept_it_says_so_once(
+def test_an_unwritable_cache_warns_once(
     download: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("", encoding="utf8")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.warns(UserWarning, match="cannot be kept"):
-        first = indexing.index(download / "json_2.1.1")
+        first = indexing.index_games(download / "json_2.1.1")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert indexing.index(download / "json_2.1.1") == first
+        assert indexing.index_games(download / "json_2.1.1") == first
 
 
-def test_games_that_nobody_plays_are_let_go(tmp_path: Path) -> None:
-    for number in range(KEPT + 40):
+def test_games_out_of_play_are_dropped(tmp_path: Path) -> None:
+    for number in range(MAX_CACHED_GAMES + 40):
         add(
             tmp_path / "many",
             "train",
@@ -235,12 +234,15 @@ def test_games_that_nobody_plays_are_let_go(tmp_path: Path) -> None:
             f"trial_{number:03d}",
             household(),
         )
-    env, games = ALFWorldEnv(data=tmp_path / "many"), official(tmp_path / "many", "official", None)
+    env, games = (
+        ALFWorldEnv(data=tmp_path / "many"),
+        official_games(tmp_path / "many", "official", None),
+    )
     env.reset(options={"task": 0})
     other = ALFWorldEnv(data=tmp_path / "many")
-    for number in range(1, KEPT + 40):
+    for number in range(1, MAX_CACHED_GAMES + 40):
         other.reset(options={"task": number})
-    assert len(games._kept) == KEPT and len(games._used) == KEPT + 1
+    assert len(games._recent) == MAX_CACHED_GAMES and len(games._in_use) == MAX_CACHED_GAMES + 1
     assert env.fork()._game is env._game, "a game in play is shared, though it is not kept"
 
 
@@ -253,12 +255,12 @@ def test_a_pickle_holds_no_games(download: Path) -> None:
     assert again.games is env.games and again.step("go to fridge 1") == env.step("go to fridge 1")
 
 
-# What is said where it is not there
-# -----------------------------------------------------------------------------------
+# Errors
+# ------
 
 
 def wrong(kind: str, root: Path) -> Path:
-    """A directory that is not what is needed."""
+    """Make a directory that is wrong in one way."""
     task = root / "json_2.1.1" / "train" / "pick_and_place_simple-Apple-None-Desk-1" / "trial_T"
     if kind == "a file":
         root.write_text("", encoding="utf8")
@@ -283,14 +285,20 @@ def wrong(kind: str, root: Path) -> Path:
 
 
 WRONG = {
-    "missing": "no directory", "a file": "no directory", "nothing in it": "has no ALFWorld games", "seq2seq": "seq2seq",
-    "json only": "traj_data.json and no game.tw-pddl: unpack json_2.1.2_tw-pddl.zip", "empty": "has no game.tw-pddl",
-    "pddl only": "initial_state.pddl and no game.tw-pddl", "unsolvable": "flagged as unsolvable", "cut off": "cut off",
-}  # fmt: skip
+    "missing": "no directory",
+    "a file": "no directory",
+    "nothing in it": "has no ALFWorld games",
+    "seq2seq": "seq2seq",
+    "json only": "traj_data.json and no game.tw-pddl: unpack json_2.1.2_tw-pddl.zip",
+    "empty": "has no game.tw-pddl",
+    "pddl only": "initial_state.pddl and no game.tw-pddl",
+    "unsolvable": "flagged as unsolvable",
+    "cut off": "cut off",
+}
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_what_is_amiss_is_said_in_one_sentence(kind: str, tmp_path: Path) -> None:
+def test_a_wrong_directory_raises_one_sentence(kind: str, tmp_path: Path) -> None:
     root = wrong(kind, tmp_path / "there")
     with pytest.raises(DataError, match=re.escape(WRONG[kind])) as caught:
         ALFWorldEnv(data=root)
@@ -313,7 +321,7 @@ def test_a_malformed_game_is_named_when_it_is_played(download: Path) -> None:
 
 
 # The download itself
-# --------------------------------------------------------------------------------------------------
+# -------------------
 
 
 @pytest.mark.slow
@@ -329,9 +337,13 @@ def test_the_official_games() -> None:
             for split in env.splits
         }
         assert counts["train"] == {
-            "pick_and_place_simple": 790, "look_at_obj_in_light": 308, "pick_clean_then_place_in_recep": 650,
-            "pick_heat_then_place_in_recep": 459, "pick_cool_then_place_in_recep": 533, "pick_two_obj_and_place": 813,
-        }  # fmt: skip
+            "pick_and_place_simple": 790,
+            "look_at_obj_in_light": 308,
+            "pick_clean_then_place_in_recep": 650,
+            "pick_heat_then_place_in_recep": 459,
+            "pick_cool_then_place_in_recep": 533,
+            "pick_two_obj_and_place": 813,
+        }
         assert sum(counts["valid_seen"].values()) == 140
         check_turn_env(lambda: ALFWorldEnv(data=root), tasks=10, turns=12, resets=1000)
         check_turn_env(

@@ -1,6 +1,4 @@
-"""The environment over the original engine, with a stand-in for the engine: what is taken from it,
-forks, pickles, errors.
-"""
+"""The environment over a stand-in for the original engine: outcomes, forks, pickles, errors."""
 
 from __future__ import annotations
 
@@ -22,9 +20,7 @@ from turnwise.errors import ConfigError, EngineError
 
 
 class StandIn:
-    """Behaves like `alfworld`'s wrapper about `PddlEnv`: plays natively, and says in `loaded` what
-    it was given.
-    """
+    """Behaves like `alfworld`'s wrapper of `PddlEnv`: plays natively, and records loads."""
 
     made = 0
     loaded: Any = None
@@ -72,7 +68,7 @@ GAMES = [Game.of(household()), *generate(2, 0)]
 WAY = ("go to table 2", "take apple 1 from table 2", "go to desk 1", "put apple 1 in/on desk 1")
 
 
-def test_what_is_shown_is_the_engines() -> None:
+def test_observations_are_the_engines() -> None:
     env, native = RealALFWorldEnv(GAMES), ALFWorldEnv(GAMES)
     assert env.blocking and not native.blocking
     observation, info = env.reset(options={"task": 0})
@@ -90,7 +86,7 @@ def test_what_is_shown_is_the_engines() -> None:
     assert info["success"] and done and reward == 1.0 and env.expert_action() is None
 
 
-def test_the_expert_follows_along() -> None:
+def test_the_expert_plays_along() -> None:
     env = RealALFWorldEnv(GAMES)
     env.reset(options={"task": 0})
     taken = []
@@ -153,14 +149,14 @@ def test_the_arguments_of_the_process_stay() -> None:
         assert engine.step("look").won is False and sys.argv == before
 
 
-def test_a_game_that_crashes_the_engine_is_said_so() -> None:
+def test_a_crash_of_the_engine_is_an_engine_error() -> None:
     with pytest.raises(
         EngineError, match=r"the original engine cannot load this game: KeyError\('val1'\)"
     ):
         RealEngine(household() | {"crash": True})
 
 
-def test_without_the_packages_one_sentence_says_what_to_install(
+def test_without_the_packages_the_error_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.undo()
@@ -171,9 +167,12 @@ def test_without_the_packages_one_sentence_says_what_to_install(
         RealALFWorldEnv(GAMES)
 
 
-def test_nothing_of_the_original_is_imported_before_it_is_asked_for() -> None:
+def test_the_original_is_imported_only_when_used() -> None:
     import subprocess
 
-    code = "import sys, turnwise.envs.alfworld.real; print({'textworld', 'alfworld', 'fast_downward'} & set(sys.modules))"
+    code = (
+        "import sys, turnwise.envs.alfworld.real; "
+        "print({'textworld', 'alfworld', 'fast_downward'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -20,18 +20,16 @@ pytest.importorskip(
 
 from tests.envs.alfworld.official_games import official_directory, unpacked
 from turnwise.envs.alfworld import ALFWorldEnv, Game, generate
+from turnwise.envs.alfworld.game_file import WORDINGS
 from turnwise.envs.alfworld.houses import TASK_TYPES
 from turnwise.envs.alfworld.real import RealALFWorldEnv
-from turnwise.envs.alfworld.wording import WORDINGS
 from turnwise.envs.checks import check_turn_env
 
 ROOT = Path(__file__).parents[3]
 
 
 def play_both(games: Sequence[Game | str | Path], turns: int, memoise: bool = True) -> int:
-    """Play every game in both engines, at random and then by the expert; returns how many commands
-    were compared.
-    """
+    """Play games in both engines, at random, then by the expert; return the number of commands."""
     native, real, compared = ALFWorldEnv(games), RealALFWorldEnv(games, memoise=memoise), 0
     for task in range(len(games)):
         rng = random.Random(task)
@@ -85,8 +83,8 @@ def test_the_original_finds_and_wins_what_is_saved(tmp_path: Path) -> None:
     settings: dict[str, Any] = {
         "dataset": {"data_path": str(tmp_path), "num_train_games": -1},
         "env": {
-            "goal_desc_human_anns_prob": 0, "task_types": [1, 2, 3, 4, 5, 6], "domain_randomization": False,
-            "expert_type": "handcoded",
+            "goal_desc_human_anns_prob": 0, "task_types": [1, 2, 3, 4, 5, 6],
+            "domain_randomization": False, "expert_type": "handcoded",
         },
         "general": {"training_method": "dqn"},
         "rl": {"training": {"max_nb_steps_per_episode": 50}},

@@ -1,6 +1,4 @@
-"""Games written in the official layout: the same game comes back, and what is written hangs
-together.
-"""
+"""Games written in the official layout: they read back as the same, and files are consistent."""
 
 from __future__ import annotations
 
@@ -23,10 +21,9 @@ from tests.envs.alfworld.official_games import (
     unpacked,
 )
 from turnwise.envs.alfworld import Game, generate
-from turnwise.envs.alfworld.engine import act, commands
-from turnwise.envs.alfworld.goals import conditions
+from turnwise.envs.alfworld.engine import act, commands, conditions
+from turnwise.envs.alfworld.game_file import WORDINGS
 from turnwise.envs.alfworld.houses import TASK_TYPES
-from turnwise.envs.alfworld.wording import WORDINGS
 from turnwise.envs.alfworld.writing.domain import (
     ABOUT_OBJECTS,
     ABOUT_RECEPTACLES,
@@ -34,12 +31,11 @@ from turnwise.envs.alfworld.writing.domain import (
     ANYTHING,
     NAMED_TYPES,
     RELATIONS,
-    domain,
+    write_domain,
 )
-from turnwise.envs.alfworld.writing.grammar import UNSAYABLE, grammar
-from turnwise.envs.alfworld.writing.problem import problem
-from turnwise.envs.alfworld.writing.save import content, save, trajectory, trial
-from turnwise.envs.alfworld.writing.spelling import TYPES, spelled
+from turnwise.envs.alfworld.writing.grammar import RESERVED, write_grammar
+from turnwise.envs.alfworld.writing.problem import ALFRED_TYPES, spelled, write_problem
+from turnwise.envs.alfworld.writing.save import game_content, save_game, trajectory_data, trial_name
 from turnwise.errors import DataError
 
 ODDITIES = {
@@ -66,7 +62,7 @@ def test_a_written_game_is_the_same_game(kind: str, grammar_text: str, tmp_path:
 @pytest.mark.parametrize("extra", ODDITIES.values(), ids=ODDITIES)
 def test_oddities_survive(extra: list[str]) -> None:
     game = Game.of(household(extra=extra))
-    assert Game.of(content(game)).digest == game.digest != Game.of(household()).digest
+    assert Game.of(game_content(game)).digest == game.digest != Game.of(household()).digest
 
 
 def test_a_goal_that_asks_for_closed_doors_survives() -> None:
@@ -75,12 +71,12 @@ def test_a_goal_that_asks_for_closed_doors_survives() -> None:
             "pick_cool_then_place_in_recep", goal="(forall (?re - receptacle) (not (opened ?re)))"
         )
     )
-    assert Game.of(content(game)).goal == game.goal and game.goal.all_closed
+    assert Game.of(game_content(game)).goal == game.goal and game.goal.all_closed
 
 
 def test_generated_games_come_back(tmp_path: Path) -> None:
     for game in generate(60, 4, difficulty="hard"):
-        loaded = Game.load(save(game, tmp_path))
+        loaded = Game.load(save_game(game, tmp_path))
         assert loaded.digest == game.digest and loaded.task == game.task
     assert len(list(tmp_path.rglob("game.tw-pddl"))) == 60
 
@@ -88,14 +84,16 @@ def test_generated_games_come_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("release", WORDINGS)
 def test_a_reworded_game_is_the_one_that_was_written_so(release: str) -> None:
     for game in generate(6, 2):
-        assert Game.of(content(game.reworded(release))).digest == game.reworded(release).digest
+        assert Game.of(game_content(game.reworded(release))).digest == game.reworded(release).digest
 
 
 @pytest.mark.slow
 def test_official_games_come_back(tmp_path: Path) -> None:
     paths = sorted(unpacked(official_directory(), tmp_path).rglob("game.tw-pddl"))[::20]
     assert [
-        path for path in paths if Game.of(content(game := Game.load(path))).digest != game.digest
+        path
+        for path in paths
+        if Game.of(game_content(game := Game.load(path))).digest != game.digest
     ] == []
 
 
@@ -104,7 +102,7 @@ def test_the_layout(tmp_path: Path) -> None:
     path = game.save(str(tmp_path))
     said = json.loads((path.parent / "traj_data.json").read_text())
     scene, names = said["scene"]["scene_num"], said["pddl_params"]
-    assert path.parent.name == trial(game) == said["task_id"] and path.parent.name.startswith(
+    assert path.parent.name == trial_name(game) == said["task_id"] and path.parent.name.startswith(
         "trial_T"
     )
     assert (
@@ -132,13 +130,13 @@ def test_the_layout(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", TASK_TYPES)
 def test_the_walkthrough_wins(kind: str) -> None:
     game = generate(1, 5, kind)[0]
-    written = content(game)
+    written = game_content(game)
     assert written["solvable"] is True and list(written)[-1] == "solvable"
     state = game.start
     for command in written["walkthrough"]:
         state, _ = act(game, state, commands(game, state)[command])
     assert all(conditions(game, state))
-    params = trajectory(game)["pddl_params"]
+    params = trajectory_data(game)["pddl_params"]
     assert (
         (params["toggle_target"] == "DeskLamp")
         is (params["parent_target"] == "")
@@ -146,20 +144,20 @@ def test_the_walkthrough_wins(kind: str) -> None:
     )
 
 
-def test_a_game_without_a_way_is_not_called_solvable() -> None:
+def test_a_game_without_a_plan_is_not_marked_solvable() -> None:
     said = household()
     said["pddl_problem"] = re.sub(r"\(canContain DeskType \w+\)", "", said["pddl_problem"])
-    written = content(Game.of(said))
+    written = game_content(Game.of(said))
     assert written["solvable"] is None and written["walkthrough"] is None
 
 
-@pytest.mark.parametrize("character", UNSAYABLE)
-def test_a_task_that_the_grammar_cannot_say(character: str) -> None:
+@pytest.mark.parametrize("character", RESERVED)
+def test_a_task_with_reserved_characters(character: str) -> None:
     with pytest.raises(DataError, match=r"which the original's grammar cannot say"):
-        grammar(f"put an apple{character} away.", WORDINGS["0.4"])
+        write_grammar(f"put an apple{character} away.", WORDINGS["0.4"])
 
 
-def test_where_nothing_can_be_written(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(
         DataError, match=r"cannot write the ALFWorld game .*Not a directory; give another directory"
@@ -169,7 +167,7 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
 
 def test_the_domain_declares_what_it_uses() -> None:
     for with_help in (False, True):
-        text = domain(with_help)
+        text = write_domain(with_help)
         assert text.count("(") == text.count(")") and ("(:action help" in text) is with_help
         known = {*ANYTHING, *ABOUT_OBJECTS, *ABOUT_RECEPTACLES, *RELATIONS, "holdsAny"}
         rules = text[text.index("(:action") :]
@@ -179,8 +177,8 @@ def test_the_domain_declares_what_it_uses() -> None:
 
 
 @pytest.mark.parametrize("release", WORDINGS)
-def test_the_grammar_says_all_that_it_refers_to(release: str) -> None:
-    text = grammar("put a mug in sink.", WORDINGS[release])
+def test_the_grammar_defines_every_symbol_it_uses(release: str) -> None:
+    text = write_grammar("put a mug in sink.", WORDINGS[release])
     symbols = json.loads(text.split('"""')[1])
     referred = {
         name
@@ -205,7 +203,7 @@ def test_the_grammar_says_all_that_it_refers_to(release: str) -> None:
 
 
 def test_a_problem_declares_every_id() -> None:
-    text = problem(Game.of(household(extra=ODDITIES["an id that only counts"])), "here")
+    text = write_problem(Game.of(household(extra=ODDITIES["an id that only counts"])), "here")
     declared = set(re.findall(r"^    (\S+) - \w+$", text, re.MULTILINE))
     used = {
         one
@@ -222,4 +220,4 @@ def test_spelling() -> None:
         "CD",
         "thing",
     ]
-    assert len({kind.lower() for kind in TYPES.split()}) == len(TYPES.split())
+    assert len({kind.lower() for kind in ALFRED_TYPES.split()}) == len(ALFRED_TYPES.split())

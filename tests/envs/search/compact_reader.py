@@ -1,5 +1,6 @@
-"""Answers questions of the compact wording from its passages alone: a second opinion that knows
-nothing of the generator.
+"""Answer questions of the compact styles from the passages alone.
+
+This is a second implementation, independent of the facts and plans of a world.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ Known = dict[str, dict[str, str]]
 
 
 def read(passages: Iterable[Passage]) -> Known:
-    """Title -> what its passage says, by relation; `kind` for what it is. Notes say nothing."""
+    """Return title -> relation -> value of each passage, with `kind` for the kind of entity."""
     known: Known = {}
     for passage in passages:
         if passage.title.startswith("note "):
@@ -24,7 +25,7 @@ def read(passages: Iterable[Passage]) -> Known:
 
 
 def read_facts(passages: Iterable[Passage]) -> Known:
-    """The same from passages of one fact each, `ba17 author: ri40.`"""
+    """Return the same from passages of one fact each, `ba17 author: ri40.`"""
     known: Known = {}
     for passage in passages:
         if not passage.title.startswith("note "):
@@ -35,7 +36,7 @@ def read_facts(passages: Iterable[Passage]) -> Known:
 
 
 def answers(question: str, known: Known) -> set[str]:
-    """Every answer that the passages allow."""
+    """Return all answers that the passages allow."""
     asked = question.removesuffix("?")
     if asked.startswith("earlier "):
         relation, two = asked.removeprefix("earlier ").split(": ")
@@ -46,8 +47,9 @@ def answers(question: str, known: Known) -> set[str]:
 
 
 def meant(phrase: str, known: Known) -> set[str]:
-    """What a noun phrase stands for: a name, `RELATION of PHRASE`, or `KIND with RELATION NAME and
-    RELATION NAME`.
+    """Return the names that a noun phrase denotes.
+
+    A phrase is a name, `RELATION of PHRASE` or `KIND with RELATION NAME and RELATION NAME`.
     """
     if phrase in known:
         return {phrase}

@@ -1,20 +1,20 @@
-"""The environment: what actions do, what is paid, what the state says, and that it keeps every
-promise of `TurnEnv`.
-"""
+"""The environment: actions, rewards, states, and the contract."""
 
 from __future__ import annotations
 
 import pickle
+import re
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import pytest
 
 import turnwise  # noqa: F401 (registers)
+from turnwise.envs import search
 from turnwise.envs.checks import check_turn_env
 from turnwise.envs.search import Corpus, Passage, Question, SearchEnv
-from turnwise.envs.search.actions import HELP
-from turnwise.envs.search.env import NOTHING
+from turnwise.envs.search.env import INVALID_ACTION, NO_PASSAGE
 from turnwise.errors import ConfigError, DataError, TaskError
 
 SMALL: dict[str, Any] = {"worlds": 5, "style": "compact", "entities": 16, "per_world": 6}
@@ -138,7 +138,7 @@ def test_anything_else_does_nothing_and_says_what_can_be_done(action: str) -> No
     env = begun()
     before = env.step("search[Ada]")[4]
     observation, reward, done, _, info = env.step(action)
-    assert (observation, reward, done, info["valid"]) == (HELP, 0.0, False, False)
+    assert (observation, reward, done, info["valid"]) == (INVALID_ACTION, 0.0, False, False)
     assert info["state"] == before["state"] and info["passages"] == [] and info["searches"] == 1
 
 
@@ -152,7 +152,7 @@ def test_blanks_and_case_of_the_action_do_not_matter() -> None:
 def test_a_query_without_a_hit_says_so() -> None:
     for query in ("zzz", "the", "?!"):
         observation, _, done, _, info = begun().step(f"search[{query}]")
-        assert (observation, done, info["valid"], info["passages"]) == (NOTHING, False, True, [])
+        assert (observation, done, info["valid"], info["passages"]) == (NO_PASSAGE, False, True, [])
 
 
 def test_long_passages_are_cut() -> None:
@@ -163,8 +163,11 @@ def test_long_passages_are_cut() -> None:
 
 def test_the_state_is_the_question_and_the_searches_in_order() -> None:
     states = set()
-    for actions in ([], ["search[Ada]"], ["search[Jed]"], ["search[Ada]", "search[Jed]"], ["search[Jed]", "search[Ada]"],
-                    ["search[Ada]", "search[Ada]"], ["answer[x]"], ["answer[y]"], ["search[Ada]", "answer[x]"]):  # fmt: skip
+    for actions in (
+        [], ["search[Ada]"], ["search[Jed]"], ["search[Ada]", "search[Jed]"],
+        ["search[Jed]", "search[Ada]"], ["search[Ada]", "search[Ada]"], ["answer[x]"],
+        ["answer[y]"], ["search[Ada]", "answer[x]"],
+    ):  # fmt: skip
         env = begun()
         for action in actions:
             env.step(action)
@@ -236,10 +239,13 @@ def test_a_snapshot_of_one_task_is_restored_while_another_is_played() -> None:
     assert env.step("answer[Jedburgh]")[1] == 1.0
 
 
-def test_the_data_hash_is_that_of_everything_shown_and_paid() -> None:
-    made = [given(), given(k=1), given(passage_chars=9), given(reward="f1"), SearchEnv(PASSAGES[:2], QUESTIONS),
-            SearchEnv(PASSAGES, QUESTIONS["test"]), SearchEnv(**SMALL), SearchEnv(**SMALL, world_seed=1),
-            SearchEnv(**{**SMALL, "worlds": 6}), SearchEnv(**SMALL, overlap=0.5)]  # fmt: skip
+def test_the_data_hash_covers_everything_shown_and_rewarded() -> None:
+    made = [
+        given(), given(k=1), given(passage_chars=9), given(reward="f1"),
+        SearchEnv(PASSAGES[:2], QUESTIONS), SearchEnv(PASSAGES, QUESTIONS["test"]),
+        SearchEnv(**SMALL), SearchEnv(**SMALL, world_seed=1),
+        SearchEnv(**{**SMALL, "worlds": 6}), SearchEnv(**SMALL, overlap=0.5),
+    ]  # fmt: skip
     assert len({env.data_hash for env in made}) == len(made)
     assert given().data_hash == SearchEnv(Corpus(PASSAGES), QUESTIONS).data_hash
 
@@ -299,3 +305,11 @@ def test_gymnasium_ends_it_after_six_turns() -> None:
     env = gymnasium.make("turnwise/Search-v0", **SMALL)
     env.reset(seed=0)
     assert [env.step("search[x]")[3] for _ in range(6)] == [False] * 5 + [True]
+
+
+def test_it_imports_no_other_environment() -> None:
+    folder = Path(search.__file__).parent
+    names = {path.name for path in folder.parent.iterdir() if path.is_dir()} - {folder.name}
+    for path in folder.glob("*.py"):
+        imported = re.findall(r"turnwise\.envs\.(\w+)", path.read_text(encoding="utf8"))
+        assert not names & set(imported), path.name

@@ -1,6 +1,4 @@
-"""Corpora and questions from files: the usual names, other names, and one sentence for whatever is
-wrong.
-"""
+"""Corpora and questions from files: default names, other names, and error messages."""
 
 from __future__ import annotations
 
@@ -15,14 +13,18 @@ from turnwise.envs.search.files import passages_of
 from turnwise.errors import ConfigError, DataError
 
 PASSAGES = [
-    {"id": "p1", "title": "Ada  Lovelace", "text": "taught by\nMary Somerville"}, {"title": None, "text": "Jedburgh has an abbey."},
+    {"id": "p1", "title": "Ada  Lovelace", "text": "taught by\nMary Somerville"},
+    {"title": None, "text": "Jedburgh has an abbey."},
 ]  # fmt: skip
 HOTPOT = [
     {
-        "_id": "h1", "question": "Where was Ada's teacher born?", "answer": "Jedburgh", "type": "bridge",
-        "context": [["Ada", ["Taught by Mary.", " She wrote notes."]], ["Mary", ["Born in Jedburgh."]]],
+        "_id": "h1", "question": "Where was Ada's teacher born?", "answer": "Jedburgh",
+        "type": "bridge",
+        "context": [["Ada", ["Taught by Mary.", " She wrote notes."]],
+            ["Mary", ["Born in Jedburgh."]]],
     },
-    {"_id": "h2", "question": "Who wrote notes?", "answer": "Ada", "context": [["Ada", ["Taught by Mary.", " She wrote notes."]]]},
+    {"_id": "h2", "question": "Who wrote notes?", "answer": "Ada",
+     "context": [["Ada", ["Taught by Mary.", " She wrote notes."]]]},
 ]  # fmt: skip
 
 
@@ -82,7 +84,8 @@ def test_other_names(tmp_path: Path) -> None:
 def test_passages_that_stand_with_their_questions(tmp_path: Path) -> None:
     path = _json(tmp_path / "hotpot.json", HOTPOT)
     assert passages_of([path], {"preset": "hotpotqa"}) == (
-        Passage("0", "Ada", "Taught by Mary. She wrote notes."), Passage("1", "Mary", "Born in Jedburgh."),
+        Passage("0", "Ada", "Taught by Mary. She wrote notes."),
+        Passage("1", "Mary", "Born in Jedburgh."),
     )  # fmt: skip
     env = SearchEnv(questions={"dev": path}, fields={"preset": "hotpotqa"}, split="dev")
     assert env.splits == ("dev",) and env.tasks("dev") == ("h1", "h2")

@@ -1,4 +1,4 @@
-"""Normalisation, exact match and F1, beside values worked out by hand from the definition."""
+"""Normalisation, exact match and F1 against values computed by hand."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.envs.search.actions import Call, parse
+from turnwise.envs.search.env import SearchAction, parse
 from turnwise.envs.search.grading import exact_match, f1, normalise
 
 
 @pytest.mark.parametrize(
     ("text", "normal"),
     [
-        ("The  Beatles!", "beatles"), ("an apple, a day", "apple day"), ("U.S.A.", "usa"), ("theory", "theory"), ("A", ""),
-        ("state-of-the-art", "stateoftheart"), ("Zürich\n", "zürich"), ("«Faust»", "«faust»"), ("the the", ""),
+        ("The  Beatles!", "beatles"), ("an apple, a day", "apple day"), ("U.S.A.", "usa"),
+        ("theory", "theory"), ("A", ""),
+        ("state-of-the-art", "stateoftheart"), ("Zürich\n", "zürich"), ("«Faust»", "«faust»"),
+        ("the the", ""),
     ],
 )  # fmt: skip
 def test_what_is_compared(text: str, normal: str) -> None:
@@ -50,12 +52,12 @@ def test_f1_is_symmetric_bounded_and_one_for_an_exact_match(one: str, other: str
 
 @given(st.text(min_size=1, max_size=30).filter(str.strip))
 def test_any_text_can_stand_between_the_brackets(text: str) -> None:
-    assert parse(f"search[{text}]") == Call("search", " ".join(text.split()))
+    assert parse(f"search[{text}]") == SearchAction("search", " ".join(text.split()))
 
 
 def test_what_is_no_action() -> None:
     assert (
-        parse("answer[a][b]") == Call("answer", "a][b")
+        parse("answer[a][b]") == SearchAction("answer", "a][b")
         and parse("finish[x]") is None
         and parse("search[x] now") is None
     )

@@ -1,27 +1,24 @@
-"""Wordings: every relation can be stated, meant and asked after, distractors state nothing, and
-words are as they should be.
-"""
+"""Wordings: every relation has words, distractors state nothing, names are invented."""
 
 from __future__ import annotations
 
 import pytest
 
-from turnwise.envs.search import phrases
-from turnwise.envs.search.compact import CompactWording, FactsWording
-from turnwise.envs.search.full import FullWording
-from turnwise.envs.search.names import SHORT, VOWELS, Words
-from turnwise.envs.search.relations import KINDS, RELATIONS, YEAR, Entity, Relation
-from turnwise.envs.search.wording import Wording
+from turnwise.envs.search import full_wording
+from turnwise.envs.search.facts import KINDS, RELATIONS, YEAR, Entity, Relation
+from turnwise.envs.search.full_wording import FullWording
+from turnwise.envs.search.names import SHORT_ONSETS, VOWELS, Words
+from turnwise.envs.search.wording import CompactWording, FactsWording, WorldWording
 from turnwise.envs.seeding import Draw
 from turnwise.retrieval.analyzer import analyze
 
-WORDINGS: list[Wording] = [CompactWording(), FactsWording(), FullWording()]
+WORDINGS: list[WorldWording] = [CompactWording(), FactsWording(), FullWording()]
 STYLES = ["compact", "facts", "full"]
 
 
 @pytest.mark.parametrize("wording", WORDINGS, ids=STYLES)
 @pytest.mark.parametrize("relation", RELATIONS, ids=[relation.name for relation in RELATIONS])
-def test_every_relation_has_words(wording: Wording, relation: Relation) -> None:
+def test_every_relation_has_words(wording: WorldWording, relation: Relation) -> None:
     draw = Draw("words", relation.name)
     subject, other = Entity(relation.subject, "Bako", "guild"), Entity("person", "Teli", "poet")
     value = 1850 if relation.object == YEAR else other
@@ -47,7 +44,7 @@ def test_every_relation_has_words(wording: Wording, relation: Relation) -> None:
 
 
 @pytest.mark.parametrize("wording", WORDINGS, ids=STYLES)
-def test_distractors_name_two_and_state_nothing(wording: Wording) -> None:
+def test_distractors_name_two_and_state_nothing(wording: WorldWording) -> None:
     entities = [Entity("town", name, "town") for name in ("Bako", "Teli", "Mura")]
     for number in range(20):
         title, text = wording.distractor(Draw("notes", number), number, entities)
@@ -58,7 +55,7 @@ def test_distractors_name_two_and_state_nothing(wording: Wording) -> None:
 
 
 @pytest.mark.parametrize("wording", WORDINGS, ids=STYLES)
-def test_names_are_of_words_that_are_not_the_wordings_own(wording: Wording) -> None:
+def test_names_use_no_word_of_the_wording(wording: WorldWording) -> None:
     draw = Draw("names")
     words, known = Words(draw, "train", wording.short_words, wording.reserved), list[Entity]()
     for number in range(100):
@@ -73,7 +70,7 @@ def test_short_words_are_a_syllable_and_a_number_without_inflection() -> None:
     assert len(set(made)) == 150 and "ba17" not in made
     for word in made:
         assert (
-            word[0] in SHORT
+            word[0] in SHORT_ONSETS
             and word[1] in VOWELS
             and len(word) == 4
             and word[2:].isdecimal()
@@ -81,7 +78,7 @@ def test_short_words_are_a_syllable_and_a_number_without_inflection() -> None:
         )
 
 
-def test_every_fact_has_a_passage_of_its_own_and_is_told_once() -> None:
+def test_every_fact_is_stated_once_in_its_own_passage() -> None:
     town, mayor = Entity("town", "ba17", "town"), Entity("person", "te04", "person")
     values = {"country": Entity("land", "mu30", "land"), "mayor": mayor}
     made = FactsWording().passages(Draw("facts"), town, values)
@@ -102,7 +99,8 @@ def test_every_fact_has_a_passage_of_its_own_and_is_told_once() -> None:
 def test_the_tables_cover_the_relations() -> None:
     names = {relation.name for relation in RELATIONS}
     years = {relation.name for relation in RELATIONS if relation.object == YEAR}
-    assert set(phrases.STATED) == set(phrases.ASKED) == names
+    assert set(full_wording.STATED) == set(full_wording.ASKED) == names
     assert (
-        set(phrases.MEANT) == set(phrases.HAVING) == names - years and set(phrases.EARLIER) == years
+        set(full_wording.PHRASES) == set(full_wording.CLAUSES) == names - years
+        and set(full_wording.EARLIER) == years
     )

@@ -1,6 +1,4 @@
-"""Generated worlds: every question has one answer, the search brings what is needed, and splits
-share no names.
-"""
+"""Generated worlds: unique answers, plans that work, and separate splits."""
 
 from __future__ import annotations
 
@@ -12,33 +10,32 @@ from collections import Counter
 import pytest
 
 from tests.envs.search.compact_reader import answers, read, read_facts
-from turnwise.envs.search.facts import make_facts
-from turnwise.envs.search.full import FullWording
-from turnwise.envs.search.generate import Difficulty, World, make_world
+from turnwise.envs.search.facts import KINDS, RELATIONS, Entity, make_facts
+from turnwise.envs.search.full_wording import FullWording
+from turnwise.envs.search.generate import SearchDifficulty, SearchWorld, make_world
 from turnwise.envs.search.names import TENTHS, Words, tenth
-from turnwise.envs.search.relations import KINDS, RELATIONS, Entity
 from turnwise.envs.seeding import Draw
 from turnwise.errors import ConfigError
 
-COMPACT = Difficulty(style="compact", entities=24, per_world=16)
-FULL = Difficulty(entities=40, per_world=16)
-FACTS = Difficulty(style="facts", entities=24, per_world=16, kinds=("chain", "comparison"))
+COMPACT = SearchDifficulty(style="compact", entities=24, per_world=16)
+FULL = SearchDifficulty(entities=40, per_world=16)
+FACTS = SearchDifficulty(style="facts", entities=24, per_world=16, kinds=("chain", "comparison"))
 SPLITS = ("train", "dev", "test")
 
 
-def digest(world: World) -> str:
+def digest(world: SearchWorld) -> str:
     parts = [(p.id, p.title, p.text) for p in world.corpus.passages], world.questions
     return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
 
 
 @pytest.mark.parametrize(
     "difficulty",
-    [COMPACT, FACTS, FULL, Difficulty(entities=30, hops=(4,), overlap=0.8, distractors=2.0)],
+    [COMPACT, FACTS, FULL, SearchDifficulty(entities=30, hops=(4,), overlap=0.8, distractors=2.0)],
 )
 @pytest.mark.parametrize("split", SPLITS)
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_every_search_of_every_plan_brings_its_passage_first(
-    difficulty: Difficulty, split: str, seed: int
+    difficulty: SearchDifficulty, split: str, seed: int
 ) -> None:
     world = make_world(difficulty, seed, 7, split)
     texts = {passage.id: passage for passage in world.corpus.passages}
@@ -64,7 +61,9 @@ def test_every_search_of_every_plan_brings_its_passage_first(
 def test_a_reader_of_the_passages_finds_the_same_single_answer(split: str, seed: int) -> None:
     for difficulty in (
         COMPACT,
-        Difficulty(style="compact", entities=40, hops=(1, 2, 3, 4), overlap=0.5, per_world=33),
+        SearchDifficulty(
+            style="compact", entities=40, hops=(1, 2, 3, 4), overlap=0.5, per_world=33
+        ),
     ):
         world = make_world(difficulty, seed, 0, split)
         known = read(world.corpus.passages)
@@ -94,12 +93,13 @@ def test_only_a_comparison_names_its_answer() -> None:
         for question in make_world(FULL, 0, number, "train").questions:
             named = question.answers[0] in question.question
             assert not named or "kind=comparison" in question.tags or any(
-                question.answers[0] in query and question.answers[0] != query for query in question.plan
+                question.answers[0] in query and question.answers[0] != query
+                for query in question.plan
             )  # fmt: skip
 
 
 def test_kinds_and_hops_come_equally_often() -> None:
-    world = make_world(Difficulty(style="compact", entities=40, per_world=24), 0, 0, "train")
+    world = make_world(SearchDifficulty(style="compact", entities=40, per_world=24), 0, 0, "train")
     counts = Counter(question.tags[:2] for question in world.questions)
     assert (
         set(counts.values()) == {3} and len(counts) == 8
@@ -109,7 +109,7 @@ def test_kinds_and_hops_come_equally_often() -> None:
 
 def test_settings_say_what_a_world_is() -> None:
     only = make_world(
-        Difficulty(
+        SearchDifficulty(
             style="compact", entities=20, per_world=5, hops=(2,), kinds=("chain",), distractors=0
         ),
         0,
@@ -128,11 +128,13 @@ def test_settings_say_what_a_world_is() -> None:
     names = [
         entity.name
         for entity in make_world(
-            Difficulty(style="compact", overlap=0.0), 0, 0, "train"
+            SearchDifficulty(style="compact", overlap=0.0), 0, 0, "train"
         ).facts.entities
     ]
     assert all(" " not in name for name in names)
-    many = make_world(Difficulty(style="compact", overlap=1.0, distractors=1.5), 0, 0, "train")
+    many = make_world(
+        SearchDifficulty(style="compact", overlap=1.0, distractors=1.5), 0, 0, "train"
+    )
     assert (
         sum(" " in entity.name for entity in many.facts.entities) == 59 and len(many.corpus) == 150
     )
@@ -155,7 +157,7 @@ def test_no_word_of_a_name_is_in_two_splits() -> None:
         )
 
 
-def test_years_are_plausible_and_relations_hold_of_everybody() -> None:
+def test_years_are_plausible_and_relations_are_total() -> None:
     draw = Draw("test")
     for entities in (12, 13, 60, 240):
         words = Words(draw, "train", False, frozenset())
@@ -189,14 +191,15 @@ def test_years_are_plausible_and_relations_hold_of_everybody() -> None:
     ],
     ids=["compact", "facts", "full"],
 )
-def test_worlds_do_not_change(difficulty: Difficulty, split: str, wanted: str) -> None:
+def test_worlds_do_not_change(difficulty: SearchDifficulty, split: str, wanted: str) -> None:
     assert digest(make_world(difficulty, 3, 5, split)) == wanted
 
 
 def test_the_hash_of_the_process_does_not_matter() -> None:
     code = (
-        "from turnwise.envs.search.generate import Difficulty, make_world\n"
-        "print([q.question for q in make_world(Difficulty(entities=40), 0, 1, 'train').questions])"
+        "from turnwise.envs.search.generate import SearchDifficulty, make_world\n"
+        "world = make_world(SearchDifficulty(entities=40), 0, 1, 'train')\n"
+        "print([question.question for question in world.questions])"
     )
     one, two = (
         subprocess.run(
@@ -236,11 +239,11 @@ def test_worlds_differ() -> None:
 )
 def test_impossible_settings_are_named(settings: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        Difficulty(**settings)  # type: ignore[arg-type]
+        SearchDifficulty(**settings)  # type: ignore[arg-type]
 
 
 def test_a_world_without_enough_questions_says_so() -> None:
-    few = Difficulty(
+    few = SearchDifficulty(
         style="compact", entities=12, per_world=200, hops=(1,), kinds=("intersection",)
     )
     with pytest.raises(ConfigError, match="does not have 200 different questions"):

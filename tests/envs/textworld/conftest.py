@@ -1,4 +1,4 @@
-"""Games for these tests are made once a run, in a directory of their own."""
+"""A cache of games for these tests, made once a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Without the textworld package everything works but playing, and that says what to install."""
+"""Without the textworld package everything but playing works; the error says what to install."""
 
 from __future__ import annotations
 
@@ -44,15 +44,17 @@ def test_another_missing_package_is_another_mistake(monkeypatch: pytest.MonkeyPa
 
 
 def test_making_the_environment_imports_nothing_heavy() -> None:
-    code = "import sys; from turnwise.envs.textworld import TextWorldEnv; TextWorldEnv().tasks('dev'); "
+    code = "import sys; from turnwise.envs.textworld import TextWorldEnv; "
+    code += "TextWorldEnv().tasks('dev'); "
     code += "print('textworld' in sys.modules, 'jericho' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
 
 
-def test_what_makes_other_transcripts_has_another_hash() -> None:
+def test_settings_that_change_transcripts_change_the_hash() -> None:
     envs = [
-        TextWorldEnv(), TextWorldEnv("coin"), TextWorldEnv(game_seed=1), TextWorldEnv(reward="sparse"),
+        TextWorldEnv(), TextWorldEnv("coin"), TextWorldEnv(game_seed=1),
+        TextWorldEnv(reward="sparse"),
         TextWorldEnv(observation="raw"), TextWorldEnv(games={"dev": 3}),
     ]  # fmt: skip
     assert len({env.data_hash for env in envs}) == len(envs)

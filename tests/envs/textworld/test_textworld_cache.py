@@ -11,7 +11,7 @@ from turnwise.envs.textworld.games import GameSpec
 from turnwise.envs.textworld.settings import game_settings
 from turnwise.errors import DataError
 
-MADE = cache.Made("train-0", "coin_collector level=5", 7, 2, "c0ffee", "textworld 1.7.0")
+MADE = cache.GameRecord("train-0", "coin_collector level=5", 7, 2, "c0ffee", "textworld 1.7.0")
 SPEC = GameSpec(game_settings("coin"), "train", 0, 0)
 
 
@@ -23,18 +23,18 @@ def write(draft: Path) -> None:
 def test_where_games_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.delenv(cache.VARIABLE, raising=False)
-    assert cache.directory() == tmp_path / "home" / ".cache" / "turnwise" / "textworld"
+    monkeypatch.delenv(cache.CACHE_VARIABLE, raising=False)
+    assert cache.cache_root() == tmp_path / "home" / ".cache" / "turnwise" / "textworld"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache.directory() == tmp_path / "xdg" / "turnwise" / "textworld"
-    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "own"))
-    assert cache.directory() == tmp_path / "own" / "textworld"
-    assert cache.directory(tmp_path / "given") == tmp_path / "given"
+    assert cache.cache_root() == tmp_path / "xdg" / "turnwise" / "textworld"
+    monkeypatch.setenv(cache.CACHE_VARIABLE, str(tmp_path / "own"))
+    assert cache.cache_root() == tmp_path / "own" / "textworld"
+    assert cache.cache_root(tmp_path / "given") == tmp_path / "given"
 
 
 def test_versions_of_textworld_do_not_share_games(tmp_path: Path) -> None:
     homes = {
-        cache.place(tmp_path, SPEC, versions)
+        cache.game_directory(tmp_path, SPEC, versions)
         for versions in ("textworld 1.7.0, jericho 3.3.1", "textworld 1.6.0, jericho 3.3.1")
     }
     assert len(homes) == 2
@@ -43,10 +43,10 @@ def test_versions_of_textworld_do_not_share_games(tmp_path: Path) -> None:
 
 def test_a_game_is_kept_with_its_record(tmp_path: Path) -> None:
     home = tmp_path / "deep" / "game"
-    assert not cache.present(home)
-    cache.keep(home, MADE, write)
-    assert cache.present(home)
-    assert cache.record(home) == MADE
+    assert not cache.is_cached(home)
+    cache.save_game(home, MADE, write)
+    assert cache.is_cached(home)
+    assert cache.load_record(home) == MADE
     assert [path.name for path in home.parent.iterdir()] == ["game"]
 
 
@@ -56,7 +56,7 @@ def test_a_game_that_could_not_be_written_leaves_nothing(tmp_path: Path) -> None
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        cache.keep(tmp_path / "game", MADE, broken)
+        cache.save_game(tmp_path / "game", MADE, broken)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -65,31 +65,31 @@ def test_the_second_of_two_processes_leaves_what_is_there(tmp_path: Path) -> Non
 
     def overtaken(draft: Path) -> None:
         write(draft)
-        cache.keep(home, MADE, write)
+        cache.save_game(home, MADE, write)
         (home / cache.STORY).write_bytes(b"first")
 
-    cache.keep(home, MADE, overtaken)
+    cache.save_game(home, MADE, overtaken)
     assert (home / cache.STORY).read_bytes() == b"first"
     assert [path.name for path in tmp_path.iterdir()] == ["game"]
 
 
-def test_half_a_game_is_made_again(tmp_path: Path) -> None:
+def test_an_incomplete_game_is_made_again(tmp_path: Path) -> None:
     home = tmp_path / "game"
     home.mkdir()
     (home / cache.STORY).write_bytes(b"half")
-    assert not cache.present(home)
-    cache.keep(home, MADE, write)
+    assert not cache.is_cached(home)
+    cache.save_game(home, MADE, write)
     assert (home / cache.STORY).read_bytes() == b"story"
 
 
 def test_a_damaged_record_says_what_to_do(tmp_path: Path) -> None:
-    cache.keep(tmp_path / "game", MADE, write)
+    cache.save_game(tmp_path / "game", MADE, write)
     (tmp_path / "game" / cache.RECORD).write_text('{"task": ')
     with pytest.raises(DataError, match="delete that directory"):
-        cache.record(tmp_path / "game")
+        cache.load_record(tmp_path / "game")
 
 
 def test_a_cache_that_cannot_be_written_says_what_to_set(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match=cache.VARIABLE):
-        cache.keep(tmp_path / "file" / "game", MADE, write)
+    with pytest.raises(DataError, match=cache.CACHE_VARIABLE):
+        cache.save_game(tmp_path / "file" / "game", MADE, write)

@@ -1,6 +1,4 @@
-"""The environment over the real package: its contract, and the same text as TextWorld's own
-environment.
-"""
+"""The environment over the real package: contract, and the text of TextWorld's own environment."""
 
 from __future__ import annotations
 
@@ -17,10 +15,10 @@ import pytest
 
 from turnwise.envs.base import fork
 from turnwise.envs.checks import check_turn_env
-from turnwise.envs.textworld import TextWorldEnv, interpreter, story
+from turnwise.envs.textworld import TextWorldEnv, stories, zmachine
 from turnwise.envs.textworld.env import OVER
+from turnwise.envs.textworld.making import game_of
 from turnwise.envs.textworld.text import REFUSED
-from turnwise.envs.textworld.waiting import game_of
 from turnwise.errors import ConfigError, TaskError
 
 textworld = pytest.importorskip(
@@ -40,7 +38,7 @@ def env_of(preset: str = "coin", **settings: Any) -> TextWorldEnv:
 
 
 def win(env: TextWorldEnv, task: str = "train-0") -> tuple[list[float], dict[str, Any]]:
-    """Rewards and last info of the expert's episode."""
+    """Return rewards and last info of the expert's episode."""
     _, info = env.reset(options={"task": task})
     rewards = []
     while True:
@@ -80,9 +78,7 @@ def test_rewards() -> None:
 
 @pytest.mark.parametrize("preset", ["coin", "simple"])
 def test_same_text_as_textworld_itself(preset: str) -> None:
-    """Random, expert and meaningless commands, side by side: text, admissible commands, score and
-    end.
-    """
+    """Random, expert and garbage commands: text, admissible commands, score and end are equal."""
     ours = env_of(preset, observation="raw", reward="raw")
     rng = random.Random(preset)
     for episode in range(6):
@@ -113,7 +109,9 @@ def test_same_text_as_textworld_itself(preset: str) -> None:
         theirs.close()
 
 
-def test_words_for_the_machine_do_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_to_the_interpreter_do_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     env = env_of()
     _, before = env.reset(options={"task": "train-0"})
@@ -133,7 +131,7 @@ def test_after_the_end_nothing_happens() -> None:
     assert after["success"] and after["state"] == info["state"]
 
 
-def test_equal_states_are_equal_whatever_led_there() -> None:
+def test_state_hashes_do_not_depend_on_the_path() -> None:
     env = env_of()
     _, start = env.reset(options={"task": "train-0"})
     there = next(action for action in start["admissible"] if action.startswith("go"))
@@ -155,7 +153,7 @@ def test_equal_states_are_equal_whatever_led_there() -> None:
     assert env.step("look")[0] == other.step("look")[0]
 
 
-def test_the_order_in_which_things_lie_is_part_of_the_state() -> None:
+def test_the_order_of_objects_is_part_of_the_state() -> None:
     env = env_of("simple")
     env.reset(options={"task": "train-0"})
     for action in ("open chest drawer", "take old key from chest drawer"):
@@ -189,7 +187,7 @@ def test_the_expert_finds_another_way() -> None:
         assert info["success"], preset
 
 
-def test_a_fork_shares_what_can_be_shared_and_nothing_else() -> None:
+def test_a_fork_shares_state_and_story_only() -> None:
     env = env_of()
     env.reset(options={"task": "train-0"})
     copy = env.fork()
@@ -213,7 +211,7 @@ def test_a_snapshot_is_small_and_opens_elsewhere() -> None:
 
 
 def test_games_can_be_loaded_and_played_in_many_threads() -> None:
-    """As the rollout driver does with environments that block."""
+    """The rollout driver plays blocking environments in threads."""
     env = env_of("treasure")
     env.prepare("train")
     env.close()
@@ -246,15 +244,15 @@ def test_close_releases_and_can_be_opened_again() -> None:
 def test_an_episode_that_closes_leaves_the_others_their_games(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(story, "_players", WeakSet())
+    monkeypatch.setattr(stories, "_players", WeakSet())
     one, other = env_of(), env_of()
     for env in (one, other):
         env.reset(options={"task": "train-0"})
     one.close()
-    assert interpreter._live and story._story.cache_info().currsize
+    assert zmachine._live and stories._story.cache_info().currsize
     other.step("look")
     other.close()
-    assert not interpreter._live and not story._story.cache_info().currsize
+    assert not zmachine._live and not stories._story.cache_info().currsize
 
 
 @pytest.mark.skipif(
@@ -279,7 +277,7 @@ def test_resets_do_not_leak() -> None:
     assert resident() - before < 2_000_000
 
 
-def test_what_is_asked_for_wrongly() -> None:
+def test_invalid_arguments() -> None:
     with pytest.raises(ConfigError, match="unknown reward"):
         TextWorldEnv(reward="shaped")
     with pytest.raises(ConfigError, match="did you mean 'tidy'"):

@@ -1,4 +1,4 @@
-"""Which games there are, without the textworld package."""
+"""Tasks, seeds and splits, without the textworld package."""
 
 from __future__ import annotations
 
@@ -62,18 +62,18 @@ def test_half_of_all_contents_are_train() -> None:
     assert abs(counts["test"] - 1000) < 120
 
 
-def test_contents_are_told_apart() -> None:
+def test_content_hashes_differ() -> None:
     assert content_hash("a") != content_hash("b")
     assert len(content_hash("")) == 32
 
 
-def test_sizes_not_given_are_the_usual() -> None:
+def test_default_sizes() -> None:
     assert sizes(None) == DEFAULT_GAMES
     assert sizes({"dev": 7}) == {**DEFAULT_GAMES, "dev": 7}
 
 
 @pytest.mark.parametrize("given_sizes", [{"valid": 3}, {"dev": 0}, {"dev": True}, {"dev": 2.0}])
-def test_sizes_that_are_none(given_sizes: dict[str, int]) -> None:
+def test_invalid_sizes(given_sizes: dict[str, int]) -> None:
     with pytest.raises(ConfigError):
         sizes(given_sizes)
 

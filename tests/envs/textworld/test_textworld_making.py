@@ -1,4 +1,4 @@
-"""Games are the same wherever, whenever and however many at a time they are made."""
+"""Games are the same in every process, at any time and in parallel."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from turnwise.envs.textworld import TextWorldEnv, cache, workers
+from turnwise.envs.textworld import TextWorldEnv, cache, making
 from turnwise.envs.textworld.games import GameSpec
 from turnwise.envs.textworld.maker import answer, request
 from turnwise.envs.textworld.package import versions
@@ -35,9 +35,7 @@ while env.expert_action():
 
 
 def played(preset: str, root: Path, hash_seed: str) -> str:
-    """The transcript of the expert in a new process with this hash seed, which makes the game
-    itself.
-    """
+    """Return the expert's transcript in a new process with this hash seed and an empty cache."""
     command = [sys.executable, "-c", PLAY, preset, str(root)]
     environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
     return subprocess.run(
@@ -58,7 +56,7 @@ def test_games_of_a_split_are_of_its_content_and_are_made_once(tmp_path: Path) -
     env = TextWorldEnv("treasure", cache=tmp_path, games={"train": 3, "dev": 2, "test": 2})
     assert env.prepare() == 7
     assert env.prepare() == 0
-    found = [cache.record(path.parent) for path in tmp_path.rglob(cache.RECORD)]
+    found = [cache.load_record(path.parent) for path in tmp_path.rglob(cache.RECORD)]
     assert len(found) == 7
     assert len({made.content for made in found}) == 7
     assert all(made.settings == env.settings.key() and made.attempts >= 1 for made in found)
@@ -68,13 +66,15 @@ def test_games_of_a_split_are_of_its_content_and_are_made_once(tmp_path: Path) -
 def test_a_request_is_answered_in_a_line(tmp_path: Path) -> None:
     spec = GameSpec(game_settings("treasure", settings={"level": 1}), "train", 0, 0)
     home = Path(answer(request(spec, tmp_path))["home"])
-    assert cache.present(home)
-    assert home == cache.place(tmp_path, spec, versions())
+    assert cache.is_cached(home)
+    assert home == cache.game_directory(tmp_path, spec, versions())
     assert json.loads((home / cache.RECORD).read_text())["task"] == "train-0"
     assert not list(home.glob("*.ni"))
 
 
-def test_what_cannot_be_made_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_game_that_cannot_be_made_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tried: list[int] = []
 
     def give_up(spec: GameSpec, seed: int) -> None:
@@ -93,8 +93,8 @@ def test_what_cannot_be_made_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_maker_that_ended_is_a_sentence(tmp_path: Path) -> None:
-    maker = workers.Maker()
+def test_a_maker_that_ended_raises_one_sentence(tmp_path: Path) -> None:
+    maker = making.Maker()
     maker.process.kill()
     maker.process.wait()
     with pytest.raises(DataError, match="ended"):
@@ -107,7 +107,8 @@ def test_ctrl_c_leaves_a_cache_that_can_be_used(tmp_path: Path) -> None:
     # A shell that runs the tests in the background has them ignore the signal, and children inherit
     # that.
     code = "import sys, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    code += "from turnwise.envs.textworld import TextWorldEnv; TextWorldEnv('treasure', cache=sys.argv[1], prepare=True)"
+    code += "from turnwise.envs.textworld import TextWorldEnv; "
+    code += "TextWorldEnv('treasure', cache=sys.argv[1], prepare=True)"
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stderr=subprocess.PIPE, text=True
     )
@@ -118,8 +119,8 @@ def test_ctrl_c_leaves_a_cache_that_can_be_used(tmp_path: Path) -> None:
     _, said = process.communicate(timeout=120)
     assert "KeyboardInterrupt" in said
     made = [path.parent for path in tmp_path.rglob(cache.RECORD)]
-    assert len(made) >= 2 and all(cache.present(home) for home in made)
-    tasks = {cache.record(home).task for home in made if "-train-" in home.name}
+    assert len(made) >= 2 and all(cache.is_cached(home) for home in made)
+    tasks = {cache.load_record(home).task for home in made if "-train-" in home.name}
     env = TextWorldEnv("treasure", cache=tmp_path)
     for task in tasks:
         assert env.reset(options={"task": task})[1]["task"] == task

@@ -42,7 +42,7 @@ def test_any_size_is_a_preset() -> None:
     assert (values["rooms"], values["objects"], values["quest_length"]) == (5, 7, 3)
 
 
-def test_the_usual_game_is_the_guides_smallest() -> None:
+def test_the_default_game_is_the_guides_smallest() -> None:
     assert game_settings() == game_settings("w2-o3-q4")
 
 
@@ -78,7 +78,7 @@ def test_the_key_does_not_depend_on_names() -> None:
         ({"kind": "treasure_hunter", "settings": {"level": 31}}, "from 1 to 30"),
     ],
 )
-def test_what_cannot_be_made_is_said_in_a_sentence(
+def test_invalid_settings_raise_one_sentence(
     given: dict[str, object], sentence: str | None
 ) -> None:
     if sentence is None:

@@ -1,4 +1,4 @@
-"""What the interpreter prints, taken apart; without the textworld package."""
+"""Parsing of the interpreter's output, without the textworld package."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from turnwise.envs.textworld.text import command_of, read, refused, tidy
 
 STATUS = ">" + " " * 60 + "-= Studio =-0/3"
 TAKEN = (
-    "\n[removing the key from the mantle]\n[(1) taking the key]\nYou take the key.\n[(1) taking the key - succeeded]\n\n"
-    "[removing the key from the mantle - succeeded]\n\n<score>\n2\n</score><moves>\n7\n</moves>\n"
-    + STATUS
+    "\n[removing the key from the mantle]\n[(1) taking the key]\nYou take the key.\n[(1) taking "
+    "the key - succeeded]\n\n[removing the key from the mantle - succeeded]\n\n<score>\n2\n"
+    "</score><moves>\n7\n</moves>\n" + STATUS
 )
 
 
@@ -25,10 +25,10 @@ def test_events_score_and_text_are_told_apart() -> None:
     assert not answer.won and not answer.lost
 
 
-def test_what_fails_is_no_event() -> None:
+def test_a_failed_action_is_no_event() -> None:
     answer = read(
-        "\n[going east]\nYou can't go that way.\n[going east - failed the can't go that way rule]\n\n<score>\n0\n</score>\n"
-        + STATUS
+        "\n[going east]\nYou can't go that way.\n[going east - failed the can't go that way "
+        "rule]\n\n<score>\n0\n</score>\n" + STATUS
     )
     assert answer.events == ()
     assert tidy(answer.raw) == "You can't go that way."
@@ -41,7 +41,7 @@ def test_a_misunderstood_command_has_no_score() -> None:
 @pytest.mark.parametrize(
     ("line", "won", "lost"), [("*** The End ***", True, False), ("*** You lost! ***", False, True)]
 )
-def test_the_end_is_seen_and_its_menu_left_out(line: str, won: bool, lost: bool) -> None:
+def test_the_end_is_detected_and_its_menu_left_out(line: str, won: bool, lost: bool) -> None:
     menu = (
         "\n\n\nWould you like to RESTART, RESTORE a saved game, QUIT or UNDO the last command?\n> "
         + " " * 30
@@ -55,7 +55,8 @@ def test_the_end_is_seen_and_its_menu_left_out(line: str, won: bool, lost: bool)
 
 
 def test_the_title_is_left_out_and_indents_are_kept() -> None:
-    title = "\n\n\n      ________  ________ \n     |        \\|        \\\n      \\$$$$$$$$| $$$$$$$$>\n \n"
+    title = "\n\n\n      ________  ________ \n     |        \\|        \\\n"
+    title += "      \\$$$$$$$$| $$$$$$$$>\n \n"
     assert (
         tidy(f"{title}Welcome!\n\n\n\nRecipe\n  one egg\n\n{STATUS}")
         == "Welcome!\n\nRecipe\n  one egg"
@@ -82,14 +83,14 @@ def test_a_question_keeps_its_words() -> None:
         "SCRIPT",
     ],
 )
-def test_words_for_the_machine_are_refused(command: str) -> None:
+def test_commands_to_the_interpreter_are_refused(command: str) -> None:
     assert refused(command)
 
 
 @pytest.mark.parametrize(
     "command", ["look", "take quilt", "open safe", "examine transcripts", "take it", "again", ""]
 )
-def test_words_of_the_game_are_not(command: str) -> None:
+def test_commands_to_the_game_are_not_refused(command: str) -> None:
     assert not refused(command)
 
 

@@ -1,5 +1,6 @@
-"""Where official math data may stand: beside the repository, or where TURNWISE_MATH_DATA says. None
-of it is part of turnwise.
+"""Paths of official math data, which is not part of turnwise.
+
+It is looked for beside the repository, or in `$TURNWISE_MATH_DATA`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ FOLDER = Path(
 
 
 def path(name: str) -> Path:
-    """A file of math data; skips the test where it is absent."""
+    """Return a file of math data; skip the test if it is absent."""
     found = FOLDER / name
     if not found.is_file():
         pytest.skip(f"no {name} beside the repository or under TURNWISE_MATH_DATA")

@@ -1,6 +1,4 @@
-"""A sandbox that only pretends: cells are run in this process. For tests of what is around it, with
-code the tests wrote.
-"""
+"""A pretended sandbox that runs cells in this process, for code that the tests wrote."""
 
 from __future__ import annotations
 
@@ -21,9 +19,7 @@ ONE = threading.Lock()
 
 
 class PretendSession(Session):
-    """Understands `#timeout`, `#memory`, `#output`, `#died`, `#infrastructure`: a cell that begins
-    so ends so.
-    """
+    """A session in which a cell that begins with `#timeout`, `#memory`, ... fails in that way."""
 
     def __init__(self, names: dict[str, Any]) -> None:
         self.names, self.stands = names, True
@@ -53,7 +49,7 @@ class PretendSession(Session):
 
 
 class PretendSandbox(Sandbox):
-    """Counts those that stand open in `opened`."""
+    """A sandbox; `opened` lists those that are open."""
 
     opened: ClassVar[list[PretendSandbox]] = []
     made = 0
@@ -89,7 +85,7 @@ class PretendSandbox(Sandbox):
 
     @classmethod
     def episodes(cls) -> list[PretendSandbox]:
-        """Those in which code of episodes runs."""
+        """Sandboxes in which code of episodes runs."""
         return [sandbox for sandbox in cls.opened if sandbox.copied or not cls.can_fork]
 
     def close(self) -> None:
@@ -120,7 +116,7 @@ class PretendSandbox(Sandbox):
 
 
 class Unforkable(PretendSandbox):
-    """One whose interpreters cannot be copied."""
+    """A sandbox that cannot be copied."""
 
     opened: ClassVar[list[PretendSandbox]] = []
     can_fork = False

@@ -73,7 +73,8 @@ def test_the_math_sample() -> None:
 
 
 def test_records_in_records_and_instructions_around_a_question(tmp_path: Path) -> None:
-    asked = "Solve the following math problem step by step. So.\n\nWhat is\n\n$2+2$?\n\nRemember to put your answer there."
+    asked = "Solve the following math problem step by step. So.\n\nWhat is\n\n$2+2$?\n\n"
+    asked += "Remember to put your answer there."
     row = {
         "prompt": [{"role": "user", "content": asked}],
         "reward_model": {"ground_truth": ["4"], "style": "rule"},

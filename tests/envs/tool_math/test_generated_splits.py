@@ -1,6 +1,4 @@
-"""Generated splits as an environment asks for them: every default is there, whatever small families
-run out of.
-"""
+"""Generated splits of an environment: default sizes are reached although small families run out."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ def test_a_family_without_problems_in_a_split_leaves_them_to_the_others(split: s
     assert len({one.code for one in made}) == 60
 
 
-def test_alone_it_says_so() -> None:
+def test_a_family_without_problems_alone_is_an_error() -> None:
     empty = [split for split in SPLITS if not _any(split)]
     assert empty, "every split has such problems now: take another family for this test"
     with pytest.raises(ConfigError, match="probability/collector"):

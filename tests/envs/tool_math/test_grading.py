@@ -1,6 +1,4 @@
-r"""Answers against references. The traps of math-verify that the grader is built around are one
-test each (`TRAPS`).
-"""
+r"""Answers against references. Each trap of math-verify that is avoided is a test (`TRAPS`)."""
 
 from __future__ import annotations
 
@@ -11,9 +9,15 @@ import pytest
 
 from tests.envs.tool_math import math_files
 from turnwise.envs.tool_math import grade, grading_pool
-from turnwise.envs.tool_math.grading import LENGTH_CAP, Grade, _decide, graded, reference_answer
+from turnwise.envs.tool_math.answers import latex
+from turnwise.envs.tool_math.grading import (
+    MAX_ANSWER_CHARS,
+    Grade,
+    _decide,
+    graded,
+    reference_answer,
+)
 from turnwise.envs.tool_math.grading_pool import GraderError, shared_pool
-from turnwise.envs.tool_math.spelling import latex
 
 needs_math = pytest.mark.skipif(
     importlib.util.find_spec("math_verify") is None, reason="math-verify is not installed: [math]"
@@ -118,7 +122,7 @@ def test_the_last_box_counts_and_boxes_do_not_merge() -> None:
     assert not grade("5", r"\boxed{5} no, \boxed{3}")
 
 
-def test_what_text_gives_an_answer() -> None:
+def test_finding_the_answer_in_a_text() -> None:
     assert graded("5", r"\boxed{5 cut off") == Grade(False, None, "no_answer", "no_answer")
     assert graded("5", r"\boxed{}").status == "no_answer"
     assert graded("5", "").status == "no_answer"
@@ -131,10 +135,10 @@ def test_what_text_gives_an_answer() -> None:
     )
 
 
-def test_long_and_deep_answers_are_wrong_unread() -> None:
-    assert graded("5", "\\boxed{" + "1+" * LENGTH_CAP + "1}").status == "too_long"
+def test_long_and_deep_answers_are_wrong_without_parsing() -> None:
+    assert graded("5", "\\boxed{" + "1+" * MAX_ANSWER_CHARS + "1}").status == "too_long"
     assert graded("5", "\\boxed{" + "(" * 60 + "5" + ")" * 60 + "}").status == "too_long"
-    gold = "+".join(["x"] * LENGTH_CAP)
+    gold = "+".join(["x"] * MAX_ANSWER_CHARS)
     assert graded(gold, f"\\boxed{{{gold}}}").correct, (
         "a gold that is long may be answered at length"
     )
@@ -198,7 +202,7 @@ def test_grading_works_in_threads() -> None:
 
 
 # Official golds
-# ---------------------------------------------------------------------------------------------------------
+# --------------
 
 
 def test_gsm8k_golds_against_themselves_and_their_solutions() -> None:

@@ -1,6 +1,4 @@
-"""The pool: what a costly or deadly answer does, and what a broken machine does, are different
-things.
-"""
+"""The pool: costly or deadly answers are wrong, a broken machine is an error."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from turnwise.envs.tool_math.grading_pool import GraderError, GradingPool, Limits, _Worker
+from turnwise.envs.tool_math.grading_pool import ComparisonLimits, GraderError, GradingPool, _Worker
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("math_verify") is None, reason="math-verify is not installed: [math]"
@@ -25,10 +23,8 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[GradingPool]:
-    """One worker with little processor time, so that an attack costs little; a real answer takes a
-    tenth of it.
-    """
-    made = GradingPool(size=1, limits=Limits(cpu_seconds=0.7, wall_seconds=120.0))
+    """One worker with little processor time, of which a real answer takes a tenth."""
+    made = GradingPool(size=1, limits=ComparisonLimits(cpu_seconds=0.7, wall_seconds=120.0))
     yield made
     made.close()
 
@@ -72,7 +68,7 @@ def test_a_worker_that_is_killed_from_outside_changes_nothing(pool: GradingPool)
 
 
 def deadly(monkeypatch: pytest.MonkeyPatch, when: str) -> None:
-    """Workers that die where the answer is `when`."""
+    """Workers that die at the answer `when`."""
     ask = _Worker.ask
 
     def die(self: _Worker, line: dict[str, object] | None, seconds: float) -> object:
@@ -100,7 +96,7 @@ def test_workers_that_die_on_everything_are_an_error(
 
 
 def test_a_worker_that_stalls_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = GradingPool(size=1, limits=Limits(cpu_seconds=60.0, wall_seconds=0.5))
+    pool = GradingPool(size=1, limits=ComparisonLimits(cpu_seconds=60.0, wall_seconds=0.5))
     try:
         worker = pool._start()
         os.kill(worker.process.pid, signal.SIGSTOP)
@@ -142,7 +138,8 @@ from turnwise.envs.tool_math.grading_pool import shared_pool
 os.environ["CANARY"] = "secret"
 assert grade("\\\\sqrt{12}", "\\\\boxed{2\\\\sqrt{3}}")
 pid = shared_pool().processes[0]
-print(pid, "CANARY" in open(f"/proc/{pid}/environ").read() if os.path.exists("/proc/self") else False, flush=True)
+environment = open(f"/proc/{pid}/environ").read() if os.path.exists("/proc/self") else ""
+print(pid, "CANARY" in environment, flush=True)
 child = os.fork()
 if child == 0:
     # No worker is shared: the child starts its own and grades.

@@ -1,6 +1,4 @@
-"""Generated problems: pure functions of their arguments, splits without overlap, and answers that a
-second method confirms.
-"""
+"""Generated problems: pure functions, disjoint splits, answers confirmed by a second method."""
 
 from __future__ import annotations
 
@@ -58,7 +56,8 @@ def test_questions_are_finished_text() -> None:
 
 
 def test_a_problem_is_a_function_of_its_arguments() -> None:
-    code = "from turnwise.envs.tool_math import generate\nprint(0, [(p.id, p.question, p.answer) for p in generate(60, seed=3)])"
+    code = "from turnwise.envs.tool_math import generate\n"
+    code += "print(0, [(p.id, p.question, p.answer) for p in generate(60, seed=3)])"
     runs = {
         subprocess.run(
             [sys.executable, "-c", code],
@@ -116,7 +115,7 @@ def test_families_and_levels_take_turns() -> None:
     assert len({p.code for p in made}) == 6
 
 
-def test_what_cannot_be_generated_says_why() -> None:
+def test_invalid_arguments_of_generate() -> None:
     with pytest.raises(ConfigError, match="did you mean 'algebra/roots'"):
         generate(1, families=("algebra/root",))
     with pytest.raises(ConfigError, match="level 6"):

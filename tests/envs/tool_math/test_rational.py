@@ -46,9 +46,12 @@ def test_spellings_of_numbers(text: str, value: Fraction | int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x", "5,5", "10,80", "1,0800", "8 1 9", "1/0", r"\frac{1}{0}", "1e9999", "1" * 500, "2^3", "5%", "4_5", "1.2.3", "--5"],
+    [
+        "", "x", "5,5", "10,80", "1,0800", "8 1 9", "1/0", r"\frac{1}{0}", "1e9999", "1" * 500,
+        "2^3", "5%", "4_5", "1.2.3", "--5",
+    ],
 )  # fmt: skip
-def test_what_is_no_number(text: str) -> None:
+def test_texts_that_are_no_numbers(text: str) -> None:
     assert number(text) is None
 
 

@@ -1,6 +1,4 @@
-"""The environment around a pretended sandbox: turns, tags, grading, snapshots, and what becomes of
-interpreters.
-"""
+"""The environment around a pretended sandbox: turns, tags, grading, snapshots, interpreters."""
 
 from __future__ import annotations
 
@@ -15,9 +13,9 @@ from turnwise.agents.driver import episodes_for, play
 from turnwise.agents.scripted import ExpertAgent, ReplayAgent
 from turnwise.envs.checks import check_turn_env
 from turnwise.envs.tool_math.env import ToolMathEnv
-from turnwise.envs.tool_math.fences import fenced
-from turnwise.envs.tool_math.interpreter import Pool
+from turnwise.envs.tool_math.interpreter import SandboxPool
 from turnwise.envs.tool_math.problems import Problem
+from turnwise.envs.tool_math.turns import fenced
 from turnwise.errors import ConfigError, TaskError
 from turnwise.sandbox.contract import SandboxError, Spec
 
@@ -102,7 +100,7 @@ def test_a_void_turn_ends_the_episode(text: str) -> None:
     assert (reward, done, info["valid"], info["score"]) == (0.0, True, False, 0.0)
 
 
-def test_or_it_says_what_was_expected() -> None:
+def test_a_void_turn_can_be_answered_with_what_was_expected() -> None:
     env = begun(stop_at_void=False)
     before = env.step(fenced("print(1)"))[4]["state"]
     observation, _, done, _, info = env.step("Hm.")
@@ -110,7 +108,7 @@ def test_or_it_says_what_was_expected() -> None:
     assert env.step("\\boxed{3}")[1] == 1.0
 
 
-def test_variables_last_in_one_setting_and_not_in_the_other() -> None:
+def test_variables_last_only_if_stateful() -> None:
     for stateful, shown in ((True, "5"), (False, "NameError: name 'x' is not defined")):
         env = begun(stateful=stateful)
         env.step(fenced("x = 5"))
@@ -173,7 +171,7 @@ def as_dict(record: Any) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
-def test_long_output_is_clipped_and_text_after_the_block_is_not_heard() -> None:
+def test_long_output_is_clipped_and_text_after_the_block_is_ignored() -> None:
     env = begun(output_chars=10)
     _, _, _, _, info = env.step(fenced("print('a' * 8 + 'b' * 8)"))
     assert info["output"] == "aaaaa\n[6 characters left out]\nbbbbb" and tags(info) == {
@@ -184,7 +182,7 @@ def test_long_output_is_clipped_and_text_after_the_block_is_not_heard() -> None:
     assert not done and tags(info) == {"code", "truncated"}
 
 
-def test_printed_answers_count_unless_told_otherwise() -> None:
+def test_printed_answers_count_by_default() -> None:
     printing = fenced("print('x' * 900, r'\\boxed{3}')")
     observation, reward, done, _, info = begun().step(printing)
     assert (reward, done) == (1.0, True) and {"code", "answer", "truncated"} == tags(info)
@@ -213,7 +211,7 @@ def test_the_last_box_counts_and_the_printed_one_is_last() -> None:
     assert begun().step("\\boxed{9} no, \\boxed{3}")[1] == 1.0
 
 
-def test_states_are_equal_where_the_same_code_ran_whatever_was_said_about_it() -> None:
+def test_prose_does_not_change_the_state_hash() -> None:
     one, other, third = begun(), begun(), begun()
     one.step("I think:\n" + fenced("x = 1"))
     other.step("Well.\n" + fenced("x = 1") + "\nmore")
@@ -224,7 +222,7 @@ def test_states_are_equal_where_the_same_code_ran_whatever_was_said_about_it() -
 
 
 @pytest.mark.parametrize("sandbox", [PretendSandbox, Unforkable])
-def test_a_fork_has_an_interpreter_of_its_own_that_knows_the_past(
+def test_a_fork_has_a_copy_of_the_interpreter(
     sandbox: type[PretendSandbox],
 ) -> None:
     env = begun(sandbox=sandbox)
@@ -241,7 +239,7 @@ def test_a_fork_has_an_interpreter_of_its_own_that_knows_the_past(
     assert not sandbox.opened
 
 
-def test_going_back_to_a_snapshot_forgets_what_came_after() -> None:
+def test_restoring_a_snapshot_discards_later_variables() -> None:
     env = begun()
     env.step(fenced("x = 1"))
     snapshot = env.snapshot()
@@ -297,7 +295,7 @@ def test_episodes_at_the_same_time_share_no_sandbox() -> None:
     for other in (env, fork, *others):
         other.close()
     assert len(PretendSandbox.opened) == 3 and not PretendSandbox.episodes()
-    pool = Pool(lambda: PretendSandbox(Spec()), "", keep=1)
+    pool = SandboxPool(lambda: PretendSandbox(Spec()), "", keep=1)
     origins = [pool.take()[1] for _ in range(3)]
     before = len(PretendSandbox.opened)
     for origin in origins:
@@ -307,7 +305,7 @@ def test_episodes_at_the_same_time_share_no_sandbox() -> None:
         copy.close()
 
 
-def test_what_an_episode_harmed_is_made_anew() -> None:
+def test_a_harmed_sandbox_is_replaced() -> None:
     env = begun()
     env.step(fenced("x = 1"))
     env.reset(seed=0)
@@ -389,7 +387,7 @@ def test_splits_and_tasks() -> None:
         env.reset(options={"task": "sum-9"})
 
 
-def test_settings_that_make_no_sense() -> None:
+def test_invalid_settings() -> None:
     for settings, said in (
         ({"output_chars": 1}, "output_chars"),
         ({"seconds": 0.0}, "seconds"),

@@ -15,7 +15,7 @@ from tests.agents.made_tokenizers import CHATML, byte_bpe
 from turnwise.agents.renderer import Renderer
 from turnwise.envs.prompt import Prompt, SelfEnding, Step
 from turnwise.envs.registry import make_prompt
-from turnwise.envs.tool_math.fences import fenced
+from turnwise.envs.tool_math.turns import fenced
 
 NAMES = ("tool_math/act@1", "tool_math/hermes@1", "tool_math/react@1", "tool_math/simpletir@1")
 RAN: dict[str, Any] = {"tags": ["family=sum", "code"], "output": "3"}

@@ -1,4 +1,4 @@
-"""The environment in a real sandbox: what was only pretended elsewhere, and many episodes at once."""
+"""The environment in a real sandbox, and many episodes at once."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from turnwise.agents.scripted import ExpertAgent, RandomAgent
 from turnwise.envs.checks import check_turn_env
 from turnwise.envs.registry import make
 from turnwise.envs.tool_math.env import ToolMathEnv
-from turnwise.envs.tool_math.fences import fenced
 from turnwise.envs.tool_math.problems import Problem
+from turnwise.envs.tool_math.turns import fenced
 from turnwise.sandbox import Limits, SandboxError, Spec, open_sandbox
 
 PROBLEM = Problem("sum", "What is 1 + 2?", "3", 1, "sum", "print(1 + 2)")
@@ -75,10 +75,13 @@ def test_blocks_share_files_only_where_they_share_an_interpreter(stateful: bool)
     env.close()
 
 
-DRAWS = "import random, sys\nprint(random.random(), random.Random(1).random(), hash('a'), list({'x', 'y', 'z'}))"
+DRAWS = (
+    "import random, sys\n"
+    "print(random.random(), random.Random(1).random(), hash('a'), list({'x', 'y', 'z'}))"
+)
 
 
-def test_chance_falls_the_same_in_every_interpreter_in_a_fork_and_in_a_replay(
+def test_random_numbers_are_the_same_in_interpreters_forks_and_replays(
     env: ToolMathEnv,
 ) -> None:
     first = output(env, DRAWS)
@@ -106,7 +109,8 @@ def test_numpy_draws_the_same_too(env: ToolMathEnv) -> None:
 def test_a_fork_copies_variables_files_and_whatever_cannot_be_pickled(env: ToolMathEnv) -> None:
     output(
         env,
-        "def numbers():\n    yield from range(9)\ng = numbers()\nnext(g)\nopen('note', 'w').write('1')",
+        "def numbers():\n    yield from range(9)\ng = numbers()\nnext(g)\nopen('note', "
+        "'w').write('1')",
     )
     fork = env.fork()
     assert output(env, "print(next(g), next(g))") == "1 2"

@@ -1,6 +1,4 @@
-"""What a turn is: the detection table of the SimpleTIR specification (section 4.4), with the one
-deviation it asks for.
-"""
+"""Parsing of turns: the table of the SimpleTIR specification (section 4.4), with its deviation."""
 
 from __future__ import annotations
 
@@ -38,7 +36,7 @@ def test_detection(name: str) -> None:
     assert not move.cut
 
 
-def test_a_turn_ends_at_its_first_block_and_what_follows_is_not_heard() -> None:
+def test_a_turn_ends_at_its_first_block_and_the_rest_is_ignored() -> None:
     text = (
         "So\n```python\nprint(1)\n```\nThis prints 2, hence \\boxed{2}.\n```python\nprint(3)\n```"
     )

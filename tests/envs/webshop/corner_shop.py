@@ -1,12 +1,10 @@
-"""A shop of invented products with every quirk the pages know: blank bullets, shared values,
-quotes, ranges, no options.
-"""
+"""A shop of invented products: blank bullets, shared values, special characters."""
 
 from __future__ import annotations
 
-from turnwise.envs.webshop.catalogue import Catalogue, Instruction, Instructions
+from turnwise.envs.webshop.catalogue import Catalogue
 from turnwise.envs.webshop.goals import Goal
-from turnwise.envs.webshop.product import Product
+from turnwise.envs.webshop.products import Instruction, Instructions, Product
 
 LAMP = Product(
     asin="B0LAMP0001",
@@ -49,8 +47,10 @@ DESK = Product(
 )
 BIRDS = tuple(
     Product(
-        asin=f"B0BIRD{k:04d}", title=f"Paper Bird No {k}", description="A bird.", bullets=("Folded",), price=1.0 + k,
-        price_tag=f"${1.0 + k}", options={}, attributes=("hand made",), category="garden", query="birds",
+        asin=f"B0BIRD{k:04d}", title=f"Paper Bird No {k}", description="A bird.",
+        bullets=("Folded",), price=1.0 + k,
+        price_tag=f"${1.0 + k}", options={}, attributes=("hand made",), category="garden",
+        query="birds",
         product_category="Home › Decor › Birds",
     )
     for k in range(23)
@@ -67,12 +67,13 @@ WISHES = Instructions(
     ),
 )
 LAMP_GOAL = Goal(
-    asin="B0LAMP0001", instruction="Find me a black lamp, 12 inches", title=LAMP.title, category="garden", query="desk lamps",
+    asin="B0LAMP0001", instruction="Find me a black lamp, 12 inches", title=LAMP.title,
+    category="garden", query="desk lamps",
     product_category=LAMP.product_category, attributes=("energy efficient", "dimmable"),
     options=(("color", "black"), ("size", '12" tall')), price_upper=30.0,
 )  # fmt: skip
 
 
 def catalogue() -> Catalogue:
-    """The corner shop, as if it had been loaded from official files."""
+    """Return the corner shop as if loaded from official files."""
     return Catalogue([LAMP, MUG, DESK, *BIRDS], instructions=WISHES)

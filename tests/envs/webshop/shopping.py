@@ -1,4 +1,4 @@
-"""Letting the expert shop, for several tests."""
+"""Episodes of the expert."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ PATIENCE = 60
 
 
 def buy(env: WebShopEnv, task: int) -> float:
-    """What the expert earns on a task."""
+    """Return the expert's reward on a task."""
     env.reset(options={"task": task})
     return finish(env)
 
 
 def finish(env: WebShopEnv) -> float:
-    """What the expert earns from here on; every action it takes must do something."""
+    """Return the expert's reward from the present state on; all of its actions have to be valid."""
     for _ in range(PATIENCE):
         action = env.expert_action()
         assert action is not None
@@ -27,7 +27,7 @@ def finish(env: WebShopEnv) -> float:
 
 
 def visit(env: WebShopEnv, task: int) -> list[str]:
-    """Observations and the expert's actions in turn, up to the purchase."""
+    """Return observations and the expert's actions in turn, up to the purchase."""
     observation, _ = env.reset(options={"task": task})
     texts, done = [], False
     while not done:

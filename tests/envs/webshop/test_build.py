@@ -1,4 +1,4 @@
-"""What is built on disk is whole or absent, and never older than the files it was made from."""
+"""The directory on disk is complete or absent, and never older than its source files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from tests.envs.webshop.official_files import raw, write
 from turnwise.envs.webshop import build
 from turnwise.envs.webshop.catalogue import Catalogue
-from turnwise.envs.webshop.official import Files
+from turnwise.envs.webshop.official import OfficialFiles
 from turnwise.errors import DataError
 from turnwise.retrieval import postings
 
@@ -61,7 +61,7 @@ def test_a_new_companion_is_noticed(tmp_path: Path) -> None:
     assert len(Catalogue.official(directory, cache=cache).human_instructions) == 1
 
 
-def test_copied_files_are_known_by_what_they_hold(tmp_path: Path) -> None:
+def test_copied_files_are_recognised_by_their_contents(tmp_path: Path) -> None:
     directory, cache = write(tmp_path / "data", [raw("A1")]), tmp_path / "cache"
     titles(directory, cache)
     before = stamp(cache)
@@ -145,7 +145,7 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
 
 
 def test_beside_the_files_by_default(tmp_path: Path) -> None:
-    files = Files.find(write(tmp_path, [raw("A1")]))
+    files = OfficialFiles.find(write(tmp_path, [raw("A1")]))
     assert build.ensure(files) == tmp_path / "items_shuffle_1000.turnwise"
     shutil.rmtree(tmp_path / "items_shuffle_1000.turnwise")
     assert build.digest_of(build.ensure(files)) == build.digest_of(build.ensure(files))

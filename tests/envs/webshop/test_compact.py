@@ -1,6 +1,4 @@
-"""The small shop: a closed vocabulary, short pages, near-duplicates that matter, and an expert that
-always succeeds.
-"""
+"""The compact style: vocabulary, short pages, near-duplicates, and the expert."""
 
 from __future__ import annotations
 
@@ -14,9 +12,8 @@ from hypothesis import strategies as st
 
 from tests.envs.webshop.shopping import buy, visit
 from turnwise.envs.webshop.catalogue import Catalogue
-from turnwise.envs.webshop.compact import HIGHEST_GOAL_PRICE, CompactStyle, compact_products
+from turnwise.envs.webshop.compact import MAX_GOAL_PRICE, CompactStyle, compact_products
 from turnwise.envs.webshop.env import WebShopEnv
-from turnwise.envs.webshop.generate import generate_catalogue
 from turnwise.envs.webshop.goals import Goal
 from turnwise.errors import ConfigError
 
@@ -26,11 +23,11 @@ _NUMBER = re.compile(r"\$?\d+(\.\d+)?")
 
 @pytest.fixture(scope="module")
 def shop() -> Catalogue:
-    return generate_catalogue(1000, 0, "compact")
+    return Catalogue.generate(1000, 0, "compact")
 
 
-def said(shop: Catalogue) -> set[str]:
-    """Every word of a catalogue and its goals but numbers and ASINs."""
+def words_of(shop: Catalogue) -> set[str]:
+    """Return all words of a catalogue and its goals, except numbers and ASINs."""
     text = [goal.instruction for goal in shop.goals]
     for product in (shop[asin] for asin in shop.asins):
         text += [
@@ -50,13 +47,14 @@ def said(shop: Catalogue) -> set[str]:
 
 @cache
 def vocabulary() -> set[str]:
-    """Everything that a large shop says."""
-    return said(generate_catalogue(3000, 0, "compact"))
+    """Return all words of a large shop."""
+    return words_of(Catalogue.generate(3000, 0, "compact"))
 
 
 def fits(shop: Catalogue, goal: Goal, asin: str, options: bool = True) -> bool:
-    """Whether buying a product would earn 1.0, by its plain facts; without `options`, as far as a
-    results page shows.
+    """Return whether a product fits a goal.
+
+    Without `options`, only as far as a page of results shows it.
     """
     product = shop[asin]
     seen = (
@@ -81,7 +79,7 @@ def fits(shop: Catalogue, goal: Goal, asin: str, options: bool = True) -> bool:
 def test_the_expert_earns_everything_on_every_goal(
     seed: int, n: int, options: int, attributes: int, distractors: int
 ) -> None:
-    shop = generate_catalogue(
+    shop = Catalogue.generate(
         n, seed, "compact", options=options, attributes=attributes, distractors=distractors
     )
     for reward in ("official", "fixed"):
@@ -92,14 +90,14 @@ def test_the_expert_earns_everything_on_every_goal(
 @settings(max_examples=15, deadline=None)
 @given(seed=SEEDS)
 def test_the_vocabulary_is_closed(seed: int) -> None:
-    assert said(generate_catalogue(150, seed, "compact")) <= vocabulary()
+    assert words_of(Catalogue.generate(150, seed, "compact")) <= vocabulary()
     assert 150 <= len(vocabulary()) <= 350
 
 
 @settings(max_examples=15, deadline=None)
 @given(seed=SEEDS)
 def test_products_are_small(seed: int) -> None:
-    shop = generate_catalogue(120, seed, "compact")
+    shop = Catalogue.generate(120, seed, "compact")
     for product in (shop[asin] for asin in shop.asins):
         assert re.fullmatch(r"[A-Z]{2}\d", product.asin)
         assert (
@@ -123,7 +121,7 @@ def test_products_are_small(seed: int) -> None:
             and goal.price_upper % 10 == 0
             and goal.price_upper < 100
         )
-        assert shop[goal.asin].price <= HIGHEST_GOAL_PRICE
+        assert shop[goal.asin].price <= MAX_GOAL_PRICE
     # Whole dollars that end in no zero: under the limit exactly when the tens are.
     prices = {product.price for product in map(shop.__getitem__, shop.asins)}
     assert all(
@@ -139,25 +137,30 @@ def test_knobs_do_what_they_say() -> None:
     assert {len(listing.product.attributes) for listing in plain} == {1}
     assert len({listing.product.query for listing in plain}) == 5
     assert {len(listing.product.title.split()) for listing in plain} <= {2, 3}
-    assert generate_catalogue(50, 0, "compact", page_size=7).page_size == 7
+    assert Catalogue.generate(50, 0, "compact", page_size=7).page_size == 7
     assert (
         max(
             Counter(
                 goal.asin
-                for goal in generate_catalogue(100, 0, "compact", goals_per_product=2).goals
+                for goal in Catalogue.generate(100, 0, "compact", goals_per_product=2).goals
             ).values()
         )
         == 2
     )
-    alone = generate_catalogue(400, 0, "compact", distractors=0, types=40)
-    crowded = generate_catalogue(400, 0, "compact", distractors=7, types=40)
+    alone = Catalogue.generate(400, 0, "compact", distractors=0, types=40)
+    crowded = Catalogue.generate(400, 0, "compact", distractors=7, types=40)
     assert candidates(alone) < candidates(crowded)
 
 
 def candidates(shop: Catalogue) -> float:
-    """Mean number of results that match both words of the expert's first query."""
-    found = [sum(goal.attributes[0] in shop[asin].attributes and shop[asin].query == goal.query
-                 for asin in shop.search(f"{goal.attributes[0]} {goal.query}")) for goal in shop.goals]  # fmt: skip
+    """Return the mean number of results that match both words of the expert's first query."""
+    found = [
+        sum(
+            goal.attributes[0] in shop[asin].attributes and shop[asin].query == goal.query
+            for asin in shop.search(f"{goal.attributes[0]} {goal.query}")
+        )
+        for goal in shop.goals
+    ]
     return sum(found) / len(found)
 
 
@@ -178,9 +181,7 @@ def test_a_small_shop_uses_only_as_many_letter_pairs_as_it_has_products() -> Non
 
 
 def test_choosing_matters(shop: Catalogue) -> None:
-    """Buying what a careless reader takes fails mostly; reading the page helps; opening products
-    settles it.
-    """
+    """The first result mostly fails, reading titles helps, and opening products suffices."""
     first = careful = on_first_page = 0
     for goal in shop.goals:
         found = shop.search(f"{goal.attributes[0]} {goal.query}")
@@ -220,4 +221,4 @@ def test_an_episode_is_short(shop: Catalogue) -> None:
 )
 def test_settings_that_make_no_shop(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match="is not a compact shop"):
-        generate_catalogue(10, 0, "compact", **wrong)
+        Catalogue.generate(10, 0, "compact", **wrong)

@@ -1,4 +1,4 @@
-"""The shop as an environment: the contract, what info carries, splits, sharing, pickles."""
+"""The environment: contract, info, splits, sharing, pickles."""
 
 from __future__ import annotations
 
@@ -121,9 +121,7 @@ def test_case_of_the_argument_is_ignored() -> None:
 
 
 def test_reserved_prefixes_are_text() -> None:
-    """The original answers `<r>` with random products; here it is a word like another, so a policy
-    cannot exploit it.
-    """
+    """The original answers `<r>` with random products; here it is an ordinary word."""
     for query in ("<r> lamp", "<c> lamp", "<q> lamp", "<a> lamp"):
         assert "Total results: 1)" in walk(corner(), f"search[{query}]")[0]
 
@@ -144,8 +142,10 @@ def test_shopping_goes_on_after_the_purchase() -> None:
 
 def test_states_differ_where_behaviour_does() -> None:
     paths = {
-        "front": (), "results": ("search[lamp]",), "page 2": ("search[lamp]", "click[next >]"), "other": ("search[brella lamp]",),
-        "item": BUY[:2], "black": BUY[:3], "brown": BUY[:4], "sub": (*BUY[:4], "click[features]"), "done": BUY,
+        "front": (), "results": ("search[lamp]",), "page 2": ("search[lamp]", "click[next >]"),
+        "other": ("search[brella lamp]",),
+        "item": BUY[:2], "black": BUY[:3], "brown": BUY[:4], "sub": (*BUY[:4], "click[features]"),
+        "done": BUY,
     }  # fmt: skip
     env = corner()
     states = {name: walk(env, *path)[3]["state"] for name, path in paths.items()}
@@ -248,7 +248,7 @@ def test_a_split_may_name_the_rule() -> None:
     )
 
 
-def test_official_files_are_split_officially_unless_told_otherwise() -> None:
+def test_official_files_use_the_official_split_by_default() -> None:
     env = WebShopEnv(catalogue())
     assert list(env.tasks("test")) == list(range(8)) and len(env.tasks("train")) == 0
     with pytest.raises(TaskError, match="split 'train' of WebShopEnv has no tasks"):
@@ -271,7 +271,8 @@ def test_tags_and_seeds() -> None:
 def test_a_tagger_of_ones_own_decides_the_type() -> None:
     strange = corner(nouns=lambda title: (title,))
     goal = Goal.from_official({
-        "asin": "X", "name": "Unheard of", "category": "", "query": "x", "product_category": "", "instruction_text": "x",
+        "asin": "X", "name": "Unheard of", "category": "", "query": "x", "product_category": "",
+        "instruction_text": "x",
         "attributes": ["dimmable"], "price_upper": 30.0, "goal_options": {}, "weight": 1,
     })  # fmt: skip
     env = WebShopEnv(catalogue(), goals=[goal], nouns=lambda title: (title,))

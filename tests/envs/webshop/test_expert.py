@@ -1,4 +1,4 @@
-"""The expert: plans, options, and the way back from anywhere."""
+"""The expert: queries, options, and recovery from any state."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from tests.envs.webshop.shopping import buy, finish
 from turnwise.envs.webshop.catalogue import Catalogue
 from turnwise.envs.webshop.env import WebShopEnv
 from turnwise.envs.webshop.expert import best_options, expert_action, plan_for
-from turnwise.envs.webshop.generate import generate_catalogue
 from turnwise.envs.webshop.goals import Goal
-from turnwise.envs.webshop.navigation import DONE, ITEM, RESULTS, Place
-from turnwise.envs.webshop.product import Product
+from turnwise.envs.webshop.navigation import DONE, ITEM, RESULTS, ShopState
+from turnwise.envs.webshop.products import Product
 from turnwise.envs.webshop.reward import fixed_options, official_options
 
 OFFICIAL = Path(
@@ -67,11 +66,11 @@ def earned(shop: Catalogue, wanted: Goal, reward: str = "official") -> float:
 
 
 # Plans
-# ----------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_the_shortest_query_that_shows_the_product_soon_is_taken() -> None:
-    shop = generate_catalogue(200, 0, "compact")
+    shop = Catalogue.generate(200, 0, "compact")
     for wanted in shop.goals[:50]:
         plan = plan_for(shop, wanted, official_options)
         assert (
@@ -133,7 +132,7 @@ def test_brackets_and_angle_brackets_do_not_reach_the_action() -> None:
 
 
 # Options
-# --------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_options_are_the_named_ones() -> None:
@@ -179,14 +178,11 @@ def test_people_name_values_without_groups() -> None:
     )
     assert best_options(
         shop, "A1", goal("A1", ((None, "large"), (None, "blue"))), official_options
-    ) == (
-        ("color", "blue"),
-        ("size", "large"),
-    )
+    ) == (("color", "blue"), ("size", "large"))
 
 
 # From anywhere
-# --------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=60, deadline=None)
@@ -219,7 +215,7 @@ def test_the_expert_finishes_from_any_reachable_place(
     assert finish(env) == 1.0
 
 
-SHOPS = {style: generate_catalogue(120, 1, style) for style in ("compact", "full")}
+SHOPS = {style: Catalogue.generate(120, 1, style) for style in ("compact", "full")}
 
 
 def test_at_the_wrong_product_it_goes_back_and_with_a_wrong_option_it_chooses_again() -> None:
@@ -238,22 +234,22 @@ def test_at_the_wrong_product_it_goes_back_and_with_a_wrong_option_it_chooses_ag
         "blue": "color",
     }
 
-    def acts(place: Place) -> str | None:
-        return expert_action(shop, wanted, place, choices, official_options)
+    def acts(state: ShopState) -> str | None:
+        return expert_action(shop, wanted, state, choices, official_options)
 
-    assert acts(Place(ITEM, "stool", 1, "A2")) == "click[< prev]"
-    assert acts(Place("features", "stool", 1, "A1")) == "click[< prev]"
-    assert acts(Place(ITEM, "stool", 1, "A1")) == "click[red]"
-    assert acts(Place(ITEM, "stool", 1, "A1", (("color", "blue"),))) == "click[red]"
-    assert acts(Place(ITEM, "stool", 1, "A1", (("color", "red"),))) == "click[buy now]"
-    assert acts(Place(DONE, "stool", 1, "A1")) is None
+    assert acts(ShopState(ITEM, "stool", 1, "A2")) == "click[< prev]"
+    assert acts(ShopState("features", "stool", 1, "A1")) == "click[< prev]"
+    assert acts(ShopState(ITEM, "stool", 1, "A1")) == "click[red]"
+    assert acts(ShopState(ITEM, "stool", 1, "A1", (("color", "blue"),))) == "click[red]"
+    assert acts(ShopState(ITEM, "stool", 1, "A1", (("color", "red"),))) == "click[buy now]"
+    assert acts(ShopState(DONE, "stool", 1, "A1")) is None
     results: dict[str, str | None] = {"back to search": None, "next >": None}
     assert (
-        expert_action(shop, wanted, Place(RESULTS, "lamps"), results, official_options)
+        expert_action(shop, wanted, ShopState(RESULTS, "lamps"), results, official_options)
         == "click[back to search]"
     )
     assert (
-        expert_action(shop, wanted, Place(RESULTS, "stool", 4), results, official_options)
+        expert_action(shop, wanted, ShopState(RESULTS, "stool", 4), results, official_options)
         == "click[< prev]"
     )
 
@@ -263,7 +259,7 @@ def test_before_the_first_reset_there_is_nothing_to_do() -> None:
 
 
 # Official goals
-# -------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow

@@ -1,6 +1,4 @@
-"""Generated shops: the same bytes everywhere, the official distributions, and goals that can all be
-fulfilled.
-"""
+"""Generated shops: determinism, official distributions, and goals that can be met."""
 
 from __future__ import annotations
 
@@ -19,29 +17,24 @@ from hypothesis import strategies as st
 from tests.envs.webshop.shopping import buy
 from turnwise.envs.webshop.catalogue import Catalogue
 from turnwise.envs.webshop.env import WebShopEnv
-from turnwise.envs.webshop.generate import frozen, generate_catalogue
+from turnwise.envs.webshop.generate import frozen
 from turnwise.envs.webshop.nouns import every_alphabetic_token
-from turnwise.envs.webshop.product import Product
+from turnwise.envs.webshop.products import Product
 from turnwise.envs.webshop.reward import official_options, score
 from turnwise.errors import ConfigError
 
 SEEDS = st.integers(0, 10**9)
-HASHES = {
-    "compact": "206f682889e6ecfd336e1e8fefb5c275",
-    "full": "6938303eafe2109f888d406f3d85fac0",
-}
-"""`data_hash` of 100 products with seed 0: raise `turnwise.envs.webshop.env.VERSION` when one
-changes.
-"""
+HASHES = {"compact": "206f682889e6ecfd336e1e8fefb5c275", "full": "6938303eafe2109f888d406f3d85fac0"}
+"""`data_hash` of 100 products with seed 0; if one changes, raise `VERSION` of the environment."""
 _PRINT_HASHES = """
-from turnwise.envs.webshop.generate import generate_catalogue
-print(*(generate_catalogue(100, 0, style).data_hash for style in ("compact", "full")))
+from turnwise.envs.webshop import Catalogue
+print(*(Catalogue.generate(100, 0, style).data_hash for style in ("compact", "full")))
 """
 
 
 @pytest.fixture(scope="module")
 def shop() -> Catalogue:
-    return generate_catalogue(1000, 0)
+    return Catalogue.generate(1000, 0)
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +47,12 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 # One seed, one shop
-# ---------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("style", sorted(HASHES))
 def test_the_bytes_are_pinned(style: str) -> None:
-    assert generate_catalogue(100, 0, style).data_hash == HASHES[style]
+    assert Catalogue.generate(100, 0, style).data_hash == HASHES[style]
 
 
 def test_another_process_with_another_hash_seed_makes_the_same_bytes() -> None:
@@ -77,10 +70,10 @@ def test_another_process_with_another_hash_seed_makes_the_same_bytes() -> None:
 @pytest.mark.parametrize("style", sorted(HASHES))
 def test_seed_size_and_settings_each_make_another_shop(style: str) -> None:
     hashes = [
-        generate_catalogue(60, 0, style).data_hash,
-        generate_catalogue(60, 1, style).data_hash,
-        generate_catalogue(61, 0, style).data_hash,
-        generate_catalogue(60, 0, style, distractors=1).data_hash,
+        Catalogue.generate(60, 0, style).data_hash,
+        Catalogue.generate(60, 1, style).data_hash,
+        Catalogue.generate(61, 0, style).data_hash,
+        Catalogue.generate(60, 0, style, distractors=1).data_hash,
     ]
     assert len(set(hashes)) == 4
 
@@ -88,12 +81,12 @@ def test_seed_size_and_settings_each_make_another_shop(style: str) -> None:
 def test_catalogue_generate_is_the_same_shop() -> None:
     assert (
         Catalogue.generate(60, 5, "compact", options=1).data_hash
-        == generate_catalogue(60, 5, "compact", options=1).data_hash
+        == Catalogue.generate(60, 5, "compact", options=1).data_hash
     )
 
 
 # Goals
-# ----------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=20, deadline=None)
@@ -105,7 +98,7 @@ def test_the_expert_earns_everything_on_every_goal(
     seed: int, n: int, noise: float, paraphrases: float
 ) -> None:
     try:
-        shop = generate_catalogue(n, seed, noise=noise, paraphrases=paraphrases)
+        shop = Catalogue.generate(n, seed, noise=noise, paraphrases=paraphrases)
     except ConfigError as refused:
         assert n < 50 and str(refused).endswith(
             "take more products"
@@ -120,7 +113,7 @@ def test_the_expert_earns_everything_on_every_goal(
 @pytest.mark.parametrize("style", sorted(HASHES))
 @pytest.mark.parametrize("seed", range(2))
 def test_the_expert_earns_everything_over_whole_shops(style: str, seed: int) -> None:
-    shop = generate_catalogue(1000, seed, style)
+    shop = Catalogue.generate(1000, seed, style)
     for reward in ("official", "fixed"):
         env = WebShopEnv(shop, reward=reward)
         for split in env.splits:
@@ -130,7 +123,7 @@ def test_the_expert_earns_everything_over_whole_shops(style: str, seed: int) -> 
 @settings(max_examples=10, deadline=None)
 @given(seed=SEEDS, style=st.sampled_from(sorted(HASHES)))
 def test_goals_are_about_what_is_sold(seed: int, style: str) -> None:
-    shop = generate_catalogue(80, seed, style)
+    shop = Catalogue.generate(80, seed, style)
     most = {"full": 8, "compact": 4}[style]
     assert max(Counter(goal.asin for goal in shop.goals).values()) <= most
     assert len(set(shop.goals)) == len(shop.goals)
@@ -148,7 +141,7 @@ def test_goals_are_about_what_is_sold(seed: int, style: str) -> None:
 @settings(max_examples=10, deadline=None)
 @given(seed=SEEDS, style=st.sampled_from(sorted(HASHES)))
 def test_splits_share_no_product_and_leave_no_goal_out(seed: int, style: str) -> None:
-    env = WebShopEnv(generate_catalogue(200, seed, style))
+    env = WebShopEnv(Catalogue.generate(200, seed, style))
     sold = {
         split: {env.goal_tasks.goal(task).asin for task in env.tasks(split)} for split in env.splits
     }
@@ -167,7 +160,7 @@ def test_splits_share_no_product_and_leave_no_goal_out(seed: int, style: str) ->
     choices=st.lists(st.integers(0, 10**6), min_size=1, max_size=12),
 )
 def test_what_can_be_clicked_is_on_the_page(seed: int, style: str, choices: list[int]) -> None:
-    env = WebShopEnv(generate_catalogue(40, seed, style))
+    env = WebShopEnv(Catalogue.generate(40, seed, style))
     observation, info = env.reset(seed=seed)
     observation, *_, info = env.step(f"search[{env.catalogue.goals[0].query}]")
     for choice in choices:
@@ -272,7 +265,7 @@ def test_prices_follow_their_department(products: list[Product]) -> None:
 def test_searching_the_instruction_is_about_as_hard_as_officially() -> None:
     ranks, scores = [], []
     for seed in range(2):
-        shop = generate_catalogue(1000, seed)
+        shop = Catalogue.generate(1000, seed)
         for goal in shop.goals[::3]:
             found = shop.search(goal.instruction)
             ranks.append(found.index(goal.asin) + 1 if goal.asin in found else 99)
@@ -288,7 +281,7 @@ def test_searching_the_instruction_is_about_as_hard_as_officially() -> None:
 
 
 # Bad input
-# ------------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -308,7 +301,7 @@ def test_a_wrong_request_says_what_is_wrong(
     arguments: tuple[int, int, str], settings_given: dict[str, object], says: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        generate_catalogue(*arguments, **settings_given)
+        Catalogue.generate(*arguments, **settings_given)
     assert says in str(caught.value)
 
 

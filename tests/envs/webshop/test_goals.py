@@ -1,4 +1,4 @@
-"""Goals from the original's rows, its list of goals rebuilt, and splits that never move."""
+"""Goals from official rows, the original's list of goals, and stable splits."""
 
 from __future__ import annotations
 
@@ -9,17 +9,13 @@ import pytest
 
 from tests.envs.webshop.corner_shop import catalogue
 from turnwise.envs.webshop.catalogue import Catalogue
-from turnwise.envs.webshop.goals import (
-    NO_LIMIT,
-    Goal,
-    official_goals,
-    official_split,
-    product_split,
-)
+from turnwise.envs.webshop.goals import NO_PRICE_LIMIT, Goal, official_split, product_split
+from turnwise.envs.webshop.tasks import official_goals
 from turnwise.errors import DataError
 
 ROW = {
-    "asin": "B0X", "category": "garden", "query": "lamps", "name": "A Lamp", "product_category": "A › B",
+    "asin": "B0X", "category": "garden", "query": "lamps", "name": "A Lamp",
+    "product_category": "A › B",
     "instruction_text": "find a lamp", "attributes": ["bright"], "price_upper": 30, "weight": 0.25,
     "goal_options": {"size": "large", "color": "red"},
 }  # fmt: skip
@@ -61,7 +57,10 @@ def test_synthetic_goals_are_the_product_of_the_options() -> None:
     assert len({goal.price_upper for goal in lamps}) == 1, "one limit for a product"
     limit = lamps[0].price_upper
     assert limit in (40.0, 50.0, 60.0)
-    wanted = f"Find me energy efficient desk lamps with color: black, and size: black, and price lower than {limit:.2f} dollars"
+    wanted = (
+        f"Find me energy efficient desk lamps with color: black, and size: black, and price "
+        f"lower than {limit:.2f} dollars"
+    )
     assert wanted in {goal.instruction for goal in lamps}
 
 
@@ -72,7 +71,7 @@ def test_weights_favour_rare_attributes() -> None:
 
 def test_too_dear_for_a_limit() -> None:
     desk = next(goal for goal in official_goals(catalogue()) if goal.asin == "B0DESK0003")
-    assert desk.price_upper == NO_LIMIT and "price" not in desk.instruction
+    assert desk.price_upper == NO_PRICE_LIMIT and "price" not in desk.instruction
 
 
 def test_human_goals_skip_instructions_without_attributes() -> None:

@@ -1,9 +1,7 @@
-"""Every recorded episode of the original environment is reproduced, and generated shops never
-change by accident.
+"""Recorded episodes of the original are reproduced, and generated shops do not change.
 
-Product text of the official data may not be kept here, so `tests/golden/webshop/official_*.json`
-holds a hash for each episode; where the recorded transcripts are at hand, the test says what
-differs.
+Product text of the official data may not be published, so `tests/golden/webshop/official_*.json`
+holds a hash of each episode. If the recordings are available, a failing test shows what differs.
 """
 
 from __future__ import annotations
@@ -24,8 +22,8 @@ from tests.envs.webshop.transcripts import (
     recorded_entries,
 )
 from turnwise.envs.webshop import Catalogue, Goal, WebShopEnv
-from turnwise.envs.webshop.goals import official_goals
 from turnwise.envs.webshop.nouns import every_alphabetic_token
+from turnwise.envs.webshop.tasks import official_goals
 
 KINDS = ["synthetic", "human"]
 
@@ -35,13 +33,14 @@ def directory() -> Path:
     found = official_directory()
     if not (found / "golden" / "setup_synthetic.json.gz").is_file():
         pytest.skip(
-            "golden/setup_synthetic.json.gz, the recorded goals and prices, is absent from the official WebShop data"
+            "golden/setup_synthetic.json.gz, the recorded goals and prices, is absent from the "
+            "official WebShop data"
         )
     return found
 
 
 def setup(directory: Path, kind: str) -> tuple[Catalogue, list[Goal]]:
-    """The catalogue and goals a recording was made with."""
+    """Return the catalogue and the goals of a recording."""
     with gzip.open(directory / "golden" / f"setup_{kind}.json.gz", "rt", encoding="utf8") as text:
         given = json.load(text)
     return Catalogue.official(directory, prices=given["prices"]), [
@@ -97,8 +96,8 @@ def test_goals_and_prices_are_rebuilt(directory: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("style", ["compact", "full"])
 def test_generated_shops_never_change_by_accident(style: str) -> None:
-    """When this fails on purpose, run `python tests/golden/webshop/record.py` and raise
-    `env.VERSION`.
+    """If this changes intentionally, run `python tests/golden/webshop/record.py` and raise
+    `turnwise.envs.webshop.env.VERSION`.
     """
     golden: dict[str, Any] = json.loads(
         (GOLDEN / f"generated_{style}.json").read_text(encoding="utf8")

@@ -1,4 +1,4 @@
-"""What goals say: the grammar of the official synthetic instructions, and a customer's own words."""
+"""Instructions: the synthetic grammar of the official data, and paraphrases."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turnwise.envs.seeding import Draw
-from turnwise.envs.webshop.instructions import OPENERS, Request, paraphrased, price_limit, synthetic
+from turnwise.envs.webshop.instructions import (
+    OPENERS,
+    GoalRequest,
+    paraphrased,
+    price_limit,
+    synthetic,
+)
 
-BOOTS = Request("boots", ("waterproof", "non slip"), ("rubber sole",), ("hiking",))
+BOOTS = GoalRequest("boots", ("waterproof", "non slip"), ("rubber sole",), ("hiking",))
 
 
 def test_the_synthetic_grammar_word_for_word() -> None:
     assert synthetic(BOOTS, {"size": "small", "color": "red"}, 30) == (
-        "Find me waterproof, non slip boots with rubber sole for hiking with color: red, and size: small, "
+        "Find me waterproof, non slip boots with rubber sole for hiking with color: red, and size: "
+        "small, "
         "and price lower than 30.00 dollars"
     )
-    assert synthetic(Request("tea", uses=("lunch",)), {}, None) == "Find me tea for lunch"
-    assert synthetic(Request("tea"), {}, 120) == "Find me tea, and price lower than 120.00 dollars"
+    assert synthetic(GoalRequest("tea", uses=("lunch",)), {}, None) == "Find me tea for lunch"
+    limited = synthetic(GoalRequest("tea"), {}, 120)
+    assert limited == "Find me tea, and price lower than 120.00 dollars"
 
 
 @given(st.integers(0, 10**6))

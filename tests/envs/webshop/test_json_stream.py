@@ -29,7 +29,7 @@ def test_is_what_json_loads_and_the_bytes_are_where_it_says(
 ) -> None:
     content: Any = {f"kéy {k}": value for k, value in enumerate(values)} if in_object else values
     with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as place:
-        patch.setattr(json_stream, "WINDOW", window)
+        patch.setattr(json_stream, "READ_BYTES", window)
         path = Path(place) / "file.json"
         path.write_text(
             json.dumps(content, ensure_ascii=ascii_only, indent=indent), encoding="utf8"
@@ -59,8 +59,10 @@ def test_a_file_cut_off_anywhere_says_so(tmp_path: Path, end: int) -> None:
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("", "not a JSON array"), ("{}", "not a JSON array"), ("[1]", "something other than an object at byte 1"),
-     ('[{"a": 1} {"b": 2}]', "not JSON at byte 10, after 1"), ('[{"a": 1}] x', "goes on after its end at byte 11"),
+    [("", "not a JSON array"), ("{}", "not a JSON array"),
+     ("[1]", "something other than an object at byte 1"),
+     ('[{"a": 1} {"b": 2}]', "not JSON at byte 10, after 1"),
+     ('[{"a": 1}] x', "goes on after its end at byte 11"),
      ('[{"a": 1},]', "cut off|not JSON")],
 )  # fmt: skip
 def test_other_files_are_named(tmp_path: Path, text: str, complaint: str) -> None:
@@ -80,8 +82,8 @@ def test_bytes_that_are_not_utf8(tmp_path: Path) -> None:
 def test_an_object_without_end_is_not_read_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_stream, "WINDOW", 10)
-    monkeypatch.setattr(json_stream, "LARGEST", 100)
+    monkeypatch.setattr(json_stream, "READ_BYTES", 10)
+    monkeypatch.setattr(json_stream, "MAX_OBJECT_BYTES", 100)
     path = tmp_path / "items.json"
     path.write_text('[{"a": "' + "x" * 10_000)
     read: list[bytes] = []

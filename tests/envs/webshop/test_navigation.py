@@ -1,12 +1,12 @@
-"""Where clicks lead, the original's detours included."""
+"""The state after each click, including the original's quirks."""
 
 from __future__ import annotations
 
 import pytest
 
-from turnwise.envs.webshop.navigation import Place, click, search
+from turnwise.envs.webshop.navigation import ShopState, click, search
 
-ITEM = Place("item", "lamp", 3, "B0X", (("color", "red"),), frozenset({"B0X"}))
+ITEM = ShopState("item", "lamp", 3, "B0X", (("color", "red"),), frozenset({"B0X"}))
 CLICKS: dict[str, str | None] = {
     "back to search": None,
     "< prev": None,
@@ -18,25 +18,29 @@ CLICKS: dict[str, str | None] = {
 
 
 def test_search_starts_over_but_remembers_what_was_opened() -> None:
-    assert search(ITEM, "mug") == Place("results", "mug", 1, visited=frozenset({"B0X"}))
-    assert search(Place("done", "q", 1, "B0X", score=1.0), "mug") == Place("results", "mug", 1)
+    assert search(ITEM, "mug") == ShopState("results", "mug", 1, visited=frozenset({"B0X"}))
+    assert search(ShopState("done", "q", 1, "B0X", score=1.0), "mug") == ShopState(
+        "results", "mug", 1
+    )
 
 
-def test_back_to_search_forgets_everything() -> None:
-    assert click(ITEM, "back to search", CLICKS) == Place()
+def test_back_to_search_resets_everything() -> None:
+    assert click(ITEM, "back to search", CLICKS) == ShopState()
 
 
 def test_pages_of_results_have_no_end() -> None:
-    place = Place("results", "lamp", 1)
+    state = ShopState("results", "lamp", 1)
     for number in range(2, 9):
-        place = click(place, "next >", {"next >": None})
-        assert place == Place("results", "lamp", number)
-    assert click(place, "< prev", {"< prev": None}).number == 7
+        state = click(state, "next >", {"next >": None})
+        assert state == ShopState("results", "lamp", number)
+    assert click(state, "< prev", {"< prev": None}).number == 7
 
 
 def test_opening_a_product() -> None:
-    place = click(Place("results", "lamp", 2, visited=frozenset({"B0A"})), "b0x", {"b0x": "B0X"})
-    assert place == Place("item", "lamp", 2, "B0X", (), frozenset({"B0A", "B0X"}))
+    state = click(
+        ShopState("results", "lamp", 2, visited=frozenset({"B0A"})), "b0x", {"b0x": "B0X"}
+    )
+    assert state == ShopState("item", "lamp", 2, "B0X", (), frozenset({"B0A", "B0X"}))
 
 
 def test_choosing_options() -> None:
@@ -44,8 +48,10 @@ def test_choosing_options() -> None:
     assert click(ITEM, "xl", CLICKS).options == (("color", "red"), ("size", "xl"))
 
 
-def test_back_to_the_results_forgets_the_options() -> None:
-    assert click(ITEM, "< prev", CLICKS) == Place("results", "lamp", 3, visited=frozenset({"B0X"}))
+def test_back_to_the_results_discards_the_options() -> None:
+    assert click(ITEM, "< prev", CLICKS) == ShopState(
+        "results", "lamp", 3, visited=frozenset({"B0X"})
+    )
 
 
 def test_sub_pages_keep_the_options() -> None:
@@ -65,11 +71,11 @@ def test_a_value_called_like_a_sub_page_opens_it(name: str) -> None:
 
 def test_a_query_can_fool_the_address() -> None:
     fooled = ITEM._replace(query="my search_results")
-    assert click(fooled, "< prev", CLICKS) == Place(
+    assert click(fooled, "< prev", CLICKS) == ShopState(
         "results", "my search_results", 2, visited=frozenset({"B0X"})
     )
     sub = ITEM._replace(query="item_page", page="description")
-    assert click(sub, "< prev", CLICKS) == Place(
+    assert click(sub, "< prev", CLICKS) == ShopState(
         "results", "item_page", 3, visited=frozenset({"B0X"})
     )
     option = ITEM._replace(options=(("color", "search_results"),), page="reviews")

@@ -1,4 +1,4 @@
-"""Taggers by name, and what each calls a noun."""
+"""Taggers by name, and the nouns each finds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from turnwise.envs.webshop.nouns import (
-    MODEL,
+    SPACY_MODEL,
     every_alphabetic_token,
     heuristic_nouns,
     spacy_nouns,
@@ -17,7 +17,8 @@ from turnwise.envs.webshop.nouns import (
 from turnwise.errors import ConfigError
 
 HAS_MODEL = (
-    importlib.util.find_spec("spacy") is not None and importlib.util.find_spec(MODEL) is not None
+    importlib.util.find_spec("spacy") is not None
+    and importlib.util.find_spec(SPACY_MODEL) is not None
 )
 
 
@@ -63,12 +64,12 @@ def test_unknown_names() -> None:
 
 @pytest.mark.skipif(HAS_MODEL, reason="spaCy's model is installed")
 def test_a_missing_model_says_what_to_install() -> None:
-    with pytest.raises(ConfigError, match=f"spacy download {MODEL}"):
+    with pytest.raises(ConfigError, match=f"spacy download {SPACY_MODEL}"):
         spacy_nouns()
 
 
 @pytest.mark.skipif(
-    not HAS_MODEL, reason=f"spaCy's {MODEL} is not installed: the original's tagger is absent"
+    not HAS_MODEL, reason=f"spaCy's {SPACY_MODEL} is not installed: the original's tagger is absent"
 )
 def test_spacy_on_the_originals_example() -> None:
     goal = spacy_nouns()("Rusticware 921ORB Kitchen and Bath Cabinet Knob")

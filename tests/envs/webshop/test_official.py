@@ -9,28 +9,31 @@ from typing import Any
 import pytest
 
 from tests.envs.webshop.official_files import official_directory, raw, write
-from turnwise.envs.webshop.catalogue import Catalogue, Instruction
-from turnwise.envs.webshop.product import Product
+from turnwise.envs.webshop.catalogue import Catalogue
+from turnwise.envs.webshop.products import Instruction, Product
 from turnwise.errors import DataError
 
 
 def one(tmp_path: Path, described: dict[str, Any] | None = None, **changes: Any) -> Product:
-    """What the catalogue makes of one raw product."""
+    """Return the product that the catalogue makes of a raw one."""
     return Catalogue.official(write(tmp_path, [raw(**changes)], described))["B000000001"]
 
 
 def test_a_product(tmp_path: Path) -> None:
     described = {"B000000001": {"attributes": ["fast boil", "bpa free"]}}
     assert one(tmp_path, described) == Product(
-        asin="B000000001", title="Blue Kettle B000000001", description="Boils water.", bullets=("1.7 liter", "steel"),
-        price=12.5, price_tag="$12.5", options={"color": ("red | white", "blue")}, attributes=("fast boil", "bpa free"),
+        asin="B000000001", title="Blue Kettle B000000001", description="Boils water.",
+        bullets=("1.7 liter", "steel"),
+        price=12.5, price_tag="$12.5", options={"color": ("red | white", "blue")},
+        attributes=("fast boil", "bpa free"),
         category="garden", query="electric kettles", product_category="Home › Kitchen",
     )  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("pricing", "tag", "price"),
-    [("$5", "$5.0", 5.0), ("$1,234.50", "$1234.5", 1234.5), ("", "$100.0", 100.0), (None, "$100.0", 100.0),
+    [("$5", "$5.0", 5.0), ("$1,234.50", "$1234.5", 1234.5), ("", "$100.0", 100.0),
+     (None, "$100.0", 100.0),
      ("Price: $3.10 each", "$3.1", 3.1)],
 )  # fmt: skip
 def test_prices(tmp_path: Path, pricing: str | None, tag: str, price: float) -> None:
@@ -165,7 +168,7 @@ def test_broken_files_are_named(tmp_path: Path) -> None:
 
 
 def test_the_official_thousand() -> None:
-    """Counts the original gives, and its prices after `random.seed(0)`."""
+    """Numbers of the original, and its prices after `random.seed(0)`."""
     directory = official_directory()
     catalogue = Catalogue.official(directory, seed=0)
     assert len(catalogue) == 1000

@@ -1,4 +1,4 @@
-"""The reward, by hand: the original's own examples, its defect, and the fixed count beside it."""
+"""The reward, computed by hand: the original's examples, its defect, and `fixed`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 
 from tests.envs.webshop.corner_shop import LAMP, LAMP_GOAL, MUG
-from turnwise.envs.webshop.colours import COLOURS, colour_of
 from turnwise.envs.webshop.goals import Goal
 from turnwise.envs.webshop.nouns import every_alphabetic_token
-from turnwise.envs.webshop.product import Product
+from turnwise.envs.webshop.products import Product
 from turnwise.envs.webshop.reward import (
+    COLOURS,
     attributes_matched,
+    colour_of,
     fixed_options,
     official_options,
     options_rule,
@@ -40,7 +41,8 @@ def test_buying_what_was_asked_earns_one() -> None:
     )
     assert earned.total == 1.0
     assert earned.components == {
-        "r_type": 1.0, "query_match": 1.0, "category_match": 1.0, "title_score": 1.0, "r_att": 1.0, "w_att": 2 / 5,
+        "r_type": 1.0, "query_match": 1.0, "category_match": 1.0, "title_score": 1.0, "r_att": 1.0,
+        "w_att": 2 / 5,
         "r_option": 1.0, "w_option": 2 / 5, "r_price": 1.0, "w_price": 1 / 5,
     }  # fmt: skip
 
@@ -168,13 +170,11 @@ def test_the_same_type_with_a_foreign_title_is_still_cut() -> None:
 
 
 # Official and fixed
-# ----------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_the_defect_and_its_repair() -> None:
-    """A named value with a colour word inside another word (`tan` in `tank`), bought exactly, does
-    not count in the original.
-    """
+    """A value that contains a colour word (`tan` in `tank`) does not match itself."""
     goal = wanting(("style", "12 pack tank top undershirts"))
     bought = {"style": "12 pack tank top undershirts"}
     assert official_options(goal, bought) == 0

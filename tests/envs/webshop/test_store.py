@@ -1,4 +1,4 @@
-"""A catalogue kept on disk is the catalogue in memory, for every question that can be asked of it."""
+"""A catalogue on disk answers everything as the catalogue in memory does."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 from tests.envs.webshop.official_files import official_directory, raw, write
-from turnwise.envs.webshop import official
+from turnwise.envs.webshop import catalogue
 from turnwise.envs.webshop.catalogue import Catalogue
 
 
 def shop(directory: Path, n: int = 40) -> Path:
     products = [
         raw(
-            f"B{k * 37 % 101:03d}", name=f"Kettle no {k} " + "é" * (k % 3), full_description="red " * (k % 4),
+            f"B{k * 37 % 101:03d}", name=f"Kettle no {k} " + "é" * (k % 3),
+            full_description="red " * (k % 4),
             pricing=("$1$9", "", "$4.5")[k % 3], small_description=[f"word{k % 7} steel"],
         )
         for k in range(n)
@@ -107,7 +108,7 @@ def test_large_files_go_to_disk_by_themselves(
     directory = shop(tmp_path)
     held = Catalogue.official(directory)
     assert not list(tmp_path.glob("*.turnwise"))
-    monkeypatch.setattr(official, "SMALL", 100)
+    monkeypatch.setattr(catalogue, "MAX_IN_MEMORY_BYTES", 100)
     mapped = Catalogue.official(directory)
     assert [path.name for path in tmp_path.glob("*.turnwise")] == ["items_shuffle_1000.turnwise"]
     assert all(mapped[asin] == held[asin] for asin in held.asins)

@@ -1,4 +1,4 @@
-"""Tasks are indices; splits are fixed by the data."""
+"""Tasks are indices of goals; splits depend on the data alone."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 
 from tests.envs.webshop.corner_shop import LAMP_GOAL
 from turnwise.envs.webshop.goals import product_split
-from turnwise.envs.webshop.tasks import Tasks
+from turnwise.envs.webshop.tasks import GoalTasks
 from turnwise.errors import ConfigError, TaskError
 
 GOALS = [replace(LAMP_GOAL, asin=f"B{k // 3:09d}") for k in range(3000)]
 
 
 def test_products_are_never_shared_between_splits() -> None:
-    tasks = Tasks(GOALS, "product")
+    tasks = GoalTasks(GOALS, "product")
     assert tasks.splits == ("train", "dev", "test")
     products = {split: {GOALS[task].asin for task in tasks.of(split)} for split in tasks.splits}
     assert sum(len(found) for found in products.values()) == 1000
@@ -25,7 +25,7 @@ def test_products_are_never_shared_between_splits() -> None:
 
 
 def test_the_official_cut() -> None:
-    tasks = Tasks(GOALS, "official")
+    tasks = GoalTasks(GOALS, "official")
     assert (tasks.of("test"), tasks.of("dev")[0], tasks.of("train")[-1]) == (
         tuple(range(500)),
         500,
@@ -35,12 +35,12 @@ def test_the_official_cut() -> None:
 
 
 def test_one_split() -> None:
-    tasks = Tasks(GOALS[:4], "all")
+    tasks = GoalTasks(GOALS[:4], "all")
     assert tasks.splits == ("all",) and tasks.of("all") == (0, 1, 2, 3)
 
 
 def test_goals_by_index() -> None:
-    tasks = Tasks(GOALS, "all")
+    tasks = GoalTasks(GOALS, "all")
     assert tasks.goal(2999) is tasks.goal(np.int64(2999))
 
 
@@ -55,20 +55,20 @@ def test_goals_by_index() -> None:
 )
 def test_tasks_that_are_not_there(task: object, words: str) -> None:
     with pytest.raises(TaskError, match=words):
-        Tasks(GOALS, "all").goal(task)
+        GoalTasks(GOALS, "all").goal(task)
 
 
 def test_unknown_names() -> None:
     with pytest.raises(TaskError, match="choose one of train, dev, test"):
-        Tasks(GOALS, "product").of("validation")
+        GoalTasks(GOALS, "product").of("validation")
     with pytest.raises(ConfigError, match="split rule"):
-        Tasks(GOALS, "random")
+        GoalTasks(GOALS, "random")
 
 
 def test_the_hash_follows_goals_and_rule() -> None:
     hashes = {
-        Tasks(GOALS[:5], "all").data_hash,
-        Tasks(GOALS[:5], "official").data_hash,
-        Tasks(GOALS[:4], "all").data_hash,
+        GoalTasks(GOALS[:5], "all").data_hash,
+        GoalTasks(GOALS[:5], "official").data_hash,
+        GoalTasks(GOALS[:4], "all").data_hash,
     }
-    assert len(hashes) == 3 and Tasks(list(GOALS[:5]), "all").data_hash in hashes
+    assert len(hashes) == 3 and GoalTasks(list(GOALS[:5]), "all").data_hash in hashes

@@ -1,6 +1,4 @@
-"""What the generated shops can say: roles disjoint, no value that WebShop's reward breaks, titles
-in the singular.
-"""
+"""The vocabulary: disjoint roles, values without the reward's defects, singulars."""
 
 from __future__ import annotations
 
@@ -8,12 +6,11 @@ from itertools import permutations
 
 import pytest
 
-from turnwise.envs.webshop.actions import parse
 from turnwise.envs.webshop.goals import Goal
+from turnwise.envs.webshop.navigation import parse
 from turnwise.envs.webshop.reward import REWARDS
-from turnwise.envs.webshop.vocabulary import OptionGroup, departments, generic
+from turnwise.envs.webshop.vocabulary import OptionGroup, departments, generic, singular, words
 from turnwise.envs.webshop.vocabulary.compact import BRANDS, CATEGORIES, LETTERS
-from turnwise.envs.webshop.vocabulary.department import singular, words
 
 AISLES = [aisle for department in departments() for aisle in department.aisles]
 GROUPS: list[OptionGroup] = list(dict.fromkeys(group for aisle in AISLES for group in aisle.groups))
@@ -109,9 +106,12 @@ def test_letter_pairs_and_brands_are_distinct() -> None:
 @pytest.mark.parametrize(
     ("plural", "one"),
     [
-        ("console tables", "console table"), ("toothbrushes", "toothbrush"), ("hair dyes", "hair dye"), ("eye creams", "eye cream"),
-        ("pillow cases", "pillow case"), ("cookies", "cookie"), ("wrap dresses", "wrap dress"), ("spice boxes", "spice box"),
-        ("berries", "berry"), ("gaming mice", "gaming mouse"), ("swim trunks", "swim trunks"), ("garden hoses", "garden hose"),
+        ("console tables", "console table"), ("toothbrushes", "toothbrush"),
+        ("hair dyes", "hair dye"), ("eye creams", "eye cream"),
+        ("pillow cases", "pillow case"), ("cookies", "cookie"), ("wrap dresses", "wrap dress"),
+        ("spice boxes", "spice box"),
+        ("berries", "berry"), ("gaming mice", "gaming mouse"), ("swim trunks", "swim trunks"),
+        ("garden hoses", "garden hose"),
     ],
 )  # fmt: skip
 def test_singular(plural: str, one: str) -> None:

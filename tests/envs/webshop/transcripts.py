@@ -1,4 +1,4 @@
-"""Transcripts and their hashes: what a test compares where the text itself may not be kept."""
+"""Transcripts and their hashes, for recordings whose text may not be published."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "webshop"
 
 
 def recorded(path: Path) -> list[dict[str, Any]]:
-    """The episodes of a recorded file of the original environment."""
+    """Return the episodes of a recording of the original."""
     with gzip.open(path, "rt", encoding="utf8") as lines:
         return [json.loads(line) for line in lines]
 
 
 def recorded_entries(episode: dict[str, Any]) -> Iterator[list[Any]]:
-    """An episode of the original as entries: the first observation, then [clickables before,
-    observation, reward, done].
+    """Return the entries of a recorded episode.
+
+    The first holds the observation; the others are [clickables before, observation, reward, done].
     """
     yield [episode["obs0"]]
     for step in episode["steps"]:
@@ -30,7 +31,7 @@ def recorded_entries(episode: dict[str, Any]) -> Iterator[list[Any]]:
 
 
 def played_entries(env: WebShopEnv, task: int, actions: Sequence[str]) -> Iterator[list[Any]]:
-    """The same entries, from our environment."""
+    """Return the same entries from this environment."""
     observation, info = env.reset(seed=0, options={"task": task})
     yield [observation]
     for action in actions:
@@ -40,5 +41,5 @@ def played_entries(env: WebShopEnv, task: int, actions: Sequence[str]) -> Iterat
 
 
 def digest(entries: Sequence[list[Any]]) -> str:
-    """SHA-256 of an episode."""
+    """Return the SHA-256 hash of an episode."""
     return hashlib.sha256(json.dumps(entries, ensure_ascii=True).encode()).hexdigest()

@@ -1,8 +1,8 @@
-"""Writes the hashes of transcripts beside it: of generated shops, and of the official recordings
-where they are at hand.
+"""Record hashes of transcripts: of generated shops, and of the official recordings if available.
 
-Run from the repository root, only when transcripts are meant to change: python
-tests/golden/webshop/record.py
+Run this from the repository root, and only if transcripts are meant to change:
+
+    python tests/golden/webshop/record.py
 """
 
 from __future__ import annotations
@@ -18,20 +18,24 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "envs" / "webshop")]
 
-from tests.envs.webshop.transcripts import digest, played_entries, recorded, recorded_entries  # noqa: E402
+from tests.envs.webshop.transcripts import (  # noqa: E402
+    digest,
+    played_entries,
+    recorded,
+    recorded_entries,
+)
 from turnwise.envs.webshop import WebShopEnv  # noqa: E402
 
 
 def episode(env: WebShopEnv, task: int, rng: random.Random) -> dict[str, Any]:
-    """Up to twelve random or expert actions on a task, and the hash of what they show."""
+    """Play up to twelve random or expert actions; return them and the hash of the transcript."""
     _, info = env.reset(seed=0, options={"task": task})
     actions: list[str] = []
     for _ in range(12):
         action = env.expert_action() if rng.random() < 0.6 else None
         if action is None:
-            action = rng.choice([*info["admissible"], "nonsense"]).replace(
-                "<your query>", info["instruction"]
-            )
+            action = rng.choice([*info["admissible"], "nonsense"])
+            action = action.replace("<your query>", info["instruction"])
         actions.append(action)
         _, _, terminated, _, info = env.step(action)
         if terminated:

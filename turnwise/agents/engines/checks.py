@@ -179,14 +179,24 @@ async def check_seeds(engine: Engine, prompt: tuple[int, ...]) -> None:
 async def check_weights(engine: Engine, prompt: tuple[int, ...]) -> None:
     """Check that an update changes the recorded version, or is refused with `EngineError`."""
     version = engine.weights_version + 1
+    sampling = Sampling(max_tokens=3)
+    running = []
+    if engine.capabilities.in_flight_updates:
+        running.append(asyncio.ensure_future(engine.generate(prompt, sampling)))
+        await asyncio.sleep(0)
     try:
         await engine.update_weights(None, version)
-    except EngineError:
+    except EngineError as problem:
+        assert not running, f"updates in flight are a capability, and one raised {problem}"
         return
     assert engine.weights_version == version, (
         f"after an update to version {version}, weights_version is {engine.weights_version}"
     )
-    sampling = Sampling(max_tokens=1)
+    for out in await asyncio.gather(*running):
+        assert len(out.ids) == 3 and out.weights_version in (version - 1, version), (
+            f"a request in flight during an update to version {version} gave {len(out.ids)} "
+            f"tokens of version {out.weights_version}"
+        )
     _check_form(engine, sampling, await engine.generate(prompt, sampling))
 
 

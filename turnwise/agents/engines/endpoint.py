@@ -98,6 +98,7 @@ class Endpoint:
         """
         if self._closed:
             raise EngineError(f"the connection to {self.base_url} was closed: make a new engine")
+        # In a task of its own, which `close` can cancel without cancelling the caller.
         task = asyncio.create_task(self._post(f"{self.base_url}/{path}", json.dumps(body).encode()))
         self._waiting.add(task)
         try:

@@ -104,6 +104,7 @@ class OpenAIEngine:
         details = choice.get("logprobs") or {}
         ids, logprobs = choice.get("token_ids"), details.get("token_logprobs")
         tokens = [str(token) for token in details.get("tokens") or []]
+        # vLLM started with --return-tokens-as-token-ids spells tokens as `token_id:123`.
         if ids is None and tokens and all(token.startswith("token_id:") for token in tokens):
             ids = [int(token.partition(":")[2]) for token in tokens]
         if ids is None or logprobs is None or len(ids) != len(logprobs) or None in logprobs:
@@ -189,6 +190,7 @@ class _ChatActor:
 
     async def act(self, history: Sequence[Step], env: gymnasium.Env[str, str]) -> Act:
         agent, episode = self.agent, self.episode
+        # 31 bits: some servers refuse larger seeds.
         seed = seed_of(agent.sampling.seed or 0, episode.seed, episode.uid, len(history)) >> 32
         chosen = replace(agent.sampling, seed=seed)
         body = {

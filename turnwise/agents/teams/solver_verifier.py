@@ -16,9 +16,8 @@ from turnwise.agents.teams.orchestration import TeamMessage, TeamState, Transiti
 from turnwise.agents.teams.role_prompt import PlainForm, RolePrompt, TaggedForm
 from turnwise.agents.teams.team import Team
 from turnwise.envs.prompt import Action, Step
-from turnwise.envs.tool_math.fences import first_code
 from turnwise.envs.tool_math.prompts import ToolMathAct, ToolMathReact, output_of
-from turnwise.envs.tool_math.turns import read_turn
+from turnwise.envs.tool_math.turns import first_code, read_turn
 from turnwise.errors import ConfigError
 
 SOLVER, VERIFIER = "solver", "verifier"

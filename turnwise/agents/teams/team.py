@@ -160,6 +160,7 @@ class TeamEnv(TurnEnv[TeamSnapshot]):
         reward: float = 0.0,
         terminated: bool = False,
     ) -> Outcome:
+        # Plain tuples, so that recorded hashes do not depend on the names of classes.
         board = [tuple(message) for message in self._state.board]
         state = repr((info["state"], board, self._state.steps)).encode("utf8", "surrogatepass")
         return Outcome(

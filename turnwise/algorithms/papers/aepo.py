@@ -1,25 +1,28 @@
-"""AEPO: agentic entropy-balanced policy optimisation. ARPO with a budget, a penalty, and losses
-that mind entropy.
+"""AEPO: agentic entropy-balanced policy optimisation, ARPO with an adaptive budget and clip.
 
 G. Dong et al., "Agentic Entropy-Balanced Policy Optimization", arXiv 2510.14545.
 
-    (a) one rollout first;  m = k sigmoid(beta (H_first turn - mean H of later turns)) from the
-    beginning, k - m branches (b) P_t = (alpha + gamma dH_t) (1 - Phat(l)),  l: branchings in a row
-    just before t;  Phat(l) = min(1, penalty * l) (c) clip with kept gradients:  min(w A, clip(w, 1
-    - low, (1 + high) / sg(w) * w) A): PPO's value everywhere, but where
-        w > 1 + high and A > 0 the gradient is (1 + high) grad log pi and not 0
-    (d) A_t = A_i (1 + a z(H_t)),  z: the token's entropy, standardised over the batch
+    (a) one rollout first; then, with k the budget,
+        m = k sigmoid(beta (H_first turn - mean H of later turns)) rollouts from the start,
+        k - m branches
+    (b) P_t = (alpha + gamma dH_t) (1 - Phat(l)),   l: consecutive branchings just before t
+        Phat(l) = min(1, penalty * l)
+    (c) clip that keeps gradients:  min(w A, clip(w, 1 - low, (1 + high) / sg(w) * w) A)
+        the value is PPO's everywhere, but where w > 1 + high and A > 0 the gradient is
+        (1 + high) grad log pi instead of 0
+    (d) A_t = A_i (1 + a z(H_t)),   z: the token's entropy, standardised over the batch
 
 Fidelity:
     From notes whose equations are identical (the paper's body was not read) and a redistributed
-    copy of the code. Our reading: (a) H is measured on the first turn and on the turns after it;
-    the paper's budget is exact, rounded, within [1, k] (`budget="code"`: the integer part plus
-    one). (b) l is counted along a trajectory's own past, its parents' included, and Phat is linear
-    with slope 0.05, which the code has; its form of P is another (`1 - alpha / (1 - 0.05 l) + gamma
-    dH`) and is not offered. (c) dual clip 3 for A < 0, as in the code. (d) statistics over the
-    whole batch, the weight never below 0; in every released script entropy was not computed and (d)
-    silently did nothing: here the recipe requires it. alpha, beta, gamma and a are the scripts';
-    those of the paper are not known.
+    copy of the code.
+    Our reading: (a) H is measured on the first turn and on the turns after it; the paper's budget
+    is exact, rounded, within [1, k] (`budget="code"`: the integer part plus one). (b) l is counted
+    along a trajectory's own past, including its parents, and Phat is linear with slope 0.05, as in
+    the code; the code's form of P is different (`1 - alpha / (1 - 0.05 l) + gamma dH`) and is not
+    offered. (c) Dual clip 3 for A < 0, as in the code. (d) Statistics over the whole batch, and the
+    weight is never below 0. In every released script entropy was not computed and (d) silently did
+    nothing; here the recipe requires it. alpha, beta, gamma and a are the scripts' values; those of
+    the paper are not known.
 """
 
 from __future__ import annotations
@@ -31,19 +34,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from turnwise.algorithms.credit_batch import CreditBatch, CreditPart
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    equal_groups,
-    invalid,
-    penalties,
-    reward_weights,
-)
+from turnwise.algorithms.credit_batch import CreditBatch
+from turnwise.algorithms.options import CommonOptions
+from turnwise.algorithms.papers.arpo import Entropy, branched, member, refill, should_branch
 from turnwise.algorithms.parts.advantage import PeerAdvantage
-from turnwise.algorithms.parts.aggregate import Mean
-from turnwise.algorithms.parts.branching import Entropy, branched, member, refill, wants
 from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.strategy import Branch
 from turnwise.algorithms.parts.surrogate import Term
@@ -59,7 +53,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BalancedBudget:
-    """The strategy (a) and (b): `total` is k."""
+    """The rollout strategy, (a) and (b). `total` is k."""
 
     total: int = 16
     copies: int = 1
@@ -77,14 +71,15 @@ class BalancedBudget:
     def __post_init__(self) -> None:
         if self.total < 1 or self.copies < 1:
             raise ConfigError(
-                f"a budget of {self.total} rollouts with {self.copies} copies a branch is none: give 1 or more"
+                f"total = {self.total} and copies = {self.copies} must be at least 1: "
+                "they are the rollouts of a task and the new ones at a branching point"
             )
 
     def start(self, task: TaskId) -> int:
         return 1
 
-    def globals(self, first: Trajectory) -> int:
-        """m: how many rollouts begin at the beginning, from what the first of them was like."""
+    def initial_rollouts(self, first: Trajectory) -> int:
+        """Return m, the number of rollouts that start at the beginning, from the first rollout."""
         later = [self.entropy(turn.entropies) for turn in first.turns[1:]]
         gap = self.entropy(first.turns[0].entropies) - sum(later) / len(later) if later else 0.0
         share = self.total / (1.0 + math.exp(-self.beta * gap))
@@ -93,20 +88,19 @@ class BalancedBudget:
     def before_step(self, group: Group, uid: str, entropies: Sequence[float]) -> int:
         first, own = group.trajectories[0], member(group, uid)
         if uid == first.uid or not own.turns or not first.turns:
-            return 0  # the first one is watched, not branched
-        left = min(
-            self.total - self.globals(first) - branched(group), self.total - len(group.trajectories)
-        )
-        if left <= 0 or not wants(
-            self.rule, self.tau, self.probability(group, own, entropies), uid, len(own.turns)
-        ):
+            return 0  # the budget is set by the first rollout, which itself does not branch
+        size = len(group.trajectories)
+        left = min(self.total - self.initial_rollouts(first) - branched(group), self.total - size)
+        if left <= 0:
             return 0
-        return min(left, self.copies)
+        p = self.probability(group, own, entropies)
+        branch = should_branch(self.rule, self.tau, p, uid, len(own.turns))
+        return min(left, self.copies) if branch else 0
 
     def probability(self, group: Group, own: Trajectory, entropies: Sequence[float]) -> float:
-        """P of branching before the turn that was written with these entropies."""
+        """Return P for branching before the turn with these token entropies."""
         rise = self.entropy(entropies) - self.entropy(own.turns[0].entropies)
-        free = 1.0 - min(1.0, self.penalty * in_a_row(group, own))
+        free = 1.0 - min(1.0, self.penalty * consecutive_branchings(group, own))
         return min(1.0, max(0.0, (self.alpha + self.gamma * rise) * free))
 
     def after_turn(self, group: Group, uid: str) -> Sequence[Branch]:
@@ -115,13 +109,16 @@ class BalancedBudget:
     def after_trajectory(self, group: Group, uid: str) -> Sequence[Branch]:
         first = group.trajectories[0]
         if len(group.trajectories) == 1 and first.turns:
-            return [Branch(uid, 0)] * (self.globals(first) - 1) or refill(group, uid, self.total)
+            return [Branch(uid, 0)] * (self.initial_rollouts(first) - 1) or refill(
+                group, uid, self.total
+            )
         return refill(group, uid, self.total)
 
 
-def in_a_row(group: Group, own: Trajectory) -> int:
-    """At how many turns in a row, up to the last one played, the trajectory or those it came from
-    branched.
+def consecutive_branchings(group: Group, own: Trajectory) -> int:
+    """Count the consecutive branching turns up to the last one played.
+
+    The turns of the trajectory's ancestors count too.
     """
     points = {t.parent for t in group.trajectories if t.parent is not None}
     known = {t.uid: t for t in group.trajectories}
@@ -130,8 +127,8 @@ def in_a_row(group: Group, own: Trajectory) -> int:
         holder = own
         while holder.parent is not None and turn < holder.parent[1]:
             holder = known[holder.parent[0]]
-        # A branch before `turn` is written down by its child as (holder, turn); a child's own first
-        # turn is the same point.
+        # A branch before `turn` is recorded by the child as (holder, turn). For the child, the
+        # branching point is the first turn of its own.
         if (holder.uid, turn) not in points and (holder.parent is None or holder.parent[1] != turn):
             break
         count += 1
@@ -140,8 +137,10 @@ def in_a_row(group: Group, own: Trajectory) -> int:
 
 @dataclass(frozen=True, slots=True)
 class KeepsGradient:
-    """The clip (c). Reports `clip_share` (tokens whose gradient is 0) and `kept_share` (those whose
-    ratio alone was bounded).
+    """The clip (c).
+
+    Reports `clip_share` (tokens whose gradient is 0) and `kept_share` (tokens whose ratio is
+    bounded but whose gradient is kept).
     """
 
     low: float = 0.2
@@ -167,9 +166,7 @@ class KeepsGradient:
 
 @dataclass(frozen=True, slots=True)
 class EntropyAware:
-    """The reweighter (d): advantage times max(0, 1 + a z(H)), over the entropies of the policy that
-    wrote the tokens.
-    """
+    """The reweighter (d): advantage times max(0, 1 + a z(H)), H as the engine recorded it."""
 
     a: float = 0.2
     ddof: int = 1
@@ -179,14 +176,14 @@ class EntropyAware:
         entropy = batch.recorded("entropy")
         own = entropy[batch.mask]
         mean, deviation = reducer.mean(own), reducer.std(own, self.ddof)
-        equal = not reducer.maximum(own) > reducer.minimum(
-            own
-        )  # noise of the mean over no deviation is no entropy
+        # With equal entropies the deviation is rounding noise, and so would be the quotient.
+        equal = not reducer.maximum(own) > reducer.minimum(own)
         z = (entropy - mean) / (1.0 if equal else deviation)
         return batch.write(advantage=batch.tokens["advantage"] * np.maximum(0.0, 1.0 + self.a * z))
 
 
 def recipe(
+    *,
     total: int = 16,
     copies: int = 1,
     alpha: float = 0.5,
@@ -204,35 +201,17 @@ def recipe(
     clip: float = 0.2,
     clip_high: float | None = None,
     dual_clip: float | None = 3.0,
-    kl: float = 0.0,
-    kl_estimator: Literal["k1", "k2", "k3"] = "k3",
-    entropy_bonus: float = 0.0,
-    aggregate: Literal["token", "turn", "trajectory"] = "token",
-    drop_equal_groups: bool = False,
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """AEPO. `total` is the budget k, `vocabulary` the model's. See `options` for the settings that
-    recipes share.
-    """
-    unsure = Entropy(window, vocabulary, entropy_reduction)
-    aware: tuple[CreditPart, ...] = (EntropyAware(a, ddof),) if a else ()
-    return Recipe(
-        name="aepo",
+    """AEPO. `total` is the budget k, `vocabulary` the size of the model's."""
+    entropy = Entropy(window, vocabulary, entropy_reduction)
+    return common.build(
+        "aepo",
         strategy=BalancedBudget(
-            total, copies, alpha, gamma, beta, penalty, rule, tau, budget, unsure
+            total, copies, alpha, gamma, beta, penalty, rule, tau, budget, entropy
         ),
-        filters=equal_groups(drop_equal_groups),
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
         advantage=PeerAdvantage(ddof=ddof),
-        reweighters=aware,
+        reweighters=(EntropyAware(a, ddof),) if a else (),
         ratio=Ratio("token"),
         surrogate=KeepsGradient(clip, clip if clip_high is None else clip_high, dual_clip),
-        aggregate=Mean(aggregate),
-        regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=correction(truncate_mismatch, mismatch),
     )

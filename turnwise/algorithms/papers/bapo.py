@@ -1,32 +1,36 @@
-"""BAPO: clip bounds that move until positive advantages have their say.
+"""BAPO: clip bounds that adapt until positive advantages have enough weight.
 
 Z. Xi et al., "BAPO: Stabilizing Off-Policy Reinforcement Learning for LLMs via Balanced Policy
 Optimization with Adaptive Clipping", arXiv 2510.18927.
 
-    P(h) = sum_{A > 0} min(w, h) A          N(l) = sum_{A < 0} max(w, l) |A|          over the mini-batch
-    start at (l, h) = (low, high); while the target is not met raise l to low_max, then h to
-    high_max, a step at a time then PPO's clip with [l, h], and dual clip 3
+    P(h) = sum_{A > 0} min(w, h) A       N(l) = sum_{A < 0} max(w, l) |A|       over the mini-batch
+
+    start at (l, h) = (low, high); until the target is met, raise l to low_max, then h to high_max,
+    one step at a time; then PPO's clip with [l, h], and dual clip 3
 
 Fidelity:
-    Two readings of the target 0.5, pinned by name: `target_of="share"` is the paper's P / (P + N);
-    `"ratio"` is the released code's P / N, whose 0.5 is a share of a third. Bounds of the paper by
-    default (low 0.6 to 0.9, high 1.2 to 3); the example script has 0.8 to 0.95 and 1.2 to 2.
-    Certain (code): lower bound first, then the upper, steps of 0.05, sums over the whole
-    mini-batch. Our reading: a token's contribution is weighted as in the loss; with the token mean
-    that is the code's plain sum. Trap (code, and the paper's equation as written): raising l raises
-    N, as clipped tokens are still counted at the bound. The first half of the search therefore
-    never comes closer to its target and runs to low_max whenever it starts.
+    The target 0.5 has two readings, each with a name: `target_of="share"` is the paper's
+    P / (P + N); `"ratio"` is the released code's P / N, whose 0.5 is a share of a third.
+    The bounds are the paper's by default (low 0.6 to 0.9, high 1.2 to 3); the example script has
+    0.8 to 0.95 and 1.2 to 2.
+    Certain (code): the lower bound first, then the upper, steps of 0.05, sums over the whole
+    mini-batch.
+    Our reading: a token's contribution is weighted as in the loss; with the token mean that is the
+    code's plain sum.
+    Note (code, and the paper's equation as written): raising l raises N, because clipped tokens
+    still count with the bound. The first half of the search therefore never comes closer to its
+    target and runs to low_max whenever it starts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from turnwise.algorithms.options import extends
-from turnwise.algorithms.papers import grpo
-from turnwise.algorithms.parts.ratio import LIMIT
+from turnwise.algorithms.options import CommonOptions
+from turnwise.algorithms.parts.advantage import PeerAdvantage
+from turnwise.algorithms.parts.ratio import MAX_LOG_RATIO, Ratio
 from turnwise.algorithms.parts.surrogate import Clip, Term
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.streams import Batch
@@ -38,8 +42,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class BalancedClip:
-    """`Clip` with bounds found on the mini-batch. Reports `clip_low` and `clip_high`, the bounds on
-    the ratio.
+    """`Clip` with bounds found on the mini-batch.
+
+    Reports `clip_low` and `clip_high`, the bounds on the ratio.
     """
 
     low: float = 0.6
@@ -59,8 +64,8 @@ class BalancedClip:
             )
 
     def measure(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """P for every upper bound of the search and N for every lower one."""
-        ratio = (batch.logp - batch.old_logp).detach().clamp(-LIMIT, LIMIT).exp()
+        """Sum P for every upper bound of the search and N for every lower one."""
+        ratio = (batch.logp - batch.old_logp).detach().clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp()
         gain = batch.streams["weight"] * batch.streams["advantage"]
         positive = {
             f"bapo_p:{k}": (ratio.clamp(max=high) * gain.clamp(min=0)).sum()
@@ -78,7 +83,7 @@ class BalancedClip:
         return Term(term.value, {**term.metrics, "clip_low": same + low, "clip_high": same + high})
 
     def bounds(self, sums: Mapping[str, float]) -> tuple[float, float]:
-        """Where the search ends."""
+        """Return the bounds at which the search ends."""
         lows, highs = self._lows(), self._highs()
         path = [(k, 0) for k in range(len(lows))] + [
             (len(lows) - 1, k) for k in range(1, len(highs))
@@ -100,13 +105,13 @@ class BalancedClip:
 
 
 def _steps(start: float, end: float, step: float) -> list[float]:
-    """From start to end; the last step may be shorter."""
+    """Return the values from start to end; the last step may be shorter."""
     whole = [start + k * step for k in range(int((end - start) / step - 1e-9) + 1)]
     return [*whole, end] if end > start else [start]
 
 
-@extends(grpo.recipe, without=("clip", "clip_high"))
 def recipe(
+    *,
     low: float = 0.6,
     low_max: float = 0.9,
     high: float = 1.2,
@@ -115,10 +120,15 @@ def recipe(
     target: float = 0.5,
     target_of: Literal["share", "ratio"] = "share",
     dual_clip: float | None = 3.0,
-    aggregate: Literal["token", "turn", "trajectory"] = "token",
-    **shared: Any,
+    scale: Literal["std", "none"] = "std",
+    ddof: int = 1,
+    lone: Literal["zero", "raw"] = "zero",
+    common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """BAPO; bounds are of the ratio itself. See `grpo` for the other settings."""
-    base = grpo.recipe(aggregate=aggregate, **shared)
-    clip = BalancedClip(low, low_max, high, high_max, step, target, target_of, dual_clip)
-    return replace(base, name="bapo", surrogate=clip)
+    """BAPO. The bounds `low` to `high_max` are bounds on the ratio itself."""
+    return common.build(
+        "bapo",
+        advantage=PeerAdvantage(scale=scale, ddof=ddof, lone=lone),
+        ratio=Ratio("token"),
+        surrogate=BalancedClip(low, low_max, high, high_max, step, target, target_of, dual_clip),
+    )

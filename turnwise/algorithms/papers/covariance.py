@@ -1,41 +1,36 @@
-"""Clip-Cov and KL-Cov: hold back the few tokens that make entropy collapse.
+"""Clip-Cov and KL-Cov: restrain the few tokens that make entropy collapse.
 
 G. Cui et al., "The Entropy Mechanism of Reinforcement Learning for Reasoning Language Models",
 arXiv 2505.22617.
 
-    cov_t     = (A_t - mean A) (log pi(y_t) - mean log pi)        entropy falls with the covariance of advantage and likelihood
-    Clip-Cov    of the unclipped tokens with cov in (low, high), r N at random lose their gradient
-    KL-Cov      the r N tokens of largest cov are penalised with beta |log pi - log pi_old|
+    cov_t    = (A_t - mean A) (log pi(y_t) - mean log pi)
+    Clip-Cov   of the unclipped tokens with cov in (low, high), r N at random lose their gradient
+    KL-Cov     the r N tokens of largest cov are penalised with beta |log pi - log pi_old|
+
+Entropy falls with the covariance of advantage and likelihood.
 
 Fidelity:
     Certain (paper, the authors' code, verl): the covariance, the ranges (1, 5), r = 2e-4, beta = 1
-    (verl's setting is 0.1). Our reading: means are over the trained tokens of the mini-batch, where
-    every implementation takes the micro-batch, so that results do not depend on how it is cut. The
-    random choice is a lottery ticket that each token has from its trajectory, turn and place: a
-    token is taken with probability r N / (number of candidates), so r N are taken on average, and
-    all where there are no more. KL-Cov ranks by the policy's likelihood at the start of the update,
-    which is when the authors' theory speaks, so that the rank is exact over the whole batch.
+    (verl's setting is 0.1).
+    Our reading: means are over the trained tokens of the mini-batch, where every implementation
+    takes the micro-batch, so that results do not depend on how it is cut. Each token has a random
+    number that follows from its trajectory, turn and position: a token is chosen with probability
+    r N / (number of candidates), so r N are chosen on average, and all where there are no more.
+    KL-Cov ranks by the policy's likelihood at the start of the update, which is what the authors'
+    theory is about, so the ranking is exact over the whole batch.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    equal_groups,
-    invalid,
-    reward_weights,
-)
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.parts.advantage import PeerAdvantage
-from turnwise.algorithms.parts.aggregate import Mean
 from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.surrogate import Clip, Term, Unclipped
 from turnwise.algorithms.recipes import Recipe
@@ -48,9 +43,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Lottery:
-    """Writes `ticket`: a number in [0, 1) for each token, which nothing but its trajectory, turn
-    and place decides.
-    """
+    """Write `ticket`: a number in [0, 1) per token, fixed by its trajectory, turn and position."""
 
     requirements = frozenset[str]()
     provides = frozenset({"stream:ticket"})
@@ -68,8 +61,9 @@ def _tickets(uid: str, turn: int, number: int) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class ClipCov:
-    """`Clip` with the gradient of some tokens of large covariance removed. Reports `cov_clip_share`
-    too.
+    """`Clip`, with the gradient removed from some tokens of large covariance.
+
+    Also reports `cov_clip_share`, the share of those tokens.
     """
 
     clip: Clip = field(default_factory=Clip)
@@ -80,7 +74,7 @@ class ClipCov:
     rounds = 2
 
     def measure(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """First the sums that make the means, then how many candidates there are."""
+        """Sum what the means need, and in the second round the number of candidates."""
         logp, advantage = batch.logp.detach(), batch.streams["advantage"]
         if "cov_tokens" not in batch.scalars:
             return {
@@ -88,24 +82,19 @@ class ClipCov:
                 "cov_logp": logp.sum(),
                 "cov_advantage": advantage.sum(),
             }
-        log_ratio = logp - batch.old_logp
-        return {
-            "cov_candidates": self._candidates(
-                batch, self.clip(batch, log_ratio).metrics["clip_share"]
-            ).sum()
-        }
+        clipped = self.clip(batch, logp - batch.old_logp).metrics["clip_share"]
+        return {"cov_candidates": self._candidates(batch, clipped).sum()}
 
     def __call__(self, batch: Batch, log_ratio: torch.Tensor) -> Term:
         term = self.clip(batch, log_ratio)
         wanted = max(int(self.ratio * batch.scalars["cov_tokens"]), 1)
         share = wanted / max(1.0, batch.scalars["cov_candidates"])
-        taken = self._candidates(batch, term.metrics["clip_share"]) * (
-            batch.streams["ticket"] < share
-        )
+        drawn = batch.streams["ticket"] < share
+        taken = self._candidates(batch, term.metrics["clip_share"]) * drawn
         return Term(term.value * (1.0 - taken), {**term.metrics, "cov_clip_share": taken})
 
     def _candidates(self, batch: Batch, clipped: torch.Tensor) -> torch.Tensor:
-        """[N] 1.0 where the covariance is within the bounds and the ratio was not clipped."""
+        """Return [N] 1.0 where the covariance is within the bounds and the ratio is not clipped."""
         number = batch.scalars["cov_tokens"]
         gap = batch.logp.detach() - batch.scalars["cov_logp"] / number
         cov = (batch.streams["advantage"] - batch.scalars["cov_advantage"] / number) * gap
@@ -114,8 +103,9 @@ class ClipCov:
 
 @dataclass(frozen=True, slots=True)
 class LargestCovariance:
-    """Writes `kl_cov`: 1 on the share `ratio` of trained tokens with the largest covariance (at
-    least one), 0 elsewhere.
+    """Write `kl_cov`: 1 on the tokens with the largest covariance, 0 elsewhere.
+
+    Marks the share `ratio` of the trained tokens, and at least one.
     """
 
     ratio: float = 2e-4
@@ -133,8 +123,9 @@ class LargestCovariance:
 
 @dataclass(frozen=True, slots=True)
 class KLCov:
-    """beta |log pi - log pi_old| on the tokens marked in the stream `kl_cov`. Reports
-    `kl_cov_share`.
+    """beta |log pi - log pi_old| on the tokens marked in the stream `kl_cov`.
+
+    Reports `kl_cov_share`.
     """
 
     beta: float = 1.0
@@ -142,64 +133,43 @@ class KLCov:
 
     def __call__(self, batch: Batch) -> Term:
         marked = batch.streams["kl_cov"]
-        return Term(
-            self.beta * marked * (batch.logp - batch.old_logp).abs(), {"kl_cov_share": marked}
-        )
+        distance = (batch.logp - batch.old_logp).abs()
+        return Term(self.beta * marked * distance, {"kl_cov_share": marked})
 
 
 def clip_cov(
+    *,
     ratio: float = 2e-4,
     low: float = 1.0,
     high: float = 5.0,
     clip: float = 0.2,
     clip_high: float | None = None,
     ddof: int = 1,
-    aggregate: Literal["token", "turn", "trajectory"] = "token",
-    drop_equal_groups: bool = False,
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """GRPO with Clip-Cov; see `options` for the settings that recipes share."""
-    return Recipe(
-        name="clip_cov",
-        filters=equal_groups(drop_equal_groups),
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
+    """GRPO with Clip-Cov. `ratio` is r, the share of tokens that lose their gradient."""
+    return common.build(
+        "clip_cov",
         advantage=PeerAdvantage(ddof=ddof),
         reweighters=(Lottery(),),
         ratio=Ratio("token"),
-        surrogate=ClipCov(Clip(clip, clip if clip_high is None else clip_high), ratio, low, high),
-        aggregate=Mean(aggregate),
-        mismatch=correction(truncate_mismatch, mismatch),
+        surrogate=ClipCov(Clip.of(clip, clip_high), ratio, low, high),
     )
 
 
 def kl_cov(
+    *,
     ratio: float = 2e-4,
     beta: float = 1.0,
     ddof: int = 1,
-    aggregate: Literal["token", "turn", "trajectory"] = "token",
-    drop_equal_groups: bool = False,
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """GRPO without a clip, and KL-Cov; see `options` for the settings that recipes share."""
-    return Recipe(
-        name="kl_cov",
-        filters=equal_groups(drop_equal_groups),
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
+    """GRPO without a clip, with KL-Cov. `ratio` is r, the share of tokens that are penalised."""
+    return common.build(
+        "kl_cov",
         advantage=PeerAdvantage(ddof=ddof),
         reweighters=(LargestCovariance(ratio),),
         ratio=Ratio("token"),
         surrogate=Unclipped(),
-        aggregate=Mean(aggregate),
-        regularisers=(KLCov(beta),),
-        mismatch=correction(truncate_mismatch, mismatch),
+        regularisers=(*common.regularisers, KLCov(beta)),
     )

@@ -1,17 +1,18 @@
-"""DAPO: GRPO with four repairs for long answers.
+"""DAPO: GRPO with four changes for long answers.
 
 Q. Yu et al., "DAPO: An Open-Source LLM Reinforcement Learning System at Scale", arXiv 2503.14476.
 
     clip-higher        clip(w_t, 1 - 0.2, 1 + 0.28)
-    dynamic sampling   groups of equal returns are dropped and others drawn until the batch is full
-    token-level loss   every token of the batch counts alike
-    overlong shaping   with L_max and a buffer b: reward 0 up to L_max - b tokens, then falling linearly to -1 at L_max
+    dynamic sampling   groups of equal returns are dropped, and others drawn until the batch is full
+    token-level loss   every token of the batch has the same weight
+    overlong shaping   with L_max and a buffer b: reward 0 up to L_max - b tokens, then falling
+                       linearly to -1 at L_max
 
 Fidelity:
-    Certain: all four, and no KL. The paper's values of L_max and b (20,480 and 4,096) belong to its
-    models, so here the penalty is off unless `max_length` is given.
-    Our reading: the length of an episode is what the policy wrote in all its turns; the penalty is
-    paid in its last turn.
+    Certain: all four, and no KL. The paper's L_max and b (20,480 and 4,096) belong to its models,
+    so here the penalty is off unless `max_length` is given.
+    Our reading: the length of an episode is the number of tokens the policy generated in all its
+    turns, and the penalty is added to the last turn.
 """
 
 from __future__ import annotations
@@ -20,18 +21,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from turnwise.algorithms.credit_batch import CreditBatch, CreditPart
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    invalid,
-    penalties,
-    reward_weights,
-    solved_or_env,
-)
+from turnwise.algorithms.credit_batch import CreditBatch
+from turnwise.algorithms.options import CommonOptions, refuses
 from turnwise.algorithms.parts.advantage import PeerAdvantage
-from turnwise.algorithms.parts.aggregate import Mean
 from turnwise.algorithms.parts.filters import DropEqualGroups
 from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.sampler import Dynamic, Uniform
@@ -43,7 +35,7 @@ from turnwise.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Overlong:
-    """The soft penalty on long episodes, as the component `overlong`, in [-1, 0], in the last turn."""
+    """Add the component `overlong`: a penalty in [-1, 0] on the last turn of long episodes."""
 
     max_length: int
     buffer: int
@@ -53,7 +45,8 @@ class Overlong:
     def __post_init__(self) -> None:
         if not 0 < self.buffer <= self.max_length:
             raise ConfigError(
-                f"a buffer of {self.buffer} tokens does not fit in {self.max_length}: give 0 < buffer <= max_length"
+                f"a buffer of {self.buffer} tokens does not fit in {self.max_length}: "
+                "give 0 < buffer <= max_length"
             )
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
@@ -66,7 +59,9 @@ class Overlong:
         return replace(batch, rewards={**batch.rewards, "overlong": column})
 
 
+@refuses(drop_equal_groups="`dynamic_sampling` drops them")
 def recipe(
+    *,
     clip: float = 0.2,
     clip_high: float = 0.28,
     dual_clip: float | None = None,
@@ -74,32 +69,17 @@ def recipe(
     max_length: int | None = None,
     buffer: int = 4096,
     ddof: int = 1,
-    entropy_bonus: float = 0.0,
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """DAPO. `max_length` and `buffer` are in tokens of an episode; see `options` for the settings
-    that recipes share.
-    """
-    overlong: tuple[CreditPart, ...] = (
-        () if max_length is None else (Overlong(max_length, min(buffer, max_length)),)
-    )
-    rewards = reward_weights(invalid_penalty, success_reward) | (
-        {"overlong": 1.0} if overlong else {}
-    )
-    return Recipe(
-        name="dapo",
-        sampler=Dynamic(compared=solved_or_env(success_reward)) if dynamic_sampling else Uniform(),
+    """DAPO. `max_length` and `buffer` are in tokens of an episode; None has no length penalty."""
+    overlong = () if max_length is None else (Overlong(max_length, min(buffer, max_length)),)
+    return common.build(
+        "dapo",
+        sampler=Dynamic(compared=common.compared) if dynamic_sampling else Uniform(),
         filters=(DropEqualGroups(),) if dynamic_sampling else (),
-        shapers=(*invalid(invalid_penalty, invalid_rule), *overlong),
-        rewards=rewards,
+        shapers=(*common.shapers, *overlong),
+        rewards=common.rewards | ({"overlong": 1.0} if overlong else {}),
         advantage=PeerAdvantage(ddof=ddof),
         ratio=Ratio("token"),
         surrogate=Clip(clip, clip_high, dual_clip),
-        aggregate=Mean("token"),
-        regularisers=penalties(0.0, "k3", entropy_bonus),
-        mismatch=correction(truncate_mismatch, mismatch),
     )

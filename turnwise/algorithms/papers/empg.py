@@ -3,19 +3,22 @@
 J. Wang et al., "Harnessing Uncertainty: Entropy-Modulated Policy Gradients for Long-Horizon LLM
 Agents", arXiv 2509.09265.
 
-    H_t      mean entropy of the tokens of step t, under the policy that wrote them; min-max over the batch: h_t
-    g(t)   = exp(-k h_t) / mean over the batch's steps of exp(-k h)                 self-calibrating scale (eq. 10)
-    f(t)   = exp(-k' h_t)                                                           future clarity (eq. 11)
-    A_t    = A_i g(t) + zeta f(t + 1),  less its mean over the batch's steps        (eqs. 7 and 8; no bonus after the last step)
+    h_t    mean entropy of the tokens of step t under the policy that generated them,
+           min-max normalised over the batch
+    g(t) = exp(-k h_t) / mean over the batch's steps of exp(-k h)    self-calibrating scale (eq. 10)
+    f(t) = exp(-k' h_t)                                              future clarity (eq. 11)
+    A_t  = A_i g(t) + zeta f(t + 1), less its mean over the batch    (eqs. 7 and 8)
+
+The last step of a trajectory has no bonus.
 
 Fidelity:
     Certain: the equations and their order, from the authors' pseudocode; epsilon 1e-8.
-    Our reading: a step is a turn, its tokens are those the policy wrote, and the batch is the whole
-    rollout batch, so that nothing depends on mini-batches. zeta is 0.05 after the grid search of a
-    replication (ARLArena), which also found no gain over GRPO on ALFWorld; the pseudocode's default
-    is 0.1.
-    Trap: a group of equal returns has advantages of 0 before and of zeta's size after.
-    `equal_groups="bonus"` is that formula; `"zero"` takes such groups out first, and is the default
+    Our reading: a step is a turn, its tokens are those the policy generated, and the batch is the
+    whole rollout batch, so that nothing depends on mini-batches. zeta is 0.05 after the grid search
+    of a replication (ARLArena), which also found no gain over GRPO on ALFWorld; the pseudocode's
+    default is 0.1.
+    Note: a group of equal returns has advantages of 0 before, and of the size of zeta after.
+    `equal_groups="bonus"` is that formula; `"zero"` removes such groups first, and is the default
     on DAPO, which drops them anyway.
 """
 
@@ -27,15 +30,7 @@ from typing import Literal
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    invalid,
-    penalties,
-    reward_weights,
-    solved_or_env,
-)
+from turnwise.algorithms.options import CommonOptions, refuses
 from turnwise.algorithms.parts.advantage import PeerAdvantage
 from turnwise.algorithms.parts.aggregate import Mean
 from turnwise.algorithms.parts.filters import DropEqualGroups
@@ -48,9 +43,7 @@ from turnwise.algorithms.reducer import Reducer
 
 @dataclass(frozen=True, slots=True)
 class EntropyModulation:
-    """Scales each step's advantage by its certainty, adds a bonus for a clear next step, and
-    centres over all steps.
-    """
+    """Scale each step by its certainty, reward a clear next step, and centre over all steps."""
 
     k: float = 1.0
     k_future: float = 1.0
@@ -64,9 +57,9 @@ class EntropyModulation:
         low, high = reducer.minimum(entropy), reducer.maximum(entropy)
         normal = (entropy - low) / (high - low + self.epsilon)
         scale = np.exp(-self.k * normal)
-        own = (
-            batch.turn_mean(batch.tokens["advantage"])[step] * scale / (reducer.mean(scale) or 1.0)
-        )
+        given = batch.turn_mean(batch.tokens["advantage"])[step]
+        own = given * scale / (reducer.mean(scale) or 1.0)
+        # The bonus of a step comes from the next one, if that is of the same trajectory.
         followed = batch.owner[step][:-1] == batch.owner[step][1:]
         own[:-1] += np.where(followed, self.zeta * np.exp(-self.k_future * normal[1:]), 0.0)
         wide = np.zeros(len(batch.turns))
@@ -74,7 +67,12 @@ class EntropyModulation:
         return batch.write(advantage=batch.spread(wide))
 
 
+@refuses(
+    aggregate="it has an `aggregate` of its own, whose default follows `base`",
+    drop_equal_groups="`equal_groups` decides about them",
+)
 def recipe(
+    *,
     base: Literal["grpo", "dapo"] = "grpo",
     k: float = 1.0,
     k_future: float = 1.0,
@@ -83,32 +81,21 @@ def recipe(
     ddof: int = 1,
     clip: float = 0.2,
     clip_high: float | None = None,
-    kl: float = 0.0,
-    kl_estimator: Literal["k1", "k2", "k3"] = "k3",
-    entropy_bonus: float = 0.0,
     aggregate: Literal["token", "turn", "trajectory"] | None = None,
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """EMPG on GRPO, or on DAPO (clip-higher, dynamic sampling, token mean); see `options` for what
-    recipes share.
-    """
+    """EMPG on GRPO, or on DAPO: clip-higher, dynamic sampling and a mean over tokens."""
     dapo = base == "dapo"
     drop = (equal_groups or ("zero" if dapo else "bonus")) == "zero"
-    return Recipe(
-        name="empg",
-        sampler=Dynamic(compared=solved_or_env(success_reward)) if dapo else Uniform(),
+    if dapo and clip_high is None:
+        clip_high = 0.28
+    return common.build(
+        "empg",
+        sampler=Dynamic(compared=common.compared) if dapo else Uniform(),
         filters=(DropEqualGroups(),) if drop else (),
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
         advantage=PeerAdvantage(ddof=ddof),
         reweighters=(EntropyModulation(k, k_future, zeta),),
         ratio=Ratio("token"),
-        surrogate=Clip(clip, clip_high if clip_high is not None else 0.28 if dapo else clip),
+        surrogate=Clip.of(clip, clip_high),
         aggregate=Mean(aggregate or ("token" if dapo else "trajectory")),
-        regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=correction(truncate_mismatch, mismatch),
     )

@@ -1,32 +1,32 @@
-"""GDPO: every reward is normalised before rewards are added.
+"""GDPO: normalise each reward before adding them up.
 
 "GDPO: Group reward-Decoupled Normalization Policy Optimization for Multi-reward RL Optimization",
 arXiv 2601.05242.
 
-    A_i = whiten( sum_r w_r (x_i^r - mean_q x^r) / (std_q x^r + eps) )          r: the components of the reward
+    A_i = whiten( sum_r w_r (x_i^r - mean_q x^r) / (std_q x^r + eps) )     r: the reward components
 
-Added first, different mixes of rewards collapse to one return and one advantage.
+When rewards are added first, different combinations of rewards give the same return and advantage.
 
 Fidelity:
     Certain (the authors' code, verl, TRL): normalisation of each component within the group, the
-    weighted sum, whitening over the batch. Our reading: whitening is over the trained tokens, with
-    the sample's variance. The components are those the recipe counts: `components`, and the penalty
-    on invalid turns as one of its own where there is one.
+    weighted sum, whitening over the batch.
+    Our reading: whitening is over the trained tokens, with the sample's variance. The components
+    are those the recipe counts: `components`, and the penalty on invalid turns as one of its own
+    where there is one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch
-from turnwise.algorithms.options import extends
-from turnwise.algorithms.papers import grpo
-from turnwise.algorithms.parts.advantage import PeerAdvantage
-from turnwise.algorithms.parts.whiten import Whiten
+from turnwise.algorithms.options import CommonOptions
+from turnwise.algorithms.parts.advantage import PeerAdvantage, Whiten
+from turnwise.algorithms.parts.ratio import Ratio
+from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.reducer import Reducer
 from turnwise.records import Floats
@@ -34,43 +34,48 @@ from turnwise.records import Floats
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """[S] the sum of one reward component over the turn's trajectory."""
+    """[S] The sum of one reward component over the turn's trajectory."""
 
     name: str
 
     def __call__(self, batch: CreditBatch) -> Floats:
         column = batch.rewards.get(self.name, np.zeros(len(batch.turns)))
-        summed: Floats = np.bincount(batch.owner, column, minlength=len(batch.trajectories)).astype(
-            np.float64
-        )
-        return summed[batch.owner]
+        summed = np.bincount(batch.owner, column, minlength=len(batch.trajectories))
+        return np.asarray(summed[batch.owner], dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
 class PerComponent:
-    """The weighted sum of the advantages that each counted component would give alone."""
+    """The weighted sum of the advantages of each reward component."""
 
     one: PeerAdvantage = field(default_factory=PeerAdvantage)
     requirements = frozenset[str]()
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
-        total = np.zeros(len(batch.mask))
-        for name, weight in batch.counted.items():
-            total += (
-                weight
-                * replace(self.one, value=Component(name))(batch, reducer).tokens["advantage"]
-            )
-        return batch.write(advantage=total)
+        total = np.zeros(len(batch.turns))
+        for name, weight in batch.reward_weights.items():
+            total += weight * replace(self.one, value=Component(name)).per_turn(batch)
+        return batch.write(advantage=batch.spread(total))
 
 
-@extends(grpo.recipe)
-def recipe(components: dict[str, float] | None = None, **shared: Any) -> Recipe:
-    """GDPO. `components` are weights by name, in place of the environment's reward; see `grpo` for
-    the other settings.
-    """
-    base = grpo.recipe(**shared)
-    assert isinstance(base.advantage, PeerAdvantage)
-    penalty = {name: weight for name, weight in base.rewards.items() if name == "invalid"}
-    rewards: Mapping[str, float] = base.rewards if components is None else {**components, **penalty}
-    own = PerComponent(base.advantage)
-    return replace(base, name="gdpo", rewards=rewards, advantage=own, reweighters=(Whiten(),))
+def recipe(
+    *,
+    components: dict[str, float] | None = None,
+    clip: float = 0.2,
+    clip_high: float | None = None,
+    dual_clip: float | None = None,
+    scale: Literal["std", "none"] = "std",
+    ddof: int = 1,
+    lone: Literal["zero", "raw"] = "zero",
+    common: CommonOptions = CommonOptions(),
+) -> Recipe:
+    """GDPO. `components` are weights by name, in place of the environment's reward."""
+    penalty = {name: weight for name, weight in common.rewards.items() if name == "invalid"}
+    return common.build(
+        "gdpo",
+        rewards=common.rewards if components is None else {**components, **penalty},
+        advantage=PerComponent(PeerAdvantage(scale=scale, ddof=ddof, lone=lone)),
+        reweighters=(Whiten(),),
+        ratio=Ratio("token"),
+        surrogate=Clip.of(clip, clip_high, dual_clip),
+    )

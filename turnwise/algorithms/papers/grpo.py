@@ -4,12 +4,13 @@ Z. Shao et al., "DeepSeekMath: Pushing the Limits of Mathematical Reasoning in O
 Models", arXiv 2402.03300.
 
     A_i = (R_i - mean(R)) / (std(R) + 1e-6)          over the trajectories of one task
-    J   = mean_i mean_{t in i} [ min(w_t A_i, clip(w_t, 1 - low, 1 + high) A_i) - kl * k3(pi_ref, pi) ]
+    J   = mean_i mean_{t in i} [ min(w_t A_i, clip(w_t, 1 - low, 1 + high) A_i)
+                                 - kl * k3(pi_ref, pi) ]
 
 Fidelity:
     Certain: the group statistics, the token ratio and its clip, the k3 estimate of KL inside the
-    objective, and the mean over trajectories of the mean over tokens. Trajectory means the whole
-    episode: what the model wrote in all its turns is one sequence, in however many rows it is
+    objective, and the mean over trajectories of the mean over tokens. A trajectory is the whole
+    episode: what the model generated in all its turns is one sequence, in however many rows it is
     stored.
     Our reading: the paper does not say which standard deviation; the default is the sample's
     (ddof=1), which is what torch and the field's code use ([1, 1, 0, 0] gives 0.866024). A group of
@@ -23,50 +24,27 @@ from __future__ import annotations
 
 from typing import Literal
 
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    equal_groups,
-    invalid,
-    penalties,
-    reward_weights,
-)
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.parts.advantage import PeerAdvantage
-from turnwise.algorithms.parts.aggregate import Mean
 from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.recipes import Recipe
 
 
 def recipe(
+    *,
     clip: float = 0.2,
     clip_high: float | None = None,
     dual_clip: float | None = None,
-    kl: float = 0.0,
-    kl_estimator: Literal["k1", "k2", "k3"] = "k3",
-    entropy_bonus: float = 0.0,
     scale: Literal["std", "none"] = "std",
     ddof: int = 1,
     lone: Literal["zero", "raw"] = "zero",
-    aggregate: Literal["token", "turn", "trajectory"] = "trajectory",
-    drop_equal_groups: bool = False,
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """GRPO. `clip_high` defaults to `clip`; see `options` for the settings that recipes share."""
-    return Recipe(
-        name="grpo",
-        filters=equal_groups(drop_equal_groups),
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
-        advantage=PeerAdvantage(centre="mean", scale=scale, ddof=ddof, lone=lone),
+    """GRPO. `clip_high` defaults to `clip`."""
+    return common.build(
+        "grpo",
+        advantage=PeerAdvantage(scale=scale, ddof=ddof, lone=lone),
         ratio=Ratio("token"),
-        surrogate=Clip(clip, clip if clip_high is None else clip_high, dual_clip),
-        aggregate=Mean(aggregate),
-        regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=correction(truncate_mismatch, mismatch),
+        surrogate=Clip.of(clip, clip_high, dual_clip),
     )

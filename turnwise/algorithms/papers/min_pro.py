@@ -1,4 +1,4 @@
-"""MinPRO: weigh a token by the worst ratio before it.
+"""MinPRO: weight a token by the smallest ratio before it.
 
 "A Step Back: Prefix Importance Ratio Stabilizes Policy Optimization", arXiv 2601.22718.
 
@@ -6,24 +6,24 @@
     J   = mean_t sg[clip(p_t w_t, 1 - low, 1 + high)] A_i log pi(y_t)
 
 The exact off-policy weight of a token is the product of all ratios up to it, whose variance grows
-with length; the smallest of the earlier ones takes the product's place.
+with the length. The smallest of the earlier ratios replaces the product of them.
 
 Fidelity:
     Second-hand: the objective is quoted from a survey that quotes the paper, and agrees with its
-    abstract. The clip bounds are not given there; the defaults are DAPO's. Our reading: in an
-    agent's episode the prefix runs over the policy's tokens of all its turns, in however many rows,
-    and passes over what the environment said.
+    abstract. The clip bounds are not given there; the defaults are DAPO's.
+    Our reading: in an agent's episode the prefix runs over the policy's tokens of all its turns, in
+    however many rows, and skips what the environment wrote.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from turnwise.algorithms.options import extends
-from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.papers.cispo import ClippedWeight
-from turnwise.algorithms.parts.ratio import LIMIT
+from turnwise.algorithms.parts.advantage import PeerAdvantage
+from turnwise.algorithms.parts.ratio import MAX_LOG_RATIO
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.streams import Batch
 
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class WorstPrefix:
-    """log w_t plus the smallest log w_j of an earlier token of the trajectory (0 for its first);
-    gradient of log w_t alone.
+    """log w_t plus the smallest log w_j of the trajectory's earlier tokens.
+
+    The first token has no earlier ones and adds 0. Only log w_t has a gradient.
     """
 
     requirements = frozenset({"span:trajectory"})
@@ -45,18 +46,22 @@ class WorstPrefix:
         for trajectory in batch.trajectory.unique():
             place = (batch.trajectory == trajectory).nonzero()[:, 0]
             worst[place[1:]] = own.detach()[place[:-1]].cummin(0).values
-        return (own + worst).clamp(-LIMIT, LIMIT)
+        return (own + worst).clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO)
 
 
-@extends(grpo.recipe, without=("dual_clip",))
 def recipe(
+    *,
     clip: float | None = 0.2,
     clip_high: float = 0.28,
-    aggregate: Literal["token", "turn", "trajectory"] = "token",
-    **shared: Any,
+    scale: Literal["std", "none"] = "std",
+    ddof: int = 1,
+    lone: Literal["zero", "raw"] = "zero",
+    common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """MinPRO. `clip=None` has no lower bound; see `grpo` for the other settings."""
-    base = grpo.recipe(aggregate=aggregate, **shared)
-    return replace(
-        base, name="min_pro", ratio=WorstPrefix(), surrogate=ClippedWeight(clip, clip_high)
+    """MinPRO. `clip=None` leaves the weight without a lower bound."""
+    return common.build(
+        "min_pro",
+        advantage=PeerAdvantage(scale=scale, ddof=ddof, lone=lone),
+        ratio=WorstPrefix(),
+        surrogate=ClippedWeight(clip, clip_high),
     )

@@ -3,49 +3,40 @@
 J. Hu, J. K. Liu, W. Shen, "REINFORCE++: An Efficient RLHF Algorithm with Robustness to Both Prompt
 and Reward Models", arXiv 2501.03262.
 
-    r_t = 1{t is the last token} R - kl * (log pi_old - log pi_ref)_t       A_t = whiten( sum_{k >= t} gamma^(k - t) r_k )
-    baseline variant:  A_i = whiten( R_i - mean of the group's R )
+    r_t = 1{t is the last token} R - kl * (log pi_old - log pi_ref)_t
+    A_t = whiten( sum_{k >= t} gamma^(k - t) r_k )
+    A_i = whiten( R_i - mean of the group's R )          the baseline variant
 
 with PPO's clipped surrogate.
 
 Fidelity:
     Certain: KL inside the reward (k1), returns per token, whitening over the batch, both variants.
-    Our reading: returns run over the tokens the policy wrote; each turn's reward is earned at its
-    last token. Whitening uses the sample's variance over trained tokens, as verl's `masked_whiten`
-    does. In the baseline variant a group of one keeps its return (`lone="raw"`), as in verl.
+    The KL of the baseline variant is a penalty in the loss (k2), as its authors have it.
+    Our reading: returns run over the tokens the policy generated; each turn's reward is earned at
+    its last token. Whitening uses the sample's variance over trained tokens, as verl's
+    `masked_whiten` does. In the baseline variant a group of one keeps its return (`lone="raw"`), as
+    in verl.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch, CreditPart
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    invalid,
-    penalties,
-    reward_weights,
-)
-from turnwise.algorithms.parts.advantage import PeerAdvantage
-from turnwise.algorithms.parts.aggregate import Mean
-from turnwise.algorithms.parts.gae import discounted, token_rewards
+from turnwise.algorithms.options import CommonOptions, refuses
+from turnwise.algorithms.parts.advantage import PeerAdvantage, Whiten
+from turnwise.algorithms.parts.critic import discounted, token_rewards
 from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.surrogate import Clip
-from turnwise.algorithms.parts.whiten import Whiten
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.reducer import Reducer
 
 
 @dataclass(frozen=True, slots=True)
 class TokenReturn:
-    """The discounted return from each token on, less `kl` times the log-ratio to the reference from
-    there on.
-    """
+    """The discounted return from each token on, of rewards less `kl` times the log-ratio."""
 
     gamma: float = 1.0
     kl: float = 0.0
@@ -66,35 +57,24 @@ class TokenReturn:
         )
 
 
+@refuses(kl_estimator="the paper fixes it, k1 in the reward and k2 in the baseline variant")
 def recipe(
+    *,
     baseline: bool = False,
     gamma: float = 1.0,
-    kl: float = 0.0,
     clip: float = 0.2,
     clip_high: float | None = None,
-    entropy_bonus: float = 0.0,
-    aggregate: Literal["token", "turn", "trajectory"] = "token",
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """REINFORCE++; `baseline` is its variant with the group's mean, whose `kl` is a penalty in the
-    loss (k2, as its authors do).
-    """
-    own: CreditPart = (
-        PeerAdvantage(scale="none", lone="raw") if baseline else TokenReturn(gamma, kl)
-    )
-    return Recipe(
-        name="reinforce_pp",
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
-        advantage=own,
+    """REINFORCE++. `kl` is part of the reward, or with `baseline` (the variant) of the loss."""
+    in_loss = replace(common, kl=common.kl if baseline else 0.0, kl_estimator="k2")
+    advantage: CreditPart = TokenReturn(gamma, common.kl)
+    if baseline:
+        advantage = PeerAdvantage(scale="none", lone="raw")
+    return in_loss.build(
+        "reinforce_pp",
+        advantage=advantage,
         reweighters=(Whiten(),),
         ratio=Ratio("token"),
-        surrogate=Clip(clip, clip if clip_high is None else clip_high),
-        aggregate=Mean(aggregate),
-        regularisers=penalties(kl if baseline else 0.0, "k2", entropy_bonus),
-        mismatch=correction(truncate_mismatch, mismatch),
+        surrogate=Clip.of(clip, clip_high),
     )

@@ -1,4 +1,4 @@
-"""RLVMR: rewards for reasoning in the right place.
+"""RLVMR: verifiable rewards for meta-reasoning.
 
 Z. Zhang et al., "RLVMR: Reinforcement Learning with Verifiable Meta-Reasoning Rewards for Robust
 Long-Horizon Agents", arXiv 2507.22844.
@@ -7,51 +7,54 @@ The reply names its kind of thought before its action: <planning>, <explore>, <r
 <monitor>.
 
     planning     + r if the episode is solved
-    explore      + r if no valid act of the episode so far was the same
-    reflection   + r if the act before was invalid and this one is another
-    monitor        0                                                      no kind at all: -0.1
-    paper   A_t = alpha (R - mean_q) / std_q + (1 - alpha) (m_t - mean_tag) / std_tag           alpha 0.5, mean_tag over the batch
-    code    A_t = (R - mean_q) + w (m_t - mean_{q,tag})                                        w 1, no deviation
+    explore      + r if no valid action of the episode so far was the same
+    reflection   + r if the previous action was invalid and this one is different
+    monitor        0
+    none         - 0.1
+    paper   A_t = alpha (R - mean_q) / std_q + (1 - alpha) (m_t - mean_tag) / std_tag
+            alpha 0.5, mean_tag over the batch
+    code    A_t = (R - mean_q) + w (m_t - mean_{q,tag})
+            w 1, no deviation
 
 Fidelity:
     Both readings are certain and differ: `reading="code"` (the default, which made the released
     results) and `"paper"`.
     Our reading: the kind is a tag of the turn, or else the first of the four that the reply opens.
-    m_t holds the format penalty too. In the code a lone row keeps its raw value; here it is
-    compared with nobody and has 0 (`lone="raw"` for theirs).
-    Left out: the supervised start on annotated demonstrations, which is a stage before this one
-    (`warm_start`).
+    m_t includes the format penalty. In the code a lone row keeps its raw value; here it has nothing
+    to be compared with and has 0 (`lone="raw"` for the code's).
+    Left out: the SFT on annotated demonstrations, which is a stage before this one (`warm_start`).
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch, Ints, numbered
-from turnwise.algorithms.options import extends
-from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.parts.advantage import PeerAdvantage
+from turnwise.algorithms.parts.ratio import Ratio
+from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.reducer import Reducer
 from turnwise.records import Floats, Trajectory, Turn
 
-KINDS = ("planning", "explore", "reflection", "monitor")
-_OPENING = re.compile(f"<({'|'.join(KINDS)})>")
+THOUGHT_KINDS = ("planning", "explore", "reflection", "monitor")
+_OPENING = re.compile(f"<({'|'.join(THOUGHT_KINDS)})>")
 
 
 def kind(turn: Turn) -> str:
-    """The kind of thought of a turn, or "" where it names none."""
-    tagged = next((tag for tag in turn.tags if tag in KINDS), "")
+    """Return the kind of thought of a turn, or "" where it names none."""
+    tagged = next((tag for tag in turn.tags if tag in THOUGHT_KINDS), "")
     found = None if tagged else _OPENING.search(turn.completion)
     return found.group(1) if found else tagged
 
 
 def meta_rewards(trajectory: Trajectory, amount: float, penalty: float) -> list[float]:
-    """m_t of each turn; turns without a model have 0."""
+    """Return m_t of each turn; turns without a model have 0."""
     found: list[float] = []
     done: set[str] = set()
     before: Turn | None = None
@@ -63,8 +66,9 @@ def meta_rewards(trajectory: Trajectory, amount: float, penalty: float) -> list[
             "reflection": reflects,
             "monitor": False,
         }
-        of = kind(turn)
-        found.append(0.0 if not turn.completion_ids else amount * earned[of] if of else -penalty)
+        named = kind(turn)
+        reward = amount * earned[named] if named else -penalty
+        found.append(reward if turn.completion_ids else 0.0)
         if turn.valid:
             done.add(turn.action)
         before = turn
@@ -73,7 +77,7 @@ def meta_rewards(trajectory: Trajectory, amount: float, penalty: float) -> list[
 
 @dataclass(frozen=True, slots=True)
 class MetaReward:
-    """Adds the component `meta`."""
+    """Add the reward component `meta`."""
 
     amount: float = 1.0
     penalty: float = 0.1
@@ -86,29 +90,25 @@ class MetaReward:
 
 
 def outcome(batch: CreditBatch) -> Floats:
-    """[S] the return of the turn's trajectory without the meta-reasoning rewards."""
-    rest = replace(batch, counted={name: w for name, w in batch.counted.items() if name != "meta"})
-    return rest.returns[batch.owner]
+    """Return [S] the return of the turn's trajectory without the meta-reasoning rewards."""
+    rest = {name: weight for name, weight in batch.reward_weights.items() if name != "meta"}
+    return replace(batch, reward_weights=rest).returns[batch.owner]
 
 
 def meta(batch: CreditBatch) -> Floats:
-    """[S] the turn's meta-reasoning reward."""
+    """Return [S] the turn's meta-reasoning reward."""
     return np.asarray(batch.rewards["meta"])
 
 
 def same_kind(batch: CreditBatch) -> Ints:
-    """[S] turns of a group with the same kind of thought."""
-    return numbered(
-        (g, kind(turn))
-        for g, turn in zip(batch.group[batch.owner].tolist(), batch.turns, strict=True)
-    )
+    """Return [S] labels: turns of a group with the same kind of thought."""
+    groups = batch.group[batch.owner].tolist()
+    return numbered((g, kind(turn)) for g, turn in zip(groups, batch.turns, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class ByKind:
-    """The outcome's advantage within the group and the meta-reasoning reward's among turns of the
-    same kind.
-    """
+    """The outcome's advantage, plus that of the meta rewards among turns of the same kind."""
 
     reading: Literal["code", "paper"] = "code"
     weight: float = 1.0
@@ -122,23 +122,18 @@ class ByKind:
             scale="none", value=outcome, lone=self.lone, ddof=self.ddof, epsilon=self.epsilon
         )
         if self.reading == "code":
-            step = replace(whole, unit="turn", value=meta, peers=same_kind)(batch, reducer).tokens[
-                "advantage"
-            ]
-            return batch.write(
-                advantage=whole(batch, reducer).tokens["advantage"] + self.weight * step
-            )
-        scaled = replace(whole, scale="std")(batch, reducer).tokens["advantage"]
-        return batch.write(
-            advantage=self.weight * scaled
-            + (1 - self.weight) * batch.spread(self._over_batch(batch, reducer))
-        )
+            among_kind = replace(whole, unit="turn", value=meta, peers=same_kind)
+            both = whole.per_turn(batch) + self.weight * among_kind.per_turn(batch)
+        else:
+            scaled = replace(whole, scale="std").per_turn(batch)
+            both = self.weight * scaled + (1 - self.weight) * self._over_batch(batch, reducer)
+        return batch.write(advantage=batch.spread(both))
 
     def _over_batch(self, batch: CreditBatch, reducer: Reducer) -> Floats:
-        """[S] normalised among all turns of a kind; 0 where their rewards are equal."""
+        """Return [S] rewards normalised among all turns of a kind; 0 where they are equal."""
         kinds, value = np.array([kind(turn) for turn in batch.turns], dtype=object), meta(batch)
         result = np.zeros(len(value))
-        for one in ("", *KINDS):
+        for one in ("", *THOUGHT_KINDS):
             own = (kinds == one) & (batch.length > 0)
             mean, deviation = reducer.mean(value[own]), reducer.std(value[own], self.ddof)
             if deviation > 1e-9:
@@ -146,24 +141,27 @@ class ByKind:
         return result
 
 
-@extends(grpo.recipe, without=("scale",))
 def recipe(
+    *,
     reading: Literal["code", "paper"] = "code",
     weight: float | None = None,
     amount: float = 1.0,
     penalty: float = 0.1,
     ddof: int = 1,
     lone: Literal["zero", "raw"] = "zero",
-    **shared: Any,
+    clip: float = 0.2,
+    clip_high: float | None = None,
+    dual_clip: float | None = None,
+    common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """RLVMR. `weight` is alpha in the paper's reading (0.5) and w in the code's (1); see `grpo` for
-    the other settings.
-    """
-    base = grpo.recipe(**shared)
-    own = ByKind(
-        reading, weight if weight is not None else 0.5 if reading == "paper" else 1.0, lone, ddof
-    )
-    shapers = (*base.shapers, MetaReward(amount, penalty))
-    return replace(
-        base, name="rlvmr", shapers=shapers, rewards={**base.rewards, "meta": 1.0}, advantage=own
+    """RLVMR. `weight` is w of the code (default 1) or, with `reading="paper"`, alpha (0.5)."""
+    if weight is None:
+        weight = 0.5 if reading == "paper" else 1.0
+    return common.build(
+        "rlvmr",
+        shapers=(*common.shapers, MetaReward(amount, penalty)),
+        rewards={**common.rewards, "meta": 1.0},
+        advantage=ByKind(reading, weight, lone, ddof),
+        ratio=Ratio("token"),
+        surrogate=Clip.of(clip, clip_high, dual_clip),
     )

@@ -7,17 +7,18 @@ arXiv 2510.20022.
     M(e)       the turns of the group whose transition (state, action, next state) is e
     A_{i,t}  = mean of A_j over the turns (j, u) in M(e_{i,t})
 
-What successes and failures do alike is neutral, what only one of them does keeps its advantage.
+A step that successes and failures share is neutral; a step that only one of them takes keeps its
+advantage.
 
 Fidelity:
-    The paper's body was not read: the abstract is certain (one graph for all rollouts of a task,
+    The paper's body was not read. The abstract is certain (one graph for all rollouts of a task,
     step advantages from outcome rewards only, a plug-in for GRPO and RLOO); that members of an edge
     share the mean of inherited advantages is a later paper's description (GRAFT, arXiv 2609.28963,
-    A.3). No numbers of SALT are claimed to be reproduced. Our reading: states are the environment's
-    own, so hidden state cannot alias; statistics are per trajectory and not per step; an edge used
-    twice by a trajectory has two votes (`loops="trajectory"`: one). `history` adds the `history`
-    turns before to the key (0: the transition alone, the only published description; -1: the whole
-    past, a tree of prefixes).
+    A.3). No numbers of SALT are claimed to be reproduced.
+    Our reading: states are the environment's own, so hidden state cannot alias; statistics are per
+    trajectory and not per step; an edge used twice by a trajectory has two votes
+    (`loops="trajectory"`: one). `history` adds the `history` turns before to the key (0: the
+    transition alone, the only published description; -1: the whole past, a tree of prefixes).
 """
 
 from __future__ import annotations
@@ -29,17 +30,8 @@ from typing import Literal
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch, numbered
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    equal_groups,
-    invalid,
-    penalties,
-    reward_weights,
-)
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.parts.advantage import PeerAdvantage
-from turnwise.algorithms.parts.aggregate import Mean
 from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.recipes import Recipe
@@ -49,8 +41,9 @@ from turnwise.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class SharedEdges:
-    """Turns of a group that make the same transition share the mean of their advantages. Linear in
-    the number of turns.
+    """Average the advantages of turns of a group that make the same transition.
+
+    Linear in the number of turns.
     """
 
     history: int = 0
@@ -60,7 +53,8 @@ class SharedEdges:
     def __post_init__(self) -> None:
         if self.history < -1:
             raise ConfigError(
-                f"a history of {self.history} turns is none: give 0 or more, or -1 for the whole past"
+                f"history = {self.history} is no number of turns: "
+                "give 0 or more, or -1 for the whole past"
             )
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
@@ -70,40 +64,34 @@ class SharedEdges:
         inherited = batch.turn_mean(batch.tokens["advantage"])
         votes = (batch.length > 0).astype(np.float64)
         if self.loops == "trajectory":
-            spoken = np.flatnonzero(votes)
-            first = spoken[
-                np.unique(np.stack([batch.owner[spoken], edge[spoken]]), axis=1, return_index=True)[
-                    1
-                ]
-            ]
+            # The first turn of each (trajectory, edge) pair votes for it.
+            acted = np.flatnonzero(votes)
+            pairs = np.stack([batch.owner[acted], edge[acted]])
+            first = np.unique(pairs, axis=1, return_index=True)[1]
             votes = np.zeros(len(votes))
-            votes[first] = 1.0
+            votes[acted[first]] = 1.0
         mean = np.bincount(edge, inherited * votes) / np.maximum(np.bincount(edge, votes), 1.0)
         return batch.write(advantage=batch.spread(mean[edge]))
 
     def _edges(self, batch: CreditBatch) -> Iterator[Hashable]:
-        past: tuple[int, ...] = ()
+        """Yield the key of each turn's edge."""
         acts = numbered((turn.state, turn.action) for turn in batch.turns).tolist()
-        whole: dict[tuple[int, int], int] = {}
-        root = 0
+        prefixes: dict[tuple[int, int], int] = {}
+        prefix, past = 0, tuple[int, ...]()
         for k, turn in enumerate(batch.turns):
             if not batch.index[k]:
-                past, root = (), 0
+                prefix, past = 0, ()
             group = int(batch.group[batch.owner[k]])
-            yield (
-                group,
-                turn.state,
-                turn.action,
-                turn.next_state,
-                root if self.history < 0 else past,
-            )
+            before = prefix if self.history < 0 else past
+            yield group, turn.state, turn.action, turn.next_state, before
             if self.history < 0:  # a number for each prefix, so that keys stay short
-                root = whole.setdefault((root, acts[k]), len(whole) + 1)
+                prefix = prefixes.setdefault((prefix, acts[k]), len(prefixes) + 1)
             elif self.history:
                 past = (*past, acts[k])[-self.history :]
 
 
 def recipe(
+    *,
     base: Literal["grpo", "rloo"] = "grpo",
     history: int = 0,
     loops: Literal["occurrence", "trajectory"] = "occurrence",
@@ -111,35 +99,16 @@ def recipe(
     ddof: int = 1,
     clip: float = 0.2,
     clip_high: float | None = None,
-    kl: float = 0.0,
-    kl_estimator: Literal["k1", "k2", "k3"] = "k3",
-    entropy_bonus: float = 0.0,
-    aggregate: Literal["token", "turn", "trajectory"] = "trajectory",
-    drop_equal_groups: bool = False,
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """SALT on GRPO or on RLOO (which has no scale); see `options` for the settings that recipes
-    share.
-    """
-    own = (
-        PeerAdvantage(scale=scale, ddof=ddof)
-        if base == "grpo"
-        else PeerAdvantage(centre="others", scale="none")
-    )
-    return Recipe(
-        name="salt",
-        filters=equal_groups(drop_equal_groups),
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
-        advantage=own,
+    """SALT on GRPO or on RLOO (which has no scale)."""
+    advantage = PeerAdvantage(scale=scale, ddof=ddof)
+    if base == "rloo":
+        advantage = PeerAdvantage(centre="others", scale="none")
+    return common.build(
+        "salt",
+        advantage=advantage,
         reweighters=(SharedEdges(history, loops),),
         ratio=Ratio("token"),
-        surrogate=Clip(clip, clip if clip_high is None else clip_high),
-        aggregate=Mean(aggregate),
-        regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=correction(truncate_mismatch, mismatch),
+        surrogate=Clip.of(clip, clip_high),
     )

@@ -2,7 +2,7 @@
 
 C. Gao et al., "Soft Adaptive Policy Optimization", arXiv 2511.20347.
 
-    J = mean_i mean_t (4 / tau) sigmoid(tau (w_t - 1)) A_i          tau = tau_pos where A > 0, tau_neg elsewhere
+    J = mean_i mean_t (4 / tau) sigmoid(tau (w_t - 1)) A_i  tau = tau_pos where A > 0, else tau_neg
 
 The slope in w is 1 at w = 1 and fades on both sides, faster for negative advantages.
 
@@ -13,11 +13,12 @@ Fidelity:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from turnwise.algorithms.options import extends
-from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.options import CommonOptions
+from turnwise.algorithms.parts.advantage import PeerAdvantage
+from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.surrogate import Term
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.streams import Batch
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SoftGate:
-    """-(4 / tau) sigmoid(tau (w - 1)) A. Reports `gate`, the slope in w: 1 at w = 1, towards 0 far
-    from it.
+    """-(4 / tau) sigmoid(tau (w - 1)) A.
+
+    Reports `gate`, the slope in w: 1 at w = 1, close to 0 far from it.
     """
 
     positive: float = 1.0
@@ -40,7 +42,8 @@ class SoftGate:
     def __post_init__(self) -> None:
         if self.positive <= 0 or self.negative <= 0:
             raise ConfigError(
-                f"temperatures {self.positive} and {self.negative} make no gate: give numbers above 0"
+                f"tau_pos = {self.positive} and tau_neg = {self.negative} must be above 0: "
+                "they are the temperatures of a gate"
             )
 
     def __call__(self, batch: Batch, log_ratio: torch.Tensor) -> Term:
@@ -51,7 +54,19 @@ class SoftGate:
         return Term(-4 / tau * gate * advantage, {"gate": slope})
 
 
-@extends(grpo.recipe, without=("clip", "clip_high", "dual_clip"))
-def recipe(tau_pos: float = 1.0, tau_neg: float = 1.05, **shared: Any) -> Recipe:
-    """SAPO; see `grpo` for the other settings."""
-    return replace(grpo.recipe(**shared), name="sapo", surrogate=SoftGate(tau_pos, tau_neg))
+def recipe(
+    *,
+    tau_pos: float = 1.0,
+    tau_neg: float = 1.05,
+    scale: Literal["std", "none"] = "std",
+    ddof: int = 1,
+    lone: Literal["zero", "raw"] = "zero",
+    common: CommonOptions = CommonOptions(),
+) -> Recipe:
+    """SAPO. `tau_pos` and `tau_neg` are the temperatures of the gate."""
+    return common.build(
+        "sapo",
+        advantage=PeerAdvantage(scale=scale, ddof=ddof, lone=lone),
+        ratio=Ratio("token"),
+        surrogate=SoftGate(tau_pos, tau_neg),
+    )

@@ -1,10 +1,11 @@
-"""SimpleTIR: trajectories with a void turn are not learned from.
+"""SimpleTIR: leave out trajectories with a void turn.
 
 Z. Xue et al., "SimpleTIR: End-to-End Reinforcement Learning for Multi-Turn Tool-Integrated
 Reasoning", arXiv 2509.02479.
 
-    void turn   a turn with neither a complete code block nor a final answer; the environment tags it `void`
-    J         = GRPO's clipped objective (0.2 / 0.28, dual clip 3) over the trajectories without a void turn
+    void turn   a turn with neither a complete code block nor a final answer; the environment tags
+                it `void`
+    J         = GRPO's clipped objective (0.2 / 0.28, dual clip 3) over the other trajectories
 
 Fidelity:
     Certain: the filter on whole trajectories, the ranges, no KL.
@@ -15,7 +16,7 @@ Fidelity:
     the code a mean over the kept tokens ("token", the default).
     Also from the code: groups whose accuracy is outside [0.1, 0.9] are not trained on (`accuracy`)
     and more tasks are drawn in their place (`oversample`); trajectories cut off at the length limit
-    are masked and do not vote (`drop_truncated`).
+    are masked and left out of the statistics (`drop_truncated`).
 """
 
 from __future__ import annotations
@@ -26,17 +27,8 @@ from typing import Literal
 import numpy as np
 
 from turnwise.algorithms.credit_batch import Bools, CreditBatch, CreditPart
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    invalid,
-    penalties,
-    reward_weights,
-    solved_or_env,
-)
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.parts.advantage import PeerAdvantage
-from turnwise.algorithms.parts.aggregate import Mean
 from turnwise.algorithms.parts.filters import DropEqualGroups
 from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.sampler import Dynamic, Uniform
@@ -48,9 +40,7 @@ from turnwise.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class VoidTurns:
-    """Takes whole trajectories with a turn tagged `tag` out of the loss, after or before the
-    statistics.
-    """
+    """Leave out trajectories with a turn tagged `tag`, after or before the statistics."""
 
     mode: Literal["mask_after", "drop_before"] = "mask_after"
     tag: str = "void"
@@ -59,14 +49,14 @@ class VoidTurns:
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
         void = np.array([self.tag in turn.tags for turn in batch.turns], dtype=np.bool_)
         keep: Bools = np.bincount(batch.owner, void, minlength=len(batch.trajectories)) == 0
-        return (
-            batch.only(keep) if self.mode == "drop_before" else batch.mask_turns(keep[batch.owner])
-        )
+        if self.mode == "drop_before":
+            return batch.only(keep)
+        return batch.mask_turns(keep[batch.owner])
 
 
 @dataclass(frozen=True, slots=True)
 class AccuracyBetween:
-    """Drops groups whose share of successes is outside [low, high]."""
+    """Drop groups whose share of successes is outside [low, high]."""
 
     low: float = 0.1
     high: float = 0.9
@@ -80,60 +70,48 @@ class AccuracyBetween:
 
 @dataclass(frozen=True, slots=True)
 class DropTruncated:
-    """Drops trajectories that were cut off at the context or token limit."""
+    """Drop trajectories that were cut off at the context or token limit."""
 
     requirements = frozenset[str]()
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
-        return batch.only(
-            np.array([t.stop_reason != "length" for t in batch.trajectories], dtype=np.bool_)
-        )
+        whole = [t.stop_reason != "length" for t in batch.trajectories]
+        return batch.only(np.array(whole, dtype=np.bool_))
 
 
 def recipe(
+    *,
     mode: Literal["mask_after", "drop_before"] = "mask_after",
     accuracy: list[float] | None = None,
     oversample: float = 1.0,
     drop_truncated: bool = False,
-    drop_equal_groups: bool = True,
     ddof: int = 1,
     clip: float = 0.2,
     clip_high: float = 0.28,
     dual_clip: float | None = 3.0,
-    entropy_bonus: float = 0.0,
-    aggregate: Literal["token", "turn", "trajectory"] = "token",
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(aggregate="token", drop_equal_groups=True),
 ) -> Recipe:
-    """SimpleTIR. `accuracy` is [low, high], such as [0.1, 0.9]; see `options` for the settings that
-    recipes share.
+    """SimpleTIR. `accuracy` is an interval [low, high], such as [0.1, 0.9].
+
+    With `drop_equal_groups` more tasks are drawn in the place of the groups that were dropped.
 
     Raises:
-        ConfigError: for bounds that hold no group.
+        ConfigError: for an interval that holds no group.
     """
     if accuracy is not None and (len(accuracy) != 2 or not 0 <= accuracy[0] < accuracy[1] <= 1):
         raise ConfigError(
             f"accuracy = {accuracy} is no interval of shares: give [low, high], such as [0.1, 0.9]"
         )
     low, high = accuracy if accuracy is not None else (0.0, 1.0)
+    drop = common.drop_equal_groups
     filters: tuple[CreditPart, ...] = (DropTruncated(),) if drop_truncated else ()
     filters += (AccuracyBetween(low, high),) if accuracy is not None else ()
-    filters += (DropEqualGroups(1e-3),) if drop_equal_groups else ()
-    return Recipe(
-        name="simpletir",
-        sampler=Dynamic(low, high, oversample, solved_or_env(success_reward))
-        if drop_equal_groups
-        else Uniform(),
+    filters += (DropEqualGroups(1e-3),) if drop else ()
+    return common.build(
+        "simpletir",
+        sampler=Dynamic(low, high, oversample, common.compared) if drop else Uniform(),
         filters=(*filters, VoidTurns(mode)),
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
         advantage=PeerAdvantage(ddof=ddof),
         ratio=Ratio("token"),
         surrogate=Clip(clip, clip_high, dual_clip),
-        aggregate=Mean(aggregate),
-        regularisers=penalties(0.0, "k3", entropy_bonus),
-        mismatch=correction(truncate_mismatch, mismatch),
     )

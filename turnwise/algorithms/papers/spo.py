@@ -1,4 +1,4 @@
-"""SPO: one rollout a task, and a tracker of each task's success in place of a group.
+"""SPO: one rollout per task, with a running estimate of each task's success in place of a group.
 
 Z. Xu, Z. Ding, "Single-stream Policy Optimization", arXiv 2509.13232.
 
@@ -7,27 +7,28 @@ Z. Xu, Z. Ding, "Single-stream Policy Optimization", arXiv 2509.13232.
     P(task) ~ sqrt(v (1 - v)) + 0.05
 
 Fidelity:
-    Certain (verl-recipe's code): tracker, advantage and task weights. Departures: rho is fixed (the
-    paper moves it within [0.875, 0.96] by how far the policy has gone on the task's last response,
-    which needs a forward over responses of the epoch before). v_0 is a setting, where the paper
-    first plays every task 8 times. Our reading: the tracker is the sampler's history, n = alpha +
-    beta and mean = alpha / n; v is its value before the step. Give `group_size = 1` in the config;
-    larger groups share their task's v. Returns are taken to be in [0, 1].
+    Certain (verl-recipe's code): tracker, advantage and task weights.
+    Departures: rho is fixed (the paper moves it within [0.875, 0.96] by how far the policy has
+    moved on the task's last response, which needs a forward over responses of the epoch before).
+    v_0 is a setting, where the paper first plays every task 8 times.
+    Our reading: the tracker is the sampler's history, n = alpha + beta and mean = alpha / n; v is
+    its value before the step. Give `group_size = 1` in the config; larger groups share their task's
+    v. Returns are taken to be in [0, 1].
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
 
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch
-from turnwise.algorithms.options import extends
-from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.options import CommonOptions, refuses
+from turnwise.algorithms.parts.advantage import Whiten
+from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.sampler import History, Uniform
-from turnwise.algorithms.parts.whiten import Whiten
+from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.reducer import Reducer
 from turnwise.errors import ConfigError
@@ -35,8 +36,8 @@ from turnwise.records import Group, TaskId
 
 
 @dataclass(frozen=True, slots=True)
-class Uncertain:
-    """Draws tasks by sqrt(v (1 - v)) + floor and forgets old returns at the rate rho."""
+class UncertaintySampler:
+    """Draw tasks by sqrt(v (1 - v)) + floor, and discount old returns at the rate rho."""
 
     rho: float = 0.9
     prior: float = 0.5
@@ -55,7 +56,7 @@ class Uncertain:
     def choose(
         self, tasks: Sequence[TaskId], number: int, rng: np.random.Generator, history: History
     ) -> list[TaskId]:
-        """`number` tasks, none twice unless there are too few."""
+        """Draw `number` tasks, none twice unless there are too few."""
         value = np.clip([history.get(task, (0.0, self.prior))[1] for task in tasks], 0.0, 1.0)
         weight = np.sqrt(value * (1 - value)) + self.floor
         drawn = rng.choice(
@@ -67,15 +68,15 @@ class Uncertain:
         return Uniform().missing(groups, number)
 
     def track(self, known: tuple[float, float] | None, reward: float) -> tuple[float, float]:
-        """A task's (alpha + beta, v) after one more return."""
+        """Return a task's (alpha + beta, v) after one more return."""
         n, mean = known or (self.strength, self.prior)
         n = self.rho * n + 1
         return n, mean + (reward - mean) / n
 
 
 @dataclass(frozen=True, slots=True)
-class Tracked:
-    """R less the task's v as the sampler knew it, or `prior` for a task that was never played."""
+class TrackedBaseline:
+    """R less the sampler's v of the task, or less `prior` for a task that was never played."""
 
     prior: float = 0.5
     requirements = frozenset({"precomputed:task_mean"})
@@ -86,18 +87,24 @@ class Tracked:
         return batch.write(advantage=returns - np.where(np.isnan(value), self.prior, value))
 
 
-@extends(grpo.recipe, without=("scale", "ddof", "lone", "drop_equal_groups"))
+@refuses(drop_equal_groups="it has no groups: each task is played once")
 def recipe(
+    *,
     rho: float = 0.9,
     prior: float = 0.5,
     strength: float = 8.0,
     floor: float = 0.05,
-    aggregate: Literal["token", "turn", "trajectory"] = "token",
-    **shared: Any,
+    clip: float = 0.2,
+    clip_high: float | None = None,
+    dual_clip: float | None = None,
+    common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """SPO; `prior` is v_0 and `strength` n_0. See `grpo` for the other settings."""
-    base = grpo.recipe(aggregate=aggregate, **shared)
-    sampler = Uncertain(rho, prior, strength, floor)
-    return replace(
-        base, name="spo", sampler=sampler, advantage=Tracked(prior), reweighters=(Whiten(),)
+    """SPO. `prior` is v_0 and `strength` n_0."""
+    return common.build(
+        "spo",
+        sampler=UncertaintySampler(rho, prior, strength, floor),
+        advantage=TrackedBaseline(prior),
+        reweighters=(Whiten(),),
+        ratio=Ratio("token"),
+        surrogate=Clip.of(clip, clip_high, dual_clip),
     )

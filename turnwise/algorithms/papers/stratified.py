@@ -1,9 +1,9 @@
-"""Stratified GRPO: compare a trajectory with those of its own structure.
+"""Stratified GRPO: compare a trajectory with those of the same structure.
 
 "Stratified GRPO: Handling Structural Heterogeneity in Reinforcement Learning of LLM Search Agents",
 arXiv 2510.06214.
 
-    A_SAN = (R - mean_{q,k}) / (std_{q,k} + eps)              k: the stratum, how many searches the trajectory made
+    A_SAN = (R - mean_{q,k}) / (std_{q,k} + eps)        k: the stratum, the number of searches made
     A     = alpha A_SAN + (1 - alpha) (R - mean_q) / (std_q + eps)
 
 A baseline over the whole group adds the same offset, mean_{q,k} - mean_q, to every trajectory of a
@@ -21,14 +21,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch, Ints, numbered
-from turnwise.algorithms.options import extends
-from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.parts.advantage import PeerAdvantage
+from turnwise.algorithms.parts.ratio import Ratio
+from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.reducer import Reducer
 from turnwise.errors import ConfigError
@@ -36,21 +37,16 @@ from turnwise.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Strata:
-    """[S] trajectories of a group with the same number of counted turns."""
+    """[S] Labels: trajectories of a group with the same number of counted turns."""
 
     counted: str = ""
 
     def __call__(self, batch: CreditBatch) -> Ints:
-        counts = [
-            bool(turn.completion_ids) and re.search(self.counted, turn.action) is not None
-            for turn in batch.turns
-        ]
-        number = np.bincount(
-            batch.owner, np.array(counts, dtype=np.float64), minlength=len(batch.trajectories)
-        )
-        return numbered(
-            zip(batch.group[batch.owner].tolist(), number[batch.owner].tolist(), strict=True)
-        )
+        matches = [re.search(self.counted, turn.action) is not None for turn in batch.turns]
+        counts = (np.array(matches, dtype=np.bool_) & (batch.length > 0)).astype(np.float64)
+        number = np.bincount(batch.owner, counts, minlength=len(batch.trajectories))
+        group = batch.group[batch.owner]
+        return numbered(zip(group.tolist(), number[batch.owner].tolist(), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +59,43 @@ class Blend:
     requirements = frozenset[str]()
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
-        among_all = self.whole(batch, reducer).tokens["advantage"]
-        among_own = replace(self.whole, peers=self.strata)(batch, reducer).tokens["advantage"]
         stratum = self.strata(batch)
+        among_all = self.whole.per_turn(batch)
+        among_own = replace(self.whole, peers=self.strata).per_turn(batch)
         pairs = np.unique(np.stack([stratum, batch.owner]), axis=1)
         alone = np.bincount(pairs[0])[stratum] == 1 if len(stratum) else np.zeros(0, dtype=np.bool_)
         blended = self.alpha * among_own + (1 - self.alpha) * among_all
-        return batch.write(advantage=np.where(np.repeat(alone, batch.length), among_all, blended))
+        return batch.write(advantage=batch.spread(np.where(alone, among_all, blended)))
 
 
-@extends(grpo.recipe)
-def recipe(alpha: float = 1.0, counted: str = "", **shared: Any) -> Recipe:
-    """Stratified GRPO; see `grpo` for the other settings.
+def recipe(
+    *,
+    alpha: float = 1.0,
+    counted: str = "",
+    clip: float = 0.2,
+    clip_high: float | None = None,
+    dual_clip: float | None = None,
+    scale: Literal["std", "none"] = "std",
+    ddof: int = 1,
+    lone: Literal["zero", "raw"] = "zero",
+    common: CommonOptions = CommonOptions(),
+) -> Recipe:
+    """Stratified GRPO. `counted` is the regular expression of the actions that are counted.
 
     Raises:
-        ConfigError: when `counted` is no regular expression.
+        ConfigError: when `counted` is not a regular expression.
     """
     try:
         re.compile(counted)
     except re.error as problem:
         raise ConfigError(
-            f"counted = {counted!r} is no regular expression ({problem}): give one, such as '^search'"
+            f"counted = {counted!r} is no regular expression ({problem}): "
+            "give one, such as '^search'"
         ) from problem
-    base = grpo.recipe(**shared)
-    assert isinstance(base.advantage, PeerAdvantage)
-    return replace(base, name="stratified", advantage=Blend(alpha, Strata(counted), base.advantage))
+    whole = PeerAdvantage(scale=scale, ddof=ddof, lone=lone)
+    return common.build(
+        "stratified",
+        advantage=Blend(alpha, Strata(counted), whole),
+        ratio=Ratio("token"),
+        surrogate=Clip.of(clip, clip_high, dual_clip),
+    )

@@ -3,7 +3,8 @@
 W. Liu et al., "Dr. Kernel: Reinforcement Learning Done Right for Triton Kernel Generations", arXiv
 2602.05885.
 
-    G_{i,k} = sum_{k' >= k} gamma^(k' - k) r_{i,k'}         A_{i,k} = N_k / (N_k - 1) * (G_{i,k} - mean of G_{., k})
+    G_{i,k} = sum_{k' >= k} gamma^(k' - k) r_{i,k'}
+    A_{i,k} = N_k / (N_k - 1) * (G_{i,k} - mean of G_{., k})
 
 over the N_k trajectories of the group that have a turn k. The plain mean contains the turn itself
 and shrinks the advantage by 1 - 1/N, which matters where groups are small, as they are at late
@@ -19,44 +20,29 @@ from __future__ import annotations
 from typing import Literal
 
 from turnwise.algorithms.credit_batch import CreditBatch, Ints, numbered
-from turnwise.algorithms.options import (
-    InvalidRule,
-    MismatchRule,
-    correction,
-    invalid,
-    penalties,
-    reward_weights,
-)
+from turnwise.algorithms.options import CommonOptions
 from turnwise.algorithms.papers.gigpo import Discounted
 from turnwise.algorithms.parts.advantage import PeerAdvantage
-from turnwise.algorithms.parts.aggregate import Mean
 from turnwise.algorithms.parts.ratio import Ratio
 from turnwise.algorithms.parts.surrogate import Clip
 from turnwise.algorithms.recipes import Recipe
 
 
 def same_turn(batch: CreditBatch) -> Ints:
-    """[S] turns of a group with the same index."""
+    """Return [S] labels: turns of a group with the same index."""
     return numbered(zip(batch.group[batch.owner].tolist(), batch.index.tolist(), strict=True))
 
 
 def recipe(
+    *,
     gamma: float = 1.0,
     lone: Literal["zero", "raw"] = "raw",
     clip: float = 0.2,
     clip_high: float = 0.28,
-    kl: float = 0.0,
-    kl_estimator: Literal["k1", "k2", "k3"] = "k3",
-    entropy_bonus: float = 0.0,
-    aggregate: Literal["token", "turn", "trajectory"] = "turn",
-    invalid_penalty: float = 0.0,
-    truncate_mismatch: float | None = None,
-    mismatch: MismatchRule | None = None,
-    invalid_rule: InvalidRule = "invalid",
-    success_reward: float | None = None,
+    common: CommonOptions = CommonOptions(aggregate="turn"),
 ) -> Recipe:
-    """Turn-level RLOO; see `options` for the settings that recipes share."""
-    own = PeerAdvantage(
+    """Turn-level RLOO."""
+    advantage = PeerAdvantage(
         centre="others",
         scale="none",
         unit="turn",
@@ -64,14 +50,9 @@ def recipe(
         peers=same_turn,
         lone=lone,
     )
-    return Recipe(
-        name="turn_rloo",
-        shapers=invalid(invalid_penalty, invalid_rule),
-        rewards=reward_weights(invalid_penalty, success_reward),
-        advantage=own,
+    return common.build(
+        "turn_rloo",
+        advantage=advantage,
         ratio=Ratio("token"),
         surrogate=Clip(clip, clip_high),
-        aggregate=Mean(aggregate),
-        regularisers=penalties(kl, kl_estimator, entropy_bonus),
-        mismatch=correction(truncate_mismatch, mismatch),
     )

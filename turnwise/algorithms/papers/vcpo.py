@@ -1,32 +1,33 @@
-"""VCPO's learning-rate control: slow down where a few stale trajectories outweigh the rest.
+"""VCPO: lower the learning rate where a few stale trajectories dominate the mini-batch.
 
 "Stable Asynchrony: Variance-Controlled Off-Policy RL for LLMs", arXiv 2602.17616.
 
-    w_i = pi(tau_i) / mu(tau_i)                   the product over the trajectory's tokens; mu: the engine that wrote them
-    ESS = (sum w)^2 / sum w^2                     effective sample size of the mini-batch, from the unclipped w
+    w_i = pi(tau_i) / mu(tau_i)       the product over the trajectory's tokens; mu: the engine
+    ESS = (sum w)^2 / sum w^2         effective sample size of the mini-batch, from the unclipped w
     lr  = lr_0 sqrt(min(1, (ESS / B) / rho_base))
     J   = mean_i min(w_i, 8) mean_t A_i log pi(y_t)
 
 Fidelity:
     Certain (the authors' code): the equations, the cap 8, no clip, rho_base 1 for mathematics and
-    0.55 over several turns. Left out: the paper's baseline of least variance (OPOB), which weighs
-    rewards by |grad log pi(tau_i)|^2 and so needs a backward a trajectory; the baseline here is the
-    mean of the others. Our reading: the sample is the mini-batch of an optimiser step, over all
-    processes. Weights are against the engine's recorded log-probabilities, so staleness and the
-    engine's own numerics are both in them.
+    0.55 over several turns.
+    Left out: the paper's baseline of least variance (OPOB), which weighs rewards by
+    |grad log pi(tau_i)|^2 and so needs a backward for every trajectory; the baseline here is the
+    mean of the others.
+    Our reading: the sample is the mini-batch of an optimiser step, over all processes. Weights are
+    against the engine's recorded log-probabilities, so they reflect both staleness and the engine's
+    own numerics.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from turnwise.algorithms.options import extends
-from turnwise.algorithms.papers import grpo
+from turnwise.algorithms.options import CommonOptions, refuses
 from turnwise.algorithms.parts.advantage import PeerAdvantage
-from turnwise.algorithms.parts.ratio import LIMIT
+from turnwise.algorithms.parts.ratio import MAX_LOG_RATIO
 from turnwise.algorithms.parts.surrogate import LogLikelihood, Term
 from turnwise.algorithms.recipes import Recipe
 from turnwise.algorithms.streams import Batch
@@ -35,14 +36,13 @@ from turnwise.errors import ConfigError
 if TYPE_CHECKING:
     import torch
 
-LARGEST = 300.0
-"""Log-weights are held within [-LARGEST, LARGEST], in float64, so that their squares stay finite.
-"""
+MAX_LOG_WEIGHT = 300.0
+"""Bound on the log-weights, in float64, so that the squares of the weights stay finite."""
 
 
 @dataclass(frozen=True, slots=True)
 class EffectiveSample:
-    """min(w, cap) for every token of a trajectory, and a pace from the effective sample size.
+    """min(w, cap) for every token of a trajectory, and a learning-rate factor from the ESS.
 
     Reports `ess` (the share ESS / B), `mismatch_weight` and `mismatch_share` (of tokens in capped
     trajectories).
@@ -57,9 +57,9 @@ class EffectiveSample:
             raise ConfigError(f"cap {self.cap} must be above 0 and base {self.base} in (0, 1]")
 
     def measure(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """Sums over trajectories: of weights, of their squares, and their number."""
+        """Sum over trajectories the weights, their squares and their number."""
         log_weight, _ = self._weights(batch)
-        weight = log_weight.clamp(-LARGEST, LARGEST).exp()
+        weight = log_weight.clamp(-MAX_LOG_WEIGHT, MAX_LOG_WEIGHT).exp()
         return {
             "ess_sum": weight.sum(),
             "ess_squares": (weight**2).sum(),
@@ -67,41 +67,44 @@ class EffectiveSample:
         }
 
     def share(self, scalars: Mapping[str, float]) -> float:
-        """ESS / B, in (0, 1]."""
+        """Return ESS / B, in (0, 1]."""
         squares = scalars.get("ess_squares", 0.0) * scalars.get("ess_number", 0.0)
         return scalars["ess_sum"] ** 2 / squares if squares else 1.0
 
-    def pace(self, scalars: Mapping[str, float]) -> float:
-        """The learning rate's factor."""
+    def lr_scale(self, scalars: Mapping[str, float]) -> float:
+        """Return the factor of the learning rate."""
         return math.sqrt(min(1.0, self.share(scalars) / self.base))
 
     def __call__(self, batch: Batch) -> Term:
-        """A term whose value [N] is the weight, to be multiplied."""
+        """Return a term whose value [N] is the weight, to be multiplied."""
         log_weight, place = self._weights(batch)
-        weight = log_weight[place].clamp(-LIMIT, LIMIT).exp().to(batch.logp.dtype)
+        weight = log_weight[place].clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp().to(batch.logp.dtype)
         used = weight.clamp(max=self.cap)
         shown = {"mismatch_weight": used, "mismatch_share": (weight > self.cap).to(used.dtype)}
         return Term(used, {**shown, "ess": used * 0.0 + self.share(batch.scalars)})
 
     def _weights(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """[trajectories] log w in float64, and [N] the place of each token's trajectory in it."""
+        """Return [trajectories] log w in float64, and [N] each token's index in it."""
         gap = (batch.logp - batch.rollout_logp).detach().double()
         unique, place = batch.trajectory.unique(return_inverse=True)
         return gap.new_zeros(len(unique)).index_add(0, place, gap), place
 
 
-@extends(
-    grpo.recipe,
-    without=("clip", "clip_high", "dual_clip", "truncate_mismatch", "mismatch", "ddof", "scale"),
+@refuses(
+    truncate_mismatch="its own weight is the correction between engine and learner",
+    mismatch="its own weight is the correction between engine and learner",
 )
-def recipe(cap: float = 8.0, base: float = 1.0, **shared: Any) -> Recipe:
-    """VCPO without its baseline; `base` is the share ESS / B at which the full learning rate is
-    used. See `grpo` for the rest.
-    """
-    plain = grpo.recipe(**shared)
-    assert isinstance(plain.advantage, PeerAdvantage)
-    others = replace(plain.advantage, centre="others", scale="none")
-    sample = EffectiveSample(cap, base)
-    return replace(
-        plain, name="vcpo", advantage=others, ratio=None, surrogate=LogLikelihood(), mismatch=sample
+def recipe(
+    *,
+    cap: float = 8.0,
+    base: float = 1.0,
+    lone: Literal["zero", "raw"] = "zero",
+    common: CommonOptions = CommonOptions(),
+) -> Recipe:
+    """VCPO without its baseline. `base` is the share ESS / B that has the full learning rate."""
+    return common.build(
+        "vcpo",
+        advantage=PeerAdvantage(centre="others", scale="none", lone=lone),
+        surrogate=LogLikelihood(),
+        mismatch=EffectiveSample(cap, base),
     )

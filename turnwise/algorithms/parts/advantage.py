@@ -1,4 +1,4 @@
-"""Advantages without a critic: a value, the peers it is compared with, their centre, and a scale.
+"""Advantages without a critic, and whitening.
 
     A = scale * (x - centre of x over the peers)
 
@@ -20,20 +20,19 @@ from turnwise.algorithms.reducer import Reducer
 from turnwise.records import Floats
 
 Value: TypeAlias = Callable[[CreditBatch], Floats]
-"""[S] what is compared, for each turn."""
+"""-> [S] the value of each turn that is compared."""
 Peers: TypeAlias = Callable[[CreditBatch], Ints]
-"""[S] a number for each turn; turns with the same number are compared. Must not join turns of
-different groups.
-"""
+"""-> [S] a label for each turn; turns with the same label are compared. Turns of different groups
+must not share a label."""
 
 
 def episode_return(batch: CreditBatch) -> Floats:
-    """The return of the turn's trajectory."""
+    """Return [S] the return of each turn's trajectory."""
     return batch.returns[batch.owner]
 
 
 def same_task(batch: CreditBatch) -> Ints:
-    """All turns of the group."""
+    """Return [S] labels: all turns of a group."""
     return batch.group[batch.owner]
 
 
@@ -41,39 +40,37 @@ def same_task(batch: CreditBatch) -> Ints:
 class PeerAdvantage:
     """(x - centre) / scale over peers, for every token of a turn.
 
-    Where the values of all peers are equal the advantage is exactly 0, with any scale: a group that
-    did equally well teaches nothing, and float noise divided by a tiny deviation must not pretend
-    otherwise.
+    Where the values of all peers are equal the advantage is exactly 0, with any scale. Otherwise
+    rounding noise divided by a tiny deviation would look like a signal.
     """
 
     centre: Literal["mean", "others"] = "mean"
-    """`others` leaves the turn's own trajectory (or turn) out of its baseline: n / (n - 1) times
-    the deviation from the mean.
-    """
+    """`others` leaves the turn's own trajectory (or turn) out of its baseline, which is n / (n - 1)
+    times the deviation from the mean."""
     scale: Literal["std", "none"] = "std"
     unit: Literal["trajectory", "turn"] = "trajectory"
-    """Who has a vote in the statistics: each trajectory once among its peers, or every turn."""
+    """What counts once in the statistics: each trajectory among its peers, or every turn."""
     value: Value = episode_return
     peers: Peers = same_task
     ddof: int = 1
-    """1: the sample's standard deviation (torch's default and the field's code); 0: the
-    population's.
-    """
+    """1: the sample's standard deviation (torch's default); 0: the population's."""
     epsilon: float = 1e-6
     lone: Literal["zero", "raw"] = "zero"
     """The advantage of a value without peers: 0, or the value itself."""
     requirements = frozenset[str]()
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
-        value = self.value(batch)
+        return batch.write(advantage=batch.spread(self.per_turn(batch)))
+
+    def per_turn(self, batch: CreditBatch) -> Floats:
+        """Return [S] the advantage of each turn."""
         _, peers = np.unique(self.peers(batch), return_inverse=True)
-        return batch.write(
-            advantage=batch.spread(self._compare(value, peers, self._votes(batch, peers)))
-        )
+        return self._compare(self.value(batch), peers, self._votes(batch, peers))
 
     def _votes(self, batch: CreditBatch, peers: Ints) -> Bools:
         if self.unit == "turn":
             return np.ones(len(peers), dtype=np.bool_)
+        # The first turn of each (trajectory, peers) pair votes for it.
         votes = np.zeros(len(peers), dtype=np.bool_)
         votes[np.unique(np.stack([batch.owner, peers]), axis=1, return_index=True)[1]] = True
         return votes
@@ -99,8 +96,9 @@ class PeerAdvantage:
 
 @dataclass(frozen=True, slots=True)
 class RewardToGo:
-    """The discounted sum of rewards from the turn on, less a baseline: 0, or the mean over all
-    turns of the batch.
+    """The discounted sum of rewards from the turn on, less a baseline.
+
+    The baseline is 0, or the mean over all turns of the batch.
     """
 
     gamma: float = 1.0
@@ -116,10 +114,33 @@ class RewardToGo:
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """The same advantage everywhere; 1 makes a policy-gradient loss maximum likelihood."""
+    """The same advantage for every token; 1 makes a policy-gradient loss maximum likelihood."""
 
     value: float = 1.0
     requirements = frozenset[str]()
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
         return batch.write(advantage=np.full(len(batch.mask), self.value))
+
+
+@dataclass(frozen=True, slots=True)
+class Whiten:
+    """(A - mean A) / sqrt(var A + epsilon) over the trained tokens of the global batch.
+
+    Masked tokens become 0, and so do all where the advantages are equal. PPO, REINFORCE++ (arXiv
+    2501.03262) and GDPO (arXiv 2601.05242) whiten after their own advantage.
+    """
+
+    centre: bool = True
+    ddof: int = 1
+    """1: the sample's variance, as in verl's `masked_whiten`; 0: the population's."""
+    epsilon: float = 1e-8
+    requirements = frozenset[str]()
+
+    def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
+        values = batch.tokens["advantage"]
+        trained = values[batch.mask]
+        mean, deviation = reducer.mean(trained), reducer.std(trained, self.ddof)
+        scaled = (values - mean) / np.sqrt(deviation**2 + self.epsilon)
+        whitened = scaled if self.centre else scaled + mean
+        return batch.write(advantage=np.where(batch.mask, whitened, 0.0))

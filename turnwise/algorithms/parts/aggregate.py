@@ -1,13 +1,13 @@
-"""What each token counts: weights over the trained tokens of the *global* batch.
+"""Loss weights over the trained tokens of the *global* batch.
 
     token       1 / N                      every token alike (DAPO's token mean)
     turn        1 / (turns x n_turn)       every turn alike
     trajectory  1 / (trajectories x n)     every trajectory alike (GRPO's sequence mean)
-    fixed       1 / (trajectories x L)     a constant length instead of n (Dr. GRPO, arXiv 2503.20783)
+    fixed       1 / (trajectories x L)     a constant length instead of n (Dr. GRPO)
 
-A loss is then a plain weighted sum, and how the tokens are cut into rows, micro-batches or
-processes cannot matter. The first three sum to one. The fixed one sums to (mean length) / L, which
-it writes down as the stream `mass` so that reported values are still means.
+The loss is then a plain weighted sum, so it cannot depend on how the tokens are cut into rows,
+micro-batches or processes. The first three sum to one. The fixed one sums to (mean length) / L,
+which it also writes as the stream `mass`, so that reported values are still means.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from turnwise.records import Floats
 
 @dataclass(frozen=True, slots=True)
 class Mean:
-    """Weights that give every token, turn or trajectory the same say. Turns and trajectories
-    without trained tokens have none.
+    """Weights that are equal over tokens, turns or trajectories.
+
+    Turns and trajectories without trained tokens have no weight.
     """
 
     over: Literal["token", "turn", "trajectory"] = "token"
@@ -36,6 +37,7 @@ class Mean:
         trained = batch.mask.astype(np.float64)
         if self.over == "token":
             return batch.write(weight=_divide(trained, np.full(len(trained), reducer.sum(trained))))
+        # `minlength` fits both: there are at least as many turns as trajectories.
         unit = batch.turn_of if self.over == "turn" else batch.owner[batch.turn_of]
         size: Floats = np.bincount(unit, trained, minlength=len(batch.turns)).astype(np.float64)
         units = reducer.sum((size > 0).astype(np.float64))
@@ -44,7 +46,7 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """Every token counts 1 / (trajectories x `length`), however long its trajectory is."""
+    """A weight of 1 / (trajectories x `length`) for every token (Dr. GRPO, arXiv 2503.20783)."""
 
     length: int
     requirements = frozenset[str]()
@@ -52,7 +54,8 @@ class Fixed:
     def __post_init__(self) -> None:
         if self.length < 1:
             raise ConfigError(
-                f"a fixed length of {self.length} tokens is none: give the longest completion you allow"
+                f"length = {self.length} must be at least 1 token: "
+                "give the longest completion you allow"
             )
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
@@ -65,7 +68,5 @@ class Fixed:
 
 
 def _divide(numerator: Floats, denominator: Floats) -> Floats:
-    """Quotient, 0 where the numerator is 0 (nothing trained there, so the denominator may be 0 as
-    well).
-    """
+    """Divide, with 0 where the numerator is 0 (and the denominator may be as well)."""
     return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=numerator > 0)

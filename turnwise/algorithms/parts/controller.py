@@ -1,9 +1,9 @@
-"""What changes from step to step: the learning rate's factor and the coefficients of regularisers.
+"""Control from step to step: the learning rate's factor and the coefficients of regularisers.
 
-A controller is frozen. What it learns from the steps behind it, it hands back as `Control.memory`:
-a few named numbers that the trainer keeps, saves with its checkpoints and shows it again, so that a
-resumed run goes on with the same ones. What depends on the policy as it moves within a step is
-decided later, mini-batch by mini-batch: see `Recipe.pace`.
+A controller is frozen. State that it derives from earlier steps it returns as `Control.memory`:
+named numbers that the trainer keeps, saves with its checkpoints and passes to the next call, so
+that a resumed run continues with the same ones. What depends on the policy within a step is
+decided later, per mini-batch: see `Recipe.lr_scale`.
 """
 
 from __future__ import annotations
@@ -20,28 +20,29 @@ class Control:
     learning_rate: float = 1.0
     """Multiplies the learning rate of the trainer's own schedule."""
     scalars: Mapping[str, float] = field(default_factory=dict)
-    """Put into `Batch.scalars`; a regulariser with `scale="name"` multiplies its coefficient by it.
-    """
+    """Added to `Batch.scalars`; a regulariser with `scale="name"` multiplies its coefficient by
+    it."""
     memory: Mapping[str, float] = field(default_factory=dict)
-    """Shown to the controller before the next step, among the metrics. Starts empty."""
+    """Passed to the controller before the next step, among the metrics. Starts empty."""
 
 
 class Controller(Protocol):
-    """Decides before a step, from the step's number, the metrics of the batch it is about to train
-    on and its own memory.
+    """Decides the settings of a step before it is taken.
+
+    It reads the step's number, the metrics of the batch about to be trained on and its memory.
     """
 
     @property
     def requirements(self) -> frozenset[str]: ...
 
     def __call__(self, step: int, steps: int, metrics: Mapping[str, float]) -> Control:
-        """Settings of step `step` (from 0) out of `steps`."""
+        """Return the settings of step `step` (from 0) out of `steps`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Steady:
-    """Nothing changes."""
+    """The same settings at every step."""
 
     requirements = frozenset[str]()
 

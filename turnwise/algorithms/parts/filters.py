@@ -1,8 +1,8 @@
-"""Which groups, trajectories and turns count.
+"""Filters: which groups, trajectories and turns count.
 
-A filter runs before the advantage. One that uses `CreditBatch.only` takes trajectories out of the
-batch and of every statistic; one that uses `CreditBatch.mask_turns` leaves them in the statistics
-and takes them out of the loss. Papers differ in exactly that.
+A filter runs before the advantage. `CreditBatch.only` removes trajectories from the batch and from
+every statistic; `CreditBatch.mask_turns` leaves them in the statistics and removes them from the
+loss. Papers differ in exactly this.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from turnwise.algorithms.reducer import Reducer
 
 @dataclass(frozen=True, slots=True)
 class DropEqualGroups:
-    """Drops groups whose trajectories all have the same return: their advantage is 0 and they would
-    only thin the mean.
+    """Drop groups whose trajectories all have the same return.
 
-    The filter half of DAPO's dynamic sampling (arXiv 2503.14476); drawing others in their place is
-    the sampler's half.
+    Their advantage is 0 and they would only dilute the mean. This is the filter half of DAPO's
+    dynamic sampling (arXiv 2503.14476); drawing others in their place is the sampler's half.
     """
 
     tolerance: float = 0.0
@@ -39,7 +38,7 @@ class DropEqualGroups:
 
 @dataclass(frozen=True, slots=True)
 class OnlySuccesses:
-    """Keeps trajectories that solved their task: rejection sampling, or clean demonstrations."""
+    """Keep trajectories that solved their task: rejection sampling, or clean demonstrations."""
 
     requirements = frozenset[str]()
 
@@ -49,8 +48,9 @@ class OnlySuccesses:
 
 @dataclass(frozen=True, slots=True)
 class MaskTurns:
-    """Takes turns out of the loss, after statistics: those that carry `tag`, or all but the valid
-    ones when it is None.
+    """Remove turns from the loss, but not from the statistics.
+
+    Those that carry `tag`, or the invalid ones when it is None.
     """
 
     tag: str | None = None

@@ -1,9 +1,8 @@
-"""The importance ratio: at which level, how it is pooled there, and what its gradient is.
+"""The importance ratio: its level, its pooling and its gradient.
 
     token       log w_t = log pi(y_t) - log pi_old(y_t)
     turn        log w_t = mean (or sum) of that over the trained tokens of t's turn
-    trajectory  the same over the trained tokens of t's trajectory, in however many rows it is
-    stored
+    trajectory  the same over the trained tokens of t's trajectory, in however many rows
 
 The mean is the geometric mean of token ratios (GSPO, arXiv 2507.18071, for sequences; ST-PPO, arXiv
 2511.20718, for turns), the sum their product. `gradient="full"` differentiates through the pooling,
@@ -16,24 +15,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from turnwise.algorithms.requirements import SPANS
-from turnwise.algorithms.streams import Batch
+from turnwise.algorithms.streams import SPANS, Batch
 
 if TYPE_CHECKING:
     import torch
 
 Level: TypeAlias = Literal["token", "turn", "trajectory"]
-LIMIT = 20.0
-"""Log-ratios are clamped to [-LIMIT, LIMIT]: e^20 is beyond any clip and its products stay finite
-in float32.
-"""
+MAX_LOG_RATIO = 20.0
+"""Bound on log-ratios: e^20 is beyond any clip, and its products stay finite in float32."""
 
 
 def pool(
     values: torch.Tensor, batch: Batch, level: Level, pooling: Literal["mean", "sum"] = "mean"
 ) -> torch.Tensor:
-    """[N] -> [N]: each token gets the mean or sum of `values` over its turn or trajectory in the
-    batch.
+    """Give each token the mean or sum of `values` over its turn or trajectory.
+
+    Args:
+        values: [N] one number per token of `batch`.
+
+    Returns:
+        [N] the pooled value of each token.
     """
     if level == "token":
         return values
@@ -49,7 +50,7 @@ def pool(
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """log(pi / pi_old) for each token, pooled over `level`."""
+    """log(pi / pi_old) of each token, pooled over `level`."""
 
     level: Level = "token"
     pooling: Literal["mean", "sum"] = "mean"
@@ -60,9 +61,9 @@ class Ratio:
         return SPANS[self.level]
 
     def __call__(self, batch: Batch) -> torch.Tensor:
-        """[N] log-ratio with gradient."""
+        """Return [N] log-ratios with gradient."""
         own = batch.logp - batch.old_logp
         pooled = pool(own, batch, self.level, self.pooling)
         if self.gradient == "own" and self.level != "token":
             pooled = pooled.detach() + (batch.logp - batch.logp.detach())
-        return pooled.clamp(-LIMIT, LIMIT)
+        return pooled.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO)

@@ -1,8 +1,8 @@
-"""Which tasks are rolled out next, and whether what came back is enough for a step.
+"""Samplers: which tasks are rolled out next, and whether the rollouts suffice for a step.
 
-A sampler is frozen; what it learns about tasks is in a `History` that the trainer keeps and saves,
-so that a resumed run draws the same tasks. It is asked again within a step (`missing`), which is
-what dynamic sampling and budget allocation need.
+A sampler is frozen. What is known about tasks is in a `History` that the trainer keeps and saves,
+so that a resumed run draws the same tasks. A sampler is asked again within a step (`missing`), as
+dynamic sampling and budget allocation require.
 """
 
 from __future__ import annotations
@@ -16,21 +16,20 @@ import numpy as np
 from turnwise.records import Group, TaskId
 
 History: TypeAlias = Mapping[TaskId, tuple[float, float]]
-"""task -> (rollouts so far, mean return). A sampler that forgets counts old rollouts for less than
-one.
-"""
+"""task -> (rollouts so far, mean return). A sampler may discount old rollouts."""
 
 
 def running(known: tuple[float, float] | None, reward: float) -> tuple[float, float]:
-    """The plain mean: a task's record with one more return. A sampler with a `track` method of this
-    kind keeps another.
+    """Return a task's history after one more return: its plain mean.
+
+    A sampler with a `track` method of this signature keeps another.
     """
     n, mean = known or (0, 0.0)
     return n + 1, mean + (reward - mean) / (n + 1)
 
 
 class Sampler(Protocol):
-    """Chooses tasks. `requirements` as for every part."""
+    """Chooses tasks."""
 
     @property
     def requirements(self) -> frozenset[str]: ...
@@ -38,19 +37,17 @@ class Sampler(Protocol):
     def choose(
         self, tasks: Sequence[TaskId], number: int, rng: np.random.Generator, history: History
     ) -> list[TaskId]:
-        """`number` tasks to roll out now."""
+        """Draw `number` tasks to roll out now."""
         ...
 
     def missing(self, groups: Sequence[Group], number: int) -> int:
-        """How many more tasks to roll out before the step is taken, given what this step's rollouts
-        brought.
-        """
+        """Return how many more tasks to roll out, given the groups of this step so far."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Uniform:
-    """Every task is as likely as any other; none twice in one draw unless there are too few."""
+    """All tasks equally likely; none twice in one draw unless there are too few."""
 
     requirements = frozenset[str]()
 
@@ -66,21 +63,19 @@ class Uniform:
 
 @dataclass(frozen=True, slots=True)
 class Dynamic:
-    """Draws as `Uniform` does, and again until enough groups have unequal returns (DAPO's dynamic
-    sampling, arXiv 2503.14476).
+    """Draw uniformly, and again until enough groups have unequal returns.
 
-    With `low` and `high` a group counts only where its share of successes lies between them
-    (SimpleTIR's filter); with `oversample` more tasks than needed are drawn at once, so that fewer
-    rounds are waited for.
+    DAPO's dynamic sampling (arXiv 2503.14476). With `low` and `high` a group counts only where its
+    share of successes lies between them (SimpleTIR's filter). With `oversample` more tasks than
+    needed are drawn at once, so that fewer rounds are needed.
     """
 
     low: float = 0.0
     high: float = 1.0
     oversample: float = 1.0
     compared: Literal["env", "success"] = "env"
-    """What must be unequal in a group: the environment's return, or (with `success_reward`) whether
-    the task was solved.
-    """
+    """What must differ within a group: the environment's return, or (with `success_reward`) whether
+    the task was solved."""
     requirements = frozenset[str]()
 
     def choose(
@@ -92,7 +87,7 @@ class Dynamic:
         return max(0, number - sum(self.counts(group) for group in groups))
 
     def counts(self, group: Group) -> bool:
-        """Whether a group can teach anything."""
+        """Return whether a group has anything to learn from."""
         whole = [t for t in group.trajectories if t.error is None]
         returns = [t.reward({self.compared: 1.0}) for t in whole]
         share = sum(t.success for t in whole) / max(1, len(whole))

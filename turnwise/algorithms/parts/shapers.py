@@ -1,36 +1,36 @@
 """Reward components that an algorithm adds to turns.
 
-A shaper adds a column to `CreditBatch.rewards` and names it in `provides` as `reward:NAME`; the
-recipe counts it with the weight it has in `Recipe.rewards`, and is not built when it forgot to.
+A shaper adds a column to `CreditBatch.rewards` and names it in `provides` as `reward:NAME`. The
+recipe gives it a weight in `Recipe.rewards`; building a recipe without that weight is an error.
 Environments never shape: their reward is the benchmark's.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from turnwise.algorithms.credit_batch import CreditBatch
 from turnwise.algorithms.reducer import Reducer
 
+InvalidRule: TypeAlias = Literal["invalid", "malformed"]
 MALFORMED = "malformed"
-"""The tag of a turn whose reply could not be read as an action."""
+"""Tag of a turn whose reply could not be parsed as an action."""
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidPenalty:
-    """-amount on every turn whose action could not be read or was not admissible (`Turn.valid` is
-    False).
+    """Subtract `amount` from the reward of every invalid turn.
 
-    With the rule `malformed` only on those whose reply could not be read, which is what the
-    published WebShop and ALFWorld runs penalise: a well-formed act that the environment does not
-    admit costs nothing there.
+    With the rule `invalid` those are the turns whose action could not be parsed or was not
+    admissible (`Turn.valid` is False); with `malformed` only those whose reply could not be parsed,
+    which is what the published WebShop and ALFWorld runs penalise.
     """
 
     amount: float = 0.1
-    rule: Literal["invalid", "malformed"] = "invalid"
+    rule: InvalidRule = "invalid"
     component: str = "invalid"
     requirements = frozenset[str]()
 
@@ -39,17 +39,17 @@ class InvalidPenalty:
         return frozenset({f"reward:{self.component}"})
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
-        wrong = [
-            MALFORMED in turn.tags if self.rule == "malformed" else not turn.valid
-            for turn in batch.turns
-        ]
+        if self.rule == "malformed":
+            wrong = [MALFORMED in turn.tags for turn in batch.turns]
+        else:
+            wrong = [not turn.valid for turn in batch.turns]
         column = -self.amount * np.array(wrong, dtype=np.float64)
         return replace(batch, rewards={**batch.rewards, self.component: column})
 
 
 @dataclass(frozen=True, slots=True)
 class TagReward:
-    """`amount` (negative: a penalty) on every turn that carries `tag`."""
+    """Add `amount` to the reward of every turn that carries `tag`; negative is a penalty."""
 
     tag: str
     amount: float
@@ -60,8 +60,5 @@ class TagReward:
         return frozenset({f"reward:{self.tag}"})
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
-        column = np.array(
-            [self.amount if self.tag in turn.tags else 0.0 for turn in batch.turns],
-            dtype=np.float64,
-        )
-        return replace(batch, rewards={**batch.rewards, self.tag: column})
+        tagged = np.array([self.tag in turn.tags for turn in batch.turns], dtype=np.float64)
+        return replace(batch, rewards={**batch.rewards, self.tag: self.amount * tagged})

@@ -1,10 +1,10 @@
-"""How a group is rolled out: how many rollouts a task gets, and where a rollout branches.
+"""Rollout strategies: how many rollouts a task gets, and where they branch.
 
-A strategy is a pure decision on records. The rollout driver shows it the group before and after
-every turn and after every finished trajectory; it answers with the points to branch from. It never
-sees an environment, an engine or a clock, so the same strategy serves any of them. A strategy whose
-answer reads other trajectories of the group depends on which of them got further, as every
-barrier-free budget does; one that reads only the trajectory it is asked about is reproducible.
+A strategy is a pure decision on records. The rollout driver passes it the group before and after
+every turn and after every finished trajectory, and it returns the points to branch from. It has no
+access to an environment, an engine or a clock, so the same strategy serves any of them. A strategy
+that reads other trajectories of the group depends on which of them got further, as every budget
+without a barrier does; one that reads only the trajectory in question is reproducible.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from turnwise.records import Group, TaskId
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """Continue trajectory `uid` a second time, from the state before its turn `turn`. Turn 0 is a
-    fresh rollout.
+    """Continue trajectory `uid` a second time, from the state before its turn `turn`.
+
+    Turn 0 is a fresh rollout.
     """
 
     uid: str
@@ -29,7 +30,7 @@ class Branch:
 
 @runtime_checkable
 class RolloutStrategy(Protocol):
-    """A pure decision: how many rollouts, where to branch."""
+    """Decides how many rollouts a task gets and where they branch."""
 
     @property
     def branches(self) -> bool:
@@ -37,22 +38,23 @@ class RolloutStrategy(Protocol):
         ...
 
     def start(self, task: TaskId) -> int:
-        """How many rollouts of `task` begin at its beginning."""
+        """Return how many rollouts of `task` start at its beginning."""
         ...
 
     def before_step(self, group: Group, uid: str, entropies: Sequence[float]) -> int:
-        """How many more times to continue `uid` from where it stands, now that its next turn was
-        written but not yet played.
+        """Return how many more times to continue `uid` from where it is.
 
-        `entropies` (nats) are those of the turn just written, which is not in `group`; empty where
-        the engine records none. A branch continues from the state before it, with the environment
-        forked and not replayed: branching on what a model feels about an observation, before it
-        acts on it.
+        Called when its next turn was generated but not yet played. A branch continues from the
+        state before that turn, with the environment forked and not replayed.
+
+        Args:
+            group: the trajectories so far, without the turn just generated.
+            entropies: nats, of the tokens just generated; empty where the engine records none.
         """
         ...
 
     def after_turn(self, group: Group, uid: str) -> Sequence[Branch]:
-        """Where to branch now that `uid` has played one more turn and is still running.
+        """Return where to branch after `uid` has played one more turn and is still running.
 
         `group` holds every trajectory so far; one that is still running has the stop reason
         `running`. Branching at the trajectory's present length forks the environment; branching
@@ -61,7 +63,7 @@ class RolloutStrategy(Protocol):
         ...
 
     def after_trajectory(self, group: Group, uid: str) -> Sequence[Branch]:
-        """Where to branch now that `uid` has ended."""
+        """Return where to branch after `uid` has ended."""
         ...
 
 
@@ -74,7 +76,7 @@ class Independent:
 
     def __post_init__(self) -> None:
         if self.n < 1:
-            raise ConfigError(f"a group of {self.n} rollouts is empty: set n to 1 or more")
+            raise ConfigError(f"n = {self.n} rollouts make no group: set n to 1 or more")
 
     def start(self, task: TaskId) -> int:
         return self.n

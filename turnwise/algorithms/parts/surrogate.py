@@ -1,8 +1,8 @@
-"""The per-token loss of the policy: what is made of the ratio and the advantage.
+"""Surrogates: the per-token loss of the policy, from the ratio and the advantage.
 
 A surrogate returns a `Term`: a loss for each of N tokens, with gradient, and detached per-token
 values to be reported. The recipe multiplies both by the token weights and sums, so a surrogate
-never averages and never sees a micro-batch's size.
+never averages and does not depend on the size of a micro-batch.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class LogLikelihood:
-    """-A log pi(y_t): the plain policy gradient (with A = 1, maximum likelihood). Uses no ratio."""
+    """-A log pi(y_t): the policy gradient without a ratio (with A = 1, maximum likelihood)."""
 
     requirements = frozenset[str]()
 
@@ -50,14 +50,11 @@ class Unclipped:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """-min(w A, clip(w, 1 - low, 1 + high) A) (PPO, arXiv 1707.06347), and where A < 0 never above
-    `-dual * A`.
+    """-min(w A, clip(w, 1 - low, 1 + high) A), and where A < 0 never above `-dual * A`.
 
-    `high > low` is DAPO's clip-higher (arXiv 2503.14476); `dual > 1` is dual clip (arXiv
-    1912.09729).
-
-    Reports `clip_share`, the share of tokens whose gradient the clip removed, and `dual_clip_share`
-    with `dual`.
+    PPO, arXiv 1707.06347; `high > low` is DAPO's clip-higher (arXiv 2503.14476); `dual > 1` is dual
+    clip (arXiv 1912.09729). Reports `clip_share`, the share of tokens whose gradient the clip
+    removed, and with `dual` also `dual_clip_share`.
     """
 
     low: float = 0.2
@@ -65,14 +62,21 @@ class Clip:
     dual: float | None = None
     requirements = frozenset({"ratio"})
 
+    @staticmethod
+    def of(low: float, high: float | None = None, dual: float | None = None) -> Clip:
+        """Build a clip whose upper range is the lower one when `high` is None."""
+        return Clip(low, low if high is None else high, dual)
+
     def __post_init__(self) -> None:
         if not (0 <= self.low <= 1 and self.high >= 0):
             raise ConfigError(
-                f"a clip range of [1 - {self.low}, 1 + {self.high}] is none: give 0 <= low <= 1 and high >= 0"
+                f"the clip range [1 - {self.low}, 1 + {self.high}] is empty: "
+                "give 0 <= low <= 1 and high >= 0"
             )
         if self.dual is not None and self.dual <= 1:
             raise ConfigError(
-                f"dual clip must be above 1, not {self.dual}: it bounds the loss of ratios far above 1"
+                f"dual clip must be above 1, not {self.dual}: "
+                "it bounds the loss of ratios far above 1"
             )
 
     def __call__(self, batch: Batch, log_ratio: torch.Tensor) -> Term:

@@ -1,4 +1,4 @@
-"""ALFWorld: household tasks in text, played by a native engine that reads the official game files."""
+"""ALFWorld: household tasks in text, played by a native engine that reads official game files."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from turnwise.envs.alfworld.houses import generate
 
 __all__ = ["ALFWorldEnv", "Game", "generate"]
-_HOME = {"ALFWorldEnv": "env", "Game": "game", "generate": "houses"}
+_MODULES = {"ALFWorldEnv": "env", "Game": "game", "generate": "houses"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use, as the other environments do."""
-    if name not in _HOME:
+    """Import an exported name on first use, so that importing the package stays light."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,5 +1,6 @@
-"""Two engines for the same games: `native`, this package's own, and `textworld`, the original,
-which must be installed.
+"""Entry point of `turnwise/ALFWorld-v0`, with a choice between two engines for the same games.
+
+`native` is this package's own; `textworld` is the original, which must be installed.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ BACKENDS = ("native", "textworld")
 
 
 def alfworld(*, backend: str = "native", **settings: Any) -> ALFWorldEnv:
-    """ALFWorld played by an engine: what `turnwise/ALFWorld-v0` makes.
+    """Make an ALFWorld environment.
 
     Args:
-        backend: `native` or `textworld`; both show the same.
-        settings: those of `ALFWorldEnv`.
+        backend: `native` or `textworld`; transcripts are the same.
+        settings: passed to `ALFWorldEnv`.
 
     Raises:
         ConfigError: for an unknown backend, or one that is not installed.
@@ -34,5 +35,5 @@ def alfworld(*, backend: str = "native", **settings: Any) -> ALFWorldEnv:
 
 _OWN = inspect.signature(ALFWorldEnv).parameters
 _BACKEND = inspect.signature(alfworld).parameters["backend"]
-# So that settings are checked by name and type before anything is made.
+# The registry checks settings by name and type against this signature.
 alfworld.__signature__ = inspect.Signature([*_OWN.values(), _BACKEND])  # type: ignore[attr-defined]

@@ -1,8 +1,10 @@
-"""Which games there are, found by name: what environments over the same data share.
+"""Game collections: the tasks of each split, and the game of each task.
 
-`Games` says which tasks each split has without reading a game, and makes a game when it is first
-played. Games in use are shared and a bounded number of others is kept, so that thousands cost no
-memory. `GivenGames` are those given one by one.
+Splits are those of the data, divided further on request. `official` is the original's division
+(Shridhar et al. 2021): `valid_seen` has the rooms of training with other tasks and other objects;
+`valid_unseen` has held-out rooms. `types` also holds two types of task out of training, as RLVMR
+does (Zhang et al. 2025, arXiv 2507.22844): its L0 is `valid_seen`, its L1 `valid_unseen`, and its
+L2, held-out types in held-out rooms, is `unseen_types`.
 """
 
 from __future__ import annotations
@@ -17,12 +19,34 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from turnwise.envs.alfworld.game import Game
-from turnwise.envs.alfworld.splits import place, splits_of
+from turnwise.envs.alfworld.goals import TREATMENTS, TWO
 from turnwise.envs.base import TaskId
-from turnwise.errors import TaskError
+from turnwise.errors import TaskError, unknown
 
-KEPT = 256
-"""Games of one data set that are kept though nobody plays them."""
+TRAIN, SEEN, UNSEEN = "train", "valid_seen", "valid_unseen"
+SPLITS = (TRAIN, SEEN, UNSEEN)
+"""The original's names of its three splits, which are also the names of its directories."""
+UNSEEN_TYPES = "unseen_types"
+HELD_OUT_TYPES = frozenset((TREATMENTS["iscool"], TWO))
+"""Types of task that `types` keeps out of training: Cool & Place, and Pick Two & Place."""
+SPLIT_RULES = {"official": SPLITS, "types": (*SPLITS, UNSEEN_TYPES)}
+"""The splits of each rule."""
+MAX_CACHED_GAMES = 256
+"""Games of one data set that stay in memory although no environment plays them."""
+
+
+def splits_of(rule: str) -> tuple[str, ...]:
+    """Return the splits of a rule. Raises `ConfigError` for an unknown one."""
+    if rule not in SPLIT_RULES:
+        raise unknown("split rule", rule, SPLIT_RULES, "ALFWorld")
+    return SPLIT_RULES[rule]
+
+
+def assign_split(rule: str, split: str, task_type: str) -> str | None:
+    """Return the split of a game that is in `split` of the data; None if the rule leaves it out."""
+    if rule == "official" or task_type not in HELD_OUT_TYPES:
+        return split
+    return UNSEEN_TYPES if split == UNSEEN else None
 
 
 class Games(ABC):
@@ -34,31 +58,30 @@ class Games(ABC):
 
     @abstractmethod
     def tasks(self, split: str) -> Sequence[TaskId]:
-        """Task ids of a split, always in the same order. Raises `TaskError` for an unknown split."""
+        """Return the task ids of a split, in a fixed order. Raises `TaskError` if unknown."""
 
     @abstractmethod
     def find(self, task: TaskId, split: str) -> tuple[TaskId, str]:
-        """The task's own id, and the split it is in. `split` is where an integer counts. Raises
-        `TaskError`.
+        """Return the canonical id of a task and its split.
+
+        Args:
+            task: an id, or an index into `split`.
+
+        Raises:
+            TaskError: for an unknown task.
         """
 
     @abstractmethod
     def game(self, task: TaskId) -> Game:
-        """The game of a task's own id. Raises `DataError` where its file cannot be played."""
+        """Return the game of a canonical task id. Raises `DataError` for an unplayable file."""
 
     def path(self, task: TaskId) -> Path | None:
-        """The `game.tw-pddl` file that a game was read from; None for one that was made."""
+        """Return the `game.tw-pddl` file that a game was read from; None for a generated game."""
         return None
 
-    def _known(self, split: str) -> None:
-        if split not in self.splits:
-            raise TaskError(
-                f"there is no split {split!r} here: choose one of {', '.join(self.splits)}"
-            )
 
-
-class GivenGames(Games):
-    """Games given one by one: the split `all`, task `i` being game `i`."""
+class ListedGames(Games):
+    """Games passed in one by one: the split `all`, in which task `i` is game `i`."""
 
     splits = ("all",)
 
@@ -101,29 +124,33 @@ class GivenGames(Games):
 class NamedGames(Games):
     """Games with names, made when they are first played.
 
+    Games in use are shared by all environments; of the others `MAX_CACHED_GAMES` are kept.
+
     Args:
-        listed: for each game its name, the split the data has it in, and its type of task.
-        rule: how they are divided, see `turnwise.envs.alfworld.splits`. A split that no game is in
-            is left out.
+        listed: for each game its name, its split in the data, and its type of task.
+        rule: how they are divided: `official` or `types`. A split without games is left out.
     """
 
     def __init__(self, listed: Iterable[tuple[str, str, str]], rule: str) -> None:
         found: dict[str, list[str]] = {split: [] for split in splits_of(rule)}
         for name, split, kind in listed:
-            chosen = place(rule, split, kind)
+            chosen = assign_split(rule, split, kind)
             if chosen is not None:
                 found[chosen].append(name)
         self._tasks = {split: tuple(names) for split, names in found.items() if names}
         self.splits = tuple(self._tasks)
-        self._used: WeakValueDictionary[str, Game] = WeakValueDictionary()
-        self._kept: OrderedDict[str, Game] = OrderedDict()
+        self._in_use: WeakValueDictionary[str, Game] = WeakValueDictionary()
+        self._recent: OrderedDict[str, Game] = OrderedDict()
 
     @cached_property
     def _split_of(self) -> dict[str, str]:
         return {name: split for split, names in self._tasks.items() for name in names}
 
     def tasks(self, split: str) -> Sequence[TaskId]:
-        self._known(split)
+        if split not in self.splits:
+            raise TaskError(
+                f"there is no split {split!r} here: choose one of {', '.join(self.splits)}"
+            )
         return self._tasks[split]
 
     def find(self, task: TaskId, split: str) -> tuple[TaskId, str]:
@@ -143,18 +170,18 @@ class NamedGames(Games):
 
     def game(self, task: TaskId) -> Game:
         name = str(task)
-        found = self._used.get(name)
+        found = self._in_use.get(name)
         if found is None:
-            found = self._used[name] = self._make(name)
-        self._kept[name] = found
-        self._kept.move_to_end(name)
-        if len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
+            found = self._in_use[name] = self._make(name)
+        self._recent[name] = found
+        self._recent.move_to_end(name)
+        if len(self._recent) > MAX_CACHED_GAMES:
+            self._recent.popitem(last=False)
         return found
 
     @abstractmethod
     def _make(self, name: str) -> Game:
-        """The game called so."""
+        """Make the game of this name."""
 
 
 def _integer(task: TaskId) -> int | None:

@@ -1,10 +1,9 @@
-"""An expert who knows where everything is: walks the shortest obvious way to the goal, from any
-state.
+"""The `full` expert: plans from any state with full knowledge of the house.
 
-A plan is made by trying: for each object, receptacle and appliance that could serve, the commands
-are played on the (immutable) state, and the first candidate that wins is the plan. Plans are short,
-not proven shortest. Each action of a plan leads to a state whose plan is the rest, so that acting
-by the first command of a new plan each turn arrives.
+For each object, receptacle and appliance that could serve, the commands are played on the
+(immutable) state, and the first candidate that wins is the plan. Plans are short, not proven
+shortest. Each command of a plan leads to a state whose plan is the rest, so an agent that plans
+anew at every turn arrives too.
 """
 
 from __future__ import annotations
@@ -12,18 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import permutations
 
-from turnwise.envs.alfworld.engine import APPLIANCES, act, commands
-from turnwise.envs.alfworld.game import Game
-from turnwise.envs.alfworld.goals import LOOK, TWO, conditions
+from turnwise.envs.alfworld.compiled import CompiledGame
+from turnwise.envs.alfworld.engine import APPLIANCES, act, commands, conditions
+from turnwise.envs.alfworld.goals import LOOK, TWO
 from turnwise.envs.alfworld.state import NOTHING, State
 
 _APPLIANCE = {"isclean": "sinkbasintype", "ishot": "microwavetype", "iscool": "fridgetype"}
 
 
-def expert_plan(game: Game, state: State) -> list[str] | None:
-    """Commands that win from here; empty where the game is won already; None where this expert
-    knows no way.
-    """
+def expert_plan(game: CompiledGame, state: State) -> list[str] | None:
+    """Return commands that win from `state`, [] if it is won already, None if no plan is found."""
     if all(conditions(game, state)):
         return []
     for attempt in _attempts(game, state):
@@ -32,9 +29,8 @@ def expert_plan(game: Game, state: State) -> list[str] | None:
     return None
 
 
-def expert_distance(game: Game, state: State) -> int | None:
-    """How many commands the expert's plan has from here; 0 where the game is won, None where it
-    knows no way.
+def expert_distance(game: CompiledGame, state: State) -> int | None:
+    """Return the length of the expert's plan from `state`; None if no plan is found.
 
     Following the plan lowers it by one each turn. It is not a proven shortest distance.
     """
@@ -43,9 +39,9 @@ def expert_distance(game: Game, state: State) -> int | None:
 
 
 class _Attempt:
-    """A player in an imagined copy of the game. Each method says whether it succeeded."""
+    """One attempted plan, played on a copy of the state. Methods return whether they succeeded."""
 
-    def __init__(self, game: Game, state: State) -> None:
+    def __init__(self, game: CompiledGame, state: State) -> None:
         self.game, self.state = game, state
         self.plan: list[str] = []
 
@@ -58,33 +54,27 @@ class _Attempt:
         return True
 
     def go(self, place: int) -> bool:
-        return place in self.game.here(self.state.location) or self.do(
-            "go to " + self.game.receptacles[place]
-        )
+        here = self.game.here(self.state.location)
+        return place in here or self.do("go to " + self.game.receptacles[place])
 
     def reach(self, place: int) -> bool:
-        """Stand at a receptacle that is open."""
+        """Go to a receptacle and open it if it is closed."""
         if not self.go(place):
             return False
         closed = place in self.game.openable and not self.state.opened >> place & 1
         return not closed or self.do("open " + self.game.receptacles[place])
 
     def put(self, place: int) -> bool:
-        held = self.state.held
-        if (
-            held == NOTHING
-            or (self.game.receptacle_types[place], self.game.object_types[held])
-            not in self.game.fits
-        ):
+        game, held = self.game, self.state.held
+        if held == NOTHING:
             return False
-        return self.reach(place) and self.do(
-            self.game.wording.put.format(self.game.objects[held], self.game.receptacles[place])
-        )
+        if (game.receptacle_types[place], game.object_types[held]) not in game.fits:
+            return False
+        command = game.wording.put.format(game.objects[held], game.receptacles[place])
+        return self.reach(place) and self.do(command)
 
     def drop(self) -> bool:
-        """Have free hands: put what is held in the nearest receptacle, one the goal does not ask
-        for where there is one.
-        """
+        """Free the hands: put what is held in the nearest receptacle, preferably not a target."""
         if self.state.held == NOTHING:
             return True
         here = self.game.here(self.state.location)
@@ -107,7 +97,7 @@ class _Attempt:
         )
 
     def treat(self, one: int, appliance: int) -> bool:
-        """Clean, heat or cool what is held, where that has not been done."""
+        """Clean, heat or cool what is held unless that has been done."""
         if self.state.treated(self.game.goal.treatment) >> one & 1:
             return True
         verb, _ = APPLIANCES[self.game.receptacle_types[appliance]]
@@ -116,7 +106,7 @@ class _Attempt:
         )
 
     def finish(self) -> bool:
-        """Close what is open where the goal asks for it; then, is the game won?"""
+        """Close everything if the goal asks for it; return whether the game is won."""
         if self.game.goal.all_closed:
             for place in range(len(self.game.receptacles)):
                 if self.state.opened >> place & 1 and not (
@@ -126,12 +116,10 @@ class _Attempt:
         return all(conditions(self.game, self.state))
 
 
-def _attempts(game: Game, state: State) -> Iterator[_Attempt | None]:
-    """What could be tried, each played to where the goal should hold; None for one that failed on
-    the way.
-    """
+def _attempts(game: CompiledGame, state: State) -> Iterator[_Attempt | None]:
+    """Yield attempts, each played up to where the goal should hold; None for one that failed."""
     goal = game.goal
-    # What is in the hand comes first: otherwise the expert would put down what it has just fetched.
+    # The held object comes first: otherwise the expert would put down what it has just fetched.
     objects = sorted(game.treatable & game.pickupable, key=lambda one: (one != state.held, one))
     if goal.all_closed:
         yield _Attempt(game, state)
@@ -141,15 +129,11 @@ def _attempts(game: Game, state: State) -> Iterator[_Attempt | None]:
     elif goal.kind == TWO:
         for place in game.targets:
             there = [one for one in state.contents[place] if one in game.wanted]
-            for more in permutations(
-                [one for one in objects if one not in there], max(0, 2 - len(there))
-            ):
+            missing = [one for one in objects if one not in there]
+            for more in permutations(missing, max(0, 2 - len(there))):
                 attempt = _Attempt(game, state)
-                yield (
-                    attempt
-                    if all(attempt.take(one) and attempt.put(place) for one in more)
-                    else None
-                )
+                done = all(attempt.take(one) and attempt.put(place) for one in more)
+                yield attempt if done else None
     else:
         wanted = _APPLIANCE.get(goal.treatment)
         appliances: list[int | None] = [
@@ -163,19 +147,14 @@ def _attempts(game: Game, state: State) -> Iterator[_Attempt | None]:
 
 
 def _place(
-    game: Game, state: State, one: int, place: int, appliance: int | None
+    game: CompiledGame, state: State, one: int, place: int, appliance: int | None
 ) -> _Attempt | None:
     attempt = _Attempt(game, state)
-    if (
-        attempt.take(one)
-        and (appliance is None or attempt.treat(one, appliance))
-        and attempt.put(place)
-    ):
-        return attempt
-    return None
+    treated = attempt.take(one) and (appliance is None or attempt.treat(one, appliance))
+    return attempt if treated and attempt.put(place) else None
 
 
-def _look(game: Game, state: State, one: int, lamp: int) -> _Attempt | None:
+def _look(game: CompiledGame, state: State, one: int, lamp: int) -> _Attempt | None:
     attempt = _Attempt(game, state)
     if attempt.state.held != one and not attempt.drop():  # the lamp itself may be what is held
         return None

@@ -1,9 +1,8 @@
-"""An expert who knows only what has been seen: searches where such things are usually found, then
-does the task.
+"""The `partial` expert: does the task with only what the episode has shown.
 
-What it does next is a function of a `Memory`, which is made of the episode's text; it has no other
-way to the game. So it plays what a person could play, and its episodes are worth imitating: a
-reader of the same text can learn to do as it does.
+It searches where such objects are usually found. Its next command is a function of a `Memory`,
+which is read from the episode's text, so it plays as a person could, and a model that reads the
+same text can learn to imitate it.
 """
 
 from __future__ import annotations
@@ -23,54 +22,63 @@ _TASKS = (
     (re.compile(r"put (?:a|some) (\w+) (?:in|on) (\w+)"), "", 1),
 )
 
-_USUAL = {
-    "apple bread egg lettuce potato tomato": "countertop diningtable fridge sinkbasin garbagecan microwave sidetable",
-    "bowl cup mug plate": "countertop diningtable coffeemachine fridge cabinet sinkbasin shelf microwave sidetable desk",
+_USUAL_PLACES = {
+    "apple bread egg lettuce potato tomato": (
+        "countertop diningtable fridge sinkbasin garbagecan microwave sidetable"
+    ),
+    "bowl cup mug plate": (
+        "countertop diningtable coffeemachine fridge cabinet sinkbasin shelf microwave sidetable "
+        "desk"
+    ),
     "kettle pan pot": "stoveburner countertop diningtable sinkbasin cabinet fridge",
-    "butterknife fork knife ladle spatula spoon": "countertop diningtable drawer sinkbasin sidetable",
-    "glassbottle peppershaker saltshaker winebottle": "countertop diningtable shelf fridge cabinet garbagecan drawer",
+    "butterknife fork knife ladle spatula spoon": (
+        "countertop diningtable drawer sinkbasin sidetable"
+    ),
+    "glassbottle peppershaker saltshaker winebottle": (
+        "countertop diningtable shelf fridge cabinet garbagecan drawer"
+    ),
     "candle cloth dishsponge soapbar soapbottle spraybottle tissuebox toiletpaper": (
-        "countertop toilet toiletpaperhanger bathtubbasin sinkbasin garbagecan shelf sidetable diningtable cabinet drawer cart"
+        "countertop toilet toiletpaperhanger bathtubbasin sinkbasin garbagecan shelf sidetable "
+        "diningtable cabinet drawer cart"
     ),
     "handtowel towel": "handtowelholder towelholder countertop",
     "pillow": "bed sofa armchair",
     "alarmclock book cd cellphone laptop mug pen pencil": (
         "desk bed sidetable dresser shelf coffeetable diningtable sofa armchair tvstand drawer"
     ),
-    "basketball baseballbat box creditcard keychain newspaper remotecontrol statue teddybear vase watch wateringcan": (
+    "basketball baseballbat box creditcard keychain newspaper remotecontrol statue teddybear vase "
+    "watch wateringcan": (
         "coffeetable sofa sidetable shelf dresser diningtable armchair tvstand desk bed drawer"
     ),
     "desklamp floorlamp": "sidetable desk dresser shelf floorlamp coffeetable diningtable",
 }  # fmt: skip
-"""For things of everyday life where they are mostly found, the likeliest and easiest to look at
-first.
-"""
-USUAL = {
+"""Objects and where they are mostly found, the likeliest and easiest to look into first."""
+USUAL_PLACES = {
     thing: tuple(places.split())
-    for things, places in reversed(_USUAL.items())
+    for things, places in reversed(_USUAL_PLACES.items())
     for thing in things.split()
 }
 FITTING = {
     place.lower(): frozenset(thing.lower() for thing in things) for place, things in FITS.items()
 }
-"""What may stand where, in general: next after the usual places come those."""
+"""Objects that fit in each type of receptacle: searched next, after the usual places."""
 OFTEN_CLOSED = ("cabinet", "drawer", "safe", "fridge", "microwave", "laundryhamper", "box")
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """What a task asks for, as its text says it."""
+    """A task, as read from its text."""
 
     thing: str
     place: str
     """Type of receptacle, or of lamp."""
     verb: str = ""
-    """`look`, or what is done to the thing first: `clean`, `heat` or `cool`."""
+    """`look`; or `clean`, `heat` or `cool` if the object must be treated first."""
     number: int = 1
 
 
 def errand(task: str) -> Errand | None:
-    """Read one of the official task templates; None for other words."""
+    """Read a task in the words of an official template; return None for other words."""
     for pattern, verb, number in _TASKS:
         if found := pattern.match(task):
             if verb == "treat":
@@ -80,19 +88,15 @@ def errand(task: str) -> Errand | None:
 
 
 def next_command(memory: Memory, admissible: Container[str]) -> str | None:
-    """What the explorer does now; None where the task is in words it does not know, or where it has
-    searched everywhere.
-    """
+    """Return the next command; None for a task in unknown words, or after searching everywhere."""
     asked = errand(memory.task)
     if asked is None:
         return None
-    return next((command for command in _wishes(memory, asked) if command in admissible), None)
+    return next((one for one in _candidates(memory, asked) if one in admissible), None)
 
 
-def _wishes(memory: Memory, asked: Errand) -> Iterator[str]:
-    """Commands that help, the best first. Those that cannot be carried out here and now are passed
-    over.
-    """
+def _candidates(memory: Memory, asked: Errand) -> Iterator[str]:
+    """Yield helpful commands, the best first, whether or not they are admissible now."""
     if memory.held and kind(memory.held) == asked.thing:
         if asked.verb == "look":
             yield from _light(memory, asked.place)
@@ -103,21 +107,18 @@ def _wishes(memory: Memory, asked: Errand) -> Iterator[str]:
         else:
             yield from _deliver(memory, _targets(memory, asked))
     if memory.held:
-        yield from _deliver(
-            memory,
-            sorted(
-                memory.furniture, key=lambda one: (kind(one) == asked.place, one not in memory.here)
-            ),
+        places = sorted(
+            memory.furniture, key=lambda one: (kind(one) == asked.place, one not in memory.here)
         )
+        yield from _deliver(memory, places)
     yield from _fetch(memory, asked)
-    for place in sorted(
-        memory.opened
-    ):  # all is done, as far as one can see: a few tasks want everything closed as well
+    # Everything seems done and the game goes on: a few tasks need everything closed as well.
+    for place in sorted(memory.opened):
         yield from (f"close {place}", f"go to {place}")
 
 
 def _near_first(memory: Memory, what: str) -> list[str]:
-    """Receptacles of a type, those within reach first."""
+    """Return receptacles of a type, those within reach first."""
     return sorted(
         (place for place in memory.furniture if kind(place) == what),
         key=lambda place: place not in memory.here,
@@ -125,7 +126,7 @@ def _near_first(memory: Memory, what: str) -> list[str]:
 
 
 def _targets(memory: Memory, asked: Errand) -> list[str]:
-    """Where the thing should go, fullest with such things first: two have to be in the same place."""
+    """Return receptacles for the object; for two objects, first those that hold one already."""
 
     def there(place: str) -> int:
         return sum(kind(one) == asked.thing for one in memory.inside(place))
@@ -135,7 +136,7 @@ def _targets(memory: Memory, asked: Errand) -> list[str]:
 
 
 def _deliver(memory: Memory, places: list[str]) -> Iterator[str]:
-    """Put down what is held in the first of some receptacles that takes it."""
+    """Put what is held in the first of some receptacles that accepts it."""
     for place in places:
         command = memory.put.format(memory.held, place)
         if command not in memory.refused:
@@ -143,31 +144,27 @@ def _deliver(memory: Memory, places: list[str]) -> Iterator[str]:
 
 
 def _reach(memory: Memory, place: str) -> Iterator[str]:
-    """Come to a receptacle, see what is in it, have it open."""
-    yield from (
-        (f"go to {place}", f"open {place}")
-        if place in memory.closed
-        else (f"go to {place}", f"examine {place}")
-    )
+    """Go to a receptacle and look into it."""
+    verb = "open" if place in memory.closed else "examine"
+    yield from (f"go to {place}", f"{verb} {place}")
 
 
 def _light(memory: Memory, lamp: str) -> Iterator[str]:
-    """Bring what is held to a lamp that is on."""
+    """Take what is held to a lamp and turn it on."""
     for place in memory.furniture:
         for one in memory.inside(place):
             if kind(one) == lamp:
-                yield from (
-                    (f"use {one}", f"go to {place}")
-                    if one not in memory.lit
-                    else (f"go to {place}",)
-                )
+                if one not in memory.lit:
+                    yield f"use {one}"
+                yield f"go to {place}"
     yield from _search(memory, lamp)
 
 
 def _fetch(memory: Memory, asked: Errand) -> Iterator[str]:
-    """Take one of the things that are not yet where they should be, or look for one."""
+    """Take an object that is not yet where it should be, or search for one."""
+    # Two objects go to the same receptacle: those in it already are not to be taken again.
     full = set(_targets(memory, asked)[:1]) if asked.number > 1 else set()
-    done = ("", asked.verb)[asked.verb in APPLIANCES]
+    done = asked.verb if asked.verb in APPLIANCES else ""
     known = [
         (one, place)
         for place in memory.furniture
@@ -176,18 +173,18 @@ def _fetch(memory: Memory, asked: Errand) -> Iterator[str]:
         if kind(one) == asked.thing
     ]
     known = [pair for pair in known if "take {} from {}".format(*pair) not in memory.refused]
-    for one, place in sorted(
-        known, key=lambda pair: ((done, pair[0]) not in memory.treated, pair[1] not in memory.here)
-    ):
+    known.sort(key=lambda pair: ((done, pair[0]) not in memory.treated, pair[1] not in memory.here))
+    for one, place in known:
         yield from (f"take {one} from {place}", *_reach(memory, place))
     yield from _search(memory, asked.thing)
 
 
 def _search(memory: Memory, thing: str) -> Iterator[str]:
-    """Look into what was not looked into, in the order of `USUAL`; then where it fits, open
-    furniture first; then anywhere.
+    """Look into receptacles not seen yet: usual places, then where it fits, then the rest.
+
+    Among equals, furniture that is mostly open comes first.
     """
-    usual = USUAL.get(thing, ())
+    usual = USUAL_PLACES.get(thing, ())
 
     def rank(place: str) -> tuple[int, bool, bool]:
         what = kind(place)
@@ -195,7 +192,6 @@ def _search(memory: Memory, thing: str) -> Iterator[str]:
             return usual.index(what), False, False
         return len(usual), thing not in FITTING.get(what, ()), what in OFTEN_CLOSED
 
-    for place in sorted(
-        (place for place in memory.furniture if place not in memory.looked), key=rank
-    ):
+    unseen = (place for place in memory.furniture if place not in memory.looked)
+    for place in sorted(unseen, key=rank):
         yield from _reach(memory, place)

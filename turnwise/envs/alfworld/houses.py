@@ -1,26 +1,26 @@
-"""Games made from a seed: a layout, things about it, and a task that can be done.
+"""Generator of games: a layout, objects in it, and a solvable task.
 
-Game `number` of a split is a function of (seed, difficulty, split, number) and of nothing else, so
-that no game has to be made before it is played. Every game is written as a PDDL problem in the
-official form and read like an official one. It can be solved by construction: what is wanted lies
-where it can be taken from, fits where it has to be, and can be put back.
+Game `number` of a split is a function of (seed, difficulty, split, number) alone, so no game has to
+be made before it is played. Each is written as a PDDL problem in the official form and read like an
+official game. It is solvable by construction: the wanted object can be taken from where it lies and
+fits in the target.
 """
 
 from __future__ import annotations
 
+from turnwise.envs.alfworld.data import SEEN, SPLITS, TRAIN, UNSEEN
 from turnwise.envs.alfworld.furniture import ABLE, FITS, LAMP, LAMP_STANDS, OPENABLE, ROOMS
 from turnwise.envs.alfworld.game import Game
 from turnwise.envs.alfworld.goals import LOOK, PICK, TASK_TYPES, TREATMENTS, TWO
+from turnwise.envs.alfworld.household import Household, household_problem
 from turnwise.envs.alfworld.layouts import (
     DIFFICULTIES,
-    SIBLINGS,
-    Difficulty,
+    LAYOUTS_PER_ROOMS,
+    HouseDifficulty,
     Layout,
     Positions,
     layout,
 )
-from turnwise.envs.alfworld.splits import SEEN, SPLITS, TRAIN, UNSEEN
-from turnwise.envs.alfworld.statement import Household, problem
 from turnwise.envs.seeding import Draw
 from turnwise.errors import ConfigError, unknown
 
@@ -34,11 +34,12 @@ _ABLE = {
     TREATMENTS["ishot"]: "heatable",
     TREATMENTS["iscool"]: "coolable",
 }
-_ROOMS = {kind: tuple(name for name, there in ROOMS.items() if need in there) for kind, need in _NEEDS.items()} | {
-    PICK: tuple(ROOMS), TWO: tuple(ROOMS), LOOK: ("bedroom", "living room"),
-}  # fmt: skip
-"""For each type of task the rooms of which one has to be there."""
-_ASKED = {
+_ROOMS = {
+    kind: tuple(name for name, there in ROOMS.items() if need in there)
+    for kind, need in _NEEDS.items()
+} | {PICK: tuple(ROOMS), TWO: tuple(ROOMS), LOOK: ("bedroom", "living room")}
+"""Rooms of which a house needs at least one, by type of task."""
+_TASK_TEMPLATES = {
     PICK: ("put a {obj} in {place}.", "put some {obj} on {place}."),
     LOOK: ("look at {obj} under the {place}.", "examine the {obj} with the {place}."),
     TREATMENTS["isclean"]: (
@@ -51,7 +52,8 @@ _ASKED = {
         "cool some {obj} and put it in {place}.",
     ),
     TWO: ("put two {obj} in {place}.", "find two {obj} and put them in {place}."),
-}  # The official templates of a task.
+}
+"""The official games' templates."""
 _GRAMMAR = (
     'action PutObject {{ template :: "move {{o}} to {{r}}"; }}\n"rhs": "Your task is to: {task}"'
 )
@@ -61,17 +63,20 @@ def generate(
     n: int,
     seed: int,
     task_type: str | None = None,
-    difficulty: str | Difficulty = "normal",
+    difficulty: str | HouseDifficulty = "normal",
     split: str = TRAIN,
 ) -> list[Game]:
-    """`n` games, always the same for the same arguments, in the wording `0.4`; the first k of n are
-    those of k.
+    """Generate `n` games in the wording `0.4`.
+
+    The same arguments give the same games, and a smaller `n` the first of them.
 
     Args:
+        n: number of games.
+        seed: seed of the generator.
         task_type: one of `turnwise.envs.alfworld.goals.TASK_TYPES`; None for each in turn.
-        difficulty: `easy`, `normal`, `hard`, or one's own.
-        split: `train`, `valid_seen` (in the rooms of the training games of the same numbers) or
-            `valid_unseen` (in other ones).
+        difficulty: `easy`, `normal`, `hard`, or a `HouseDifficulty`.
+        split: `train`, `valid_seen` (rooms of the training games of the same numbers) or
+            `valid_unseen` (held-out rooms).
 
     Raises:
         ConfigError: for an unknown type, difficulty or split, or fewer than one game.
@@ -90,9 +95,9 @@ def generate(
     return [make_game(seed, chosen, split, number) for number in numbers]
 
 
-def difficulty_of(difficulty: str | Difficulty) -> Difficulty:
-    """The difficulty called so. Raises `ConfigError` for an unknown name."""
-    if isinstance(difficulty, Difficulty):
+def difficulty_of(difficulty: str | HouseDifficulty) -> HouseDifficulty:
+    """Return the difficulty of a name. Raises `ConfigError` for an unknown one."""
+    if isinstance(difficulty, HouseDifficulty):
         return difficulty
     if difficulty not in DIFFICULTIES:
         raise unknown("difficulty", str(difficulty), DIFFICULTIES, "generated ALFWorld games")
@@ -100,13 +105,13 @@ def difficulty_of(difficulty: str | Difficulty) -> Difficulty:
 
 
 def make_game(
-    seed: int, difficulty: Difficulty, split: str, number: int, like: int | None = None
+    seed: int, difficulty: HouseDifficulty, split: str, number: int, like: int | None = None
 ) -> Game:
-    """Game `number` of a split. Types of task take turns.
+    """Make game `number` of a split. Types of task take turns.
 
     Args:
-        like: for `valid_seen` the training game in whose rooms it is, of the same type of task;
-            None for that of its number.
+        like: for `valid_seen`, the number of the training game whose rooms it has (of the same type
+            of task); None for the same number.
     """
     kind = TASK_TYPES[number % len(TASK_TYPES)]
     rooms_of = (TRAIN, number if like is None else like) if split == SEEN else (split, number)
@@ -115,44 +120,45 @@ def make_game(
     others = [room for room in ROOMS if room != needed]
     chosen = {needed, *draw.sample(others, min(len(others), draw.between(*difficulty.rooms) - 1))}
     rooms = tuple(room for room in ROOMS if room in chosen)
-    there = layout(seed, difficulty, rooms, split == UNSEEN, draw.below(SIBLINGS))
+    there = layout(seed, difficulty, rooms, split == UNSEEN, draw.below(LAYOUTS_PER_ROOMS))
     return _furnished(
         kind, there, difficulty, Draw("alfworld game", seed, difficulty, split, number)
     )
 
 
-def _furnished(kind: str, there: Layout, difficulty: Difficulty, draw: Draw) -> Game:
+def _furnished(kind: str, there: Layout, difficulty: HouseDifficulty, draw: Draw) -> Game:
     house = _House(kind, there, difficulty, draw)
-    asked = draw.pick(_ASKED[kind]).format(obj=house.wanted.lower(), place=house.target.lower())
-    stated = problem(Household(kind, house.wanted, house.target, there.places, tuple(house.things)))
-    return Game.of(
-        {"pddl_problem": stated, "grammar": _GRAMMAR.format(task=asked), "solvable": True}
-    )
+    template = draw.pick(_TASK_TEMPLATES[kind])
+    task = template.format(obj=house.wanted.lower(), place=house.target.lower())
+    household = Household(kind, house.wanted, house.target, there.places, tuple(house.things))
+    return Game.of({
+        "pddl_problem": household_problem(household),
+        "grammar": _GRAMMAR.format(task=task),
+        "solvable": True,
+    })  # fmt: skip
 
 
 class _House:
-    """Things in a layout, and the types the goal names: `wanted` of object, `target` of receptacle
-    or lamp.
-    """
+    """Objects in a layout, and the types in the goal: `wanted` (object), `target` (receptacle)."""
 
-    def __init__(self, kind: str, there: Layout, difficulty: Difficulty, draw: Draw) -> None:
+    def __init__(self, kind: str, there: Layout, difficulty: HouseDifficulty, draw: Draw) -> None:
         self.kind, self.there, self.draw, self.hidden = kind, there, draw, difficulty.hidden
         self._positions = Positions(draw)
         self.things: list[tuple[str, str, str]] = []
-        """Id, type, and id of the receptacle in which it is."""
-        self._ask()
+        """Id, type and receptacle id of each object."""
+        self._choose_goal()
         others = sorted({thing for place in there.types for thing in FITS[place]} - {self.wanted})
         for _ in range(draw.between(*difficulty.distractors)):
             thing = draw.pick(others)
             self._add(thing, [kind for kind in there.types if thing in FITS[kind]])
 
     def _add(self, thing: str, kinds: list[str]) -> None:
-        """Put a new thing in a receptacle of one of these types."""
+        """Put a new object in a receptacle of one of these types."""
         fitting = [one for one, kind, _ in self.there.places if kind in kinds]
         self.things.append((self._positions.id(thing), thing, self.draw.pick(fitting)))
 
-    def _ask(self) -> None:
-        """Choose what the task is about, and put it somewhere else than where it has to be."""
+    def _choose_goal(self) -> None:
+        """Choose the types in the goal, and put the wanted objects elsewhere than in the target."""
         types = self.there.types
         if self.kind == LOOK:
             self.target = LAMP
@@ -172,7 +178,7 @@ class _House:
             self._add(self.wanted, [kind for kind in fitting if kind in starts] or fitting)
 
     def _behind_doors(self, types: tuple[str, ...]) -> tuple[str, ...]:
-        """Those types that have a door, or those that have none, as it is drawn."""
+        """Draw whether to use types with or without a door; return all if there are none such."""
         hidden = self.draw.chance(self.hidden)
         return tuple(kind for kind in types if (kind in OPENABLE) == hidden) or types
 
@@ -183,8 +189,9 @@ def _choices(
     able: frozenset[str] | None,
     appliance: str | None,
 ) -> list[tuple[str, str]]:
-    """Pairs (target, thing) where the thing fits in the target and in something else, and can be
-    treated.
+    """Return pairs (target, object) that make a task.
+
+    The object fits in the target and in some other receptacle to start in, and can be treated.
     """
     return [
         (target, thing)

@@ -1,9 +1,7 @@
-"""Where generated games are played: the furniture of one or more rooms, shared by many games as the
-official rooms are.
+"""Layouts of generated games: the furniture of one or more rooms, shared by many games.
 
-Whether a layout is for training or for `valid_unseen` is decided by its furniture alone: what one
-walks through in `valid_unseen` is not merely another drawing, no training game of that difficulty
-has the same furniture.
+Whether a layout is for training or for `valid_unseen` is decided by its furniture alone, so no
+training game of the same difficulty has the furniture of a held-out one.
 """
 
 from __future__ import annotations
@@ -17,92 +15,98 @@ from turnwise.envs.alfworld.furniture import CLUSTERED, ROOMS
 from turnwise.envs.seeding import Draw
 from turnwise.errors import ConfigError
 
-TRIES = 1000
-"""Layouts drawn before it is clear that there are none of the kind."""
-SIBLINGS = 25
-"""Layouts of the same rooms among which the games of a split choose."""
+MAX_DRAWS = 1000
+"""Layouts drawn before giving up on finding one for the split."""
+LAYOUTS_PER_ROOMS = 25
+"""Layouts of the same rooms in a split; each game uses one of them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Difficulty:
-    """How much there is to search through, and how much there is to do. Pairs are a least and a
-    greatest value.
-    """
+class HouseDifficulty:
+    """Size of a generated house. Pairs are a least and a greatest value."""
 
     rooms: tuple[int, int]
     furniture: tuple[float, float]
-    """Where between the least and the greatest number of its type in a room (0 to 1) the number of
-    receptacles lies on average.
-    """
+    """Number of receptacles of a type, on average, as a point between the least (0) and the
+    greatest (1) number of that type in a room."""
     distractors: tuple[int, int]
-    """Things that the task is not about."""
+    """Objects that the task does not need."""
     hidden: float
-    """How likely it is that what is wanted lies behind a door, and as likely that where it has to
-    be has one: each door is one more command in a plan."""
+    """Probability that the wanted object lies behind a door, and that its target has one. Each door
+    is one more command in a plan."""
+
+    def __str__(self) -> str:
+        # Random draws are keyed by this text: changed by a letter, it would change every game.
+        return (
+            f"Difficulty(rooms={self.rooms!r}, furniture={self.furniture!r}, "
+            f"distractors={self.distractors!r}, hidden={self.hidden!r})"
+        )
 
 
 DIFFICULTIES = {
-    "easy": Difficulty(rooms=(1, 1), furniture=(0.0, 0.3), distractors=(3, 7), hidden=0.0),
-    "normal": Difficulty(rooms=(1, 2), furniture=(0.1, 0.6), distractors=(10, 25), hidden=0.5),
-    "hard": Difficulty(rooms=(3, 3), furniture=(0.3, 0.9), distractors=(30, 50), hidden=0.95),
+    "easy": HouseDifficulty((1, 1), furniture=(0.0, 0.3), distractors=(3, 7), hidden=0.0),
+    "normal": HouseDifficulty((1, 2), furniture=(0.1, 0.6), distractors=(10, 25), hidden=0.5),
+    "hard": HouseDifficulty((3, 3), furniture=(0.3, 0.9), distractors=(30, 50), hidden=0.95),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Furniture."""
+    """Furniture of a house."""
 
     places: tuple[tuple[str, str, str], ...]
     """Id, type and location of every receptacle."""
 
     @property
     def types(self) -> tuple[str, ...]:
-        """Every type of receptacle there is, in order of appearance."""
+        """Types of receptacle, in order of appearance."""
         return tuple(dict.fromkeys(kind for _, kind, _ in self.places))
 
 
 class Positions:
-    """Ids in THOR's manner, a type and a position, each position once."""
+    """Makes ids as THOR does, of a type and a position. No position is used twice."""
 
     def __init__(self, draw: Draw) -> None:
         self._draw = draw
         self._used: set[str] = set()
 
     def id(self, kind: str) -> str:
-        """A new id of a type."""
+        """Return a new id."""
         head, basin, _ = kind.partition("Basin")
         while True:
             spots = (self._draw.between(-300, 300) for _ in range(3))
-            signed = (
-                "{}{:02d}_dot_{:02d}".format(
-                    "_minus_" if at < 0 else "_plus_", *divmod(abs(at), 100)
-                )
-                for at in spots
-            )
-            position = "_bar_".join(signed)
+            position = "_bar_".join(map(_signed, spots))
             if position not in self._used:
                 self._used.add(position)
                 return f"{head}_bar_{position}" + (f"_bar_{kind}" if basin else "")
 
 
+def _signed(hundredths: int) -> str:
+    sign = "_minus_" if hundredths < 0 else "_plus_"
+    return "{}{:02d}_dot_{:02d}".format(sign, *divmod(abs(hundredths), 100))
+
+
 @lru_cache(maxsize=256)
 def layout(
-    seed: int, difficulty: Difficulty, rooms: tuple[str, ...], unseen: bool, number: int
+    seed: int, difficulty: HouseDifficulty, rooms: tuple[str, ...], unseen: bool, number: int
 ) -> Layout:
-    """Layout `number` of these rooms among those for training, or among those that training never
-    sees.
+    """Return layout `number` of these rooms, of the training or of the held-out (`unseen`) ones.
+
+    Raises:
+        ConfigError: if the difficulty is too narrow for rooms of both kinds.
     """
     draw = Draw("alfworld layout", seed, difficulty, rooms, unseen, number)
-    for _ in range(TRIES):
+    for _ in range(MAX_DRAWS):
         counts = {room: _counts(room, difficulty, draw) for room in rooms}
         if held_back(counts) == unseen:
             return Layout(_placed(counts, draw))
     raise ConfigError(
-        f"{difficulty} leaves too little choice to keep rooms for valid_unseen: give furniture a wider range, such as (0.0, 0.5)"
+        f"{difficulty} leaves too little choice to keep rooms for valid_unseen: "
+        "give furniture a wider range, such as (0.0, 0.5)"
     )
 
 
-def _counts(room: str, difficulty: Difficulty, draw: Draw) -> dict[str, int]:
+def _counts(room: str, difficulty: HouseDifficulty, draw: Draw) -> dict[str, int]:
     low, high = difficulty.furniture
     counts = {}
     for kind, (least, most) in ROOMS[room].items():
@@ -112,8 +116,11 @@ def _counts(room: str, difficulty: Difficulty, draw: Draw) -> dict[str, int]:
 
 
 def held_back(counts: dict[str, dict[str, int]]) -> bool:
-    """Whether furniture (by room, how many of each type) is kept from training: a quarter of all
-    is, by what an opening lists.
+    """Return whether furniture is held out from training, as a quarter of all is.
+
+    Args:
+        counts: number of receptacles by room and type. Only their sums count, because the opening
+            of a game lists no rooms.
     """
     total: Counter[str] = Counter()
     for there in counts.values():
@@ -123,17 +130,13 @@ def held_back(counts: dict[str, dict[str, int]]) -> bool:
 
 
 def _placed(counts: dict[str, dict[str, int]], draw: Draw) -> tuple[tuple[str, str, str], ...]:
+    """Place receptacles at numbered locations, some clustered ones at the one before."""
     positions, places, spot = Positions(draw), list[tuple[str, str, str]](), 0
     for there in counts.values():
         for kind, count in there.items():
             for number in range(count):
                 together = number > 0 and kind in CLUSTERED and draw.chance(0.3)
                 spot += not together
-                places.append(
-                    (
-                        positions.id(kind),
-                        kind,
-                        f"loc_bar_{spot}_bar_{spot * 3 % 7}_bar_{spot % 4}_bar_30",
-                    )
-                )
+                location = f"loc_bar_{spot}_bar_{spot * 3 % 7}_bar_{spot % 4}_bar_30"
+                places.append((positions.id(kind), kind, location))
     return tuple(places)

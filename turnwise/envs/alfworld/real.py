@@ -1,8 +1,7 @@
-"""The original engine behind the same environment: TextWorld's PDDL games, as `alfworld` plays
-them.
+"""The original engine (TextWorld's PDDL games, as `alfworld` plays them) behind the environment.
 
-It is some thousand times slower than the native engine and there to be compared with it, so it is
-imported at use only (`pip install "turnwise[alfworld]"`; Fast-Downward, which comes with it, is
+It is about a thousand times slower than the native engine and serves for comparison, so it is
+imported only when used (`pip install "turnwise[alfworld]"`; Fast-Downward, which comes with it, is
 under the GPL). The planner's translator changes `sys.argv` and `sys.stdout` while it works and the
 text parser is shared, so all engines of a process take turns: for speed, use processes.
 """
@@ -22,19 +21,18 @@ from typing import Any, NamedTuple, Self
 from turnwise.envs.alfworld.env import ALFWorldEnv
 from turnwise.envs.alfworld.game import Game
 from turnwise.envs.alfworld.state import State
-from turnwise.envs.alfworld.writing.save import content
+from turnwise.envs.alfworld.writing.save import game_content
 from turnwise.envs.base import Outcome, Snapshot
 from turnwise.errors import ConfigError, EngineError
 
-_TURN = threading.RLock()
+_LOCK = threading.RLock()
 _IDLE: list[Any] = []
-"""Engines that were closed. Each has loaded its own copy of the planner's library, which cannot be
-unloaded safely.
-"""
+"""Closed engines, to be used again: each has loaded its own copy of the planner's library, which
+cannot be unloaded safely."""
 
 
-class Seen(NamedTuple):
-    """What the original engine returns."""
+class EngineReply(NamedTuple):
+    """One answer of the original engine."""
 
     observation: str
     admissible: list[str]
@@ -47,12 +45,11 @@ class RealEngine:
 
     Args:
         game: the content of a `game.tw-pddl`, or its path.
-        memoise: do the same work once instead of again and again, in the whole process, with the
-            same answers: see `memoise_parsing`.
+        memoise: speed the engine up in the whole process, see `memoise_parsing`.
 
     Raises:
-        ConfigError: where the packages are not installed.
-        EngineError: where they cannot load the game.
+        ConfigError: if the packages are not installed.
+        EngineError: if they cannot load the game.
     """
 
     def __init__(
@@ -61,31 +58,29 @@ class RealEngine:
         textworld, pddl, demangler = _packages()
         if memoise:
             memoise_parsing()
-        with _TURN:
-            self._env = (
-                _IDLE.pop()
-                if _IDLE
-                else demangler(pddl.PddlEnv(textworld.EnvInfos(won=True, admissible_commands=True)))
-            )
-        self._calmly("load", game if isinstance(game, Mapping) else fspath(game))
+        with _LOCK:
+            if _IDLE:
+                self._env = _IDLE.pop()
+            else:
+                infos = textworld.EnvInfos(won=True, admissible_commands=True)
+                self._env = demangler(pddl.PddlEnv(infos))
+        self._call("load", game if isinstance(game, Mapping) else fspath(game))
 
-    def reset(self) -> Seen:
-        """The start of the game."""
-        state = self._calmly("reset")
-        return Seen(state["feedback"], list(state["admissible_commands"]), 0.0, bool(state["won"]))
+    def reset(self) -> EngineReply:
+        """Start the game."""
+        state = self._call("reset")
+        admissible = list(state["admissible_commands"])
+        return EngineReply(state["feedback"], admissible, 0.0, bool(state["won"]))
 
-    def step(self, command: str) -> Seen:
-        """The answer to a command."""
-        state, reward, done = self._calmly("step", command)
-        return Seen(
-            state["feedback"], list(state["admissible_commands"]), float(reward), bool(done)
-        )
+    def step(self, command: str) -> EngineReply:
+        """Play a command, admissible or not."""
+        state, reward, done = self._call("step", command)
+        admissible = list(state["admissible_commands"])
+        return EngineReply(state["feedback"], admissible, float(reward), bool(done))
 
-    def _calmly(self, name: str, *arguments: Any) -> Any:
-        """Call a method of the engine, alone, and put back the arguments of the process, which it
-        changes.
-        """
-        with _TURN:
+    def _call(self, name: str, *arguments: Any) -> Any:
+        """Call a method of the engine under the lock, and restore `sys.argv`, which it changes."""
+        with _LOCK:
             before = sys.argv
             try:
                 return getattr(self._env, name)(*arguments)
@@ -97,7 +92,7 @@ class RealEngine:
                 sys.argv = before
 
     def close(self) -> None:
-        """Leave the engine to the next game. A second call does nothing."""
+        """Return the engine for reuse. A second call does nothing."""
         if self._env is not None:
             _IDLE.append(self._env)
         self._env = None
@@ -116,28 +111,26 @@ class RealEngine:
 
 @cache
 def _packages() -> tuple[Any, Any, Any]:
-    """The modules `textworld` and `textworld.envs.pddl.pddl`, and the wrapper that gives things
-    their names.
-    """
+    """Import `textworld`, `textworld.envs.pddl.pddl` and alfworld's wrapper that names objects."""
     try:
         import textworld
         from alfworld.agents.environment.alfred_tw_env import AlfredDemangler
         from textworld.envs.pddl import pddl
     except ImportError as problem:
         raise ConfigError(
-            f'the original ALFWorld engine is not installed ({problem}): pip install "turnwise[alfworld]", '
+            f"the original ALFWorld engine is not installed ({problem}): "
+            'pip install "turnwise[alfworld]", '
             "or leave out backend='textworld' to play in the native one"
         ) from None
     return textworld, pddl, AlfredDemangler
 
 
 def memoise_parsing() -> None:
-    """Make TextWorld parse each text of a game's grammar once, and not translate a game again at
-    the reset after its load.
+    """Cache TextWorld's parsing of grammar texts and its translation of a game, process-wide.
 
-    Steps and resets cost a fraction, answers stay the same: both are functions of their arguments.
-    What the text parser returned is copied before use, as the caller writes into it; queries,
-    translations and the things in a context are only read, so they are shared.
+    Both are functions of their arguments, so answers stay the same at a fraction of the cost.
+    Parsed texts are copied before use, because the caller writes into them; queries, translations
+    and the entities in a context are only read, so they are shared.
     """
     import fast_downward
     from textworld.envs.pddl import textgen
@@ -157,19 +150,19 @@ def memoise_parsing() -> None:
 
 
 class RealALFWorldEnv(ALFWorldEnv):
-    """ALFWorld in which observation, admissible commands, reward, success and end are the original
-    engine's.
+    """ALFWorld played by the original engine.
 
-    The hash of the state, goal progress and the expert are the native engine's, which follows
-    along. The original cannot be copied, so a fork plays the actions again. Each episode loads its
-    game anew (about a second); `close` gives back what the engine holds.
+    Observation, admissible commands, reward, success and end are the original's. State hash, goal
+    progress and expert are the native engine's, which plays along. The original cannot be copied,
+    so a fork plays the actions again. Each episode loads its game anew (about a second); `close`
+    releases the engine.
 
     Args:
         memoise: see `memoise_parsing`.
         settings: as `ALFWorldEnv`.
 
     Raises:
-        ConfigError: where the packages are not installed, and as `ALFWorldEnv`.
+        ConfigError: if the packages are not installed, and as `ALFWorldEnv`.
     """
 
     blocking = True
@@ -179,49 +172,47 @@ class RealALFWorldEnv(ALFWorldEnv):
         super().__init__(*arguments, **settings)
         self._memoise = memoise
         self._engine: RealEngine | None = None
-        self._offered: Sequence[str] = ()
+        self._admissible: Sequence[str] = ()
 
     def _begin(self, task: int | str) -> Outcome:
         known = super()._begin(task)
         self.close()
         self._engine = self._open()
-        return self._told(known, self._engine.reset())
+        return self._merged(known, self._engine.reset())
 
     def _open(self) -> RealEngine:
-        """The game's own file where it was read from one; else, or in another wording, the game
-        written anew.
-        """
+        """Load the game's own file; if it has none or is reworded, the game written anew."""
         assert self._task is not None
         path = self.games.path(self._task)
         as_filed = path is not None and Game.load(path).digest == self._game.digest
         return RealEngine(
-            path if path is not None and as_filed else content(self._game), self._memoise
+            path if path is not None and as_filed else game_content(self._game), self._memoise
         )
 
     def _act(self, action: str) -> Outcome:
         if self._engine is None:  # after a pickle, which cannot hold the engine
-            self._again()
+            self._replay()
         assert self._engine is not None
-        valid = action.strip() in self._offered
-        return replace(self._told(super()._act(action), self._engine.step(action)), valid=valid)
+        valid = action.strip() in self._admissible
+        return replace(self._merged(super()._act(action), self._engine.step(action)), valid=valid)
 
-    def _told(self, known: Outcome, seen: Seen) -> Outcome:
-        """What the native engine knows, with what the original says."""
-        self._offered = seen.admissible
+    def _merged(self, known: Outcome, reply: EngineReply) -> Outcome:
+        """Return the native engine's outcome with the original's reply in it."""
+        self._admissible = reply.admissible
         return replace(
-            known, observation=seen.observation, admissible=seen.admissible, reward=seen.reward, terminated=seen.won,
-            success=seen.won, score=float(seen.won),
+            known, observation=reply.observation, admissible=reply.admissible, reward=reply.reward,
+            terminated=reply.won, success=reply.won, score=float(reply.won),
         )  # fmt: skip
 
-    def _again(self) -> None:
-        """A new engine in which this episode's actions have been played."""
+    def _replay(self) -> None:
+        """Start a new engine and play this episode's actions in it."""
         self._engine = self._open()
         self._engine.reset()
         for action in self._actions:
             self._engine.step(action)
 
     # Snapshots are replayed
-    # ---------------------------------------------------------------------------------------
+    # ----------------------
 
     def _save(self) -> None:  # type: ignore[override]  # TurnEnv lets an environment save nothing
         return None

@@ -1,9 +1,7 @@
-"""Where everything is: a small immutable value, so that a snapshot is a reference and a fork costs
-nothing.
+"""State of a game: a small immutable value, so that a snapshot is a reference and a fork is free.
 
 Objects, receptacles and locations are numbers in the order of their raw ids. A set of them is a bit
-mask; contents of a receptacle are numbers in increasing order, which is the order in which they are
-listed.
+mask. Contents of a receptacle are increasing numbers, which is the order in which they are listed.
 """
 
 from __future__ import annotations
@@ -11,12 +9,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 NOTHING = -1
-MOST = 254
+MAX_ENTITIES = 254
 """Objects or receptacles that a game may have; official games have at most 76 and 54."""
 
 
-class Command(NamedTuple):
-    """What a command means: a verb and the one or two things it is about, as numbers."""
+class ParsedCommand(NamedTuple):
+    """A command as a verb and the one or two things it is about, as numbers."""
 
     verb: str
     one: int = NOTHING
@@ -30,9 +28,7 @@ class State(NamedTuple):
     held: int
     """The object in the agent's hand, or `NOTHING`."""
     contents: tuple[tuple[int, ...], ...]
-    """Objects in each receptacle. One object may stand in several: taking it from one leaves it in
-    the others.
-    """
+    """Objects in each receptacle. One may be in several: taking it from one leaves it in others."""
     lying: tuple[tuple[int, ...], ...]
     """Objects at each location."""
     removed: tuple[tuple[int, int], ...] = ()
@@ -45,12 +41,13 @@ class State(NamedTuple):
     sliced: int = 0
 
     def treated(self, treatment: str) -> int:
-        """The mask of objects that are `isclean`, `ishot` or `iscool`."""
+        """Return the mask of objects that are `isclean`, `ishot` or `iscool`."""
         return {"isclean": self.clean, "ishot": self.hot, "iscool": self.cool}[treatment]
 
     def packed(self) -> bytes:
-        """The state as bytes: equal for equal states only, as long as no number of an object
-        reaches `MOST`.
+        """Return the state as bytes, different for different states.
+
+        Holds as long as numbers stay below `MAX_ENTITIES`: the two bytes above separate groups.
         """
         groups = (
             b"\xff".join(map(bytes, many)) for many in (self.contents, self.lying, self.removed)
@@ -59,13 +56,14 @@ class State(NamedTuple):
         return b"\xfe".join((*groups, repr(rest).encode()))
 
 
-def with_one(groups: tuple[tuple[int, ...], ...], at: int, one: int) -> tuple[tuple[int, ...], ...]:
-    """`groups` with `one` in group `at`."""
+Groups = tuple[tuple[int, ...], ...]
+
+
+def with_one(groups: Groups, at: int, one: int) -> Groups:
+    """Return `groups` with `one` added to group `at`."""
     return (*groups[:at], tuple(sorted({*groups[at], one})), *groups[at + 1 :])
 
 
-def without_one(
-    groups: tuple[tuple[int, ...], ...], at: int, one: int
-) -> tuple[tuple[int, ...], ...]:
-    """`groups` with `one` no longer in group `at`."""
+def without_one(groups: Groups, at: int, one: int) -> Groups:
+    """Return `groups` with `one` removed from group `at`."""
     return (*groups[:at], tuple(other for other in groups[at] if other != one), *groups[at + 1 :])

@@ -1,14 +1,14 @@
-"""What the player reads: the original's grammar, said in Python.
+"""The text of observations: the original's grammar in Python.
 
-Its habits are kept: always `a` (`a apple 1`), lists that end in `, and ` even after two, `cold`
-only where an object is cool and nothing else.
+Its habits are kept: always `a` (`a apple 1`), lists that end in `, and ` even after two, and `cold`
+only for an object that is cool and nothing else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from turnwise.envs.alfworld.game import Game
+from turnwise.envs.alfworld.compiled import CompiledGame
 from turnwise.envs.alfworld.state import NOTHING, State
 
 WELCOME = "-= Welcome to TextWorld, ALFRED! =-"
@@ -16,58 +16,56 @@ NOTHING_HAPPENS = "Nothing happens."
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names in a row: `nothing`, `x`, `x, and y`."""
+    """Return names as a list in prose: `nothing`, `x`, `x, and y`."""
     if len(names) < 2:
         return names[0] if names else "nothing"
     return ", ".join(names[:-1]) + ", and " + names[-1]
 
 
-def opening(game: Game) -> str:
-    """What is shown before the first action."""
+def opening(game: CompiledGame) -> str:
+    """Return the first observation of an episode."""
     return (
         f"{WELCOME}\n\n{surroundings(game, game.start, first=True)}\n\nYour task is to: {game.task}"
     )
 
 
-def surroundings(game: Game, state: State, first: bool = False) -> str:
-    """The answer to `look`. Away from furniture the receptacles are listed only the first time.
+def surroundings(game: CompiledGame, state: State, first: bool = False) -> str:
+    """Return the answer to `look`; away from furniture receptacles are listed only at `first`.
 
-    What lies next to a receptacle is what was taken from it and put in another one at the same
-    location.
+    Objects "next to" a receptacle were taken from it and put in another one at the same location.
     """
     here = game.here(state.location)
     if not here:
         seen = [f"a {game.receptacles[place]}" for place, _ in game.tour] if first else []
-        return (
-            f"You are in the middle of a room. Looking quickly around you, you see {listed(seen)}."
-        )
+        around = "You are in the middle of a room. Looking quickly around you, you see"
+        return f"{around} {listed(seen)}."
     beside = [
         f"a {game.objects[one]}"
         for one in state.lying[state.location]
         for place in here
         if (one, place) in state.removed
     ]
-    return f"You are facing the {listed([game.receptacles[place] for place in here])}. Next to it, you see {listed(beside)}."
+    facing = listed([game.receptacles[place] for place in here])
+    return f"You are facing the {facing}. Next to it, you see {listed(beside)}."
 
 
-def receptacle(game: Game, state: State, place: int) -> str:
-    """What is in or on a receptacle."""
+def receptacle(game: CompiledGame, state: State, place: int) -> str:
+    """Return what is in or on a receptacle."""
     name = game.receptacles[place]
     if place in game.openable and not state.opened >> place & 1:
         return f"The {name} is closed."
     inside = listed([f"a {game.objects[one]}" for one in state.contents[place]])
-    return (
-        f"The {name} is open. In it, you see {inside}."
-        if place in game.openable
-        else f"On the {name}, you see {inside}."
-    )
+    if place in game.openable:
+        return f"The {name} is open. In it, you see {inside}."
+    return f"On the {name}, you see {inside}."
 
 
-def thing(game: Game, state: State, one: int) -> str:
-    """What is to be said about an object."""
+def thing(game: CompiledGame, state: State, one: int) -> str:
+    """Return the description of an object."""
     name = game.objects[one]
     if one in game.holding:
-        return f"This is a normal {name}. In it, you see {listed([f'a {game.objects[other]}' for other in game.holding[one]])}."
+        inside = listed([f"a {game.objects[other]}" for other in game.holding[one]])
+        return f"This is a normal {name}. In it, you see {inside}."
     clean, hot, cool, sliced = (
         mask >> one & 1 for mask in (state.clean, state.hot, state.cool, state.sliced)
     )
@@ -86,10 +84,8 @@ def thing(game: Game, state: State, one: int) -> str:
     return f"There's nothing special about {name}."
 
 
-def hands(game: Game, state: State) -> str:
-    """The answer to `inventory`."""
-    return (
-        "You are not carrying anything."
-        if state.held == NOTHING
-        else f"You are carrying: a {game.objects[state.held]}."
-    )
+def hands(game: CompiledGame, state: State) -> str:
+    """Return the answer to `inventory`."""
+    if state.held == NOTHING:
+        return "You are not carrying anything."
+    return f"You are carrying: a {game.objects[state.held]}."

@@ -1,8 +1,7 @@
-"""Passages that can be searched, and questions about them.
+"""Passages, questions about them, and the search over the passages.
 
-Search is BM25 as Lucene and Anserini do it (k1 = 0.9, b = 0.4, English analysis, ties by id), which
-is the shop's own index (`turnwise.retrieval.bm25`): the ranking of both is one piece of code. A
-title is indexed with its text.
+Search is BM25 as in Lucene and Anserini (k1 = 0.9, b = 0.4, English analysis, ties broken by id):
+`turnwise.retrieval.bm25`. A title is indexed together with its text.
 """
 
 from __future__ import annotations
@@ -15,13 +14,12 @@ from dataclasses import dataclass
 from turnwise.errors import DataError
 from turnwise.retrieval.bm25 import BM25Index
 
-REMEMBERED = 1 << 12
-"""Queries of a corpus whose result is kept."""
+MAX_CACHED_QUERIES = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Something to be found."""
+    """A document of the corpus."""
 
     id: str
     title: str
@@ -30,28 +28,28 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Something to be answered."""
+    """A question with its reference answers."""
 
     id: str
     question: str
     answers: tuple[str, ...]
-    """Each of them is right; the first is the expert's."""
+    """Accepted answers; the expert gives the first."""
     plan: tuple[str, ...] = ()
-    """Searches that bring everything needed, one for each hop, in order; empty where nobody knows.
-    """
+    """Queries that find every passage needed, one for each hop, in order; empty if unknown."""
     support: tuple[str, ...] = ()
-    """Ids of the passages needed, one for each search of the plan; empty where nobody knows."""
+    """Ids of the passages needed, one for each query of the plan; empty if unknown."""
     tags: tuple[str, ...] = ()
 
 
 class Corpus:
-    """Passages and their index, shared by every environment over them.
+    """Passages and their index, shared by all environments over them.
 
     Args:
-        title_weight: how often a title is indexed before the text.
+        passages: at least one, with distinct ids.
+        title_weight: how many times a title is indexed before its text.
 
     Raises:
-        DataError: where there is no passage, or an id stands for two.
+        DataError: if there is no passage, or two have the same id.
     """
 
     def __init__(self, passages: Sequence[Passage], title_weight: int = 1) -> None:
@@ -68,34 +66,31 @@ class Corpus:
             "\n".join([*[passage.title] * title_weight, passage.text]) for passage in self.passages
         )
         self._index = BM25Index.build(ids, texts)
-        self._found: dict[tuple[str, int], tuple[Passage, ...]] = {}
+        self._cache: dict[tuple[str, int], tuple[Passage, ...]] = {}
 
     def __len__(self) -> int:
         return len(self.passages)
 
     def search(self, query: str, k: int) -> tuple[Passage, ...]:
-        """The `k` best passages, the best first; fewer where fewer have a word of the query."""
+        """Return at most `k` passages that contain a word of the query, best first."""
         key = query, k
-        found = self._found.get(key)
+        found = self._cache.get(key)
         if found is None:
             found = tuple(self.passages[i] for i in self._index.top(query, k))
-            if len(self._found) >= REMEMBERED:
-                self._found.clear()
-            self._found[key] = found
+            if len(self._cache) >= MAX_CACHED_QUERIES:
+                self._cache.clear()
+            self._cache[key] = found
         return found
 
     def first(self, query: str) -> str | None:
-        """The id of the best passage; None where no passage has a word of the query. Not
-        remembered.
-        """
+        """Return the id of the best passage, uncached; None if no passage has a word of it."""
         best = self._index.top(query, 1)
         return self.passages[best[0]].id if best else None
 
     def data_hash(self) -> str:
-        """Hash of every passage."""
+        """Return a hash of all passages."""
         digest = hashlib.blake2b(digest_size=16)
         for passage in self.passages:
-            digest.update(
-                repr((passage.id, passage.title, passage.text)).encode("utf8", "surrogatepass")
-            )
+            parts = repr((passage.id, passage.title, passage.text))
+            digest.update(parts.encode("utf8", "surrogatepass"))
         return digest.hexdigest()

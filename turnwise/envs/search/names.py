@@ -1,10 +1,9 @@
-"""Invented words, so that nothing can be known without looking it up, and each split's words are
-its own.
+"""Invented words for the names in generated worlds.
 
-A word is a few syllables, or a syllable and a number. A hash of the word says which split it
-belongs to (8, 1 and 1 tenths of all), so no name of a held-out world has a word that stood in a
-name in training, while its parts did. Within a world no two words have the same stem, and none is a
-word of the wording: what is searched is found.
+A word consists of a few syllables, or of a syllable and a number. A hash of the word assigns it to
+a split (80 / 10 / 10 %), so no word of a name in training occurs in a name of a held-out world,
+though its syllables do. Within a world all words have different stems, and none is a word that the
+passages use for something else, so a search for a name finds it.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from turnwise.envs.seeding import Draw
 from turnwise.retrieval.analyzer import analyze
 
 VOWELS = "aeiou"
-SHORT = tuple("bdfgklmnprstvz")
-LONG = (*SHORT, "br", "dr", "kr", "tr", "st", "pl", "gr", "sk")
+SHORT_ONSETS = tuple("bdfgklmnprstvz")
+ONSETS = (*SHORT_ONSETS, "br", "dr", "kr", "tr", "st", "pl", "gr", "sk")
 CODAS = ("", "", "", "l", "n", "r", "m", "k", "th", "rd")
 TENTHS = {"train": range(8), "dev": range(8, 9), "test": range(9, 10)}
 
 
 def tenth(word: str) -> int:
-    """0 to 9: which tenth of all words this one belongs to."""
+    """Return which tenth of all words, 0 to 9, this one belongs to."""
     return hashlib.blake2b(word.encode(), digest_size=8).digest()[0] * 10 // 256
 
 
@@ -31,10 +30,11 @@ class Words:
     """New words for one world.
 
     Args:
-        short: an open syllable and two digits (`ba17`), 7,000 words in all, which are two tokens
-            for any tokenizer that does not merge letters with digits; otherwise two or three
-            syllables of any kind (`Sturilan`).
-        reserved: words that none may share a stem with.
+        split: the split whose words are drawn.
+        short: whether a word is an open syllable and two digits (`ba17`, 7,000 words in all; two
+            tokens for any tokenizer that does not merge letters with digits) instead of two or
+            three syllables (`Sturilan`).
+        reserved: words with which no new word shares a stem.
     """
 
     def __init__(self, draw: Draw, split: str, short: bool, reserved: Set[str]) -> None:
@@ -42,20 +42,21 @@ class Words:
         self._stems = {stem for word in reserved for stem in analyze(word)}
 
     def new(self) -> str:
-        """A word that was not given before, in lower case."""
+        """Return a lower-case word that was not returned before."""
         while True:
             word = self._short_word() if self._short else self._long_word()
             stems = analyze(word)
-            # Where the stem is shorter than the word, two inflections of one "word" would be the
-            # same to the search.
+            # A word that is longer than its stem is left out: the index could not tell it from
+            # another word with the same stem.
             if tenth(word) in self._tenths and stems == [word] and word not in self._stems:
                 self._stems.add(word)
                 return word
 
     def _short_word(self) -> str:
-        return f"{self._draw.pick(SHORT)}{self._draw.pick(VOWELS)}{self._draw.below(100):02d}"
+        syllable = self._draw.pick(SHORT_ONSETS) + self._draw.pick(VOWELS)
+        return f"{syllable}{self._draw.below(100):02d}"
 
     def _long_word(self) -> str:
         count = self._draw.between(2, 3)
-        body = "".join(self._draw.pick(LONG) + self._draw.pick(VOWELS) for _ in range(count))
+        body = "".join(self._draw.pick(ONSETS) + self._draw.pick(VOWELS) for _ in range(count))
         return body + self._draw.pick(CODAS)

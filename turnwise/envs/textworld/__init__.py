@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from turnwise.envs.textworld.settings import PRESETS, GameSettings
 
 __all__ = ["PRESETS", "GameSettings", "TextWorldEnv"]
-_HOME = {"PRESETS": "settings", "GameSettings": "settings", "TextWorldEnv": "env"}
+_MODULES = {"PRESETS": "settings", "GameSettings": "settings", "TextWorldEnv": "env"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use, as the other environments do."""
-    if name not in _HOME:
+    """Import an exported name on first use, so that importing the package stays light."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

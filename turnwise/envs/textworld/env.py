@@ -1,9 +1,8 @@
-"""TextWorld (Côté et al. 2018) as an environment: text adventures made by the original generators,
-played by its interpreter.
+"""TextWorld (Côté et al. 2018): text adventures of the original generators and interpreter.
 
-A task is a game, made when it is first asked for and kept in a cache. The interpreter's state is a
-value (see `interpreter.py`), so an episode is a few kilobytes beside its 36 KB of state, a fork
-shares that value, and the game, its logic and its interpreter belong to the process.
+A task is a game, made when it is first needed and kept in a cache. The interpreter's state is a
+value (see `zmachine.py`), so an episode holds a few kilobytes besides its 36 KB of state, and a
+fork shares that value. The game, its logic and its interpreter belong to the process.
 """
 
 from __future__ import annotations
@@ -16,16 +15,21 @@ from typing import Any
 
 from turnwise.envs.base import Outcome, TaskId, TurnEnv
 from turnwise.envs.textworld import text
-from turnwise.envs.textworld.cache import directory
-from turnwise.envs.textworld.expert import next_command, place_after
+from turnwise.envs.textworld.cache import cache_root
+from turnwise.envs.textworld.expert import next_command, position_after
 from turnwise.envs.textworld.games import SPLITS, GameSpec, index_of, sizes
 from turnwise.envs.textworld.games import VERSION as GAMES_VERSION
-from turnwise.envs.textworld.interpreter import ZState, digest
+from turnwise.envs.textworld.making import game_of, maker_pool, prepare
 from turnwise.envs.textworld.package import versions
 from turnwise.envs.textworld.settings import GameSettings, game_settings
-from turnwise.envs.textworld.story import Story, World, hold, let_go, story
-from turnwise.envs.textworld.waiting import game_of, prepare
-from turnwise.envs.textworld.workers import workshop
+from turnwise.envs.textworld.stories import (
+    GameWorld,
+    Story,
+    add_player,
+    load_story,
+    remove_player,
+)
+from turnwise.envs.textworld.zmachine import ZState, digest
 from turnwise.errors import TaskError, unknown
 
 VERSION = 0
@@ -36,39 +40,39 @@ OVER = "The game is over."
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """An episode at a turn. Immutable; pickled without the world, which its events lead to."""
+class TextWorldState:
+    """State of an episode. Immutable; pickled without the world, which follows from the events."""
 
     machine: ZState
-    world: World | None
+    world: GameWorld | None
     events: tuple[str, ...]
     points: int
-    place: int
-    """On the walkthrough; see `expert.py`."""
+    position: int
+    """Position on the walkthrough, see `expert.py`."""
     outcome: Outcome
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Moment, (self.machine, None, self.events, self.points, self.place, self.outcome)
+        state = self.machine, None, self.events, self.points, self.position, self.outcome
+        return TextWorldState, state
 
 
-class TextWorldEnv(TurnEnv[Moment]):
+class TextWorldEnv(TurnEnv[TextWorldState]):
     """Text adventures of one kind.
 
     Args:
-        preset: a name of `PRESETS`, or any `wW-oO-qQ` (rooms, objects, quest length); `w2-o3-q4`
-        when no kind is given either.
+        preset: a name of `PRESETS`, or any `wW-oO-qQ` (rooms, objects, quest length). `w2-o3-q4` if
+            `kind` is None too.
         kind: `custom`, `cooking`, `treasure_hunter`, `coin_collector` or `simple`.
-        settings: that kind's settings (`KINDS`), or what to change in a preset.
-        games: how many games each split has, such as `{"train": 1000}`; the others as
-        `DEFAULT_GAMES`.
-        game_seed: another seed gives other games.
-        reward: `dense`, the points of each turn over the most there are (the return is
+        settings: settings of the kind (see `KINDS`), or changes to a preset.
+        games: number of games by split, such as `{"train": 1000}`; `DEFAULT_GAMES` for the others.
+        game_seed: seed of the games.
+        reward: `dense`, the points of a turn divided by the maximum (the return is
             `info["score"]`); `raw`, the points; `sparse`, 1.0 on winning.
-        observation: `tidy`, or `raw` for what TextWorld's own environments show, title, prompt and
-        all.
-        cache: where games are kept; see `cache.directory`.
-        prepare: make every missing game of every split now, in parallel, rather than each when it
-            is asked for.
+        observation: `tidy`; or `raw`, the text of TextWorld's own environments, with title and
+            prompt.
+        cache: directory of the games, see `turnwise.envs.textworld.cache.cache_root`.
+        prepare: make every missing game of every split now, in parallel, rather than each at its
+            first reset.
 
     Raises:
         ConfigError: for an unknown preset, kind or setting, or `prepare` without the textworld
@@ -79,14 +83,16 @@ class TextWorldEnv(TurnEnv[Moment]):
     stochastic = False
 
     def __init__(
-        self, preset: str | None = None, *, kind: str | None = None, settings: Mapping[str, Any] | None = None,
-        games: Mapping[str, int] | None = None, game_seed: int = 0, reward: str = "dense", observation: str = "tidy",
-        cache: str | os.PathLike[str] | None = None, prepare: bool = False, split: str = "train", render_mode: str | None = None,
+        self, preset: str | None = None, *, kind: str | None = None,
+        settings: Mapping[str, Any] | None = None, games: Mapping[str, int] | None = None,
+        game_seed: int = 0, reward: str = "dense", observation: str = "tidy",
+        cache: str | os.PathLike[str] | None = None, prepare: bool = False, split: str = "train",
+        render_mode: str | None = None,
     ) -> None:  # fmt: skip
         super().__init__(split, render_mode)
         self.settings: GameSettings = game_settings(preset, kind, settings)
         self._sizes, self._game_seed = sizes(games), game_seed
-        self._root = directory(cache)
+        self._root = cache_root(cache)
         if reward not in REWARDS:
             raise unknown("reward", str(reward), REWARDS, "environment 'textworld'")
         if observation not in OBSERVATIONS:
@@ -94,12 +100,12 @@ class TextWorldEnv(TurnEnv[Moment]):
         self._reward, self._observation = reward, observation
         self.tasks(split)
         self._story: Story | None = None
-        self._now: Moment | None = None
+        self._now: TextWorldState | None = None
         if prepare:
             self.prepare()
 
     # The contract
-    # -------------------------------------------------------------------------------------------------
+    # ------------
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -115,14 +121,9 @@ class TextWorldEnv(TurnEnv[Moment]):
     @property
     def data_hash(self) -> str:
         parts = (
-            VERSION,
-            GAMES_VERSION,
-            versions(),
-            self.settings.key(),
-            self._game_seed,
-            self._reward,
-            self._observation,
-        )
+            VERSION, GAMES_VERSION, versions(), self.settings.key(), self._game_seed,
+            self._reward, self._observation,
+        )  # fmt: skip
         sizes = tuple(self._sizes[split] for split in SPLITS)
         return hashlib.blake2b(repr((*parts, sizes)).encode(), digest_size=16).hexdigest()
 
@@ -131,69 +132,71 @@ class TextWorldEnv(TurnEnv[Moment]):
         return GameSpec(self.settings, split, index, self._game_seed)
 
     def prepare(self, split: str | None = None) -> int:
-        """Make the missing games of a split (or of all), in parallel, with a bar at a terminal;
-        returns how many there were.
+        """Make the missing games of a split (or of all) in parallel; return their number.
 
         Ctrl-C leaves the games made so far in the cache.
         """
         chosen = (split,) if split is not None else SPLITS
-        return prepare(
-            [self._spec(task) for name in chosen for task in self.tasks(name)], self._root
-        )
+        specs = [self._spec(task) for name in chosen for task in self.tasks(name)]
+        return prepare(specs, self._root)
 
     def _begin(self, task: TaskId) -> Outcome:
-        hold(self)
-        told = self._story = story(game_of(self._spec(task), self._root))
-        return self._arrive(
-            told.first_state, told.first_world, (), 0, 0, text.read(told.opening), 0
-        )
+        add_player(self)
+        story = self._story = load_story(game_of(self._spec(task), self._root))
+        opening = text.read(story.opening)
+        return self._arrive(story.first_state, story.first_world, (), 0, 0, opening, 0)
 
     def _act(self, action: str) -> Outcome:
         assert self._now is not None and self._now.world is not None and self._story is not None
-        now, told, before = self._now, self._story, self._now.world
+        now, story, before = self._now, self._story, self._now.world
         if now.outcome.terminated:
             return self._stay(OVER)
         command = text.command_of(action)
         if text.refused(command):
             return self._stay(text.REFUSED)
-        machine, printed = told.machine.send(now.machine, command)
+        machine, printed = story.machine.send(now.machine, command)
         answer = text.read(printed)
-        world, known = told.follow(before, answer.events)
-        place = place_after(told, now.place, command, before, world)
+        world, known = story.follow(before, answer.events)
+        position = position_after(story, now.position, command, before, world)
         points = now.points if answer.score is None else answer.score
-        return self._arrive(
-            machine, world, now.events + known, points, place, answer, points - now.points
-        )
+        gained, events = points - now.points, now.events + known
+        return self._arrive(machine, world, events, points, position, answer, gained)
 
     def _arrive(
-        self,
-        machine: ZState,
-        world: World,
-        events: tuple[str, ...],
-        points: int,
-        place: int,
-        answer: text.Answer,
-        gained: int,
-    ) -> Outcome:
-        """Be in a state, and look at what is known about it."""
+        self, machine: ZState, world: GameWorld, events: tuple[str, ...], points: int,
+        position: int, answer: text.Answer, gained: int,
+    ) -> Outcome:  # fmt: skip
+        """Move to a state and return the outcome there."""
         assert self._story is not None
-        told, over = self._story, answer.won or answer.lost
+        story, over = self._story, answer.won or answer.lost
         facts = "\n".join(sorted(map(str, world.facts)))
-        outcome = Outcome(
-            observation=text.tidy(answer.raw) if self._observation == "tidy" else answer.raw,
-            instruction=told.objective,
-            admissible=[] if over else list(world.commands),
-            state=digest(told.made.content.encode(), told.machine.world(machine), facts.encode(), f"{points} {over}".encode()),
-            reward={"dense": gained / told.max_score, "raw": float(gained), "sparse": float(answer.won)}[self._reward],
-            terminated=over, valid=bool(answer.events) or machine is told.first_state, success=answer.won,
-            score=min(1.0, max(0.0, points / told.max_score)), rewards={"points": float(gained)},
-            tags=[f"kind={self.settings.kind}", f"preset={self.settings.preset}"],
+        state = digest(
+            story.record.content.encode(), story.machine.world(machine), facts.encode(),
+            f"{points} {over}".encode(),
         )  # fmt: skip
-        self._now = Moment(machine, world, events, points, place, outcome)
+        rewards = {
+            "dense": gained / story.max_score,
+            "raw": float(gained),
+            "sparse": float(answer.won),
+        }
+        outcome = Outcome(
+            observation=self._shown(answer.raw),
+            instruction=story.objective,
+            admissible=[] if over else list(world.commands),
+            state=state,
+            reward=rewards[self._reward],
+            terminated=over,
+            valid=bool(answer.events) or machine is story.first_state,
+            success=answer.won,
+            score=min(1.0, max(0.0, points / story.max_score)),
+            rewards={"points": float(gained)},
+            tags=[f"kind={self.settings.kind}", f"preset={self.settings.preset}"],
+        )
+        self._now = TextWorldState(machine, world, events, points, position, outcome)
         return outcome
 
     def _stay(self, observation: str) -> Outcome:
-        """An act that never reaches the game."""
+        """Return the outcome of an action that does not reach the game."""
         assert self._now is not None
         outcome = replace(self._now.outcome, observation=observation, reward=0.0, valid=False)
         self._now = replace(self._now, outcome=outcome)
@@ -203,25 +206,23 @@ class TextWorldEnv(TurnEnv[Moment]):
         return text.tidy(raw) if self._observation == "tidy" else raw
 
     def expert_action(self) -> str | None:
-        """The next command of the walkthrough, of the way back to it, or of a new plan; None at the
-        end and where none is known.
-        """
+        """Return the expert's next command; None outside an episode or if it finds no way."""
         now = self._now
         if self._task is None or now is None or now.outcome.terminated:
             return None
         assert self._story is not None and now.world is not None
-        return next_command(self._story, now.place, now.world, now.events)
+        return next_command(self._story, now.position, now.world, now.events)
 
     # Snapshots, pickles, the end
-    # ----------------------------------------------------------------------------------
+    # ---------------------------
 
-    def _save(self) -> Moment | None:
+    def _save(self) -> TextWorldState | None:
         return self._now
 
-    def _load(self, state: Moment) -> None:
+    def _load(self, state: TextWorldState) -> None:
         assert self._task is not None
-        hold(self)
-        self._story = story(game_of(self._spec(self._task), self._root))
+        add_player(self)
+        self._story = load_story(game_of(self._spec(self._task), self._root))
         world = state.world if state.world is not None else self._story.retrace(state.events)[0]
         self._now = replace(state, world=world)
         self._last = state.outcome
@@ -240,9 +241,7 @@ class TextWorldEnv(TurnEnv[Moment]):
             self._load(self._now)
 
     def close(self) -> None:
-        """End this episode; with the last one open, release the games and interpreters that the
-        process keeps, and idle makers.
-        """
+        """End this episode; with the last open one, release games, interpreters and idle makers."""
         self._story, self._now, self._task = None, None, None
-        if let_go(self):
-            workshop().close()
+        if remove_player(self):
+            maker_pool().close()

@@ -1,9 +1,9 @@
-"""What a player who knows the game does: its walkthrough, the way back to it, or a new plan.
+"""Expert with full knowledge: follows the walkthrough, finds back to it, or makes a new plan.
 
-TextWorld records a walkthrough with each game. While the episode is on it, the expert follows it.
-Where the episode left it, TextWorld's own planner gives a new plan for the facts as they are, in
-every kind but cooking; in cooking games, which it cannot plan, the expert looks for a way back onto
-the walkthrough of at most `DEPTH` commands.
+TextWorld records a walkthrough with each game, and the expert follows it while the episode is on
+it. For an episode that left it, TextWorld's own planner makes a new plan from the facts, in every
+kind but cooking. In cooking games, which it cannot plan, the expert searches for a way back onto
+the walkthrough of at most `MAX_DETOUR` commands.
 """
 
 from __future__ import annotations
@@ -11,48 +11,52 @@ from __future__ import annotations
 from collections import deque
 
 from turnwise.envs.textworld.package import textworld
-from turnwise.envs.textworld.story import Story, World
+from turnwise.envs.textworld.stories import GameWorld, Story
 
-OFF = -1
-"""The place of an episode that left the walkthrough."""
-DEPTH = 2
-BUDGET = 400
-"""Worlds looked at for a way back, at most."""
+OFF_WALKTHROUGH = -1
+"""The position of an episode that left the walkthrough."""
+MAX_DETOUR = 2
+"""Commands of a way back."""
+MAX_SEARCHED_WORLDS = 400
+"""Worlds visited in the search for a way back."""
 
 
-def place_after(story: Story, place: int, command: str, before: World, after: World) -> int:
-    """Where on the walkthrough an episode is that was at `place` and did `command`."""
-    due = _due(story, place, before)
+def position_after(
+    story: Story, position: int, command: str, before: GameWorld, after: GameWorld
+) -> int:
+    """Return the position on the walkthrough after `command` was played at `position`."""
+    due = _due(story, position, before)
     if due is not None and command == story.walkthrough[due]:
         return due + 1
     if after.facts == before.facts:
-        return place
+        return position
     path = story.path()
-    return max((k for k, facts in enumerate(path) if facts == after.facts), default=OFF)
+    return max((k for k, facts in enumerate(path) if facts == after.facts), default=OFF_WALKTHROUGH)
 
 
-def next_command(story: Story, place: int, world: World, events: tuple[str, ...]) -> str | None:
-    """What to do now; None where no way is known."""
-    due = _due(story, place, world)
+def next_command(
+    story: Story, position: int, world: GameWorld, events: tuple[str, ...]
+) -> str | None:
+    """Return the next command; None if no way is found."""
+    due = _due(story, position, world)
     if due is not None:
         return story.walkthrough[due]
     return planned(story, events) or way_back(story, world)
 
 
-def _due(story: Story, place: int, world: World) -> int | None:
-    """The place of the walkthrough's next command that does something: cooking games' say to open
-    what is open already.
+def _due(story: Story, position: int, world: GameWorld) -> int | None:
+    """Return the position of the walkthrough's next admissible command.
+
+    Commands can be void: those of cooking games open what is open already.
     """
-    if place == OFF:
+    if position == OFF_WALKTHROUGH:
         return None
-    commands = range(place, len(story.walkthrough))
+    commands = range(position, len(story.walkthrough))
     return next((k for k in commands if story.walkthrough[k] in world.commands), None)
 
 
 def planned(story: Story, events: tuple[str, ...]) -> str | None:
-    """The first command of TextWorld's plan, as it stands after these events; None where it has
-    none.
-    """
+    """Return the first command of TextWorld's plan after these events; None if it has none."""
     progress = textworld("textworld.generator.game").GameProgression(story.game, track_quests=True)
     for action in story.retrace(events)[1]:
         progress.update(action)
@@ -61,24 +65,27 @@ def planned(story: Story, events: tuple[str, ...]) -> str | None:
     return str(commands[0]) if commands else None
 
 
-def way_back(story: Story, world: World) -> str | None:
-    """The first of at most `DEPTH` commands that lead onto the walkthrough, as far along it as a
-    shortest way does.
+def way_back(story: Story, world: GameWorld) -> str | None:
+    """Return the first command of a shortest way back onto the walkthrough; None if none is found.
+
+    Of several shortest ways, the one that leads farthest along the walkthrough is taken.
     """
-    places: dict[frozenset[object], int] = {facts: k for k, facts in enumerate(story.path())}
+    positions: dict[frozenset[object], int] = {facts: k for k, facts in enumerate(story.path())}
     queue, seen = deque([(world, 0, "")]), {world.facts}
     best: tuple[int, int, str] | None = None
-    while queue and len(seen) <= BUDGET:
+    while queue and len(seen) <= MAX_SEARCHED_WORLDS:
         here, depth, first = queue.popleft()
-        if depth == DEPTH or (best is not None and depth + 1 > -best[0]):
+        if depth == MAX_DETOUR or (best is not None and depth + 1 > -best[0]):
             continue
         for action in here.actions:
+            # TextWorld's logic alone: the interpreter is not needed to search.
             there = story.after(here, action)
             if there.facts in seen:
                 continue
             seen.add(there.facts)
             begin = first or str(story.inform.gen_commands_from_actions([action])[0])
-            if there.facts in places:
-                best = max(best or (-DEPTH - 1, 0, ""), (-(depth + 1), places[there.facts], begin))
+            if there.facts in positions:
+                found = -(depth + 1), positions[there.facts], begin
+                best = max(best or (-MAX_DETOUR - 1, 0, ""), found)
             queue.append((there, depth + 1, begin))
     return best[2] if best is not None else None

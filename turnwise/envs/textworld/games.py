@@ -1,10 +1,9 @@
-"""Which games there are: names of tasks, the seeds to try for each, and which split a game belongs
-to.
+"""Tasks: their names, the seeds tried for each, and the split a game belongs to.
 
-A task is `train-17`. Its game is the first one, over a fixed sequence of seeds, that can be made
-and whose content belongs to the split: half of all contents are train, a quarter each dev and test,
-decided by a hash of the game's source. So no game can be in two splits, whatever the seeds and
-settings, and a split needs no other split to be made first.
+A task is named `train-17`. Its game is the first, over a fixed sequence of seeds, that can be made
+and whose content belongs to the split. A hash of the game's source decides: half of all contents
+are train, a quarter each dev and test. So no game is in two splits, whatever the seeds and
+settings, and no split depends on another having been made.
 """
 
 from __future__ import annotations
@@ -18,54 +17,58 @@ from turnwise.envs.textworld.settings import GameSettings
 from turnwise.errors import ConfigError, TaskError, unknown
 
 VERSION = 1
-"""Raised when the same task becomes another game; part of every cache name."""
+"""Raised when the game of a task changes; part of every cache name."""
 SPLITS = ("train", "dev", "test")
 SHARES = {"train": range(0, 2), "dev": range(2, 3), "test": range(3, 4)}
-"""Quarters of all contents."""
+"""Quarters of all game contents."""
 DEFAULT_GAMES = {"train": 200, "dev": 50, "test": 100}
-ATTEMPTS = 200
+MAX_SEEDS = 200
 """Seeds tried for one game before giving up."""
 _TASK = re.compile(r"(train|dev|test)-(0|[1-9]\d*)")
 
 
 @dataclass(frozen=True, slots=True)
 class GameSpec:
-    """A game that is to be made: everything it depends on but the versions of the packages."""
+    """Specification of a game: everything it depends on except the versions of the packages."""
 
     settings: GameSettings
     split: str
     index: int
     seed: int
-    """The environment's `game_seed`: another one gives other games."""
+    """The environment's `game_seed`."""
 
     def digest(self) -> str:
-        """Twenty hexadecimal digits."""
+        """Return a hash of twenty hexadecimal digits."""
         text = f"{VERSION}/{self.settings.key()}/{self.split}/{self.index}/{self.seed}"
         return hashlib.blake2b(text.encode(), digest_size=10).hexdigest()
 
     def candidate(self, attempt: int) -> int:
-        """The seed given to TextWorld at the n-th attempt, below 2^31."""
+        """Return the seed passed to TextWorld at an attempt, below 2^31."""
         text = f"{self.digest()}/{attempt}"
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") >> 1
 
     def task(self) -> str:
-        """Such as `train-17`."""
+        """Return the task id, such as `train-17`."""
         return f"{self.split}-{self.index}"
 
 
 def split_of(content: str) -> str:
-    """The split that a game of this content (its Inform 7 source) belongs to."""
+    """Return the split of a game with this content (its Inform 7 source)."""
     quarter = hashlib.blake2b(content.encode(), digest_size=8).digest()[0] % 4
     return next(split for split, share in SHARES.items() if quarter in share)
 
 
 def content_hash(content: str) -> str:
-    """Identifies a game's content; recorded beside it."""
+    """Return the hash of a game's content, which is recorded beside it."""
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 
 def sizes(given: Mapping[str, int] | None) -> dict[str, int]:
-    """Games in each split; those not given are as `DEFAULT_GAMES` says. Raises `ConfigError`."""
+    """Return the number of games of each split, from `given` or `DEFAULT_GAMES`.
+
+    Raises:
+        ConfigError: for an unknown split, or a number below 1.
+    """
     for split, count in (given or {}).items():
         if split not in SPLITS:
             raise unknown("split", str(split), SPLITS, "games of 'textworld'")
@@ -77,7 +80,7 @@ def sizes(given: Mapping[str, int] | None) -> dict[str, int]:
 
 
 def index_of(task: object, counts: Mapping[str, int]) -> tuple[str, int]:
-    """Split and index of a task. Raises `TaskError` for what is no task."""
+    """Return split and index of a task. Raises `TaskError` if there is no such task."""
     found = _TASK.fullmatch(task) if isinstance(task, str) else None
     if found is None:
         raise TaskError(
@@ -86,6 +89,7 @@ def index_of(task: object, counts: Mapping[str, int]) -> tuple[str, int]:
     split, index = found.group(1), int(found.group(2))
     if index >= counts[split]:
         raise TaskError(
-            f"there is no task {task!r}: split {split!r} has {counts[split]} games (raise games={{ {split} = … }} for more)"
+            f"there is no task {task!r}: split {split!r} has {counts[split]} games "
+            f"(raise games={{ {split} = … }} for more)"
         )
     return split, index

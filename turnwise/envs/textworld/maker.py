@@ -1,10 +1,9 @@
-"""Making games with TextWorld's generators, in a process of its own: `python -m
-turnwise.envs.textworld.maker`.
+"""Maker process: `python -m turnwise.envs.textworld.maker` runs TextWorld's generators.
 
 TextWorld's cooking games depend on the order of Python's sets of strings, which changes from
-process to process unless `PYTHONHASHSEED` is set before the interpreter starts. So no game is made
-in the process that plays it: a maker is started with `PYTHONHASHSEED=0`, reads one JSON request a
-line and answers each with one JSON line, until its input ends.
+process to process unless `PYTHONHASHSEED` is set before the interpreter starts. So games are not
+made in the process that plays them: a maker is started with `PYTHONHASHSEED=0`, reads one JSON
+request a line and answers each with one JSON line, until its input ends.
 """
 
 from __future__ import annotations
@@ -22,69 +21,61 @@ from pathlib import Path
 from typing import Any
 
 from turnwise.envs.textworld import cache
-from turnwise.envs.textworld.games import ATTEMPTS, GameSpec, content_hash, split_of
+from turnwise.envs.textworld.games import MAX_SEEDS, GameSpec, content_hash, split_of
 from turnwise.envs.textworld.package import textworld, versions
 from turnwise.envs.textworld.settings import GameSettings
 from turnwise.errors import DataError, TurnwiseError
 
 _TW_SPLIT = {"train": "train", "dev": "valid", "test": "test"}
-"""TextWorld's own split of foods and preparations, in cooking games."""
+"""TextWorld's names of its splits of foods and preparations in cooking games."""
 
 
 def make_game(spec: GameSpec, root: Path) -> Path:
-    """Make a game and keep it in the cache; returns its directory. To be reproducible, in a maker
-    process.
+    """Make a game, save it in the cache, and return its directory.
+
+    Reproducible in a maker process only.
 
     Raises:
-        DataError: where no seed gives a game of these settings for this split, or the cache cannot
-            be written.
+        DataError: if no seed gives a game of these settings for this split, or the cache cannot be
+            written.
     """
-    home = cache.place(root, spec, versions())
-    if cache.present(home):
+    home = cache.game_directory(root, spec, versions())
+    if cache.is_cached(home):
         return home
     generator = textworld("textworld.generator")
     inform = textworld("textworld.generator.inform7")
-    refused = (
-        generator.QuestGenerationError,
-        generator.CouldNotCompileGameError,
-        AssertionError,
-        ValueError,
-        IndexError,
-        KeyError,
-    )
+    # TextWorld's generators give up on some seeds, in several ways.
+    refusals = (
+        generator.QuestGenerationError, generator.CouldNotCompileGameError,
+        AssertionError, ValueError, IndexError, KeyError,
+    )  # fmt: skip
     last: Exception | None = None
-    for attempt in range(ATTEMPTS):
+    for attempt in range(MAX_SEEDS):
         seed = spec.candidate(attempt)
         try:
             game = _generate(spec, seed)
             source = inform.generate_inform7_source(game)
             if split_of(source) != spec.split:
                 continue
-            made = cache.Made(
-                spec.task(),
-                spec.settings.key(),
-                seed,
-                attempt + 1,
-                content_hash(source),
+            record = cache.GameRecord(
+                spec.task(), spec.settings.key(), seed, attempt + 1, content_hash(source),
                 versions(),
-            )
-            cache.keep(home, made, partial(_write, game, source))
-        except refused as problem:
-            # TextWorld's generators give up on some seeds in several ways; the next seed is tried
+            )  # fmt: skip
+            cache.save_game(home, record, partial(_write, game, source))
+        except refusals as problem:
             last = problem
             continue
         return home
     why = f" (last: {type(last).__name__}: {str(last)[:200]})" if last is not None else ""
     raise DataError(
-        f"none of {ATTEMPTS} seeds gives a game {spec.settings.key()!r} for split {spec.split!r}{why}: choose other settings"
+        f"none of {MAX_SEEDS} seeds gives a game {spec.settings.key()!r} "
+        f"for split {spec.split!r}{why}: choose other settings"
     )
 
 
 @cache_once
 def _parse_once() -> None:
-    """TextWorld parses the same files of logic and grammar anew for every game, most of the time it
-    takes; a maker does it once.
-    """
+    """Cache TextWorld's parsing of logic and grammar files, most of the time of making a game."""
     knowledge = textworld("textworld.generator.data").KnowledgeBase
     parse, parsed = knowledge.load, dict[tuple[Any, ...], Any]()
 
@@ -104,11 +95,8 @@ def _generate(spec: GameSpec, seed: int) -> Any:
     options.seeds = seed
     kind = spec.settings.kind
     if kind == "custom":
-        options.nb_rooms, options.nb_objects, options.quest_length = (
-            values["rooms"],
-            values["objects"],
-            values["quest_length"],
-        )
+        options.nb_rooms, options.nb_objects = values["rooms"], values["objects"]
+        options.quest_length = values["quest_length"]
         for name in ("theme", "only_last_action", "blend_instructions", "ambiguous_instructions"):
             setattr(options.grammar, name, values[name])
         return textworld("textworld.generator").make_game(options)
@@ -127,16 +115,16 @@ def _write(game: Any, source: str, draft: Path) -> None:
 
 
 # The process
-# ------------------------------------------------------------------------------------------------------------
+# -----------
 
 
 def request(spec: GameSpec, root: Path) -> str:
-    """A request as a line."""
+    """Return the request for a game, as a line."""
     return json.dumps({"spec": dataclasses.asdict(spec), "root": str(root)})
 
 
 def answer(line: str) -> dict[str, str]:
-    """Do what a line asks for: `{"home": …}`, or `{"error": sentence}`."""
+    """Serve a request; return `{"home": directory}`, or `{"error": sentence}`."""
     asked = json.loads(line)
     fields = asked["spec"]
     settings = fields.pop("settings")
@@ -146,16 +134,15 @@ def answer(line: str) -> dict[str, str]:
         return {"home": str(make_game(spec, Path(asked["root"])))}
     except TurnwiseError as problem:
         return {"error": str(problem)}
-    except Exception as problem:  # the sentence is raised again where the game was asked for
-        return {
-            "error": f"TextWorld failed to make {spec.task()} of {spec.settings.key()!r}: {type(problem).__name__}: {problem}"
-        }
+    except Exception as problem:  # raised again in the process that asked
+        what = f"{spec.task()} of {spec.settings.key()!r}"
+        return {"error": f"TextWorld failed to make {what}: {type(problem).__name__}: {problem}"}
 
 
 def main() -> None:
-    """Answer requests until the input ends. Ctrl-C is for the process that asks."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # What TextWorld prints must not get among the answers.
+    """Serve requests until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the process that asks
+    # Answers get a descriptor of their own, apart from what TextWorld prints.
     out = os.fdopen(os.dup(1), "w", encoding="utf8")
     os.dup2(2, 1)
     with contextlib.suppress(BrokenPipeError):

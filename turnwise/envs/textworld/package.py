@@ -1,4 +1,4 @@
-"""The `textworld` package, imported where it is used: it is large, and turnwise works without it."""
+"""Import of the optional `textworld` package, at first use because it is large."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 from turnwise.errors import ConfigError
 
 ABSENT = (
-    "TextWorld games need the package textworld, which is not installed: pip install 'turnwise[alfworld]' "
+    "TextWorld games need the package textworld, which is not installed: "
+    "pip install 'turnwise[alfworld]' "
     "(or pip install textworld alone, which builds an interpreter in about a minute)"
 )
 
 
 def textworld(module: str = "textworld") -> Any:
-    """`textworld` or one of its modules. Raises `ConfigError` naming the extra where it is absent."""
+    """Import `textworld` or one of its modules. Raises `ConfigError` if it is not installed."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as problem:
@@ -27,8 +28,9 @@ def textworld(module: str = "textworld") -> Any:
 
 @cache
 def versions() -> str:
-    """What the transcripts depend on: `textworld 1.7.0, jericho 3.3.1`; `absent` for a package that
-    is not installed.
+    """Return the packages that transcripts depend on: `textworld 1.7.0, jericho 3.3.1`.
+
+    A package that is not installed is `absent`.
     """
     return ", ".join(f"{name} {_version(name)}" for name in ("textworld", "jericho"))
 

@@ -1,9 +1,9 @@
-"""What a TextWorld game is made from: its kind, and that kind's settings.
+"""Settings of TextWorld games, by kind, and presets.
 
 The five kinds are the generators of the `textworld` package (Côté et al. 2018, arXiv 1806.11532). A
-preset is a name for one of them with its settings; `wW-oO-qQ`, rooms, objects and quest length of
-the Practitioner's Guide to multi-turn agentic RL (arXiv 2510.01132, section 3), is understood for
-any three numbers.
+preset names one of them with its settings. `wW-oO-qQ`, the rooms, objects and quest length of the
+Practitioner's Guide to multi-turn agentic RL (arXiv 2510.01132, section 3), works for any three
+numbers.
 """
 
 from __future__ import annotations
@@ -19,19 +19,18 @@ Value: TypeAlias = bool | int | str
 
 KINDS: dict[str, dict[str, Value]] = {
     "custom": {
-        "rooms": 2, "objects": 3, "quest_length": 4, "theme": "house", "only_last_action": False, "blend_instructions": False,
-        "ambiguous_instructions": False,
+        "rooms": 2, "objects": 3, "quest_length": 4, "theme": "house", "only_last_action": False,
+        "blend_instructions": False, "ambiguous_instructions": False,
     },
     "cooking": {
-        "recipe": 1, "take": 1, "go": 1, "open": True, "cook": True, "cut": True, "drop": False, "recipe_seed": 0,
+        "recipe": 1, "take": 1, "go": 1, "open": True, "cook": True, "cut": True, "drop": False,
+        "recipe_seed": 0,
     },
     "treasure_hunter": {"level": 5},
     "coin_collector": {"level": 5},
     "simple": {"rewards": "dense", "goal": "brief"},
 }  # fmt: skip
-"""Every kind, with its settings and their defaults. `custom` is `tw-make custom`, the others are
-TextWorld's challenges.
-"""
+"""Default settings by kind. `custom` is `tw-make custom`, the others are TextWorld's challenges."""
 
 _BOUNDS: dict[tuple[str, str], tuple[int, int]] = {
     ("custom", "rooms"): (1, 100),
@@ -51,13 +50,11 @@ _CHOICES: dict[tuple[str, str], tuple[Value, ...]] = {
 }
 
 PRESETS: dict[str, tuple[str, dict[str, Value]]] = {
-    **{
-        f"w{rooms}-o{objects}-q{length}": (
-            "custom",
-            {"rooms": rooms, "objects": objects, "quest_length": length},
-        )
-        for rooms, objects, length in ((2, 3, 4), (8, 3, 4), (2, 12, 4), (8, 12, 4), (4, 6, 8))
-    },
+    "w2-o3-q4": ("custom", {"rooms": 2, "objects": 3, "quest_length": 4}),
+    "w8-o3-q4": ("custom", {"rooms": 8, "objects": 3, "quest_length": 4}),
+    "w2-o12-q4": ("custom", {"rooms": 2, "objects": 12, "quest_length": 4}),
+    "w8-o12-q4": ("custom", {"rooms": 8, "objects": 12, "quest_length": 4}),
+    "w4-o6-q8": ("custom", {"rooms": 4, "objects": 6, "quest_length": 8}),
     "cooking": ("cooking", {}),
     "cooking-hard": ("cooking", {"recipe": 3, "take": 3, "go": 6}),
     "treasure": ("treasure_hunter", {"level": 5}),
@@ -65,16 +62,15 @@ PRESETS: dict[str, tuple[str, dict[str, Value]]] = {
     "coin-distractors": ("coin_collector", {"level": 105}),
     "simple": ("simple", {}),
 }
-"""Named settings. The first five are the Practitioner's Guide's; what its `cooking` was is not
-published, ours is one room.
-"""
+"""Kind and settings by name. The first five are the Practitioner's Guide's. The settings of its
+`cooking` are not published; ours has one room."""
 
 _SIZE = re.compile(r"w([1-9]\d*)-o([1-9]\d*)-q([1-9]\d*)")
 
 
 @dataclass(frozen=True, slots=True)
 class GameSettings:
-    """A kind of game with every setting filled in. Make one with `game_settings`."""
+    """A kind of game and all its settings. Made by `game_settings`."""
 
     kind: str
     options: tuple[tuple[str, Value], ...]
@@ -83,25 +79,22 @@ class GameSettings:
     """The preset's name, or `custom settings`."""
 
     def values(self) -> dict[str, Value]:
-        """The settings by name."""
+        """Return the settings by name."""
         return dict(self.options)
 
     def key(self) -> str:
-        """What tells these settings from others, whatever they are called: `coin_collector
-        level=5`.
-        """
+        """Return a text that identifies the settings, such as `coin_collector level=5`."""
         return " ".join([self.kind, *(f"{name}={value}" for name, value in self.options)])
 
 
 def game_settings(
     preset: str | None = None, kind: str | None = None, settings: Mapping[str, Any] | None = None
 ) -> GameSettings:
-    """The settings that a preset, or a kind with settings, stands for; `settings` override the
-    preset's.
+    """Return the settings of a preset, or of a kind; `settings` override single ones.
 
     Raises:
-        ConfigError: for an unknown preset, kind or setting, a value it cannot have, or both a
-            preset and another kind.
+        ConfigError: for an unknown preset, kind or setting, an invalid value, or a preset together
+            with another kind.
     """
     if preset is None and kind is None:
         preset = "w2-o3-q4"
@@ -111,7 +104,8 @@ def game_settings(
         named, base = _preset(preset)
         if kind is not None and kind != named:
             raise ConfigError(
-                f"preset {preset!r} is a game of kind {named!r}, and kind={kind!r} was asked for: give one of the two"
+                f"preset {preset!r} is a game of kind {named!r}, and kind={kind!r} was asked for: "
+                "give one of the two"
             )
     if named not in KINDS:
         raise unknown("kind", str(named), KINDS, "environment 'textworld'")
@@ -122,14 +116,12 @@ def game_settings(
     chosen = {**known, **given}
     if named == "cooking" and int(chosen["take"]) > int(chosen["recipe"]):
         raise ConfigError(
-            f"take={chosen['take']} is more than the recipe's {chosen['recipe']} ingredients: give recipe={chosen['take']}"
+            f"take={chosen['take']} is more than the recipe's {chosen['recipe']} ingredients: "
+            f"give recipe={chosen['take']}"
         )
-    _rooms(named, chosen)
-    return GameSettings(
-        named,
-        tuple(sorted(chosen.items())),
-        preset if preset and not settings else "custom settings",
-    )
+    _check_rooms(named, chosen)
+    name = preset if preset and not settings else "custom settings"
+    return GameSettings(named, tuple(sorted(chosen.items())), name)
 
 
 def _preset(name: str) -> tuple[str, dict[str, Value]]:
@@ -163,9 +155,10 @@ def _check(kind: str, name: str, value: Any) -> None:
         )
 
 
-def _rooms(kind: str, chosen: Mapping[str, Value]) -> None:
-    """A Z-machine game has room for 100 rooms; coin_collector's levels from 101 and 201 have two
-    and three for each step.
+def _check_rooms(kind: str, chosen: Mapping[str, Value]) -> None:
+    """Raise `ConfigError` if a level has more than the 100 rooms that a Z-machine game can hold.
+
+    Levels of coin_collector from 101 and from 201 have two and three rooms for each step.
     """
     if kind != "coin_collector":
         return
@@ -173,5 +166,6 @@ def _rooms(kind: str, chosen: Mapping[str, Value]) -> None:
     rooms = ((level - 1) // 100 + 1) * ((level - 1) % 100 + 1)
     if rooms > 100:
         raise ConfigError(
-            f"coin_collector level {level} has {rooms} rooms, and a game has at most 100: choose 1-100, 101-150 or 201-233"
+            f"coin_collector level {level} has {rooms} rooms, and a game has at most 100: "
+            "choose 1-100, 101-150 or 201-233"
         )

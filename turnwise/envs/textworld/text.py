@@ -1,10 +1,9 @@
-"""What the interpreter prints, taken apart: events, score and turns out of the way, the rest for
-the agent.
+"""Parser of what the interpreter prints: events, score, and the text for the agent.
 
 With tracing on, a TextWorld game prints `[taking the key]` … `[taking the key - succeeded]` around
-what happens, and score and turns in tags. `raw` leaves of that what TextWorld's own environments
-show; `tidy` is the same without the title's letters, the prompt with its status line and the
-closing menu, which are there for people at terminals.
+what happens, and score and turns in tags. `raw` is the text that TextWorld's own environments show;
+`tidy` is the same without the title's letters, the prompt with its status line and the closing
+menu, which are meant for people at terminals.
 """
 
 from __future__ import annotations
@@ -12,12 +11,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-SETUP = ("tw-extra-infos moves", "tw-extra-infos score", "tw-trace-actions")
-"""Given before an episode, as TextWorld does."""
+SETUP_COMMANDS = ("tw-extra-infos moves", "tw-extra-infos score", "tw-trace-actions")
+"""Sent before an episode, as TextWorld does."""
 REFUSED = "That's not a verb I recognise."
-"""Said, as the game says it, to words that are not for players."""
+"""The game's own words, used as the answer to commands that are not for players."""
 _NOT_FOR_PLAYERS = re.compile(
-    r"\b(save|restore|restart|quit|q|script|transcript|noscript|unscript|version|verify|recording|replay|undo|tw-[a-z-]+)\b"
+    r"\b(save|restore|restart|quit|q|script|transcript|noscript|unscript|version|verify|recording"
+    r"|replay|undo|tw-[a-z-]+)\b"
 )
 _TAG = re.compile(r"\[[^]]+\]\n?")
 _SUCCEEDED = " - succeeded"
@@ -32,31 +32,32 @@ _GAPS = re.compile(r"\n[ \t]*(?:\n[ \t]*)+\n")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one command brought."""
+    """The parsed answer to one command."""
 
     raw: str
     events: tuple[str, ...]
-    """Actions that succeeded, in order, such as `going north`; those within others are left out."""
+    """Actions that succeeded, in order, such as `going north`, without those inside others."""
     score: int | None
-    """None where the game did not say, and it is as before."""
+    """None if the game did not print it, because it is as before."""
     won: bool
     lost: bool
 
 
 def command_of(action: str) -> str:
-    """An action as the interpreter can take it: one line, single blanks, ASCII."""
+    """Return an action in the form the interpreter accepts: one line, single blanks, ASCII."""
     return " ".join(action.split()).encode("ascii", "replace").decode()
 
 
 def refused(command: str) -> bool:
-    """Whether a command is for the machine and not the game: `save` writes a file, `version` shows
-    the day of compilation.
+    """Return whether a command addresses the interpreter and not the game.
+
+    `save` writes a file, and `version` shows the day of compilation.
     """
     return _NOT_FOR_PLAYERS.search(command.lower()) is not None
 
 
 def read(printed: str) -> Answer:
-    """Take apart what the interpreter printed."""
+    """Parse what the interpreter printed."""
     text, score = printed, None
     for tag in ("moves", "score"):
         found = re.search(rf"<{tag}>\n(.*)</{tag}>", text, re.DOTALL)
@@ -70,13 +71,12 @@ def read(printed: str) -> Answer:
         event, succeeded, _ = tag.strip()[1:-1].partition(_SUCCEEDED)
         if succeeded and "(" not in event and ")" not in event:
             events.append(event)
-    return Answer(
-        text, tuple(events), score, "*** The End ***" in text, "*** You lost! ***" in text
-    )
+    won, lost = "*** The End ***" in text, "*** You lost! ***" in text
+    return Answer(text, tuple(events), score, won, lost)
 
 
 def tidy(raw: str) -> str:
-    """The text for an agent."""
+    """Return the text without its decoration for terminals."""
     text = _STATUS.sub("", raw)
     text = _MENU.sub("", text)
     text = _TITLE.sub("", text.lstrip("\n"))

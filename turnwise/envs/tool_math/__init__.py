@@ -1,6 +1,4 @@
-"""Tool-integrated math: problems with exact answers, solved in turns of writing Python and reading
-what it prints.
-"""
+"""Tool-integrated math: problems with exact answers, solved by writing and running Python."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ if TYPE_CHECKING:
     from turnwise.envs.tool_math.problems import Problem, generate
 
 __all__ = ["Grade", "Problem", "ToolMathEnv", "generate", "grade", "graded", "load_problems"]
-_HOME = {
+_MODULES = {
     "Grade": "grading",
     "Problem": "problems",
     "ToolMathEnv": "env",
@@ -25,9 +23,9 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use, as the other environments do."""
-    if name not in _HOME:
+    """Import an exported name on first use, so that importing the package stays light."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,12 +1,12 @@
-"""Problems that somebody has: JSON lines, parquet, or the Hugging Face hub, read by saying what
-their columns are called.
+"""Load problems from JSON lines, parquet or the Hugging Face hub, given the names of their columns.
 
-    load_problems("gsm8k_test.jsonl", {"preset": "gsm8k"}) load_problems("mine.jsonl", {"question":
-    "problem", "answer": "solution", "answer_from": "boxed"})
+    load_problems("gsm8k_test.jsonl", {"preset": "gsm8k"})
+    load_problems(
+        "mine.jsonl", {"question": "problem", "answer": "solution", "answer_from": "boxed"}
+    )
     load_problems("hf:HuggingFaceH4/MATH-500", {"preset": "math500"})
 
-Every problem needs a question and an answer that is not empty; what is missing is named by file,
-line and field, because a problem that cannot be answered would be graded for ever.
+Question and answer of every problem must not be empty. Errors name file, line and field.
 """
 
 from __future__ import annotations
@@ -17,55 +17,52 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from turnwise.envs.tool_math.boxed import gsm8k_answer, solution_answer
+from turnwise.envs.tool_math.answers import gsm8k_answer, solution_answer
 from turnwise.envs.tool_math.presets import PRESETS, Fields
 from turnwise.envs.tool_math.problems import Problem
 from turnwise.errors import ConfigError, DataError, unknown
 
-Row: TypeAlias = Mapping[str, Any]
-HUB = "hf:"
+DataRow: TypeAlias = Mapping[str, Any]
+HUB_PREFIX = "hf:"
 COLUMNS = {"question", "answer", "id", "level", "code"}
-"""Fields whose value is the name of a column."""
+"""Fields whose value names a column."""
 SETTINGS = {"preset", "answer_from", "source", "inside", "hub", "config", "split", "revision"}
-"""Fields whose value means itself."""
+"""Fields whose value is a setting."""
 ANSWERS_FROM = ("plain", "gsm8k", "boxed")
-"""How a column gives the answer: as it stands, after the last `####`, in the last box."""
+"""Where in its column the answer is: all of it, after the last `####`, or in the last box."""
 
 
 def load_problems(
     source: str | Path, fields: Fields | None = None, *, limit: int | None = None
 ) -> tuple[Problem, ...]:
-    """Read problems. Of rows with the same question and answer the first is kept.
+    """Load problems, without duplicates of question and answer.
 
     Args:
         source: a file `.jsonl`, `.json` (a list) or `.parquet` (needs pyarrow);
             `hf:<owner>/<name>`, which needs `datasets` and the network or its cache; or the name of
-            a preset, for the address it knows.
-        fields: the columns `question`, `answer` (both needed, from here or from the preset), `id`,
-            `level`, `code`; `answer_from`: `plain`, `gsm8k` or `boxed`; `source`, a name for the
-            problems; `preset`, one of `turnwise.envs.tool_math.presets`, whose fields the others
-            override; `inside`, two beginnings of paragraphs of instructions to drop around the
-            question; and for the hub `config`, `split`, `revision`.
-        limit: at most so many problems, from the start.
+            a preset, for its address on the hub.
+        fields: names of the columns `question`, `answer`, `id`, `level`, `code` (the defaults of
+            the first two are their own names); `answer_from`: `plain`, `gsm8k` or `boxed`;
+            `source`, a name for the problems; `preset`, one of `turnwise.envs.tool_math.presets`,
+            whose fields the others override; `inside`, the beginnings of a first and a last
+            paragraph to drop from a question, joined by `|`; and for the hub `config`, `split`,
+            `revision`.
+        limit: largest number of problems.
 
     Raises:
         ConfigError: for unknown fields or presets, or a library that is not installed.
-        DataError: for a file that is not there or not what it claims, and for a row without
-            question or answer.
+        DataError: for a file that is missing or malformed, and for a row without question or
+            answer.
     """
     name = str(source)
     if name in PRESETS and not Path(name).exists():
         fields = {"preset": name, **(fields or {})}
-        name = HUB + PRESETS[name]["hub"]
+        name = HUB_PREFIX + PRESETS[name]["hub"]
     chosen = _chosen(fields or {})
     problems: dict[tuple[str, str], Problem] = {}
     for number, row in _rows(name, chosen):
-        found = _problem(
-            row,
-            chosen,
-            f"{name} line {number}" if not name.startswith(HUB) else f"{name} row {number}",
-            number,
-        )
+        where = f"{name} {'row' if name.startswith(HUB_PREFIX) else 'line'} {number}"
+        found = _problem(row, chosen, where, number)
         problems.setdefault((found.question, found.answer), found)
         if limit is not None and len(problems) >= limit:
             break
@@ -93,15 +90,16 @@ def _chosen(fields: Fields) -> dict[str, str]:
     return chosen
 
 
-def _rows(name: str, chosen: Fields) -> Iterator[tuple[int, Row]]:
-    """Rows with their numbers, from 1."""
-    if name.startswith(HUB):
-        yield from enumerate(_hub(name.removeprefix(HUB), chosen), start=1)
+def _rows(name: str, chosen: Fields) -> Iterator[tuple[int, DataRow]]:
+    """Yield rows with their numbers, from 1."""
+    if name.startswith(HUB_PREFIX):
+        yield from enumerate(_hub(name.removeprefix(HUB_PREFIX), chosen), start=1)
         return
     path = Path(name)
     if not path.is_file():
         raise DataError(
-            f"{path} does not exist: give a file of problems, {HUB}<owner>/<name>, or one of {', '.join(sorted(PRESETS))}"
+            f"{path} does not exist: give a file of problems, {HUB_PREFIX}<owner>/<name>, "
+            f"or one of {', '.join(sorted(PRESETS))}"
         )
     if path.suffix == ".parquet":
         yield from enumerate(_parquet(path), start=1)
@@ -111,7 +109,7 @@ def _rows(name: str, chosen: Fields) -> Iterator[tuple[int, Row]]:
         yield from _json_lines(path)
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, Row]]:
+def _json_lines(path: Path) -> Iterator[tuple[int, DataRow]]:
     with path.open(encoding="utf8") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
@@ -124,12 +122,13 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Row]]:
                 ) from problem
             if not isinstance(row, dict):
                 raise DataError(
-                    f"{path} line {number} is not a JSON object: each line is one problem with its fields"
+                    f"{path} line {number} is not a JSON object: "
+                    "each line is one problem with its fields"
                 )
             yield number, row
 
 
-def _json_list(path: Path) -> Iterator[tuple[int, Row]]:
+def _json_list(path: Path) -> Iterator[tuple[int, DataRow]]:
     try:
         rows = json.loads(path.read_text(encoding="utf8"))
     except json.JSONDecodeError as problem:
@@ -143,7 +142,7 @@ def _json_list(path: Path) -> Iterator[tuple[int, Row]]:
     yield from enumerate(rows, start=1)
 
 
-def _parquet(path: Path) -> Iterator[Row]:
+def _parquet(path: Path) -> Iterator[DataRow]:
     if importlib.util.find_spec("pyarrow") is None:
         raise ConfigError(
             f"reading {path} needs pyarrow: pip install pyarrow, or convert the file to JSON lines"
@@ -159,28 +158,28 @@ def _parquet(path: Path) -> Iterator[Row]:
         yield from batch.to_pylist()
 
 
-def _hub(address: str, chosen: Fields) -> Iterable[Row]:
+def _hub(address: str, chosen: Fields) -> Iterable[DataRow]:
     if importlib.util.find_spec("datasets") is None:
         raise ConfigError(
-            f"reading {address} from the hub needs datasets: pip install datasets, or give a file you have"
+            f"reading {address} from the hub needs datasets: pip install datasets, "
+            "or give a file you have"
         )
     import datasets
 
     split = chosen.get("split", "train")
     try:
-        rows: Iterable[Row] = datasets.load_dataset(
+        rows: Iterable[DataRow] = datasets.load_dataset(
             address, chosen.get("config"), split=split, revision=chosen.get("revision")
         )
-    except (
-        Exception
-    ) as problem:  # the library raises a dozen kinds for what is missing, private or offline
+    except Exception as problem:  # a dozen classes, for what is missing, private or offline
         raise DataError(
-            f"{address} (split {split!r}) cannot be read from the hub: {type(problem).__name__}: {problem}"
+            f"{address} (split {split!r}) cannot be read from the hub: "
+            f"{type(problem).__name__}: {problem}"
         ) from problem
     return rows
 
 
-def _problem(row: Row, chosen: Fields, where: str, number: int) -> Problem:
+def _problem(row: DataRow, chosen: Fields, where: str, number: int) -> Problem:
     question = _inside(_text(row, "question", chosen, where), chosen.get("inside", ""))
     raw = _text(row, "answer", chosen, where)
     answer = _answer(raw, chosen["answer_from"])
@@ -190,29 +189,25 @@ def _problem(row: Row, chosen: Fields, where: str, number: int) -> Problem:
             "boxed": "has no \\boxed{} answer",
         }.get(chosen["answer_from"], "is empty")
         raise DataError(
-            f"{where}: field {chosen['answer']!r} {wanted}, so there is no reference answer: correct or drop the row"
+            f"{where}: field {chosen['answer']!r} {wanted}, so there is no reference answer: "
+            "correct or drop the row"
         )
     source = chosen.get("source", "")
-    name = (
-        _text(row, "id", chosen, where)
-        if "id" in chosen
-        else f"{source or Path(where.split(' line ')[0]).stem}/{number}"
-    )
+    if "id" in chosen:
+        name = _text(row, "id", chosen, where)
+    else:
+        name = f"{source or Path(where.split(' line ')[0]).stem}/{number}"
     level = _level(_text(row, "level", chosen, where)) if "level" in chosen else 0
     code = _text(row, "code", chosen, where) if "code" in chosen else ""
-    tags = tuple(
-        tag
-        for tag in (f"source={source}" if source else "", f"level={level}" if level else "")
-        if tag
-    )
-    return Problem(name, question, answer, level, source, code, tags)
+    tags = [f"source={source}"] * bool(source) + [f"level={level}"] * bool(level)
+    return Problem(name, question, answer, level, source, code, tuple(tags))
 
 
-def _text(row: Row, field: str, chosen: Fields, where: str) -> str:
-    """The text of a column; dots go into records, numbers into lists."""
+def _text(row: DataRow, field: str, chosen: Fields, where: str) -> str:
+    """Return the text of a column; dots lead into records, numbers into lists."""
     column, value = chosen[field], row
     found: Any = value
-    # A column whose own name has a dot is itself.
+    # The name of a column may itself contain dots.
     for part in [column] if column in row else column.split("."):
         if isinstance(found, Mapping) and part in found:
             found = found[part]
@@ -221,13 +216,15 @@ def _text(row: Row, field: str, chosen: Fields, where: str) -> str:
         else:
             has = ", ".join(map(str, row)) or "none"
             raise DataError(
-                f"{where}: there is no field {column!r} (for {field}); the fields are {has}: say which one it is"
+                f"{where}: there is no field {column!r} (for {field}); the fields are {has}: "
+                "say which one it is"
             )
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
     if isinstance(found, bool) or not isinstance(found, str | int | float):
         raise DataError(
-            f"{where}: field {column!r} (for {field}) is {type(found).__name__}, and text or a number is wanted"
+            f"{where}: field {column!r} (for {field}) is {type(found).__name__}, "
+            "and text or a number is wanted"
         )
     text = str(found).strip()
     if not text and field != "code":
@@ -244,14 +241,15 @@ def _answer(raw: str, answer_from: str) -> str | None:
 
 
 def _level(text: str) -> int:
-    """MATH writes "Level 4", others 4; 0 where there is no number ("Level ?")."""
+    """Return the number in a level such as "Level 4" or 4; 0 if there is none ("Level ?")."""
     digits = "".join(letter for letter in text if letter.isdecimal())
     return int(digits) if digits else 0
 
 
 def _inside(question: str, marks: str) -> str:
-    """A question without a first and a last paragraph that begin as `marks` says, before and after
-    a bar.
+    """Return a question without its first and last paragraph, if they begin as in `marks`.
+
+    `marks` is the beginning of the first, `|`, and the beginning of the last.
     """
     if not marks:
         return question

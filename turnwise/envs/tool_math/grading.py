@@ -1,15 +1,15 @@
-r"""Is an answer right? ``grade(gold, text)``: the last box of a text against a reference answer.
+r"""Grading: ``grade(gold, text)`` compares the last box of a text with a reference answer.
 
-The order is cheap and certain first: find the answer; refuse what is too long; equal text is equal;
-numbers are compared exactly (`rational`); spellings that algebra reads wrongly are decided here
-(number bases, words, lists with repeated or extra entries); and only what is left goes to
-math-verify, in a process of its own (`grading_pool`).
+Cheap and certain checks come first: find the answer; refuse what is too long; accept equal text;
+compare numbers exactly (`rational`); decide spellings that algebra misreads (number bases, words,
+lists with repeated or extra entries). Only the rest goes to math-verify, in a process of its own
+(`grading_pool`).
 
-Traps this page is about, each reproduced against math-verify 0.9 and each a test: a gold that is
-not wrapped is read in part; boxes near one another merge into a set; floats differ from integers in
-the last digit; ``277_8`` equals ``277``; ``5,5`` equals 5; ``1e3``, ``Fraction(5,3)``, ``5.``,
-``x**2`` and other Python spellings are not understood; comparing is not symmetric; it fails outside
-the main thread; and an answer of ten characters can cost all the time there is.
+This avoids several traps of math-verify 0.9, each reproduced and each a test: a gold that is not
+wrapped is read in part; adjacent boxes merge into a set; floats differ from integers in the last
+digit; ``277_8`` equals ``277``; ``5,5`` equals 5; ``1e3``, ``Fraction(5,3)``, ``5.``, ``x**2`` and
+other Python spellings are not understood; comparison is not symmetric; it fails outside the main
+thread; and an answer of ten characters can take unlimited time.
 """
 
 from __future__ import annotations
@@ -19,61 +19,48 @@ from functools import lru_cache
 from typing import Literal
 
 from turnwise.envs.tool_math import rational
-from turnwise.envs.tool_math.boxed import gsm8k_answer, last_boxed
-from turnwise.envs.tool_math.grading_pool import GraderError, Verdict, shared_pool
-from turnwise.envs.tool_math.spelling import (
+from turnwise.envs.tool_math.answers import (
     canonical,
     contradicts,
     depth,
     entries,
+    gsm8k_answer,
     has_base,
+    last_boxed,
     latex,
     same_base,
     words,
 )
+from turnwise.envs.tool_math.grading_pool import GraderError, Verdict, shared_pool
 
 Status = Literal["graded", "no_answer", "too_long", "timeout", "died"]
 How = Literal[
-    "text",
-    "base",
-    "number",
-    "words",
-    "entries",
-    "spelling",
-    "algebra",
-    "no_answer",
-    "too_long",
-    "timeout",
-    "died",
-]
-LENGTH_CAP = 300
-"""Characters of an answer, or twice the gold's where that is more. The longest answer in MATH has
-159.
-"""
-DEPTH_CAP = 24
-"""Brackets within brackets, or as many as the gold has. A parser's time can grow exponentially with
-them.
-"""
+    "text", "base", "number", "words", "entries", "spelling", "algebra",
+    "no_answer", "too_long", "timeout", "died",
+]  # fmt: skip
+MAX_ANSWER_CHARS = 300
+"""Characters of an answer, or twice the gold's if that is more. MATH's longest answer has 159."""
+MAX_ANSWER_DEPTH = 24
+"""Nesting of brackets, or the gold's if that is more: parsing can take exponential time in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """What became of one answer."""
+    """The result of grading one text."""
 
     correct: bool
     answer: str | None
-    """What was graded; None where the text has no answer."""
+    """The answer graded; None if the text has none."""
     status: Status
-    """`graded`; or why it counts as wrong unread: `no_answer`, `too_long` (or too deep), and
-    `timeout` or `died` where comparing it used up its time or killed the worker, which a gold that
-    is fine does not do by itself."""
+    """`graded`, or why the answer counts as wrong: `no_answer`; `too_long` (or too deep); `timeout`
+    or `died` if comparing it exceeded the time or killed the worker, not by the gold's fault."""
     how: How = "text"
-    """What decided: equal text, number bases, exact numbers, words, the count of entries, a
-    spelling that differs while algebra is switched off, algebra; or the status."""
+    """The check that decided: equal text, number bases, exact numbers, words, number of entries, a
+    different spelling with algebra switched off, algebra; or the status."""
 
 
 def grade(gold: str, text: str) -> bool:
-    r"""Whether `text` answers `gold`. See `graded`."""
+    """Return whether `text` answers `gold`. See `graded`."""
     return graded(gold, text).correct
 
 
@@ -82,25 +69,22 @@ def graded(gold: str, text: str, *, algebra: bool = True) -> Grade:
 
     Args:
         gold: the reference, with or without ``\boxed{}`` or ``$…$`` around it.
-        text: a reply. The answer is its last balanced ``\boxed{}``; else, as GSM8K's solutions end,
-            what follows ``####`` at the beginning of a line; else the whole text where it is one
-            line without a ``\boxed``, so that a bare answer is graded as it stands. Nothing is
-            searched for in prose.
-        algebra: whether what is no number may be compared by math-verify. Without it such answers
-            are right only where they are spelled as the gold is, and the extra `[math]` is not
-            needed.
+        text: a reply. The answer is its last balanced ``\boxed{}``; else what follows ``####`` at
+            the beginning of a line, as in GSM8K's solutions; else the whole text if it is one line
+            without a ``\boxed``. Prose is not searched for answers.
+        algebra: whether answers other than numbers may be compared by math-verify. If not, they
+            are right only if spelled like the gold, and the extra `[math]` is not needed.
 
     Raises:
-        GraderError: for an empty gold, and where nothing can be said about the answer: `[math]` is
-            not installed, or no worker can run. Such an error is never a wrong answer.
+        GraderError: for an empty gold, or if the answer cannot be judged because `[math]` is not
+            installed or no worker can run. This never means that the answer is wrong.
     """
     reference = reference_answer(gold)
     answer = reference if text.strip() == gold.strip() else given_answer(text)
     if answer is None:
         return Grade(False, None, "no_answer", "no_answer")
-    if len(answer) > max(LENGTH_CAP, 2 * len(reference)) or depth(answer) > max(
-        DEPTH_CAP, depth(reference)
-    ):
+    too_long = len(answer) > max(MAX_ANSWER_CHARS, 2 * len(reference))
+    if too_long or depth(answer) > max(MAX_ANSWER_DEPTH, depth(reference)):
         return Grade(False, answer, "too_long", "too_long")
     decided = _decide(reference, answer)
     if decided is not None:
@@ -114,9 +98,7 @@ def graded(gold: str, text: str, *, algebra: bool = True) -> Grade:
 
 
 def reference_answer(gold: str) -> str:
-    """The gold without the box or the dollars around it. Raises `GraderError` where nothing is
-    left.
-    """
+    """Return the gold without its box or dollars. Raises `GraderError` if nothing is left."""
     stripped = gold.strip()
     if "\\boxed" in stripped or "\\fbox" in stripped:
         stripped = last_boxed(stripped) or ""
@@ -124,13 +106,14 @@ def reference_answer(gold: str) -> str:
         stripped = stripped.strip("$").strip()
     if not stripped:
         raise GraderError(
-            f"the reference answer {gold!r} is empty: nothing can be right, so drop the problem or correct it"
+            f"the reference answer {gold!r} is empty: nothing can be right, "
+            "so drop the problem or correct it"
         )
     return stripped
 
 
 def given_answer(text: str) -> str | None:
-    """The answer a text gives, as `graded` finds it; None where it gives none."""
+    """Return the answer in a text, as `graded` finds it, or None."""
     boxed = last_boxed(text)
     if boxed is not None:
         return boxed or None
@@ -144,7 +127,7 @@ def given_answer(text: str) -> str | None:
 
 
 def _decide(gold: str, answer: str) -> tuple[bool, How] | None:
-    """What can be said without algebra, and by what; None where nothing can."""
+    """Decide without algebra; return the decision and the check behind it, or None."""
     plain_gold, plain_answer = canonical(gold), canonical(answer)
     if plain_gold == plain_answer:
         return True, "text"
@@ -156,9 +139,10 @@ def _decide(gold: str, answer: str) -> tuple[bool, How] | None:
         return rational.same(wanted, given), "number"
     if contradicts(plain_answer):
         return False, "number"
-    said, meant = words(answer), words(gold)
-    if said is not None and meant is not None:
-        return said == meant, "words"
+    given_words, wanted_words = words(answer), words(gold)
+    if given_words is not None and wanted_words is not None:
+        return given_words == wanted_words, "words"
+    # Algebra makes sets of lists, in which repeated or extra entries can vanish.
     if given is None and entries(plain_answer) > entries(plain_gold, inside=True):
         return False, "entries"
     return None
@@ -166,7 +150,5 @@ def _decide(gold: str, answer: str) -> tuple[bool, How] | None:
 
 @lru_cache(maxsize=8192)
 def _compare(gold: str, answer: str) -> Verdict:
-    """Rollouts of one group give the same answers again and again, and a costly one should cost
-    once.
-    """
+    """Compare by algebra. Cached, because the rollouts of a group repeat their answers."""
     return shared_pool().compare(gold, answer)

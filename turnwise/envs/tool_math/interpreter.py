@@ -1,16 +1,15 @@
-"""The interpreter of one episode: a sandbox and a session, made when the first code comes and made
-again when it is lost.
+"""Python interpreter of one episode: a session in a sandbox, started at the first code.
 
-What the episode *is* are the cells it has run; the interpreter is only a quick way to have run
-them. So `run` is told the cells that came before, and where the live session has run others (after
-a snapshot was restored) or none (after unpickling, or in a fork of a sandbox that cannot fork) a
-new one runs them again first. Global random generators begin the same in every session and go on
-the same in a fork, so that a fork and a replay print the same.
+The state of an episode is the list of cells it has run; the session only caches the result of
+running them. `run` takes the earlier cells as an argument. If the live session has run others
+(after a snapshot was restored) or none (after unpickling, or in a fork of a sandbox that cannot
+fork), a new one runs them again first. Global random generators start the same in every session and
+continue the same in a fork, so that a fork and a replay print the same.
 
-A new sandbox costs several times what a copy of one costs. So there is a pool of sandboxes whose
-session has run nothing but the prelude; an interpreter takes one for itself, works in a copy, and
-puts it back at the end. Episodes that are played at the same time never share a sandbox, and one
-whose episode was stopped by force is not used again.
+Starting a sandbox takes several times as long as copying one. So a pool keeps sandboxes whose
+session has run nothing but the prelude; an interpreter takes one, works in a copy, and returns it
+at the end. Concurrent episodes never share a sandbox, and one whose episode was stopped by force is
+not used again.
 """
 
 from __future__ import annotations
@@ -25,11 +24,10 @@ from typing import TypeAlias
 from turnwise.sandbox.contract import Limits, Result, Sandbox, SandboxError, Session, Spec
 
 MakeSandbox: TypeAlias = Callable[[], Sandbox]
-GONE = frozenset({"timeout", "memory", "output", "died"})
-"""Errors after which a session is no more."""
-
-STARTING = 30.0
-"""Seconds that a session may take to begin, on whatever busy machine."""
+FATAL_ERRORS = frozenset({"timeout", "memory", "output", "died"})
+"""Errors that end a session."""
+START_LIMIT_S = 30.0
+"""Time that a session may take to start on a busy machine."""
 
 SEEDED = """\
 def _begin():
@@ -57,8 +55,9 @@ def final_answer(answer):
 
 
 def sandboxes(backend: str | Callable[[Spec], Sandbox], limits: Limits) -> MakeSandbox:
-    """What opens a sandbox for one interpreter: numpy and sympy warm where they are installed,
-    hashes of text always the same.
+    """Return a function that opens a sandbox.
+
+    numpy and sympy are preloaded if they are installed, and string hashes are fixed.
     """
     warm = tuple(name for name in ("numpy", "sympy") if find_spec(name) is not None)
     spec = Spec(limits=limits, environment={"PYTHONHASHSEED": "0"}, preload=warm)
@@ -73,13 +72,13 @@ def sandboxes(backend: str | Callable[[Spec], Sandbox], limits: Limits) -> MakeS
     return opened
 
 
-class Pool:
-    """Sandboxes to copy, shared by environments that are spawned from one another.
+class SandboxPool:
+    """Sandboxes to copy, shared by environments spawned from one another.
 
     Args:
         make_sandbox: opens a sandbox.
         prelude: code that every session runs before the first cell.
-        keep: how many may wait; more are closed.
+        keep: number of idle sandboxes kept; more are closed.
     """
 
     def __init__(self, make_sandbox: MakeSandbox, prelude: str, keep: int = 16) -> None:
@@ -89,17 +88,16 @@ class Pool:
         weakref.finalize(self, _close_all, self._waiting)
 
     def take(self) -> tuple[Sandbox, ...]:
-        """A sandbox with one session that has run the prelude, and where it can be copied the one
-        it is a copy of.
+        """Return a sandbox with one session that has run the prelude.
+
+        If sandboxes can be copied it is a copy, and the second item is its original.
         """
         with self._lock:
             origin = self._waiting.pop() if self._waiting else None
         if origin is not None:
             try:
                 return origin.fork(), origin
-            except (
-                SandboxError
-            ):  # an earlier episode lived beside it and may have harmed it: make another
+            except SandboxError:  # an earlier episode may have harmed it
                 origin.close()
         made = self._made()
         if not made.capabilities.fork:
@@ -111,7 +109,7 @@ class Pool:
             raise
 
     def put_back(self, origin: Sandbox) -> None:
-        """Let others take it; with enough of them waiting it is closed."""
+        """Return an original to the pool, or close it if the pool is full."""
         with self._lock:
             if len(self._waiting) < self._keep:
                 self._waiting.append(origin)
@@ -121,7 +119,7 @@ class Pool:
     def _made(self) -> Sandbox:
         sandbox = self._make()
         try:
-            result = sandbox.session().run(self._prelude, STARTING)
+            result = sandbox.session().run(self._prelude, START_LIMIT_S)
             if result.error != "none":
                 raise SandboxError(
                     f"a session could not begin ({result.error}: {result.stderr.strip()[-300:]})"
@@ -132,64 +130,62 @@ class Pool:
         return sandbox
 
 
-class Interpreter:
-    """See the module.
+class PythonInterpreter:
+    """The interpreter of one episode.
 
     Args:
-        pool: where sandboxes come from.
-        seconds: wall clock of one cell.
+        pool: source of sandboxes.
+        seconds: wall-clock limit of one cell.
     """
 
-    def __init__(self, pool: Pool, seconds: float) -> None:
+    def __init__(self, pool: SandboxPool, seconds: float) -> None:
         self._pool, self._seconds = pool, seconds
-        self._held: list[Sandbox] = []  # the sandbox, and what it is a copy of
+        self._held: list[Sandbox] = []  # the sandbox, then its original
         self._session: Session | None = None
         self._ran: tuple[str, ...] = ()
-        self._finalizer = weakref.finalize(
-            self, _give_up, self._held, pool
-        )  # must not hold the interpreter
+        # The finalizer must not refer to the interpreter, or that would never be collected.
+        self._finalizer = weakref.finalize(self, _give_up, self._held, pool)
 
     @property
     def live(self) -> bool:
-        """Whether a session stands."""
+        """Whether a session is running."""
         return self._session is not None and self._session.alive
 
     def run(self, before: Sequence[str], code: str) -> Result:
-        """Run `code` in an interpreter that has run the cells `before`, and nothing else.
+        """Run `code` in an interpreter that has run exactly the cells `before`.
 
         Raises:
-            SandboxError: when the sandbox failed, or a cell that ran before does not run again:
-                nothing is known about `code`.
+            SandboxError: if the sandbox fails, or an earlier cell does not run again.
         """
         session = self._prepared(tuple(before))
         result = self._checked(session.run(code, self._seconds))
-        if result.error in GONE or not session.alive:
+        if result.error in FATAL_ERRORS or not session.alive:
             self._broken()
         else:
             self._ran = (*before, code)
         return result
 
-    def fork(self) -> Interpreter:
-        """One that goes on from here: a copy of the sandbox where it can be copied, else one that
-        will run the cells again.
+    def fork(self) -> PythonInterpreter:
+        """Return an interpreter that continues from here.
+
+        It has a copy of the sandbox; if that cannot be copied, it will run the cells again.
         """
-        other = Interpreter(self._pool, self._seconds)
+        other = PythonInterpreter(self._pool, self._seconds)
         if self.live and self._held[0].capabilities.fork:
             copy = self._held[0].fork()
             other._held.append(copy)
             (other._session,), other._ran = copy.sessions, self._ran
-            _close_all(
-                self._held, keep=1
-            )  # the copy lives beside it, and may live longer than this episode
+            # The copy lives beside the original and may outlive this episode.
+            _close_all(self._held, keep=1)
         return other
 
     def close(self) -> None:
-        """End the session and its sandbox. The next `run` begins another."""
+        """End the session and its sandbox; the next `run` starts another."""
         self._session, self._ran = None, ()
         _give_up(self._held, self._pool)
 
     def _broken(self) -> None:
-        """End them, and what they were copied from, which may have suffered too."""
+        """Close the sandbox and its original, which may be harmed too."""
         _close_all(self._held)
         self.close()
 
@@ -201,13 +197,14 @@ class Interpreter:
         (session,) = self._held[0].sessions
         self._session = session
         for cell in before:
-            # A cell may have raised and still have set variables; one that takes its session along
-            # never comes before another.
+            # A cell that raised may still have set variables. A cell that ended its session is
+            # never among those before another.
             result = self._checked(session.run(cell, self._seconds))
-            if result.error in GONE:
+            if result.error in FATAL_ERRORS:
                 self._broken()
                 raise SandboxError(
-                    f"a cell that ran before ended with {result.error!r} when it was run again ({result.stderr.strip()[-200:]}): "
+                    f"a cell that ran before ended with {result.error!r} when it was run again "
+                    f"({result.stderr.strip()[-200:]}): "
                     "the machine may be overloaded; raise the time limit of the environment"
                 )
         self._ran = before
@@ -216,15 +213,16 @@ class Interpreter:
     def _checked(self, result: Result) -> Result:
         if result.error == "infrastructure":
             self._broken()
+            reason = result.stderr.strip()[-300:] or "no reason given"
             raise SandboxError(
-                f"the sandbox failed while it ran code ({result.stderr.strip()[-300:] or 'no reason given'}): "
+                f"the sandbox failed while it ran code ({reason}): "
                 "nothing is known about that code, so the episode has no score"
             )
         return result
 
 
-def _give_up(held: list[Sandbox], pool: Pool) -> None:
-    """Close the sandbox of an episode and put back what it is a copy of."""
+def _give_up(held: list[Sandbox], pool: SandboxPool) -> None:
+    """Close the sandbox of an episode and return its original to the pool."""
     origins = held[1:]
     del held[1:]
     _close_all(held)
@@ -233,6 +231,6 @@ def _give_up(held: list[Sandbox], pool: Pool) -> None:
 
 
 def _close_all(held: list[Sandbox], keep: int = 0) -> None:
-    """Close all but the first few."""
+    """Close all but the first `keep`."""
     while len(held) > keep:
         held.pop().close()

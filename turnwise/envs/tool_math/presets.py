@@ -1,11 +1,11 @@
-"""Data sets by name: where they are published and what their columns are called.
+"""Presets of public data sets: hub address and column names.
 
-None of them comes with turnwise and none is downloaded by itself. A preset describes a file that
-its user has or, where the library `datasets` is installed, the hub's address:
-`load_problems("hf:openai/gsm8k", {"preset": "gsm8k", "split": "test"})`. Fields of records in
-records are joined by dots, `reward_model.ground_truth`; a number takes an entry of a list. The
-names of GSM8K's columns were checked against its files; those of the others are from public code
-that reads them or from memory, and unchecked.
+No data comes with turnwise or is downloaded unasked. A preset describes a file of the user's, or
+the hub's address if the library `datasets` is installed:
+`load_problems("hf:openai/gsm8k", {"preset": "gsm8k", "split": "test"})`. Fields of nested records
+are joined by dots, as in `reward_model.ground_truth`; a number selects an entry of a list. The
+columns of GSM8K were checked against its files; the others are from public code that reads them or
+from memory, and unchecked.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ PRESETS: dict[str, Fields] = {
         "answer_from": "gsm8k",
         "source": "GSM8K",
     },
-    # Hendrycks et al. 2021. The answer is the last box of `solution`; `level` is "Level 1" to
-    # "Level 5".
+    # Hendrycks et al. 2021. The answer is the last box of `solution`; levels are "Level 1" to 5.
     "math": {
         "hub": "DigitalLearningGmbH/MATH-lighteval",
         "question": "problem",
@@ -76,8 +75,7 @@ PRESETS: dict[str, Fields] = {
         "answer": "answer",
         "source": "DeepScaleR",
     },
-    # Yu et al. 2025: 17,000 problems, each many times over, in a prompt with its instructions
-    # around the question.
+    # Yu et al. 2025: 17,000 problems, each repeated many times, inside a prompt with instructions.
     "dapo_math": {
         "hub": "BytedTsinghua-SIA/DAPO-Math-17k",
         "split": "train",

@@ -1,11 +1,10 @@
-"""A problem, and the problems a generator makes: exact answers, levels of difficulty, and a program
-that solves each.
+"""Problems, and their generation from families and levels.
 
 `problem(family, level, index, split, seed)` is a pure function of its arguments. Splits are
-disjoint by content: a problem belongs to the split that a hash of its program says, and the program
-states every number the problem is made of, so no question of the test split is asked in training in
-other words. Families are in `turnwise.envs.tool_math.generators`; those of `reasoning-gym`, when it
-is installed, are called `reasoning_gym/<name>`.
+disjoint by content: a hash of its program decides the split of a problem, and the program contains
+every number of it, so no question of the test split occurs in training in other words. Families are
+in `turnwise.envs.tool_math.generators`; those of reasoning-gym, if it is installed, are named
+`reasoning_gym/<name>`.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ if TYPE_CHECKING:
     from turnwise.envs.tool_math.generators.family import Family
 
 SPLITS = {"train": range(0, 16), "dev": range(16, 18), "test": range(18, 20)}
-"""Of twenty parts of all possible problems, those that belong to each split."""
+"""Twentieths of all possible problems, by split."""
 LEVELS = (1, 2, 3, 4, 5)
-_DRAWS = 2_000
-"""Draws after which a family is out of new problems at a level."""
+_MAX_DRAWS = 2_000
+"""Draws after which a level of a family counts as having no problem of the split."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,55 +35,53 @@ class Problem:
     id: str
     question: str
     answer: str
-    """The reference in LaTeX, without a box."""
+    """The reference answer in LaTeX, without a box."""
     level: int = 0
-    """1 (easy) to 5; 0 where nobody says."""
+    """1 (easy) to 5; 0 if unknown."""
     source: str = ""
-    """Who made it, or the data set it is from."""
+    """The generator or the data set it is from."""
     code: str = ""
-    """A Python program that prints the answer and nothing else; empty where nobody wrote one."""
+    """A Python program that prints the answer and nothing else; empty if there is none."""
     tags: tuple[str, ...] = ()
 
 
 def problem(family: str, level: int, index: int, split: str = "train", seed: int = 0) -> Problem:
-    """The problem of a family and a level at an index of a split. Indices may meet the same problem
-    where a level is small.
+    """Return the problem of a family and level at an index of a split.
+
+    Different indices of a small level may give the same problem.
 
     Raises:
-        ConfigError: for an unknown family or a level that is not 1 to 5.
+        ConfigError: for an unknown family, or a level without problems or not from 1 to 5.
         TaskError: for an unknown split.
     """
     found = next(_drawn(family, level, split, seed, index), None)
     if found is None:
         raise ConfigError(
-            f"family {family!r} has no problems of level {level} in split {split!r}: take another level"
+            f"family {family!r} has no problems of level {level} in split {split!r}: "
+            "take another level"
         )
     return found
 
 
 def generate(
-    count: int,
-    split: str = "train",
-    *,
-    families: Sequence[str] = (),
-    levels: Sequence[int] = (),
-    seed: int = 0,
-) -> tuple[Problem, ...]:
-    """`count` different problems of a split, families and levels in turn.
+    count: int, split: str = "train", *, families: Sequence[str] = (),
+    levels: Sequence[int] = (), seed: int = 0,
+) -> tuple[Problem, ...]:  # fmt: skip
+    """Generate different problems of a split; families and levels take turns.
 
-    A smaller count is a prefix of a larger one. Families whose problems run out leave the rest to
+    A smaller count is a prefix of a larger one. Families that run out of problems leave the rest to
     the others.
 
     Args:
-        count: how many problems.
+        count: number of problems.
         split: `train`, `dev` or `test`.
-        families: names of families; all of our own without any.
-        levels: levels from 1 to 5; all without any.
-        seed: another seed gives other problems of the same splits.
+        families: names of families; none for all of our own.
+        levels: from 1 to 5; none for all.
+        seed: seed of the problems; splits stay disjoint across seeds.
 
     Raises:
-        ConfigError: for unknown families, levels, a negative count, or more problems than there
-        are.
+        ConfigError: for unknown families or levels, a negative count, or more problems than there
+            are.
         TaskError: for an unknown split.
     """
     from turnwise.envs.tool_math.generators import FAMILIES
@@ -97,14 +94,8 @@ def generate(
     while streams and len(made) < count:
         left = []
         for stream in streams:
-            new = next(
-                (
-                    drawn
-                    for drawn in islice(stream, 200)
-                    if (drawn.code or drawn.question) not in made
-                ),
-                None,
-            )
+            drawn = islice(stream, 200)
+            new = next((one for one in drawn if (one.code or one.question) not in made), None)
             if new is not None and len(made) < count:
                 made[new.code or new.question] = new
             if new is not None:
@@ -112,15 +103,16 @@ def generate(
         streams = left
     if len(made) < count:
         raise ConfigError(
-            f"only {len(made)} different problems of split {split!r} were found for {len(pairs)} families and levels, "
-            f"and {count} are wanted: add families or levels"
+            f"only {len(made)} different problems of split {split!r} were found for "
+            f"{len(pairs)} families and levels, and {count} are wanted: add families or levels"
         )
     return tuple(made.values())
 
 
 def _drawn(family: str, level: int, split: str, seed: int, start: int) -> Iterator[Problem]:
-    """The problems of a family, a level and a split, from an index on, for ever; none where a small
-    level has none in the split.
+    """Yield problems of a family, level and split from an index on, without end.
+
+    Ends at once if the level has no problems in the split.
     """
     make = _maker(family)
     if level not in LEVELS:
@@ -131,7 +123,7 @@ def _drawn(family: str, level: int, split: str, seed: int, start: int) -> Iterat
         )
     index = start
     while True:
-        for attempt in range(_DRAWS):
+        for attempt in range(_MAX_DRAWS):
             made = make(Draw("math", family, level, split, seed, index, attempt), level)
             if part_of(made.code or made.question) in SPLITS[split]:
                 break
@@ -139,20 +131,13 @@ def _drawn(family: str, level: int, split: str, seed: int, start: int) -> Iterat
             return
         name = f"{family}/{level}/{split}/{seed}/{index}"
         tags = (f"family={family}", f"level={level}")
-        yield Problem(
-            name,
-            made.question,
-            made.answer,
-            level,
-            "turnwise" if made.code else "reasoning-gym",
-            made.code,
-            tags,
-        )
+        source = "turnwise" if made.code else "reasoning-gym"
+        yield Problem(name, made.question, made.answer, level, source, made.code, tags)
         index += 1
 
 
 def part_of(content: str) -> int:
-    """Which twentieth of all problems one belongs to, by its content."""
+    """Return the twentieth of all problems that a problem belongs to, by its content."""
     return int(hashlib.sha256(content.encode()).hexdigest()[:12], 16) % 20
 
 

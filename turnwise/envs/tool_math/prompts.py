@@ -24,8 +24,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from turnwise.envs.prompt import RAW, Action, Message, Prompt, Step
-from turnwise.envs.tool_math.fences import fenced, first_code
-from turnwise.envs.tool_math.turns import BOX, read_turn
+from turnwise.envs.tool_math.turns import BOX, fenced, first_code, read_turn
 
 REACT_SYSTEM = """\
 Solve the problem. You may run Python: write the code in a block that begins with ```python and \

@@ -1,7 +1,7 @@
-r"""Numbers as people and programs write them, read exactly.
+r"""Exact reading and comparison of numbers.
 
 Most answers to competition problems are integers, and most of the others are decimals or fractions.
-They are compared here as `fractions.Fraction`, with no algebra and no process, in microseconds. The
+They are compared here as `fractions.Fraction`, in microseconds, with no algebra and no process. The
 spellings cover LaTeX (``1{,}080``, ``-\frac{3}{4}``, ``\dfrac34``, ``\$5``), text (``1,080.50``,
 ``5.``) and what a Python tool prints (``1e3``, ``Fraction(5, 3)``, ``16.0000000001``).
 """
@@ -12,39 +12,39 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-_DIGITS = 400
-"""Longest number that is read; an exponent may not stand for more digits than this."""
+_MAX_DIGITS = 400
+"""Characters of a number, and size of an exponent, that are read at most."""
 TOLERANCE = Fraction(1, 10**6)
-"""How far a float with at least `_FLOAT_DIGITS` decimals may be from the value it stands for."""
-_FLOAT_DIGITS = 6
+"""Largest error of a float with at least `_FLOAT_DECIMALS` decimals."""
+_FLOAT_DECIMALS = 6
 _WHOLE = r"\d{1,3}(?:,\d{3})+|\d+"
 _DECIMAL = re.compile(rf"([+-]?)(?:({_WHOLE})(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d{{1,4}}))?")
 _TEX_FRACTION = re.compile(r"([+-]?)\\[dtc]?frac(?:\{([+-]?\d+)\}|(\d))(?:\{([+-]?\d+)\}|(\d))")
 _PLAIN_FRACTION = re.compile(
-    r"([+-]?)(?:\(?([+-]?\d+)\)?/\(?([+-]?\d+)\)?|(?:Fraction|Rational|Integer)\(([+-]?\d+)(?:,([+-]?\d+))?\))"
+    r"([+-]?)(?:\(?([+-]?\d+)\)?/\(?([+-]?\d+)\)?"
+    r"|(?:Fraction|Rational|Integer)\(([+-]?\d+)(?:,([+-]?\d+))?\))"
 )
 _SPACING = re.compile(r"\\[!,;:> ]|\{,\}|\\(?:left|right)(?![a-zA-Z])|~|(?<!\d)\s+|\s+(?!\d)")
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """An exact value and whether it was written as a decimal with so many digits that it is most
-    likely a float.
-    """
+    """An exact value, and the number of decimals it was written with."""
 
     value: Fraction
     decimals: int = 0
 
     @property
     def is_float(self) -> bool:
-        return self.decimals >= _FLOAT_DIGITS
+        """Whether it has so many decimals that it is most likely a float."""
+        return self.decimals >= _FLOAT_DECIMALS
 
 
 def number(text: str) -> Number | None:
-    """The number that `text` is, or None where it is anything else."""
-    if len(text) > _DIGITS:
+    """Read a text that is a number; return None for any other."""
+    if len(text) > _MAX_DIGITS:
         return None
-    # `{,}` and `\!` separate thousands; a bare comma does so only between groups of three digits.
+    # `{,}` separates thousands anywhere; a bare comma only between groups of three digits.
     bare = _SPACING.sub(
         lambda found: "," if found.group() == "{,}" else "", text.strip().strip("$")
     )
@@ -69,7 +69,7 @@ def _decimal(
     digits = (whole or "").replace(",", "")
     after = part or only_part or ""
     power = int(exponent or 0)
-    if abs(power) > _DIGITS:
+    if abs(power) > _MAX_DIGITS:
         return None
     value = Fraction(int(digits + after or "0"), 10 ** len(after)) * Fraction(10) ** power
     return Number(-value if sign == "-" else value, max(len(after) - power, 0))
@@ -83,11 +83,10 @@ def _fraction(sign: str, top: str, bottom: str) -> Number | None:
 
 
 def same(gold: Number, given: Number) -> bool:
-    """Whether two numbers are one.
+    """Return whether two numbers are equal, exactly or up to the error of a float.
 
-    Exactly, or up to the error of a float: tools print 16.0000000000001 for 16 and 0.333333 for
-    1/3. A number with six or more decimals may be off by one in the sixth, and by no more than a
-    hundred-thousandth of a small value.
+    Tools print 16.0000000000001 for 16 and 0.333333 for 1/3. A number with six or more decimals may
+    be off by one in the sixth, and by no more than a hundred-thousandth of a small value.
     """
     if gold.value == given.value:
         return True

@@ -1,6 +1,4 @@
-"""Which problems there are, split by split; problems of the same origin are shared by all
-environments of a process.
-"""
+"""Problems by split. Those of the same origin are shared by all environments of a process."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ Problems: TypeAlias = tuple[Problem, ...]
 
 
 class Split:
-    """The problems of a split, made when they are first asked for."""
+    """The problems of one split, made at first use."""
 
     def __init__(self, make: Callable[[], Problems]) -> None:
         self._make = make
@@ -34,8 +32,8 @@ class Split:
         return self._of
 
 
-class Tasks:
-    """The problems of an environment."""
+class ProblemSplits:
+    """The problems of an environment, by split."""
 
     def __init__(self, splits: Mapping[str, Split], data_hash: Callable[[], str]) -> None:
         self._splits, self._hash = splits, data_hash
@@ -49,7 +47,7 @@ class Tasks:
         return self._hash()
 
     def of(self, split: str) -> Sequence[TaskId]:
-        """Task ids of a split. Raises `TaskError` for an unknown one."""
+        """Return the task ids of a split. Raises `TaskError` for an unknown split."""
         if split not in self._splits:
             raise TaskError(
                 f"there is no split {split!r} here: choose one of {', '.join(self._splits)}"
@@ -57,8 +55,10 @@ class Tasks:
         return tuple(self._splits[split].of)
 
     def problem(self, task: TaskId, split: str = "") -> tuple[str, Problem]:
-        """The split and the problem of a task, looked for in `split` first. Raises `TaskError` for
-        an unknown one.
+        """Return split and problem of a task, searching `split` first.
+
+        Raises:
+            TaskError: for an unknown task.
         """
         for name in sorted(self._splits, key=lambda name: name != split):
             found = self._splits[name].of.get(task)
@@ -67,30 +67,30 @@ class Tasks:
         raise TaskError(f"there is no task {task!r} here: tasks(split) lists them")
 
 
-def given(problems: Sequence[Problem] | Mapping[str, Sequence[Problem]]) -> Tasks:
-    """Problems that someone brought; a sequence is one split, `all`."""
+def passed_in(problems: Sequence[Problem] | Mapping[str, Sequence[Problem]]) -> ProblemSplits:
+    """Collect problems passed in; a sequence is one split, `all`."""
     held = {name: tuple(several) for name, several in by_split(problems).items()}
     if not held or not all(held.values()):
         raise ConfigError("every split needs at least one problem")
-    return Tasks(
+    return ProblemSplits(
         {name: Split(partial(tuple, several)) for name, several in held.items()},
         lambda: content_hash(held),
     )
 
 
-Given = TypeVar("Given")
+T = TypeVar("T")
 
 
-def by_split(brought: Given | Mapping[str, Given]) -> dict[str, Given]:
-    """What was brought for each split; what is not a mapping is that of the only split, `all`."""
-    return dict(brought) if isinstance(brought, Mapping) else {"all": brought}
+def by_split(source: T | Mapping[str, T]) -> dict[str, T]:
+    """Return a mapping from split to source; a single source is the split `all`."""
+    return dict(source) if isinstance(source, Mapping) else {"all": source}
 
 
 @lru_cache(maxsize=16)
 def generated(
     families: tuple[str, ...], levels: tuple[int, ...], counts: tuple[int, int, int], seed: int
-) -> Tasks:
-    """Generated problems: so many for train, dev and test."""
+) -> ProblemSplits:
+    """Generate problems; `counts` are those of train, dev and test."""
     if min(counts) < 1:
         raise ConfigError(
             f"train, dev and test are {counts}: each split needs at least one problem"
@@ -100,28 +100,34 @@ def generated(
         return Split(lambda: generate(count, split, families=families, levels=levels, seed=seed))
 
     splits = {split: maker(split, count) for split, count in zip(SPLITS, counts, strict=True)}
-    # A few of each say whether the generators are the same; all of them would have to be made for
-    # it.
-    some = lru_cache(lambda: content_hash({s: generate(min(50, n), s, families=families, levels=levels, seed=seed)
-                                           for s, n in zip(SPLITS, counts, strict=True)}))  # fmt: skip
-    return Tasks(splits, lambda: f"generated {families} {levels} {counts} {seed} {some()}")
+
+    @lru_cache
+    def sample_hash() -> str:
+        # Fifty of each are enough to notice a changed generator, without generating all.
+        return content_hash({
+            split: generate(min(50, count), split, families=families, levels=levels, seed=seed)
+            for split, count in zip(SPLITS, counts, strict=True)
+        })  # fmt: skip
+
+    return ProblemSplits(
+        splits, lambda: f"generated {families} {levels} {counts} {seed} {sample_hash()}"
+    )
 
 
 @lru_cache(maxsize=16)
-def loaded(files: tuple[tuple[str, str], ...], fields: tuple[tuple[str, str], ...]) -> Tasks:
-    """Problems from files, a split each."""
+def loaded(
+    files: tuple[tuple[str, str], ...], fields: tuple[tuple[str, str], ...]
+) -> ProblemSplits:
+    """Load problems from files, one for each split."""
     from turnwise.envs.tool_math.datasets import load_problems
 
-    return given({split: load_problems(file, dict(fields)) for split, file in files})
+    return passed_in({split: load_problems(file, dict(fields)) for split, file in files})
 
 
 def content_hash(splits: Mapping[str, Sequence[Problem]]) -> str:
-    """Of every problem of every split."""
+    """Return a hash of every problem of every split."""
     digest = hashlib.blake2b(digest_size=16)
     for name, problems in splits.items():
-        digest.update(
-            repr((name, [(p.id, p.question, p.answer, p.code, p.tags) for p in problems])).encode(
-                "utf8", "surrogatepass"
-            )
-        )
+        content = [(p.id, p.question, p.answer, p.code, p.tags) for p in problems]
+        digest.update(repr((name, content)).encode("utf8", "surrogatepass"))
     return digest.hexdigest()

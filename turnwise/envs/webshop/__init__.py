@@ -1,4 +1,4 @@
-"""WebShop: buy what an instruction asks for, in a shop of products to search, open and configure."""
+"""WebShop: search a shop for the product an instruction describes, configure it and buy it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from turnwise.envs.webshop.goals import Goal
 
 __all__ = ["Catalogue", "Goal", "WebShopEnv"]
-_HOME = {"Catalogue": "catalogue", "Goal": "goals", "WebShopEnv": "env"}
+_MODULES = {"Catalogue": "catalogue", "Goal": "goals", "WebShopEnv": "env"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import on first use, so that registering the environment stays light."""
-    if name not in _HOME:
+    """Import a public name on first use, so that registering the environment stays light."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

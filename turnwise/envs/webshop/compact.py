@@ -1,14 +1,13 @@
-"""A small shop with the mechanics of the large one, for models that learn on a CPU in minutes.
+"""The compact style: small shops for models that learn on a CPU in minutes.
 
-Everything that makes WebShop WebShop is there: a query must be written, results paged through,
-near-duplicates told apart by attribute and price, options chosen before buying. Only the text is
-small: a closed vocabulary of 170 words, titles of three to six words, four results a page, at most
-two option groups of one-word values, whole-dollar prices that are never a multiple of ten, so that
-a price is under a limit exactly when its tens are.
+The mechanics of WebShop are complete: write a query, page through results, tell near-duplicates
+apart by attribute and price, and choose options before buying. Only the text is short: a closed
+vocabulary of 170 words, titles of three to six words, four results a page and at most two option
+groups of one-word values. Prices are whole dollars and never multiples of ten, so a price is under
+a limit exactly if its tens are.
 
-ASINs are one of 64 letter pairs, with digits behind them (`KT47`) only where there are more
-products than that: a tokenizer that merges both parts has seen them all in training, also where it
-has not seen the product.
+An ASIN is one of 64 letter pairs, followed by digits (`KT47`) only in shops of more products. A
+tokenizer that keeps letters and digits apart has thus seen both parts of any ASIN in training.
 """
 
 from __future__ import annotations
@@ -16,37 +15,42 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from turnwise.envs.seeding import Draw
-from turnwise.envs.webshop.instructions import Listing, Request, price_limit
-from turnwise.envs.webshop.product import Product
+from turnwise.envs.webshop.instructions import GoalRequest, Listing, price_limit
+from turnwise.envs.webshop.products import Product
 from turnwise.envs.webshop.vocabulary.compact import BRANDS, CATEGORIES, LETTERS, CompactCategory
 from turnwise.errors import ConfigError
 
-HIGHEST_GOAL_PRICE = 59
-"""A product that costs more is never a target, so that every limit has two digits before the point.
-"""
+MAX_GOAL_PRICE = 59
+"""Price in dollars above which a product is never a target, so that all limits have two digits."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompactStyle:
-    """How hard the small shop is."""
+    """Settings of the compact style.
+
+    Raises:
+        ConfigError: for a value out of range.
+    """
 
     options: int = 2
-    """Most option groups of a product, 0 to 2."""
+    """Maximum number of option groups of a product, 0 to 2."""
     values: tuple[int, int] = (2, 4)
-    """Fewest and most values of an option group."""
+    """Minimum and maximum number of values of an option group."""
     attributes: int = 2
-    """Most attributes of a product: 1 is the quality alone, 2 adds a use to most products."""
+    """Maximum number of attributes of a product: 1 for a quality, 2 adds a use to most products."""
     distractors: int = 3
-    """Near-duplicates made of every independent product: over its limit, of another use or quality,
-    without one of its options. They share type and most words with it."""
+    """Near-duplicates of every independent product: over its price limit, of another use or
+    quality, or without one of its option values; type and most words are the same."""
     types: int | None = None
-    """Kinds of product, at most 40; by default one for every 24 products, at least 4."""
+    """Types of products, at most 40; by default one for every 24 products, at least 4."""
     brands: bool = True
     """Whether titles begin with an invented brand, which no instruction mentions."""
     goals_per_product: int = 4
+    """Maximum number of goals about a product."""
     paraphrases: float = 0.0
-    """Share of goals told in a customer's own words; a few dozen more words."""
+    """Share of goals that are paraphrased, which takes a few dozen more words."""
     page_size: int = 4
+    """Products on a page of results."""
 
     def __post_init__(self) -> None:
         low, high = self.values
@@ -57,8 +61,8 @@ class CompactStyle:
             and self.distractors >= 0
         ):
             raise ConfigError(
-                f"{self} is not a compact shop: options is 0 to 2, attributes 1 or 2, values (fewest, most) with 1 <= fewest, "
-                "distractors at least 0"
+                f"{self} is not a compact shop: options is 0 to 2, attributes 1 or 2, "
+                "values (fewest, most) with 1 <= fewest, distractors at least 0"
             )
         if (
             self.goals_per_product < 1
@@ -66,13 +70,14 @@ class CompactStyle:
             or (self.types is not None and not 1 <= self.types <= 40)
         ):
             raise ConfigError(
-                f"{self} is not a compact shop: goals_per_product and page_size are at least 1, types 1 to 40"
+                f"{self} is not a compact shop: goals_per_product and page_size are at least 1, "
+                "types 1 to 40"
             )
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """A product before it has a name: what it is, not how it reads."""
+class CompactDraft:
+    """The facts of a product, before they are put into words."""
 
     category: CompactCategory
     type: str
@@ -81,7 +86,7 @@ class Draft:
     options: dict[str, tuple[str, ...]]
     price: int
     limit: int | None
-    """The price limit of its goals; None where it is never a target."""
+    """Price limit of its goals in dollars; None if it is never a target."""
 
     @property
     def attributes(self) -> tuple[str, ...]:
@@ -89,15 +94,16 @@ class Draft:
 
 
 def compact_products(n: int, seed: int, style: CompactStyle) -> list[Listing]:
-    """`n` products in random order; those dearer than `HIGHEST_GOAL_PRICE` make no request."""
+    """Return `n` products in random order; those above `MAX_GOAL_PRICE` are never targets."""
     draw = Draw("turnwise", "compact", n, seed, style)
     kinds = draw.shuffled(
         [(category, type_) for category in CATEGORIES for type_ in category.types]
     )
     kinds = kinds[: style.types or max(4, min(len(kinds), n // 24))]
     order = {type_: draw.shuffled(category.qualities) for category, type_ in kinds}
-    drafts: list[Draft] = []
+    drafts: list[CompactDraft] = []
     while len(drafts) < n:
+        # Types take turns, and each type takes its qualities in turn.
         turn, kind = divmod(len(drafts) // (1 + style.distractors), len(kinds))
         category, type_ = kinds[kind]
         base = _base(draw, category, type_, order[type_][turn % len(category.qualities)], style)
@@ -111,12 +117,12 @@ def compact_products(n: int, seed: int, style: CompactStyle) -> list[Listing]:
 
 
 def _price(draw: Draw, low: int, high: int) -> int:
-    """A whole number of dollars that is no multiple of ten, in the tens from `low` to `high`."""
+    """Return whole dollars with `low` to `high` tens, not a multiple of ten."""
     return 10 * draw.between(low, high) + draw.between(1, 9)
 
 
 def _limit(draw: Draw, price: int) -> int | None:
-    return price_limit(draw, price) if price <= HIGHEST_GOAL_PRICE else None
+    return price_limit(draw, price) if price <= MAX_GOAL_PRICE else None
 
 
 def _options(
@@ -132,24 +138,22 @@ def _options(
 
 def _base(
     draw: Draw, category: CompactCategory, type_: str, quality: str, style: CompactStyle
-) -> Draft:
+) -> CompactDraft:
     use = draw.pick(category.uses) if style.attributes == 2 and draw.chance(0.7) else None
     price = _price(draw, 1, 5)
     options = _options(draw, category, style)
-    return Draft(category, type_, quality, use, options, price, _limit(draw, price))
+    return CompactDraft(category, type_, quality, use, options, price, _limit(draw, price))
 
 
-def _near_duplicate(draw: Draw, base: Draft, style: CompactStyle) -> Draft:
-    """A product that a careless reader would take for `base`: it fails one thing that the goals of
-    `base` ask for.
-    """
+def _near_duplicate(draw: Draw, base: CompactDraft, style: CompactStyle) -> CompactDraft:
+    """Return a product like `base` that fails one thing the goals about `base` ask for."""
     kind = draw.weighted(("price", "use", "quality", "option"), (0.35, 0.3, 0.2, 0.15))
     price = _price(draw, 1, 5)
     other = replace(base, price=price, limit=_limit(draw, price))
     if kind == "price":
-        assert base.limit is not None
+        assert base.limit is not None  # base prices are below `MAX_GOAL_PRICE`
         price = min(99, base.limit + draw.between(1, 19))
-        price += price % 10 == 0
+        price += price % 10 == 0  # never a multiple of ten
         return replace(base, price=price, limit=_limit(draw, price))
     if kind == "use" and style.attributes == 2:
         uses = [use for use in (*base.category.uses, None) if use != base.use]
@@ -165,9 +169,7 @@ def _near_duplicate(draw: Draw, base: Draft, style: CompactStyle) -> Draft:
 
 
 def _asins(draw: Draw, n: int) -> list[str]:
-    """`n` different ASINs: a letter pair and as few digits as make enough of them, none in a shop
-    of 64 products.
-    """
+    """Return `n` different ASINs: a letter pair, and as few digits as needed."""
     letters = LETTERS[:n]
     digits = 0
     while len(letters) * 10**digits < n:
@@ -179,19 +181,25 @@ def _asins(draw: Draw, n: int) -> list[str]:
     ]
 
 
-def _listing(draw: Draw, draft: Draft, asin: str, style: CompactStyle) -> Listing:
+def _listing(draw: Draw, draft: CompactDraft, asin: str, style: CompactStyle) -> Listing:
     words = [draw.pick(BRANDS)] if style.brands else []
     words += [draft.quality, draft.type]
     if draft.use is not None:
         words += ["for", draft.use]
     product = Product(
-        asin=asin, title=" ".join(words), description="", bullets=(), price=float(draft.price), price_tag=f"${float(draft.price)}",
-        options=draft.options, attributes=draft.attributes, category=draft.category.name, query=draft.type,
+        asin=asin,
+        title=" ".join(words),
+        description="",
+        bullets=(),
+        price=float(draft.price),
+        price_tag=f"${float(draft.price)}",
+        options=draft.options,
+        attributes=draft.attributes,
+        category=draft.category.name,
+        query=draft.type,
         product_category=f"{draft.category.name} › {draft.type}",
-    )  # fmt: skip
-    uses = () if draft.use is None else (draft.use,)
-    return Listing(
-        product,
-        Request(draft.type, (draft.quality,), uses=uses) if draft.limit is not None else None,
-        draft.limit,
     )
+    if draft.limit is None:
+        return Listing(product, None, None)
+    uses = () if draft.use is None else (draft.use,)
+    return Listing(product, GoalRequest(draft.type, (draft.quality,), uses=uses), draft.limit)

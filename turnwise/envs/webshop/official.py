@@ -1,12 +1,11 @@
-"""The official WebShop files: finding them, and what their loader makes of a product.
+"""Loading of the official WebShop files.
 
-Three files belong together: `items_shuffle*.json` (products), `items_ins_v2*.json` (attributes and
-synthetic instructions) and, optionally, `items_human_ins*.json` (crowd instructions), each with the
-suffix `_1000` or none. The preprocessing is that of WebShop's `load_products` (S. Yao et al.,
-"WebShop", 2022; web_agent_site/engine/engine.py), with
-one change: the price of a product that shows a range is drawn from a seed, where the original draws
-it from nowhere in particular. A small catalogue is held in memory, the full one stays on disk
-(`turnwise.envs.webshop.store`).
+A catalogue consists of `items_shuffle*.json` (products), `items_ins_v2*.json` (attributes and
+synthetic instructions) and optionally `items_human_ins*.json` (instructions of crowd workers), all
+with the suffix `_1000` or none. Products are preprocessed as in WebShop's `load_products` (S. Yao
+et al., "WebShop", 2022; web_agent_site/engine/engine.py), except that a price shown as a range is
+drawn from a seed instead of the global random state. This module loads a small catalogue into
+memory; the full one stays on disk (`turnwise.envs.webshop.store`).
 """
 
 from __future__ import annotations
@@ -14,26 +13,25 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from turnwise.envs.webshop.catalogue import Catalogue, Instruction, Instructions
 from turnwise.envs.webshop.json_stream import Member, members
-from turnwise.envs.webshop.product import Product
+from turnwise.envs.webshop.products import CatalogueData, Instruction, Instructions, Product
 from turnwise.errors import DataError
 
-SMALL = 1 << 28
-"""Files of products up to this many bytes are held in memory."""
-NO_PRICE = 100.0
-"""What the original charges where the page shows no price."""
-NO_ATTRIBUTES = ("DUMMY_ATTR",)
+DEFAULT_PRICE = 100.0
+"""The original's price in dollars for a product without one."""
+DEFAULT_ATTRIBUTES = ("DUMMY_ATTR",)
+"""The original's attributes for a product without any."""
+MAX_ASIN_CHARS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class OfficialFiles:
     """The official files of one catalogue."""
 
     products: Path
@@ -41,14 +39,15 @@ class Files:
     human: Path | None
 
     @classmethod
-    def find(cls, place: str | Path) -> Files:
-        """The files in a directory, those of 1,000 products before the full ones; or those beside
-        one file of products.
+    def find(cls, location: str | Path) -> OfficialFiles:
+        """Find the files in a directory, or beside a file of products.
+
+        In a directory with both sizes, those of 1,000 products are taken.
 
         Raises:
-            DataError: where a file is missing.
+            DataError: if a file is missing.
         """
-        path = Path(place)
+        path = Path(location)
         if path.is_file():
             directory, products = path.parent, path
         else:
@@ -57,7 +56,8 @@ class Files:
             found = [directory / name for name in names if (directory / name).is_file()]
             if not found:
                 raise DataError(
-                    f"{directory} holds neither {names[0]} nor {names[1]}: name the directory of the official files"
+                    f"{directory} holds neither {names[0]} nor {names[1]}: "
+                    "name the directory of the official files"
                 )
             products = found[0]
         suffix = "_1000" if products.stem.endswith("_1000") else ""
@@ -65,28 +65,17 @@ class Files:
         attributes = next((choice for choice in choices if choice.is_file()), None)
         if attributes is None:
             raise DataError(
-                f"{choices[0]} does not exist: {products.name} needs it beside it, for attributes and instructions"
+                f"{choices[0]} does not exist: {products.name} needs it beside it, "
+                "for attributes and instructions"
             )
-        people = [directory / f"items_human_ins{end}.json" for end in dict.fromkeys((suffix, ""))]
-        return cls(
-            products, attributes, next((choice for choice in people if choice.is_file()), None)
-        )
+        human = [directory / f"items_human_ins{end}.json" for end in dict.fromkeys((suffix, ""))]
+        return cls(products, attributes, next((file for file in human if file.is_file()), None))
 
 
-def load(
-    place: str | Path,
-    prices: Mapping[str, float] | None = None,
-    cache: str | Path | None = None,
-    seed: int = 0,
-) -> Catalogue:
-    """`Catalogue.official`."""
-    from turnwise.envs.webshop import store
-
-    files = Files.find(place)
-    if cache is not None or files.products.stat().st_size > SMALL:
-        return store.load(files, prices, cache, seed)
+def load(files: OfficialFiles, prices: Mapping[str, float] | None, seed: int) -> CatalogueData:
+    """Load a catalogue into memory; arguments and errors are those of `Catalogue.official`."""
     attributes = {member.key: member.value for member in members(files.attributes, "{")}
-    rng, held = random.Random(seed), list[Product]()
+    rng, products = random.Random(seed), list[Product]()
     synthetic: dict[str, tuple[str, tuple[str, ...]]] = {}
     for member in distinct(files.products):
         asin = member.value["asin"]
@@ -95,30 +84,34 @@ def load(
         price = low if high is None else rng.uniform(low, high)
         if prices is not None:
             price = prices.get(asin, price)
-        held.append(priced(product, price))
-        given = synthetic_instruction(described)
-        if given is not None:
-            synthetic[asin] = given
-    if not held:
+        products.append(priced(product, price))
+        instruction = synthetic_instruction(described)
+        if instruction is not None:
+            synthetic[asin] = instruction
+    if not products:
         raise DataError(f"{files.products} holds no products: fetch it again")
-    places = {product.asin: number for number, product in enumerate(held)}
-    return Catalogue(
-        held, instructions=Instructions(synthetic, human_instructions(files.human, places))
-    )
+    numbers = {product.asin: number for number, product in enumerate(products)}
+    human = human_instructions(files.human, numbers)
+    return CatalogueData(products, instructions=Instructions(synthetic, human))
 
 
-def distinct(path: Path, seen: Any = len) -> Iterator[Member]:
-    """The products that the original keeps: not `nan`, at most 10 characters, the first of every
-    ASIN.
+def distinct(path: Path, on_read: Callable[[bytes], object] = len) -> Iterator[Member]:
+    """Yield the products that the original keeps.
+
+    These have an ASIN of at most 10 characters other than `nan`, and are the first with it.
+
+    Args:
+        on_read: see `members`.
     """
     known: set[str] = set()
-    for member in members(path, "[", seen):
+    for member in members(path, "[", on_read):
         asin = member.value.get("asin")
         if not isinstance(asin, str):
             raise DataError(
-                f"the product at byte {member.begin} of {path} has no ASIN: it is not the official file"
+                f"the product at byte {member.begin} of {path} has no ASIN: "
+                "it is not the official file"
             )
-        if asin == "nan" or len(asin) > 10 or asin in known:
+        if asin == "nan" or len(asin) > MAX_ASIN_CHARS or asin in known:
             continue
         known.add(asin)
         yield member
@@ -127,30 +120,36 @@ def distinct(path: Path, seen: Any = len) -> Iterator[Member]:
 def preprocess(
     path: Path, member: Member, described: Mapping[str, Any]
 ) -> tuple[Product, float, float | None]:
-    """(the product without its price, its price or the low end of its range, the high end or None).
+    """Return a product priced 0.0, and its price or price range.
+
+    Args:
+        path: the file of products, for error messages.
+        described: the entry of the file of attributes.
+
+    Returns:
+        The product, the lowest price, and the highest or None if there is a single one.
 
     Raises:
-        DataError: where a field is missing or of another kind.
+        DataError: if a field is missing or of another type.
     """
     raw = member.value
     try:
         tag, low, high = _pricing(raw.get("pricing"))
         bullets = raw["small_description"]
         product = Product(
-            asin=raw["asin"], title=raw["name"], description=raw["full_description"],
+            asin=raw["asin"],
+            title=raw["name"],
+            description=raw["full_description"],
             bullets=tuple(bullets) if isinstance(bullets, list) else (bullets,),
-            price=0.0, price_tag=tag, options=_options(raw["customization_options"]),
-            attributes=tuple(described["attributes"]) if "attributes" in described else NO_ATTRIBUTES,
-            category=raw["category"], query=raw["query"].lower().strip(), product_category=raw["product_category"],
-        )  # fmt: skip
-    except (
-        KeyError,
-        TypeError,
-        AttributeError,
-        IndexError,
-        InvalidOperation,
-        ValueError,
-    ) as problem:
+            price=0.0,
+            price_tag=tag,
+            options=_options(raw["customization_options"]),
+            attributes=tuple(described.get("attributes", DEFAULT_ATTRIBUTES)),
+            category=raw["category"],
+            query=raw["query"].lower().strip(),
+            product_category=raw["product_category"],
+        )
+    except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError) as problem:
         name = raw.get("asin", "?")
         where = f"product {name!r} at byte {member.begin} of {path}"
         raise DataError(f"{where} is not as in the official files ({problem!r})") from problem
@@ -158,9 +157,9 @@ def preprocess(
 
 
 def _pricing(text: str | None) -> tuple[str, float, float | None]:
-    """What the page shows, and the price or the range behind it."""
+    """Return the price tag, the lowest price, and the highest or None if there is a single one."""
     if not text:
-        return f"${NO_PRICE}", NO_PRICE, None
+        return f"${DEFAULT_PRICE}", DEFAULT_PRICE, None
     amounts = [float(Decimal(re.sub(r"[^\d.]", "", amount))) for amount in text.split("$")[1:]]
     if len(amounts) == 1:
         return f"${amounts[0]}", amounts[0], None
@@ -168,8 +167,9 @@ def _pricing(text: str | None) -> tuple[str, float, float | None]:
 
 
 def _options(groups: Mapping[str, Any] | str | None) -> dict[str, tuple[str, ...]]:
-    """Groups by lower-case name; where two names differ in case only, the later one stands, in the
-    earlier one's place.
+    """Return the option values of each group in lower case.
+
+    Of groups whose names differ only in case, the last one counts, at the position of the first.
     """
     if not groups or isinstance(groups, str):
         return {}
@@ -183,42 +183,56 @@ def _options(groups: Mapping[str, Any] | str | None) -> dict[str, tuple[str, ...
 
 
 def priced(product: Product, price: float) -> Product:
-    """The product at a price. (`dataclasses.replace`, several times faster.)"""
+    """Return the product at a price."""
+    # `dataclasses.replace` is several times slower.
     return Product(
-        product.asin, product.title, product.description, product.bullets, price, product.price_tag, product.options,
-        product.attributes, product.category, product.query, product.product_category,
-    )  # fmt: skip
+        product.asin,
+        product.title,
+        product.description,
+        product.bullets,
+        price,
+        product.price_tag,
+        product.options,
+        product.attributes,
+        product.category,
+        product.query,
+        product.product_category,
+    )
 
 
 def synthetic_instruction(described: Mapping[str, Any]) -> tuple[str, tuple[str, ...]] | None:
-    """(text, attributes) of a product's synthetic instruction, where it has one."""
+    """Return (text, attributes) of a product's synthetic instruction, or None."""
     text = described.get("instruction")
     return None if text is None else (text, tuple(described.get("instruction_attributes") or ()))
 
 
-def human_instructions(path: Path | None, places: Mapping[str, int]) -> list[Instruction]:
-    """What people asked for, in the order of the products; `places` has the number of every
-    product.
+def human_instructions(path: Path | None, numbers: Mapping[str, int]) -> list[Instruction]:
+    """Return the human instructions in the order of the products.
+
+    Args:
+        path: the file of human instructions, if there is one.
+        numbers: ASIN -> position of the product.
 
     Raises:
-        DataError: where the file is torn or not the official one.
+        DataError: if the file is incomplete or not the official one.
     """
     if path is None:
         return []
     try:
         rows = json.loads(path.read_text(encoding="utf8"))
-        asked = sorted((asin for asin in rows if asin in places), key=lambda asin: places[asin])
+        asins = sorted((asin for asin in rows if asin in numbers), key=numbers.__getitem__)
         return [
             Instruction(
-                asin,
-                row["instruction"],
-                tuple(row["instruction_attributes"]),
-                tuple(row["instruction_options"]),
+                asin=asin,
+                text=row["instruction"],
+                attributes=tuple(row["instruction_attributes"]),
+                options=tuple(row["instruction_options"]),
             )
-            for asin in asked
+            for asin in asins
             for row in rows[asin]
         ]
     except (ValueError, KeyError, TypeError) as problem:
         raise DataError(
-            f"{path} is not the official file of human instructions, or it was cut off ({problem!r})"
+            f"{path} is not the official file of human instructions, "
+            f"or it was cut off ({problem!r})"
         ) from problem

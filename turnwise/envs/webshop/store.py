@@ -1,10 +1,8 @@
-"""The official 1.18 million products on disk: decoded one at a time, from the official files
-themselves.
+"""The 1.18 million official products, decoded one at a time from the official files.
 
-Nothing of the text is copied. One pass over the files notes at which bytes each product and its
-attributes stand, and builds the search index; both go into a directory beside the files and are
-memory-mapped from then on. The directory appears only when it is whole, names the files it was made
-from, and is made again when they have changed.
+The text is not copied. One pass over the files records the byte range of each product and of its
+attributes, and builds the search index (`turnwise.envs.webshop.build`); both are stored in a
+directory beside the files and memory-mapped from then on.
 """
 
 from __future__ import annotations
@@ -23,37 +21,45 @@ import numpy as np
 import numpy.typing as npt
 
 from turnwise.envs.webshop import build
-from turnwise.envs.webshop.catalogue import Catalogue, Instruction, Instructions
 from turnwise.envs.webshop.json_stream import Member
-from turnwise.envs.webshop.official import Files, preprocess, priced, synthetic_instruction
-from turnwise.envs.webshop.product import Product
+from turnwise.envs.webshop.official import (
+    OfficialFiles,
+    preprocess,
+    priced,
+    synthetic_instruction,
+)
+from turnwise.envs.webshop.products import CatalogueData, Instruction, Instructions, Product
 from turnwise.errors import DataError
 from turnwise.retrieval.bm25 import BM25Index
 from turnwise.retrieval.strings import Strings
 
-KEPT = 1 << 12
-"""Products kept decoded."""
+MAX_CACHED_PRODUCTS = 1 << 12
 
 
 def load(
-    files: Files, prices: Mapping[str, float] | None, cache: str | Path | None, seed: int
-) -> Catalogue:
-    """The catalogue over `files`; built first where there is no whole directory made from these
-    very files.
+    files: OfficialFiles, prices: Mapping[str, float] | None, cache: str | Path | None, seed: int
+) -> CatalogueData:
+    """Map a catalogue, after building it if there is none of these very files.
+
+    Arguments and errors are those of `Catalogue.official`.
     """
     directory = build.ensure(files, cache)
     products = MappedProducts(files, directory, prices, seed)
-    instructions = Instructions(MappedInstructions(products), _human(directory, products))
+    instructions = Instructions(MappedInstructions(products), _human(directory))
     digest = hashlib.blake2b(digest_size=16)
     digest.update(build.digest_of(directory).encode())
     digest.update(products.prices.tobytes())
-    return Catalogue(
-        products, instructions=instructions, index=BM25Index.load(directory), digest=digest.hexdigest(),
-        price_draws=products.price_draws, origin=(files.products, prices, cache, seed),
-    )  # fmt: skip
+    return CatalogueData(
+        products,
+        instructions=instructions,
+        index=BM25Index.load(directory),
+        digest=digest.hexdigest(),
+        price_draws=products.price_draws,
+        origin=(files.products, prices, cache, seed),
+    )
 
 
-def _human(directory: Path, products: MappedProducts) -> list[Instruction]:
+def _human(directory: Path) -> list[Instruction]:
     rows = json.loads((directory / "human.json").read_text(encoding="utf8"))
     return [
         Instruction(asin, text, tuple(attributes), tuple(options))
@@ -65,13 +71,12 @@ class MappedProducts(Mapping[str, Product]):
     """ASIN -> product, in the order of the file."""
 
     def __init__(
-        self, files: Files, directory: Path, prices: Mapping[str, float] | None, seed: int
+        self, files: OfficialFiles, directory: Path, prices: Mapping[str, float] | None, seed: int
     ) -> None:
         self.asins = Strings.load(directory, "ids")
-        spans = [np.load(directory / f"{name}.npy", mmap_mode="r") for name in build.ARRAYS]
-        self._products, self._attributes, self._low, self._high, self._order, self.instructed = (
-            spans
-        )
+        arrays = [np.load(directory / f"{name}.npy", mmap_mode="r") for name in build.ARRAYS]
+        self._products, self._attributes, self._low, self._high, *arrays = arrays
+        self._order, self.instructed = arrays
         self._path = files.products
         self._text, self._described = _mapped(files.products), _mapped(files.attributes)
         self.prices, self.price_draws = self._draw(seed)
@@ -79,21 +84,23 @@ class MappedProducts(Mapping[str, Product]):
             number = self.number(asin)
             if number is not None:
                 self.prices[number] = price
-        self._recent = lru_cache(KEPT)(self._decode)
+        self._cached_decode = lru_cache(MAX_CACHED_PRODUCTS)(self._decode)
 
     def _draw(self, seed: int) -> tuple[npt.NDArray[np.float64], int]:
-        """Every price, ranges drawn in the order of the products (`random.uniform`'s own
-        arithmetic), and how many were.
+        """Return all prices, [N], and how many were drawn from a range.
+
+        They equal those of `random.uniform`, called in the order of the products.
         """
         rng = random.Random(seed)
         prices = np.array(self._low)
         ranged = np.flatnonzero(~np.isnan(self._high))
         drawn = np.array([rng.random() for _ in range(len(ranged))], dtype=np.float64)
+        # In double precision this is the expression that `random.uniform` evaluates.
         prices[ranged] = self._low[ranged] + (self._high[ranged] - self._low[ranged]) * drawn
         return prices, len(ranged)
 
     def number(self, asin: object) -> int | None:
-        """The place of a product in the file."""
+        """Return the number of a product in the file, or None if it is not there."""
         if not isinstance(asin, str):
             return None
         at = bisect_left(self._order, asin, key=lambda number: self.asins[int(number)])
@@ -102,7 +109,7 @@ class MappedProducts(Mapping[str, Product]):
         return None
 
     def described(self, number: int) -> dict[str, Any]:
-        """What `items_ins_v2` says of a product."""
+        """Return the entry of a product in the file of attributes; empty if there is none."""
         begin, end = self._attributes[number].tolist()
         found: dict[str, Any] = json.loads(self._described[begin:end]) if end > begin else {}
         return found
@@ -117,7 +124,7 @@ class MappedProducts(Mapping[str, Product]):
         return priced(product, float(self.prices[number]))
 
     def __getitem__(self, asin: str) -> Product:
-        return self._recent(asin)
+        return self._cached_decode(asin)
 
     def __contains__(self, asin: object) -> bool:
         return self.number(asin) is not None

@@ -250,6 +250,7 @@ def copy_weights(model: nn.Module, weights: Mapping[str, Any]) -> None:
         EngineError: for a name the model lacks, another shape, or a parameter that is missing.
             Nothing is then copied.
     """
+    # Tied parameters are one tensor under several names: `keep_vars` keeps their identity.
     own: dict[str, torch.Tensor] = dict(model.state_dict(keep_vars=True))
     unknown = sorted(set(weights) - set(own))
     given = {id(own[name]) for name in weights if name in own}
@@ -266,6 +267,7 @@ def copy_weights(model: nn.Module, weights: Mapping[str, Any]) -> None:
                 f"such as {names[0]}; give the state dict of the same architecture and sizes"
             )
     for name, tensor in weights.items():
+        # Tensors that are shared with the learner are up to date already.
         if own[name].data_ptr() != tensor.data_ptr():
             own[name].copy_(tensor)
 

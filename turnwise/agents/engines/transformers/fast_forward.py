@@ -99,6 +99,7 @@ class PackedForward(CausalForward):
 
     def __call__(self, table: SlotTable, rows: Ints, take: Ints, span: int) -> torch.Tensor:
         """Return [B, V] logits; see `CausalForward`. Rows may mix any values of `take`."""
+        # In-place operations touch only tensors made in this call, never parameters or inputs.
         base: Any = self.model.model
         plan, tokens, last = self._plan(table, rows, take, span)
         hidden = base.embed_tokens(tokens)

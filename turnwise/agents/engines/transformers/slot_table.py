@@ -84,6 +84,7 @@ class SlotTable:
         most = len(request.prompt) - 1
         kept = min(self.common(slot, request.prompt), int(self.held[slot]), most)
         donor, length = slot, 0
+        # A session that keeps half of its prompt is not worth the search for a longer prefix.
         if own != slot or kept < most // 2:
             shared = self._shared(request.prompt)
             ready = np.minimum(np.minimum(shared, self.held), most)

@@ -98,6 +98,7 @@ class Stepper:
             request = self.table.request[slot]
             if request is not None and request.future.done():
                 self.table.leave(slot)
+        # This runs at every step: rebuild the queue only when something in it was cancelled.
         if any(request.future.done() for request in waiting):
             alive = [request for request in waiting if not request.future.done()]
             waiting.clear()
@@ -158,6 +159,7 @@ class Stepper:
         drawn = draw(logits, draws).cpu().numpy()
         tokens = drawn[0].astype(np.int64)
         table = self.table
+        # The token that fills the context is never fed back, so its place does not matter.
         table.ids[rows, np.minimum(table.wanted[rows], table.ids.shape[1] - 1)] = tokens
         table.wanted[rows] += 1
         logprobs = drawn[1].tolist()

@@ -1,3 +1,1 @@
-"""Writing games as the original does: a PDDL domain, a text grammar, a problem, and the files of a
-trial.
-"""
+"""Official game files: PDDL domain, text grammar, problem, and the folder of a trial."""

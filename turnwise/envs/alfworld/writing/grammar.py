@@ -1,67 +1,73 @@
-"""What the original engine answers, as a grammar that it reads (`.twl2`), for both wordings.
+"""Text grammar (`.twl2`) from which the original engine makes its answers, in either wording.
 
-Its notation: `#symbol#` is replaced by the first rule of that name whose condition holds,
-`{r.name}` by a Python value, `[{x | facts}]` by the values of `x` for all that satisfies the facts,
-joined by the `list_...` symbols. Symbols `intro` and `list_...`, and the names of actions,
-parameters and predicates, are the engine's interface; sentences are its text.
+Notation: `#symbol#` is replaced by the first rule of that name whose condition holds, `{r.name}` by
+a Python value, `[{x | facts}]` by `x` for every binding that satisfies the facts, joined by the
+`list_...` symbols. The symbols `intro` and `list_...`, and the names of actions, parameters and
+predicates, are the engine's interface; sentences are the original's text.
 """
 
 from __future__ import annotations
 
 import json
 
+from turnwise.envs.alfworld.game_file import GameWording
 from turnwise.envs.alfworld.text import WELCOME
-from turnwise.envs.alfworld.wording import Wording
 from turnwise.errors import DataError
 
-UNSAYABLE = ';|"<>[]#{}\\\n'
-"""Characters of the notation, which a task cannot have."""
+RESERVED = ';|"<>[]#{}\\\n'
+"""Characters of the notation, which a task cannot contain."""
 
 Rule = dict[str, str]
 
 
-def _rule(says: str, *facts: str) -> Rule:
-    """A rule; a fact is written `predicate variable:type ...`."""
-    called = (fact.split() for fact in facts)
+def _rule(text: str, *facts: str) -> Rule:
+    """Return a rule; a fact is written `predicate variable:type ...`."""
+    split = (fact.split() for fact in facts)
     condition = " & ".join(
-        f"{predicate}({', '.join(variables)})" for predicate, *variables in called
+        f"{predicate}({', '.join(variables)})" for predicate, *variables in split
     )
-    return {"condition": condition, "rhs": says} if facts else {"rhs": says}
+    return {"condition": condition, "rhs": text} if facts else {"rhs": text}
 
 
 def _all(one: str, *facts: str) -> str:
-    """`a x, a y, and a z` for all `one` that satisfy the facts."""
+    """Return the notation for `a x, a y, and a z`, of all `one` that satisfy the facts."""
     return f"[{{'a ' + {one}.name | {_rule('', *facts)['condition']}}}]"
 
 
 _IN = _all("o", "inreceptacle o:object r:receptacle")
 _STANDING = ("atlocation a:agent l:location", "receptacleatlocation r:receptacle l:location")
-_BESIDE = (
-    "atlocation a:agent l:location", "objectatlocation o:object l:location", "receptacleatlocation r:receptacle l:location",
-    "not_inreceptacle o:object r:receptacle",
+_NEXT_TO = (
+    "atlocation a:agent l:location", "objectatlocation o:object l:location",
+    "receptacleatlocation r:receptacle l:location", "not_inreceptacle o:object r:receptacle",
 )  # fmt: skip
 
 
-def _of_object() -> list[Rule]:
-    """What is said of a held object, from the most that can be said to the least."""
-    rules = [_rule(f"This is a normal {{o.name}}. In it, you see {_all('o2', 'inreceptacleobject o2:object o:object')}.",
-                   "isreceptacleobject o:object")]  # fmt: skip
+def _descriptions() -> list[Rule]:
+    """Return the rules that describe a held object, the most specific first."""
+    inside = _all("o2", "inreceptacleobject o2:object o:object")
+    rules = [
+        _rule(
+            f"This is a normal {{o.name}}. In it, you see {inside}.", "isreceptacleobject o:object"
+        )
+    ]
     clean, hot, cool, cut = (f"is{word} o:object" for word in ("clean", "hot", "cool", "sliced"))
     for sliced, also in ((" sliced", (cut,)), ("", ())):
-        rules += [_rule(f"This is a {word} and clean{sliced} {{o.name}}.", clean, fact, *also)
-                  for word, fact in (("hot", hot), ("cool", cool))]  # fmt: skip
+        for word, fact in (("hot", hot), ("cool", cool)):
+            text = f"This is a {word} and clean{sliced} {{o.name}}."
+            rules.append(_rule(text, clean, fact, *also))
         cold = "cool" if sliced else "cold"
-        rules += [_rule(f"This is a {word}{sliced} {{o.name}}.", fact, *also)
-                  for word, fact in (("clean", clean), ("hot", hot), (cold, cool))]  # fmt: skip
+        for word, fact in (("clean", clean), ("hot", hot), (cold, cool)):
+            rules.append(_rule(f"This is a {word}{sliced} {{o.name}}.", fact, *also))
     rules.append(_rule("This {o.name} is on.", "toggleable o:object", "istoggled o:object"))
     rules.append(_rule("This is a sliced {o.name}.", "sliceable o:object", cut))
     return [*rules, _rule("There's nothing special about {o.name}.")]
 
 
-def _symbols(task: str, said: Wording) -> dict[str, list[Rule]]:
-    """Every symbol and its rules; the answer to an action is the symbol of that action's name."""
-    arrived = "lend" if said.names_location else "r"  # the parameter ?lEnd, as the engine spells it
-    put = said.did_put.format("{o.name}", "{r.name}")
+def _symbols(task: str, wording: GameWording) -> dict[str, list[Rule]]:
+    """Return the rules of every symbol; the symbol named as an action is the answer to it."""
+    # The engine spells the parameter ?lEnd in lower case.
+    arrived = "lend" if wording.names_location else "r"
+    put = wording.did_put.format("{o.name}", "{r.name}")
     symbols = {
         "intro": [_rule(f"{WELCOME}\n\n#look#\n\n#task#")],
         "task": [_rule(f"Your task is to: {task}")],
@@ -70,7 +76,7 @@ def _symbols(task: str, said: Wording) -> dict[str, list[Rule]]:
             _rule("You are in the middle of a room. Looking quickly around you, you see #room#."),
         ],
         "furniture": [_rule(f"[{{r.name | {_rule('', *_STANDING)['condition']}}}]")],
-        "beside": [_rule(_all("o", *_BESIDE), *_BESIDE), _rule("#list_empty#")],
+        "beside": [_rule(_all("o", *_NEXT_TO), *_NEXT_TO), _rule("#list_empty#")],
         "room": [_rule(_all("r", _STANDING[1]), _STANDING[1]), _rule("#list_empty#")],
         "inventory": [
             _rule(f"You are carrying: {_all('o', 'holds a:agent o:object')}.", "holdsany a:agent"),
@@ -85,7 +91,7 @@ def _symbols(task: str, said: Wording) -> dict[str, list[Rule]]:
             _rule("The {r.name} is closed.", "openable r:receptacle"),
             _rule(f"On the {{r.name}}, you see {_IN}."),
         ],
-        "examineObject": _of_object(),
+        "examineObject": _descriptions(),
         "GotoLocation": [_rule(f"You arrive at {{{arrived}.name}}. #examineReceptacle#")],
         "OpenObject": [_rule("You open the {r.name}. #examineReceptacle#")],
         "CloseObject": [_rule("You close the {r.name}.")],
@@ -101,32 +107,36 @@ def _symbols(task: str, said: Wording) -> dict[str, list[Rule]]:
         symbols[verb + "Object"] = [
             _rule(f"You {verb.lower()} the {{o.name}} using the {{r.name}}.")
         ]
-    return symbols if said.help is None else symbols | {"help": [_rule(said.help)]}
+    return symbols if wording.help is None else symbols | {"help": [_rule(wording.help)]}
 
 
-def _commands(said: Wording) -> dict[str, str]:
-    """The command for each action."""
+def _commands(wording: GameWording) -> dict[str, str]:
+    """Return the command of each action."""
     commands = {
-        "look": "look", "inventory": "inventory", "examineReceptacle": "examine {r}", "examineObject": "examine {o}",
-        "GotoLocation": "go to {r}", "OpenObject": "open {r}", "CloseObject": "close {r}", "PickupObject": "take {o} from {r}",
-        "PutObject": said.put.format("{o}", "{r}"), "CleanObject": "clean {o} with {r}", "HeatObject": "heat {o} with {r}",
-        "CoolObject": "cool {o} with {r}", "ToggleObject": "use {o}", "SliceObject": "slice {co} with {ko}",
+        "look": "look", "inventory": "inventory",
+        "examineReceptacle": "examine {r}", "examineObject": "examine {o}",
+        "GotoLocation": "go to {r}", "OpenObject": "open {r}", "CloseObject": "close {r}",
+        "PickupObject": "take {o} from {r}", "PutObject": wording.put.format("{o}", "{r}"),
+        "CleanObject": "clean {o} with {r}", "HeatObject": "heat {o} with {r}",
+        "CoolObject": "cool {o} with {r}", "ToggleObject": "use {o}",
+        "SliceObject": "slice {co} with {ko}",
     }  # fmt: skip
-    return commands if said.help is None else commands | {"help": "help"}
+    return commands if wording.help is None else commands | {"help": "help"}
 
 
-def grammar(task: str, said: Wording) -> str:
-    """The grammar of a game whose player is asked to do `task`.
+def write_grammar(task: str, wording: GameWording) -> str:
+    """Return the grammar of a game with this task.
 
     Raises:
-        DataError: for a task with a character that the notation cannot say.
+        DataError: for a task with a character of the notation.
     """
-    if found := sorted(set(task) & set(UNSAYABLE)):
+    if found := sorted(set(task) & set(RESERVED)):
         raise DataError(
-            f"the task {task!r} has {found[0]!r}, which the original's grammar cannot say: reword it"
+            f"the task {task!r} has {found[0]!r}, which the original's grammar cannot say: "
+            "reword it"
         )
-    symbols = json.dumps(_symbols(task, said), indent=1, ensure_ascii=False)
-    pairs = _commands(said).items()
+    symbols = json.dumps(_symbols(task, wording), indent=1, ensure_ascii=False)
+    pairs = _commands(wording).items()
     actions = [
         f'action {name} {{\n    template :: "{command}";\n    feedback :: "#{name}#";\n}}\n'
         for name, command in pairs

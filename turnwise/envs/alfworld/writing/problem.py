@@ -1,31 +1,59 @@
-"""A game's household and goal as a PDDL problem, with ids made up so that it reads back as the very
-same game.
+"""PDDL problem of a compiled game, with made-up ids, that reads back as the very same game.
 
-What the player sees depends on ids only through their order: within a type names count down, and
-lists follow the order. So an id here is the type and the place in the count. What a compiled game
-does not hold (coordinates, THOR's own ids) is gone, and nobody who plays can tell.
+Observations depend on ids only through their order: within a type, names count down, and lists
+follow the order. So an id here is the type and the place in the count. What a compiled game does
+not hold (coordinates, THOR's own ids) is lost, without effect on play.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
-from turnwise.envs.alfworld.game import Game
-from turnwise.envs.alfworld.goals import LOOK, TWO, Goal
-from turnwise.envs.alfworld.problem import SIGNS
+from turnwise.envs.alfworld.compiled import CompiledGame
+from turnwise.envs.alfworld.game_file import SIGNS
+from turnwise.envs.alfworld.goals import LOOK, TWO, HouseholdGoal
 from turnwise.envs.alfworld.writing.domain import NAMED_TYPES
-from turnwise.envs.alfworld.writing.spelling import spelled
 
 _ABLE = {"isclean": "cleanable", "ishot": "heatable", "iscool": "coolable"}
 _DONE = {"isclean": "isClean", "ishot": "isHot", "iscool": "isCool"}
 _NUMBERED = re.compile(r"(\S+) (\d+)")
 _SETS = ("pickupable", "toggleable", "cleanable", "heatable", "coolable", "sliceable")
 AGENT = "agent1"
+ALFRED_TYPES = """
+" AlarmClock Apple ArmChair BaseballBat BasketBall Bathtub BathtubBasin Bed Blinds Book Boots
+Bowl Box Bread ButterKnife CD Cabinet Candle Cart CellPhone Chair Cloth CoffeeMachine
+CoffeeTable CounterTop CreditCard Cup Curtains Desk DeskLamp DiningTable DishSponge Drawer
+Dresser Egg FloorLamp Footstool Fork Fridge GarbageCan Glassbottle HandTowel HandTowelHolder
+HousePlant Kettle KeyChain Knife Ladle Laptop LaundryHamper LaundryHamperLid Lettuce LightSwitch
+Microwave Mirror Mug Newspaper Ottoman Painting PaintingHanger Pan PaperTowel PaperTowelRoll Pen
+Pencil PepperShaker Pillow Plate Plunger Poster Pot Potato RemoteControl Safe SaltShaker
+ScrubBrush Shelf ShowerDoor ShowerGlass SideTable Sink SinkBasin SoapBar SoapBottle Sofa Spatula
+Spoon SprayBottle Statue StoveBurner StoveKnob TVStand TeddyBear Television TennisRacket
+TissueBox Toaster Toilet ToiletPaper ToiletPaperHanger ToiletPaperRoll Tomato Towel TowelHolder
+Vase Watch WateringCan Window WineBottle
+"""
+"""ALFRED's spelling of types, which PDDL reads without regard to case."""
+
+
+@cache
+def _spellings() -> dict[str, str]:
+    return {kind.lower(): kind for kind in ALFRED_TYPES.split()}
+
+
+def spelled(kind: str) -> str:
+    """Spell a type as ALFRED does: `SoapBottleType` for `soapbottletype`, `TVStand` for `tvstand`.
+
+    A type that is not ALFRED's is returned as it is.
+    """
+    bare = kind.removesuffix("type")
+    known = _spellings().get(bare)
+    return kind if known is None else known + ("" if bare == kind else "Type")
 
 
 class _Ids:
-    """An id for every name, in the order of the names' own ids."""
+    """Makes an id for every name, in the order of the ids that the names came from."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._count: dict[str, int] = {}
@@ -35,8 +63,9 @@ class _Ids:
                 self._count[found[1]] = max(self._count.get(found[1], 0), int(found[2]))
 
     def of(self, name: str) -> str:
+        """Return the id of a name."""
         found = _NUMBERED.fullmatch(name)
-        if found is None:  # an id without a position, of which the name is the spelling and a space
+        if found is None:  # from an id without a position: its spelling and a space
             bare = name.rstrip()
             for word, sign in SIGNS.items():
                 bare = bare.replace(sign, word)
@@ -47,8 +76,9 @@ class _Ids:
         return f"{spelled(head)}_bar_{place}" + (f"_bar_{spelled(kind)}" if basin else "")
 
     def unseen(self) -> list[str]:
-        """Ids that only count: names of the game stop at 3 and leave out 2, so something is the
-        second.
+        """Return ids of numbers that no name has, such as 2 if there are only `mug 1` and `mug 3`.
+
+        They have to be declared for the others to be numbered as they are.
         """
         names = (
             f"{kind} {number}"
@@ -58,8 +88,8 @@ class _Ids:
         return [self.of(name) for name in names if name not in self._known]
 
 
-def problem(game: Game, name: str) -> str:
-    """The problem, called `name`."""
+def write_problem(game: CompiledGame, name: str) -> str:
+    """Return the PDDL problem of a game, under a name."""
     ids = _Ids((*game.objects, *game.receptacles, *game.locations))
     things, places, spots = (
         [ids.of(one) for one in names] for names in (game.objects, game.receptacles, game.locations)
@@ -98,18 +128,27 @@ def problem(game: Game, name: str) -> str:
         *(f"(canContain {spelled(place)} {spelled(thing)})" for place, thing in sorted(game.fits)),
         *(f"(checked {one})" for one in ids.unseen()),
     ]
+    fitting_places, fitting_things = zip(*game.fits, strict=True) if game.fits else ((), ())
     declared = {
-        "agent": [AGENT], "location": spots, "receptacle": places, "object": [*things, *ids.unseen()],
-        "rtype": _types(NAMED_TYPES["rtype"], game.receptacle_types, (place for place, _ in game.fits)),
-        "otype": _types(NAMED_TYPES["otype"], game.object_types, (thing for _, thing in game.fits)),
-    }  # fmt: skip
-    rows = "\n".join(f"    {one} - {kind}" for kind, ones in declared.items() for one in ones)
-    said = "\n".join(f"    {fact}" for fact in facts)
-    return f"(define (problem {name})\n(:domain alfred)\n(:objects\n{rows}\n)\n(:init\n{said}\n)\n(:goal {_goal(game.goal)})\n)\n"
+        "agent": [AGENT],
+        "location": spots,
+        "receptacle": places,
+        "object": [*things, *ids.unseen()],
+        "rtype": _types(NAMED_TYPES["rtype"], game.receptacle_types, fitting_places),
+        "otype": _types(NAMED_TYPES["otype"], game.object_types, fitting_things),
+    }
+    declarations = "\n".join(
+        f"    {one} - {kind}" for kind, ones in declared.items() for one in ones
+    )
+    initial = "\n".join(f"    {fact}" for fact in facts)
+    return (
+        f"(define (problem {name})\n(:domain alfred)\n(:objects\n{declarations}\n)\n"
+        f"(:init\n{initial}\n)\n(:goal {_goal(game.goal)})\n)\n"
+    )
 
 
-def _abilities(game: Game, things: list[str]) -> list[str]:
-    """What can be done with which object, and what holds of it at the start."""
+def _abilities(game: CompiledGame, things: list[str]) -> list[str]:
+    """Return the facts about single objects: abilities, and what holds at the start."""
     sets = {name: sorted(getattr(game, name)) for name in _SETS}
     sets |= {"isReceptacleObject": sorted(game.holding), "isCool": _set_in(game.start.cool)}
     return [f"({name} {things[one]})" for name, ones in sets.items() for one in ones]
@@ -123,8 +162,8 @@ def _types(named: tuple[str, ...], *kinds: Iterable[str]) -> list[str]:
     return sorted({*named, *(spelled(kind) for some in kinds for kind in some if kind)})
 
 
-def _goal(goal: Goal) -> str:
-    """The goal's conditions, each sort as the official goals say it."""
+def _goal(goal: HouseholdGoal) -> str:
+    """Return the goal in the form of the official goals."""
     wanted, target = spelled(goal.object_type), spelled(goal.place_type)
     if goal.kind == LOOK:
         lit = f"(objectType ?ot {target}) (toggleable ?ot) (isToggled ?ot) (inReceptacle ?ot ?r)"
@@ -137,7 +176,10 @@ def _goal(goal: Goal) -> str:
         one, place = ("o1" if goal.kind == TWO else "o"), f"(receptacleType ?r {target})"
         inside = f"(objectType ?{one} {wanted}) (inReceptacle ?{one} ?r)"
         if goal.kind == TWO:
-            inside += f" (exists (?o2 - object) (and (not (= ?o1 ?o2)) (objectType ?o2 {wanted}) (inReceptacle ?o2 ?r)))"
+            inside += (
+                f" (exists (?o2 - object) (and (not (= ?o1 ?o2)) (objectType ?o2 {wanted}) "
+                "(inReceptacle ?o2 ?r)))"
+            )
         elif goal.treatment:
             inside += f" ({_ABLE[goal.treatment]} ?{one}) ({_DONE[goal.treatment]} ?{one})"
         parts = [

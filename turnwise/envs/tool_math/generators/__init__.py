@@ -1,28 +1,25 @@
-"""Families of problems with exact answers, by name. Each module is a topic; each function makes one
-problem of a level.
+"""Families of problems with exact answers, by name.
+
+Each module is a topic, and each function generates one problem of a level.
 """
 
 from __future__ import annotations
 
 from turnwise.envs.tool_math.generators import (
     algebra,
-    arithmetic,
     counting,
-    dates,
     everyday,
     geometry,
     number_theory,
-    probability,
-    sequences,
 )
-from turnwise.envs.tool_math.generators.family import Family, Made
+from turnwise.envs.tool_math.generators.family import Family, GeneratedProblem
 
-__all__ = ["FAMILIES", "Family", "Made"]
+__all__ = ["FAMILIES", "Family", "GeneratedProblem"]
 
 FAMILIES: dict[str, Family] = {
-    "arithmetic/integers": arithmetic.integers,
-    "arithmetic/fractions": arithmetic.fractions,
-    "arithmetic/digits": arithmetic.digits,
+    "arithmetic/integers": number_theory.integers,
+    "arithmetic/fractions": number_theory.fractions,
+    "arithmetic/digits": number_theory.digits,
     "number_theory/divisors": number_theory.divisors,
     "number_theory/modular_power": number_theory.modular_power,
     "number_theory/congruences": number_theory.congruences,
@@ -33,17 +30,17 @@ FAMILIES: dict[str, Family] = {
     "algebra/linear_system": algebra.linear_system,
     "algebra/roots": algebra.roots,
     "algebra/coefficient": algebra.coefficient,
-    "sequences/recurrence": sequences.recurrence,
-    "sequences/series": sequences.series,
-    "probability/dice": probability.dice,
-    "probability/urn": probability.urn,
-    "probability/collector": probability.collector,
+    "sequences/recurrence": algebra.recurrence,
+    "sequences/series": algebra.series,
+    "probability/dice": counting.dice,
+    "probability/urn": counting.urn,
+    "probability/collector": counting.collector,
     "geometry/polygon": geometry.polygon,
     "geometry/lattice": geometry.lattice,
     "geometry/circle": geometry.circle,
-    "dates/weekday": dates.weekday,
-    "dates/distance": dates.distance,
-    "dates/thirteenths": dates.thirteenths,
+    "dates/weekday": everyday.weekday,
+    "dates/distance": everyday.distance,
+    "dates/thirteenths": everyday.thirteenths,
     "everyday/shopping": everyday.shopping,
     "everyday/work": everyday.work,
     "everyday/mixture": everyday.mixture,

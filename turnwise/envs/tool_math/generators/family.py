@@ -1,4 +1,4 @@
-"""What a family of problems makes, and the few things all families write in the same way."""
+"""Types and text helpers shared by the families of problems."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from turnwise.envs.seeding import Draw
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """One problem: what is asked, the exact answer, and a program that finds it from the numbers in
-    the question.
+class GeneratedProblem:
+    """A question, its exact answer, and a program that computes it from the question's numbers.
 
-    The answer is computed as the problem is made, by another way than the program's wherever there
-    is one (from the solution it was built around, by a formula), so that running the program checks
-    both.
+    The answer is computed in another way than the program's wherever there is one (from the
+    solution the problem was built around, by a formula), so that running the program checks both.
     """
 
     question: str
@@ -25,17 +23,18 @@ class Made:
     code: str
 
 
-Family: TypeAlias = Callable[[Draw, int], Made]
-"""Makes a problem from a draw and a level from 1 (easy) to 5."""
+Family: TypeAlias = Callable[[Draw, int], GeneratedProblem]
+"""Generator of one problem, from random draws and a level from 1 (easy) to 5."""
 
 NAMES = (
-    "Ada", "Bruno", "Chidi", "Dana", "Elif", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Kiri", "Lena", "Mateo", "Noor", "Oskar",
-    "Priya", "Quentin", "Rosa", "Sven", "Tala", "Umar", "Vera", "Wanda", "Yusuf", "Zoe",
+    "Ada", "Bruno", "Chidi", "Dana", "Elif", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Kiri",
+    "Lena", "Mateo", "Noor", "Oskar", "Priya", "Quentin", "Rosa", "Sven", "Tala", "Umar", "Vera",
+    "Wanda", "Yusuf", "Zoe",
 )  # fmt: skip
 
 
 def exact(value: Fraction | int) -> str:
-    r"""An exact value in LaTeX: an integer, or a fraction in lowest terms with its sign in front."""
+    r"""Return a value in LaTeX: an integer, or a fraction in lowest terms after its sign."""
     value = Fraction(value)
     if value.denominator == 1:
         return str(value.numerator)
@@ -43,12 +42,12 @@ def exact(value: Fraction | int) -> str:
 
 
 def signed(draw: Draw, size: int) -> int:
-    """An integer other than 0 from -size to size."""
+    """Draw an integer from -size to size, other than 0."""
     return draw.between(1, size) * (1 if draw.chance(0.5) else -1)
 
 
 def term(coefficient: int, name: str, first: bool = False) -> str:
-    """One term of a sum as it is written: `+ 3x`, `- y`, and nothing for a coefficient of 0."""
+    """Return a term of a sum: `+ 3x`, `- y`, or nothing for a coefficient of 0."""
     if coefficient == 0:
         return ""
     size = "" if abs(coefficient) == 1 and name else str(abs(coefficient))
@@ -58,19 +57,14 @@ def term(coefficient: int, name: str, first: bool = False) -> str:
 
 
 def polynomial(coefficients: list[int], name: str = "x") -> str:
-    """A polynomial from its coefficients, the highest power first, as LaTeX."""
+    """Return a polynomial in LaTeX, from its coefficients with the highest power first."""
     degree = len(coefficients) - 1
     parts = ""
     for k, coefficient in enumerate(coefficients):
         power = degree - k
-        letter = (
-            ""
-            if power == 0
-            else name
-            if power == 1
-            else f"{name}^{{{power}}}"
-            if power > 9
-            else f"{name}^{power}"
-        )
+        if power > 1:
+            letter = f"{name}^{{{power}}}" if power > 9 else f"{name}^{power}"
+        else:
+            letter = name if power else ""
         parts += term(coefficient, letter, first=not parts)
     return parts or "0"

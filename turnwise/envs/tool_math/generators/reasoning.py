@@ -1,11 +1,9 @@
-"""Families of `reasoning-gym` (https://github.com/open-thought/reasoning-gym), for breadth:
-`reasoning_gym/<dataset>`.
+"""Families of reasoning-gym (https://github.com/open-thought/reasoning-gym).
 
-Taken are those whose answer is one exact number, so that the grader here decides as theirs would;
-puzzles whose answer is a grid, a formula or one of many are left out. A level sets every attribute
-of the dataset's curriculum, as far as it goes. They come without a program. The questions are
-reasoning-gym's own, and change when it does: of all problems here, these alone depend on the
-version of another package.
+A family is named `reasoning_gym/<dataset>`. Included are datasets whose answer is one exact number,
+so that the grader here decides as theirs would, and not puzzles whose answer is a grid, a formula
+or one of many. A level sets every attribute of the dataset's curriculum. The problems have no
+program, and they alone depend on the version of another package: the questions are reasoning-gym's.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from typing import Any
 
 from turnwise.envs.seeding import Draw
 from turnwise.envs.tool_math import rational
-from turnwise.envs.tool_math.generators.family import Family, Made, exact
+from turnwise.envs.tool_math.generators.family import Family, GeneratedProblem, exact
 from turnwise.errors import ConfigError, unknown
 
 PREFIX = "reasoning_gym/"
@@ -45,25 +43,29 @@ FAMILIES = tuple(PREFIX + name for name in DATASETS)
 
 
 def maker(family: str) -> Family:
-    """The family of a dataset. Raises `ConfigError` for one that is not taken, and without
-    reasoning-gym.
+    """Return the family of a dataset.
+
+    Raises:
+        ConfigError: for a dataset that is not included, or if reasoning-gym is not installed.
     """
     name = family.removeprefix(PREFIX)
     if name not in DATASETS:
         raise unknown("dataset", name, DATASETS, "the families of reasoning-gym")
     if importlib.util.find_spec("reasoning_gym") is None:
         raise ConfigError(
-            f"family {family!r} needs reasoning-gym: pip install 'turnwise[reasoning-gym]', or choose one of our own"
+            f"family {family!r} needs reasoning-gym: pip install 'turnwise[reasoning-gym]', or "
+            "choose one of our own"
         )
 
-    def make(draw: Draw, level: int) -> Made:
+    def make(draw: Draw, level: int) -> GeneratedProblem:
         for _ in range(100):
             item = _item(name, level, draw.below(2**31))
             found = rational.number(str(item["answer"]))
             if found is not None:
-                return Made(str(item["question"]).strip(), exact(found.value), "")
+                return GeneratedProblem(str(item["question"]).strip(), exact(found.value), "")
         raise ConfigError(
-            f"{family!r} made no problem with a number for an answer at level {level}: choose another family"
+            f"{family!r} made no problem with a number for an answer at level {level}: choose "
+            "another family"
         )
 
     return make
@@ -79,7 +81,7 @@ def _item(name: str, level: int, seed: int) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def _settings(name: str, level: int) -> dict[str, Any]:
-    """The dataset's configuration at a level; its defaults where it has no curriculum."""
+    """Return a dataset's configuration at a level; its defaults if it has no curriculum."""
     from reasoning_gym.factory import CURRICULA, create_curriculum
 
     if name not in CURRICULA:

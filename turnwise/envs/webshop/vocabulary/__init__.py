@@ -1,28 +1,114 @@
-"""What the products of the full catalogue can be: five departments, some 240 types, and what is
-said of them.
+"""Vocabulary of the full style: five departments and some 240 types of products.
 
-The words stand in the TOML files beside this one. The three roles of attributes (qualities before
-the noun, parts after `with`, uses after `for`) are disjoint vocabularies, as in the official
-instructions. Everything is invented or generic.
+The words are in the TOML files of this folder. A department holds aisles, and an aisle holds types
+of products and the words that fit them. As in the official instructions, the three roles of
+attributes (qualities before the noun, parts after `with`, uses after `for`) have disjoint
+vocabularies. All names are invented or generic.
 """
 
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
 
-from turnwise.envs.webshop.vocabulary.department import Aisle, Department, OptionGroup, words
-
 NAMES = ("beauty", "electronics", "garden", "fashion", "grocery")
+_IRREGULAR = {
+    "cookies": "cookie", "mice": "mouse", "jerkies": "jerky", "gummies": "gummy candy",
+    "chinos": "chino pants", "hoses": "hose", "hoodies": "hoodie", "beanies": "beanie",
+    "scarves": "scarf", "brownies": "brownie", "eyelashes": "eyelashes",
+}  # fmt: skip
+_SAME = frozenset(
+    [
+        "sunglasses",
+        "leggings",
+        "binoculars",
+        "joggers",
+        "shorts",
+        "trunks",
+        "pants",
+        "headphones",
+        "earbuds",
+    ]
+)
 
-__all__ = ["Aisle", "Department", "OptionGroup", "departments", "generic"]
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the phrases of a list written as `a; b; c`."""
+    return tuple(" ".join(phrase.split()) for phrase in text.split(";") if phrase.strip())
+
+
+def singular(plural: str) -> str:
+    """Return the singular of a type of product: `console tables` -> `console table`."""
+    *before, last = plural.split()
+    if last in _IRREGULAR:
+        last = _IRREGULAR[last]
+    elif last in _SAME or not last.endswith("s"):
+        pass
+    elif last.endswith("ies"):
+        last = last[:-3] + "y"
+    elif last.endswith(("ses", "xes", "ches", "shes")) and not last.endswith(
+        ("cases", "vases", "blouses")
+    ):
+        last = last[:-2]
+    else:
+        last = last[:-1]
+    return " ".join([*before, last])
+
+
+@dataclass(frozen=True, slots=True)
+class OptionGroup:
+    """A group of options, such as colors."""
+
+    name: str
+    values: tuple[str, ...]
+    weight: float = 1.0
+    """Relative frequency of this group among those of an aisle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aisle:
+    """Types of products that share a vocabulary."""
+
+    chain: tuple[str, ...]
+    """Categories above the type, most general first."""
+    alias: str
+    """A looser name for the types, in the singular."""
+    types: tuple[str, ...]
+    """Types of products, in the plural and lower case."""
+    qualities: tuple[str, ...]
+    parts: tuple[str, ...]
+    uses: tuple[str, ...]
+    groups: tuple[OptionGroup, ...]
+    extras: tuple[str, ...]
+    """Words for titles that are not attributes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Department:
+    """A top category, with statistics of the official 1,000 products."""
+
+    name: str
+    share: float
+    """Number of products out of 1,000."""
+    mu: float
+    """Mean of ln price ($)."""
+    sigma: float
+    """Standard deviation of ln price."""
+    optional: float
+    """Share of products with an option group."""
+    pairs: float
+    """Share of those with more than one."""
+    aisles: tuple[Aisle, ...]
+    sentences: tuple[str, ...]
+    """Templates of sentences with `{noun}`, `{brand}` and `{others}`."""
 
 
 @cache
 def departments() -> tuple[Department, ...]:
-    """All departments, read once."""
+    """Return all departments, read once."""
     groups = {
         key: OptionGroup(entry["name"], words(entry["values"]), entry["weight"])
         for key, entry in _read("options").items()
@@ -32,7 +118,7 @@ def departments() -> tuple[Department, ...]:
 
 @cache
 def generic() -> dict[str, tuple[str, ...]]:
-    """What is said of any product, by kind of phrase."""
+    """Return phrases for any kind of product, by their use; see `generic.toml`."""
     return {name: words(text) for name, text in _read("generic").items()}
 
 

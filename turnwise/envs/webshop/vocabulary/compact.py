@@ -1,9 +1,8 @@
-"""The closed vocabulary of the compact catalogue: everything its products and instructions can say.
+"""Closed vocabulary of the compact style.
 
 Within a category the qualities, the uses and the type nouns are disjoint, no word is contained in
 another one (the reward looks for attributes as substrings), and no option value resembles another
-value of its group (the reward matches values fuzzily). `tests/envs/webshop/test_compact.py` checks
-all of this.
+value of its group (the reward matches values approximately). A test checks all of this.
 """
 
 from __future__ import annotations
@@ -13,16 +12,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CompactCategory:
-    """One department of the small shop."""
+    """A department of a compact shop."""
 
     name: str
     types: tuple[str, ...]
     qualities: tuple[str, ...]
-    """What stands before the type noun: `waterproof boots`."""
+    """Attributes before the noun: `waterproof boots`."""
     uses: tuple[str, ...]
-    """What stands after `for`: `boots for hiking`."""
+    """Attributes after `for`: `boots for hiking`."""
     options: tuple[tuple[str, tuple[str, ...]], ...]
-    """Option groups, the commonest first, with all their values in page order."""
+    """Option groups, the most frequent first, with all values in page order."""
 
 
 COLORS = ("red", "blue", "green", "black", "white", "pink")
@@ -32,73 +31,33 @@ CATEGORIES = (
     CompactCategory(
         "fashion",
         ("boots", "sandals", "jacket", "shirt", "socks", "gloves", "scarf", "backpack"),
-        (
-            "waterproof",
-            "breathable",
-            "insulated",
-            "stretchy",
-            "padded",
-            "windproof",
-            "non slip",
-            "machine washable",
-        ),
+        ("waterproof", "breathable", "insulated", "stretchy", "padded", "windproof", "non slip",
+         "machine washable"),
         ("hiking", "winter", "running", "travel"),
         (("color", COLORS), ("size", SIZES)),
     ),
     CompactCategory(
         "garden",
         ("lamp", "rug", "chair", "table", "pillow", "curtain", "shelf", "mirror"),
-        (
-            "foldable",
-            "rustic",
-            "sturdy",
-            "handmade",
-            "collapsible",
-            "vintage",
-            "oval",
-            "easy clean",
-        ),
+        ("foldable", "rustic", "sturdy", "handmade", "collapsible", "vintage", "oval",
+         "easy clean"),
         ("bedroom", "kitchen", "office", "patio"),
         (("color", COLORS), ("size", SIZES)),
     ),
     CompactCategory(
         "electronics",
-        (
-            "headphones",
-            "charger",
-            "speaker",
-            "keyboard",
-            "camera",
-            "tablet",
-            "projector",
-            "microphone",
-        ),
-        (
-            "wireless",
-            "portable",
-            "rechargeable",
-            "durable",
-            "bluetooth",
-            "shockproof",
-            "noise cancelling",
-            "quick start",
-        ),
+        ("headphones", "charger", "speaker", "keyboard", "camera", "tablet", "projector",
+         "microphone"),
+        ("wireless", "portable", "rechargeable", "durable", "bluetooth", "shockproof",
+         "noise cancelling", "quick start"),
         ("gaming", "camping", "school", "podcasts"),
         (("color", COLORS), ("style", ("classic", "sport", "slim"))),
     ),
     CompactCategory(
         "beauty",
         ("shampoo", "lotion", "lipstick", "serum", "soap", "toner", "sunscreen", "mascara"),
-        (
-            "organic",
-            "vegan",
-            "gentle",
-            "moisturizing",
-            "herbal",
-            "hydrating",
-            "fragrance free",
-            "long lasting",
-        ),
+        ("organic", "vegan", "gentle", "moisturizing", "herbal", "hydrating", "fragrance free",
+         "long lasting"),
         ("athletes", "babies", "swimmers", "teenagers"),
         (("scent", ("rose", "cedar", "citrus", "ocean")), ("size", ("mini", "regular", "jumbo"))),
     ),
@@ -107,27 +66,15 @@ CATEGORIES = (
         ("tea", "coffee", "cookies", "granola", "sauce", "crackers", "candy", "honey"),
         ("roasted", "kosher", "crunchy", "spicy", "salted", "smoky", "gluten free", "low sodium"),
         ("breakfast", "picnics", "baking", "lunch"),
-        (
-            ("flavor", ("vanilla", "mint", "lemon", "cocoa")),
-            ("pack", ("single", "double", "family")),
-        ),
+        (("flavor", ("vanilla", "mint", "lemon", "cocoa")),
+         ("pack", ("single", "double", "family"))),
     ),
-)
+)  # fmt: skip
 
 BRANDS = (
-    "Kest",
-    "Moro",
-    "Velda",
-    "Tirin",
-    "Oxbo",
-    "Lumek",
-    "Pravi",
-    "Sorvi",
-    "Nadir",
-    "Hulme",
-    "Zanti",
+    "Kest", "Moro", "Velda", "Tirin", "Oxbo", "Lumek", "Pravi", "Sorvi", "Nadir", "Hulme", "Zanti",
     "Brivo",
-)
+)  # fmt: skip
 
 LETTERS = (
     "KT", "BR", "LM", "VX", "QD", "ZN", "HP", "GW", "FJ", "CY", "SB", "TD", "RK", "NP", "MV", "DL",
@@ -135,6 +82,4 @@ LETTERS = (
     "PR", "WB", "WM", "RF", "RH", "QK", "GN", "TB", "FZ", "NQ", "PF", "NJ", "PN", "TR", "FK", "KG",
     "NL", "VZ", "RC", "TJ", "HJ", "FV", "ZW", "WC", "VC", "RJ", "VD", "RN", "XW", "QP", "NB", "HX",
 )  # fmt: skip
-"""First part of an ASIN, and all of it in a shop of at most 64 products; else digits follow, as few
-as are needed.
-"""
+"""First parts of ASINs; in a shop of at most 64 products nothing follows them."""
