@@ -59,7 +59,7 @@ def test_version(turnwise: Run) -> None:
 def test_an_error_is_one_sentence_and_status_2() -> None:
     done = program("eval", "webshopp")
     assert (done.returncode, done.stdout) == (2, "")
-    known = ", ".join(card.name for card in env_specs())
+    known = ", ".join(spec.name for spec in env_specs())
     assert (
         done.stderr
         == f"error: unknown environment 'webshopp': did you mean 'webshop'? known: {known}\n"

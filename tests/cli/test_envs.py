@@ -1,4 +1,4 @@
-"""What there is to act in."""
+"""`turnwise envs`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Run = Callable[..., Any]
 def test_every_environment_with_its_splits(turnwise: Run) -> None:
     done = turnwise("envs")
     assert done.exit_code == 0
-    for card in env_specs():
-        env = make(card.name)
+    for spec in env_specs():
+        env = make(spec.name)
         for word in (
-            card.name,
-            card.id,
-            card.prompt,
+            spec.name,
+            spec.id,
+            spec.prompt,
             *(f"{split} {len(env.tasks(split)):,}" for split in env.splits),
         ):
             assert word in done.stdout
@@ -40,7 +40,7 @@ def test_an_environment_that_lacks_a_package_hides_no_other(
     monkeypatch.setattr(registration, "make", make_all_but)
     done = turnwise("envs")
     assert done.exit_code == 0 and "searching needs a lamp: pip install lamp" in done.stdout
-    assert all(card.id in done.stdout for card in env_specs())
+    assert all(spec.id in done.stdout for spec in env_specs())
 
 
 def test_one_environment(turnwise: Run) -> None:

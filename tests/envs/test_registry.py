@@ -30,7 +30,7 @@ def test_every_environment_is_registered_with_its_limit() -> None:
         assert found.summary.endswith(".") and "@" in found.prompt
 
 
-def test_a_card_by_short_name_or_id() -> None:
+def test_a_spec_by_short_name_or_id() -> None:
     assert env_spec("webshop") is env_spec("turnwise/WebShop-v0")
     assert env_spec("webshop").max_turns == 15
 
