@@ -1,52 +1,96 @@
-"""What the documentation shows works as printed."""
+"""Everything that the documentation shows runs as printed, or says why it cannot."""
 
 import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.documentation import LANGUAGES, PAGES, ROOT, Block, PageRun, blocks_of, check_unrun
 from turnwise.envs.checks import check_turn_env
 from turnwise.envs.registry import make
 
-ROOT = Path(__file__).parents[1]
+SLOW_PAGES = {"docs/tutorial.md", "docs/environments.md"}
+"""Pages whose commands train a model."""
+
+UNRUN = [block for page in PAGES for block in blocks_of(page) if "not run" in block.directives]
 
 
-def blocks_of(page: str) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf8"), re.S)
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_names_its_language(page: str) -> None:
+    for block in blocks_of(page):
+        assert block.language in LANGUAGES, f"{block.where}: language {block.language!r}"
 
 
-def test_the_readme_runs_as_printed(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, marks=pytest.mark.slow) if p in SLOW_PAGES else p for p in PAGES],
+)
+def test_pages_run_as_printed(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    running, modules = PageRun(tmp_path), set(sys.modules)
+    for block in blocks_of(page):
+        if "not run" not in block.directives and installed(block):
+            running.run(block)
+    for name in set(sys.modules) - modules:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+def installed(block: Block) -> bool:
+    """Whether the package that a block needs is here; say so where it is not."""
+    package = block.directives.get("needs")
+    if package is None or find_spec(package) is not None:
+        return True
+    print(f"{block.where} was not run: it needs {package}")
+    return False
+
+
+@pytest.mark.parametrize("block", UNRUN, ids=lambda block: block.where)
+def test_blocks_that_cannot_run_here_are_right(block: Block) -> None:
+    check_unrun(block)
+    print(f"{block.where} was not run: {block.directives['not run']}")
+    pytest.skip(f"{block.where} was checked and not run: {block.directives['not run']}")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf8")
+    for link in re.findall(r"\]\((?!http|#|mailto:)([^)\s#]+)", text):
+        target = (ROOT / page).parent / link
+        assert target.exists() or link.startswith("docs/images/"), f"{page}: no file {link}"
+
+
+def test_the_index_lists_every_page() -> None:
+    index = (ROOT / "docs/index.md").read_text(encoding="utf8")
+    for page in PAGES:
+        assert page == "docs/index.md" or f"({Path(page).name})" in index.replace("../", "")
+
+
+def test_the_readme_forks_an_episode(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, Any] = {}
-    for block in blocks_of("README.md"):
-        exec(compile(block, "README.md", "exec"), names)
+    exec(compile(python_of("README.md")[0], "README.md", "exec"), names)
     assert "click[back to search]" in capsys.readouterr().out
     assert names["other"].step("click[next >]")[0] == names["env"].step("click[next >]")[0]
 
 
-@pytest.mark.parametrize(
-    ("page", "block"),
-    [
-        ("docs/webshop.md", 0),
-        ("docs/webshop-generated.md", 0),
-        ("docs/evaluation.md", 0),
-        ("docs/cli.md", 0),
-        ("docs/search.md", 0),
-        ("docs/teams.md", 0),
-    ],
-)
-def test_pages_run_as_printed(page: str, block: int) -> None:
-    exec(compile(blocks_of(page)[block], page, "exec"), {})
+def python_of(page: str) -> list[str]:
+    return [block.text for block in blocks_of(page) if block.language == "python"]
 
 
 def test_the_paper_in_twenty_lines_is_a_recipe(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("torch")
-    paper = next(block for block in blocks_of("docs/algorithms.md") if "ClippedWeight" in block)
+    paper = next(block for block in python_of("docs/algorithms.md") if "ClippedWeight" in block)
     (tmp_path / "documented_cispo.py").write_text(paper, encoding="utf8")
     monkeypatch.syspath_prepend(tmp_path)
     from turnwise.algorithms import recipe
@@ -59,7 +103,7 @@ def test_the_page_of_environments_works_as_a_user_would_use_it(tmp_path: Path) -
     """The page's file is written, its commands run beside it, and its config trains."""
     page = (ROOT / "docs/environments.md").read_text(encoding="utf8")
     blocks = [
-        block.replace("check_turn_env(Guess)", "") for block in blocks_of("docs/environments.md")
+        block.replace("check_turn_env(Guess)", "") for block in python_of("docs/environments.md")
     ]
     (tmp_path / "my_envs.py").write_text("\n".join(blocks), encoding="utf8")
     commands = re.findall(r"^\$ turnwise (.*)$", page, re.M)
@@ -86,7 +130,7 @@ def test_the_page_of_environments_works_as_a_user_would_use_it(tmp_path: Path) -
 def test_the_environment_of_the_page_passes_the_kit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = blocks_of("docs/environments.md")[0]
+    code = python_of("docs/environments.md")[0]
     (tmp_path / "documented_guess.py").write_text(code, encoding="utf8")
     monkeypatch.syspath_prepend(tmp_path)
     check_turn_env("documented_guess:Guess", resets=1000)
