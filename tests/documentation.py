@@ -26,6 +26,7 @@ import tomllib
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -89,8 +90,15 @@ class PageRun:
     """What a page's blocks share: a directory, a namespace, and all that commands have printed."""
 
     directory: Path
-    names: dict[str, Any] = field(default_factory=lambda: {"__name__": "documentation"})
+    module: ModuleType = field(default_factory=lambda: ModuleType("documented_page"))
     printed: str = ""
+
+    def __post_init__(self) -> None:
+        sys.modules[self.module.__name__] = self.module  # so that its classes can be pickled
+
+    @property
+    def names(self) -> dict[str, Any]:
+        return vars(self.module)
 
     def run(self, block: Block) -> None:
         """Run one block. Raises whatever is wrong with it."""
@@ -114,8 +122,8 @@ class PageRun:
         if file.suffix == ".py":
             sys.modules.pop(file.stem, None)
             importlib.invalidate_caches()
-            self.names.update(vars(importlib.import_module(file.stem)))
-            self.names["__name__"] = "documentation"
+            saved = vars(importlib.import_module(file.stem))
+            self.names.update({k: v for k, v in saved.items() if not k.startswith("__")})
         elif file.suffix == ".toml":
             read = tomllib.loads(file.read_text(encoding="utf8"))
             if "answers" in read:

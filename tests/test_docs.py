@@ -1,6 +1,5 @@
 """Everything that the documentation shows runs as printed, or says why it cannot."""
 
-import os
 import re
 import subprocess
 import sys
@@ -75,15 +74,15 @@ def test_the_index_lists_every_page() -> None:
         assert page == "docs/index.md" or f"({Path(page).name})" in index.replace("../", "")
 
 
+def python_of(page: str) -> list[str]:
+    return [block.text for block in blocks_of(page) if block.language == "python"]
+
+
 def test_the_readme_forks_an_episode(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, Any] = {}
     exec(compile(python_of("README.md")[0], "README.md", "exec"), names)
     assert "click[back to search]" in capsys.readouterr().out
     assert names["other"].step("click[next >]")[0] == names["env"].step("click[next >]")[0]
-
-
-def python_of(page: str) -> list[str]:
-    return [block.text for block in blocks_of(page) if block.language == "python"]
 
 
 def test_the_paper_in_twenty_lines_is_a_recipe(
@@ -97,34 +96,6 @@ def test_the_paper_in_twenty_lines_is_a_recipe(
     from turnwise.algorithms.checks import check_recipe
 
     check_recipe(recipe("documented_cispo:recipe", cap=4.0))
-
-
-def test_the_page_of_environments_works_as_a_user_would_use_it(tmp_path: Path) -> None:
-    """The page's file is written, its commands run beside it, and its config trains."""
-    page = (ROOT / "docs/environments.md").read_text(encoding="utf8")
-    blocks = [
-        block.replace("check_turn_env(Guess)", "") for block in python_of("docs/environments.md")
-    ]
-    (tmp_path / "my_envs.py").write_text("\n".join(blocks), encoding="utf8")
-    commands = re.findall(r"^\$ turnwise (.*)$", page, re.M)
-    assert len(commands) == 6
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "150"}
-    shown = {}
-    for command in commands:
-        if command.startswith("train"):
-            pytest.importorskip("accelerate")
-            config = next(b for b in re.findall(r"```toml\n(.*?)```", page, re.S) if "[run]" in b)
-            (tmp_path / "guess.toml").write_text(config, encoding="utf8")
-            command += " --set train.steps=1 --set warm_start.episodes=8 --set eval.tasks=2"
-            command += " --set rollout.tasks=2 --set rollout.group_size=2 --set model.tiny.layers=1"
-        done = subprocess.run(
-            [sys.executable, "-m", "turnwise", *command.split()], cwd=tmp_path, env=environment,
-            input="1 50\n1 42\n", capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, (command, done.stdout, done.stderr)
-        shown[command.split()[0] + command.split()[-1]] = done.stdout
-    assert "100.0" in shown["evalexpert"] and "success, score 1.000 in 2 turns" in shown["play42"]
-    assert (tmp_path / "runs" / "guess" / "report.html").is_file()
 
 
 def test_the_environment_of_the_page_passes_the_kit(
