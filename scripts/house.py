@@ -163,7 +163,8 @@ def code_lines(path: Path) -> int:
     text = path.read_text(encoding="utf8")
     prose: set[int] = set()
     for node in ast.walk(ast.parse(text)):
-        for part in getattr(node, "body", []) if not isinstance(node, ast.Lambda) else []:
+        body = getattr(node, "body", [])
+        for part in body if isinstance(body, list) else []:
             if isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant):
                 prose |= set(range(part.lineno, (part.end_lineno or part.lineno) + 1))
     lines = ((n, line.strip()) for n, line in enumerate(text.splitlines(), 1) if n not in prose)
