@@ -38,7 +38,10 @@ MAX_MEDIAN_LINES = 130
 """Of code: without blank lines, comments and docstrings, which nobody should save on."""
 MAX_ROAD_FILES = 20
 MAX_SHARED_CLASS_NAMES = 5
-SHARED_CLASS_NAMES: dict[str, str] = {}
+SHARED_CLASS_NAMES = {
+    "SandboxPool": "idle sandboxes an environment keeps: interpreters there, repositories here",
+    "_Attempt": "private to each module: an HTTP request, a branch of a search",
+}
 """Class names that stand in more than one module, each with the reason."""
 
 
