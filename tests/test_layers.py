@@ -5,12 +5,15 @@ functions stay small.
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from scripts import house
 
 PACKAGE = Path(__file__).resolve().parent.parent / "turnwise"
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -65,7 +68,7 @@ def imports(source: str, module: str, is_package: bool = False) -> Iterator[str]
 
 
 def layer(module: str) -> str | None:
-    """The part of the house a module belongs to; None for other packages and for `turnwise` itself."""
+    """Return the layer of a module; None for other packages and for `turnwise` itself."""
     parts = module.split(".")
     return parts[1] if parts[0] == "turnwise" and len(parts) > 1 else None
 
@@ -173,3 +176,23 @@ def test_import_is_light(module: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == []
+
+
+def test_house_rules() -> None:
+    """No circles, no module named like an export, lines and files within their limits."""
+    done = subprocess.run(
+        [sys.executable, "scripts/house.py"], cwd=PACKAGE.parent, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    broken = []
+    for line in done.stdout.splitlines():
+        found = re.fullmatch(r"(\S.*\S) +(\d+) \(at most (\d+)\)", line)
+        if found is not None and int(found[2]) > int(found[3]):
+            broken.append(line)
+    assert not broken, done.stdout
+
+
+def test_circles_are_found() -> None:
+    graph = {"a": frozenset({"b"}), "b": frozenset({"c"}), "c": frozenset({"a"}), "d": frozenset()}
+    assert house.circles(graph) == [["a", "b", "c"]]
+    assert house.circles({"a": frozenset({"b"}), "b": frozenset()}) == []

@@ -93,7 +93,9 @@ class Exposed(Corridor):
 
 class MissingKey(Corridor):
     def _info(self, last: Outcome) -> Info:
-        return {name: value for name, value in super()._info(last).items() if name != "tags"}  # type: ignore[return-value]
+        info = super()._info(last)
+        del info["tags"]  # type: ignore[misc]
+        return info
 
 
 class ExtraKey(Corridor):
@@ -118,7 +120,8 @@ class NoState(Corridor):
 
 class TupleTags(Corridor):
     def _look(self, *args: Any, **kwargs: Any) -> Outcome:
-        return replace(super()._look(*args, **kwargs), rewards={"walked": np.float32(0)})  # type: ignore[dict-item]
+        rewards: Any = {"walked": np.float32(0)}
+        return replace(super()._look(*args, **kwargs), rewards=rewards)
 
 
 class NumpyReward(Corridor):

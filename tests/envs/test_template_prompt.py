@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def written(tmp_path: Path):  # type: ignore[no-untyped-def]
     return write
 
 
-def test_a_file_is_a_prompt(written) -> None:  # type: ignore[no-untyped-def]
+def test_a_file_is_a_prompt(written: Any) -> None:
     mine = make_prompt(
         written(
             GOOD
@@ -52,13 +53,13 @@ def test_a_file_is_a_prompt(written) -> None:  # type: ignore[no-untyped-def]
     assert mine.reply("go[on]") == "<think></think><action>go[on]</action>"
 
 
-def test_without_later_every_turn_is_written_with_first(written) -> None:  # type: ignore[no-untyped-def]
+def test_without_later_every_turn_is_written_with_first(written: Any) -> None:
     assert make_prompt(written(GOOD)).messages(TWO) == [
         {"role": "user", "content": "Do walk: 'here'"}
     ]
 
 
-def test_a_dialogue_keeps_every_turn(written) -> None:  # type: ignore[no-untyped-def]
+def test_a_dialogue_keeps_every_turn(written: Any) -> None:
     text = GOOD + 'later = "Now {current_observation}"\nstyle = "dialogue"\nsystem = "Walk!"\n'
     assert [m["content"] for m in make_prompt(written(text)).messages(TWO)] == [
         "Walk!",
@@ -68,7 +69,7 @@ def test_a_dialogue_keeps_every_turn(written) -> None:  # type: ignore[no-untype
     ]
 
 
-def test_the_built_in_text_can_be_put_in_a_file(written) -> None:  # type: ignore[no-untyped-def]
+def test_the_built_in_text_can_be_put_in_a_file(written: Any) -> None:
     body = (
         'name = "copy"\nanswers = "webshop/verl-agent@1"\n'
         f'first = """{ROLE + PRESENT}"""\nlater = """{ROLE + PAST + PRESENT}"""\n'
@@ -100,7 +101,7 @@ def test_the_built_in_text_can_be_put_in_a_file(written) -> None:  # type: ignor
         ("name = ", "is not TOML"),
     ],
 )
-def test_a_bad_file_is_one_clear_sentence(written, text: str, says: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_bad_file_is_one_clear_sentence(written: Any, text: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         make_prompt(written(text))
 

@@ -110,7 +110,7 @@ def test_splits() -> None:
 def test_an_id_of_gymnasium_and_an_environment_will_do() -> None:
     gymnasium.register("tests/Echo-v0", EchoGame)
     for given in ("tests/Echo-v0", EchoGame()):
-        check_turn_env(lambda given=given: wrap(given, 10).spawn(), resets=100)  # type: ignore[misc]
+        check_turn_env(wrap(given, 10), resets=100)
 
 
 def test_long_observations_are_cut() -> None:

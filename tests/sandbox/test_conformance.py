@@ -68,7 +68,9 @@ def test_the_checks_notice_a_fault(backend: str, fault: str) -> None:
         pytest.skip("the kit is the same for all")
     name, act = FAULTS[fault]
     with pytest.raises(AssertionError):
-        check_sandbox(lambda spec: Wrong(open_sandbox(spec, backend=backend), name, act))  # type: ignore
+        check_sandbox(
+            lambda spec: Wrong(open_sandbox(spec, backend=backend), name, act)  # type: ignore
+        )
 
 
 def test_the_limits_of_the_checks_are_modest() -> None:

@@ -78,7 +78,8 @@ def generate_command(
     from turnwise.envs.swe.tasks.repository import open_source
 
     settings = GenerationSettings(
-        number=number, seed=seed, combined=combined, backend=backend, jobs=jobs, whole_suite=whole_suite, requires=split_requirements(requires)
+        number=number, seed=seed, combined=combined, backend=backend, jobs=jobs,
+        whole_suite=whole_suite, requires=split_requirements(requires),
     )  # fmt: skip
     console = Console(stderr=True, highlight=False)
     repository = open_source(source)

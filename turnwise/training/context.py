@@ -11,7 +11,7 @@ import hashlib
 import inspect
 import json
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -152,12 +152,15 @@ def _write_facts(
 
 
 def prompt_hash(prompt: Prompt | Team) -> str:
-    """Hash a prompt's name and the source of its module; for a team, of all its modules."""
-    kinds: list[type] = [type(prompt)]
+    """Hash a prompt's name, its fields and the source of its module; for a team, of all members."""
+    members: list[object] = [prompt]
     if isinstance(prompt, Team):
-        kinds = [type(prompt.orchestration), *map(type, prompt.prompts.values())]
+        members = [prompt.orchestration, *prompt.prompts.values()]
+    # Prompts that share a class differ in its fields; other objects have an address in their repr.
+    fields = [repr(member) for member in members if is_dataclass(member)]
+    sources = [_module_source(type(member)) for member in members]
     return hashlib.blake2b(
-        "\n".join([prompt.name, *map(_module_source, kinds)]).encode(), digest_size=16
+        "\n".join([prompt.name, *fields, *sources]).encode(), digest_size=16
     ).hexdigest()
 
 

@@ -19,7 +19,7 @@ GAMES = generate(6, 3, difficulty="easy")
 
 
 def played(turns: int, wording: str = "0.4") -> list[Step]:
-    """An episode in which the expert has answered `turns` observations and is to answer one more."""
+    """An episode in which the expert has answered `turns` observations, and one more."""
     env = ALFWorldEnv(GAMES, wording=wording, expert="partial")
     observation, info = env.reset(options={"task": 2})
     steps = [Step(observation, info)]
@@ -188,8 +188,10 @@ def test_verl_agent_open_is_the_same_without_the_commands() -> None:
 def test_a_template_from_a_file_works_here_too(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(
-        'name = "mine@1"\nanswers = "alfworld/verl-agent@1"\nfirst = "{current_observation} [{admissible_actions}]"\n'
-        'later = "{task_description} {step_count} {history_length} {action_history} {current_step} [{admissible_actions}]"\n',
+        'name = "mine@1"\nanswers = "alfworld/verl-agent@1"\n'
+        'first = "{current_observation} [{admissible_actions}]"\n'
+        'later = "{task_description} {step_count} {history_length} {action_history} '
+        '{current_step} [{admissible_actions}]"\n',
         encoding="utf8",
     )
     mine, steps = make_prompt(f"file:{file}"), played(1)

@@ -86,7 +86,8 @@ def test_chat_messages() -> None:
         and "\\boxed{}" in system["content"]
     )
     assert [(m["role"], m["content"]) for m in rest] == [
-        ("user", "What is 1 + 2?"), ("assistant", steps[0].reply), ("user", "Code execution result: 3"),
+        ("user", "What is 1 + 2?"), ("assistant", steps[0].reply),
+        ("user", "Code execution result: 3"),
     ]  # fmt: skip
     assert [(m["role"], m["content"]) for m in make_prompt("tool_math/act@1").messages(steps)] == [
         ("user", "What is 1 + 2?"), ("assistant", steps[0].reply), ("user", "3"),
@@ -130,7 +131,10 @@ def test_without_a_template_it_is_one_growing_text() -> None:
 
 def test_a_tool_call() -> None:
     told = make_prompt("tool_math/hermes@1")
-    call = '<tool_call>\n{"name": "python", "arguments": {"code": "x = \\"é\\"\\nprint(x)"}}\n</tool_call>'
+    call = (
+        '<tool_call>\n{"name": "python", "arguments": {"code": "x = \\"é\\"\\nprint(x)"}}\n'
+        "</tool_call>"
+    )
     action = told.parse("<think>hm</think>I run it.\n" + call + "\nand then")
     assert action.valid and action.text == "<think>hm</think>I run it.\n" + fenced(
         'x = "é"\nprint(x)'
@@ -153,7 +157,8 @@ def test_a_tool_call() -> None:
     "body",
     [
         "no json", "{}", "[]", '{"name": "python"}', '{"name": "python", "arguments": {}}',
-        '{"name": "python", "arguments": {"code": 3}}', '{"name": "search", "arguments": {"code": "1"}}', "[" * 100_000,
+        '{"name": "python", "arguments": {"code": 3}}',
+        '{"name": "search", "arguments": {"code": "1"}}', "[" * 100_000,
     ],
 )  # fmt: skip
 def test_a_call_that_is_none_runs_nothing(body: str) -> None:

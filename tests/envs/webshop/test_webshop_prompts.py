@@ -15,7 +15,10 @@ from turnwise.errors import ConfigError
 NAMES = ["webshop/act@1", "webshop/react@1", "webshop/verl-agent@1"]
 TASK = "find me red shoes"
 INDEX = f"WebShop [SEP] Instruction: [SEP] {TASK} [SEP] Search"
-RESULTS = f"Instruction: [SEP] {TASK} [SEP] Back to Search [SEP] Page 1 (Total results: 2) [SEP] Next > [SEP] B01 [SEP] Shoe [SEP] $9"
+RESULTS = (
+    f"Instruction: [SEP] {TASK} [SEP] Back to Search [SEP] Page 1 (Total results: 2) [SEP] "
+    "Next > [SEP] B01 [SEP] Shoe [SEP] $9"
+)
 SEARCH = {"instruction": TASK, "admissible": ["search[<your query>]"], "clickables": ["search"]}
 CLICKS = {
     "instruction": TASK,
@@ -157,14 +160,17 @@ def test_verl_agent_shows_the_first_page_without_history() -> None:
 def test_verl_agent_shows_the_last_two_turns_with_their_numbers() -> None:
     (message,) = make_prompt("webshop/verl-agent@1").messages(history(3))
     text = message["content"]
-    page = "'Back to Search' [SEP] 'Page 1 (Total results: 2)' [SEP] 'Next >' [SEP] 'B01' [SEP] 'Shoe' [SEP] '$9'"
+    page = (
+        "'Back to Search' [SEP] 'Page 1 (Total results: 2)' [SEP] 'Next >' [SEP] "
+        "'B01' [SEP] 'Shoe' [SEP] '$9'"
+    )
     assert (
         "You have taken 3 step(s) so far. The last 2 observations" in text
         and "This is step 4." in text
     )
     assert (
-        f"[Observation 2: '{page} [SEP] '1'', Action 2: 'act[2]']\n[Observation 3: '{page} [SEP] '2'', Action 3: 'act[3]']\n"
-        in text
+        f"[Observation 2: '{page} [SEP] '1'', Action 2: 'act[2]']\n"
+        f"[Observation 3: '{page} [SEP] '2'', Action 3: 'act[3]']\n" in text
     )
     assert "Observation 1:" not in text and f"You observe now: {page} [SEP] '3'." in text
     assert "[\n'click[back to search]',\n'click[b01]',\n]" in text

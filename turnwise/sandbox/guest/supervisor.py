@@ -57,7 +57,8 @@ class JobSupervisor:
     def supervise(self, job: Job) -> None:
         """Drain the job's pipes and notice its end from now on."""
         for pipe in (job.out, job.err):
-            self.loop.watch(pipe.reader, lambda pipe=pipe: self._drain(job, pipe))  # type: ignore[misc]
+            drain = lambda pipe=pipe: self._drain(job, pipe)  # noqa: E731
+            self.loop.watch(pipe.reader, drain)
         self.loop.children[job.pid] = lambda status: self._exited(job, status)
         if isinstance(job, InterpreterJob):
             self.loop.watch(job.channel.fileno(), lambda: self._replied(job))
