@@ -54,7 +54,9 @@ def episode(uid: str, reward: float) -> Trajectory:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="A recipe of your own: check it, print its credit.")
+    parser = argparse.ArgumentParser(
+        description="A recipe of your own: check it, print its credit."
+    )
     parser.add_argument("rewards", nargs="*", type=float, default=[1, 0, 0, 1], help="of a group")
     rewards = parser.parse_args().rewards
     from turnwise.algorithms.checks import check_recipe

@@ -1,4 +1,4 @@
-"""A prompt of your own: how an environment is shown to a model, and how its reply becomes an action.
+"""A prompt of your own: how a model sees an environment, and how its reply is read.
 
     python own_prompt.py                                            # print an episode as messages
     turnwise eval search --prompt own_prompt:terse --agent MODEL    # use it

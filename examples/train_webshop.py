@@ -1,6 +1,6 @@
 """Train a tiny model to shop, on a CPU and without a download.
 
-    python train_webshop.py --steps 20     # some minutes; `turnwise train quickstart` is the long run
+    python train_webshop.py --steps 20    # some minutes; `turnwise train quickstart` is longer
 
 The run folder has the curves and episodes (report.html), both scores and the model.
 """

@@ -1,14 +1,14 @@
 """The code blocks of a markdown page, and what runs them.
 
 A block runs as it is printed: Python in one namespace for the page, `console` lines (`$ turnwise
-...`) in a shell, with the page's own empty directory as the working directory. Lines of output under
-a console line must be printed by it; `...` stands for anything. A `toml` block is read as what it
-is: a config, a prompt, or entry points. `text`, `json` and `bibtex` are no code.
+...`) in a shell, in an empty directory of the page's own. Lines of output under a console line must
+be printed by it; `...` stands for anything. A `toml` block is read as what it is: a config, a
+prompt, or entry points. `text`, `json` and `bibtex` are no code.
 
 An HTML comment right above a block changes that:
 
     <!-- not run: needs a GPU -->        it is only checked, and its reason is reported
-    <!-- file: my_envs.py -->            it is saved (or added to the file) instead; Python is imported
+    <!-- file: my_envs.py -->            it is added to this file, which is then imported or read
     <!-- input: 1 50, 1 42 -->           lines typed into the command
     <!-- with: --set train.steps=1 -->   arguments that make a `turnwise train` shorter
     <!-- needs: textworld -->            it runs where this package is installed
@@ -154,7 +154,9 @@ class PageRun:
         for wanted in expected:
             pattern = re.escape(" ".join(wanted.split())).replace(re.escape("..."), ".*")
             hit = next((k for k, row in enumerate(rows) if re.fullmatch(pattern, row)), None)
-            assert hit is not None, f"{block.where}: {line} does not print {wanted!r}:\n{done.stdout}"
+            assert hit is not None, (
+                f"{block.where}: {line} does not print {wanted!r}:\n{done.stdout}"
+            )
             rows = rows[hit + 1 :]
 
 

@@ -29,9 +29,7 @@ def test_every_block_names_its_language(page: str) -> None:
     "page",
     [pytest.param(p, marks=pytest.mark.slow) if p in SLOW_PAGES else p for p in PAGES],
 )
-def test_pages_run_as_printed(
-    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pages_run_as_printed(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
