@@ -32,8 +32,8 @@ class Guess(turnwise.TurnEnv[None]):
         if task not in range(450):
             raise TaskError(f"there is no game {task!r}: choose 0 to 449")
         rng = random.Random(task)
-        first = 10 * rng.randrange(10)
-        self.low, self.high = first, first + 14
+        self.low = 10 * rng.randrange(10)
+        self.high = self.low + 14
         self.number = rng.randint(self.low, self.high)
         return self._look()
 
@@ -58,12 +58,11 @@ class Guess(turnwise.TurnEnv[None]):
 
 CONFIG = {
     "env": {"name": "own_environment:Guess"},
-    "prompt": {"name": "text/act@1"},  # the reply is the action
+    "prompt": {"name": "text/act@1"},
     "model": {"tiny": {"vocab": 320, "hidden": 64, "layers": 2, "intermediate": 128}},
     "warm_start": {"episodes": 600},
-    "rollout": {"tasks": 32, "group_size": 8, "max_tokens": 4},
-    "eval": {"tasks": 50},
-}
+    "rollout": {"tasks": 32, "max_tokens": 4}, "eval": {"tasks": 50},
+}  # fmt: skip
 
 
 def main() -> None:

@@ -66,7 +66,7 @@ def main() -> None:
     episodes = tuple(episode(str(k), reward) for k, reward in enumerate(rewards))
     streams = recipe().credit([Group(0, "group", episodes)])
     for one in episodes:
-        advantage = streams[one.uid]["advantage"][0].tolist()
+        advantage = [float(value) for value in streams[one.uid]["advantage"][0]]
         print(f"reward {one.reward():g}  advantage of each token {advantage}")
 
 

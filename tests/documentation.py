@@ -10,7 +10,8 @@ An HTML comment right above a block changes that:
     <!-- not run: needs a GPU -->        it is only checked, and its reason is reported
     <!-- file: my_envs.py -->            it is added to this file, which is then imported or read
     <!-- input: 1 50, 1 42 -->           lines typed into the command
-    <!-- with: --set train.steps=1 -->   arguments that make a `turnwise train` shorter
+    <!-- with: --set train.steps=1 -->   arguments that make a `turnwise train` shorter, so that
+                                         the numbers it prints are not those of the page
     <!-- needs: textworld -->            it runs where this package is installed
     <!-- setup: groups = ... -->         Python that runs before it
 """
@@ -153,6 +154,8 @@ class PageRun:
         rows = [" ".join(row.split()) for row in done.stdout.splitlines()]
         for wanted in expected:
             pattern = re.escape(" ".join(wanted.split())).replace(re.escape("..."), ".*")
+            if "with" in block.directives:
+                pattern = re.sub(r"(\\[-+]|\+)?\d[\d,]*(\\\.\d+)?", r"[-+]?[\\d,.]+", pattern)
             hit = next((k for k, row in enumerate(rows) if re.fullmatch(pattern, row)), None)
             assert hit is not None, (
                 f"{block.where}: {line} does not print {wanted!r}:\n{done.stdout}"
