@@ -77,7 +77,9 @@ def blocks_of(page: str) -> list[Block]:
     source = (ROOT / page).read_text(encoding="utf8")
     blocks = []
     for found in _BLOCK.finditer(source):
-        directives = dict(_DIRECTIVE.findall(found["above"]))
+        directives: dict[str, str] = {}
+        for word, text in _DIRECTIVE.findall(found["above"]):
+            directives[word] = f"{directives[word]}\n{text}" if word in directives else text
         assert directives.keys() <= set(DIRECTIVES), (page, directives)
         line = source.count("\n", 0, found.start("language")) + 1
         blocks.append(Block(page, line, found["language"], found["text"], directives))

@@ -13,7 +13,7 @@ from tests.documentation import LANGUAGES, PAGES, ROOT, Block, PageRun, blocks_o
 from turnwise.envs.checks import check_turn_env
 from turnwise.envs.registry import make
 
-SLOW_PAGES = {"docs/tutorial.md", "docs/environments.md"}
+SLOW_PAGES = {"docs/tutorial.md", "docs/environments.md", "docs/training.md"}
 """Pages whose commands train a model."""
 
 UNRUN = [block for page in PAGES for block in blocks_of(page) if "not run" in block.directives]
