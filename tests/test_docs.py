@@ -9,9 +9,19 @@ from typing import Any
 
 import pytest
 
-from tests.documentation import LANGUAGES, PAGES, ROOT, Block, PageRun, blocks_of, check_unrun
+from tests.documentation import (
+    LANGUAGES,
+    PAGES,
+    ROOT,
+    Block,
+    PageRun,
+    blocks_of,
+    check_unrun,
+)
+from turnwise.algorithms import recipe_names
 from turnwise.envs.checks import check_turn_env
-from turnwise.envs.registry import make
+from turnwise.envs.registry import env_specs, make
+from turnwise.errors import ConfigError
 
 SLOW_PAGES = {"docs/tutorial.md", "docs/environments.md", "docs/training.md"}
 """Pages whose commands train a model."""
@@ -117,3 +127,71 @@ def test_the_page_of_papers_says_what_the_files_say() -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_readme_lists_every_environment_and_recipe() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf8")
+    for spec in env_specs():
+        if spec.id.startswith("turnwise/"):
+            assert f"`{spec.id}`" in readme
+    table = readme[readme.index("## Algorithms") : readme.index("## Measured results")]
+    assert set(re.findall(r"`(\w+)`", table)) - {"Recipe"} == set(recipe_names())
+
+
+# The runner of the blocks finds what is wrong
+# --------------------------------------------------------------------------------------------------
+
+
+def block(language: str, text: str, **directives: str) -> Block:
+    return Block("page.md", 1, language, text, directives)
+
+
+@pytest.mark.parametrize(
+    ("shown", "right"),
+    [
+        ("0.5  of it\nlast", True),
+        ("... of it", True),
+        ("last\n0.5 of it", False),
+        ("0.6 of", False),
+    ],
+)
+def test_shown_output_is_compared_in_order(tmp_path: Path, shown: str, right: bool) -> None:
+    page = block("console", f"$ printf '0.5 of it\\nlast\\n'\n{shown}\n")
+    if right:
+        PageRun(tmp_path).run(page)
+    else:
+        with pytest.raises(AssertionError, match="does not print"):
+            PageRun(tmp_path).run(page)
+
+
+def test_numbers_of_a_shortened_run_may_differ(tmp_path: Path) -> None:
+    shown = "$ echo 'success 3.1 % [0.0, 9.4] +2.5'\nsuccess 60.5 % [51.5, 69.5] -21.5\n"
+    PageRun(tmp_path).run(block("console", shown, **{"with": "--set train.steps=1"}))
+    with pytest.raises(AssertionError, match="does not print"):
+        PageRun(tmp_path).run(block("console", shown))
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "error"),
+    [
+        ("console", "$ turnwise nonsense\n", AssertionError),
+        ("bash", "turnwise eval webshoop\n", ConfigError),
+        ("bash", "turnwise train quikstart\n", ConfigError),
+        ("bash", "turnwise eval webshop --nonsense 3\n", Exception),
+        ("bash", "make nonsense\n", AssertionError),
+        ("bash", "python benchmarks/nonsense.py\n", AssertionError),
+        ("python", "def f(:\n", SyntaxError),
+        ("toml", "[train]\nstep = 3\n", ConfigError),
+        ("toml", "[nonsense]\n", AssertionError),
+    ],
+)
+def test_mistakes_in_blocks_that_do_not_run(
+    language: str, text: str, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        check_unrun(block(language, text, **{"not run": "never"}))
+
+
+def test_a_failing_command_fails(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="webshop"):
+        PageRun(tmp_path).run(block("console", "$ turnwise eval webshoop\n"))
