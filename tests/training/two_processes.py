@@ -30,7 +30,7 @@ from turnwise.training.rollouts import turn_entropies
 SETTINGS = Optimiser(lr=1e-3, micro_tokens=40, mini_batches=2)
 """Two mini-batches: in the second the policy has moved, and ratios are not 1."""
 TEAM = "dr_mas, a model of each role"
-GROUPS = tuple(specimens.groups(3))
+GROUPS = tuple(specimens.random_groups(3))
 
 
 def one_update(mini_batches: int) -> tuple[Learner, dict[str, Any]]:

@@ -88,7 +88,7 @@ class Agent(Protocol):
 
     @property
     def name(self) -> str:
-        """Recorded with each turn."""
+        """Name of the agent, recorded with each turn."""
         ...
 
     def begin(

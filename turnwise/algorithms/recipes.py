@@ -176,7 +176,7 @@ class Recipe:
 
     @property
     def rounds(self) -> int:
-        """How often `measure` is called on a mini-batch: the largest `rounds` of a part, or 1."""
+        """Calls of `measure` for a mini-batch: the largest `rounds` of a part, or 1."""
         asking = [part for _, part in _parts(self) if "measure" in _requirements(part)]
         return max((getattr(part, "rounds", 1) for part in asking), default=0)
 

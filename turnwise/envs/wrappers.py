@@ -310,7 +310,7 @@ class _Copies:
 
 
 def _takes_task(make_env: Callable[..., Any]) -> bool:
-    """Whether a factory has a required argument."""
+    """Return whether a factory has a required argument."""
     try:
         parameters = inspect.signature(make_env).parameters.values()
     except ValueError:  # a builtin type

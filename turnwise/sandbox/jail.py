@@ -24,8 +24,8 @@ from turnwise.sandbox.guest import seccomp
 from turnwise.sandbox.guest.frames import Channel, Header
 from turnwise.sandbox.uids import UIDS
 
-HERE = Path(__file__).resolve().parent
-"""The directory of the package `guest`."""
+GUEST_PARENT = Path(__file__).resolve().parent
+"""Directory that holds the package `guest`."""
 SITES = "/opt/python"
 """Where a jail shows the directories of installed packages."""
 SPARE_MB, SPARE_PROCESSES = 48, 3
@@ -90,7 +90,8 @@ class ZygoteClient:
         self.owner = os.getpid()
         ours, theirs = socket.socketpair()
         start = (
-            f"import sys; sys.path.insert(0, {str(HERE)!r}); from guest.zygote import main; main()"
+            f"import sys; sys.path.insert(0, {str(GUEST_PARENT)!r}); "
+            "from guest.zygote import main; main()"
         )
         with theirs:
             self._process = subprocess.Popen(

@@ -26,7 +26,7 @@ from torch import nn
 from turnwise.errors import DataError
 from turnwise.records import TaskId
 from turnwise.training.learner_team import AnyLearner
-from turnwise.training.run_folder import read_json, write_whole_directory
+from turnwise.training.run_folder import read_json, write_directory_atomically
 
 VERSION = 1
 
@@ -60,13 +60,13 @@ def save(folder: Path, learner: AnyLearner, state: TrainState, keep: int) -> Pat
         }
         (directory / "progress.json").write_text(json.dumps(facts), encoding="utf8")
 
-    write_whole_directory(target, fill)
-    for old in found(folder)[:-keep]:
+    write_directory_atomically(target, fill)
+    for old in complete(folder)[:-keep]:
         shutil.rmtree(old)
     return target
 
 
-def found(folder: Path) -> list[Path]:
+def complete(folder: Path) -> list[Path]:
     """Return the complete checkpoints of a folder, oldest first."""
     return sorted(path for path in folder.glob("step-*") if (path / "progress.json").is_file())
 

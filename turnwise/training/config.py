@@ -367,7 +367,7 @@ def _leaves_and_tables(data: Mapping[str, Any], at: str = "") -> Iterator[tuple[
 
 
 def _sentence(problem: ValidationError, where: str) -> ConfigError:
-    """The first validation error as one sentence; an unknown key names the nearest known one."""
+    """Return the first validation error as a sentence, with the name nearest to an unknown key."""
     first = problem.errors()[0]
     path = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":

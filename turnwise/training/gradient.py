@@ -111,7 +111,7 @@ class Gradient:
 
     @contextmanager
     def _passes(self, last: bool) -> Iterator[None]:
-        """Context of one forward and backward pass; gradients are averaged in the last one."""
+        """Set up one forward and backward pass; gradients are averaged over processes if `last`."""
         sync = last or self.processes == 1
         # Row attention stays on in the backward pass, which may compute activations again.
         unsynced = nullcontext() if sync else self.accelerator.no_sync(self.policy)

@@ -16,7 +16,7 @@ from turnwise.evaluation import score as scores
 from turnwise.evaluation.score import Score, compare
 from turnwise.records import Trajectory, read_jsonl
 from turnwise.training.charts import Curve, interval_bar, line_chart, number, panels
-from turnwise.training.run_folder import read_json, read_metrics, write_whole
+from turnwise.training.run_folder import read_json, read_metrics, write_atomically
 
 STYLE_SHEET = Path(__file__).with_name("report.css")
 MAX_OBSERVATION_CHARS = 1500
@@ -49,7 +49,7 @@ def write_report(folder: Path) -> Path:
     ]  # fmt: skip
     style = STYLE_SHEET.read_text(encoding="utf8")
     page = PAGE.format(title=escape(title), style=style, body="".join(body))
-    write_whole(folder / "report.html", page)
+    write_atomically(folder / "report.html", page)
     return folder / "report.html"
 
 

@@ -67,7 +67,10 @@ class ScriptedEngine:
 
     @staticmethod
     def _cut(ids: Sequence[int], limit: int, sampling: Sampling) -> tuple[tuple[int, ...], str]:
-        """(ids up to the first stop or the limit, stop reason). A script that ends has stopped."""
+        """Return the ids up to the first stop or the limit, and the stop reason.
+
+        A script shorter than the limit ends with `stop`, as a model does that ends its turn.
+        """
         stop_when = sampling.stop_when or (lambda so_far: False)
         for k in range(min(len(ids), limit)):
             if ids[k] in sampling.stop_ids or stop_when(ids[: k + 1]):

@@ -203,7 +203,7 @@ def recipe(
     dual_clip: float | None = 3.0,
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """AEPO. `total` is the budget k, `vocabulary` the size of the model's."""
+    """Build AEPO. `total` is the budget k, `vocabulary` the size of the model's."""
     entropy = Entropy(window, vocabulary, entropy_reduction)
     return common.build(
         "aepo",

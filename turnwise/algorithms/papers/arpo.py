@@ -203,7 +203,7 @@ def recipe(
     dual_clip: float | None = 3.0,
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """ARPO. `total` and `initial` are M and N, `vocabulary` the size of the model's."""
+    """Build ARPO. `total` and `initial` are M and N, `vocabulary` the size of the model's."""
     entropy = Entropy(window, vocabulary, entropy_reduction)
     return common.build(
         "arpo",

@@ -125,7 +125,7 @@ def recipe(
     lone: Literal["zero", "raw"] = "zero",
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """BAPO. The bounds `low` to `high_max` are bounds on the ratio itself."""
+    """Build BAPO. The bounds `low` to `high_max` are bounds on the ratio itself."""
     return common.build(
         "bapo",
         advantage=PeerAdvantage(scale=scale, ddof=ddof, lone=lone),

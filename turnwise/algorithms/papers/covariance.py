@@ -147,7 +147,7 @@ def clip_cov(
     ddof: int = 1,
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """GRPO with Clip-Cov. `ratio` is r, the share of tokens that lose their gradient."""
+    """Build GRPO with Clip-Cov. `ratio` is r, the share of tokens that lose their gradient."""
     return common.build(
         "clip_cov",
         advantage=PeerAdvantage(ddof=ddof),
@@ -164,7 +164,7 @@ def kl_cov(
     ddof: int = 1,
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """GRPO without a clip, with KL-Cov. `ratio` is r, the share of tokens that are penalised."""
+    """Build GRPO without a clip, with KL-Cov. `ratio` is r, the share of penalised tokens."""
     return common.build(
         "kl_cov",
         advantage=PeerAdvantage(ddof=ddof),

@@ -83,7 +83,7 @@ def recipe(
     clip_high: float | None = None,
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """Dr. MAS. With `per_agent`, `aggregate` is a mean within the share of each agent.
+    """Build Dr. MAS. With `per_agent`, `aggregate` is a mean within the share of each agent.
 
     Raises:
         ConfigError: for a mean over trajectories within the share of an agent.

@@ -84,7 +84,7 @@ def recipe(
     clip_high: float | None = None,
     common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """GiGPO. `scale` is F at both levels."""
+    """Build GiGPO. `scale` is F at both levels."""
     episode = PeerAdvantage(scale=scale, unit=unit, ddof=ddof, lone=lone)
     step = PeerAdvantage(
         scale=scale, unit="turn", value=Discounted(gamma), peers=SameAnchor(anchor), ddof=ddof

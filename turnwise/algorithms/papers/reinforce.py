@@ -33,7 +33,7 @@ def recipe(
     clip: float | None = None,
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """REINFORCE. `clip=None` uses the plain log-likelihood, without a ratio."""
+    """Build REINFORCE. `clip=None` uses the plain log-likelihood, without a ratio."""
     return common.build(
         "reinforce",
         advantage=RewardToGo(gamma, baseline),

@@ -33,7 +33,7 @@ def recipe(
     lone: Literal["zero", "raw"] = "zero",
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """RLOO. `clip=None` uses the plain log-likelihood, without a ratio."""
+    """Build RLOO. `clip=None` uses the plain log-likelihood, without a ratio."""
     return common.build(
         "rloo",
         advantage=PeerAdvantage(centre="others", scale="none", lone=lone),

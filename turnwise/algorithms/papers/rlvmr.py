@@ -154,7 +154,7 @@ def recipe(
     dual_clip: float | None = None,
     common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """RLVMR. `weight` is w of the code (default 1) or, with `reading="paper"`, alpha (0.5)."""
+    """Build RLVMR. `weight` is the code's w (default 1) or, with `reading="paper"`, alpha (0.5)."""
     if weight is None:
         weight = 0.5 if reading == "paper" else 1.0
     return common.build(

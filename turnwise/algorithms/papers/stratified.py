@@ -80,7 +80,7 @@ def recipe(
     lone: Literal["zero", "raw"] = "zero",
     common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """Stratified GRPO. `counted` is the regular expression of the actions that are counted.
+    """Build Stratified GRPO. `counted` is the regular expression of the actions that are counted.
 
     Raises:
         ConfigError: when `counted` is not a regular expression.

@@ -41,7 +41,7 @@ def recipe(
     clip_high: float = 0.28,
     common: CommonOptions = CommonOptions(aggregate="turn"),
 ) -> Recipe:
-    """Turn-level RLOO."""
+    """Build turn-level RLOO."""
     advantage = PeerAdvantage(
         centre="others",
         scale="none",

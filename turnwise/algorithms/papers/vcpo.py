@@ -101,7 +101,7 @@ def recipe(
     lone: Literal["zero", "raw"] = "zero",
     common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """VCPO without its baseline. `base` is the share ESS / B that has the full learning rate."""
+    """Build VCPO without its baseline. `base` is the share ESS / B at the full learning rate."""
     return common.build(
         "vcpo",
         advantage=PeerAdvantage(centre="others", scale="none", lone=lone),

@@ -24,7 +24,7 @@ from turnwise.envs.alfworld.layouts import (
 from turnwise.envs.seeding import Draw
 from turnwise.errors import ConfigError, unknown
 
-_NEEDS = {
+_APPLIANCES = {
     TREATMENTS["isclean"]: "SinkBasin",
     TREATMENTS["ishot"]: "Microwave",
     TREATMENTS["iscool"]: "Fridge",
@@ -36,7 +36,7 @@ _ABLE = {
 }
 _ROOMS = {
     kind: tuple(name for name, there in ROOMS.items() if need in there)
-    for kind, need in _NEEDS.items()
+    for kind, need in _APPLIANCES.items()
 } | {PICK: tuple(ROOMS), TWO: tuple(ROOMS), LOOK: ("bedroom", "living room")}
 """Rooms of which a house needs at least one, by type of task."""
 _TASK_TEMPLATES = {
@@ -169,8 +169,8 @@ class _House:
             return
         able = ABLE[_ABLE[self.kind]] if self.kind in _ABLE else None
         targets, starts = self._behind_doors(types), self._behind_doors(types)
-        choices = _choices(targets, starts, able, _NEEDS.get(self.kind)) or _choices(
-            types, types, able, _NEEDS.get(self.kind)
+        choices = _choices(targets, starts, able, _APPLIANCES.get(self.kind)) or _choices(
+            types, types, able, _APPLIANCES.get(self.kind)
         )
         self.target, self.wanted = self.draw.pick(choices)
         fitting = [kind for kind in types if kind != self.target and self.wanted in FITS[kind]]

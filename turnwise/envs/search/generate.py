@@ -95,7 +95,7 @@ class SearchDifficulty:
 
     @property
     def combinations(self) -> tuple[tuple[str, int], ...]:
-        """(kind of question, hops) in order."""
+        """Pairs (kind of question, hops), in order."""
         return tuple(
             (kind, hops)
             for hops in self.hops

@@ -94,13 +94,13 @@ def candidate_edits(task: SweTask, trees: Trees, count: int) -> tuple[CandidateE
 
 def apply_edits(broken: Mapping[str, bytes], chosen: Sequence[CandidateEdit]) -> dict[str, bytes]:
     """Return the files changed by a set of edits, of which no two overlap: path -> new content."""
-    made: dict[str, bytes] = {}
+    files: dict[str, bytes] = {}
     for path in sorted({c.path for c in chosen}):
         lines = broken[path].decode("utf8").splitlines(keepends=True)
         for c in sorted((c for c in chosen if c.path == path), key=lambda c: c.first, reverse=True):
             lines[c.first - 1 : c.last] = [c.new]
-        made[path] = "".join(lines).encode()
-    return made
+        files[path] = "".join(lines).encode()
+    return files
 
 
 def function_lines(
@@ -148,9 +148,9 @@ def _wrong(
         changed = data[: edit.start] + edit.after + data[edit.end :]
         if edit.operator == "body_removed" or changed == trees.gold[path]:
             continue
-        made = _between(path, data, changed, right=False)
-        if len(made) == 1 and sound(data, edit):
-            yield made[0]
+        candidates = _between(path, data, changed, right=False)
+        if len(candidates) == 1 and sound(data, edit):
+            yield candidates[0]
 
 
 def _between(path: str, before: bytes, after: bytes, right: bool) -> list[CandidateEdit]:
@@ -186,37 +186,37 @@ class EditMenu:
     def listing(self) -> str:
         """The edits, one numbered line each."""
         return "\n".join(
-            f"{number} {made.summary}" for number, made in enumerate(self.offered, start=1)
+            f"{number} {edit.summary}" for number, edit in enumerate(self.offered, start=1)
         )
 
-    def files(self, made: frozenset[int]) -> dict[str, bytes]:
+    def files(self, applied: frozenset[int]) -> dict[str, bytes]:
         """Return the changed files after a set of edits."""
-        return apply_edits(self.tree, [self.offered[number - 1] for number in sorted(made)])
+        return apply_edits(self.tree, [self.offered[number - 1] for number in sorted(applied)])
 
-    def clash(self, made: frozenset[int], number: int) -> bool:
+    def clash(self, applied: frozenset[int], number: int) -> bool:
         """Return whether an edit overlaps one that is applied."""
-        return any(self.offered[number - 1].overlaps(self.offered[other - 1]) for other in made)
+        return any(self.offered[number - 1].overlaps(self.offered[other - 1]) for other in applied)
 
-    def admissible(self, made: frozenset[int]) -> list[str]:
+    def admissible(self, applied: frozenset[int]) -> list[str]:
         """Return the actions that are valid now."""
         numbers = range(1, len(self.offered) + 1)
-        free = [n for n in numbers if n not in made and not self.clash(made, n)]
+        free = [n for n in numbers if n not in applied and not self.clash(applied, n)]
         return [
             *(f"view {n}" for n in numbers),
             *(f"apply {n}" for n in free),
-            *(f"undo {n}" for n in sorted(made)),
+            *(f"undo {n}" for n in sorted(applied)),
             "test",
             "submit",
         ]
 
-    def expert(self, made: frozenset[int]) -> str:
+    def expert(self, applied: frozenset[int]) -> str:
         """Return the next action of the expert: undo wrong edits, apply right ones, submit."""
         right = frozenset(n for n, candidate in enumerate(self.offered, start=1) if candidate.right)
-        if made - right:
-            return f"undo {min(made - right)}"
-        return f"apply {min(right - made)}" if right - made else "submit"
+        if applied - right:
+            return f"undo {min(applied - right)}"
+        return f"apply {min(right - applied)}" if right - applied else "submit"
 
-    def search(self, made: frozenset[int], tested: Mapping[frozenset[int], str]) -> str:
+    def search(self, applied: frozenset[int], tested: Mapping[frozenset[int], str]) -> str:
         """Return the next action of a search that does not know the repair.
 
         It tries single edits, then pairs and so on, until no test fails.
@@ -224,18 +224,18 @@ class EditMenu:
         Args:
             tested: test summaries of the sets of edits tested so far.
         """
-        if tested.get(made, "").endswith(ALL_PASSED):
+        if tested.get(applied, "").endswith(ALL_PASSED):
             return "submit"
         numbers = range(1, len(self.offered) + 1)
         several = (frozenset(c) for size in numbers for c in itertools.combinations(numbers, size))
         possible = (c for c in several if not any(self.clash(c - {n}, n) for n in c))
         goal = next((c for c in possible if c not in tested), frozenset[int]())
-        if made == goal:
+        if applied == goal:
             return "test" if goal else "submit"
-        return f"undo {min(made - goal)}" if made - goal else f"apply {min(goal - made)}"
+        return f"undo {min(applied - goal)}" if applied - goal else f"apply {min(goal - applied)}"
 
     def act(
-        self, action: str, made: frozenset[int], limit: int, test: Callable[[], str]
+        self, action: str, applied: frozenset[int], limit: int, test: Callable[[], str]
     ) -> tuple[ActionResult, frozenset[int]]:
         """Perform an action; return its result and the set of edits applied after it.
 
@@ -244,27 +244,27 @@ class EditMenu:
             test: runs the tests and returns their summary.
         """
         found = ACTION.fullmatch(action)
-        if found is None or action not in self.admissible(made):
-            return refused("that is none of the actions"), made
+        if found is None or action not in self.admissible(applied):
+            return refused("that is none of the actions"), applied
         if found[3] == "submit":
-            return ActionResult("", submit=True), made
+            return ActionResult("", submit=True), applied
         if found[3] == "test":
             summary = test()
-            return ActionResult(summary, summary, tags=("test",)), made
+            return ActionResult(summary, summary, tags=("test",)), applied
         number = int(found[2])
         if found[1] == "view":
-            text, clipped = clip(self._view(number, made), limit)
-            return ActionResult(text, text, tags=("clipped",) * clipped), made
-        after = made | {number} if found[1] == "apply" else made - {number}
-        return ActionResult(f"{'made' if number in after else 'taken back'} {number}"), after
+            text, clipped = clip(self._view(number, applied), limit)
+            return ActionResult(text, text, tags=("clipped",) * clipped), applied
+        after = applied | {number} if found[1] == "apply" else applied - {number}
+        return ActionResult(f"{'applied' if number in after else 'taken back'} {number}"), after
 
-    def _view(self, number: int, made: frozenset[int]) -> str:
+    def _view(self, number: int, applied: frozenset[int]) -> str:
         candidate = self.offered[number - 1]
-        tree = {**self.tree, **self.files(made)}
+        tree = {**self.tree, **self.files(applied)}
         # Applied edits above it in the same file shift its lines.
         moved = sum(
             other.new.count("\n") - other.old.count("\n")
-            for k in made
+            for k in applied
             if (other := self.offered[k - 1]).path == candidate.path
             and other.first < candidate.first
         )

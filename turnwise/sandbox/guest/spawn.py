@@ -155,7 +155,7 @@ def _enter_namespaces(request: Header) -> None:
 
 
 def _run_jail(at: str, channel: int, leash: int) -> None:
-    """As process 1 of the new namespaces: make the template the root directory, and serve."""
+    """Make the template the root directory and serve, as process 1 of the new namespaces."""
     kernel.mount("", "/", flags=kernel.REC | kernel.PRIVATE)
     kernel.mount("proc", f"{at}/proc", "proc", kernel.NOSUID | kernel.NODEV | kernel.NOEXEC)
     kernel.mount(at, at, flags=kernel.BIND | kernel.REC)

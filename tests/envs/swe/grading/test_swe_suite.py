@@ -57,7 +57,7 @@ def test_a_box_is_filled_and_told_what_is_whose() -> None:
         and request["conftest"]
     )
     assert (
-        request["beside"] == ["/work/tests"]
+        request["test_folders"] == ["/work/tests"]
         and list(request["pristine"]) == ["conftest.py"]
         and request["record"] is None
     )

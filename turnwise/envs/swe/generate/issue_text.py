@@ -42,7 +42,7 @@ class Behaviour:
 
     @property
     def weight(self) -> int:
-        """How informative it is; the most informative ones are described."""
+        """Rank by how informative it is; the most informative behaviours are described."""
         return (
             4 * bool(self.call)
             + 3 * bool(self.expected)

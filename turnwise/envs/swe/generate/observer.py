@@ -270,7 +270,7 @@ def main(request: dict[str, Any]) -> None:
     import pytest
 
     sys.path[:0] = [os.path.abspath(root) for root in request["roots"]]
-    sys.path.extend(os.path.abspath(path) for path in request["beside"])
+    sys.path.extend(os.path.abspath(path) for path in request["test_folders"])
     observer = OutcomePlugin(request)
     plugins: list[Any] = [observer]
     if observer.tracer is not None:

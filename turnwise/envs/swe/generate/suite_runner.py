@@ -102,7 +102,7 @@ class SuiteRunner:
             SandboxError: if the sandbox itself failed.
         """
         answer = f".observed-{secrets.token_hex(8)}"
-        beside = sorted({os.path.dirname(path) for path in tests} - {""})
+        test_folders = sorted({os.path.dirname(path) for path in tests} - {""})
         picked = sorted(chosen) if chosen is not None else None
         request = {
             "tests": list(tests),
@@ -113,7 +113,7 @@ class SuiteRunner:
             "answer": answer,
             "cpu": cpu,
             "roots": self.repository.roots,
-            "beside": beside,
+            "test_folders": test_folders,
             **self.parts,
             "caching": sorted(caching_functions(self.repository)) if trace else [],
         }

@@ -126,7 +126,7 @@ def reference(
     """Return the calls that the reference answers equally in two sandboxes, orders and years."""
     if not calls:
         return ReferenceAnswers()
-    beside = [
+    nearby = [
         RecordedCall(call.module, call.name, other)
         for call in calls
         for other in nearby_arguments(call.arguments)
@@ -134,7 +134,7 @@ def reference(
     known = set(calls)
     every = [
         *calls,
-        *[call for call in dict.fromkeys(beside) if call not in known][:MAX_NEARBY_CALLS],
+        *[call for call in dict.fromkeys(nearby) if call not in known][:MAX_NEARBY_CALLS],
     ]
     try:
         first, second = (
@@ -206,12 +206,12 @@ def disagreements(known: ReferenceAnswers, answers: Sequence[Any]) -> list[str]:
         if answer is None or not _same(wanted[1], answer[1])
     ]
     found = [f"{call} answers otherwise than the reference" for call in apart]
-    beside: dict[tuple[str, str], list[bool]] = {}
+    nearby: dict[tuple[str, str], list[bool]] = {}
     for call, wanted, answer in pairs[asked:]:
-        beside.setdefault((call.module, call.name), []).append(
+        nearby.setdefault((call.module, call.name), []).append(
             answer is None or not _same(wanted[1], answer[1])
         )
-    for (module, name), wrong in beside.items():
+    for (module, name), wrong in nearby.items():
         if sum(wrong) >= max(MIN_NEARBY_DISAGREEMENTS, len(wrong) / 2):
             found.append(
                 f"{module}.{name} answers as the reference only what the tests ask "

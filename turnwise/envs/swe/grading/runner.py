@@ -271,7 +271,7 @@ def child(descriptor: int) -> int:
 
     sys.meta_path.insert(0, RepositoryFinder)
     # At the end, so that new modules of the submission hide none that the tests import.
-    sys.path.extend([*request["beside"], *roots])
+    sys.path.extend([*request["test_folders"], *roots])
     stream = streaming(descriptor, bytes.fromhex(request.pop("key")))
     recorder = loaded(request["recorder"], "recorder") if request["record"] else {}
     profile = (

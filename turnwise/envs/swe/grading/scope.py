@@ -47,7 +47,7 @@ class FileScope:
         return self.modules.get(node.id, "") if isinstance(node, ast.Name) else ""
 
     def foreign(self, node: ast.expr) -> str:
-        """As `dotted`, for the standard library, the test runner and built-in types only."""
+        """Return `dotted(node)`, for the standard library, the test runner and built-in types."""
         if isinstance(node, ast.Name) and node.id in BUILTIN:
             return node.id
         name = self.dotted(node)

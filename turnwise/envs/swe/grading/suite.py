@@ -80,7 +80,7 @@ def run(
         "tops": top_level_modules(known or tree, roots),
         "listener": LISTENER,
         "files": _files(tree, tests, kept),
-        "beside": [
+        "test_folders": [
             f"{WORK}/{folder}"
             for folder in dict.fromkeys(str(PurePosixPath(path).parent) for path in tests)
         ],

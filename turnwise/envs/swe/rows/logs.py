@@ -91,8 +91,9 @@ def pytest(text: str) -> Log:
 
 
 def pytest_options(text: str) -> Log:
-    """As `pytest`, but of a parameter that is a path only the last part counts: the rest depends on
-    the machine.
+    """Parse as `pytest` does, but keep only the last part of a parameter that is a path.
+
+    The rest of the path depends on the machine.
     """
 
     def named() -> Iterator[tuple[str, str]]:

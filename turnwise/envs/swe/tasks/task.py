@@ -202,11 +202,11 @@ def task_from_json(data: Mapping[str, Any], where: str = "the task") -> SweTask:
     wrong fields.
     """
     known = {f.name for f in fields(SweTask)}
-    strange = sorted(data.keys() - known)
-    if strange:
+    unknown_fields = sorted(data.keys() - known)
+    if unknown_fields:
         raise DataError(
-            f"{where} has the unknown field {strange[0]!r}: it is not a repair task of version "
-            f"{VERSION}"
+            f"{where} has the unknown field {unknown_fields[0]!r}: it is not a repair task of "
+            f"version {VERSION}"
         )
     try:
         values: dict[str, Any] = dict(data)
