@@ -38,7 +38,7 @@ class Renderer:
 
     Args:
         tokenizer: a transformers tokenizer.
-        thinking: what becomes of thoughts in earlier replies, see above.
+        thinking: treatment of thoughts in earlier replies, see above.
         template: a Jinja chat template or the path of one, in place of the tokenizer's own.
         template_options: further variables of the template, such as `{"enable_thinking": False}`.
         stop_ids: tokens that end a turn; taken from the template and the tokenizer by default.

@@ -145,7 +145,7 @@ def env_spec(env: str | EnvSpec | EnvFactory) -> EnvSpec:
 def make(env: str | EnvSpec | EnvFactory, **options: Any) -> TurnEnv[Any]:
     """Make an environment without Gymnasium's wrappers.
 
-    It has no turn limit: whoever plays it stops after `env_spec(env).max_turns` turns.
+    It has no turn limit: the caller stops after `env_spec(env).max_turns` turns.
 
         env = make("webshop", products=100)
         observation, info = env.reset(seed=0)

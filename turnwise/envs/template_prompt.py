@@ -1,7 +1,7 @@
 """Prompts made of text templates, built in or loaded from a TOML file (`file:my_prompt.toml`).
 
-A score depends on the words of its prompt, and the words of published prompts are their authors'.
-Whoever has them can put them in a file. The fields are named as in the verl-agent codebase, so that
+A score depends on the words of its prompt, and the words of published prompts are their authors':
+put yours, or theirs, in a file. The fields are named as in the verl-agent codebase, so that
 its templates can be pasted:
 
     name = "verl-agent/webshop-original"   # recorded with every score

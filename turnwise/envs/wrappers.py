@@ -7,7 +7,7 @@
 * skyrl-gym's (`NovaSky-AI/SkyRL`): `init(prompt) -> (messages, info)`, `step(action) ->
   {"observations": messages, "reward": …, "done": …, "metadata": …}`.
 
-A factory in a file of one's own is all that the command line needs:
+The command line needs a factory in a file of yours:
 
     # my_envs.py
     import gem

@@ -49,7 +49,7 @@ class Gradient:
             between the old and the engine's log-probabilities. All of them over all processes.
         """
         sums: dict[str, float] = {}
-        averaged_scale = scale * self.processes
+        averaged_scale = scale * self.processes  # DDP divides by the number of processes
         for k, piece in enumerate(packs):
             with self._passes(last=k == len(packs) - 1):
                 loss, metrics, gap = self._loss(piece, recipe, scalars)
@@ -124,6 +124,7 @@ class Gradient:
         """Return loss, metrics, and the sum of |old - engine| log-probabilities of a pack."""
         scores = self._scores(piece, recipe)
         if not len(piece.target):
+            # An empty pack: a loss of 0 whose backward pass still joins DDP's communication.
             nothing = scores.logp.sum() + (scores.value.sum() if scores.value is not None else 0.0)
             return nothing, {}, 0.0
         batch = as_batch(piece, scores, scalars)

@@ -71,6 +71,7 @@ class _Training:
 
     def run(self) -> Path:
         context = prepare(self.config, self.folder, self.console, self.recipe)
+        # Before a checkpoint is loaded: the first score is that of the starting weights.
         before = self._evaluate(context, "before")
         learner = context.learner(self.recipe)
         self._resume(learner)
@@ -120,6 +121,8 @@ class _Training:
             "update_seconds": seconds,
             "trained_per_second": metrics["tokens"] / max(seconds, 1e-9),
         }
+        # After the credit plane: a baseline from history must not contain the returns it is
+        # compared with.
         track = getattr(self.recipe.sampler, "track", running)
         history = update_history(state.history, groups, self.recipe.rewards, track)
         self.state = TrainState(step + 1, history, dict(control.memory))

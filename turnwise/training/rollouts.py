@@ -148,6 +148,7 @@ def collect(
     number, began = settings.tasks, time.perf_counter()
     for again in range(MAX_SAMPLING_ROUNDS):
         chosen = recipe.sampler.choose(tasks, number, rng, history)
+        # Another seed in each round, so that a task drawn again gets other episodes (and uids).
         episodes = episodes_for(
             chosen, recipe.strategy or settings.group_size, settings.split, seed + again
         )

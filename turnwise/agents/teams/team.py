@@ -215,7 +215,7 @@ class TeamAgent:
 
     Args:
         members: an agent for each role.
-        team: stands for the prompt in a score.
+        team: recorded in place of a prompt in a score.
 
     Raises:
         ConfigError: for an observation that names no member as the one to act.

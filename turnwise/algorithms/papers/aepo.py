@@ -150,6 +150,7 @@ class KeepsGradient:
 
     def __call__(self, batch: Batch, log_ratio: torch.Tensor) -> Term:
         ratio, advantage = log_ratio.exp(), batch.streams["advantage"]
+        # The value 1 + high, with the gradient (1 + high) grad log pi.
         upper = (1 + self.high) / ratio.detach() * ratio
         objective = (ratio * advantage).minimum(
             ratio.minimum(upper).clamp(min=1 - self.low) * advantage

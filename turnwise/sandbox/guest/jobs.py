@@ -90,7 +90,7 @@ class Job:
 
 
 def _stdin(data: bytes) -> int:
-    """Return a descriptor to read `data` from; a file, so that nobody has to feed a pipe."""
+    """Return a descriptor to read `data` from; a file, since a pipe would have to be fed."""
     if not data:
         return os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
     return _memory_file(data)

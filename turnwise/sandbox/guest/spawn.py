@@ -122,7 +122,7 @@ def _join_cgroups(paths: list[str]) -> bool:
         for path in paths:
             with open(path, "w") as file:
                 file.write("0")
-    except OSError:  # the parent is told, and has the guest watch the memory instead
+    except OSError:  # the answer says so, and the parent has the guest watch the memory instead
         return False
     return True
 
