@@ -43,7 +43,7 @@ def one_update(mini_batches: int) -> tuple[Learner, dict[str, Any]]:
 
 
 def credited(of: Recipe, learner: AnyLearner, rank: int, processes: int) -> Streams:
-    """Credit of every group, each computed by the process that has it."""
+    """Return the streams of every group, each computed by the process that has it."""
     given = precomputed_streams(of, learner, GROUPS)
     own: list[Group] = list(GROUPS) if processes == 1 else [GROUPS[:-2], GROUPS[-2:]][rank]
     found = of.credit(own, learner.all_sum, given)
@@ -55,7 +55,7 @@ def credited(of: Recipe, learner: AnyLearner, rank: int, processes: int) -> Stre
 
 
 def trained(of: Recipe, learner: AnyLearner, rank: int, processes: int) -> dict[str, Any]:
-    """A step as the loop makes it, but for the rollouts."""
+    """Take a step as the loop does, without the rollouts."""
     streams = credited(of, learner, rank, processes)
     batch = [
         row
