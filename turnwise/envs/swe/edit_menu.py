@@ -256,7 +256,7 @@ class EditMenu:
             text, clipped = clip(self._view(number, applied), limit)
             return ActionResult(text, text, tags=("clipped",) * clipped), applied
         after = applied | {number} if found[1] == "apply" else applied - {number}
-        return ActionResult(f"{'applied' if number in after else 'taken back'} {number}"), after
+        return ActionResult(f"{'made' if number in after else 'taken back'} {number}"), after
 
     def _view(self, number: int, applied: frozenset[int]) -> str:
         candidate = self.offered[number - 1]
