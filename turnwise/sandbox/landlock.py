@@ -113,6 +113,7 @@ def process_limit(processes: int, user: int | None) -> int:
     if user is not None:
         return processes
     mine = 0
+    # Threads count as processes do.
     for entry in os.listdir("/proc"):
         try:
             if entry.isdigit() and os.stat(f"/proc/{entry}").st_uid == os.getuid():

@@ -201,6 +201,7 @@ class TeamEnv(TurnEnv[TeamSnapshot]):
 
     def fork(self) -> Self:
         """Return an environment that continues from here; the inner one is forked its own way."""
+        # Restoring a snapshot could replay an environment whose own fork is a copy.
         other = super().spawn()
         other.env = self.env.fork()
         other._task, other._actions, other._last = self._task, list(self._actions), self._last

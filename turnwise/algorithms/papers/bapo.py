@@ -85,6 +85,7 @@ class BalancedClip:
     def bounds(self, sums: Mapping[str, float]) -> tuple[float, float]:
         """Return the bounds at which the search ends."""
         lows, highs = self._lows(), self._highs()
+        # Indices of the search: first the lower bound rises to its end, then the upper one.
         path = [(k, 0) for k in range(len(lows))] + [
             (len(lows) - 1, k) for k in range(1, len(highs))
         ]

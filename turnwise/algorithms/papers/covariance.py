@@ -88,6 +88,7 @@ class ClipCov:
     def __call__(self, batch: Batch, log_ratio: torch.Tensor) -> Term:
         term = self.clip(batch, log_ratio)
         wanted = max(int(self.ratio * batch.scalars["cov_tokens"]), 1)
+        # Above 1 where there are fewer candidates than wanted: then all are drawn.
         share = wanted / max(1.0, batch.scalars["cov_candidates"])
         drawn = batch.streams["ticket"] < share
         taken = self._candidates(batch, term.metrics["clip_share"]) * drawn

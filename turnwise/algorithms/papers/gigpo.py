@@ -86,6 +86,7 @@ def recipe(
 ) -> Recipe:
     """Build GiGPO. `scale` is F at both levels."""
     episode = PeerAdvantage(scale=scale, unit=unit, ddof=ddof, lone=lone)
+    # `lone` is not for steps: a state that is visited once always has step advantage 0.
     step = PeerAdvantage(
         scale=scale, unit="turn", value=Discounted(gamma), peers=SameAnchor(anchor), ddof=ddof
     )

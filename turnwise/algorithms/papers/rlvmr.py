@@ -133,8 +133,9 @@ class ByKind:
         """Return [S] rewards normalised among all turns of a kind; 0 where they are equal."""
         kinds, value = np.array([kind(turn) for turn in batch.turns], dtype=object), meta(batch)
         result = np.zeros(len(value))
-        for one in ("", *THOUGHT_KINDS):
-            own = (kinds == one) & (batch.length > 0)
+        # All kinds, also absent ones: every process asks for the same statistics.
+        for named in ("", *THOUGHT_KINDS):
+            own = (kinds == named) & (batch.length > 0)
             mean, deviation = reducer.mean(value[own]), reducer.std(value[own], self.ddof)
             if deviation > 1e-9:
                 result[own] = (value[own] - mean) / (deviation + self.epsilon)

@@ -134,6 +134,8 @@ class CorrectedClip:
         """Return [N] what each token adds to ||C||^2 (`score`) or to ||C|| (`coefficient`)."""
         import torch
 
+        # Differentiated with respect to the log-probabilities alone, also where `measure` runs
+        # without gradient.
         with torch.enable_grad():
             logp = batch.logp.detach().requires_grad_()
             moved = replace(batch, logp=logp)

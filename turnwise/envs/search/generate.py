@@ -161,6 +161,7 @@ def _passages(
     for number in range(round(difficulty.distractors * difficulty.entities)):
         distractor = wording.distractor(draw, number + 1, facts.entities)
         drafts.append((None, PassageDraft(*distractor, ())))
+    # Shuffled before they are numbered: ties in the search are broken by id.
     passages: list[Passage] = []
     ids: FactPassages = {}
     for number, (entity, draft) in enumerate(draw.shuffled(drafts)):
