@@ -128,11 +128,11 @@ def _near_first(memory: Memory, what: str) -> list[str]:
 def _targets(memory: Memory, asked: Errand) -> list[str]:
     """Return receptacles for the object; for two objects, first those that hold one already."""
 
-    def held_by(place: str) -> int:
+    def count_in(place: str) -> int:
         return sum(kind(one) == asked.thing for one in memory.inside(place))
 
     places = _near_first(memory, asked.place)
-    return sorted(places, key=lambda place: -held_by(place)) if asked.number > 1 else places
+    return sorted(places, key=lambda place: -count_in(place)) if asked.number > 1 else places
 
 
 def _deliver(memory: Memory, places: list[str]) -> Iterator[str]:

@@ -77,7 +77,7 @@ class WorldFacts:
     values: dict[Entity, dict[str, Value]]
     """Entity -> name of a relation -> value."""
 
-    def of(self, kind: str) -> tuple[Entity, ...]:
+    def entities_of(self, kind: str) -> tuple[Entity, ...]:
         """Return the entities of a kind."""
         return tuple(entity for entity in self.entities if entity.kind == kind)
 

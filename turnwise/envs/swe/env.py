@@ -184,7 +184,7 @@ class SweEnv(TurnEnv[tuple[EpisodeState, ActionResult, Outcome]]):
         return self._tasks.splits
 
     def tasks(self, split: str) -> Sequence[TaskId]:
-        return self._tasks.of(split)
+        return self._tasks.task_ids(split)
 
     @property
     def data_hash(self) -> str:
@@ -284,7 +284,7 @@ class SweEnv(TurnEnv[tuple[EpisodeState, ActionResult, Outcome]]):
         )
 
     def _grade_submission(self) -> Outcome:
-        verdict = self._verdicts.of(
+        verdict = self._verdicts.verdict(
             self._swe_task, self._prepared.trees.pristine, self._submission(), self.rules
         )
         self._state = replace(self._state, done=True, verdict=verdict)

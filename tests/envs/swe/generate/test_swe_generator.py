@@ -121,7 +121,7 @@ def test_a_judgement_is_remembered(
 
 def test_the_kept_tasks(tasks: list[SweTask], repository: Repository, runner: SuiteRunner) -> None:
     assert len(tasks) == 3 and len({task.id for task in tasks}) == 3
-    suite = runner.run(["tests/test_sums.py"]).of("passed")
+    suite = runner.run(["tests/test_sums.py"]).with_outcome("passed")
     for task in tasks:
         assert set(task.fail_to_pass) | set(task.pass_to_pass) <= suite
         assert not set(task.fail_to_pass) & set(task.pass_to_pass) and task.pass_to_pass
@@ -129,9 +129,8 @@ def test_the_kept_tasks(tasks: list[SweTask], repository: Repository, runner: Su
         trees = build_trees(task, repository)
         changed = {path: trees.broken[path] for path in trees.gold}
         run = runner.run(["tests/test_sums.py"], changed)
-        assert set(task.pass_to_pass) <= run.of("passed") and not set(task.fail_to_pass) & run.of(
-            "passed"
-        )
+        passed = run.with_outcome("passed")
+        assert set(task.pass_to_pass) <= passed and not set(task.fail_to_pass) & passed
         assert {**trees.broken, **trees.gold} == dict(repository.tree)
         left = runner.run(
             ["tests/test_sums.py"],

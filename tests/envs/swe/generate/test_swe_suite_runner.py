@@ -46,14 +46,16 @@ def traced(runner: SuiteRunner) -> SuiteRun:
 
 def test_every_test_has_an_outcome(traced: SuiteRun) -> None:
     assert traced.ending == "" and traced.errors == ()
-    assert traced.of("failed") == {HEAD + "test_always_red"}
-    assert traced.of("skipped") == {HEAD + "test_never"}
-    assert len(traced.of("passed")) == 10 and HEAD + "test_clamp[5-5]" in traced.of("passed")
-    assert HEAD + "TestOld::test_total_of_none" in traced.of("passed")
+    assert traced.with_outcome("failed") == {HEAD + "test_always_red"}
+    assert traced.with_outcome("skipped") == {HEAD + "test_never"}
+    assert len(
+        traced.with_outcome("passed")
+    ) == 10 and HEAD + "test_clamp[5-5]" in traced.with_outcome("passed")
+    assert HEAD + "TestOld::test_total_of_none" in traced.with_outcome("passed")
 
 
 def test_which_tests_a_bug_can_reach(traced: SuiteRun) -> None:
-    suite = traced.of("passed")
+    suite = traced.with_outcome("passed")
     assert traced.coverage is not None
     reach = CoverageMap(traced.coverage, suite)
     where = {f.name: f for f, _ in functions(ast.parse(small_repository.CODE))}
@@ -96,7 +98,7 @@ def test_a_function_holds_those_inside_it() -> None:
 
 def test_which_lines_run(traced: SuiteRun) -> None:
     assert traced.coverage is not None
-    reach = CoverageMap(traced.coverage, traced.of("passed"))
+    reach = CoverageMap(traced.coverage, traced.with_outcome("passed"))
     lines = small_repository.CODE.splitlines()
     where = {f.name: f for f, _ in functions(ast.parse(small_repository.CODE))}
 
@@ -144,7 +146,7 @@ def test_chosen_tests_of_a_broken_repository(runner: SuiteRunner) -> None:
             "got": "10",
         }
     }
-    assert runner.run(TESTS, chosen=chosen).of("passed") == set(chosen)
+    assert runner.run(TESTS, chosen=chosen).with_outcome("passed") == set(chosen)
 
 
 def test_a_file_that_cannot_be_imported_is_named(runner: SuiteRunner) -> None:
@@ -171,7 +173,7 @@ def test_printing_and_closing_do_not_hide_the_outcomes(runner: SuiteRunner) -> N
     loud = small_repository.CODE.replace(
         "result = 0", "result = 0; print('x' * 99, flush=True); import os; os.write(1, b'{')"
     ).encode()
-    assert runner.run(TESTS, {"sums.py": loud}, [HEAD + "test_total"]).of("passed") == {
+    assert runner.run(TESTS, {"sums.py": loud}, [HEAD + "test_total"]).with_outcome("passed") == {
         HEAD + "test_total"
     }
 

@@ -60,7 +60,7 @@ class SuiteRun:
     cpu: float = 0.0
     """Processor seconds of the run, which do not depend on the load of the machine."""
 
-    def of(self, outcome: str) -> frozenset[str]:
+    def with_outcome(self, outcome: str) -> frozenset[str]:
         """Return the tests with an outcome, such as `passed`."""
         return frozenset(test for test, one in self.outcomes.items() if one == outcome)
 

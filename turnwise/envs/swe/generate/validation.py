@@ -127,8 +127,9 @@ class BugValidator:
             if path not in first.errors
         ]
         # The second run skips tests that fail or are too slow.
-        second = self.runner.run(files, chosen=first.of("passed"))
-        suite = sorted(self.runner.graded(first.of("passed") & second.of("passed")))
+        passed = first.with_outcome("passed")
+        second = self.runner.run(files, chosen=passed)
+        suite = sorted(self.runner.graded(passed & second.with_outcome("passed")))
         if second.ending or not suite:
             raise DataError(
                 f"no test of {name} passes here ({len(first.errors)} files could not be imported, "
@@ -202,7 +203,7 @@ class BugValidator:
                 )
             if run.errors:
                 return BugResult("collection", seconds=spent, cpu=cpu)
-            fails = tuple(sorted(tests - run.of("passed")))
+            fails = tuple(sorted(tests - run.with_outcome("passed")))
             if not fails or len(fails) > MAX_FAILING_SHARE * len(self.baseline.suite):
                 return BugResult("broad" if fails else "survived", fails, seconds=spent, cpu=cpu)
             seen.append(fails)

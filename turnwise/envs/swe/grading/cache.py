@@ -33,7 +33,7 @@ class GradingCache:
         self._known: OrderedDict[tuple[str, str, Rules], Verdict] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(
+    def verdict(
         self,
         task: SweTask,
         pristine: Mapping[str, bytes],

@@ -66,7 +66,7 @@ class TaskSplits:
     def splits(self) -> tuple[str, ...]:
         return tuple(self._splits)
 
-    def of(self, split: str) -> tuple[TaskId, ...]:
+    def task_ids(self, split: str) -> tuple[TaskId, ...]:
         """Return the task ids of a split. Raises `TaskError` if it is unknown."""
         if split not in self._splits:
             raise TaskError(
