@@ -1,5 +1,6 @@
-"""Agents: an `Agent` begins an `Actor` for each episode, and the actor answers one observation at a
-time.
+"""Agents and their actors.
+
+An `Agent` begins an `Actor` for each episode, and the actor answers one observation at a time.
 
 The rollout driver uses nothing else, so a model, an expert, a random agent and a recording are
 played by the same loop. A `ModelAgent` combines a prompt, a renderer and an engine, and records

@@ -77,8 +77,9 @@ class Prompt(Protocol):
 
 @runtime_checkable
 class SelfEnding(Protocol):
-    """A prompt whose replies end by themselves, such as at a closed block of code. What a model
-    writes after the end is dropped.
+    """A prompt whose replies end by themselves, such as at a closed block of code.
+
+    What a model writes after the end is dropped.
     """
 
     @property

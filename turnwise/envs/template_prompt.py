@@ -49,8 +49,9 @@ def task_of(history: Sequence[Step]) -> str:
 
 
 def quoted(observation: str, task: str) -> str:
-    """Return the segments after the instruction, each in quotes; the whole page where the
-    instruction is no segment of it.
+    """Return the segments after the instruction, each in quotes.
+
+    The whole page where the instruction is no segment of it.
     """
     parts = observation.split(SEPARATOR)
     if task not in parts:
@@ -59,8 +60,9 @@ def quoted(observation: str, task: str) -> str:
 
 
 def listed(step: Step) -> str:
-    """Return the admissible actions, quoted, one a line; from `clickables` where there are any,
-    which adds `click[search]`.
+    """Return the admissible actions, quoted, one a line.
+
+    From `clickables` where there are any, which adds `click[search]`.
     """
     clickables = step.info.get("clickables")
     actions = list(step.info.get("admissible") or [])

@@ -75,8 +75,9 @@ class TeamSection(Section):
 
 
 class Tiny(Section):
-    """`[model.tiny]`: a Qwen3 architecture with random weights, and a tokenizer trained on the
-    environment's text.
+    """`[model.tiny]`: a Qwen3 architecture with random weights.
+
+    Its tokenizer is trained on the environment's text.
     """
 
     vocab: int = Field(default=1024, ge=300, le=65536)
@@ -119,8 +120,9 @@ class Model(Section):
 
 
 class EngineSection(Section):
-    """`[engine]`: what generates tokens during rollouts (name or `module:factory`), and its
-    keyword arguments.
+    """`[engine]`: generator of tokens during rollouts, and its keyword arguments.
+
+    A name or `module:factory`.
     """
 
     name: str = "transformers"

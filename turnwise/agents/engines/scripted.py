@@ -1,5 +1,6 @@
-"""An engine without a model: it replays prepared completions. For tests, and as a template for an
-engine of your own.
+"""An engine without a model, which replays prepared completions.
+
+For tests, and as a template for an engine of your own.
 """
 
 from __future__ import annotations

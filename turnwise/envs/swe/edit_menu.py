@@ -1,5 +1,6 @@
-"""Closed actions, for agents too small to write code: view, apply one of the edits on offer, test,
-submit.
+"""Closed actions, for agents too small to write code.
+
+They view, apply one of the edits on offer, run the tests and submit:
 
     view 2     show the function that edit 2 is in, in its current state
     apply 2    apply edit 2
@@ -37,8 +38,9 @@ from turnwise.sandbox.contract import Result
 
 @dataclass(frozen=True, slots=True)
 class CandidateEdit:
-    """Lines `first` to `last` of the broken file (from 1; empty if last < first), replaced by
-    `new`.
+    """Lines of the broken file and their replacement.
+
+    `new` replaces lines `first` to `last`, counted from 1; none if last < first.
     """
 
     path: str
@@ -106,8 +108,9 @@ def apply_edits(broken: Mapping[str, bytes], chosen: Sequence[CandidateEdit]) ->
 def function_lines(
     tree: Mapping[str, bytes], candidate: CandidateEdit, lines: int
 ) -> tuple[int, int]:
-    """Return the first and last line of the function an edit is in, at most `lines` around the
-    edit.
+    """Return the first and last line of the function an edit is in.
+
+    At most `lines` around the edit.
     """
     at = candidate.first
     count = len(tree[candidate.path].splitlines())
@@ -126,8 +129,9 @@ def function_lines(
 def _wrong(
     trees: Trees, right: Collection[CandidateEdit], rng: random.Random
 ) -> Iterator[CandidateEdit]:
-    """Yield edits that do not belong to the repair: those of the broken functions first, each group
-    shuffled.
+    """Yield edits that do not belong to the repair.
+
+    Those of the broken functions come first; each group is shuffled.
     """
     near: list[tuple[str, Edit]] = []
     far: list[tuple[str, Edit]] = []

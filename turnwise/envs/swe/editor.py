@@ -9,8 +9,9 @@ from itertools import pairwise
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """Replacement of whole lines. `old` occurs in the file exactly once unless the file
-    is empty.
+    """Replacement of whole lines.
+
+    `old` occurs in the file exactly once unless the file is empty.
     """
 
     old: str
@@ -47,8 +48,9 @@ def numbered(text: str, first: int, last: int) -> str:
 
 
 def blocks(before: str, after: str) -> list[tuple[int, int, int, int]]:
-    """Return the blocks in which two texts differ: lines a to b of the first against c to d of the
-    second, from 0.
+    """Return the blocks in which two texts differ.
+
+    Lines a to b of the first against c to d of the second, from 0.
     """
     matcher = difflib.SequenceMatcher(
         None, before.splitlines(keepends=True), after.splitlines(keepends=True), autojunk=False

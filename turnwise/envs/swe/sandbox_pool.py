@@ -113,8 +113,9 @@ class SandboxPool:
             self._tidy()
 
     def take(self, repo: StartingTree) -> tuple[Sandbox, ...]:
-        """Return a sandbox to work in, followed by the one it was copied from if the backend can
-        fork.
+        """Return a sandbox to work in.
+
+        If the backend can fork, the one it was copied from follows.
         """
         with self._lock:
             place = next((k for k, (key, _) in enumerate(self._waiting) if key == repo.key), None)
@@ -135,8 +136,9 @@ class SandboxPool:
             raise
 
     def put_back(self, repo: StartingTree, origin: Sandbox) -> None:
-        """Make an original available again; close the one idle for longest if there are
-        too many.
+        """Make an original available again.
+
+        Close the one idle for longest if there are too many.
         """
         with self._lock:
             self._waiting.append((repo.key, origin))
@@ -194,8 +196,9 @@ class SandboxPool:
 
 
 def opener(backend: str | SandboxOpener) -> SandboxOpener:
-    """Return a function that opens sandboxes of a backend; `auto` picks one that can hide installed
-    packages.
+    """Return a function that opens sandboxes of a backend.
+
+    `auto` picks one that can hide installed packages.
     """
     return partial(_opened, backend) if isinstance(backend, str) else backend
 
@@ -224,8 +227,9 @@ def _write(folder: Path, tree: Mapping[str, bytes]) -> None:
 
 
 def _clear(owner: int, waiting: list[tuple[str, Sandbox]], folders: OrderedDict[str, Path]) -> None:
-    """Close every sandbox and remove every directory, except in a forked process that does not own
-    them.
+    """Close every sandbox and remove every directory.
+
+    A forked process that does not own them leaves them alone.
     """
     if os.getpid() != owner:
         return

@@ -1,5 +1,6 @@
-"""One forward pass over slots for any causal language model, through transformers' own model and
-cache interfaces.
+"""One forward pass over slots for any causal language model.
+
+It uses transformers' own model and cache interfaces.
 
 The key-value cache is one row of preallocated tensors per slot: a layer holds keys and values
 [rows, heads, span, dim], and the index in a row is the position in the sequence. Before each

@@ -1,5 +1,6 @@
-"""Declared dependencies of a repository and its tests, read from its files without running any of
-them.
+"""Declared dependencies of a repository and its tests.
+
+They are read from its files without running any of them.
 
 Python projects declare dependencies in many places. Runtime requirements are in the metadata. Those
 of the tests may be an extra, a group, a requirements file or a setting of a test runner, mixed with
@@ -126,8 +127,9 @@ def needed_by_tests(
     tests: Iterable[str],
     code: Iterable[str],
 ) -> tuple[str, ...]:
-    """Return the declared requirements that the tests need: what they or the package import
-    unconditionally, and pytest plugins.
+    """Return the declared requirements that the tests need.
+
+    These are what they or the package import unconditionally, and pytest plugins.
 
     Args:
         own: names of the repository's own modules.
@@ -183,8 +185,9 @@ def _imports(tree: Tree, paths: Iterable[str], deep: bool, parts: int = 1) -> se
 
 
 def imported_modules(data: bytes, deep: bool = True, parts: int = 1) -> set[str]:
-    """Return the modules a file imports unconditionally: not inside `try`, nor for type checkers or
-    some versions only.
+    """Return the modules a file imports unconditionally.
+
+    Not those inside `try`, for type checkers or for some versions only.
 
     Args:
         deep: include imports inside functions.
@@ -277,8 +280,9 @@ def _pyproject(text: str) -> Declarations:
 
 
 def _group(groups: Mapping[str, list[Any]], name: str, seen: set[str]) -> Iterator[str]:
-    """Yield the requirements of a group (PEP 735), with included groups and the project's own
-    extras.
+    """Yield the requirements of a group (PEP 735).
+
+    Included groups and the project's own extras are followed.
     """
     seen.add(name)
     for one in groups.get(name, []):

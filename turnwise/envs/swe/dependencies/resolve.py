@@ -1,5 +1,6 @@
-"""Resolve the packages that a repository's tests need: found by pip, pinned in the task, mounted
-read-only.
+"""Resolve the packages that a repository's tests need.
+
+They are found by pip, pinned in the task, and mounted read-only.
 
 pip is limited to wheels, so no foreign code runs on the host. They are unpacked into a directory of
 the user's cache, one for each set of versions, together with pytest. The package under repair is
@@ -125,8 +126,9 @@ def _suite(repository: Repository) -> list[str]:
 def _possible(
     repository: Repository, needed: list[str], optional: list[str], problem: DataError, note: Note
 ) -> list[str]:
-    """Return the optional requirements that install together with the needed ones. Raises
-    `DataError` if the needed ones do not install.
+    """Return the optional requirements that install together with the needed ones.
+
+    Raises `DataError` if the needed ones do not install.
     """
     kept: list[str] = []
     for one in (None, *optional) if needed else optional:
@@ -169,8 +171,9 @@ def tops(repository: Repository) -> frozenset[str]:
 
 
 def distributions_with_copies(folder: Path, repository: Repository) -> dict[str, str]:
-    """Return the distributions in a directory that contain a copy of a repository file: name ->
-    that file.
+    """Return the distributions in a directory that contain a copy of a repository file.
+
+    The result maps each distribution to that file.
     """
     defined = {path: names(repository.tree[path]) for path in repository.code_files}
     originals: dict[str, list[tuple[str, frozenset[str]]]] = {}

@@ -1,5 +1,6 @@
-"""Reports of failed tests in terms a user could have observed: what was called, the result, what
-was expected.
+"""Reports of failed tests in terms a user could have observed.
+
+What was called, what it returned, and what was expected.
 
 The source of this file is executed in the generator's sandbox with
 `turnwise.envs.swe.generate.observer`, so it imports only the standard library. It reads the failing
@@ -87,8 +88,9 @@ def compared(
 
 
 def innermost(tree: ast.AST, line: int) -> ast.stmt:
-    """Return the smallest statement that contains a line; for the first line of a `with`, the
-    `with`.
+    """Return the smallest statement that contains a line.
+
+    For the first line of a `with`, return the `with`.
     """
     best: Any = None
     for node in ast.walk(tree):
@@ -106,8 +108,9 @@ def innermost(tree: ast.AST, line: int) -> ast.stmt:
 
 
 def sides(statement: ast.stmt) -> list[tuple[ast.expr, ast.expr | None]]:
-    """Return the expressions a statement may be testing, each with the one it should equal, or
-    None.
+    """Return the expressions a statement may be testing.
+
+    Each comes with the one it should equal, or None.
     """
     if isinstance(statement, ast.Assert):
         test = statement.test
@@ -190,8 +193,9 @@ def expected_exception(tree: ast.AST, line: int) -> str:
 
 
 def shown(expression: ast.expr, frame: Any) -> str:
-    """Return an expression as text, with plain and short values in place of the test's
-    own names.
+    """Return an expression as text, without the test's own names.
+
+    Plain and short values take their place.
     """
     copy = ast.parse(ast.unparse(expression), mode="eval")
     return ast.unparse(ValueInliner({**frame.f_globals, **frame.f_locals}).visit(copy))

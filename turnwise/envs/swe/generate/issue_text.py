@@ -160,8 +160,9 @@ def _read(item: Mapping[str, Any], hidden: Sequence[str]) -> Behaviour | None:
 
 
 def leaks(text: str, hidden: Sequence[str]) -> bool:
-    """Return whether a text contains the name of a hidden test, its class or file, or something
-    like one.
+    """Return whether a text names a hidden test.
+
+    Its class, its file and similar names count too.
     """
     if re.search(
         r"\btest_\w+|\bTest[A-Z]\w*|\btests?/|\btests?\.py\b|\bpytest\b|\bunittest\b|"

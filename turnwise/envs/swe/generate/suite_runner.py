@@ -228,8 +228,9 @@ class CoverageMap:
         return unknown or any(line in seen for line in range(first, last + 1))
 
     def tests(self, path: str, function: Function) -> frozenset[str]:
-        """Return the tests that enter a function or one inside it, and those that every bug
-        affects.
+        """Return the tests that a bug in a function can affect.
+
+        They enter the function or one inside it, or are affected by every bug.
         """
         users: set[int] = set()
         for line, numbers in self._users.get(path, ()):
@@ -241,8 +242,9 @@ class CoverageMap:
 
 
 def caching_functions(repository: Repository) -> set[tuple[str, int]]:
-    """Return the (path, first line) of functions that cache results, judged by the names of their
-    decorators.
+    """Return the (path, first line) of functions that cache results.
+
+    Judged by the names of their decorators.
     """
     found = set()
     for path in repository.code_files:

@@ -1,5 +1,6 @@
-"""Validation of bugs: a bug makes a task if some tests fail, most pass, all are collected, and a
-second run agrees.
+"""Validation of bugs, of which some make a task.
+
+Some tests have to fail, most to pass, all to be collected, and a second run has to agree.
 """
 
 from __future__ import annotations
@@ -246,8 +247,9 @@ def selected_marks(tree: Tree) -> str:
 
 
 def _options(tree: Tree) -> Iterator[list[str]]:
-    """Yield the `addopts` of each file that has them, in pytest's order; unreadable files are
-    skipped.
+    """Yield the `addopts` of each file that has them, in pytest's order.
+
+    Unreadable files are skipped.
     """
     broken = (ValueError, TypeError, AttributeError, configparser.Error)
     for path, section in (SECTIONS[0], SECTIONS[1], ("pyproject.toml", ""), *SECTIONS[2:]):

@@ -40,8 +40,9 @@ class GradingCache:
         submitted: Mapping[str, bytes],
         rules: Rules,
     ) -> Verdict:
-        """Return the verdict on a submission. Raises `SandboxError`, and stores nothing, if it
-        cannot be graded.
+        """Return the verdict on a submission.
+
+        Raises `SandboxError`, and stores nothing, if it cannot be graded.
         """
         key = (task.id, tree_digest(submitted), rules)
         if (known := self._recall(key)) is not None:

@@ -1,5 +1,6 @@
-"""Canaries: tests that must fail, planted among the real ones. Code that makes every test pass
-makes these pass too.
+"""Canaries: tests that must fail, planted among the real ones.
+
+Code that makes every test pass makes these pass too.
 
 There are two kinds in each test file, under names drawn anew each time. A *plain* one asserts
 something false. A *twin* is a copy of a real test with another expected value in one comparison: it
@@ -159,8 +160,9 @@ def twin(node: Function, name: str, rng: random.Random) -> str:
 
 
 def _comparison(node: Function) -> tuple[list[ast.expr], int] | None:
-    """Return where the last operand of a test's first equality comparison is: a list and
-    an index.
+    """Return where the last operand of a test's first equality comparison is.
+
+    The place is a list and an index.
     """
     for inner in ast.walk(node):
         if (

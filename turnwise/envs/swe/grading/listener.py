@@ -104,8 +104,9 @@ class RunnerIntegrity:
         self.kept.append((name, names.get, tuple(found), tuple(found.values())))
 
     def keep_hooks(self, manager: Any) -> None:
-        """Remember the hook implementations of a plugin manager, once all plugins but folders'
-        conftests are registered.
+        """Remember the hook implementations of a plugin manager.
+
+        To be called once all plugins but folders' conftests are registered.
         """
         self.manager, self.calling = manager, manager._inner_hookexec
         for name, caller in vars(manager.hook).items():

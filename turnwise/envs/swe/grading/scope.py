@@ -1,5 +1,6 @@
-"""Names of a source file: modules under other names, and classes that derive from
-built-in values.
+"""Names of a source file.
+
+Modules under other names, and classes that derive from built-in values.
 """
 
 from __future__ import annotations

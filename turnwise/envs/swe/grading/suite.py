@@ -176,8 +176,9 @@ def top_level_modules(tree: Tree, roots: Sequence[str]) -> list[str]:
 
 
 def modules(tree: Tree, roots: Sequence[str], tests: Sequence[str]) -> dict[str, str]:
-    """Return the module name of each source file by its path in the sandbox; the longest matching
-    root decides.
+    """Return the module name of each source file by its path in the sandbox.
+
+    The longest matching root decides.
     """
     found = {}
     for path in tree:

@@ -67,8 +67,9 @@ class Verdict:
     """Why there is no grade (out of time or memory, or no sandbox); never a reward of zero."""
 
     def reward(self, shape: Shape = "binary") -> float:
-        """Return 1.0 if resolved, else 0.0; with `ratio`, the product of the two rates, and 0.0 if
-        tampered or refused.
+        """Return 1.0 if resolved, else 0.0.
+
+        With `ratio`, return the product of the two rates, and 0.0 if tampered or refused.
 
         Raises:
             ConfigError: for a verdict that is an error, which has no reward.

@@ -1,5 +1,6 @@
-"""Rows of published data sets: SWE-bench (Verified, Lite), SWE-Gym, SWE-smith, R2E-Gym and
-SWE-rebench.
+"""Rows of published data sets of repair tasks.
+
+SWE-bench (Verified, Lite), SWE-Gym, SWE-smith, R2E-Gym and SWE-rebench.
 
 The data sets differ in field names and in where the tests come from. A `SweRow` states the same for
 all: the image, the directory of the repository in it, the test command, the parser of its log, and
@@ -281,8 +282,9 @@ def _swe_rebench(record: Mapping[str, Any]) -> SweRow:
 
 
 def _parser(name: Any, otherwise: str) -> str:
-    """Return the parser for a published name (`parse_log_pytest_options`). The preflight reports
-    unknown ones.
+    """Return the parser for a published name (`parse_log_pytest_options`).
+
+    The preflight reports unknown ones.
     """
     return str(name).removeprefix("parse_log_") if name else otherwise
 
