@@ -65,11 +65,11 @@ def trained(of: Recipe, learner: AnyLearner, rank: int, processes: int) -> dict[
         for row in rows(t, streams[t.uid])
         if row.mask.any()
     ]
-    told: dict[str, float] = {}
+    observed: dict[str, float] = {}
     if "metrics:turn_entropy" in of.requirements:
         share = list(GROUPS) if processes == 1 else [GROUPS[:-2], GROUPS[-2:]][rank]
-        told = turn_entropies(share, learner.all_sum, 8)
-    control = of.controller(0, 4, told)
+        observed = turn_entropies(share, learner.all_sum, 8)
+    control = of.controller(0, 4, observed)
     metrics = learner.update(
         with_reference(of, learner, batch), of, StepProgress(0, 4), control.learning_rate,
         dict(control.scalars)

@@ -1,4 +1,4 @@
-"""Edits to choose from: applied to lines, told in one line, and where they are looked at."""
+"""Edits to choose from: applied to lines, summarised in one line, and shown in their function."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def test_the_baseline_leaves_out_what_does_not_pass(validator: BugValidator) -> 
         ("return_none", "heavy", "valid"),
     ],
 )
-def test_judgements(
+def test_verdicts_on_bugs(
     repository: Repository, validator: BugValidator, operator: str, function: str, reason: str
 ) -> None:
     result = validator.validate(bug(repository, operator, function))
@@ -110,7 +110,7 @@ def test_judgements(
         assert result.failures[0]["call"] == "sums.heavy(3)"
 
 
-def test_a_judgement_is_remembered(
+def test_a_result_is_stored(
     repository: Repository, validator: BugValidator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = bug(repository, "return_none", "heavy")

@@ -83,17 +83,17 @@ def test_which_tests_a_bug_can_reach(traced: SuiteRun) -> None:
 
 
 def test_a_function_holds_those_inside_it() -> None:
-    told = {
+    record = {
         "tests": ["a", "b", "c"],
         "always": ["c", "gone"],
         "functions": [["f.py", 3, [0]], ["f.py", 9, [1]], ["f.py", 20, [-1]]],
     }
-    reach = CoverageMap(told, ["a", "b", "c"])
+    reach = CoverageMap(record, ["a", "b", "c"])
     assert reach.tests("f.py", Function("outer", 1, 5)) == {"a", "c"}
     assert reach.tests("f.py", Function("both", 1, 10)) == {"a", "b", "c"}
     assert reach.tests("f.py", Function("shared", 20, 21)) == {"a", "b", "c"}
     assert reach.tests("other.py", Function("outer", 1, 5)) == {"c"}
-    assert CoverageMap(told, ["a"]).tests("f.py", Function("outer", 1, 5)) == {"a"}
+    assert CoverageMap(record, ["a"]).tests("f.py", Function("outer", 1, 5)) == {"a"}
 
 
 def test_which_lines_run(traced: SuiteRun) -> None:
@@ -121,14 +121,14 @@ def test_which_lines_run(traced: SuiteRun) -> None:
 
 
 def test_lines_of_which_not_all_was_seen_may_run() -> None:
-    told = {"tests": [], "always": [], "functions": [], "lines": {"f.py": [-10, 3, 4, 11]}}
-    reach, short, long = CoverageMap(told, []), Function("short", 2, 6), Function("long", 10, 30)
+    record = {"tests": [], "always": [], "functions": [], "lines": {"f.py": [-10, 3, 4, 11]}}
+    reach, short, long = CoverageMap(record, []), Function("short", 2, 6), Function("long", 10, 30)
     assert [reach.runs("f.py", short, line, line) for line in (3, 5)] == [
         True,
         False,
     ] and reach.runs("f.py", short, 4, 6)
     assert reach.runs("f.py", long, 25, 25)
-    assert CoverageMap({**told, "lines": {}}, []).runs(
+    assert CoverageMap({**record, "lines": {}}, []).runs(
         "f.py", short, 5, 5
     )  # of a suite that works in other processes
 

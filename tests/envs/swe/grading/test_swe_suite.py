@@ -1,4 +1,4 @@
-"""What is made of a sandbox's answer, and what the sandbox is told."""
+"""The request to the grader's sandbox, and the reading of its answer."""
 
 from __future__ import annotations
 
