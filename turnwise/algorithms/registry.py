@@ -68,13 +68,13 @@ def recipe(name: str, /, **settings: Any) -> Recipe:
     shared = {key: settings.pop(key) for key in [*settings] if key in common}
     if common:
         settings["common"] = replace(inspect.signature(make).parameters["common"].default, **shared)
-    made = make(**settings)
-    if not isinstance(made, Recipe):
+    built = make(**settings)
+    if not isinstance(built, Recipe):
         raise ConfigError(
-            f"{name!r} made {type(made).__name__!r}, not a Recipe: "
+            f"{name!r} made {type(built).__name__!r}, not a Recipe: "
             "return turnwise.algorithms.Recipe(...) from it"
         )
-    return made
+    return built
 
 
 def settings(name: str) -> dict[str, Any]:

@@ -190,16 +190,16 @@ def _set_up(
     if run is not None and not settings and isinstance(env, str):
         settings = run.env_options(env, note)
     if isinstance(env, TurnEnv):
-        spec, made = _spec_of_instance(env), env.spawn()
+        spec, playable = _spec_of_instance(env), env.spawn()
     else:
         spec = env_spec(env)
-        made = make(spec, **settings)
+        playable = make(spec, **settings)
     team = run.team() if run is not None else None
     if team is not None:
-        made = TeamEnv(made, team.orchestration)
+        playable = TeamEnv(playable, team.orchestration)
     limit = max_turns or spec.max_turns * (len(team.orchestration.roles) if team is not None else 1)
     if not isinstance(agent, str):
-        return _Setup(spec, made, settings, limit, agent)
+        return _Setup(spec, playable, settings, limit, agent)
     rest = dict(options)
     sampling = Sampling(
         temperature=options.get("temperature", 0.0), top_p=options.get("top_p", 1.0),
@@ -209,7 +209,7 @@ def _set_up(
         rest.pop(name, None)
     prompt = str(rest.pop("prompt", "") or "")
     if not prompt and run is not None:
-        prompt = run.prompt(made, note)
+        prompt = run.prompt(playable, note)
     request = AgentRequest(
         agent,
         prompt or spec.prompt,
@@ -218,7 +218,7 @@ def _set_up(
         team=team,
         **rest,  # type: ignore[arg-type]
     )
-    return _Setup(spec, made, settings, limit, request)
+    return _Setup(spec, playable, settings, limit, request)
 
 
 def _spec_of_instance(env: TurnEnv[Any]) -> EnvSpec:

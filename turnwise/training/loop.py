@@ -158,8 +158,8 @@ class _Training:
 
     def _evaluate_dev(self, context: RunContext) -> dict[str, float]:
         settings = self.config.eval
-        made, _ = evaluate_split(context, settings.dev_split, settings.dev_tasks, self.state.step)
-        return {"dev_success": made.metrics.success.mean, "dev_score": made.metrics.score.mean}
+        score, _ = evaluate_split(context, settings.dev_split, settings.dev_tasks, self.state.step)
+        return {"dev_success": score.metrics.success.mean, "dev_score": score.metrics.score.mean}
 
     def _evaluate(self, context: RunContext, name: str) -> Score:
         """Evaluate, or read the score of an earlier process of this run."""
@@ -168,11 +168,11 @@ class _Training:
             return scores.read(path)
         split = self.config.eval.split
         self.console.line(f"evaluating on {split} {name} RL")
-        made, played = evaluate_split(context, split, self.config.eval.tasks or None)
+        score, played = evaluate_split(context, split, self.config.eval.tasks or None)
         write_jsonl(self.folder.trajectories(name), played)
-        write_atomically(path, json.dumps(scores.to_json(made)) + "\n")
-        self.console.score(name, made)
-        return made
+        write_atomically(path, json.dumps(scores.to_json(score)) + "\n")
+        self.console.score(name, score)
+        return score
 
 
 __all__ = ["Interrupted", "train"]
