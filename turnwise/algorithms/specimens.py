@@ -31,13 +31,13 @@ def random_groups(seed: int = 0, number: int = 5, size: int = 4) -> list[Group]:
     The first has equal returns, the second an errored trajectory, and the last a single trajectory.
     """
     rng = np.random.default_rng(seed)
-    made = [
+    groups = [
         Group(g, f"g{g}", tuple(_trajectory(rng, g, i, g == 0) for i in range(size)))
         for g in range(number)
     ]
-    errored = replace(made[1].trajectories[0], error="the engine went away", stop_reason="error")
-    made[1] = replace(made[1], trajectories=(errored, *made[1].trajectories[1:]))
-    return [*made, Group("lone", "lone", (_trajectory(rng, number, 0, False),))]
+    errored = replace(groups[1].trajectories[0], error="the engine went away", stop_reason="error")
+    groups[1] = replace(groups[1], trajectories=(errored, *groups[1].trajectories[1:]))
+    return [*groups, Group("lone", "lone", (_trajectory(rng, number, 0, False),))]
 
 
 def _trajectory(rng: np.random.Generator, group: int, i: int, equal: bool) -> Trajectory:

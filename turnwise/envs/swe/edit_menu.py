@@ -76,21 +76,21 @@ def candidate_edits(task: SweTask, trees: Trees, count: int) -> tuple[CandidateE
     allow enough wrong ones.
     """
     right = [
-        made
+        edit
         for path in sorted(trees.gold)
-        for made in _between(path, trees.broken[path], trees.gold[path], right=True)
+        for edit in _between(path, trees.broken[path], trees.gold[path], right=True)
     ]
     drawn = hashlib.sha256(f"candidates {task.id} {task.sha256}".encode()).digest()
     rng = random.Random(int.from_bytes(drawn[:8], "big"))
     wrong: list[CandidateEdit] = []
     seen = {(c.path, c.first, c.last, c.new) for c in right}
-    for made in _wrong(trees, right, rng):
+    for edit in _wrong(trees, right, rng):
         if len(right) + len(wrong) >= count:
             break
-        key = (made.path, made.first, made.last, made.new)
-        if key not in seen and len(made.new.splitlines()) <= 3 and made.last - made.first < 3:
+        key = (edit.path, edit.first, edit.last, edit.new)
+        if key not in seen and len(edit.new.splitlines()) <= 3 and edit.last - edit.first < 3:
             seen.add(key)
-            wrong.append(made)
+            wrong.append(edit)
     return tuple(sorted((*right, *wrong), key=lambda c: (c.path, c.first, c.last, c.new)))
 
 

@@ -77,8 +77,8 @@ def hunks(before: str, after: str) -> list[Hunk]:
         if merged == spans:
             break
         spans = merged
-    made = [Hunk("".join(first[a:b]), "".join(second[c:d]), a + 1) for a, b, c, d in spans]
-    return made if _applies(before, after, made) else [Hunk(before, after, 1)]
+    found = [Hunk("".join(first[a:b]), "".join(second[c:d]), a + 1) for a, b, c, d in spans]
+    return found if _applies(before, after, found) else [Hunk(before, after, 1)]
 
 
 def _grown(
@@ -97,12 +97,12 @@ def _grown(
     return a, b, c, d
 
 
-def _applies(before: str, after: str, made: list[Hunk]) -> bool:
+def _applies(before: str, after: str, edits: list[Hunk]) -> bool:
     """Return whether the hunks, applied in order, give `after` and do not overlap."""
-    if any(x.line + x.old.count("\n") > y.line for x, y in pairwise(made)):
+    if any(x.line + x.old.count("\n") > y.line for x, y in pairwise(edits)):
         return False
     try:
-        for hunk in made:
+        for hunk in edits:
             before = replace_once(before, hunk.old, hunk.new)
     except EditError:
         return False

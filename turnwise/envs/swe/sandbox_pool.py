@@ -126,13 +126,13 @@ class SandboxPool:
             except SandboxError:
                 # An earlier episode may have damaged it: open another.
                 origin.close()
-        made = self._made(repo)
-        if not made.capabilities.fork:
-            return (made,)
+        origin = self._prepare(repo)
+        if not origin.capabilities.fork:
+            return (origin,)
         try:
-            return made.fork(), made
+            return origin.fork(), origin
         except BaseException:
-            made.close()
+            origin.close()
             raise
 
     def put_back(self, repo: StartingTree, origin: Sandbox) -> None:
@@ -146,7 +146,7 @@ class SandboxPool:
         if surplus is not None:
             surplus.close()
 
-    def _made(self, repo: StartingTree) -> Sandbox:
+    def _prepare(self, repo: StartingTree) -> Sandbox:
         """Open a sandbox over a repository and commit its files."""
         roots = ":".join(f"/work/{root}".rstrip("/") for root in repo.roots)
         spec = python.spec(self._folder(repo), self._limits, repo.requires)

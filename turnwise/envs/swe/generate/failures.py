@@ -149,15 +149,15 @@ def traced(node: ast.expr, tree: ast.AST, line: int, frame: Any) -> ast.expr:
     if not isinstance(node, ast.Name):
         return node
     first = frame.f_code.co_firstlineno
-    made = []
+    assignments = []
     for inner in ast.walk(tree):
         if (
             isinstance(inner, ast.Assign)
             and first <= inner.lineno < line
             and isinstance(inner.targets[0], ast.Name)
         ):
-            made += [inner] * (inner.targets[0].id == node.id)
-    return max(made, key=lambda n: n.lineno).value if made else node
+            assignments += [inner] * (inner.targets[0].id == node.id)
+    return max(assignments, key=lambda n: n.lineno).value if assignments else node
 
 
 def our_call(node: ast.expr, frame: Any, files: set[str]) -> ast.Call | None:
@@ -182,13 +182,13 @@ def expected_exception(tree: ast.AST, line: int) -> str:
     """Return the exception that a surrounding `pytest.raises` expects, or ""."""
     for node in ast.walk(tree):
         if isinstance(node, ast.With) and node.lineno <= line <= (node.end_lineno or node.lineno):
-            made = node.items[0].context_expr
+            context = node.items[0].context_expr
             if (
-                isinstance(made, ast.Call)
-                and made.args
-                and ast.unparse(made.func).endswith(("raises", "assertRaises"))
+                isinstance(context, ast.Call)
+                and context.args
+                and ast.unparse(context.func).endswith(("raises", "assertRaises"))
             ):
-                return ast.unparse(made.args[0])
+                return ast.unparse(context.args[0])
     return ""
 
 

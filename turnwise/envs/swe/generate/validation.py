@@ -46,10 +46,10 @@ class Bug:
 
     def changed(self, tree: Mapping[str, bytes]) -> dict[str, bytes]:
         """Return the changed files. Raises `DataError` if the edits overlap."""
-        made = self.mutations(tree)
+        mutations = self.mutations(tree)
         return {
-            path: rebuild(tree[path], [m for m in made if m.path == path])
-            for path in {m.path for m in made}
+            path: rebuild(tree[path], [m for m in mutations if m.path == path])
+            for path in {m.path for m in mutations}
         }
 
 
@@ -170,12 +170,12 @@ class BugValidator:
         key = digest(repr((bug.mutations(self.tree), self.whole_suite)).encode())
         known = self.journal.get(key)
         if known is None:
-            made = self._validate(bug)
+            result = self._validate(bug)
             known = {
-                "reason": made.reason,
-                "fails": made.fails,
-                "evidence": made.failures,
-                "times": [made.seconds, made.cpu],
+                "reason": result.reason,
+                "fails": result.fails,
+                "evidence": result.failures,
+                "times": [result.seconds, result.cpu],
             }
             self.journal.put(key, known)
         return BugResult(

@@ -137,9 +137,9 @@ def plant(
 
 def twin(node: Function, name: str, rng: random.Random) -> str:
     """Return the source of a copy of a test that expects another value in its first comparison."""
-    made = copy.deepcopy(node)
-    made.name = name
-    found = _comparison(made)
+    copied = copy.deepcopy(node)
+    copied.name = name
+    found = _comparison(copied)
     assert found is not None
     holder, position = found
     salt = rng.randrange(7_000, 99_000)
@@ -156,7 +156,7 @@ def twin(node: Function, name: str, rng: random.Random) -> str:
             f"else v + type(v)([{salt % 256}]) if type(v) in (bytes, list, tuple) else [v, {salt}])"
         )
         holder[position] = ast.Call(ast.parse(text, mode="eval").body, [expected], [])
-    return textwrap.indent(ast.unparse(ast.fix_missing_locations(made)), " " * node.col_offset)
+    return textwrap.indent(ast.unparse(ast.fix_missing_locations(copied)), " " * node.col_offset)
 
 
 def _comparison(node: Function) -> tuple[list[ast.expr], int] | None:
