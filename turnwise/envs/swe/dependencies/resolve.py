@@ -70,10 +70,10 @@ def split_requirements(text: str) -> tuple[str, ...]:
             found[-1] += f",{part}"
         elif part:
             found.append(part)
-    for one in found:
-        if not REQUIREMENT.fullmatch(one):
+    for req in found:
+        if not REQUIREMENT.fullmatch(req):
             raise DataError(
-                f"{one!r} is not a requirement: write NAME or NAME==VERSION, several with "
+                f"{req!r} is not a requirement: write NAME or NAME==VERSION, several with "
                 "commas between them"
             )
     return tuple(found)
@@ -83,12 +83,12 @@ def _resolved(repository: Repository, given: list[str], note: Note) -> list[str]
     """Return the pinned distributions, downloaded into their library."""
     declared = repository.declarations
     own = {normalised_name(repository.name), *python.SHOWN_DISTRIBUTIONS}
-    needed = [one for one in (*given, *declared.runtime) if distribution_name(one) not in own]
-    asked = {distribution_name(one) for one in needed} | own
+    needed = [req for req in (*given, *declared.runtime) if distribution_name(req) not in own]
+    asked = {distribution_name(req) for req in needed} | own
     more = needed_by_tests(
         repository.tree, declared, tops(repository), _suite(repository), repository.code_files
     )
-    optional = [one for one in more if distribution_name(one) not in asked]
+    optional = [req for req in more if distribution_name(req) not in asked]
     if not (needed or optional):
         return []
     note(f"looking for {', '.join(map(distribution_name, (*needed, *optional)))}")
@@ -131,17 +131,17 @@ def _possible(
     Raises `DataError` if the needed ones do not install.
     """
     kept: list[str] = []
-    for one in (None, *optional) if needed else optional:
+    for req in (None, *optional) if needed else optional:
         with python.temporary_library() as trial:
             try:
-                _unpack([*needed, *kept, *([one] if one else [])], trial)
-                kept += [one] if one else []
+                _unpack([*needed, *kept, *([req] if req else [])], trial)
+                kept += [req] if req else []
             except DataError as reason:
-                if one is None or not optional:
+                if req is None or not optional:
                     raise DataError(
                         f"{repository.name} needs packages that are not available here: {reason}"
                     ) from problem
-                note(f"the tests go without {distribution_name(one)}: {reason}")
+                note(f"the tests go without {distribution_name(req)}: {reason}")
     return kept
 
 
