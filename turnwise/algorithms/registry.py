@@ -65,16 +65,16 @@ def recipe(name: str, /, **settings: Any) -> Recipe:
     make: Maker = RECIPES.find(name)
     common = common_defaults(make)
     _check(name, make, common, settings)
-    shared = {key: settings.pop(key) for key in [*settings] if key in common}
+    given = {key: settings.pop(key) for key in [*settings] if key in common}
     if common:
-        settings["common"] = replace(inspect.signature(make).parameters["common"].default, **shared)
-    built = make(**settings)
-    if not isinstance(built, Recipe):
+        settings["common"] = replace(inspect.signature(make).parameters["common"].default, **given)
+    made = make(**settings)
+    if not isinstance(made, Recipe):
         raise ConfigError(
-            f"{name!r} made {type(built).__name__!r}, not a Recipe: "
+            f"{name!r} made {type(made).__name__!r}, not a Recipe: "
             "return turnwise.algorithms.Recipe(...) from it"
         )
-    return built
+    return made
 
 
 def settings(name: str) -> dict[str, Any]:
@@ -85,17 +85,17 @@ def settings(name: str) -> dict[str, Any]:
     return {key: p.default for key, p in own if not (common and key == "common")} | common
 
 
-def _check(name: str, make: Maker, common: Mapping[str, Any], chosen: Mapping[str, Any]) -> None:
+def _check(name: str, make: Maker, common: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """Raise a ConfigError for a setting that the recipe lacks or refuses, or of the wrong type."""
     parameters = inspect.signature(make).parameters
     known = ({*parameters} - {"common"}) | {*common} if common else {*parameters}
     for key, reason in getattr(make, "refused", {}).items():
-        if key in chosen and key not in known:
+        if key in given and key not in known:
             raise refusal(name, key, reason)
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
         return
     hints = (typing.get_type_hints(CommonOptions) if common else {}) | typing.get_type_hints(make)
-    for key, value in chosen.items():
+    for key, value in given.items():
         if key not in known:
             raise unknown("setting", key, known, f"recipe {name!r}")
         hint = hints.get(key, Any)

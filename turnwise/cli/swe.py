@@ -87,21 +87,21 @@ def generate_command(
     journal = target.with_name(target.name + ".journal")
     began, found = time.monotonic(), []
     note = lambda text: console.print(text, markup=False)  # noqa: E731
-    with generation(repository, settings, journal, note) as run:
-        _print_baseline(console, run)
+    with generation(repository, settings, journal, note) as made:
+        _print_baseline(console, made)
         try:
             with _bar(console, number) as advance:
-                for task in _kept(run.tasks(), target):
+                for task in _kept(made.tasks(), target):
                     found.append(task)
-                    advance(len(found), run)
+                    advance(len(found), made)
         except KeyboardInterrupt as stop:
             raise KeyboardInterrupt(
                 f"interrupted: {len(found)} tasks are in {target}; the same command goes on from "
                 "there"
             ) from stop
         finally:
-            Console(highlight=False).print(_table(run, repository))
-        report = _report(run, repository, found, time.monotonic() - began) | {
+            Console(highlight=False).print(_table(made, repository))
+        report = _report(made, repository, found, time.monotonic() - began) | {
             "settings": asdict(settings),
             "file": str(target),
         }
@@ -176,15 +176,15 @@ def _worth(verdict: Verdict) -> float | None:
     return None if verdict.error else verdict.reward()
 
 
-def _print_baseline(console: Console, run: Generation) -> None:
-    line = f"{len(run.baseline.suite)} tests pass twice in {run.baseline.seconds:.1f} s"
-    if run.baseline.unstable:
-        line += f"; {run.baseline.unstable} others count nowhere"
-    if run.baseline.lost:
-        line += f"; {run.baseline.lost} test files could not be imported"
+def _print_baseline(console: Console, made: Generation) -> None:
+    line = f"{len(made.baseline.suite)} tests pass twice in {made.baseline.seconds:.1f} s"
+    if made.baseline.unstable:
+        line += f"; {made.baseline.unstable} others count nowhere"
+    if made.baseline.lost:
+        line += f"; {made.baseline.lost} test files could not be imported"
     console.print(line, markup=False)
-    if run.baseline.missing:
-        console.print(run.baseline.missing, markup=False)
+    if made.baseline.missing:
+        console.print(made.baseline.missing, markup=False)
 
 
 def _kept(tasks: Iterator[SweTask], target: Path) -> Iterator[SweTask]:
@@ -211,46 +211,46 @@ def _bar(console: Console, number: int) -> Iterator[Any]:
     with Progress(*columns, console=console, transient=True) as progress:
         line = progress.add_task("tasks", total=number)
 
-        def advance(found: int, run: Generation) -> None:
+        def advance(found: int, made: Generation) -> None:
             progress.update(
-                line, completed=found, description=f"tasks ({run.tally.tried} bugs tried)"
+                line, completed=found, description=f"tasks ({made.tally.tried} bugs tried)"
             )
 
         yield advance
 
 
-def _table(run: Generation, repository: Repository) -> Table:
+def _table(made: Generation, repository: Repository) -> Table:
     from rich.table import Table
 
     from turnwise.envs.swe.generate.validation import REASONS
 
     table = Table(title=f"bugs tried in {repository.name} {repository.version}")
-    shown = [reason for reason in REASONS if run.tally.count(reason)]
+    shown = [reason for reason in REASONS if made.tally.count(reason)]
     for name in ("operator", "tried", *shown):
         table.add_column(name, justify="left" if name == "operator" else "right")
-    reasons = run.tally.reasons
+    reasons = made.tally.reasons
     for operator in sorted({name for name, _ in reasons}):
         row = [reasons[operator, reason] for reason in shown]
         table.add_row(operator, str(sum(row)), *(str(n or "") for n in row))
     if reasons:
         table.add_section()
         table.add_row(
-            "all", str(run.tally.tried), *(str(run.tally.count(reason)) for reason in shown)
+            "all", str(made.tally.tried), *(str(made.tally.count(reason)) for reason in shown)
         )
     return table
 
 
 def _report(
-    run: Generation, repository: Repository, found: list[SweTask], seconds: float
+    made: Generation, repository: Repository, found: list[SweTask], seconds: float
 ) -> dict[str, Any]:
-    tally = run.tally
+    tally = made.tally
     single = sum(n for (operator, _), n in tally.reasons.items() if operator != "combined")
     return {
         "name": repository.name,
         "version": repository.version,
         "sha256": repository.sha256,
-        "tests": len(run.baseline.suite),
-        "unstable_tests": run.baseline.unstable,
+        "tests": len(made.baseline.suite),
+        "unstable_tests": made.baseline.unstable,
         "tasks": len(found),
         "tried": tally.tried,
         "single_site_tried": single,

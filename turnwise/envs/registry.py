@@ -292,8 +292,8 @@ def _register_announced(point: EntryPoint) -> None:
             )
         )
         return
-    specs = found() if callable(found) else found
-    for spec in specs if isinstance(specs, Iterable) else [specs]:
+    made = found() if callable(found) else found
+    for spec in made if isinstance(made, Iterable) else [made]:
         if isinstance(spec, EnvSpec):
             register(spec)
         elif spec is not None:

@@ -164,7 +164,7 @@ def evaluate(
 
 @dataclass(frozen=True, slots=True)
 class _Setup:
-    """Environment, turn limit and agent of a call of `rollout` or `evaluate`."""
+    """The environment and the agent of one call."""
 
     spec: EnvSpec
     env: TurnEnv[Any]
@@ -200,14 +200,14 @@ def _set_up(
     limit = max_turns or spec.max_turns * (len(team.orchestration.roles) if team is not None else 1)
     if not isinstance(agent, str):
         return _Setup(spec, playable, settings, limit, agent)
-    rest = dict(options)
+    given = dict(options)
     sampling = Sampling(
         temperature=options.get("temperature", 0.0), top_p=options.get("top_p", 1.0),
         max_tokens=options.get("max_tokens", 256), seed=seed,
     )  # fmt: skip
     for name in ("temperature", "top_p", "max_tokens"):
-        rest.pop(name, None)
-    prompt = str(rest.pop("prompt", "") or "")
+        given.pop(name, None)
+    prompt = str(given.pop("prompt", "") or "")
     if not prompt and run is not None:
         prompt = run.prompt(playable, note)
     request = AgentRequest(
@@ -216,7 +216,7 @@ def _set_up(
         sampling,
         slots=concurrency,
         team=team,
-        **rest,  # type: ignore[arg-type]
+        **given,  # type: ignore[arg-type]
     )
     return _Setup(spec, playable, settings, limit, request)
 
@@ -248,10 +248,7 @@ def outside_loop(function: Callable[[], Result]) -> Result:
 
 @dataclass(frozen=True, slots=True)
 class RunOfModel:
-    """The folder above a model's directory, which may be a run folder.
-
-    Where it is none, the methods return the empty value of their type.
-    """
+    """The folder above a model's directory; without effect unless it is a run folder."""
 
     folder: Path
 
@@ -277,7 +274,7 @@ class RunOfModel:
         return make_team(section["name"], section["style"], **section["options"])
 
     def prompt(self, env: TurnEnv[Any], note: Callable[[str], None]) -> str:
-        """Return the prompt the model was trained with; a tiny model works with no other."""
+        """Return the prompt the model was trained with; empty if unknown."""
         facts = self._read("facts.json")
         if facts and facts.get("data_hash") != env.data_hash:
             note(
