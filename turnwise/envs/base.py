@@ -71,12 +71,12 @@ class TextSpace(Space[str]):
 
 
 class Info(TypedDict):
-    """What `reset` and `step` return beside the observation."""
+    """The dictionary that `reset` and `step` return beside the observation."""
 
     task: TaskId
     split: str
     instruction: str
-    """What the agent is asked to do, without the rest of the page."""
+    """The task in words, without the rest of the page."""
     admissible: list[str]
     """Actions that have an effect now. `<words>` in one, as in `search[<your query>]`, stand for
     text of the agent's own."""
@@ -107,7 +107,7 @@ class Snapshot(Generic[State]):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What `_begin` and `_act` return: an observation and the fields of `Info` that go with it."""
+    """Result of `_begin` and `_act`: an observation and the fields of `Info` that go with it."""
 
     observation: str
     instruction: str

@@ -41,7 +41,7 @@ class DialoguePrompt:
     thoughts: bool = False
     """True for ReAct's two lines; False where the whole reply is the action."""
     form: re.Pattern[str] = ONE_LINE
-    """What a valid action matches as a whole."""
+    """Pattern that a valid action matches as a whole."""
     malformed: str = "the reply is not one line"
     """The reason given for an action that does not match."""
     listed: bool = False

@@ -43,7 +43,7 @@ class Action:
     valid: bool
     """False where the reply broke the format. `text` is given to the environment all the same."""
     reason: str = ""
-    """Why it is not valid."""
+    """Reason why it is not valid; empty for a valid one."""
 
 
 @runtime_checkable

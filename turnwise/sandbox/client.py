@@ -40,7 +40,7 @@ GUEST_ERRORS = ("none", "exception", "timeout", "memory", "output", "died")
 
 
 class Confinement(Protocol):
-    """Where a sandbox and its forks run, and the means to kill it from outside."""
+    """Confinement of a sandbox and its forks, with the means to kill them from outside."""
 
     backend: str
     capabilities: SandboxCapabilities

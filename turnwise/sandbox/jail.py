@@ -27,7 +27,7 @@ from turnwise.sandbox.uids import UIDS
 GUEST_PARENT = Path(__file__).resolve().parent
 """Directory that holds the package `guest`."""
 SITES = "/opt/python"
-"""Where a jail shows the directories of installed packages."""
+"""Guest path of the directories of installed packages."""
 SPARE_MB, SPARE_PROCESSES = 48, 3
 """Added to the limits of the cgroup for the guest's own processes."""
 CLEAN_ENVIRONMENT = {

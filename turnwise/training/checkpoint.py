@@ -40,7 +40,7 @@ class TrainState:
     history: dict[TaskId, tuple[float, float]] = field(default_factory=dict)
     """The sampler's record: task -> (rollouts so far, mean return)."""
     memory: dict[str, float] = field(default_factory=dict)
-    """What the recipe's controller carries from step to step."""
+    """Memory of the recipe's controller, carried from step to step."""
 
 
 def save(folder: Path, learner: AnyLearner, state: TrainState, keep: int) -> Path:

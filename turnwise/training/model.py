@@ -42,7 +42,7 @@ tiny model.
 """
 JOINER = "\x1f"
 TOUCHING = r"(?<=[^\s\p{L}\p{N}])(?<!(?:^|\s)\[)(?=[\p{L}\p{N}])"
-"""Where a word follows a sign without a space, other than in a marker such as ` [SEP]`."""
+"""Positions between a sign and a word, except in a marker such as ` [SEP]`."""
 PIECES = r" \[\p{L}+\]| ?\p{L}+| ?\p{N}{1,2}| ?[^\s\p{L}\p{N}]+|\s"
 """Markers, words, pairs of digits, runs of signs, single blanks."""
 

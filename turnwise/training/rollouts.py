@@ -38,7 +38,7 @@ ENGINE_REQUIREMENTS = {
 
 @dataclass(frozen=True, slots=True)
 class RolloutContext:
-    """What the episodes of a run have in common."""
+    """Environment, prompt, model and settings that the episodes of a run share."""
 
     make_env: MakeEnv
     prompt: Prompt | Team

@@ -49,7 +49,7 @@ class PeerAdvantage:
     times the deviation from the mean."""
     scale: Literal["std", "none"] = "std"
     unit: Literal["trajectory", "turn"] = "trajectory"
-    """What counts once in the statistics: each trajectory among its peers, or every turn."""
+    """Unit that counts once in the statistics: each trajectory among its peers, or every turn."""
     value: Value = episode_return
     peers: Peers = same_task
     ddof: int = 1

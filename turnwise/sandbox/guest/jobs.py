@@ -19,7 +19,7 @@ from .filesystem import Root
 from .frames import Channel
 
 MAX_SHELL_COMMAND_BYTES = 1 << 20
-"""What the pipe to the shell can be made to hold."""
+"""Largest size of the pipe to the shell."""
 _SHELL_LOOP = (
     'while IFS= read -r -d "" -u 3 TURNWISE_COMMAND; '
     'do eval "$TURNWISE_COMMAND" 3<&- 4>&-; echo "$?" >&4; done'

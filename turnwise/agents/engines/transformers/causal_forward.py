@@ -39,7 +39,7 @@ TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 0.1, torc
 
 @dataclass(slots=True)
 class CachePlan:
-    """Where one forward over [B, Q] tokens writes and reads."""
+    """Rows and positions that one forward over [B, Q] tokens writes and reads."""
 
     rows: torch.Tensor
     """[B] slots."""

@@ -55,7 +55,7 @@ class SuiteRun:
     """Reports of failed tests (`turnwise.envs.swe.generate.failures.failure_report`)."""
     coverage: Mapping[str, Any] | None = None
     ending: str = ""
-    """Why there are no outcomes: `timeout`, `memory`, `died`; empty after a complete run."""
+    """Reason for missing outcomes: `timeout`, `memory`, `died`; empty after a complete run."""
     seconds: float = 0.0
     cpu: float = 0.0
     """Processor seconds of the run, which do not depend on the load of the machine."""

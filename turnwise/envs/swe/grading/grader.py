@@ -47,7 +47,7 @@ class ReferenceRun:
     events: frozenset[str] = frozenset()
     """Audit events caused by the reference itself."""
     error: str = ""
-    """Why the reference itself cannot be graded."""
+    """Reason why the reference itself cannot be graded; empty if it can."""
     pristine: Tree = field(default_factory=dict, repr=False)
     """The reference's tree."""
 

@@ -2,8 +2,8 @@
 
 Python calls audit hooks (PEP 578) for every access to frames, every piece of code compiled at run
 time and every file opened, however the call was written: decoded strings and assembled names are
-seen all the same. A hook cannot be removed. Events that the reference itself causes are not held
-against anybody; others have no place in a repair.
+seen all the same. A hook cannot be removed. Events that the reference itself causes are ignored;
+others have no place in a repair.
 
 Changes that cause no event are found by comparison: `RunnerIntegrity` checks that the functions and
 classes of the test runner, and of what it relies on, are those from before any submitted code

@@ -31,11 +31,11 @@ class SuiteResult:
     """
     exit_code: int
     stopped: str
-    """Why the supervisor ended it: `test` (one took too long), `flood` or `exit`; else ""."""
+    """Reason for an early end: `test` (one took too long), `flood` or `exit`; else ""."""
     test: str
     """The test that was running then."""
     suspicious: tuple[str, ...]
-    """What no honest run does, one sentence each."""
+    """Signs that no honest run shows, one sentence each."""
     errors: tuple[str, ...]
     """Files that could not be collected."""
     tail: str

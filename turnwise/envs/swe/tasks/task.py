@@ -53,7 +53,7 @@ class SweTask:
 
     id: str
     source: str
-    """Where the repository comes from: `pypi`, `directory` or `toy`."""
+    """Source of the repository: `pypi`, `directory` or `toy`."""
     name: str
     version: str
     sha256: str
