@@ -29,10 +29,7 @@ from turnwise.training.learner_team import models_by_role
 Track: TypeAlias = Callable[[tuple[float, float] | None, float], tuple[float, float]]
 MAX_SAMPLING_ROUNDS = 8
 """Times a sampler may ask for more tasks within a step."""
-ENGINE_REQUIREMENTS = {
-    "rollout:entropy": "entropies",
-    "metrics:turn_entropy": "entropies",
-}
+ENGINE_REQUIREMENTS = {"rollout:entropy": "entropies", "metrics:turn_entropy": "entropies"}
 """Requirement of a recipe -> the engine's capability that it needs."""
 
 

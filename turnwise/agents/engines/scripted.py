@@ -92,9 +92,7 @@ class ScriptedEngine:
 
 
 def make(
-    context: EngineContext,
-    completions: Sequence[Sequence[int]] = (),
-    texts: Sequence[str] = (),
+    context: EngineContext, completions: Sequence[Sequence[int]] = (), texts: Sequence[str] = ()
 ) -> ScriptedEngine:
     """Make a scripted engine from token ids, or from texts in the context's tokenizer.
 

@@ -39,10 +39,7 @@ class Team:
 
     @classmethod
     def with_style(
-        cls,
-        orchestration: Orchestration,
-        styles: Mapping[str, Sequence[RolePrompt]],
-        style: str,
+        cls, orchestration: Orchestration, styles: Mapping[str, Sequence[RolePrompt]], style: str
     ) -> Self:
         """Return a team with the prompts of one style.
 

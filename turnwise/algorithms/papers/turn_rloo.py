@@ -51,8 +51,5 @@ def recipe(
         lone=lone,
     )
     return common.build(
-        "turn_rloo",
-        advantage=advantage,
-        ratio=Ratio("token"),
-        surrogate=Clip(clip, clip_high),
+        "turn_rloo", advantage=advantage, ratio=Ratio("token"), surrogate=Clip(clip, clip_high)
     )

@@ -16,12 +16,7 @@ from turnwise.envs.search.facts import MIN_ENTITIES, Entity, WorldFacts, make_fa
 from turnwise.envs.search.full_wording import FullWording
 from turnwise.envs.search.names import Words
 from turnwise.envs.search.questions import MAX_HOPS, QUESTION_KINDS, QuestionDraft
-from turnwise.envs.search.wording import (
-    CompactWording,
-    FactsWording,
-    PassageDraft,
-    WorldWording,
-)
+from turnwise.envs.search.wording import CompactWording, FactsWording, PassageDraft, WorldWording
 from turnwise.envs.seeding import Draw
 from turnwise.errors import ConfigError, unknown
 

@@ -92,7 +92,5 @@ class WebShopVerlAgent(VerlAgent):
     max_chars: int = 13_000
 
 
-PROMPTS: dict[str, Callable[[], Prompt]] = {
-    "webshop/verl-agent@1": WebShopVerlAgent,
-}
+PROMPTS: dict[str, Callable[[], Prompt]] = {"webshop/verl-agent@1": WebShopVerlAgent}
 """Factories of the prompts in this module, by name."""

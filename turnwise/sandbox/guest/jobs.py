@@ -175,9 +175,7 @@ class ShellJob(Job):
             argv = ["bash", "--noprofile", "--norc", "-c", _SHELL_LOOP]
             environment = plan["environment"]
             self.start(
-                plan,
-                {0: null, 3: read, 4: write},
-                lambda: os.execvpe(argv[0], argv, environment),
+                plan, {0: null, 3: read, 4: write}, lambda: os.execvpe(argv[0], argv, environment)
             )
         finally:
             for descriptor in (read, write, null):
