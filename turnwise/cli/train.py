@@ -33,7 +33,8 @@ def train_command(
         ),
     ] = [],  # noqa: B006  (typer copies it)
     resume: Annotated[
-        bool, typer.Option("--resume", help="Refuse to begin a run that has no folder yet.")
+        bool,
+        typer.Option("--resume", help="Refuse to begin a run that has no folder yet."),
     ] = False,
     seeds: Annotated[
         str,
