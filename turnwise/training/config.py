@@ -69,7 +69,7 @@ class TeamSection(Section):
     style: str = "full"
     """Style of the team's prompts: `full`, or `act` for tiny models."""
     shared: bool = True
-    """One model for all roles; otherwise each role has its own model and optimiser."""
+    """One model for all roles; otherwise each role has its own model and optimizer."""
     options: dict[str, Any] = {}
     """Options of the team's orchestration."""
 
