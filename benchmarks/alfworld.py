@@ -1,4 +1,4 @@
-"""CPU time and memory of ALFWorld, beside the original engine if it is installed.
+"""CPU time and memory of ALFWorld, next to the original engine if it is installed.
 
     python benchmarks/alfworld.py                     generated games
     python benchmarks/alfworld.py --official DIR      official games of DIR (or $ALFWORLD_DATA) too
@@ -141,7 +141,7 @@ def find(official: str) -> dict[str, Any]:
     return figures
 
 
-def beside(official: str | None, count: int, steps: int) -> dict[str, Any]:
+def compare(official: str | None, count: int, steps: int) -> dict[str, Any]:
     """Time the original and ours over the same games and actions, and compare their answers."""
     from turnwise.envs.alfworld.writing.save import save_game
 
@@ -233,19 +233,19 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100_000, help="steps of ours alone")
     parser.add_argument("--games", type=int, default=600, help="games they are played over")
     parser.add_argument(
-        "--beside", type=int, default=16, help="games played beside the original; 0 for none"
+        "--compare", type=int, default=16, help="games played in the original too; 0 for none"
     )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.measure:
         name, *arguments = json.loads(asked.measure)
-        print(json.dumps({"play": play, "find": find, "beside": beside}[name](*arguments)))
+        print(json.dumps({"play": play, "find": find, "compare": compare}[name](*arguments)))
         return
     sources = {"generated": None} | (
         {"official": str(asked.official)} if asked.official is not None else {}
     )
-    installed = importlib.util.find_spec("alfworld") is not None and asked.beside > 0
+    installed = importlib.util.find_spec("alfworld") is not None and asked.compare > 0
     report: dict[str, Any] = {"date": date.today().isoformat(), "hardware": hardware()}
     report["ours"] = {
         name: apart("play", where, asked.games, asked.steps) for name, where in sources.items()
@@ -253,8 +253,8 @@ def main() -> None:
     if asked.official is not None:
         report["finding"] = {"official": apart("find", str(asked.official))}
     if installed:
-        report["beside"] = {
-            name: apart("beside", where, asked.beside, 20) for name, where in sources.items()
+        report["original"] = {
+            name: apart("compare", where, asked.compare, 20) for name, where in sources.items()
         }
     if asked.json:
         print(json.dumps(report, indent=1))
@@ -263,7 +263,7 @@ def main() -> None:
     titles = {
         "ours": "ours",
         "finding": "finding the games of a directory",
-        "beside": "beside the original, same games and actions",
+        "original": "next to the original, same games and actions",
     }
     for part, title in titles.items():
         if part in report:

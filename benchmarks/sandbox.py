@@ -1,4 +1,4 @@
-"""Cost of a sandbox beside a fresh interpreter that runs the same code.
+"""Cost of a sandbox, compared with a fresh interpreter that runs the same code.
 
     python benchmarks/sandbox.py --backends jail          # needs sympy and numpy
     python benchmarks/sandbox.py --backends jail,docker
@@ -114,7 +114,7 @@ def many(backend: str, spec: Spec, number: int) -> tuple[float, float, float]:
 
 
 def measure(backend: str, spec: Spec, repeat: int, number: int) -> None:
-    """Measure one backend beside a fresh interpreter, and print a table."""
+    """Measure one backend and a fresh interpreter, and print a table."""
     try:
         cold = timed(lambda: open_sandbox(spec, backend).close())
     except SandboxError as problem:

@@ -101,7 +101,7 @@ def _choose(env: Any, info: dict[str, Any], policy: str, rng: random.Random) -> 
     return action.replace("<your query>", query)
 
 
-def beside(directory: str, episodes: int) -> dict[str, Any]:
+def compare(directory: str, episodes: int) -> dict[str, Any]:
     """Play the original and ours with the same goals and actions, and time both."""
     from web_agent_site.envs.web_agent_text_env import (  # type: ignore[import-not-found]
         WebAgentTextEnv,
@@ -184,23 +184,23 @@ def show(title: str, rows: dict[str, dict[str, Any]]) -> None:
 
 
 def main() -> None:
-    beside_us = ROOT.parent / "shared" / "data" / "webshop"
+    neighbour = ROOT.parent / "shared" / "data" / "webshop"
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--official", type=Path, default=Path(os.environ.get("TURNWISE_WEBSHOP_DATA", beside_us))
+        "--official", type=Path, default=Path(os.environ.get("TURNWISE_WEBSHOP_DATA", neighbour))
     )
     parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument(
-        "--episodes", type=int, default=60, help="episodes played beside the original"
+        "--episodes", type=int, default=60, help="episodes played in the original too"
     )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
         name, *arguments = json.loads(options.measure)
-        print(json.dumps({"ours": ours, "beside": beside}[name](*arguments)))
+        print(json.dumps({"ours": ours, "compare": compare}[name](*arguments)))
         return
     official = (
         options.official if (options.official / "items_shuffle_1000.json").is_file() else None
@@ -211,12 +211,12 @@ def main() -> None:
     }
     original = None
     if official is not None:
-        original = in_own_process("beside", str(official), options.episodes)
+        original = in_own_process("compare", str(official), options.episodes)
     report = {
         "date": date.today().isoformat(),
         "hardware": hardware(),
         "ours": measured,
-        "beside the original": original,
+        "original": original,
     }
     if options.json:
         print(json.dumps(report, indent=1))
@@ -227,7 +227,7 @@ def main() -> None:
     )
     show("ours", {name: row for name, row in measured.items() if row is not None})
     if original is not None:
-        show("beside the original, same goals and actions", {"": original})
+        show("next to the original, same goals and actions", {"": original})
 
 
 if __name__ == "__main__":

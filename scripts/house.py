@@ -35,33 +35,33 @@ NOT_OURS = ("pocketkit-1.0",)
 MAX_LINE_CHARS = 100
 MAX_FILE_LINES = 450
 MAX_MEDIAN_LINES = 130
-"""Of code: without blank lines, comments and docstrings, which nobody should save on."""
+"""Of code: without blank lines, comments and docstrings, which are never too many."""
 MAX_ROAD_FILES = 20
 MAX_SHARED_CLASS_NAMES = 5
 SHARED_CLASS_NAMES = {
     "SandboxPool": "idle sandboxes an environment keeps: interpreters there, repositories here",
     "_Attempt": "private to each module: an HTTP request, a branch of a search",
 }
-"""Class names that stand in more than one module, each with the reason."""
+"""Class names that occur in more than one module, each with the reason."""
 
 
 Graph = Mapping[str, frozenset[str]]
 
 
 def sources(folder: Path = PACKAGE) -> dict[str, Path]:
-    """Module name -> file, for every module under `folder`."""
+    """Return module name -> file, for every module under `folder`."""
     files = (p for p in sorted(folder.rglob("*.py")) if not set(NOT_OURS) & set(p.parts))
     return {module_of(path, folder.parent): path for path in files}
 
 
 def module_of(path: Path, root: Path = ROOT) -> str:
-    """The dotted name of a file; a package's name for its `__init__.py`."""
+    """Return the dotted name of a file; a package's name for its `__init__.py`."""
     parts = path.relative_to(root).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def imports(tree: ast.AST, module: str, is_package: bool) -> Iterator[tuple[str, str | None]]:
-    """Every (module, name) imported anywhere: deferred and type-only imports included."""
+    """Yield every (module, name) imported anywhere, deferred and type-only imports included."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, None) for alias in node.names)
@@ -75,7 +75,7 @@ def imports(tree: ast.AST, module: str, is_package: bool) -> Iterator[tuple[str,
 
 
 def graph_of(files: Mapping[str, Path]) -> Graph:
-    """Module -> the modules of the package that it imports."""
+    """Return module -> the modules of the package that it imports."""
     graph: dict[str, frozenset[str]] = {}
     for module, path in files.items():
         found = set()
@@ -89,7 +89,7 @@ def graph_of(files: Mapping[str, Path]) -> Graph:
 
 
 def circles(graph: Graph) -> list[list[str]]:
-    """Sets of modules that import each other in a circle (strongly connected components)."""
+    """Return the sets of modules that import each other (strongly connected components)."""
     index: dict[str, int] = {}
     lowest: dict[str, int] = {}
     stack: list[str] = []
@@ -117,7 +117,7 @@ def circles(graph: Graph) -> list[list[str]]:
 
 
 def defined(tree: ast.Module) -> set[str]:
-    """Top-level names that a module defines."""
+    """Return the top-level names that a module defines."""
     names: set[str] = set()
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -130,7 +130,7 @@ def defined(tree: ast.Module) -> set[str]:
 
 
 def name_clashes(files: Mapping[str, Path]) -> list[str]:
-    """Modules that share their name with something that they, or their package, export."""
+    """Return the modules that share their name with something they, or their package, export."""
     clashes = []
     for module, path in files.items():
         tree = ast.parse(path.read_text(encoding="utf8"))
@@ -152,7 +152,7 @@ def name_clashes(files: Mapping[str, Path]) -> list[str]:
 
 
 def shared_class_names(files: Mapping[str, Path]) -> dict[str, list[str]]:
-    """Class names that stand in more than one module."""
+    """Return the class names that occur in more than one module."""
     places: dict[str, list[str]] = defaultdict(list)
     for module, path in files.items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
@@ -162,7 +162,7 @@ def shared_class_names(files: Mapping[str, Path]) -> dict[str, list[str]]:
 
 
 def code_lines(path: Path) -> int:
-    """Lines of a file that are neither blank nor comment nor docstring."""
+    """Count the lines of a file that are neither blank nor comment nor docstring."""
     text = path.read_text(encoding="utf8")
     prose: set[int] = set()
     for node in ast.walk(ast.parse(text)):
@@ -175,7 +175,7 @@ def code_lines(path: Path) -> int:
 
 
 def long_lines(folders: Sequence[Path]) -> list[str]:
-    """`file:line` of every line of Python over the limit."""
+    """Return `file:line` of every line of Python over the limit."""
     found = []
     for path in sorted(p for folder in folders for p in folder.rglob("*.py")):
         if set(NOT_OURS) & set(path.parts):
@@ -187,7 +187,7 @@ def long_lines(folders: Sequence[Path]) -> list[str]:
 
 
 def figures(files: Mapping[str, Path]) -> list[tuple[str, int, int, list[str]]]:
-    """(what, figure, limit, offenders) for every rule; the figure may not exceed the limit."""
+    """Return (rule, figure, limit, offenders) for every rule; a figure may not exceed its limit."""
     lines = {m: path.read_text(encoding="utf8").count("\n") for m, path in files.items()}
     code = [code_lines(path) for path in files.values()]
     shared = shared_class_names(files)
@@ -269,7 +269,7 @@ def road() -> list[str]:
 
 
 def carries(value: object) -> bool:
-    """Whether a value is, or holds, a part of a trajectory."""
+    """Return whether a value is, or holds, a part of a trajectory."""
     if isinstance(value, list | tuple | deque) and value:
         value = value[0]
     elif isinstance(value, dict) and value:

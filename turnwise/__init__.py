@@ -21,8 +21,8 @@ from turnwise.envs.registry import EnvSpec, make, register, register_built_in
 
 if TYPE_CHECKING:
     from turnwise.algorithms import recipe
-    from turnwise.evaluation.front import evaluate, rollout
-    from turnwise.training.front import train
+    from turnwise.evaluation.api import evaluate, rollout
+    from turnwise.training.api import train
 
     __version__: str
 
@@ -32,10 +32,10 @@ __all__ = [
 ]  # fmt: skip
 
 _MODULES = {
-    "evaluate": "turnwise.evaluation.front",
+    "evaluate": "turnwise.evaluation.api",
     "recipe": "turnwise.algorithms",
-    "rollout": "turnwise.evaluation.front",
-    "train": "turnwise.training.front",
+    "rollout": "turnwise.evaluation.api",
+    "train": "turnwise.training.api",
 }
 
 register_built_in()

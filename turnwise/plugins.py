@@ -1,4 +1,4 @@
-"""Registries of names that anybody can add to: prompts, engines, teams, recipes and trackers.
+"""Open registries of names: prompts, engines, teams, recipes and trackers.
 
 A name is looked up among the objects registered from Python, those that turnwise brings, and those
 that installed packages announce in an entry-point group. A name of the form `module:attribute` is

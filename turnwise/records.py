@@ -180,6 +180,7 @@ def _runs(turns: Sequence[Turn]) -> Iterator[list[int]]:
 
 
 def _row(trajectory: Trajectory, run: Sequence[int], streams: Mapping[str, PerTurn]) -> Row:
+    # Every prompt of a run extends the one before it, so the last one holds them all.
     last = trajectory.turns[run[-1]]
     ids = np.array(last.prompt_ids + last.completion_ids, dtype=np.int64)
     mask = np.zeros(len(ids), dtype=np.bool_)

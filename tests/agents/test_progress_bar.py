@@ -1,4 +1,4 @@
-"""A bar counts, is silent where nobody watches, and stops whatever happens inside it."""
+"""A bar counts, is silent where stderr is no terminal, and stops whatever happens inside it."""
 
 from __future__ import annotations
 

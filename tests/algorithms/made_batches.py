@@ -28,7 +28,7 @@ def turn(tokens: int = 1, reward: float | Mapping[str, float] = 0.0, **changes: 
 
 
 def group(*trajectories: Sequence[Turn], uid: str = "g", errors: Sequence[int] = ()) -> Group:
-    """A group of trajectories; those at the positions `errors` have an error."""
+    """Make a group of trajectories; those at the positions `errors` have an error."""
     made = []
     for i, turns in enumerate(trajectories):
         success = bool(turns) and turns[-1].rewards.get("env", 0) >= 1
@@ -47,7 +47,7 @@ def batch(
     weight: Sequence[float] | None = None,
     **others: torch.Tensor,
 ) -> Batch:
-    """A float64 batch whose old log-probabilities are 0, so that `logp` is the log-ratio."""
+    """Make a float64 batch whose old log-probabilities are 0, so that `logp` is the log-ratio."""
     n = len(log_ratio)
     logp = torch.tensor(log_ratio, dtype=torch.float64, requires_grad=True)
     streams = {

@@ -129,7 +129,7 @@ def test_sound_recipes_pass():
 
 
 def test_specimens_have_what_real_batches_have():
-    made = specimens.groups()
+    made = specimens.random_groups()
     trajectories = [t for g in made for t in g.trajectories]
     turns = [turn for t in trajectories for turn in t.turns]
     assert any(t.error for t in trajectories) and any(not turn.completion_ids for turn in turns)
@@ -139,11 +139,11 @@ def test_specimens_have_what_real_batches_have():
     }
     assert min(Counter(g.uid for g in made for _ in g.trajectories).values()) == 1
     assert len({t.reward() for t in made[0].trajectories}) == 1
-    assert specimens.groups(3) == specimens.groups(3) != specimens.groups(4)
+    assert specimens.random_groups(3) == specimens.random_groups(3) != specimens.random_groups(4)
 
 
 def test_layouts_hold_the_same_tokens_in_other_rows():
-    made = specimens.groups()
+    made = specimens.random_groups()
     for one, many in zip(
         specimens.laid_out(made, True), specimens.laid_out(made, False), strict=True
     ):
@@ -161,7 +161,7 @@ def test_layouts_hold_the_same_tokens_in_other_rows():
 def test_the_kit_depends_on_its_seed_alone():
     random.seed(1)
     np.random.seed(1)
-    before = specimens.groups(0)
+    before = specimens.random_groups(0)
     random.seed(2)
     np.random.seed(2)
-    assert before == specimens.groups(0)
+    assert before == specimens.random_groups(0)

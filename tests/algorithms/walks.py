@@ -42,7 +42,7 @@ def shop(uid="g"):
 
 
 def by_turn(recipe, groups):
-    """The advantage of each turn's first token, by trajectory."""
+    """Return the advantage of each turn's first token, by trajectory."""
     streams = recipe.credit(groups)
     return [
         [float(v[0]) for v in streams[t.uid]["advantage"]] for g in groups for t in g.trajectories

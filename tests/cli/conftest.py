@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 @pytest.fixture
 def turnwise(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Runs a command; `input` is what is piped in."""
+    """Return a function that runs a command; `input` is piped in."""
     from turnwise.cli.app import commands
 
     monkeypatch.setenv("COLUMNS", "200")
@@ -24,7 +24,7 @@ def turnwise(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of a few thousand random weights and its tokenizer, as a Hugging Face directory."""
+    """Write a model of a few thousand random weights and its tokenizer; return the directory."""
     pytest.importorskip("transformers")
     from turnwise.training.config import Tiny
     from turnwise.training.model import save_tiny

@@ -91,24 +91,24 @@ class Echo(gymnasium.Env[str, str]):
 
 
 def wrapped() -> turnwise.TurnEnv[Any]:
-    """A factory: the wrapper around Echo."""
+    """Return Echo in the wrapper: a factory of an environment."""
     return wrap(Echo, 20, max_turns=1)
 
 
 def short() -> DialoguePrompt:
-    """A prompt."""
+    """Return a prompt."""
     return DialoguePrompt("own/short@1", "Answer with a digit.")
 
 
 def grpo_without_std(**options: Any) -> Any:
-    """A recipe."""
+    """Return a recipe."""
     from turnwise.algorithms.papers import grpo
 
     return grpo.recipe(**options)
 
 
 def stubborn() -> AlwaysAgent:
-    """An agent."""
+    """Return an agent."""
     return AlwaysAgent("8")
 
 
@@ -140,12 +140,12 @@ class FixedEngine:
 
 
 def fixed(context: EngineContext, text: str = "9") -> FixedEngine:
-    """An engine's factory."""
+    """Return an engine: a factory of one."""
     return FixedEngine(context.tokenizer.encode(str(text), add_special_tokens=False))
 
 
 def broken_engine(context: EngineContext) -> object:
-    """Makes something that is no engine."""
+    """Return something that is no engine."""
     return object()
 
 

@@ -1,4 +1,4 @@
-"""Evaluating a model behind an endpoint: chat, token ids, and nobody there."""
+"""Evaluating a model behind an endpoint: chat, token ids, and no answer."""
 
 from __future__ import annotations
 

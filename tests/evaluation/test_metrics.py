@@ -36,7 +36,7 @@ def test_errors_are_apart_and_never_count_as_zero() -> None:
     assert m.stop_reasons == {"terminated": 2}
 
 
-def test_all_broken_says_why() -> None:
+def test_all_errored_gives_the_reason() -> None:
     with pytest.raises(
         TaskError, match="2 of 2 episodes errored; the first error was: the endpoint is down"
     ):

@@ -61,13 +61,13 @@ def test_episodes_are_paired_by_uid_in_any_order(order: list[int], wrong: set[in
     assert found.first == (f"in the state of turn 1 of e{min(wrong)}" if wrong else "")
 
 
-def test_a_recording_that_broke_off_is_compared_by_its_turns() -> None:
+def test_an_errored_recording_is_compared_by_its_turns() -> None:
     before = replace(played(), error="the engine stopped", success=False, score=0.0)
     assert compare_replays([before], [played()]).equal == 1
     assert compare_replays([before], [changed(played(), 1, action="y")]).equal == 0
 
 
-def test_a_replay_that_broke_off_is_a_difference() -> None:
+def test_an_errored_replay_is_a_difference() -> None:
     found = compare_replays([played()], [replace(broken(1), uid="a")])
     assert found.first == "in the number of turns of a (3 and 0)"
 

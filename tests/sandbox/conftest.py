@@ -40,7 +40,7 @@ BOTTOM = 2**30
 
 @pytest.fixture(scope="session", params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> str:
-    """Each backend that runs on this machine; the others are skipped with the reason."""
+    """Return each backend that runs on this machine; skip the others with the reason."""
     name: str = request.param
     if absent := reason(name):
         pytest.skip(f"{name}: {absent}")

@@ -343,7 +343,7 @@ def test_control_groups_are_not_changed(attempt: Any, host: Any) -> None:
     attempt(attack)
 
 
-def test_nobody_inside_is_the_host_s_root(attempt: Any, box: Sandbox, host: Any) -> None:
+def test_nothing_inside_is_the_host_s_root(attempt: Any, box: Sandbox, host: Any) -> None:
     """The user inside is not root of the host and holds no capability there."""
     attack = """
     import os

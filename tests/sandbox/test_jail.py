@@ -42,7 +42,7 @@ def said(sandbox: Sandbox, code: str) -> str:
 # The inside of a jail.
 
 
-def test_nobody_in_it_is_root_of_the_host(box: Sandbox) -> None:
+def test_nothing_in_it_is_root_of_the_host(box: Sandbox) -> None:
     box.session()
     jailed = [pid for pid in descendants(os.getpid()) if pid_level(pid) > pid_level(os.getpid())]
     assert len(jailed) >= 2, "process 1 and the session are seen from outside"

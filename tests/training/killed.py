@@ -18,7 +18,7 @@ from typing import Any
 
 
 def deadly(function: Callable[..., Any], number: int, afterwards: bool) -> Callable[..., Any]:
-    """`function`, which kills the process at its `number`th call, before or after it was done."""
+    """Wrap a function to kill the process at its `number`th call, before or after it is done."""
     calls = [0]
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:

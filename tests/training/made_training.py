@@ -73,14 +73,14 @@ def row(
 
 
 def batch_of_rows(lengths: list[int]) -> list[Row]:
-    """Rows of a trajectory each, their weights summing to one."""
+    """Make rows of a trajectory each, their weights summing to one."""
     made = [row(length, uid=f"t{k}", seed=k) for k, length in enumerate(lengths)]
     total = sum(int(r.mask.sum()) for r in made)
     return [row(length, uid=f"t{k}", seed=k, weight=1 / total) for k, length in enumerate(lengths)]
 
 
 def small_config(directory: Path, **sections: dict[str, Any]) -> Config:
-    """A run on WebShop that takes a second or two."""
+    """Return the config of a run on WebShop that takes a second or two."""
     data: dict[str, dict[str, Any]] = {
         "run": {"name": "small", "directory": str(directory)},
         "env": {

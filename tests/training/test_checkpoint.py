@@ -54,7 +54,7 @@ def test_only_the_newest_are_kept(tmp_path: Path) -> None:
     learner = trained()
     for step in (1, 2, 10):
         checkpoint.save(tmp_path, learner, TrainState(step, {}), keep=2)
-    assert [path.name for path in checkpoint.found(tmp_path)] == ["step-000002", "step-000010"]
+    assert [path.name for path in checkpoint.complete(tmp_path)] == ["step-000002", "step-000010"]
 
 
 def test_what_is_half_written_is_not_found(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_what_is_half_written_is_not_found(tmp_path: Path) -> None:
     (tmp_path / ".step-000002.part").mkdir()
     (tmp_path / ".step-000002.part" / "progress.json").write_text("{}", encoding="utf8")
     (tmp_path / "step-000003").mkdir()
-    assert [path.name for path in checkpoint.found(tmp_path)] == ["step-000001"]
+    assert [path.name for path in checkpoint.complete(tmp_path)] == ["step-000001"]
 
 
 def test_another_model_is_refused(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_the_environment_has_the_turn_limit_and_the_prompt_when_the_config_has_n
 
 
 @pytest.mark.parametrize(("options", "kept"), [({}, False), ({"kl": 0.1}, True)])
-def test_a_reference_is_kept_only_where_the_recipe_wants_one(
+def test_a_reference_is_kept_only_where_the_recipe_requires_one(
     begun: tuple[Config, RunContext, str], options: dict[str, Any], kept: bool
 ) -> None:
     _, made, _ = begun

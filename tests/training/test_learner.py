@@ -103,10 +103,11 @@ def test_mini_batches_weigh_what_the_whole_batch_does() -> None:
 
 
 def test_the_callback_is_called_after_every_optimizer_step() -> None:
-    told: list[int] = []
+    calls: list[int] = []
     learner = Learner(qwen(), Optimiser(mini_batches=2, epochs=3))
-    learner.update(batch_of_rows(LENGTHS), recipe("grpo"), on_optimizer_step=lambda: told.append(1))
-    assert len(told) == 6
+    rows = batch_of_rows(LENGTHS)
+    learner.update(rows, recipe("grpo"), on_optimizer_step=lambda: calls.append(1))
+    assert len(calls) == 6
 
 
 def test_a_controller_s_factor_and_scalars_reach_the_step() -> None:
@@ -269,7 +270,7 @@ def test_a_batch_without_any_advantage_takes_no_step() -> None:
     assert metrics["optimiser_steps"] == 0 and same(model, before)
 
 
-def test_without_a_critic_a_recipe_that_wants_one_is_refused() -> None:
+def test_without_a_critic_a_recipe_that_requires_one_is_refused() -> None:
     class Wants:
         name, requirements = "wants", frozenset({"value"})
 

@@ -112,7 +112,7 @@ def test_log_probabilities_and_values_come_back_in_the_order_of_the_rows() -> No
     assert [len(value) for value in team.values(rows)] == [len(row.ids) for row in rows]
 
 
-def test_a_row_of_nobody_in_the_team_is_an_error() -> None:
+def test_a_row_of_no_role_of_the_team_is_an_error() -> None:
     stranger = [replace(rows_of("s")[0], agent="searcher")]
     with pytest.raises(
         ConfigError, match="'searcher', which is not a role of this team: it has solver, verifier"

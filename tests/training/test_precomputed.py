@@ -78,7 +78,7 @@ def test_log_probabilities_by_turn_are_those_of_each_turn_alone() -> None:
         assert np.allclose(values, wanted.detach().numpy(), atol=1e-5)
 
 
-def test_nothing_is_computed_that_nobody_wants() -> None:
+def test_nothing_is_computed_that_no_recipe_requires() -> None:
     learner = Learner(qwen())
     assert precomputed_streams(recipe("grpo"), learner, []) is None
     batch = rows(episode("a"))
@@ -149,7 +149,7 @@ def test_the_reference_and_the_old_policy_differ() -> None:
     assert not np.allclose(now["a"]["old_logp"][0], now["a"]["ref_logp"][0], atol=1e-4)
 
 
-def test_a_reference_that_nobody_kept_is_an_error() -> None:
+def test_a_reference_that_was_not_kept_is_an_error() -> None:
     batch = rows(episode("a"))
     with pytest.raises(ConfigError, match="keeps no reference"):
         with_reference(recipe("grpo", kl=0.1), Learner(qwen()), batch)

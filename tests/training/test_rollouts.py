@@ -193,16 +193,17 @@ def test_the_history_is_the_mean_of_all_its_rewards(
     rewards: list[list[tuple[float, bool]]], start: tuple[int, float]
 ) -> None:  # fmt: skip
     history: dict[Any, tuple[int, float]] = {"t": start}
-    told = [start[1]] * start[0]
+    returns = [start[1]] * start[0]
     for step, several in enumerate(rewards):
         members = [
             episode(f"{step}-{k}", "g", r, error="broke" if bad else None)
             for k, (r, bad) in enumerate(several)
         ]
         history = update_history(history, [Group("t", f"{step}", tuple(members))])
-        told += [r for r, bad in several if not bad]
+        returns += [r for r, bad in several if not bad]
     n, mean = history["t"]
-    assert n == len(told) and mean == pytest.approx(np.mean(told) if told else start[1], abs=1e-9)
+    expected = np.mean(returns) if returns else start[1]
+    assert n == len(returns) and mean == pytest.approx(expected, abs=1e-9)
 
 
 def test_an_episode_without_a_turn_has_numbers_too() -> None:

@@ -10,7 +10,12 @@ import pytest
 from tests.training.made_training import small_config
 from turnwise.errors import ConfigError, DataError
 from turnwise.training import run_folder
-from turnwise.training.run_folder import RunFolder, read_json, write_whole, write_whole_directory
+from turnwise.training.run_folder import (
+    RunFolder,
+    read_json,
+    write_atomically,
+    write_directory_atomically,
+)
 
 
 def opened(tmp_path: Path, **sections: dict[str, object]) -> RunFolder:
@@ -132,14 +137,14 @@ def test_a_file_is_replaced_whole_or_not_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "facts.json"
-    write_whole(path, json.dumps({"a": 1}))
+    write_atomically(path, json.dumps({"a": 1}))
 
     def killed(descriptor: int) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(run_folder.os, "fsync", killed)
     with pytest.raises(KeyboardInterrupt):
-        write_whole(path, json.dumps({"a": 2}))
+        write_atomically(path, json.dumps({"a": 2}))
     assert read_json(path) == {"a": 1}
 
 
@@ -149,10 +154,10 @@ def test_a_directory_appears_whole(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_whole_directory(tmp_path / "model", broken)
+        write_directory_atomically(tmp_path / "model", broken)
     assert not (tmp_path / "model").exists()
     for text in ("one", "two"):
-        write_whole_directory(
+        write_directory_atomically(
             tmp_path / "model", lambda beside, text=text: (beside / "text").write_text(text)
         )  # type: ignore[misc]
         assert [p.name for p in (tmp_path / "model").iterdir()] == ["text"]

@@ -98,21 +98,9 @@ def test_an_interrupted_team_run_ends_with_the_same_weights(
     facts = json.loads((whole / "facts.json").read_text())
     assert facts["prompt"] == "searcher_verifier_answerer/act@1" and len(facts["prompt_hash"]) == 32
     again = tmp_path / "again.json"
-    told = [
-        "--split",
-        "test",
-        "--tasks",
-        "2",
-        "--temperature",
-        "0.7",
-        "--max-tokens",
-        "8",
-        "--max-turns",
-        "4",
-    ]
-    done = CliRunner().invoke(
-        commands, ["eval", "search", "--agent", str(whole / "model"), *told, "--json", str(again)]
-    )
+    files = ["--agent", str(whole / "model"), "--json", str(again)]
+    limits = ["--tasks", "2", "--max-tokens", "8", "--max-turns", "4", "--temperature", "0.7"]
+    done = CliRunner().invoke(commands, ["eval", "search", "--split", "test", *files, *limits])
     assert done.exit_code == 0, done.output
     one, other = (json.loads(path.read_text()) for path in (whole / "after.json", again))
     assert one["task_ids"] == other["task_ids"] and one["data_hash"] == other["data_hash"]

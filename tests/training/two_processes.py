@@ -30,7 +30,7 @@ from turnwise.training.rollouts import turn_entropies
 SETTINGS = Optimiser(lr=1e-3, micro_tokens=40, mini_batches=2)
 """Two mini-batches: in the second the policy has moved, and ratios are not 1."""
 TEAM = "dr_mas, a model of each role"
-GROUPS = tuple(specimens.groups(3))
+GROUPS = tuple(specimens.random_groups(3))
 
 
 def one_update(mini_batches: int) -> tuple[Learner, dict[str, Any]]:
@@ -43,7 +43,7 @@ def one_update(mini_batches: int) -> tuple[Learner, dict[str, Any]]:
 
 
 def credited(of: Recipe, learner: AnyLearner, rank: int, processes: int) -> Streams:
-    """Credit of every group, each computed by the process that has it."""
+    """Return the streams of every group, each computed by the process that has it."""
     given = precomputed_streams(of, learner, GROUPS)
     own: list[Group] = list(GROUPS) if processes == 1 else [GROUPS[:-2], GROUPS[-2:]][rank]
     found = of.credit(own, learner.all_sum, given)
@@ -55,7 +55,7 @@ def credited(of: Recipe, learner: AnyLearner, rank: int, processes: int) -> Stre
 
 
 def trained(of: Recipe, learner: AnyLearner, rank: int, processes: int) -> dict[str, Any]:
-    """A step as the loop makes it, but for the rollouts."""
+    """Take a step as the loop does, without the rollouts."""
     streams = credited(of, learner, rank, processes)
     batch = [
         row
@@ -65,11 +65,11 @@ def trained(of: Recipe, learner: AnyLearner, rank: int, processes: int) -> dict[
         for row in rows(t, streams[t.uid])
         if row.mask.any()
     ]
-    told: dict[str, float] = {}
+    observed: dict[str, float] = {}
     if "metrics:turn_entropy" in of.requirements:
         share = list(GROUPS) if processes == 1 else [GROUPS[:-2], GROUPS[-2:]][rank]
-        told = turn_entropies(share, learner.all_sum, 8)
-    control = of.controller(0, 4, told)
+        observed = turn_entropies(share, learner.all_sum, 8)
+    control = of.controller(0, 4, observed)
     metrics = learner.update(
         with_reference(of, learner, batch), of, StepProgress(0, 4), control.learning_rate,
         dict(control.scalars)

@@ -1,5 +1,6 @@
-"""Agents: an `Agent` begins an `Actor` for each episode, and the actor answers one observation at a
-time.
+"""Agents and their actors.
+
+An `Agent` begins an `Actor` for each episode, and the actor answers one observation at a time.
 
 The rollout driver uses nothing else, so a model, an expert, a random agent and a recording are
 played by the same loop. A `ModelAgent` combines a prompt, a renderer and an engine, and records
@@ -88,7 +89,7 @@ class Agent(Protocol):
 
     @property
     def name(self) -> str:
-        """Recorded with each turn."""
+        """Name of the agent, recorded with each turn."""
         ...
 
     def begin(
@@ -116,7 +117,7 @@ class ModelAgent:
             the turn, so that a reply does not depend on which other episodes are played.
         max_context: most tokens of a prompt and its reply together; an episode that reaches it
             ends with `length`.
-        thinking: what becomes of thoughts in earlier replies (see `turnwise.agents.renderer`).
+        thinking: treatment of thoughts in earlier replies (see `turnwise.agents.renderer`).
         renderer: used in place of `Renderer.of(tokenizer, prompt, thinking)`.
     """
 
@@ -179,13 +180,14 @@ class _ModelActor:
             raise StopEpisode("length")
         seed = seed_of(agent.sampling.seed or 0, episode.seed, episode.uid, len(history))
         sampling = replace(agent.sampling, seed=seed, max_tokens=room, stop_when=agent.stop_when)
+        # `stop_when` ends the reply on the last useful token; other engines generate on.
         out = self._trim_after_stop(await agent.engine.generate(ids, sampling, self.session))
         if out.stop_reason == "abort":
             raise EngineError(
                 "the engine aborted the reply before it was complete: play the episode again"
             )
         if not out.ids:
-            raise StopEpisode("length")
+            raise StopEpisode("length")  # no room was left in the engine's own context
         text = self.dialogue.add(out.ids)
         action = agent.prompt.parse(text)
         return Act(

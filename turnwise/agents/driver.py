@@ -243,6 +243,7 @@ class _Driver:
         """Continue a run from its current state to its end; return the stop reason."""
         if run.env is None:
             await self._reset(run)
+        # The last step has no reply yet; a fork's earlier ones are its parent's.
         actor = self.agent.begin(run.episode, run.history[:-1], run.turns)
         try:
             return await self._play_turns(run, actor)

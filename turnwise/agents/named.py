@@ -108,8 +108,9 @@ async def _closing(agent: ModelAgent | ChatAgent | TeamAgent) -> AsyncIterator[A
 
 
 def _whole_episodes(path: str) -> list[Trajectory]:
-    """Read the recordings that did not end in an error: replaying half an episode would score it
-    as a failure.
+    """Read the recordings that did not end in an error.
+
+    Replaying half an episode would score it as a failure.
     """
     recorded = [trajectory for trajectory in read_jsonl(path) if trajectory.error is None]
     if not recorded:

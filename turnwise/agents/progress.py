@@ -54,7 +54,7 @@ class ProgressBar:
             self._bar.stop()
 
     def advance(self, text: str = "") -> None:
-        """Count one more as done; `text` stands behind the bar."""
+        """Count one more as done; `text` is shown after the bar."""
         self.done += 1
         self._update(completed=self.done, text=text)
 

@@ -38,7 +38,7 @@ class Renderer:
 
     Args:
         tokenizer: a transformers tokenizer.
-        thinking: what becomes of thoughts in earlier replies, see above.
+        thinking: treatment of thoughts in earlier replies, see above.
         template: a Jinja chat template or the path of one, in place of the tokenizer's own.
         template_options: further variables of the template, such as `{"enable_thinking": False}`.
         stop_ids: tokens that end a turn; taken from the template and the tokenizer by default.
@@ -204,7 +204,7 @@ class Renderer:
             return True
         return False
 
-    def _find_stops(self, given: Sequence[int] | None) -> tuple[int, tuple[int, ...]]:
+    def _find_stops(self, stop_ids: Sequence[int] | None) -> tuple[int, tuple[int, ...]]:
         dialogue: list[Message] = [
             {"role": "user", "content": "u"},
             {"role": "assistant", "content": REPLY_MARK},
@@ -217,7 +217,7 @@ class Renderer:
         eos = self.tokenizer.eos_token_id
         if eos is not None and eos not in found:
             found.append(int(eos))
-        stops = tuple(given) if given is not None else tuple(found)
+        stops = tuple(stop_ids) if stop_ids is not None else tuple(found)
         if not stops:
             raise ConfigError(
                 f"the tokenizer {self._name} has no end-of-sequence token and its chat template "
@@ -280,17 +280,17 @@ class Dialogue:
         return rest[len(reply) :] if now.startswith(before) and rest.startswith(reply) else None
 
 
-def _template(tokenizer: Any, given: str | Path | None, name: str) -> str | None:
-    if given is not None and (isinstance(given, Path) or "{" not in given):
-        file = Path(given)
+def _template(tokenizer: Any, template: str | Path | None, name: str) -> str | None:
+    if template is not None and (isinstance(template, Path) or "{" not in template):
+        file = Path(template)
         if not file.is_file():
             raise ConfigError(
                 f"the chat template file {file} does not exist: give the path of a Jinja file"
             )
         return file.read_text(encoding="utf8")
-    if given is None and not getattr(tokenizer, "chat_template", None):
+    if template is None and not getattr(tokenizer, "chat_template", None):
         raise ConfigError(
             f"the tokenizer {name} has no chat template: give a Jinja file with one as "
             "`chat_template`, or use an instruction-tuned model"
         )
-    return None if given is None else str(given)
+    return None if template is None else str(template)

@@ -1,5 +1,6 @@
-"""Agents without a model: random, expert, constant, recorded; and the demonstrator, which writes
-an expert's actions as tokens.
+"""Agents without a model: random, expert, constant and recorded.
+
+And the demonstrator, which writes an expert's actions as tokens.
 
 Their actions depend on the episode alone (its seed, its uid, the turn), not on which other episodes
 are played.

@@ -60,26 +60,26 @@ def check_recipe(
     Raises:
         AssertionError: for the first property that does not hold.
     """
-    given = specimens.groups(seed)
+    groups = specimens.random_groups(seed)
     policy = TinyPolicy.random(seed)
-    streams = credit(recipe, given, policy)
-    reference = evaluate(recipe, policy, [_flat(specimens.rows_of(given, streams))])
-    check_streams(recipe, given, streams)
-    check_batching(recipe, given, policy, reference)
-    check_processes(recipe, given, policy, streams)
-    check_masked(recipe, policy, _flat(specimens.rows_of(given, streams)))
+    streams = credit(recipe, groups, policy)
+    reference = evaluate(recipe, policy, [_flat(specimens.rows_of(groups, streams))])
+    check_streams(recipe, groups, streams)
+    check_batching(recipe, groups, policy, reference)
+    check_processes(recipe, groups, policy, streams)
+    check_masked(recipe, policy, _flat(specimens.rows_of(groups, streams)))
     if objective is not None:
-        check_objective(recipe, policy, _flat(specimens.rows_of(given, streams)), objective)
+        check_objective(recipe, policy, _flat(specimens.rows_of(groups, streams)), objective)
     if on_policy:
-        check_on_policy(recipe, policy, _flat(specimens.rows_of(given, streams)))
+        check_on_policy(recipe, policy, _flat(specimens.rows_of(groups, streams)))
     assert pickle.loads(pickle.dumps(recipe)) == recipe, "a pickled recipe is not equal to itself"
 
 
 def credit(
-    recipe: Recipe, given: Sequence[Group], policy: TinyPolicy, all_sum: AllSum | None = None
+    recipe: Recipe, groups: Sequence[Group], policy: TinyPolicy, all_sum: AllSum | None = None
 ) -> Streams:
     """Run the credit plane with the precomputed streams that the recipe requires."""
-    return recipe.credit(given, all_sum, specimens.precomputed_streams(recipe, given, policy))
+    return recipe.credit(groups, all_sum, specimens.precomputed_streams(recipe, groups, policy))
 
 
 def evaluate(
@@ -139,12 +139,12 @@ def _probed(recipe: Recipe, parts: Sequence[Batch], of: torch.Tensor) -> float:
     return float(total.norm())
 
 
-def check_streams(recipe: Recipe, given: Sequence[Group], streams: Streams) -> None:
+def check_streams(recipe: Recipe, groups: Sequence[Group], streams: Streams) -> None:
     """Check that streams fit the tokens, are finite and leave out errored trajectories.
 
     Weights must sum to one, or to the stream `mass`.
     """
-    known = {t.uid: t for g in given for t in g.trajectories}
+    known = {t.uid: t for g in groups for t in g.trajectories}
     total, mass = 0.0, 1.0
     for uid, own in streams.items():
         assert known[uid].error is None, f"the errored trajectory {uid} has credit"
@@ -164,7 +164,7 @@ def check_streams(recipe: Recipe, given: Sequence[Group], streams: Streams) -> N
     assert streams and abs(total - mass) < TOLERANCE, f"weights sum to {total}, not to {mass}"
     errored = [
         replace(g, trajectories=tuple(replace(t, error="no answer") for t in g.trajectories))
-        for g in given
+        for g in groups
     ]
     assert recipe.credit(errored) == {} and recipe.credit([]) == {}, (
         "a batch without whole trajectories has no streams"
@@ -172,17 +172,17 @@ def check_streams(recipe: Recipe, given: Sequence[Group], streams: Streams) -> N
 
 
 def check_batching(
-    recipe: Recipe, given: Sequence[Group], policy: TinyPolicy, reference: UpdateResult
+    recipe: Recipe, groups: Sequence[Group], policy: TinyPolicy, reference: UpdateResult
 ) -> None:
     """Check that nothing depends on micro-batches, rows or order."""
     rng = random.Random(0)
     shuffled = [
         replace(g, trajectories=tuple(rng.sample(g.trajectories, len(g.trajectories))))
-        for g in given
+        for g in groups
     ]
     rng.shuffle(shuffled)
     for append_only in (True, False):
-        for name, order in (("in order", given), ("shuffled", shuffled)):
+        for name, order in (("in order", groups), ("shuffled", shuffled)):
             laid = specimens.laid_out(order, append_only)
             own = specimens.rows_of(laid, credit(recipe, laid, policy))
             cuts = {"one batch": [_flat(own)], "a trajectory each": own}
@@ -198,13 +198,13 @@ def check_batching(
 
 
 def check_processes(
-    recipe: Recipe, given: Sequence[Group], policy: TinyPolicy, streams: Streams
+    recipe: Recipe, groups: Sequence[Group], policy: TinyPolicy, streams: Streams
 ) -> None:
     """Check that several processes write what one writes.
 
     One of them has a single group, one the rest, and one nothing.
     """
-    shares = [list(given[:1]), list(given[1:]), []]
+    shares = [list(groups[:1]), list(groups[1:]), []]
     pool, results = _ThreadAllSum(len(shares)), [Streams() for _ in shares]
 
     def work(rank: int) -> None:

@@ -58,13 +58,13 @@ class CommonOptions:
     kl_estimator: Estimator = "k3"
     entropy_bonus: float = 0.0
     aggregate: Literal["token", "turn", "trajectory"] = "trajectory"
-    """What has the same weight in the loss: every token, turn or trajectory."""
+    """Unit whose members have equal weights in the loss: token, turn or trajectory."""
     drop_equal_groups: bool = False
     """Leave out groups whose trajectories all have the same return."""
     invalid_penalty: float = 0.0
     """Reward subtracted on every invalid turn."""
     invalid_rule: InvalidRule = "invalid"
-    """Which turns that are: all invalid ones, or only malformed replies."""
+    """Turns that are penalised: all invalid ones, or only malformed replies."""
     success_reward: float | None = None
     """Return of a solved task (0 for any other), in place of the environment's own reward."""
     truncate_mismatch: float | None = None

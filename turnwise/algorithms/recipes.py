@@ -137,6 +137,7 @@ class Recipe:
         """
         batch = trained(batch)
         weight = batch.streams["weight"]
+        # Metrics are means, also where the weights of the loss do not sum to one.
         share = weight / batch.streams["mass"] if "mass" in batch.streams else weight
         log_ratio = self.ratio(batch) if self.ratio is not None else batch.logp.detach() * 0.0
         policy = self.surrogate(batch, log_ratio)
@@ -146,6 +147,7 @@ class Recipe:
             value = value * correction.value
             metrics.update(correction.metrics)
         total = (weight * value).sum()
+        # Of the tokens' own ratios, whatever level `self.ratio` pools over.
         own = (batch.logp - batch.old_logp).detach().clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO)
         metrics.update(kl_old=own.expm1() - own, advantage=batch.streams["advantage"])
         if self.ratio is not None:
@@ -176,7 +178,7 @@ class Recipe:
 
     @property
     def rounds(self) -> int:
-        """How often `measure` is called on a mini-batch: the largest `rounds` of a part, or 1."""
+        """Calls of `measure` for a mini-batch: the largest `rounds` of a part, or 1."""
         asking = [part for _, part in _parts(self) if "measure" in _requirements(part)]
         return max((getattr(part, "rounds", 1) for part in asking), default=0)
 

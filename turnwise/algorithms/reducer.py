@@ -77,6 +77,8 @@ class Reducer:
         """
         # Gathering and sorting is not shorter: an all-sum knows no ranks, so no process knows where
         # in a gathered array its values go, and every process would hold all values of the batch.
+        # Without a value at `rank` the loop goes on all the same: every process has to join every
+        # addition.
         left, found, wanted = _ordered(values), 0, rank
         present = True
         for shift in range(56, -8, -8):
@@ -94,6 +96,7 @@ def _ordered(values: Floats) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
 
     Negative numbers have all bits flipped, the others the sign bit set.
     """
+    # Adding 0 turns -0.0 into 0.0: they are equal, and their bits are not.
     bits = (np.ascontiguousarray(values, dtype=np.float64) + 0.0).view(np.uint64)
     return np.where(bits & _SIGN, ~bits, bits | _SIGN)
 

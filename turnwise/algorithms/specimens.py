@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 VOCABULARY, CONTEXTS = 7, 48
 
 
-def groups(seed: int = 0, number: int = 5, size: int = 4) -> list[Group]:
+def random_groups(seed: int = 0, number: int = 5, size: int = 4) -> list[Group]:
     """Generate random groups.
 
     The first has equal returns, the second an errored trajectory, and the last a single trajectory.
     """
     rng = np.random.default_rng(seed)
-    made = [
+    groups = [
         Group(g, f"g{g}", tuple(_trajectory(rng, g, i, g == 0) for i in range(size)))
         for g in range(number)
     ]
-    errored = replace(made[1].trajectories[0], error="the engine went away", stop_reason="error")
-    made[1] = replace(made[1], trajectories=(errored, *made[1].trajectories[1:]))
-    return [*made, Group("lone", "lone", (_trajectory(rng, number, 0, False),))]
+    errored = replace(groups[1].trajectories[0], error="the engine went away", stop_reason="error")
+    groups[1] = replace(groups[1], trajectories=(errored, *groups[1].trajectories[1:]))
+    return [*groups, Group("lone", "lone", (_trajectory(rng, number, 0, False),))]
 
 
 def _trajectory(rng: np.random.Generator, group: int, i: int, equal: bool) -> Trajectory:
@@ -73,7 +73,7 @@ def _turn(rng: np.random.Generator, group: int, k: int, reward: float) -> Turn:
     )
 
 
-def laid_out(given: Sequence[Group], append_only: bool) -> list[Group]:
+def laid_out(groups: Sequence[Group], append_only: bool) -> list[Group]:
     """Return the same turns with other prompts, and so another layout of rows.
 
     Append-only prompts extend each other (one row for each run of an agent); the others never do
@@ -86,7 +86,7 @@ def laid_out(given: Sequence[Group], append_only: bool) -> list[Group]:
                 replace(t, turns=_prompts(t.turns, append_only)) for t in g.trajectories
             ),
         )
-        for g in given
+        for g in groups
     ]
 
 
@@ -143,12 +143,12 @@ def contexts(row: Row) -> list[int]:
     return out
 
 
-def precomputed_streams(recipe: Recipe, given: Sequence[Group], policy: TinyPolicy) -> Streams:
+def precomputed_streams(recipe: Recipe, groups: Sequence[Group], policy: TinyPolicy) -> Streams:
     """Return the streams that the recipe requires before the credit plane runs."""
     out: Streams = {}
     prefix = "precomputed:"
     names = [name.removeprefix(prefix) for name in recipe.requirements if name.startswith(prefix)]
-    for trajectory in (t for g in given for t in g.trajectories if names):
+    for trajectory in (t for g in groups for t in g.trajectories if names):
         own: dict[str, list[list[float]]] = {name: [[] for _ in trajectory.turns] for name in names}
         for row in rows(trajectory):
             batch = batch_of(recipe, [row], policy)
@@ -211,6 +211,6 @@ def batch_of(
     )
 
 
-def rows_of(given: Iterable[Group], streams: Streams) -> list[list[Row]]:
+def rows_of(groups: Iterable[Group], streams: Streams) -> list[list[Row]]:
     """Return the rows of every trajectory that has streams."""
-    return [rows(t, streams[t.uid]) for g in given for t in g.trajectories if t.uid in streams]
+    return [rows(t, streams[t.uid]) for g in groups for t in g.trajectories if t.uid in streams]

@@ -90,7 +90,7 @@ def _measure(
     environment: str, agent: str, attempts: int, temperature: float, options: dict[str, Any]
 ) -> tuple[Score, list[Trajectory]]:
     from turnwise.agents.named import SCRIPTED
-    from turnwise.evaluation.front import evaluate
+    from turnwise.evaluation.api import evaluate
 
     if attempts > 1 and temperature == 0.0 and agent not in SCRIPTED:
         _note("greedy attempts at one task are all alike; set --temperature to learn from them")

@@ -90,7 +90,7 @@ def _run(config: Any, resume: bool) -> Path:
         raise ConfigError(
             f"there is no run in {folder} to go on with: leave --resume out to begin it"
         )
-    from turnwise.training.front import check_libraries
+    from turnwise.training.api import check_libraries
 
     check_libraries(quiet=not config.model.path)
     from turnwise.training.loop import Interrupted

@@ -71,12 +71,12 @@ class TextSpace(Space[str]):
 
 
 class Info(TypedDict):
-    """What `reset` and `step` return beside the observation."""
+    """The dictionary that `reset` and `step` return beside the observation."""
 
     task: TaskId
     split: str
     instruction: str
-    """What the agent is asked to do, without the rest of the page."""
+    """The task in words, without the rest of the page."""
     admissible: list[str]
     """Actions that have an effect now. `<words>` in one, as in `search[<your query>]`, stand for
     text of the agent's own."""
@@ -107,7 +107,7 @@ class Snapshot(Generic[State]):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What `_begin` and `_act` return: an observation and the fields of `Info` that go with it."""
+    """Result of `_begin` and `_act`: an observation and the fields of `Info` that go with it."""
 
     observation: str
     instruction: str
@@ -139,7 +139,7 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
 
     # Defaults of an environment that is named by its import path; an `EnvSpec` overrides them.
     max_turns: int = 30
-    """Turns after which an episode is truncated by whoever plays it."""
+    """Turns after which a driver, or Gymnasium's wrapper, truncates an episode."""
     default_prompt: str = "text/react@1"
     """Name or import path of the prompt that agents use when none is named."""
     eval_split: str = "test"
@@ -237,8 +237,9 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
         return self._last.observation, cast(dict[str, Any], self._info(self._last))
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        """Apply `action`; return observation, reward, terminated, truncated (always False: turn
-        limits belong to the registration) and info.
+        """Apply `action`; return observation, reward, terminated, truncated and info.
+
+        `truncated` is always False: turn limits belong to the registration.
         """
         if self._task is None:
             raise TaskError("there is no episode to act in: call reset() first")
@@ -302,6 +303,7 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
         other = object.__new__(type(self))  # not copy.copy, which would go through __getstate__
         other.__dict__.update(self.__dict__)
         other._task, other._actions, other._last = None, [], None
+        # Two environments must not draw from one generator; Gymnasium makes a new one for None.
         other._np_random, other._np_random_seed = None, None
         other.observation_space, other.action_space = TextSpace(), TextSpace()
         return other
@@ -316,6 +318,7 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
 def fork(env: gymnasium.Env[str, str]) -> gymnasium.Env[str, str]:
     """Fork an environment together with the wrappers around it and their step counters."""
     if isinstance(env, gymnasium.Wrapper):
+        # A shallow copy has its own step counter; what it wraps is forked below.
         outer = copy.copy(env)
         outer.env = fork(env.env)
         return outer

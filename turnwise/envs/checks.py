@@ -244,8 +244,10 @@ def _all(values: object, kind: type) -> bool:
 
 
 def check_tasks(make: MakeEnv, splits: Sequence[str] | None = None) -> dict[str, list[TaskId]]:
-    """Check that splits are named, disjoint and not empty, that every instance has the same tasks,
-    and that unknown ones raise `TaskError`; return the tasks by split.
+    """Check splits and tasks; return the tasks by split.
+
+    Splits have to be named, disjoint and not empty; every instance has to have the same tasks, and
+    unknown ones have to raise `TaskError`.
     """
     env, other = make(), make()
     assert env.splits and type(env.splits) is tuple, (
@@ -303,8 +305,9 @@ def check_determinism(make: MakeEnv, episodes: Sequence[PlayedEpisode]) -> None:
 
 
 def check_snapshots(make: MakeEnv, episode: PlayedEpisode) -> None:
-    """Check at every turn that a snapshot (pickled, restored elsewhere) and a fork continue as a
-    replay does, and that none of them affects another.
+    """Check that snapshots and forks continue as a replay does, at every turn.
+
+    A snapshot is pickled and restored elsewhere. None of them may affect another.
     """
     env = make()
     for turn in range(len(episode.actions) + 1):

@@ -4,8 +4,8 @@ Both agents of the ReAct paper (Yao et al. 2023, arXiv 2210.03629) are here. In 
 baseline the reply is the action and nothing else, so that a tiny model can learn it. In ReAct a
 line `Thought: …` comes before a line `Action: …`, and the first action line counts.
 
-`text/act@1` and `text/react@1` fit any text environment, so that an environment of one's own can
-be evaluated and trained before it has a prompt. The prompts of an environment are instances with
+`text/act@1` and `text/react@1` fit any text environment, so that your own can be evaluated and
+trained before it has a prompt. The prompts of an environment are instances with
 its words; one that shows its observations differently overrides `show`.
 """
 
@@ -41,7 +41,7 @@ class DialoguePrompt:
     thoughts: bool = False
     """True for ReAct's two lines; False where the whole reply is the action."""
     form: re.Pattern[str] = ONE_LINE
-    """What a valid action matches as a whole."""
+    """Pattern that a valid action matches as a whole."""
     malformed: str = "the reply is not one line"
     """The reason given for an action that does not match."""
     listed: bool = False

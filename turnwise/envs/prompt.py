@@ -43,7 +43,7 @@ class Action:
     valid: bool
     """False where the reply broke the format. `text` is given to the environment all the same."""
     reason: str = ""
-    """Why it is not valid."""
+    """Reason why it is not valid; empty for a valid one."""
 
 
 @runtime_checkable
@@ -77,8 +77,9 @@ class Prompt(Protocol):
 
 @runtime_checkable
 class SelfEnding(Protocol):
-    """A prompt whose replies end by themselves, such as at a closed block of code. What a model
-    writes after the end is dropped.
+    """A prompt whose replies end by themselves, such as at a closed block of code.
+
+    What a model writes after the end is dropped.
     """
 
     @property

@@ -1,4 +1,4 @@
-"""Environments and prompts by name: ours, and anybody's.
+"""Environments and prompts by name: built-in, registered, and of installed packages.
 
 The name of an environment may be a short name (`webshop`), an id (`turnwise/WebShop-v0`), an id
 that `gymnasium.registry` knows, or an import path (`my_envs:Guess`). Installed packages announce
@@ -107,7 +107,7 @@ def unloadable() -> Mapping[str, ConfigError]:
 
 
 def env_spec(env: str | EnvSpec | EnvFactory) -> EnvSpec:
-    """Return what is known of an environment.
+    """Return the spec of an environment.
 
     Args:
         env: a short name, an id, an import path, a `TurnEnv` class or a function that makes one.
@@ -145,7 +145,7 @@ def env_spec(env: str | EnvSpec | EnvFactory) -> EnvSpec:
 def make(env: str | EnvSpec | EnvFactory, **options: Any) -> TurnEnv[Any]:
     """Make an environment without Gymnasium's wrappers.
 
-    It has no turn limit: whoever plays it stops after `env_spec(env).max_turns` turns.
+    It has no turn limit: the caller stops after `env_spec(env).max_turns` turns.
 
         env = make("webshop", products=100)
         observation, info = env.reset(seed=0)

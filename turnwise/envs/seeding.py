@@ -62,8 +62,9 @@ class Draw:
         return self.shuffled(items, min(k, len(items)))
 
     def skewed(self, items: Sequence[T], k: int, power: float = 2.0) -> list[T]:
-        """Return at most `k` different items, early ones likelier: the place of each among those
-        left is a uniform number to the power of `power`.
+        """Return at most `k` different items, early ones likelier.
+
+        The place of each among those left is a uniform number to the power of `power`.
         """
         left = list(items)
         return [left.pop(int(self.random() ** power * len(left))) for _ in range(min(k, len(left)))]

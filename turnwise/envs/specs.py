@@ -15,7 +15,7 @@ EnvFactory: TypeAlias = Callable[..., TurnEnv[Any]]
 
 @dataclass(frozen=True, slots=True)
 class EnvSpec:
-    """What is known of an environment before it is made.
+    """Description of an environment, readable before it is made.
 
     Args:
         id: Gymnasium's id, such as `me/Guess-v0`. Raise its version when a transcript changes.

@@ -1,7 +1,7 @@
 """Prompts made of text templates, built in or loaded from a TOML file (`file:my_prompt.toml`).
 
-A score depends on the words of its prompt, and the words of published prompts are their authors'.
-Whoever has them can put them in a file. The fields are named as in the verl-agent codebase, so that
+A score depends on the words of its prompt, and the words of published prompts are their authors':
+put yours, or theirs, in a file. The fields are named as in the verl-agent codebase, so that
 its templates can be pasted:
 
     name = "verl-agent/webshop-original"   # recorded with every score
@@ -49,8 +49,9 @@ def task_of(history: Sequence[Step]) -> str:
 
 
 def quoted(observation: str, task: str) -> str:
-    """Return the segments after the instruction, each in quotes; the whole page where the
-    instruction is no segment of it.
+    """Return the segments after the instruction, each in quotes.
+
+    The whole page where the instruction is no segment of it.
     """
     parts = observation.split(SEPARATOR)
     if task not in parts:
@@ -59,8 +60,9 @@ def quoted(observation: str, task: str) -> str:
 
 
 def listed(step: Step) -> str:
-    """Return the admissible actions, quoted, one a line; from `clickables` where there are any,
-    which adds `click[search]`.
+    """Return the admissible actions, quoted, one a line.
+
+    From `clickables` where there are any, which adds `click[search]`.
     """
     clickables = step.info.get("clickables")
     actions = list(step.info.get("admissible") or [])

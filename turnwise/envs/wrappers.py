@@ -7,7 +7,7 @@
 * skyrl-gym's (`NovaSky-AI/SkyRL`): `init(prompt) -> (messages, info)`, `step(action) ->
   {"observations": messages, "reward": …, "done": …, "metadata": …}`.
 
-A factory in a file of one's own is all that the command line needs:
+The command line needs a factory in a file of yours:
 
     # my_envs.py
     import gem
@@ -310,7 +310,7 @@ class _Copies:
 
 
 def _takes_task(make_env: Callable[..., Any]) -> bool:
-    """Whether a factory has a required argument."""
+    """Return whether a factory has a required argument."""
     try:
         parameters = inspect.signature(make_env).parameters.values()
     except ValueError:  # a builtin type

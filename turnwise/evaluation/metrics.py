@@ -57,7 +57,7 @@ class Metrics:
     invalid_actions: float
     """Share of all turns whose action was malformed or did nothing."""
     stop_reasons: dict[str, int]
-    """How episodes ended: reason -> number, without errored ones."""
+    """Ends of episodes: reason -> number, without errored ones."""
     error_messages: dict[str, int]
     """The most frequent errors: message -> number."""
 

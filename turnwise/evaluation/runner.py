@@ -155,12 +155,12 @@ def _score(
 
 @dataclass(frozen=True, slots=True)
 class ReplayComparison:
-    """How many replayed trajectories equal their recording."""
+    """Number of replayed trajectories that equal their recording."""
 
     equal: int
     compared: int
     first: str
-    """Where the first difference is; empty when there is none."""
+    """Place of the first difference; empty when there is none."""
 
     def __str__(self) -> str:
         if not self.compared:

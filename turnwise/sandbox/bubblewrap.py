@@ -18,7 +18,7 @@ from turnwise.sandbox.client import GuestSandbox, guest_plan
 from turnwise.sandbox.contract import SandboxCapabilities, SandboxError, Spec
 from turnwise.sandbox.guest import seccomp
 from turnwise.sandbox.guest.filesystem import SYSTEM, TEXTS
-from turnwise.sandbox.jail import HERE, layout, sites
+from turnwise.sandbox.jail import GUEST_PARENT, layout, sites
 from turnwise.sandbox.launcher import (
     ProcessConfinement,
     guest_command,
@@ -106,7 +106,7 @@ def open_sandbox(spec: Spec) -> GuestSandbox:
     if why := reason():
         raise SandboxError(f"the bubblewrap backend cannot run here: {why}")
     binds, path = layout(spec)
-    shown = {**binds, f"{GUEST}/guest": str(HERE / "guest")}
+    shown = {**binds, f"{GUEST}/guest": str(GUEST_PARENT / "guest")}
     texts = {f"/{name}": _memory_file(content) for name, content in TEXTS.items()}
     program = shutil.which("bwrap") or "bwrap"
 
@@ -116,7 +116,7 @@ def open_sandbox(spec: Spec) -> GuestSandbox:
         if user is None:
             return outer
         become = {"show": list(shown.values()), "user": [user, user], "become": outer}
-        return guest_command(guest_python(), str(HERE), become, channel)
+        return guest_command(guest_python(), str(GUEST_PARENT), become, channel)
 
     try:
         started = start_guest(line, "bubblewrap", tuple(texts.values()))

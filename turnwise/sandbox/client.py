@@ -40,7 +40,7 @@ GUEST_ERRORS = ("none", "exception", "timeout", "memory", "output", "died")
 
 
 class Confinement(Protocol):
-    """Where a sandbox and its forks run, and the means to kill it from outside."""
+    """Confinement of a sandbox and its forks, with the means to kill them from outside."""
 
     backend: str
     capabilities: SandboxCapabilities
@@ -152,6 +152,7 @@ class GuestSandbox(Sandbox):
             if "failed" in answer[0]:
                 raise SandboxError(str(answer[0]["failed"]))
             result = self._result(*answer, elapsed)
+            # The kernel's kill for memory looks like any other; only the counter tells them apart.
             killed = result.error == "died" or result.exit_code == 137
             if killed and self._confinement.memory_kills() > kills:
                 result = replace(result, exit_code=None, error="memory")
@@ -159,6 +160,7 @@ class GuestSandbox(Sandbox):
 
     def _result(self, header: Header, body: bytes, elapsed: float) -> Result:
         """Return the result that an answer claims, with every field bounded."""
+        # The guest keeps about `output_chars` bytes of each, but is not trusted to.
         longest = 2 * self.spec.limits.output_chars + 1000
         texts, start = [], 0
         for name in ("out", "err", "late"):
@@ -239,6 +241,7 @@ class GuestSandbox(Sandbox):
         ours, theirs = socket.socketpair()
         try:
             with self._lock:
+                # First, because the fork needs its share of the limits when it starts.
                 self._confinement.join()
                 try:
                     header, _ = self._ask({"ask": "fork"}, descriptors=(theirs.fileno(),))

@@ -43,14 +43,14 @@ def client() -> Any:
     except ImportError:
         raise SandboxError("the docker SDK is missing: pip install 'turnwise[docker]'") from None
     try:
-        made = docker.from_env(timeout=120)
-        made.ping()
+        daemon = docker.from_env(timeout=120)
+        daemon.ping()
     except Exception as problem:  # the SDK passes on whatever its transports raise
         text = str(problem).split("\n")[0][:200]
         raise SandboxError(
             f"no Docker daemon answers ({text}); start one, or set DOCKER_HOST"
         ) from None
-    return made
+    return daemon
 
 
 @cache
@@ -138,8 +138,10 @@ class Container:
         self._events = ""
         sweep_once()
         try:
-            made = self.api.create_container(image, command, **self._settings(spec, shown, runtime))
-            self.id: str = made["Id"]
+            created = self.api.create_container(
+                image, command, **self._settings(spec, shown, runtime)
+            )
+            self.id: str = created["Id"]
         except Exception as problem:
             raise SandboxError(
                 f"the Docker daemon cannot make a container of {image}: {_message(problem)}"
@@ -233,13 +235,13 @@ class Container:
 
     def unpack(self, folder: str, data: bytes) -> None:
         """Unpack a tar into a directory, as the container's user."""
-        made = self.api.exec_create(
+        exec_ = self.api.exec_create(
             self.id,
             ["tar", "-C", folder, "-x", "--no-same-owner", "-m"],
             stdin=True,
             user=self.user,
         )
-        attached = self.api.exec_start(made["Id"], socket=True)
+        attached = self.api.exec_start(exec_["Id"], socket=True)
         try:
             attached._sock.sendall(data)
             attached._sock.shutdown(socket.SHUT_WR)
@@ -250,7 +252,7 @@ class Container:
             raise SandboxError(f"{folder} of a container cannot be filled: {problem}") from None
         finally:
             os.close(_detach(attached))
-        if self.api.exec_inspect(made["Id"])["ExitCode"] != 0:
+        if self.api.exec_inspect(exec_["Id"])["ExitCode"] != 0:
             raise SandboxError(
                 f"{folder} of a container cannot be filled: there is no room, or the image has no"
                 " tar"

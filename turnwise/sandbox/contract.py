@@ -16,7 +16,7 @@ from typing import Literal, Self
 from turnwise.errors import TurnwiseError
 
 Error = Literal["none", "exception", "timeout", "memory", "output", "died", "infrastructure"]
-"""Why a call ended.
+"""Cause of the end of a call.
 
 `none`            it ran to its end (a command's exit code may still be other than 0)
 `exception`       a cell raised; the traceback is on stderr and the session lives on
@@ -58,7 +58,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class SandboxCapabilities:
-    """What a backend enforces on this machine.
+    """Protections that a backend enforces on this machine.
 
     What is False is logged once, when the backend is chosen.
     """
@@ -179,7 +179,7 @@ class Sandbox(ABC):
     @property
     @abstractmethod
     def capabilities(self) -> SandboxCapabilities:
-        """What the backend enforces on this machine."""
+        """Protections that the backend enforces on this machine."""
 
     @abstractmethod
     def run(

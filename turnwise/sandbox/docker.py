@@ -20,7 +20,7 @@ from turnwise.sandbox.client import GuestSandbox, guest_plan
 from turnwise.sandbox.containers import Container, local, remove_image, runtimes, skeleton
 from turnwise.sandbox.contract import SandboxCapabilities, SandboxError, SandboxSnapshot, Spec
 from turnwise.sandbox.guest import seccomp
-from turnwise.sandbox.jail import HERE, SITES, layout
+from turnwise.sandbox.jail import GUEST_PARENT, SITES, layout
 from turnwise.sandbox.launcher import guest_command, guest_python
 
 GUEST = "/opt/turnwise"
@@ -146,7 +146,7 @@ def launch(spec: Spec, image: str, filled: bool = False) -> DockerSandbox:
         image: the image; empty for the skeleton image.
         filled: do not copy the spec's workspace, because the caller fills it.
     """
-    shown = {f"{GUEST}/guest": str(HERE / "guest")}
+    shown = {f"{GUEST}/guest": str(GUEST_PARENT / "guest")}
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
     path: list[str] = []
     if image:

@@ -24,10 +24,10 @@ from turnwise.sandbox.guest import seccomp
 from turnwise.sandbox.guest.frames import Channel, Header
 from turnwise.sandbox.uids import UIDS
 
-HERE = Path(__file__).resolve().parent
-"""The directory of the package `guest`."""
+GUEST_PARENT = Path(__file__).resolve().parent
+"""Directory that holds the package `guest`."""
 SITES = "/opt/python"
-"""Where a jail shows the directories of installed packages."""
+"""Guest path of the directories of installed packages."""
 SPARE_MB, SPARE_PROCESSES = 48, 3
 """Added to the limits of the cgroup for the guest's own processes."""
 CLEAN_ENVIRONMENT = {
@@ -62,6 +62,7 @@ def layout(spec: Spec) -> tuple[dict[str, str], list[str]]:
     """
     binds = {f"{SITES}/{number}": path for number, path in enumerate(sites())}
     prefix = os.path.realpath(sys.base_prefix)
+    # Under both names, in case the interpreter's prefix is a link.
     if not prefix.startswith("/usr"):
         binds[sys.base_prefix] = prefix
         binds[prefix] = prefix
@@ -90,7 +91,8 @@ class ZygoteClient:
         self.owner = os.getpid()
         ours, theirs = socket.socketpair()
         start = (
-            f"import sys; sys.path.insert(0, {str(HERE)!r}); from guest.zygote import main; main()"
+            f"import sys; sys.path.insert(0, {str(GUEST_PARENT)!r}); "
+            "from guest.zygote import main; main()"
         )
         with theirs:
             self._process = subprocess.Popen(
@@ -111,6 +113,7 @@ class ZygoteClient:
 
     @property
     def alive(self) -> bool:
+        # A fork of the trainer must start a zygote of its own: the channel has one user.
         return self.owner == os.getpid() and self._process.poll() is None
 
     def _ask(self, request: Header, descriptors: tuple[int, ...] = ()) -> Header:
@@ -204,6 +207,7 @@ class Jail:
 
 def cgroup_limits(spec: Spec, members: int) -> tuple[int, int]:
     """Return the megabytes and processes of a jail with so many sandboxes, which share them."""
+    # Files in a memory file system are charged to the cgroup as well.
     memory = (spec.limits.memory_mb + spec.limits.disk_mb) * members + SPARE_MB
     return memory, spec.limits.processes * members + SPARE_PROCESSES
 

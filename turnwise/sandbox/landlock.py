@@ -23,7 +23,7 @@ from turnwise.sandbox.client import GuestSandbox, guest_plan
 from turnwise.sandbox.contract import SandboxCapabilities, SandboxError, Spec
 from turnwise.sandbox.guest import landlock, seccomp
 from turnwise.sandbox.guest.filesystem import SYSTEM
-from turnwise.sandbox.jail import HERE, sites
+from turnwise.sandbox.jail import GUEST_PARENT, sites
 from turnwise.sandbox.launcher import (
     ProcessConfinement,
     guest_command,
@@ -113,6 +113,7 @@ def process_limit(processes: int, user: int | None) -> int:
     if user is not None:
         return processes
     mine = 0
+    # Threads count as processes do.
     for entry in os.listdir("/proc"):
         try:
             if entry.isdigit() and os.stat(f"/proc/{entry}").st_uid == os.getuid():
@@ -136,7 +137,7 @@ def launch(
     def arguments(channel: int, information: int, user: int | None) -> list[str]:
         homes.append(make_home(user))
         closed = [
-            str(HERE / "guest"),
+            str(GUEST_PARENT / "guest"),
             os.path.realpath(sys.base_prefix),
             sys.base_prefix,
             *sites(),
@@ -148,7 +149,7 @@ def launch(
             "path": libraries(),
             "keeper": information,
         }
-        return guest_command(guest_python(), str(HERE), launch_plan, channel)
+        return guest_command(guest_python(), str(GUEST_PARENT), launch_plan, channel)
 
     try:
         started = start_guest(arguments, backend)

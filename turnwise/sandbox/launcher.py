@@ -116,7 +116,7 @@ def _child_pid(reader: int) -> int | None:
         while poll.poll(SETUP_S * 1000):
             piece = file.read(4096)
             text += piece
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError):  # not the whole object yet
                 return int(json.loads(text)["child-pid"])
             if not piece:
                 return None

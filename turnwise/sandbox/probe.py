@@ -84,9 +84,7 @@ def announce(name: str) -> None:
         _announced.add(name)
     gaps = "; ".join(missing(name))
     _log.warning(
-        "sandbox: %s; %s",
-        name,
-        f"not protected: {gaps}" if gaps else "everything is protected",
+        "sandbox: %s; %s", name, f"not protected: {gaps}" if gaps else "everything is protected"
     )
 
 

@@ -59,9 +59,9 @@ def returns(act: Callable[[], T], seconds: float = 300.0) -> T:
 
 
 def check_programs(open: Open) -> None:
-    """`run`: streams, exit codes, input, working directory, both kinds of command."""
-    with open(Spec(limits=LIMITS)) as box:
-        result = box.run("echo out; echo err >&2; exit 3")
+    """Check `run`: streams, exit codes, input, working directory, both kinds of command."""
+    with open(Spec(limits=LIMITS)) as sandbox:
+        result = sandbox.run("echo out; echo err >&2; exit 3")
         expect(
             (result.stdout, result.stderr, result.exit_code) == ("out\n", "err\n", 3),
             "streams and the exit code are kept apart",
@@ -73,52 +73,51 @@ def check_programs(open: Open) -> None:
             result,
         )
         expect(
-            box.run(["echo", "a b", "$HOME"]).stdout == "a b $HOME\n",
+            sandbox.run(["echo", "a b", "$HOME"]).stdout == "a b $HOME\n",
             "a list is not given to a shell",
         )
-        expect(box.run(["cat"], stdin="text ü").stdout == "text ü", "text is given as input")
+        expect(sandbox.run(["cat"], stdin="text ü").stdout == "text ü", "text is given as input")
         expect(
-            box.run(["wc", "-c"], stdin=b"\xff\x00\xfe").stdout.strip() == "3",
+            sandbox.run(["wc", "-c"], stdin=b"\xff\x00\xfe").stdout.strip() == "3",
             "bytes are given as input",
         )
-        expect(box.run(["cat"]).stdout == "", "without input there is nothing to read")
-        expect(
-            box.run("printf '\\377x'").stdout.endswith("x"), "output that is no text is not lost"
-        )
-        absent = box.run(["no-such-program"])
+        expect(sandbox.run(["cat"]).stdout == "", "without input there is nothing to read")
+        mixed = sandbox.run("printf '\\377x'")
+        expect(mixed.stdout.endswith("x"), "output that is no text is not lost")
+        absent = sandbox.run(["no-such-program"])
         expect(
             absent.exit_code == 127 and absent.error == "none",
             "a program that is absent ends with 127",
             absent,
         )
-        box.write("here", "x")
-        expect(box.run("ls").stdout == "here\n", "a program starts in the workspace")
+        sandbox.write("here", "x")
+        expect(sandbox.run("ls").stdout == "here\n", "a program starts in the workspace")
 
 
 def check_program_limits(open: Open) -> None:
-    """A call ends at its limit, with the output until then."""
-    with open(Spec(limits=LIMITS)) as box:
-        late = returns(lambda: box.run("echo early; sleep 600", timeout=4.0))
+    """Check that a call ends at its limit, with the output until then."""
+    with open(Spec(limits=LIMITS)) as sandbox:
+        late = returns(lambda: sandbox.run("echo early; sleep 600", timeout=4.0))
         expect(
             late.error == "timeout" and late.exit_code is None,
             "a call ends at its limit, with `timeout` and no exit code",
             late,
         )
         expect(late.stdout == "early\n", "output before the end is kept", late)
-        killed = box.run("kill -9 $$")
+        killed = sandbox.run("kill -9 $$")
         expect(
             killed.error == "died" or killed.exit_code == 137,
             "a program that a signal ended has died",
             killed,
         )
-        expect(box.run("echo on").ok, "the sandbox goes on after a call that failed")
+        expect(sandbox.run("echo on").ok, "the sandbox goes on after a call that failed")
 
 
 def check_output(open: Open) -> None:
-    """Long output is cut in the middle; a flood is killed."""
+    """Check that long output is cut in the middle, and a flood killed."""
     limits = Limits(seconds=60.0, memory_mb=256, output_chars=1000, flood_chars=200_000)
-    with open(Spec(limits=limits)) as box:
-        long = box.run("echo begin; head -c 50000 /dev/zero | tr '\\0' x; echo end")
+    with open(Spec(limits=limits)) as sandbox:
+        long = sandbox.run("echo begin; head -c 50000 /dev/zero | tr '\\0' x; echo end")
         expect(long.ok and long.truncated, "long output is clipped and says so", long.error)
         expect(
             long.stdout.startswith("begin") and long.stdout.rstrip().endswith("end"),
@@ -130,16 +129,16 @@ def check_output(open: Open) -> None:
             "no more than the limit is kept, but for the mark of what is missing",
             len(long.stdout),
         )
-        flood = box.run("yes")
+        flood = sandbox.run("yes")
         expect(flood.error == "output" and flood.truncated, "a flood is killed", flood)
-        short = box.run("echo short")
+        short = sandbox.run("echo short")
         expect(short.stdout == "short\n" and not short.truncated, "short output is whole", short)
 
 
 def check_sessions(open: Open) -> None:
-    """An interpreter keeps its state, reports exceptions and shares nothing with others."""
-    with open(Spec(limits=LIMITS)) as box:
-        one = box.session()
+    """Check that an interpreter keeps its state, reports exceptions and shares nothing."""
+    with open(Spec(limits=LIMITS)) as sandbox:
+        one = sandbox.session()
         first = one.run("x = 40\ndef f(): return x + 2\nx")
         expect(
             first.ok and first.stdout == "" and first.exit_code is None,
@@ -165,42 +164,43 @@ def check_sessions(open: Open) -> None:
             wrong,
         )
         expect(one.run("print(x)").stdout == "40\n", "state lasts beyond exceptions")
-        two = box.session()
+        two = sandbox.session()
         expect(two.run("print('x' in globals())").stdout == "False\n", "interpreters are apart")
         expect(
-            list(box.sessions) == [one, two],
+            list(sandbox.sessions) == [one, two],
             "sessions are listed in the order they were made",
-            box.sessions,
+            sandbox.sessions,
         )
         expect(two.run("input()").error == "exception", "there is nothing to read from")
         one.close()
         one.close()
         expect(one.run("1").error == "died" and not one.alive, "a closed interpreter has died")
         expect(two.run("print(1)").stdout == "1\n", "closing one leaves the other")
-        expect(list(box.sessions) == [two], "only those that stand are listed", box.sessions)
+        left = list(sandbox.sessions)
+        expect(left == [two], "only those that stand are listed", left)
 
 
 def check_session_endings(open: Open) -> None:
-    """After a limit or its own end an interpreter is gone, and a new one can be started."""
-    with open(Spec(limits=LIMITS)) as box:
+    """Check that an interpreter that ended or hit a limit is gone, and a new one can be started."""
+    with open(Spec(limits=LIMITS)) as sandbox:
         for cell, errors in (
             ("while True: pass", {"timeout"}),
             ("import os; os._exit(1)", {"died"}),
         ):
-            session = box.session()
+            session = sandbox.session()
             ended = session.run(cell, timeout=1.0)
             expect(ended.error in errors, f"{cell!r} ends as {sorted(errors)}", ended)
             expect(
                 not session.alive and session.run("1").error == "died",
                 "and the interpreter is gone",
             )
-        expect(box.session().run("print(1)").stdout == "1\n", "a new one can be started")
+        expect(sandbox.session().run("print(1)").stdout == "1\n", "a new one can be started")
 
 
 def check_shells(open: Open) -> None:
-    """A shell keeps its directory and variables; a timeout ends it and starts a new one."""
-    with open(Spec(limits=LIMITS)) as box:
-        shell = box.shell()
+    """Check that a shell keeps its directory and variables, and is new after a timeout."""
+    with open(Spec(limits=LIMITS)) as sandbox:
+        shell = sandbox.shell()
         expect(shell.run("mkdir -p d && cd d && x=5").exit_code == 0, "a command line runs")
         expect(
             shell.run("basename $PWD; echo $x").stdout == "d\n5\n", "directory and variables last"
@@ -220,32 +220,34 @@ def check_shells(open: Open) -> None:
 
 
 def check_files(open: Open) -> None:
-    """Files are written, read and listed; what is no regular file is refused."""
-    with open(Spec(limits=LIMITS)) as box:
+    """Check that files are written, read and listed; only regular ones are accepted."""
+    with open(Spec(limits=LIMITS)) as sandbox:
         blob = bytes(range(256)) * 400
-        box.write("a/b/blob", blob)
-        box.write("/work/text", "Zeile\n")
+        sandbox.write("a/b/blob", blob)
+        sandbox.write("/work/text", "Zeile\n")
         expect(
-            box.read("/work/a/b/blob") == blob and box.read("a/b/blob") == blob,
+            sandbox.read("/work/a/b/blob") == blob and sandbox.read("a/b/blob") == blob,
             "bytes come back, by either name",
         )
-        expect(box.run("cat text").stdout == "Zeile\n", "programs see what was written")
-        box.write("text", "new")
-        expect(box.read("text") == b"new", "writing again replaces")
-        box.run("mkdir e; echo x > e/f; ln -s text link; mkfifo pipe")
+        expect(sandbox.run("cat text").stdout == "Zeile\n", "programs see what was written")
+        sandbox.write("text", "new")
+        expect(sandbox.read("text") == b"new", "writing again replaces")
+        sandbox.run("mkdir e; echo x > e/f; ln -s text link; mkfifo pipe")
         expect(
-            box.files() == ["a/b/blob", "e/f", "text"],
+            sandbox.files() == ["a/b/blob", "e/f", "text"],
             "regular files are listed, sorted, links not followed",
-            box.files(),
+            sandbox.files(),
         )
-        refuses(lambda: box.read("absent"), "an absent file is an error")
-        refuses(lambda: box.read("e"), "a directory is no file")
-        refuses(lambda: box.read("a/b/blob", limit=10), "a file beyond the limit is an error")
-        refuses(lambda: box.write("../out", "x"), "a path that leaves the workspace is an error")
+        refuses(lambda: sandbox.read("absent"), "an absent file is an error")
+        refuses(lambda: sandbox.read("e"), "a directory is no file")
+        refuses(lambda: sandbox.read("a/b/blob", limit=10), "a file beyond the limit is an error")
+        refuses(
+            lambda: sandbox.write("../out", "x"), "a path that leaves the workspace is an error"
+        )
 
 
 def check_spec(open: Open) -> None:
-    """The given workspace is copied and never written; variables and read-only trees are there."""
+    """Check the workspace (copied, never written), variables and read-only trees of a spec."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as root:
         given, library = Path(root, "given"), Path(root, "library")
         for directory in (Path(root), given, library):
@@ -262,28 +264,28 @@ def check_spec(open: Open) -> None:
             readonly={str(library): str(library)},
             environment={"GIVEN": "yes"},
         )
-        with open(spec) as box:
-            expect(box.spec == spec, "the sandbox keeps its spec", box.spec)
+        with open(spec) as sandbox:
+            expect(sandbox.spec == spec, "the sandbox keeps its spec", sandbox.spec)
             expect(
-                box.files() == ["run.sh", "sub/file"],
+                sandbox.files() == ["run.sh", "sub/file"],
                 "the workspace begins as the tree given",
-                box.files(),
+                sandbox.files(),
             )
             expect(
-                box.run("./run.sh && bash run.sh").stdout == "ran\nran\n"
-                or box.run("bash run.sh").ok,
+                sandbox.run("./run.sh && bash run.sh").stdout == "ran\nran\n"
+                or sandbox.run("bash run.sh").ok,
                 "files keep their mode",
             )
-            box.run("echo changed > sub/file; echo x > new; rm run.sh")
+            sandbox.run("echo changed > sub/file; echo x > new; rm run.sh")
             expect(
-                box.files() == ["new", "sub/file"] and box.read("sub/file") == b"changed\n",
+                sandbox.files() == ["new", "sub/file"] and sandbox.read("sub/file") == b"changed\n",
                 "it can be changed",
-                box.files(),
+                sandbox.files(),
             )
-            expect(box.run("echo $GIVEN").stdout == "yes\n", "variables are given")
-            kept = box.run(["cat", f"{library}/read"])
+            expect(sandbox.run("echo $GIVEN").stdout == "yes\n", "variables are given")
+            kept = sandbox.run(["cat", f"{library}/read"])
             expect(kept.stdout == "readonly", "a read-only tree is there", kept)
-            expect(not box.run(f"echo x > {library}/read").ok, "and cannot be written")
+            expect(not sandbox.run(f"echo x > {library}/read").ok, "and cannot be written")
         expect(
             (given / "sub" / "file").read_text() == "given" and (given / "run.sh").exists(),
             "the tree given is never written",
@@ -295,35 +297,37 @@ def check_spec(open: Open) -> None:
 
 
 def check_forks(open: Open) -> None:
-    """A fork continues with files and interpreters, independently; or forking is refused."""
-    with open(Spec(limits=LIMITS)) as box:
-        box.write("f", "1")
-        session = box.session()
+    """Check that a fork continues independently with files and interpreters, or is refused."""
+    with open(Spec(limits=LIMITS)) as sandbox:
+        sandbox.write("f", "1")
+        session = sandbox.session()
         session.run("x = [1]")
-        if not box.capabilities.fork:
-            refuses(box.snapshot, "a snapshot with interpreters is refused where there is no fork")
-            refuses(box.fork, "a fork with interpreters is refused where there is no fork")
+        if not sandbox.capabilities.fork:
+            refuses(
+                sandbox.snapshot, "a snapshot with interpreters is refused where there is no fork"
+            )
+            refuses(sandbox.fork, "a fork with interpreters is refused where there is no fork")
             return
-        with closing(box.snapshot()) as kept:
+        with closing(sandbox.snapshot()) as kept:
             session.run("x.append(2)")
-            box.write("f", "2")
+            sandbox.write("f", "2")
             with kept.open() as one, kept.open() as two:
                 expect(
-                    [child.read("f") for child in (one, two, box)] == [b"1", b"1", b"2"],
+                    [child.read("f") for child in (one, two, sandbox)] == [b"1", b"1", b"2"],
                     "files continue from the snapshot",
                 )
                 expect(len(one.sessions) == 1, "interpreters are copied", one.sessions)
                 printed = [
                     child.sessions[0].run("x.append(9); print(x)").stdout
-                    for child in (one, two, box)
+                    for child in (one, two, sandbox)
                 ]
                 expect(
                     printed == ["[1, 9]\n", "[1, 9]\n", "[1, 2, 9]\n"],
                     "and so is their state, each its own",
                     printed,
                 )
-        with box.fork() as child:
-            box.close()
+        with sandbox.fork() as child:
+            sandbox.close()
             expect(
                 child.read("f") == b"2" and child.sessions[0].run("print(len(x))").stdout == "3\n",
                 "a fork outlives its origin",
@@ -331,19 +335,20 @@ def check_forks(open: Open) -> None:
 
 
 def check_close(open: Open) -> None:
-    """Closing ends everything and is idempotent."""
-    box = open(Spec(limits=LIMITS))
-    session = box.session()
+    """Check that closing ends everything and is idempotent."""
+    sandbox = open(Spec(limits=LIMITS))
+    session = sandbox.session()
     expect(session.run("x = 1").ok, "an interpreter works")
-    expect(isinstance(box.backend, str) and box.backend != "", "a backend has a name", box.backend)
-    box.close()
-    box.close()
+    name = sandbox.backend
+    expect(isinstance(name, str) and name != "", "a backend has a name", name)
+    sandbox.close()
+    sandbox.close()
     expect(
         not session.alive and session.run("1").error == "died", "interpreters end with the sandbox"
     )
 
     def use() -> Result:
-        result = box.run("true")
+        result = sandbox.run("true")
         if result.error in ("died", "infrastructure"):
             raise SandboxError("closed")
         return result

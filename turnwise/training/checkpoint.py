@@ -26,7 +26,7 @@ from torch import nn
 from turnwise.errors import DataError
 from turnwise.records import TaskId
 from turnwise.training.learner_team import AnyLearner
-from turnwise.training.run_folder import read_json, write_whole_directory
+from turnwise.training.run_folder import read_json, write_directory_atomically
 
 VERSION = 1
 
@@ -40,7 +40,7 @@ class TrainState:
     history: dict[TaskId, tuple[float, float]] = field(default_factory=dict)
     """The sampler's record: task -> (rollouts so far, mean return)."""
     memory: dict[str, float] = field(default_factory=dict)
-    """What the recipe's controller carries from step to step."""
+    """Memory of the recipe's controller, carried from step to step."""
 
 
 def save(folder: Path, learner: AnyLearner, state: TrainState, keep: int) -> Path:
@@ -60,13 +60,13 @@ def save(folder: Path, learner: AnyLearner, state: TrainState, keep: int) -> Pat
         }
         (directory / "progress.json").write_text(json.dumps(facts), encoding="utf8")
 
-    write_whole_directory(target, fill)
-    for old in found(folder)[:-keep]:
+    write_directory_atomically(target, fill)
+    for old in complete(folder)[:-keep]:
         shutil.rmtree(old)
     return target
 
 
-def found(folder: Path) -> list[Path]:
+def complete(folder: Path) -> list[Path]:
     """Return the complete checkpoints of a folder, oldest first."""
     return sorted(path for path in folder.glob("step-*") if (path / "progress.json").is_file())
 

@@ -69,14 +69,15 @@ class TeamSection(Section):
     style: str = "full"
     """Style of the team's prompts: `full`, or `act` for tiny models."""
     shared: bool = True
-    """One model for all roles; otherwise each role has its own model and optimiser."""
+    """One model for all roles; otherwise each role has its own model and optimizer."""
     options: dict[str, Any] = {}
     """Options of the team's orchestration."""
 
 
 class Tiny(Section):
-    """`[model.tiny]`: a Qwen3 architecture with random weights, and a tokenizer trained on the
-    environment's text.
+    """`[model.tiny]`: a Qwen3 architecture with random weights.
+
+    Its tokenizer is trained on the environment's text.
     """
 
     vocab: int = Field(default=1024, ge=300, le=65536)
@@ -119,8 +120,9 @@ class Model(Section):
 
 
 class EngineSection(Section):
-    """`[engine]`: what generates tokens during rollouts (name or `module:factory`), and its
-    keyword arguments.
+    """`[engine]`: generator of tokens during rollouts, and its keyword arguments.
+
+    A name or `module:factory`.
     """
 
     name: str = "transformers"
@@ -367,7 +369,7 @@ def _leaves_and_tables(data: Mapping[str, Any], at: str = "") -> Iterator[tuple[
 
 
 def _sentence(problem: ValidationError, where: str) -> ConfigError:
-    """The first validation error as one sentence; an unknown key names the nearest known one."""
+    """Return the first validation error as a sentence, with the name nearest to an unknown key."""
     first = problem.errors()[0]
     path = [str(part) for part in first["loc"]]
     if first["type"] == "extra_forbidden":

@@ -53,12 +53,12 @@ class RunConsole:
             f"{m['rollout_seconds']:.1f} s + {m['update_seconds']:.1f} s{dev}"
         )
 
-    def score(self, name: str, made: Score) -> None:
+    def score(self, name: str, result: Score) -> None:
         """Print the result of an evaluation."""
-        m = made.metrics
+        m = result.metrics
         self.line(
             f"  success {name}: {percent(m.success)}   score {percent(m.score)}   "
-            f"({m.episodes} episodes, {made.wall_seconds:.0f} s)"
+            f"({m.episodes} episodes, {result.wall_seconds:.0f} s)"
         )
 
     def finished(self, folder: Path, before: Score, after: Score) -> None:

@@ -36,7 +36,12 @@ from turnwise.training.learner import CRITIC_REQUIREMENTS, Learner
 from turnwise.training.learner_team import AnyLearner, learner_of, models_by_role, team_of
 from turnwise.training.model import autocasts, device_of, load_model, make_tiny
 from turnwise.training.rollouts import RolloutContext
-from turnwise.training.run_folder import RunFolder, read_json, write_whole, write_whole_directory
+from turnwise.training.run_folder import (
+    RunFolder,
+    read_json,
+    write_atomically,
+    write_directory_atomically,
+)
 from turnwise.training.sft import train_on_demonstrations
 
 
@@ -70,7 +75,7 @@ class RunContext:
 
     def save(self, directory: Path) -> None:
         """Write model and tokenizer as a Hugging Face directory, or as one for each role."""
-        write_whole_directory(
+        write_directory_atomically(
             directory, lambda target: _save(self.model, self.rollout.tokenizer, target)
         )
 
@@ -142,7 +147,7 @@ def _write_facts(
             "prompt_hash": prompt_hash(prompt),
             "versions": {**software_versions(), "platform": platform.platform()},
         }
-        write_whole(path, json.dumps(facts, indent=1) + "\n")
+        write_atomically(path, json.dumps(facts, indent=1) + "\n")
     was = read_json(path).get("data_hash")
     if was != env.data_hash:
         raise DataError(
@@ -197,7 +202,7 @@ class _StartingModel:
         if not start.is_dir():
             rollout = self._checked(self._load(source))
             facts = train_on_demonstrations(rollout, self.env, self.console)
-            write_whole_directory(start, lambda target: _save_start(rollout, facts, target))
+            write_directory_atomically(start, lambda target: _save_start(rollout, facts, target))
         if self.config.model.lora is None:
             return self._load(start)
         rollout = self._load(source)
@@ -225,7 +230,7 @@ class _StartingModel:
                     self.config.run.seed,
                 )  # fmt: skip
 
-            write_whole_directory(path, fill)
+            write_directory_atomically(path, fill)
         return str(path)
 
     def _load(self, source: str | Path) -> RolloutContext:

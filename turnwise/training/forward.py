@@ -103,6 +103,8 @@ class Critic(nn.Module):
         nn.init.zeros_(self.head.bias)
         self.head.to(next(model.parameters()).device)
         if self.model is not None:
+            # The copy's head is not used, and DDP would wait for its gradient. A tied one is the
+            # input embedding, which is.
             unused = self.model.get_output_embeddings()
             if unused is not None and unused.weight is not self.model.get_input_embeddings().weight:
                 unused.requires_grad_(False)
@@ -115,6 +117,7 @@ class Critic(nn.Module):
         """
         if self.model is not None:
             hidden = hidden_states(self.model, pack)[pack.at]
+        # Returns need more than the two or three digits of bfloat16.
         with torch.autocast(hidden.device.type, enabled=False):
             return torch.as_tensor(self.head(hidden.float())[:, 0])
 

@@ -49,7 +49,7 @@ class Gradient:
             between the old and the engine's log-probabilities. All of them over all processes.
         """
         sums: dict[str, float] = {}
-        averaged_scale = scale * self.processes
+        averaged_scale = scale * self.processes  # DDP divides by the number of processes
         for k, piece in enumerate(packs):
             with self._passes(last=k == len(packs) - 1):
                 loss, metrics, gap = self._loss(piece, recipe, scalars)
@@ -111,7 +111,7 @@ class Gradient:
 
     @contextmanager
     def _passes(self, last: bool) -> Iterator[None]:
-        """Context of one forward and backward pass; gradients are averaged in the last one."""
+        """Set up one forward and backward pass; gradients are averaged over processes if `last`."""
         sync = last or self.processes == 1
         # Row attention stays on in the backward pass, which may compute activations again.
         unsynced = nullcontext() if sync else self.accelerator.no_sync(self.policy)
@@ -124,6 +124,7 @@ class Gradient:
         """Return loss, metrics, and the sum of |old - engine| log-probabilities of a pack."""
         scores = self._scores(piece, recipe)
         if not len(piece.target):
+            # An empty pack: a loss of 0 whose backward pass still joins DDP's communication.
             nothing = scores.logp.sum() + (scores.value.sum() if scores.value is not None else 0.0)
             return nothing, {}, 0.0
         batch = as_batch(piece, scores, scalars)

@@ -132,6 +132,7 @@ class Learner:
             )
         progress = progress or StepProgress()
         rows, share = self._trainable(rows, recipe)
+        # With a single optimizer step the old policy is the current one; `as_batch` detaches it.
         several_steps = self.settings.mini_batches * self.settings.epochs > 1
         if several_steps and self.settings.old_logprobs == "learner":
             rows = self._with_old_logprobs(rows)
@@ -182,7 +183,7 @@ class Learner:
         chosen: list[list[int]] = []
         for epoch in range(self.settings.epochs):
             uids = list(of)
-            if number > 1:
+            if number > 1:  # else the order would change rounding and nothing else
                 np.random.default_rng([self.seed, step, epoch]).shuffle(uids)
             chosen += [[i for uid in uids[k::number] for i in of[uid]] for k in range(number)]
         return chosen
@@ -252,6 +253,7 @@ class Learner:
         logp = [np.zeros(len(row.ids)) for row in rows]
         entropy = [np.zeros(len(row.ids)) for row in rows] if entropies else []
         self.model.eval()
+        # Not divided among processes: every process has all rows and needs all results.
         policy, adapters_off = self.policy, nullcontext()
         if reference:
             policy = self.reference

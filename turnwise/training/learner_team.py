@@ -134,7 +134,7 @@ class LearnerTeam:
 
 
 AnyLearner: TypeAlias = Learner | LearnerTeam
-"""What the loop trains with."""
+"""Learner that the loop trains with: of one model, or of the models of a team."""
 
 
 def learner_of(model: nn.Module, make_learner: Callable[[nn.Module], Learner]) -> AnyLearner:

@@ -29,7 +29,7 @@ from turnwise.training.learner_team import AnyLearner
 from turnwise.training.precomputed import precomputed_streams, with_reference
 from turnwise.training.report import write_report
 from turnwise.training.rollouts import collect, turn_entropies, update_history
-from turnwise.training.run_folder import RunFolder, write_whole
+from turnwise.training.run_folder import RunFolder, write_atomically
 from turnwise.training.tracking import Tracker, check_trackers, open_trackers
 
 
@@ -49,7 +49,7 @@ def train(config: Config, console: RunConsole | None = None) -> Path:
     try:
         return _Training(config, folder, console or RunConsole()).run()
     except KeyboardInterrupt:
-        last = checkpoint.found(folder.checkpoints)
+        last = checkpoint.complete(folder.checkpoints)
         where = f"after step {int(last[-1].name.split('-')[1])}" if last else "from its beginning"
         raise Interrupted(
             f"stopped; {folder.path} is whole. Run the same command again and it goes on {where}"
@@ -71,6 +71,7 @@ class _Training:
 
     def run(self) -> Path:
         context = prepare(self.config, self.folder, self.console, self.recipe)
+        # Before a checkpoint is loaded: the first score is that of the starting weights.
         before = self._evaluate(context, "before")
         learner = context.learner(self.recipe)
         self._resume(learner)
@@ -92,7 +93,7 @@ class _Training:
         return self.folder.path
 
     def _step(self, context: RunContext, learner: AnyLearner, step: int) -> None:
-        """One step: this is the algorithm."""
+        """Take one training step. The algorithm as papers write it."""
         began = time.perf_counter()
         steps, rollout, state = self.config.train.steps, context.rollout, self.state
         groups, played = collect(rollout, self.recipe, self.tasks, step, state.history)
@@ -120,6 +121,8 @@ class _Training:
             "update_seconds": seconds,
             "trained_per_second": metrics["tokens"] / max(seconds, 1e-9),
         }
+        # After the credit plane: a baseline from history must not contain the returns it is
+        # compared with.
         track = getattr(self.recipe.sampler, "track", running)
         history = update_history(state.history, groups, self.recipe.rewards, track)
         self.state = TrainState(step + 1, history, dict(control.memory))
@@ -142,7 +145,7 @@ class _Training:
 
     def _resume(self, learner: AnyLearner) -> None:
         """Load the newest checkpoint, if there is one."""
-        last = checkpoint.found(self.folder.checkpoints)
+        last = checkpoint.complete(self.folder.checkpoints)
         if last:
             self.state = checkpoint.load(last[-1], learner)
             self.console.line(f"going on after step {self.state.step} of {self.config.train.steps}")
@@ -155,8 +158,8 @@ class _Training:
 
     def _evaluate_dev(self, context: RunContext) -> dict[str, float]:
         settings = self.config.eval
-        made, _ = evaluate_split(context, settings.dev_split, settings.dev_tasks, self.state.step)
-        return {"dev_success": made.metrics.success.mean, "dev_score": made.metrics.score.mean}
+        score, _ = evaluate_split(context, settings.dev_split, settings.dev_tasks, self.state.step)
+        return {"dev_success": score.metrics.success.mean, "dev_score": score.metrics.score.mean}
 
     def _evaluate(self, context: RunContext, name: str) -> Score:
         """Evaluate, or read the score of an earlier process of this run."""
@@ -165,11 +168,11 @@ class _Training:
             return scores.read(path)
         split = self.config.eval.split
         self.console.line(f"evaluating on {split} {name} RL")
-        made, played = evaluate_split(context, split, self.config.eval.tasks or None)
+        score, played = evaluate_split(context, split, self.config.eval.tasks or None)
         write_jsonl(self.folder.trajectories(name), played)
-        write_whole(path, json.dumps(scores.to_json(made)) + "\n")
-        self.console.score(name, made)
-        return made
+        write_atomically(path, json.dumps(scores.to_json(score)) + "\n")
+        self.console.score(name, score)
+        return score
 
 
 __all__ = ["Interrupted", "train"]

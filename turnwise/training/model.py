@@ -42,7 +42,7 @@ tiny model.
 """
 JOINER = "\x1f"
 TOUCHING = r"(?<=[^\s\p{L}\p{N}])(?<!(?:^|\s)\[)(?=[\p{L}\p{N}])"
-"""Where a word follows a sign without a space, other than in a marker such as ` [SEP]`."""
+"""Positions between a sign and a word, except in a marker such as ` [SEP]`."""
 PIECES = r" \[\p{L}+\]| ?\p{L}+| ?\p{N}{1,2}| ?[^\s\p{L}\p{N}]+|\s"
 """Markers, words, pairs of digits, runs of signs, single blanks."""
 
@@ -116,8 +116,8 @@ def adapted(model: nn.Module, settings: Lora) -> nn.Module:
         r=settings.rank, lora_alpha=settings.alpha, lora_dropout=settings.dropout,
         target_modules=targets, task_type="CAUSAL_LM",
     )  # fmt: skip
-    made: nn.Module = get_peft_model(model, config)
-    return made
+    wrapped: nn.Module = get_peft_model(model, config)
+    return wrapped
 
 
 # Tiny models
@@ -182,24 +182,24 @@ def has_expert(make_env: MakeEnv, split: str) -> bool:
 def tiny_tokenizer(texts: Iterable[str], settings: Tiny) -> PreTrainedTokenizerFast:
     """Train a tokenizer with a chat template. The same texts give the same tokenizer."""
     lower = [normalizers.Lowercase()] if settings.lowercase else []
-    made = Tokenizer(models.BPE())
-    made.normalizer = normalizers.Sequence(
+    bpe = Tokenizer(models.BPE())
+    bpe.normalizer = normalizers.Sequence(
         [*lower, normalizers.Replace(Regex(TOUCHING), JOINER + " ")]
     )
-    made.pre_tokenizer = pre_tokenizers.Sequence(
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(PIECES), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
-    made.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Replace(JOINER + " ", "")])
+    bpe.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Replace(JOINER + " ", "")])
     trainer = trainers.BpeTrainer(
         vocab_size=settings.vocab, special_tokens=[END_OF_TEXT, *ROLES, END], show_progress=False,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
     )  # fmt: skip
-    made.train_from_iterator(list(texts), trainer)
+    bpe.train_from_iterator(list(texts), trainer)
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=made, eos_token=END, pad_token=END_OF_TEXT,
+        tokenizer_object=bpe, eos_token=END, pad_token=END_OF_TEXT,
         additional_special_tokens=list(ROLES), clean_up_tokenization_spaces=False,
         model_max_length=settings.context,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from turnwise.errors import ConfigError
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _FOLDERS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
-"""Where a wheel has them, and where a checkout or an editable install has them."""
+"""Their folder in a wheel, and in a checkout or an editable install."""
 
 
 def config_paths() -> dict[str, Path]:

@@ -135,6 +135,7 @@ def pack(rows: Sequence[Row], chosen: Sequence[int], device: torch.device | str 
         lengths=lengths,
         at=joined([start + place - 1 for start, place in zip(starts, places, strict=True)]),
         target=joined([row.ids[place] for row, place in zip(picked, places, strict=True)]),
+        # One number for each (trajectory, turn), with gaps.
         turn=joined([of * most + turn for of, turn in zip(trajectory, turns, strict=True)]),
         trajectory=joined(trajectory),
         streams={name: stream(name) for name in picked[0].streams},

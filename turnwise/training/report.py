@@ -16,7 +16,7 @@ from turnwise.evaluation import score as scores
 from turnwise.evaluation.score import Score, compare
 from turnwise.records import Trajectory, read_jsonl
 from turnwise.training.charts import Curve, interval_bar, line_chart, number, panels
-from turnwise.training.run_folder import read_json, read_metrics, write_whole
+from turnwise.training.run_folder import read_json, read_metrics, write_atomically
 
 STYLE_SHEET = Path(__file__).with_name("report.css")
 MAX_OBSERVATION_CHARS = 1500
@@ -49,7 +49,7 @@ def write_report(folder: Path) -> Path:
     ]  # fmt: skip
     style = STYLE_SHEET.read_text(encoding="utf8")
     page = PAGE.format(title=escape(title), style=style, body="".join(body))
-    write_whole(folder / "report.html", page)
+    write_atomically(folder / "report.html", page)
     return folder / "report.html"
 
 
@@ -81,12 +81,12 @@ def _tiles(
     before: Score | None, after: Score | None, metrics: Sequence[Mapping[str, float]]
 ) -> str:
     tiles: list[str] = []
-    for name, made in (("before", before), ("after", after)):
-        if made is not None:
-            s = made.metrics.success
+    for name, score in (("before", before), ("after", after)):
+        if score is not None:
+            s = score.metrics.success
             interval = f"95 %: {100 * s.low:.1f} to {100 * s.high:.1f}"
             tiles.append(
-                _tile(f"success on {made.split}, {name}", f"{100 * s.mean:.1f} %", interval)
+                _tile(f"success on {score.split}, {name}", f"{100 * s.mean:.1f} %", interval)
             )
     if before is not None and after is not None:
         d = compare(before, after)
@@ -110,12 +110,12 @@ def _tile(label: str, value: str, small: str, mood: str = "") -> str:
 
 
 def _table(before: Score | None, after: Score | None) -> str:
-    made = [(name, s) for name, s in (("before", before), ("after", after)) if s is not None]
-    if not made:
+    measured = [(name, s) for name, s in (("before", before), ("after", after)) if s is not None]
+    if not measured:
         return ""
     lines = []
     for what in ("success", "score"):
-        for k, (name, score) in enumerate(made):
+        for k, (name, score) in enumerate(measured):
             value = getattr(score.metrics, what)
             mean, low, high = (f"{100 * v:.1f}" for v in (value.mean, value.low, value.high))
             bar = interval_bar(value.mean, value.low, value.high, k)
@@ -124,12 +124,12 @@ def _table(before: Score | None, after: Score | None) -> str:
         ("turns an episode", "turns", ".1f"),
         ("tokens an episode", "generated_tokens", ".0f"),
     ):
-        for name, score in made:
+        for name, score in measured:
             lines.append(_table_row(label, name, "", f"{getattr(score.metrics, key):{form}}"))
-    for name, score in made:
+    for name, score in measured:
         share = f"{100 * score.metrics.invalid_actions:.1f} %"
         lines.append(_table_row("invalid turns", name, "", share))
-    one = made[0][1]
+    one = measured[0][1]
     about = (
         f"{len(one.task_ids)} of the {one.split_tasks} tasks in {one.split}, "
         f"temperature {one.sampling.get('temperature', 0)}"

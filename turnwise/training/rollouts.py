@@ -29,16 +29,13 @@ from turnwise.training.learner_team import models_by_role
 Track: TypeAlias = Callable[[tuple[float, float] | None, float], tuple[float, float]]
 MAX_SAMPLING_ROUNDS = 8
 """Times a sampler may ask for more tasks within a step."""
-ENGINE_REQUIREMENTS = {
-    "rollout:entropy": "entropies",
-    "metrics:turn_entropy": "entropies",
-}
+ENGINE_REQUIREMENTS = {"rollout:entropy": "entropies", "metrics:turn_entropy": "entropies"}
 """Requirement of a recipe -> the engine's capability that it needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutContext:
-    """What the episodes of a run have in common."""
+    """Environment, prompt, model and settings that the episodes of a run share."""
 
     make_env: MakeEnv
     prompt: Prompt | Team
@@ -148,6 +145,7 @@ def collect(
     number, began = settings.tasks, time.perf_counter()
     for again in range(MAX_SAMPLING_ROUNDS):
         chosen = recipe.sampler.choose(tasks, number, rng, history)
+        # Another seed in each round, so that a task drawn again gets other episodes (and uids).
         episodes = episodes_for(
             chosen, recipe.strategy or settings.group_size, settings.split, seed + again
         )

@@ -33,34 +33,34 @@ except ImportError:  # Windows has no fcntl; there two runs may open the same fo
     fcntl = None  # type: ignore[assignment]
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str) -> None:
     """Write a file that is complete or absent, also after a power cut."""
-    beside = path.with_name(f".{path.name}.part")
-    with beside.open("w", encoding="utf8") as out:
+    scratch = path.with_name(f".{path.name}.part")
+    with scratch.open("w", encoding="utf8") as out:
         out.write(text)
         out.flush()
         os.fsync(out.fileno())
-    beside.replace(path)
+    scratch.replace(path)
     _sync(path.parent)
 
 
-def write_whole_directory(path: Path, fill: Callable[[Path], None]) -> None:
+def write_directory_atomically(path: Path, fill: Callable[[Path], None]) -> None:
     """Write a directory with `fill`, complete or absent; an old one of that name is replaced."""
-    beside = path.with_name(f".{path.name}.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
-    fill(beside)
-    for file in beside.rglob("*"):
+    scratch = path.with_name(f".{path.name}.part")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    fill(scratch)
+    for file in scratch.rglob("*"):
         _sync(file)
-    _sync(beside)
+    _sync(scratch)
     if path.exists():
         old = path.with_name(f".{path.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         path.rename(old)
-        beside.rename(path)
+        scratch.rename(path)
         shutil.rmtree(old)
     else:
-        beside.rename(path)
+        scratch.rename(path)
     _sync(path.parent)
 
 
@@ -103,7 +103,7 @@ class RunFolder:
             (path / name).exists() for name in ("tiny", "start", "before.json", "metrics.jsonl")
         )
         if self.fresh:
-            write_whole(
+            write_atomically(
                 path / "config.json", json.dumps(config.model_dump(mode="json"), indent=1) + "\n"
             )
         else:
@@ -142,7 +142,7 @@ class RunFolder:
         """Drop the metrics of later steps, which will be made again."""
         kept = [line for line in self.metrics() if line["step"] <= step]
         if (self.path / "metrics.jsonl").exists():
-            write_whole(
+            write_atomically(
                 self.path / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in kept)
             )
 

@@ -11,14 +11,14 @@ from typing import Any, ClassVar, Protocol, cast
 from turnwise.errors import ConfigError, unknown
 from turnwise.plugins import Registry
 
-HERE = "turnwise.training.tracking"
+_MODULE = "turnwise.training.tracking"
 TRACKERS = Registry(
     "tracker",
     "turnwise.trackers",
     {
-        "tensorboard": f"{HERE}:TensorBoardTracker",
-        "wandb": f"{HERE}:WandbTracker",
-        "trackio": f"{HERE}:TrackioTracker",
+        "tensorboard": f"{_MODULE}:TensorBoardTracker",
+        "wandb": f"{_MODULE}:WandbTracker",
+        "trackio": f"{_MODULE}:TrackioTracker",
     },
 )
 """Each is a factory `make(folder, config, start) -> Tracker`; see `Tracker`."""

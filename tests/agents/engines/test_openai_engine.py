@@ -226,12 +226,12 @@ def test_a_dead_server_is_named_and_then_tried_only_once(server: Server) -> None
     server.http.server_close()
 
     async def twice() -> list[str]:
-        endpoint, told = Endpoint(server.url, "m", retries=2, backoff=0.001), []
+        endpoint, messages = Endpoint(server.url, "m", retries=2, backoff=0.001), []
         for _ in range(2):
             with pytest.raises(EngineError) as raised:
                 await endpoint.post("completions", {})
-            told.append(str(raised.value))
-        return told
+            messages.append(str(raised.value))
+        return messages
 
     first, second = asyncio.run(twice())
     assert (

@@ -108,22 +108,22 @@ def test_what_a_reply_means(name: str, text: str, action: str, valid: bool) -> N
 
 
 def test_one_growing_text_in_tags() -> None:
-    told = make_prompt("search/search-r1@1")
-    assert isinstance(told, Templated) and told.template == RAW
-    reply = told.reply("search[Bako]", "Who wrote it?")
+    prompt = make_prompt("search/search-r1@1")
+    assert isinstance(prompt, Templated) and prompt.template == RAW
+    reply = prompt.reply("search[Bako]", "Who wrote it?")
     assert reply == "<think> Who wrote it? </think>\n<search> Bako </search>"
-    text = "".join(message["content"] for message in told.messages(history(reply)))
+    text = "".join(message["content"] for message in prompt.messages(history(reply)))
     assert text.endswith(
         f"Question: {QUESTION}\n{reply}\n\n<information>Teli: passage 1</information>\n\n"
     )
-    said = told.messages(history("Teli", info=WRONG))[-1]["content"]
-    assert "<information>" not in said and "<search>" in said
+    shown_page = prompt.messages(history("Teli", info=WRONG))[-1]["content"]
+    assert "<information>" not in shown_page and "<search>" in shown_page
 
 
 def test_a_tagged_reply_ends_at_its_first_complete_search_or_answer() -> None:
-    told = make_prompt("search/search-r1@1")
-    assert isinstance(told, SelfEnding)
+    prompt = make_prompt("search/search-r1@1")
+    assert isinstance(prompt, SelfEnding)
     for action in ("search[Bako]", "answer[Teli]"):
-        whole = told.reply(action)
-        assert told.ended(whole) and told.ended(whole + " more") and whole[-1] in told.endings
-        assert not any(told.ended(whole[:k]) for k in range(len(whole)))
+        whole = prompt.reply(action)
+        assert prompt.ended(whole) and prompt.ended(whole + " more") and whole[-1] in prompt.endings
+        assert not any(prompt.ended(whole[:k]) for k in range(len(whole)))

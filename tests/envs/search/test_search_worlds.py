@@ -165,9 +165,14 @@ def test_years_are_plausible_and_relations_are_total() -> None:
         facts = make_facts(
             draw, entities, lambda kind, words=words: Entity(kind, words.new(), kind)
         )
-        assert len(facts.entities) == entities and all(len(facts.of(kind)) >= 2 for kind in KINDS)
+        assert len(facts.entities) == entities and all(
+            len(facts.entities_of(kind)) >= 2 for kind in KINDS
+        )
         missing = Counter(
-            r.name for r in RELATIONS for e in facts.of(r.subject) if r.name not in facts.values[e]
+            r.name
+            for r in RELATIONS
+            for e in facts.entities_of(r.subject)
+            if r.name not in facts.values[e]
         )
         assert set(missing) <= {"spouse", "teacher"} and missing["spouse"] <= 1
         for entity, values in facts.values.items():
@@ -180,7 +185,7 @@ def test_years_are_plausible_and_relations_are_total() -> None:
             if "spouse" in values:
                 assert facts.values[values["spouse"]]["spouse"] is entity  # type: ignore[index]
             if "capital" in values and any(
-                facts.values[t]["country"] is entity for t in facts.of("town")
+                facts.values[t]["country"] is entity for t in facts.entities_of("town")
             ):
                 assert facts.values[values["capital"]]["country"] is entity  # type: ignore[index]
 

@@ -1,4 +1,4 @@
-"""Edits to choose from: applied to lines, told in one line, and where they are looked at."""
+"""Edits to choose from: applied to lines, summarised in one line, and shown in their function."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ TASKS = load_tasks((), "")
 
 @pytest.mark.parametrize("count", [1, 2, 6])
 def test_a_task_offers_as_many_as_are_asked_for_and_always_its_repair(count: int) -> None:
-    for task in list(TASKS.of("dev"))[:6]:
+    for task in list(TASKS.task_ids("dev"))[:6]:
         recipe = TASKS.task(task)[1]
         trees = TASKS.trees(recipe)
         offered = candidate_edits(recipe, trees, count)

@@ -26,7 +26,7 @@ def ready(task: str) -> tuple[SweTask, Trees, EditMenu]:
     return recipe, trees, EditMenu(trees.broken, candidate_edits(recipe, trees, 4))
 
 
-EVERY = [str(task) for split in TASKS.splits for task in TASKS.of(split)]
+EVERY = [str(task) for split in TASKS.splits for task in TASKS.task_ids(split)]
 SEVERAL = [task for task in EVERY if len(TASKS.task(task)[1].mutations) > 1]
 
 

@@ -44,7 +44,7 @@ def test_a_hunk_takes_lines_around_it_until_it_is_the_only_one() -> None:
     assert hunk.line == 3
 
 
-def test_a_line_that_is_only_put_in_has_one_beside_it() -> None:
+def test_an_inserted_line_has_a_neighbour() -> None:
     (hunk,) = hunks("a\nb\nc\n", "a\nb\nnew\nc\n")
     assert (
         hunk.old in ("b\nc\n", "b\n", "c\n")

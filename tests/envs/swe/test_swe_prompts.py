@@ -1,4 +1,4 @@
-"""The prompts of SWE: what is said, and what of a reply is heard."""
+"""The prompts of SWE: messages, and the parsing of replies."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_prompts_are_known_by_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_is_heard_as_it_was_written(command: str) -> None:
+def test_a_command_is_parsed_as_it_was_written(command: str) -> None:
     asked = SweBash()
     for thought in ("", "I look at `it`."):
         reply = asked.reply(command, thought)
@@ -51,7 +51,7 @@ def test_the_first_block_counts_and_no_block_is_no_action() -> None:
 
 
 @pytest.mark.parametrize("action", templates())
-def test_a_call_is_heard_as_it_was_written(action: str) -> None:
+def test_a_call_is_parsed_as_it_was_written(action: str) -> None:
     asked = SweTools()
     reply = asked.reply(action, "First this.")
     assert (
@@ -75,7 +75,7 @@ def test_every_tool_is_described_once_and_answers_are_marked() -> None:
     )
 
 
-def test_tiny_models_say_the_action_alone() -> None:
+def test_tiny_models_write_the_action_alone() -> None:
     asked = SweAct()
     assert asked.parse(" apply 2\n").text == "apply 2" and asked.parse("apply 2").valid
     assert not asked.parse("apply two").valid

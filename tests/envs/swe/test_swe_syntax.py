@@ -18,7 +18,7 @@ def test_threads_get_what_one_gets() -> None:
         ]
 
 
-def test_what_is_not_python_is_told_and_the_next_is_parsed() -> None:
+def test_a_syntax_error_is_raised_and_the_next_source_parsed() -> None:
     with pytest.raises(SyntaxError):
         parse(b"def")
     assert ast.unparse(parse(b"x = 1")) == "x = 1"

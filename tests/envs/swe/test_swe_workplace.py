@@ -69,7 +69,7 @@ def run(place: Workplace, before: Effects, *commands: str) -> tuple[str, Effects
     return result.stdout, before
 
 
-def test_the_shell_keeps_what_it_is_told(place: Workplace) -> None:
+def test_the_shell_keeps_its_state(place: Workplace) -> None:
     out, before = run(place, (), "cd kit; x=3", "pwd; echo $x; cat a.py")
     assert out == "/work/kit\n3\nX = 1\n"
     assert place.run(before, "ls none").stdout.startswith("ls: "), "errors stand in the same stream"
@@ -102,7 +102,7 @@ def test_what_cannot_be_written_or_read_is_said(place: Workplace, path: str) -> 
     assert place.read((), path) is None
 
 
-def test_a_fork_knows_what_the_shell_knew(place: Workplace, pool: SandboxPool) -> None:
+def test_a_fork_has_the_state_of_the_shell(place: Workplace, pool: SandboxPool) -> None:
     _, before = run(place, (), RICH)
     fork, replay = place.fork(), Workplace(pool, 60.0)
     replay.begin(REPO)
@@ -129,7 +129,7 @@ def test_a_fork_goes_its_own_way(place: Workplace, sandboxes: Counting) -> None:
     assert sandboxes.opened == 1
 
 
-def test_a_shell_that_does_not_say_what_it_knows_is_replayed(
+def test_a_shell_that_cannot_report_its_state_is_replayed(
     place: Workplace, sandboxes: Counting
 ) -> None:
     _, before = run(place, (), "x=1; exec 1>/dev/null")

@@ -26,9 +26,9 @@ def test_they_are_registered() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_episode_is_one_growing_text(name: str) -> None:
-    told = make_prompt(name)
-    assert told.name == name
-    early, late = told.messages(HISTORY[:1]), told.messages(HISTORY)
+    prompt = make_prompt(name)
+    assert prompt.name == name
+    early, late = prompt.messages(HISTORY[:1]), prompt.messages(HISTORY)
     assert (
         late[: len(early) - 1] == early[:-1]
         and late[len(early) - 1]["content"] == early[-1]["content"]
@@ -47,8 +47,8 @@ def test_commands_are_listed_only_where_the_name_says_so(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("action", ["go north", "take key from old chest"])
 def test_what_is_written_is_read(name: str, action: str) -> None:
-    told = make_prompt(name)
-    found = told.parse(told.reply(action, "because"))
+    prompt = make_prompt(name)
+    found = prompt.parse(prompt.reply(action, "because"))
     assert (found.text, found.valid) == (action, True)
 
 

@@ -35,26 +35,25 @@ def history(replies: list[str], results: list[tuple[str, dict[str, Any]]]) -> li
 @given(code=st.text(st.characters(exclude_characters="\r"), min_size=1, max_size=40))
 def test_code_that_is_written_is_read_back(name: str, code: str) -> None:
     code = code.strip() or "pass"
-    told = make_prompt(name)
-    action = told.parse(told.reply(fenced(code)))
+    prompt = make_prompt(name)
+    action = prompt.parse(prompt.reply(fenced(code)))
     assert (action.text, action.valid) == (fenced(code), True)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_answers_are_written_and_read(name: str) -> None:
-    told = make_prompt(name)
-    assert told.name == name
-    action = told.parse(told.reply("\\boxed{\\frac{1}{2}}"))
+    prompt = make_prompt(name)
+    assert prompt.name == name
+    action = prompt.parse(prompt.reply("\\boxed{\\frac{1}{2}}"))
     assert (action.text, action.valid) == ("\\boxed{\\frac{1}{2}}", True)
 
 
 @pytest.mark.parametrize("name", NAMES[1:])
 def test_a_thought_stands_before_what_is_done(name: str) -> None:
-    told = make_prompt(name)
-    assert told.reply("\\boxed{3}", "It is 3.") == "It is 3.\n\\boxed{3}"
-    assert told.parse(told.reply(fenced("print(3)"), "I compute.")).text == "I compute.\n" + fenced(
-        "print(3)"
-    )
+    prompt = make_prompt(name)
+    assert prompt.reply("\\boxed{3}", "It is 3.") == "It is 3.\n\\boxed{3}"
+    code = fenced("print(3)")
+    assert prompt.parse(prompt.reply(code, "I compute.")).text == "I compute.\n" + code
 
 
 @pytest.mark.parametrize("name", NAMES[1:])
@@ -68,11 +67,11 @@ def test_a_reply_with_neither_is_not_valid_and_says_why(name: str, text: str) ->
 
 @pytest.mark.parametrize("name", ["tool_math/react@1", "tool_math/simpletir@1"])
 def test_a_reply_ends_at_its_first_complete_block(name: str) -> None:
-    told = make_prompt(name)
-    assert isinstance(told, SelfEnding)
+    prompt = make_prompt(name)
+    assert isinstance(prompt, SelfEnding)
     whole = "So:\n" + fenced("print(1)")
-    assert told.ended(whole) and told.ended(whole + "\nmore") and whole[-1] in told.endings
-    assert not any(told.ended(whole[:k]) for k in range(len(whole)))
+    assert prompt.ended(whole) and prompt.ended(whole + "\nmore") and whole[-1] in prompt.endings
+    assert not any(prompt.ended(whole[:k]) for k in range(len(whole)))
 
 
 def test_chat_messages() -> None:
@@ -104,14 +103,14 @@ def test_a_remark_is_shown_where_no_code_ran() -> None:
 
 
 def test_without_a_template_it_is_one_growing_text() -> None:
-    told = make_prompt("tool_math/simpletir@1")
+    prompt = make_prompt("tool_math/simpletir@1")
     block = fenced("print(1 + 2)")
     steps = history(
         [block, fenced("x = 1")],
         [("\nCode execution result: 3\n", RAN), ("\nCode execution result: \n", SILENT)],
     )
-    renderer = Renderer.of(byte_bpe(CHATML), told)
-    text = renderer.text(told.messages(steps))
+    renderer = Renderer.of(byte_bpe(CHATML), prompt)
+    text = renderer.text(prompt.messages(steps))
     assert text.endswith(
         "What is 1 + 2?\n\nSolution:\n" + block + "\nCode execution result: 3\n" + fenced("x = 1")
     )
@@ -121,7 +120,7 @@ def test_without_a_template_it_is_one_growing_text() -> None:
     ids: tuple[int, ...] = ()
     for k in range(3):
         asked = [*steps[:k], Step(steps[k].observation, steps[k].info)]
-        now = dialogue.prompt(told.messages(asked))
+        now = dialogue.prompt(prompt.messages(asked))
         assert now[: len(ids)] == ids
         said = tuple(renderer.encode(steps[k].reply or "\\boxed{3}"))
         dialogue.add(said)
@@ -130,18 +129,18 @@ def test_without_a_template_it_is_one_growing_text() -> None:
 
 
 def test_a_tool_call() -> None:
-    told = make_prompt("tool_math/hermes@1")
+    prompt = make_prompt("tool_math/hermes@1")
     call = (
         '<tool_call>\n{"name": "python", "arguments": {"code": "x = \\"é\\"\\nprint(x)"}}\n'
         "</tool_call>"
     )
-    action = told.parse("<think>hm</think>I run it.\n" + call + "\nand then")
+    action = prompt.parse("<think>hm</think>I run it.\n" + call + "\nand then")
     assert action.valid and action.text == "<think>hm</think>I run it.\n" + fenced(
         'x = "é"\nprint(x)'
     )
-    assert isinstance(told, SelfEnding) and told.ended(call) and not told.ended(call[:-1])
-    assert told.reply(fenced('x = "é"\nprint(x)')) == call
-    messages = told.messages(history([call], [("\nCode execution result: 3\n", RAN)]))
+    assert isinstance(prompt, SelfEnding) and prompt.ended(call) and not prompt.ended(call[:-1])
+    assert prompt.reply(fenced('x = "é"\nprint(x)')) == call
+    messages = prompt.messages(history([call], [("\nCode execution result: 3\n", RAN)]))
     assert messages[-1] == {"role": "user", "content": "<tool_response>\n3\n</tool_response>"}
     tools = (
         messages[0]["content"]
@@ -169,7 +168,7 @@ def test_a_call_that_is_none_runs_nothing(body: str) -> None:
 
 
 def test_the_smallest_prompt_takes_whatever_is_no_box_for_code() -> None:
-    told: Prompt = make_prompt("tool_math/act@1")
-    assert told.parse(" print(3) \n").text == fenced("print(3)")
-    assert not told.parse("  \n").valid and told.parse("\\boxed{3").text == "\\boxed{3"
-    assert not isinstance(told, SelfEnding)
+    prompt: Prompt = make_prompt("tool_math/act@1")
+    assert prompt.parse(" print(3) \n").text == fenced("print(3)")
+    assert not prompt.parse("  \n").valid and prompt.parse("\\boxed{3").text == "\\boxed{3"
+    assert not isinstance(prompt, SelfEnding)

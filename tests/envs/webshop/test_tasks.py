@@ -18,15 +18,18 @@ GOALS = [replace(LAMP_GOAL, asin=f"B{k // 3:09d}") for k in range(3000)]
 def test_products_are_never_shared_between_splits() -> None:
     tasks = GoalTasks(GOALS, "product")
     assert tasks.splits == ("train", "dev", "test")
-    products = {split: {GOALS[task].asin for task in tasks.of(split)} for split in tasks.splits}
+    products = {
+        split: {GOALS[task].asin for task in tasks.task_ids(split)} for split in tasks.splits
+    }
     assert sum(len(found) for found in products.values()) == 1000
     assert all(product_split(asin) == split for split, found in products.items() for asin in found)
-    assert sorted(task for split in tasks.splits for task in tasks.of(split)) == list(range(3000))
+    every = [task for split in tasks.splits for task in tasks.task_ids(split)]
+    assert sorted(every) == list(range(3000))
 
 
 def test_the_official_cut() -> None:
     tasks = GoalTasks(GOALS, "official")
-    assert (tasks.of("test"), tasks.of("dev")[0], tasks.of("train")[-1]) == (
+    assert (tasks.task_ids("test"), tasks.task_ids("dev")[0], tasks.task_ids("train")[-1]) == (
         tuple(range(500)),
         500,
         2999,
@@ -36,7 +39,7 @@ def test_the_official_cut() -> None:
 
 def test_one_split() -> None:
     tasks = GoalTasks(GOALS[:4], "all")
-    assert tasks.splits == ("all",) and tasks.of("all") == (0, 1, 2, 3)
+    assert tasks.splits == ("all",) and tasks.task_ids("all") == (0, 1, 2, 3)
 
 
 def test_goals_by_index() -> None:
@@ -60,7 +63,7 @@ def test_tasks_that_are_not_there(task: object, words: str) -> None:
 
 def test_unknown_names() -> None:
     with pytest.raises(TaskError, match="choose one of train, dev, test"):
-        GoalTasks(GOALS, "product").of("validation")
+        GoalTasks(GOALS, "product").task_ids("validation")
     with pytest.raises(ConfigError, match="split rule"):
         GoalTasks(GOALS, "random")
 

@@ -1,5 +1,6 @@
-"""An engine without a model: it replays prepared completions. For tests, and as a template for an
-engine of your own.
+"""An engine without a model, which replays prepared completions.
+
+For tests, and as a template for an engine of your own.
 """
 
 from __future__ import annotations
@@ -67,7 +68,10 @@ class ScriptedEngine:
 
     @staticmethod
     def _cut(ids: Sequence[int], limit: int, sampling: Sampling) -> tuple[tuple[int, ...], str]:
-        """(ids up to the first stop or the limit, stop reason). A script that ends has stopped."""
+        """Return the ids up to the first stop or the limit, and the stop reason.
+
+        A script shorter than the limit ends with `stop`, as a model does that ends its turn.
+        """
         stop_when = sampling.stop_when or (lambda so_far: False)
         for k in range(min(len(ids), limit)):
             if ids[k] in sampling.stop_ids or stop_when(ids[: k + 1]):
@@ -88,9 +92,7 @@ class ScriptedEngine:
 
 
 def make(
-    context: EngineContext,
-    completions: Sequence[Sequence[int]] = (),
-    texts: Sequence[str] = (),
+    context: EngineContext, completions: Sequence[Sequence[int]] = (), texts: Sequence[str] = ()
 ) -> ScriptedEngine:
     """Make a scripted engine from token ids, or from texts in the context's tokenizer.
 

@@ -18,7 +18,7 @@ from turnwise.envs.prompt import Action, Message, Step
 
 
 class ReplyForm(Protocol):
-    """How the replies of a role are written and parsed."""
+    """Form of the replies of a role: written and parsed."""
 
     def parse(self, text: str) -> Action: ...
 

@@ -39,10 +39,7 @@ class Team:
 
     @classmethod
     def with_style(
-        cls,
-        orchestration: Orchestration,
-        styles: Mapping[str, Sequence[RolePrompt]],
-        style: str,
+        cls, orchestration: Orchestration, styles: Mapping[str, Sequence[RolePrompt]], style: str
     ) -> Self:
         """Return a team with the prompts of one style.
 
@@ -201,6 +198,7 @@ class TeamEnv(TurnEnv[TeamSnapshot]):
 
     def fork(self) -> Self:
         """Return an environment that continues from here; the inner one is forked its own way."""
+        # Restoring a snapshot could replay an environment whose own fork is a copy.
         other = super().spawn()
         other.env = self.env.fork()
         other._task, other._actions, other._last = self._task, list(self._actions), self._last
@@ -215,7 +213,7 @@ class TeamAgent:
 
     Args:
         members: an agent for each role.
-        team: stands for the prompt in a score.
+        team: recorded in place of a prompt in a score.
 
     Raises:
         ConfigError: for an observation that names no member as the one to act.

@@ -150,6 +150,7 @@ class KeepsGradient:
 
     def __call__(self, batch: Batch, log_ratio: torch.Tensor) -> Term:
         ratio, advantage = log_ratio.exp(), batch.streams["advantage"]
+        # The value 1 + high, with the gradient (1 + high) grad log pi.
         upper = (1 + self.high) / ratio.detach() * ratio
         objective = (ratio * advantage).minimum(
             ratio.minimum(upper).clamp(min=1 - self.low) * advantage
@@ -203,7 +204,7 @@ def recipe(
     dual_clip: float | None = 3.0,
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """AEPO. `total` is the budget k, `vocabulary` the size of the model's."""
+    """Build AEPO. `total` is the budget k, `vocabulary` the size of the model's."""
     entropy = Entropy(window, vocabulary, entropy_reduction)
     return common.build(
         "aepo",

@@ -154,6 +154,7 @@ def should_branch(rule: str, tau: float, probability: float, uid: str, turn: int
     """Return whether to branch. The draw depends on the trajectory and the turn alone."""
     if rule == "threshold":
         return probability > tau
+    # A hash and no generator: the draw must not depend on when this is asked.
     draw = hashlib.blake2b(f"branch {uid} {turn}".encode(), digest_size=8).digest()
     return int.from_bytes(draw, "big") / 2**64 < probability
 
@@ -203,7 +204,7 @@ def recipe(
     dual_clip: float | None = 3.0,
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """ARPO. `total` and `initial` are M and N, `vocabulary` the size of the model's."""
+    """Build ARPO. `total` and `initial` are M and N, `vocabulary` the size of the model's."""
     entropy = Entropy(window, vocabulary, entropy_reduction)
     return common.build(
         "arpo",

@@ -85,6 +85,7 @@ class BalancedClip:
     def bounds(self, sums: Mapping[str, float]) -> tuple[float, float]:
         """Return the bounds at which the search ends."""
         lows, highs = self._lows(), self._highs()
+        # Indices of the search: first the lower bound rises to its end, then the upper one.
         path = [(k, 0) for k in range(len(lows))] + [
             (len(lows) - 1, k) for k in range(1, len(highs))
         ]
@@ -125,7 +126,7 @@ def recipe(
     lone: Literal["zero", "raw"] = "zero",
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """BAPO. The bounds `low` to `high_max` are bounds on the ratio itself."""
+    """Build BAPO. The bounds `low` to `high_max` are bounds on the ratio itself."""
     return common.build(
         "bapo",
         advantage=PeerAdvantage(scale=scale, ddof=ddof, lone=lone),

@@ -56,7 +56,7 @@ def recipe(
     ddof: int = 1,
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """CISPO. `clip=None` leaves the weight without a lower bound."""
+    """Build CISPO. `clip=None` leaves the weight without a lower bound."""
     return common.build(
         "cispo",
         advantage=PeerAdvantage(ddof=ddof),

@@ -88,6 +88,7 @@ class ClipCov:
     def __call__(self, batch: Batch, log_ratio: torch.Tensor) -> Term:
         term = self.clip(batch, log_ratio)
         wanted = max(int(self.ratio * batch.scalars["cov_tokens"]), 1)
+        # Above 1 where there are fewer candidates than wanted: then all are drawn.
         share = wanted / max(1.0, batch.scalars["cov_candidates"])
         drawn = batch.streams["ticket"] < share
         taken = self._candidates(batch, term.metrics["clip_share"]) * drawn
@@ -147,7 +148,7 @@ def clip_cov(
     ddof: int = 1,
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """GRPO with Clip-Cov. `ratio` is r, the share of tokens that lose their gradient."""
+    """Build GRPO with Clip-Cov. `ratio` is r, the share of tokens that lose their gradient."""
     return common.build(
         "clip_cov",
         advantage=PeerAdvantage(ddof=ddof),
@@ -164,7 +165,7 @@ def kl_cov(
     ddof: int = 1,
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """GRPO without a clip, with KL-Cov. `ratio` is r, the share of tokens that are penalised."""
+    """Build GRPO without a clip, with KL-Cov. `ratio` is r, the share of penalised tokens."""
     return common.build(
         "kl_cov",
         advantage=PeerAdvantage(ddof=ddof),

@@ -71,7 +71,7 @@ def recipe(
     ddof: int = 1,
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """DAPO. `max_length` and `buffer` are in tokens of an episode; None has no length penalty."""
+    """Build DAPO. `max_length` and `buffer` are tokens of an episode; None: no length penalty."""
     overlong = () if max_length is None else (Overlong(max_length, min(buffer, max_length)),)
     return common.build(
         "dapo",

@@ -33,7 +33,7 @@ def recipe(
     clip_high: float | None = None,
     common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """Dr. GRPO. `length` is the constant L, in tokens of an episode."""
+    """Build Dr. GRPO. `length` is the constant L, in tokens of an episode."""
     return common.build(
         "dr_grpo",
         advantage=PeerAdvantage(scale="none"),

@@ -62,6 +62,7 @@ class MeanPerAgent:
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:
         trained = batch.mask.astype(np.float64)
         names = {turn.agent for turn in batch.turns}
+        # Not `hash`, which differs from process to process.
         buckets = {name: zlib.crc32(name.encode()) % AGENT_BUCKETS for name in names}
         by_turn = np.array([buckets[turn.agent] for turn in batch.turns], dtype=np.int64)
         agent, own = by_turn[batch.turn_of], trained
@@ -83,7 +84,7 @@ def recipe(
     clip_high: float | None = None,
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """Dr. MAS. With `per_agent`, `aggregate` is a mean within the share of each agent.
+    """Build Dr. MAS. With `per_agent`, `aggregate` is a mean within the share of each agent.
 
     Raises:
         ConfigError: for a mean over trajectories within the share of an agent.

@@ -60,7 +60,7 @@ def recipe(
     lone: Literal["zero", "raw"] = "zero",
     common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """GRPO with duration-aware weights. `over` is where the mean duration is taken."""
+    """Build GRPO with duration-aware weights. `over` is where the mean duration is taken."""
     return common.build(
         "duration",
         advantage=PeerAdvantage(scale=scale, ddof=ddof, lone=lone),

@@ -84,7 +84,7 @@ def recipe(
     aggregate: Literal["token", "turn", "trajectory"] | None = None,
     common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """EMPG on GRPO, or on DAPO: clip-higher, dynamic sampling and a mean over tokens."""
+    """Build EMPG on GRPO, or on DAPO: clip-higher, dynamic sampling and a mean over tokens."""
     dapo = base == "dapo"
     drop = (equal_groups or ("zero" if dapo else "bonus")) == "zero"
     if dapo and clip_high is None:

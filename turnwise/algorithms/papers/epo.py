@@ -140,7 +140,7 @@ def recipe(
     lone: Literal["zero", "raw"] = "zero",
     common: CommonOptions = CommonOptions(aggregate="turn"),
 ) -> Recipe:
-    """EPO on GRPO. `coefficient` is lambda; `low` and `high` are factors of the history h."""
+    """Build EPO on GRPO. `coefficient` is lambda; `low` and `high` are factors of the history h."""
     smoothing = EntropySmoothing(coefficient, alpha, low, high, from_turn, level)
     return common.build(
         "epo",

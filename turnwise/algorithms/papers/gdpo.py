@@ -69,7 +69,7 @@ def recipe(
     lone: Literal["zero", "raw"] = "zero",
     common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """GDPO. `components` are weights by name, in place of the environment's reward."""
+    """Build GDPO. `components` are weights by name, in place of the environment's reward."""
     penalty = {name: weight for name, weight in common.rewards.items() if name == "invalid"}
     return common.build(
         "gdpo",

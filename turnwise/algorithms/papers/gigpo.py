@@ -84,8 +84,9 @@ def recipe(
     clip_high: float | None = None,
     common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """GiGPO. `scale` is F at both levels."""
+    """Build GiGPO. `scale` is F at both levels."""
     episode = PeerAdvantage(scale=scale, unit=unit, ddof=ddof, lone=lone)
+    # `lone` is not for steps: a state that is visited once always has step advantage 0.
     step = PeerAdvantage(
         scale=scale, unit="turn", value=Discounted(gamma), peers=SameAnchor(anchor), ddof=ddof
     )

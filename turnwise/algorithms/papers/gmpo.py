@@ -57,7 +57,7 @@ def recipe(
     lone: Literal["zero", "raw"] = "zero",
     common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """GMPO. The clip range is in log space."""
+    """Build GMPO. The clip range is in log space."""
     return common.build(
         "gmpo",
         advantage=PeerAdvantage(scale=scale, ddof=ddof, lone=lone),

@@ -41,7 +41,7 @@ def recipe(
     lone: Literal["zero", "raw"] = "zero",
     common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """GRPO. `clip_high` defaults to `clip`."""
+    """Build GRPO. `clip_high` defaults to `clip`."""
     return common.build(
         "grpo",
         advantage=PeerAdvantage(scale=scale, ddof=ddof, lone=lone),

@@ -32,7 +32,7 @@ def recipe(
     ddof: int = 1,
     common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """GSPO, or GSPO-token with `variant="token"`."""
+    """Build GSPO, or GSPO-token with `variant="token"`."""
     return common.build(
         "gspo",
         advantage=PeerAdvantage(ddof=ddof),

@@ -91,7 +91,7 @@ def recipe(
     dual_clip: float | None = None,
     common: CommonOptions = CommonOptions(aggregate="token", drop_equal_groups=True),
 ) -> Recipe:
-    """GTPO. `outcome` is a1 and `entropy` a2."""
+    """Build GTPO. `outcome` is a1 and `entropy` a2."""
     return common.build(
         "gtpo",
         advantage=EntropyShaped(outcome, entropy, "token", normalise),
@@ -110,7 +110,7 @@ def grpo_s(
     dual_clip: float | None = None,
     common: CommonOptions = CommonOptions(aggregate="token", drop_equal_groups=True),
 ) -> Recipe:
-    """GRPO-S: GTPO over trajectories instead of tokens."""
+    """Build GRPO-S: GTPO over trajectories instead of tokens."""
     return common.build(
         "grpo_s",
         advantage=EntropyShaped(outcome, entropy, "trajectory", normalise),

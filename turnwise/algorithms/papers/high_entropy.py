@@ -60,7 +60,7 @@ def recipe(
     ddof: int = 1,
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """80/20 on DAPO, with all of DAPO's settings."""
+    """Build 80/20 on DAPO, with all of DAPO's settings."""
     base = dapo.recipe(
         clip=clip,
         clip_high=clip_high,

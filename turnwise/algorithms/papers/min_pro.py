@@ -58,7 +58,7 @@ def recipe(
     lone: Literal["zero", "raw"] = "zero",
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """MinPRO. `clip=None` leaves the weight without a lower bound."""
+    """Build MinPRO. `clip=None` leaves the weight without a lower bound."""
     return common.build(
         "min_pro",
         advantage=PeerAdvantage(scale=scale, ddof=ddof, lone=lone),

@@ -40,7 +40,7 @@ def recipe(
     ratio: Level = "token",
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """PPO. `gae` is the level of the decision process, `ratio` that of the importance ratio."""
+    """Build PPO. `gae` is the level of a decision, `ratio` that of the importance ratio."""
     return common.build(
         "ppo",
         advantage=GAE(gamma, lam, gae),

@@ -121,7 +121,7 @@ def recipe(
     dual_clip: float | None = None,
     common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """PVPO. `skip_solved` is the V from which on a task is left out, such as 1."""
+    """Build PVPO. `skip_solved` is the V from which on a task is left out, such as 1."""
     values = () if table is None else baselines(table, common.rewards)
     skip = () if skip_solved is None else (SkipSolved(values, skip_solved),)
     return common.build(

@@ -11,7 +11,7 @@ Fidelity:
     Our reading: reward to go instead of the whole return (what was earned before an action cannot
     depend on it; with a reward at the end and gamma=1 they are the same), b = 0 or, with
     baseline="batch", the mean of the rewards to go over all turns of the batch, and a mean over
-    tokens instead of a sum. With `clip` the surrogate is PPO's, for several optimiser steps on one
+    tokens instead of a sum. With `clip` the surrogate is PPO's, for several optimizer steps on one
     batch.
 """
 
@@ -33,7 +33,7 @@ def recipe(
     clip: float | None = None,
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """REINFORCE. `clip=None` uses the plain log-likelihood, without a ratio."""
+    """Build REINFORCE. `clip=None` uses the plain log-likelihood, without a ratio."""
     return common.build(
         "reinforce",
         advantage=RewardToGo(gamma, baseline),

@@ -66,7 +66,7 @@ def recipe(
     clip_high: float | None = None,
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """REINFORCE++. `kl` is part of the reward, or with `baseline` (the variant) of the loss."""
+    """Build REINFORCE++. `kl` is part of the reward, or of the loss in the variant `baseline`."""
     in_loss = replace(common, kl=common.kl if baseline else 0.0, kl_estimator="k2")
     advantage: CreditPart = TokenReturn(gamma, common.kl)
     if baseline:

@@ -11,7 +11,7 @@ Fidelity:
     Certain: the advantage, and that the plain log-likelihood is used, without ratio or clip.
     Our reading: a sum over tokens grows with length, so the default divides by the batch's number
     of tokens ("token"), which for one batch is the paper's gradient up to a constant. With `clip`
-    the surrogate is PPO's, for several optimiser steps on one batch. A group of one has no others
+    the surrogate is PPO's, for several optimizer steps on one batch. A group of one has no others
     and advantage 0 (`lone="raw"`: its return, as in verl). The paper's KL inside the reward is
     offered as a penalty in the loss.
 """
@@ -33,7 +33,7 @@ def recipe(
     lone: Literal["zero", "raw"] = "zero",
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """RLOO. `clip=None` uses the plain log-likelihood, without a ratio."""
+    """Build RLOO. `clip=None` uses the plain log-likelihood, without a ratio."""
     return common.build(
         "rloo",
         advantage=PeerAdvantage(centre="others", scale="none", lone=lone),

@@ -133,8 +133,9 @@ class ByKind:
         """Return [S] rewards normalised among all turns of a kind; 0 where they are equal."""
         kinds, value = np.array([kind(turn) for turn in batch.turns], dtype=object), meta(batch)
         result = np.zeros(len(value))
-        for one in ("", *THOUGHT_KINDS):
-            own = (kinds == one) & (batch.length > 0)
+        # All kinds, also absent ones: every process asks for the same statistics.
+        for named in ("", *THOUGHT_KINDS):
+            own = (kinds == named) & (batch.length > 0)
             mean, deviation = reducer.mean(value[own]), reducer.std(value[own], self.ddof)
             if deviation > 1e-9:
                 result[own] = (value[own] - mean) / (deviation + self.epsilon)
@@ -154,7 +155,7 @@ def recipe(
     dual_clip: float | None = None,
     common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """RLVMR. `weight` is w of the code (default 1) or, with `reading="paper"`, alpha (0.5)."""
+    """Build RLVMR. `weight` is the code's w (default 1) or, with `reading="paper"`, alpha (0.5)."""
     if weight is None:
         weight = 0.5 if reading == "paper" else 1.0
     return common.build(

@@ -101,7 +101,7 @@ def recipe(
     clip_high: float | None = None,
     common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """SALT on GRPO or on RLOO (which has no scale)."""
+    """Build SALT on GRPO or on RLOO (which has no scale)."""
     advantage = PeerAdvantage(scale=scale, ddof=ddof)
     if base == "rloo":
         advantage = PeerAdvantage(centre="others", scale="none")

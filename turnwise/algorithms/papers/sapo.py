@@ -63,7 +63,7 @@ def recipe(
     lone: Literal["zero", "raw"] = "zero",
     common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """SAPO. `tau_pos` and `tau_neg` are the temperatures of the gate."""
+    """Build SAPO. `tau_pos` and `tau_neg` are the temperatures of the gate."""
     return common.build(
         "sapo",
         advantage=PeerAdvantage(scale=scale, ddof=ddof, lone=lone),

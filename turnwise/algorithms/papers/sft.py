@@ -30,7 +30,7 @@ from turnwise.algorithms.recipes import Recipe
 def recipe(
     *, successes_only: bool = False, common: CommonOptions = CommonOptions(aggregate="token")
 ) -> Recipe:
-    """SFT; `policy_loss` is the cross-entropy in nats per token."""
+    """Build SFT; `policy_loss` is the cross-entropy in nats per token."""
     return common.build(
         "sft",
         filters=(OnlySuccesses(),) if successes_only else (),

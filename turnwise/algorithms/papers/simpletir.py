@@ -91,7 +91,7 @@ def recipe(
     dual_clip: float | None = 3.0,
     common: CommonOptions = CommonOptions(aggregate="token", drop_equal_groups=True),
 ) -> Recipe:
-    """SimpleTIR. `accuracy` is an interval [low, high], such as [0.1, 0.9].
+    """Build SimpleTIR. `accuracy` is an interval [low, high], such as [0.1, 0.9].
 
     With `drop_equal_groups` more tasks are drawn in the place of the groups that were dropped.
 

@@ -99,7 +99,7 @@ def recipe(
     dual_clip: float | None = None,
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """SPO. `prior` is v_0 and `strength` n_0."""
+    """Build SPO. `prior` is v_0 and `strength` n_0."""
     return common.build(
         "spo",
         sampler=UncertaintySampler(rho, prior, strength, floor),

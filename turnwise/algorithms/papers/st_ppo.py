@@ -134,6 +134,8 @@ class CorrectedClip:
         """Return [N] what each token adds to ||C||^2 (`score`) or to ||C|| (`coefficient`)."""
         import torch
 
+        # Differentiated with respect to the log-probabilities alone, also where `measure` runs
+        # without gradient.
         with torch.enable_grad():
             logp = batch.logp.detach().requires_grad_()
             moved = replace(batch, logp=logp)
@@ -166,7 +168,7 @@ def recipe(
     value_clip: float | None = 0.5,
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """ST-PPO. `ratio_gradient="own"` is GSPO-token's gradient; see `ppo` for the other settings."""
+    """Build ST-PPO. `ratio_gradient="own"` is GSPO-token's; see `ppo` for the other settings."""
     base = ppo.recipe(
         gamma=gamma,
         lam=lam,
@@ -195,7 +197,7 @@ def turn_ppo(
     value_clip: float | None = 0.5,
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """Turn-level ratios without the correction."""
+    """Build `turn_ppo`: turn-level ratios without the correction."""
     base = ppo.recipe(
         ratio="turn",
         clip=clip,
@@ -228,7 +230,7 @@ def s_ppo(
     value_clip: float | None = 0.5,
     common: CommonOptions = CommonOptions(aggregate="token"),
 ) -> Recipe:
-    """Token-level ratios with the correction."""
+    """Build `s_ppo`: token-level ratios with the correction."""
     base = recipe(
         ratio="token",
         bias=bias,

@@ -62,6 +62,7 @@ class Blend:
         stratum = self.strata(batch)
         among_all = self.whole.per_turn(batch)
         among_own = replace(self.whole, peers=self.strata).per_turn(batch)
+        # One column for each (stratum, trajectory): a single one has nothing to be compared with.
         pairs = np.unique(np.stack([stratum, batch.owner]), axis=1)
         alone = np.bincount(pairs[0])[stratum] == 1 if len(stratum) else np.zeros(0, dtype=np.bool_)
         blended = self.alpha * among_own + (1 - self.alpha) * among_all
@@ -80,7 +81,7 @@ def recipe(
     lone: Literal["zero", "raw"] = "zero",
     common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """Stratified GRPO. `counted` is the regular expression of the actions that are counted.
+    """Build Stratified GRPO. `counted` is the regular expression of the actions that are counted.
 
     Raises:
         ConfigError: when `counted` is not a regular expression.

@@ -41,7 +41,7 @@ def recipe(
     clip_high: float = 0.28,
     common: CommonOptions = CommonOptions(aggregate="turn"),
 ) -> Recipe:
-    """Turn-level RLOO."""
+    """Build turn-level RLOO."""
     advantage = PeerAdvantage(
         centre="others",
         scale="none",
@@ -51,8 +51,5 @@ def recipe(
         lone=lone,
     )
     return common.build(
-        "turn_rloo",
-        advantage=advantage,
-        ratio=Ratio("token"),
-        surrogate=Clip(clip, clip_high),
+        "turn_rloo", advantage=advantage, ratio=Ratio("token"), surrogate=Clip(clip, clip_high)
     )

@@ -13,7 +13,7 @@ Fidelity:
     Left out: the paper's baseline of least variance (OPOB), which weighs rewards by
     |grad log pi(tau_i)|^2 and so needs a backward for every trajectory; the baseline here is the
     mean of the others.
-    Our reading: the sample is the mini-batch of an optimiser step, over all processes. Weights are
+    Our reading: the sample is the mini-batch of an optimizer step, over all processes. Weights are
     against the engine's recorded log-probabilities, so they reflect both staleness and the engine's
     own numerics.
 """
@@ -101,7 +101,7 @@ def recipe(
     lone: Literal["zero", "raw"] = "zero",
     common: CommonOptions = CommonOptions(),
 ) -> Recipe:
-    """VCPO without its baseline. `base` is the share ESS / B that has the full learning rate."""
+    """Build VCPO without its baseline. `base` is the share ESS / B at the full learning rate."""
     return common.build(
         "vcpo",
         advantage=PeerAdvantage(centre="others", scale="none", lone=lone),

@@ -49,7 +49,7 @@ class PeerAdvantage:
     times the deviation from the mean."""
     scale: Literal["std", "none"] = "std"
     unit: Literal["trajectory", "turn"] = "trajectory"
-    """What counts once in the statistics: each trajectory among its peers, or every turn."""
+    """Unit that counts once in the statistics: each trajectory among its peers, or every turn."""
     value: Value = episode_return
     peers: Peers = same_task
     ddof: int = 1
@@ -87,6 +87,7 @@ class PeerAdvantage:
         if self.scale == "std":
             squares = np.bincount(own, (value[votes] - mean[own]) ** 2, minlength=size)
             result /= (np.sqrt(squares / np.maximum(number - self.ddof, 1)) + self.epsilon)[peers]
+        # Equality is read off the values: a deviation of equal values need not be exactly 0.
         low, high = np.full(size, np.inf), np.full(size, -np.inf)
         np.minimum.at(low, own, value[votes])
         np.maximum.at(high, own, value[votes])

@@ -93,6 +93,7 @@ def discounted(reward: Floats, value: Floats, owner: Ints, gamma: float, lam: fl
     order = np.argsort(-lengths, kind="stable")
     begins, lengths = begins[order], lengths[order]
     result = np.zeros(len(value))
+    # Advantage and value of the step after the present one, by trajectory; 0 past the end.
     ahead, beyond = np.zeros(len(begins)), np.zeros(len(begins))
     for back in range(1, int(lengths[0]) + 1):
         alive = int(np.searchsorted(-lengths, -back, side="right"))

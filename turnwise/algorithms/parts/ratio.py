@@ -65,5 +65,6 @@ class Ratio:
         own = batch.logp - batch.old_logp
         pooled = pool(own, batch, self.level, self.pooling)
         if self.gradient == "own" and self.level != "token":
+            # The value of the pooled ratio with the gradient of the token's own: the bracket is 0.
             pooled = pooled.detach() + (batch.logp - batch.logp.detach())
         return pooled.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO)

@@ -74,8 +74,8 @@ class Dynamic:
     high: float = 1.0
     oversample: float = 1.0
     compared: Literal["env", "success"] = "env"
-    """What must differ within a group: the environment's return, or (with `success_reward`) whether
-    the task was solved."""
+    """Quantity that must differ within a group: the environment's return, or (with
+    `success_reward`) whether the task was solved."""
     requirements = frozenset[str]()
 
     def choose(

@@ -34,7 +34,7 @@ class RolloutStrategy(Protocol):
 
     @property
     def branches(self) -> bool:
-        """False where it never branches, so that the driver need not ask."""
+        """Whether it ever branches; the driver asks for branches only if so."""
         ...
 
     def start(self, task: TaskId) -> int:

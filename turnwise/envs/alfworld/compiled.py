@@ -103,7 +103,7 @@ class CompiledGame:
         wording = find_wording(release)
         if wording == self.wording:
             return self
-        names = (one.name for one in dataclasses.fields(self) if one.name != "digest")
+        names = (field.name for field in dataclasses.fields(self) if field.name != "digest")
         fields = {name: getattr(self, name) for name in names} | {"wording": wording}
         return replace(self, wording=wording, digest=_digest(fields))
 
@@ -123,43 +123,47 @@ def _compile(problem: PDDLProblem, wording: GameWording, task: str) -> dict[str,
     object_type = dict(problem.pairs("objecttype"))
     place_type = dict(problem.pairs("receptacletype"))
     thing, place, spot = (
-        {one: number for number, one in enumerate(ids)} for ids in (things, places, spots)
+        {entity: number for number, entity in enumerate(ids)} for ids in (things, places, spots)
     )
 
     def objects(predicate: str) -> frozenset[int]:
-        return frozenset(thing[one] for one in problem.those(predicate) if one in thing)
+        return frozenset(thing[entity] for entity in problem.those(predicate) if entity in thing)
 
     def receptacles(predicate: str) -> frozenset[int]:
-        return frozenset(place[one] for one in problem.those(predicate) if one in place)
+        return frozenset(place[entity] for entity in problem.those(predicate) if entity in place)
 
     tour = tuple(sorted({(place[a], spot[b]) for a, b in placed}))
     kinds = {name: objects(name) for name in (
         "cleanable", "heatable", "coolable", "pickupable", "toggleable", "sliceable"
     )}  # fmt: skip
-    wanted = frozenset(thing[one] for one, kind in object_type.items() if kind == goal.object_type)
-    lamps = frozenset(thing[one] for one, kind in object_type.items() if kind == goal.place_type)
+    wanted, lamps = (
+        frozenset(thing[entity] for entity, kind in object_type.items() if kind == asked)
+        for asked in (goal.object_type, goal.place_type)
+    )
     fields = dict(
         task=task, goal=goal, wording=wording, tour=tour,
         walks=tuple(
             ("go to " + names[places[there]], ParsedCommand("go", there, where))
             for there, where in reversed(tour)
         ),
-        objects=tuple(names[one] for one in things),
-        receptacles=tuple(names[one] for one in places),
-        locations=tuple(names[one] for one in spots),
-        object_types=tuple(object_type.get(one, "") for one in things),
-        receptacle_types=tuple(place_type.get(one, "") for one in places),
+        objects=tuple(names[entity] for entity in things),
+        receptacles=tuple(names[entity] for entity in places),
+        locations=tuple(names[entity] for entity in spots),
+        object_types=tuple(object_type.get(entity, "") for entity in things),
+        receptacle_types=tuple(place_type.get(entity, "") for entity in places),
         standing=_groups([(spot[b], place[a]) for a, b in placed], len(spots)),
         **kinds,
         openable=receptacles("openable"),
         holding={
-            one: tuple(sorted({thing[a] for a, b in holds if thing[b] == one}))
-            for one in sorted(objects("isreceptacleobject"))
+            entity: tuple(sorted({thing[a] for a, b in holds if thing[b] == entity}))
+            for entity in sorted(objects("isreceptacleobject"))
         },
         fits=frozenset(problem.pairs("cancontain")),
         wanted=wanted,
         treatable=wanted & kinds[_TREATABLE[goal.treatment]] if goal.treatment else wanted,
-        targets=tuple(place[one] for one in places if place_type.get(one) == goal.place_type),
+        targets=tuple(
+            place[entity] for entity in places if place_type.get(entity) == goal.place_type
+        ),
         lamps=lamps & kinds["toggleable"],
         start=State(
             spot[problem.pairs("atlocation")[0][1]], NOTHING,
@@ -186,7 +190,7 @@ def _entities(problem: PDDLProblem) -> tuple[list[str], list[str], list[str]]:
         raise DataError(
             "its problem has no receptacles, or not exactly one (atlocation agent location)"
         )
-    held = {one for pair in problem.pairs(_HOLDS) for one in pair}
+    held = {entity for pair in problem.pairs(_HOLDS) for entity in pair}
     typed, typed_places = problem.pairs("objecttype"), problem.pairs("receptacletype")
     things = held.union(*map(_firsts, (typed, inside, lying)))
     places = {place for _, place in inside}.union(_firsts(typed_places), _firsts(placed))
@@ -200,14 +204,14 @@ def _entities(problem: PDDLProblem) -> tuple[list[str], list[str], list[str]]:
 
 
 def _firsts(pairs: list[tuple[str, str]]) -> list[str]:
-    return [one for one, _ in pairs]
+    return [first for first, _ in pairs]
 
 
 def _groups(pairs: list[tuple[int, int]], count: int) -> Groups:
     """Return for each number below `count` what is paired with it, in order."""
     found: list[set[int]] = [set() for _ in range(count)]
-    for group, one in pairs:
-        found[group].add(one)
+    for group, member in pairs:
+        found[group].add(member)
     return tuple(tuple(sorted(ones)) for ones in found)
 
 

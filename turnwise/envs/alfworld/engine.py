@@ -38,10 +38,10 @@ def commands(game: CompiledGame, state: State) -> dict[str, ParsedCommand]:
         name = game.objects[held]
         found["examine " + name] = ParsedCommand("examine object", held)
         if game.object_types[held] in KNIVES:
-            for one in state.lying[state.location]:
-                if one in game.sliceable:
-                    found[f"slice {game.objects[one]} with {name}"] = ParsedCommand(
-                        "slice", one, held
+            for obj in state.lying[state.location]:
+                if obj in game.sliceable:
+                    found[f"slice {game.objects[obj]} with {name}"] = ParsedCommand(
+                        "slice", obj, held
                     )
     found.update(_ALWAYS)
     if game.wording.help is not None:
@@ -60,11 +60,11 @@ def _add_commands_at(
         verb = "open" if closed else "close"
         found[f"{verb} {name}"] = ParsedCommand(verb, place)
     found["examine " + name] = ParsedCommand("examine receptacle", place)
-    for one in state.contents[place]:
-        if held == NOTHING and not closed and one in game.pickupable:
-            found[f"take {game.objects[one]} from {name}"] = ParsedCommand("take", one, place)
-        if one in game.toggleable:
-            found["use " + game.objects[one]] = ParsedCommand("use", one)
+    for obj in state.contents[place]:
+        if held == NOTHING and not closed and obj in game.pickupable:
+            found[f"take {game.objects[obj]} from {name}"] = ParsedCommand("take", obj, place)
+        if obj in game.toggleable:
+            found["use " + game.objects[obj]] = ParsedCommand("use", obj)
     if held == NOTHING:
         return
     kind, thing = game.receptacle_types[place], game.objects[held]
@@ -99,22 +99,22 @@ def conditions(game: CompiledGame, state: State) -> list[bool]:
     """
     goal = game.goal
     if goal.kind == LOOK:
-        here = (one for place in game.here(state.location) for one in state.contents[place])
+        here = (obj for place in game.here(state.location) for obj in state.contents[place])
         found = [
             state.held in game.wanted,
-            any(state.lit >> one & 1 and one in game.lamps for one in here),
+            any(state.lit >> obj & 1 and obj in game.lamps for obj in here),
         ]
     else:
         inside = [
-            [one for one in state.contents[place] if one in game.wanted] for place in game.targets
+            [obj for obj in state.contents[place] if obj in game.wanted] for place in game.targets
         ]
         found = [any(inside)]
         if goal.kind == TWO:
             found.append(any(len(ones) > 1 for ones in inside))
         elif goal.treatment:
             treated = state.treated(goal.treatment)
-            right = [one for one in game.treatable if treated >> one & 1]
-            found += [bool(right), any(one in right for ones in inside for one in ones)]
+            right = [obj for obj in game.treatable if treated >> obj & 1]
+            found += [bool(right), any(obj in right for ones in inside for obj in ones)]
     if goal.all_closed:
         found.append(not state.opened)
     return found
@@ -140,52 +140,52 @@ def _close(game: CompiledGame, state: State, place: int, _: int) -> tuple[State,
     return after, f"You close the {game.receptacles[place]}."
 
 
-def _take(game: CompiledGame, state: State, one: int, place: int) -> tuple[State, str]:
+def _take(game: CompiledGame, state: State, obj: int, place: int) -> tuple[State, str]:
     after = state._replace(
-        held=one,
-        contents=without_one(state.contents, place, one),
-        lying=without_one(state.lying, state.location, one),
-        removed=tuple(sorted({*state.removed, (one, place)})),
+        held=obj,
+        contents=without_one(state.contents, place, obj),
+        lying=without_one(state.lying, state.location, obj),
+        removed=tuple(sorted({*state.removed, (obj, place)})),
     )
-    return after, f"You pick up the {game.objects[one]} from the {game.receptacles[place]}."
+    return after, f"You pick up the {game.objects[obj]} from the {game.receptacles[place]}."
 
 
-def _put(game: CompiledGame, state: State, one: int, place: int) -> tuple[State, str]:
+def _put(game: CompiledGame, state: State, obj: int, place: int) -> tuple[State, str]:
     after = state._replace(
         held=NOTHING,
-        contents=with_one(state.contents, place, one),
-        lying=with_one(state.lying, state.location, one),
-        removed=tuple(pair for pair in state.removed if pair != (one, place)),
+        contents=with_one(state.contents, place, obj),
+        lying=with_one(state.lying, state.location, obj),
+        removed=tuple(pair for pair in state.removed if pair != (obj, place)),
     )
-    return after, game.wording.did_put.format(game.objects[one], game.receptacles[place])
+    return after, game.wording.did_put.format(game.objects[obj], game.receptacles[place])
 
 
-def _clean(game: CompiledGame, state: State, one: int, place: int) -> tuple[State, str]:
-    after = state._replace(clean=state.clean | 1 << one)
-    return after, _treated(game, "clean", one, place)
+def _clean(game: CompiledGame, state: State, obj: int, place: int) -> tuple[State, str]:
+    after = state._replace(clean=state.clean | 1 << obj)
+    return after, _treated(game, "clean", obj, place)
 
 
-def _heat(game: CompiledGame, state: State, one: int, place: int) -> tuple[State, str]:
-    after = state._replace(hot=state.hot | 1 << one, cool=state.cool & ~(1 << one))
-    return after, _treated(game, "heat", one, place)
+def _heat(game: CompiledGame, state: State, obj: int, place: int) -> tuple[State, str]:
+    after = state._replace(hot=state.hot | 1 << obj, cool=state.cool & ~(1 << obj))
+    return after, _treated(game, "heat", obj, place)
 
 
-def _cool(game: CompiledGame, state: State, one: int, place: int) -> tuple[State, str]:
-    after = state._replace(cool=state.cool | 1 << one, hot=state.hot & ~(1 << one))
-    return after, _treated(game, "cool", one, place)
+def _cool(game: CompiledGame, state: State, obj: int, place: int) -> tuple[State, str]:
+    after = state._replace(cool=state.cool | 1 << obj, hot=state.hot & ~(1 << obj))
+    return after, _treated(game, "cool", obj, place)
 
 
-def _treated(game: CompiledGame, verb: str, one: int, place: int) -> str:
-    return f"You {verb} the {game.objects[one]} using the {game.receptacles[place]}."
+def _treated(game: CompiledGame, verb: str, obj: int, place: int) -> str:
+    return f"You {verb} the {game.objects[obj]} using the {game.receptacles[place]}."
 
 
-def _use(game: CompiledGame, state: State, one: int, _: int) -> tuple[State, str]:
-    return state._replace(lit=state.lit | 1 << one), f"You turn on the {game.objects[one]}."
+def _use(game: CompiledGame, state: State, obj: int, _: int) -> tuple[State, str]:
+    return state._replace(lit=state.lit | 1 << obj), f"You turn on the {game.objects[obj]}."
 
 
-def _slice(game: CompiledGame, state: State, one: int, knife: int) -> tuple[State, str]:
-    after = state._replace(sliced=state.sliced | 1 << one)
-    return after, f"You sliced the {game.objects[one]} with the {game.objects[knife]}."
+def _slice(game: CompiledGame, state: State, obj: int, knife: int) -> tuple[State, str]:
+    after = state._replace(sliced=state.sliced | 1 << obj)
+    return after, f"You sliced the {game.objects[obj]} with the {game.objects[knife]}."
 
 
 _EFFECTS: dict[str, Effect] = {
@@ -194,7 +194,7 @@ _EFFECTS: dict[str, Effect] = {
     "examine receptacle": lambda game, state, place, _: (
         state, text.receptacle(game, state, place)
     ),
-    "examine object": lambda game, state, one, _: (state, text.thing(game, state, one)),
+    "examine object": lambda game, state, obj, _: (state, text.thing(game, state, obj)),
     "look": lambda game, state, *_: (state, text.surroundings(game, state)),
     "inventory": lambda game, state, *_: (state, text.hands(game, state)),
     "help": lambda game, state, *_: (state, game.wording.help or text.NOTHING_HAPPENS),

@@ -84,25 +84,25 @@ class _Attempt:
         )
         return any(self.put(place) for place in order)
 
-    def take(self, one: int) -> bool:
-        if self.state.held == one:
+    def take(self, obj: int) -> bool:
+        if self.state.held == obj:
             return True
-        if one not in self.game.pickupable or not self.drop():
+        if obj not in self.game.pickupable or not self.drop():
             return False
-        places = (place for place, inside in enumerate(self.state.contents) if one in inside)
-        name = self.game.objects[one]
+        places = (place for place, inside in enumerate(self.state.contents) if obj in inside)
+        name = self.game.objects[obj]
         return any(
             self.reach(place) and self.do(f"take {name} from {self.game.receptacles[place]}")
             for place in places
         )
 
-    def treat(self, one: int, appliance: int) -> bool:
+    def treat(self, obj: int, appliance: int) -> bool:
         """Clean, heat or cool what is held unless that has been done."""
-        if self.state.treated(self.game.goal.treatment) >> one & 1:
+        if self.state.treated(self.game.goal.treatment) >> obj & 1:
             return True
         verb, _ = APPLIANCES[self.game.receptacle_types[appliance]]
         return self.go(appliance) and self.do(
-            f"{verb} {self.game.objects[one]} with {self.game.receptacles[appliance]}"
+            f"{verb} {self.game.objects[obj]} with {self.game.receptacles[appliance]}"
         )
 
     def finish(self) -> bool:
@@ -120,19 +120,19 @@ def _attempts(game: CompiledGame, state: State) -> Iterator[_Attempt | None]:
     """Yield attempts, each played up to where the goal should hold; None for one that failed."""
     goal = game.goal
     # The held object comes first: otherwise the expert would put down what it has just fetched.
-    objects = sorted(game.treatable & game.pickupable, key=lambda one: (one != state.held, one))
+    objects = sorted(game.treatable & game.pickupable, key=lambda obj: (obj != state.held, obj))
     if goal.all_closed:
         yield _Attempt(game, state)
     if goal.kind == LOOK:
-        for one in objects:
-            yield from (_look(game, state, one, lamp) for lamp in sorted(game.lamps) if lamp != one)
+        for obj in objects:
+            yield from (_look(game, state, obj, lamp) for lamp in sorted(game.lamps) if lamp != obj)
     elif goal.kind == TWO:
         for place in game.targets:
-            there = [one for one in state.contents[place] if one in game.wanted]
-            missing = [one for one in objects if one not in there]
+            there = [obj for obj in state.contents[place] if obj in game.wanted]
+            missing = [obj for obj in objects if obj not in there]
             for more in permutations(missing, max(0, 2 - len(there))):
                 attempt = _Attempt(game, state)
-                done = all(attempt.take(one) and attempt.put(place) for one in more)
+                done = all(attempt.take(obj) and attempt.put(place) for obj in more)
                 yield attempt if done else None
     else:
         wanted = _APPLIANCE.get(goal.treatment)
@@ -140,26 +140,26 @@ def _attempts(game: CompiledGame, state: State) -> Iterator[_Attempt | None]:
             place for place, kind in enumerate(game.receptacle_types) if kind == wanted
         ]
         for place in game.targets:
-            for one in objects:
+            for obj in objects:
                 yield from (
-                    _place(game, state, one, place, appliance) for appliance in appliances or [None]
+                    _place(game, state, obj, place, appliance) for appliance in appliances or [None]
                 )
 
 
 def _place(
-    game: CompiledGame, state: State, one: int, place: int, appliance: int | None
+    game: CompiledGame, state: State, obj: int, place: int, appliance: int | None
 ) -> _Attempt | None:
     attempt = _Attempt(game, state)
-    treated = attempt.take(one) and (appliance is None or attempt.treat(one, appliance))
+    treated = attempt.take(obj) and (appliance is None or attempt.treat(obj, appliance))
     return attempt if treated and attempt.put(place) else None
 
 
-def _look(game: CompiledGame, state: State, one: int, lamp: int) -> _Attempt | None:
+def _look(game: CompiledGame, state: State, obj: int, lamp: int) -> _Attempt | None:
     attempt = _Attempt(game, state)
-    if attempt.state.held != one and not attempt.drop():  # the lamp itself may be what is held
+    if attempt.state.held != obj and not attempt.drop():  # the lamp itself may be what is held
         return None
     places = [place for place, inside in enumerate(attempt.state.contents) if lamp in inside]
-    if not (places and attempt.take(one) and attempt.go(places[0])):
+    if not (places and attempt.take(obj) and attempt.go(places[0])):
         return None
     if not attempt.state.lit >> lamp & 1 and not attempt.do("use " + game.objects[lamp]):
         return None

@@ -128,11 +128,11 @@ def _near_first(memory: Memory, what: str) -> list[str]:
 def _targets(memory: Memory, asked: Errand) -> list[str]:
     """Return receptacles for the object; for two objects, first those that hold one already."""
 
-    def there(place: str) -> int:
+    def count_in(place: str) -> int:
         return sum(kind(one) == asked.thing for one in memory.inside(place))
 
     places = _near_first(memory, asked.place)
-    return sorted(places, key=lambda place: -there(place)) if asked.number > 1 else places
+    return sorted(places, key=lambda place: -count_in(place)) if asked.number > 1 else places
 
 
 def _deliver(memory: Memory, places: list[str]) -> Iterator[str]:
@@ -152,10 +152,10 @@ def _reach(memory: Memory, place: str) -> Iterator[str]:
 def _light(memory: Memory, lamp: str) -> Iterator[str]:
     """Take what is held to a lamp and turn it on."""
     for place in memory.furniture:
-        for one in memory.inside(place):
-            if kind(one) == lamp:
-                if one not in memory.lit:
-                    yield f"use {one}"
+        for obj in memory.inside(place):
+            if kind(obj) == lamp:
+                if obj not in memory.lit:
+                    yield f"use {obj}"
                 yield f"go to {place}"
     yield from _search(memory, lamp)
 
@@ -166,16 +166,16 @@ def _fetch(memory: Memory, asked: Errand) -> Iterator[str]:
     full = set(_targets(memory, asked)[:1]) if asked.number > 1 else set()
     done = asked.verb if asked.verb in APPLIANCES else ""
     known = [
-        (one, place)
+        (obj, place)
         for place in memory.furniture
         if place not in full
-        for one in memory.inside(place)
-        if kind(one) == asked.thing
+        for obj in memory.inside(place)
+        if kind(obj) == asked.thing
     ]
     known = [pair for pair in known if "take {} from {}".format(*pair) not in memory.refused]
     known.sort(key=lambda pair: ((done, pair[0]) not in memory.treated, pair[1] not in memory.here))
-    for one, place in known:
-        yield from (f"take {one} from {place}", *_reach(memory, place))
+    for obj, place in known:
+        yield from (f"take {obj} from {place}", *_reach(memory, place))
     yield from _search(memory, asked.thing)
 
 

@@ -37,7 +37,7 @@ class PDDLProblem:
             raise DataError(
                 f"the problem has a fact ({predicate} ...) that does not have two arguments"
             )
-        return [(one, two) for one, two in found]
+        return [(first, second) for first, second in found]
 
     def those(self, predicate: str) -> frozenset[str]:
         """Return the ids for which `predicate` holds."""
@@ -45,7 +45,8 @@ class PDDLProblem:
 
     def ids(self) -> set[str]:
         """Return every id in a fact."""
-        return {one for facts in self.facts.values() for arguments in facts for one in arguments}
+        every = (arguments for facts in self.facts.values() for arguments in facts)
+        return {entity for arguments in every for entity in arguments}
 
 
 def read_problem(pddl: str) -> PDDLProblem:
@@ -67,26 +68,26 @@ def readable(ids: Iterable[str]) -> dict[str, str]:
     space, as in the original.
     """
     ordered = sorted(ids)
-    left = Counter(kind for one in ordered if (kind := _kind(one)) is not None)
+    left = Counter(kind for entity in ordered if (kind := _kind(entity)) is not None)
     names = {}
-    for one in ordered:
-        kind = _kind(one)
+    for entity in ordered:
+        kind = _kind(entity)
         if kind is None:
-            spelled = one
+            spelled = entity
             for word, sign in SIGNS.items():
                 spelled = spelled.replace(word, sign)
-            names[one] = spelled + " "
+            names[entity] = spelled + " "
         else:
-            names[one] = f"{kind} {left[kind]}"
+            names[entity] = f"{kind} {left[kind]}"
             left[kind] -= 1
     return names
 
 
-def _kind(one: str) -> str | None:
-    head, bar, _ = one.partition("_bar_")
+def _kind(entity: str) -> str | None:
+    head, bar, _ = entity.partition("_bar_")
     if not bar:
         return None
-    return head + "basin" if "basin" in one else head
+    return head + "basin" if "basin" in entity else head
 
 
 # Wordings

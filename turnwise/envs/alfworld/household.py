@@ -14,7 +14,7 @@ _TREATED = {
     TREATMENTS["iscool"]: "(coolable ?o) (isCool ?o) ",
 }
 _START = "loc_bar_0_bar_0_bar_0_bar_30"
-"""Where the agent starts. A receptacle there would keep the opening from listing the room."""
+"""Start of the agent. A receptacle there would keep the opening from listing the room."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from turnwise.envs.alfworld.layouts import (
 from turnwise.envs.seeding import Draw
 from turnwise.errors import ConfigError, unknown
 
-_NEEDS = {
+_APPLIANCES = {
     TREATMENTS["isclean"]: "SinkBasin",
     TREATMENTS["ishot"]: "Microwave",
     TREATMENTS["iscool"]: "Fridge",
@@ -36,7 +36,7 @@ _ABLE = {
 }
 _ROOMS = {
     kind: tuple(name for name, there in ROOMS.items() if need in there)
-    for kind, need in _NEEDS.items()
+    for kind, need in _APPLIANCES.items()
 } | {PICK: tuple(ROOMS), TWO: tuple(ROOMS), LOOK: ("bedroom", "living room")}
 """Rooms of which a house needs at least one, by type of task."""
 _TASK_TEMPLATES = {
@@ -114,23 +114,24 @@ def make_game(
             of task); None for the same number.
     """
     kind = TASK_TYPES[number % len(TASK_TYPES)]
+    # Rooms have a sequence of their own, so that a game of `valid_seen` can draw them again.
     rooms_of = (TRAIN, number if like is None else like) if split == SEEN else (split, number)
     draw = Draw("alfworld rooms", seed, difficulty, *rooms_of)
     needed = draw.pick(_ROOMS[kind])
     others = [room for room in ROOMS if room != needed]
     chosen = {needed, *draw.sample(others, min(len(others), draw.between(*difficulty.rooms) - 1))}
     rooms = tuple(room for room in ROOMS if room in chosen)
-    there = layout(seed, difficulty, rooms, split == UNSEEN, draw.below(LAYOUTS_PER_ROOMS))
+    plan = layout(seed, difficulty, rooms, split == UNSEEN, draw.below(LAYOUTS_PER_ROOMS))
     return _furnished(
-        kind, there, difficulty, Draw("alfworld game", seed, difficulty, split, number)
+        kind, plan, difficulty, Draw("alfworld game", seed, difficulty, split, number)
     )
 
 
-def _furnished(kind: str, there: Layout, difficulty: HouseDifficulty, draw: Draw) -> Game:
-    house = _House(kind, there, difficulty, draw)
+def _furnished(kind: str, plan: Layout, difficulty: HouseDifficulty, draw: Draw) -> Game:
+    house = _House(kind, plan, difficulty, draw)
     template = draw.pick(_TASK_TEMPLATES[kind])
     task = template.format(obj=house.wanted.lower(), place=house.target.lower())
-    household = Household(kind, house.wanted, house.target, there.places, tuple(house.things))
+    household = Household(kind, house.wanted, house.target, plan.places, tuple(house.things))
     return Game.of({
         "pddl_problem": household_problem(household),
         "grammar": _GRAMMAR.format(task=task),
@@ -141,25 +142,25 @@ def _furnished(kind: str, there: Layout, difficulty: HouseDifficulty, draw: Draw
 class _House:
     """Objects in a layout, and the types in the goal: `wanted` (object), `target` (receptacle)."""
 
-    def __init__(self, kind: str, there: Layout, difficulty: HouseDifficulty, draw: Draw) -> None:
-        self.kind, self.there, self.draw, self.hidden = kind, there, draw, difficulty.hidden
+    def __init__(self, kind: str, plan: Layout, difficulty: HouseDifficulty, draw: Draw) -> None:
+        self.kind, self.plan, self.draw, self.hidden = kind, plan, draw, difficulty.hidden
         self._positions = Positions(draw)
         self.things: list[tuple[str, str, str]] = []
         """Id, type and receptacle id of each object."""
         self._choose_goal()
-        others = sorted({thing for place in there.types for thing in FITS[place]} - {self.wanted})
+        others = sorted({thing for place in plan.types for thing in FITS[place]} - {self.wanted})
         for _ in range(draw.between(*difficulty.distractors)):
             thing = draw.pick(others)
-            self._add(thing, [kind for kind in there.types if thing in FITS[kind]])
+            self._add(thing, [kind for kind in plan.types if thing in FITS[kind]])
 
     def _add(self, thing: str, kinds: list[str]) -> None:
         """Put a new object in a receptacle of one of these types."""
-        fitting = [one for one, kind, _ in self.there.places if kind in kinds]
+        fitting = [one for one, kind, _ in self.plan.places if kind in kinds]
         self.things.append((self._positions.id(thing), thing, self.draw.pick(fitting)))
 
     def _choose_goal(self) -> None:
         """Choose the types in the goal, and put the wanted objects elsewhere than in the target."""
-        types = self.there.types
+        types = self.plan.types
         if self.kind == LOOK:
             self.target = LAMP
             self._add(LAMP, [kind for kind in types if kind in LAMP_STANDS])
@@ -169,8 +170,8 @@ class _House:
             return
         able = ABLE[_ABLE[self.kind]] if self.kind in _ABLE else None
         targets, starts = self._behind_doors(types), self._behind_doors(types)
-        choices = _choices(targets, starts, able, _NEEDS.get(self.kind)) or _choices(
-            types, types, able, _NEEDS.get(self.kind)
+        choices = _choices(targets, starts, able, _APPLIANCES.get(self.kind)) or _choices(
+            types, types, able, _APPLIANCES.get(self.kind)
         )
         self.target, self.wanted = self.draw.pick(choices)
         fitting = [kind for kind in types if kind != self.target and self.wanted in FITS[kind]]

@@ -111,6 +111,7 @@ def _counts(room: str, difficulty: HouseDifficulty, draw: Draw) -> dict[str, int
     counts = {}
     for kind, (least, most) in ROOMS[room].items():
         more = (most - least) * (low + (high - low) * draw.random())
+        # Rounded at random, so that the mean is exact.
         counts[kind] = least + int(more) + draw.chance(more % 1)
     return counts
 
@@ -123,8 +124,8 @@ def held_back(counts: dict[str, dict[str, int]]) -> bool:
             of a game lists no rooms.
     """
     total: Counter[str] = Counter()
-    for there in counts.values():
-        total.update(there)
+    for in_room in counts.values():
+        total.update(in_room)
     listed = sorted((kind, count) for kind, count in total.items() if count)
     return hashlib.blake2b(repr(listed).encode(), digest_size=1).digest()[0] % 4 == 0
 
@@ -132,8 +133,8 @@ def held_back(counts: dict[str, dict[str, int]]) -> bool:
 def _placed(counts: dict[str, dict[str, int]], draw: Draw) -> tuple[tuple[str, str, str], ...]:
     """Place receptacles at numbered locations, some clustered ones at the one before."""
     positions, places, spot = Positions(draw), list[tuple[str, str, str]](), 0
-    for there in counts.values():
-        for kind, count in there.items():
+    for in_room in counts.values():
+        for kind, count in in_room.items():
             for number in range(count):
                 together = number > 0 and kind in CLUSTERED and draw.chance(0.3)
                 spot += not together

@@ -40,10 +40,10 @@ def surroundings(game: CompiledGame, state: State, first: bool = False) -> str:
         around = "You are in the middle of a room. Looking quickly around you, you see"
         return f"{around} {listed(seen)}."
     beside = [
-        f"a {game.objects[one]}"
-        for one in state.lying[state.location]
+        f"a {game.objects[obj]}"
+        for obj in state.lying[state.location]
         for place in here
-        if (one, place) in state.removed
+        if (obj, place) in state.removed
     ]
     facing = listed([game.receptacles[place] for place in here])
     return f"You are facing the {facing}. Next to it, you see {listed(beside)}."
@@ -54,20 +54,20 @@ def receptacle(game: CompiledGame, state: State, place: int) -> str:
     name = game.receptacles[place]
     if place in game.openable and not state.opened >> place & 1:
         return f"The {name} is closed."
-    inside = listed([f"a {game.objects[one]}" for one in state.contents[place]])
+    inside = listed([f"a {game.objects[obj]}" for obj in state.contents[place]])
     if place in game.openable:
         return f"The {name} is open. In it, you see {inside}."
     return f"On the {name}, you see {inside}."
 
 
-def thing(game: CompiledGame, state: State, one: int) -> str:
+def thing(game: CompiledGame, state: State, obj: int) -> str:
     """Return the description of an object."""
-    name = game.objects[one]
-    if one in game.holding:
-        inside = listed([f"a {game.objects[other]}" for other in game.holding[one]])
+    name = game.objects[obj]
+    if obj in game.holding:
+        inside = listed([f"a {game.objects[other]}" for other in game.holding[obj]])
         return f"This is a normal {name}. In it, you see {inside}."
     clean, hot, cool, sliced = (
-        mask >> one & 1 for mask in (state.clean, state.hot, state.cool, state.sliced)
+        mask >> obj & 1 for mask in (state.clean, state.hot, state.cool, state.sliced)
     )
     warmth = "hot" if hot else "cool" if cool else ""
     if sliced and (clean or warmth):
@@ -77,9 +77,9 @@ def thing(game: CompiledGame, state: State, one: int) -> str:
         return f"This is a {warmth} and clean {name}."
     if clean or warmth:
         return f"This is a {'clean' if clean else 'cold' if cool else 'hot'} {name}."
-    if one in game.toggleable and state.lit >> one & 1:
+    if obj in game.toggleable and state.lit >> obj & 1:
         return f"This {name} is on."
-    if sliced and one in game.sliceable:
+    if sliced and obj in game.sliceable:
         return f"This is a sliced {name}."
     return f"There's nothing special about {name}."
 

@@ -77,7 +77,7 @@ class WorldFacts:
     values: dict[Entity, dict[str, Value]]
     """Entity -> name of a relation -> value."""
 
-    def of(self, kind: str) -> tuple[Entity, ...]:
+    def entities_of(self, kind: str) -> tuple[Entity, ...]:
         """Return the entities of a kind."""
         return tuple(entity for entity in self.entities if entity.kind == kind)
 
@@ -90,30 +90,32 @@ def make_facts(draw: Draw, entities: int, name: Callable[[str], Entity]) -> Worl
     """
     counts = {kind: max(2, round(SHARES[kind] * entities)) for kind in KINDS}
     counts[PERSON] += entities - sum(counts.values())
-    made = {kind: tuple(name(kind) for _ in range(counts[kind])) for kind in KINDS}
-    values: dict[Entity, dict[str, Value]] = {entity: {} for kind in KINDS for entity in made[kind]}
-    _people(draw, made, values)
-    for firm in made[FIRM]:
-        values[firm]["founder"] = draw.pick(made[PERSON])
-        values[firm]["seat"] = draw.pick(made[TOWN])
+    by_kind = {kind: tuple(name(kind) for _ in range(counts[kind])) for kind in KINDS}
+    values: dict[Entity, dict[str, Value]] = {
+        entity: {} for kind in KINDS for entity in by_kind[kind]
+    }
+    _people(draw, by_kind, values)
+    for firm in by_kind[FIRM]:
+        values[firm]["founder"] = draw.pick(by_kind[PERSON])
+        values[firm]["seat"] = draw.pick(by_kind[TOWN])
         values[firm]["founded"] = draw.between(*YEARS)
-    for work in made[WORK]:
-        author = draw.pick(made[PERSON])
+    for work in by_kind[WORK]:
+        author = draw.pick(by_kind[PERSON])
         values[work]["author"] = author
-        values[work]["publisher"] = draw.pick(made[FIRM])
-        values[work]["setting"] = draw.pick(made[TOWN])
+        values[work]["publisher"] = draw.pick(by_kind[FIRM])
+        values[work]["setting"] = draw.pick(by_kind[TOWN])
         values[work]["published"] = _year_of_birth(values, author) + draw.between(20, 55)
-    _towns_and_lands(draw, made, values)
+    _towns_and_lands(draw, by_kind, values)
     return WorldFacts(tuple(values), values)
 
 
 def _people(
-    draw: Draw, made: dict[str, tuple[Entity, ...]], values: dict[Entity, dict[str, Value]]
+    draw: Draw, by_kind: dict[str, tuple[Entity, ...]], values: dict[Entity, dict[str, Value]]
 ) -> None:
-    people = made[PERSON]
+    people = by_kind[PERSON]
     for person in people:
-        values[person]["birthplace"] = draw.pick(made[TOWN])
-        values[person]["employer"] = draw.pick(made[FIRM])
+        values[person]["birthplace"] = draw.pick(by_kind[TOWN])
+        values[person]["employer"] = draw.pick(by_kind[FIRM])
         values[person]["born"] = draw.between(*YEARS)
     pairs = draw.shuffled(people)
     for one, other in zip(pairs[::2], pairs[1::2], strict=False):
@@ -126,18 +128,18 @@ def _people(
 
 
 def _towns_and_lands(
-    draw: Draw, made: dict[str, tuple[Entity, ...]], values: dict[Entity, dict[str, Value]]
+    draw: Draw, by_kind: dict[str, tuple[Entity, ...]], values: dict[Entity, dict[str, Value]]
 ) -> None:
-    lands = made[LAND]
-    for number, town in enumerate(made[TOWN]):
+    lands = by_kind[LAND]
+    for number, town in enumerate(by_kind[TOWN]):
         # The first towns go to one land each, so that every land has a town for its capital as
         # long as there are enough of them.
         values[town]["country"] = lands[number] if number < len(lands) else draw.pick(lands)
-        values[town]["mayor"] = draw.pick(made[PERSON])
+        values[town]["mayor"] = draw.pick(by_kind[PERSON])
     for land in lands:
-        own = [town for town in made[TOWN] if values[town]["country"] is land]
-        values[land]["capital"] = draw.pick(own or made[TOWN])
-        values[land]["ruler"] = draw.pick(made[PERSON])
+        own = [town for town in by_kind[TOWN] if values[town]["country"] is land]
+        values[land]["capital"] = draw.pick(own or by_kind[TOWN])
+        values[land]["ruler"] = draw.pick(by_kind[PERSON])
 
 
 def _year_of_birth(values: dict[Entity, dict[str, Value]], person: Entity) -> int:

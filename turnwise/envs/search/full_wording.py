@@ -5,16 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from turnwise.envs.search.facts import (
-    FIRM,
-    LAND,
-    PERSON,
-    TOWN,
-    Entity,
-    Relation,
-    Value,
-    value_text,
-)
+from turnwise.envs.search.facts import FIRM, LAND, PERSON, TOWN, Entity, Relation, Value, value_text
 from turnwise.envs.search.names import Words
 from turnwise.envs.search.wording import PassageDraft
 from turnwise.envs.seeding import Draw

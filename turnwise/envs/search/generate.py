@@ -16,12 +16,7 @@ from turnwise.envs.search.facts import MIN_ENTITIES, Entity, WorldFacts, make_fa
 from turnwise.envs.search.full_wording import FullWording
 from turnwise.envs.search.names import Words
 from turnwise.envs.search.questions import MAX_HOPS, QUESTION_KINDS, QuestionDraft
-from turnwise.envs.search.wording import (
-    CompactWording,
-    FactsWording,
-    PassageDraft,
-    WorldWording,
-)
+from turnwise.envs.search.wording import CompactWording, FactsWording, PassageDraft, WorldWording
 from turnwise.envs.seeding import Draw
 from turnwise.errors import ConfigError, unknown
 
@@ -95,7 +90,7 @@ class SearchDifficulty:
 
     @property
     def combinations(self) -> tuple[tuple[str, int], ...]:
-        """(kind of question, hops) in order."""
+        """Pairs (kind of question, hops), in order."""
         return tuple(
             (kind, hops)
             for hops in self.hops
@@ -161,6 +156,7 @@ def _passages(
     for number in range(round(difficulty.distractors * difficulty.entities)):
         distractor = wording.distractor(draw, number + 1, facts.entities)
         drafts.append((None, PassageDraft(*distractor, ())))
+    # Shuffled before they are numbered: ties in the search are broken by id.
     passages: list[Passage] = []
     ids: FactPassages = {}
     for number, (entity, draft) in enumerate(draw.shuffled(drafts)):

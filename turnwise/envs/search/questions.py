@@ -81,7 +81,9 @@ def intersection(
         return None
     first, second = draw.sample(known, 2)
     # The description has to be unique, and its two values different.
-    fitting = sum(_has_values(facts, other, (first, second)) for other in facts.of(start.kind))
+    fitting = sum(
+        _has_values(facts, other, (first, second)) for other in facts.entities_of(start.kind)
+    )
     if first[1] == second[1] or fitting != 1:
         return None
     described = wording.both(start.kind, first, second)
@@ -98,7 +100,7 @@ def comparison(
 ) -> QuestionDraft | None:
     """Return a question for the earlier of two, `hops` - 2 of them described, or None."""
     relation = draw.pick([r for kind in KINDS for r in RELATIONS_OF[kind] if r.object == YEAR])
-    two = draw.sample(facts.of(relation.subject), 2)
+    two = draw.sample(facts.entities_of(relation.subject), 2)
     years = [year for entity in two if isinstance(year := facts.values[entity][relation.name], int)]
     if years[0] == years[1]:
         return None

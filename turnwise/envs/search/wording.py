@@ -1,4 +1,4 @@
-"""How a world and its questions are put into words: the interface and the two short styles.
+"""Wording of a world and its questions: the interface and the two short styles.
 
 `CompactWording` and `FactsWording` serve models that learn on a CPU in minutes. A passage is a list
 (`work. author ba17. publisher ri40.`), a question names relations as the passages do (`birthplace

@@ -1,5 +1,6 @@
-"""SWE: repair a repository in a sandbox, until the tests that were failing pass and the others
-still do.
+"""SWE: repair a repository in a sandbox until its tests pass.
+
+The tests that were failing have to pass, and the others still do.
 """
 
 from __future__ import annotations

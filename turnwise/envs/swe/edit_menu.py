@@ -1,5 +1,6 @@
-"""Closed actions, for agents too small to write code: view, apply one of the edits on offer, test,
-submit.
+"""Closed actions, for agents too small to write code.
+
+They view, apply one of the edits on offer, run the tests and submit:
 
     view 2     show the function that edit 2 is in, in its current state
     apply 2    apply edit 2
@@ -37,8 +38,9 @@ from turnwise.sandbox.contract import Result
 
 @dataclass(frozen=True, slots=True)
 class CandidateEdit:
-    """Lines `first` to `last` of the broken file (from 1; empty if last < first), replaced by
-    `new`.
+    """Lines of the broken file and their replacement.
+
+    `new` replaces lines `first` to `last`, counted from 1; none if last < first.
     """
 
     path: str
@@ -74,40 +76,41 @@ def candidate_edits(task: SweTask, trees: Trees, count: int) -> tuple[CandidateE
     allow enough wrong ones.
     """
     right = [
-        made
+        edit
         for path in sorted(trees.gold)
-        for made in _between(path, trees.broken[path], trees.gold[path], right=True)
+        for edit in _between(path, trees.broken[path], trees.gold[path], right=True)
     ]
     drawn = hashlib.sha256(f"candidates {task.id} {task.sha256}".encode()).digest()
     rng = random.Random(int.from_bytes(drawn[:8], "big"))
     wrong: list[CandidateEdit] = []
     seen = {(c.path, c.first, c.last, c.new) for c in right}
-    for made in _wrong(trees, right, rng):
+    for edit in _wrong(trees, right, rng):
         if len(right) + len(wrong) >= count:
             break
-        key = (made.path, made.first, made.last, made.new)
-        if key not in seen and len(made.new.splitlines()) <= 3 and made.last - made.first < 3:
+        key = (edit.path, edit.first, edit.last, edit.new)
+        if key not in seen and len(edit.new.splitlines()) <= 3 and edit.last - edit.first < 3:
             seen.add(key)
-            wrong.append(made)
+            wrong.append(edit)
     return tuple(sorted((*right, *wrong), key=lambda c: (c.path, c.first, c.last, c.new)))
 
 
 def apply_edits(broken: Mapping[str, bytes], chosen: Sequence[CandidateEdit]) -> dict[str, bytes]:
     """Return the files changed by a set of edits, of which no two overlap: path -> new content."""
-    made: dict[str, bytes] = {}
+    files: dict[str, bytes] = {}
     for path in sorted({c.path for c in chosen}):
         lines = broken[path].decode("utf8").splitlines(keepends=True)
         for c in sorted((c for c in chosen if c.path == path), key=lambda c: c.first, reverse=True):
             lines[c.first - 1 : c.last] = [c.new]
-        made[path] = "".join(lines).encode()
-    return made
+        files[path] = "".join(lines).encode()
+    return files
 
 
 def function_lines(
     tree: Mapping[str, bytes], candidate: CandidateEdit, lines: int
 ) -> tuple[int, int]:
-    """Return the first and last line of the function an edit is in, at most `lines` around the
-    edit.
+    """Return the first and last line of the function an edit is in.
+
+    At most `lines` around the edit.
     """
     at = candidate.first
     count = len(tree[candidate.path].splitlines())
@@ -126,8 +129,9 @@ def function_lines(
 def _wrong(
     trees: Trees, right: Collection[CandidateEdit], rng: random.Random
 ) -> Iterator[CandidateEdit]:
-    """Yield edits that do not belong to the repair: those of the broken functions first, each group
-    shuffled.
+    """Yield edits that do not belong to the repair.
+
+    Those of the broken functions come first; each group is shuffled.
     """
     near: list[tuple[str, Edit]] = []
     far: list[tuple[str, Edit]] = []
@@ -148,9 +152,9 @@ def _wrong(
         changed = data[: edit.start] + edit.after + data[edit.end :]
         if edit.operator == "body_removed" or changed == trees.gold[path]:
             continue
-        made = _between(path, data, changed, right=False)
-        if len(made) == 1 and sound(data, edit):
-            yield made[0]
+        candidates = _between(path, data, changed, right=False)
+        if len(candidates) == 1 and sound(data, edit):
+            yield candidates[0]
 
 
 def _between(path: str, before: bytes, after: bytes, right: bool) -> list[CandidateEdit]:
@@ -186,37 +190,37 @@ class EditMenu:
     def listing(self) -> str:
         """The edits, one numbered line each."""
         return "\n".join(
-            f"{number} {made.summary}" for number, made in enumerate(self.offered, start=1)
+            f"{number} {edit.summary}" for number, edit in enumerate(self.offered, start=1)
         )
 
-    def files(self, made: frozenset[int]) -> dict[str, bytes]:
+    def files(self, applied: frozenset[int]) -> dict[str, bytes]:
         """Return the changed files after a set of edits."""
-        return apply_edits(self.tree, [self.offered[number - 1] for number in sorted(made)])
+        return apply_edits(self.tree, [self.offered[number - 1] for number in sorted(applied)])
 
-    def clash(self, made: frozenset[int], number: int) -> bool:
+    def clash(self, applied: frozenset[int], number: int) -> bool:
         """Return whether an edit overlaps one that is applied."""
-        return any(self.offered[number - 1].overlaps(self.offered[other - 1]) for other in made)
+        return any(self.offered[number - 1].overlaps(self.offered[other - 1]) for other in applied)
 
-    def admissible(self, made: frozenset[int]) -> list[str]:
+    def admissible(self, applied: frozenset[int]) -> list[str]:
         """Return the actions that are valid now."""
         numbers = range(1, len(self.offered) + 1)
-        free = [n for n in numbers if n not in made and not self.clash(made, n)]
+        free = [n for n in numbers if n not in applied and not self.clash(applied, n)]
         return [
             *(f"view {n}" for n in numbers),
             *(f"apply {n}" for n in free),
-            *(f"undo {n}" for n in sorted(made)),
+            *(f"undo {n}" for n in sorted(applied)),
             "test",
             "submit",
         ]
 
-    def expert(self, made: frozenset[int]) -> str:
+    def expert(self, applied: frozenset[int]) -> str:
         """Return the next action of the expert: undo wrong edits, apply right ones, submit."""
         right = frozenset(n for n, candidate in enumerate(self.offered, start=1) if candidate.right)
-        if made - right:
-            return f"undo {min(made - right)}"
-        return f"apply {min(right - made)}" if right - made else "submit"
+        if applied - right:
+            return f"undo {min(applied - right)}"
+        return f"apply {min(right - applied)}" if right - applied else "submit"
 
-    def search(self, made: frozenset[int], tested: Mapping[frozenset[int], str]) -> str:
+    def search(self, applied: frozenset[int], tested: Mapping[frozenset[int], str]) -> str:
         """Return the next action of a search that does not know the repair.
 
         It tries single edits, then pairs and so on, until no test fails.
@@ -224,18 +228,18 @@ class EditMenu:
         Args:
             tested: test summaries of the sets of edits tested so far.
         """
-        if tested.get(made, "").endswith(ALL_PASSED):
+        if tested.get(applied, "").endswith(ALL_PASSED):
             return "submit"
         numbers = range(1, len(self.offered) + 1)
         several = (frozenset(c) for size in numbers for c in itertools.combinations(numbers, size))
         possible = (c for c in several if not any(self.clash(c - {n}, n) for n in c))
         goal = next((c for c in possible if c not in tested), frozenset[int]())
-        if made == goal:
+        if applied == goal:
             return "test" if goal else "submit"
-        return f"undo {min(made - goal)}" if made - goal else f"apply {min(goal - made)}"
+        return f"undo {min(applied - goal)}" if applied - goal else f"apply {min(goal - applied)}"
 
     def act(
-        self, action: str, made: frozenset[int], limit: int, test: Callable[[], str]
+        self, action: str, applied: frozenset[int], limit: int, test: Callable[[], str]
     ) -> tuple[ActionResult, frozenset[int]]:
         """Perform an action; return its result and the set of edits applied after it.
 
@@ -244,27 +248,27 @@ class EditMenu:
             test: runs the tests and returns their summary.
         """
         found = ACTION.fullmatch(action)
-        if found is None or action not in self.admissible(made):
-            return refused("that is none of the actions"), made
+        if found is None or action not in self.admissible(applied):
+            return refused("that is none of the actions"), applied
         if found[3] == "submit":
-            return ActionResult("", submit=True), made
+            return ActionResult("", submit=True), applied
         if found[3] == "test":
             summary = test()
-            return ActionResult(summary, summary, tags=("test",)), made
+            return ActionResult(summary, summary, tags=("test",)), applied
         number = int(found[2])
         if found[1] == "view":
-            text, clipped = clip(self._view(number, made), limit)
-            return ActionResult(text, text, tags=("clipped",) * clipped), made
-        after = made | {number} if found[1] == "apply" else made - {number}
+            text, clipped = clip(self._view(number, applied), limit)
+            return ActionResult(text, text, tags=("clipped",) * clipped), applied
+        after = applied | {number} if found[1] == "apply" else applied - {number}
         return ActionResult(f"{'made' if number in after else 'taken back'} {number}"), after
 
-    def _view(self, number: int, made: frozenset[int]) -> str:
+    def _view(self, number: int, applied: frozenset[int]) -> str:
         candidate = self.offered[number - 1]
-        tree = {**self.tree, **self.files(made)}
+        tree = {**self.tree, **self.files(applied)}
         # Applied edits above it in the same file shift its lines.
         moved = sum(
             other.new.count("\n") - other.old.count("\n")
-            for k in made
+            for k in applied
             if (other := self.offered[k - 1]).path == candidate.path
             and other.first < candidate.first
         )

@@ -9,8 +9,9 @@ from itertools import pairwise
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """Replacement of whole lines. `old` occurs in the file exactly once unless the file
-    is empty.
+    """Replacement of whole lines.
+
+    `old` occurs in the file exactly once unless the file is empty.
     """
 
     old: str
@@ -47,8 +48,9 @@ def numbered(text: str, first: int, last: int) -> str:
 
 
 def blocks(before: str, after: str) -> list[tuple[int, int, int, int]]:
-    """Return the blocks in which two texts differ: lines a to b of the first against c to d of the
-    second, from 0.
+    """Return the blocks in which two texts differ.
+
+    Lines a to b of the first against c to d of the second, from 0.
     """
     matcher = difflib.SequenceMatcher(
         None, before.splitlines(keepends=True), after.splitlines(keepends=True), autojunk=False
@@ -75,8 +77,8 @@ def hunks(before: str, after: str) -> list[Hunk]:
         if merged == spans:
             break
         spans = merged
-    made = [Hunk("".join(first[a:b]), "".join(second[c:d]), a + 1) for a, b, c, d in spans]
-    return made if _applies(before, after, made) else [Hunk(before, after, 1)]
+    found = [Hunk("".join(first[a:b]), "".join(second[c:d]), a + 1) for a, b, c, d in spans]
+    return found if _applies(before, after, found) else [Hunk(before, after, 1)]
 
 
 def _grown(
@@ -95,12 +97,12 @@ def _grown(
     return a, b, c, d
 
 
-def _applies(before: str, after: str, made: list[Hunk]) -> bool:
+def _applies(before: str, after: str, edits: list[Hunk]) -> bool:
     """Return whether the hunks, applied in order, give `after` and do not overlap."""
-    if any(x.line + x.old.count("\n") > y.line for x, y in pairwise(made)):
+    if any(x.line + x.old.count("\n") > y.line for x, y in pairwise(edits)):
         return False
     try:
-        for hunk in made:
+        for hunk in edits:
             before = replace_once(before, hunk.old, hunk.new)
     except EditError:
         return False

@@ -184,7 +184,7 @@ class SweEnv(TurnEnv[tuple[EpisodeState, ActionResult, Outcome]]):
         return self._tasks.splits
 
     def tasks(self, split: str) -> Sequence[TaskId]:
-        return self._tasks.of(split)
+        return self._tasks.task_ids(split)
 
     @property
     def data_hash(self) -> str:
@@ -284,7 +284,7 @@ class SweEnv(TurnEnv[tuple[EpisodeState, ActionResult, Outcome]]):
         )
 
     def _grade_submission(self) -> Outcome:
-        verdict = self._verdicts.of(
+        verdict = self._verdicts.verdict(
             self._swe_task, self._prepared.trees.pristine, self._submission(), self.rules
         )
         self._state = replace(self._state, done=True, verdict=verdict)
@@ -377,8 +377,9 @@ class SweEnv(TurnEnv[tuple[EpisodeState, ActionResult, Outcome]]):
         self._workplace.begin(self._prepared.start)
 
     def close(self) -> None:
-        """Close the episode's sandbox. It is also closed when the episode ends or the environment
-        is garbage-collected.
+        """Close the episode's sandbox.
+
+        It is also closed when the episode ends or the environment is garbage-collected.
         """
         self._workplace.close()
 
@@ -388,8 +389,9 @@ class SweEnv(TurnEnv[tuple[EpisodeState, ActionResult, Outcome]]):
         return other
 
     def fork(self) -> Self:
-        """Return an environment that continues from here, with a copy of the files and of the
-        shell's state.
+        """Return an environment that continues from here.
+
+        It has a copy of the files and of the shell's state.
         """
         other = super().fork()
         other._workplace = self._workplace.fork()

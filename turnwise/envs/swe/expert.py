@@ -1,5 +1,6 @@
-"""Expert policy: apply the inverse of the bug, one edit a turn, with the agent's own actions, then
-submit.
+"""Expert policy: undo the bug, one edit a turn, then submit.
+
+It uses the agent's own actions.
 
 It reads the files as they are, so it also repairs what another agent has changed.
 """

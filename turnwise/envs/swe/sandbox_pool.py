@@ -113,8 +113,9 @@ class SandboxPool:
             self._tidy()
 
     def take(self, repo: StartingTree) -> tuple[Sandbox, ...]:
-        """Return a sandbox to work in, followed by the one it was copied from if the backend can
-        fork.
+        """Return a sandbox to work in.
+
+        If the backend can fork, the one it was copied from follows.
         """
         with self._lock:
             place = next((k for k, (key, _) in enumerate(self._waiting) if key == repo.key), None)
@@ -125,18 +126,19 @@ class SandboxPool:
             except SandboxError:
                 # An earlier episode may have damaged it: open another.
                 origin.close()
-        made = self._made(repo)
-        if not made.capabilities.fork:
-            return (made,)
+        origin = self._prepare(repo)
+        if not origin.capabilities.fork:
+            return (origin,)
         try:
-            return made.fork(), made
+            return origin.fork(), origin
         except BaseException:
-            made.close()
+            origin.close()
             raise
 
     def put_back(self, repo: StartingTree, origin: Sandbox) -> None:
-        """Make an original available again; close the one idle for longest if there are
-        too many.
+        """Make an original available again.
+
+        Close the one idle for longest if there are too many.
         """
         with self._lock:
             self._waiting.append((repo.key, origin))
@@ -144,7 +146,7 @@ class SandboxPool:
         if surplus is not None:
             surplus.close()
 
-    def _made(self, repo: StartingTree) -> Sandbox:
+    def _prepare(self, repo: StartingTree) -> Sandbox:
         """Open a sandbox over a repository and commit its files."""
         roots = ":".join(f"/work/{root}".rstrip("/") for root in repo.roots)
         spec = python.spec(self._folder(repo), self._limits, repo.requires)
@@ -194,8 +196,9 @@ class SandboxPool:
 
 
 def opener(backend: str | SandboxOpener) -> SandboxOpener:
-    """Return a function that opens sandboxes of a backend; `auto` picks one that can hide installed
-    packages.
+    """Return a function that opens sandboxes of a backend.
+
+    `auto` picks one that can hide installed packages.
     """
     return partial(_opened, backend) if isinstance(backend, str) else backend
 
@@ -224,8 +227,9 @@ def _write(folder: Path, tree: Mapping[str, bytes]) -> None:
 
 
 def _clear(owner: int, waiting: list[tuple[str, Sandbox]], folders: OrderedDict[str, Path]) -> None:
-    """Close every sandbox and remove every directory, except in a forked process that does not own
-    them.
+    """Close every sandbox and remove every directory.
+
+    A forked process that does not own them leaves them alone.
     """
     if os.getpid() != owner:
         return

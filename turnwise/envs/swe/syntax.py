@@ -72,8 +72,9 @@ class PythonSource:
             self._lines.append(self._lines[-1] + len(line) + 1)
 
     def span(self, node: ast.AST) -> tuple[int, int]:
-        """Return the first byte of a node and the one after its last, without surrounding
-        parentheses.
+        """Return the first byte of a node and the one after its last.
+
+        Surrounding parentheses are left out.
         """
         at: Any = node
         first, last = self._lines[at.lineno - 1], self._lines[at.end_lineno - 1]
@@ -125,8 +126,9 @@ def _typing_only(node: ast.AST) -> bool:
 
 
 def statement(data: bytes, at: int) -> tuple[int, int]:
-    """Return the first and last line of the innermost statement at byte `at`; for a compound one,
-    of its header.
+    """Return the first and last line of the innermost statement at byte `at`.
+
+    For a compound one, return those of its header.
     """
     line = data.count(b"\n", 0, at) + 1
     found = (line, line)

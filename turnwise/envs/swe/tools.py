@@ -51,8 +51,9 @@ class CommandOutput:
 
 
 def normalise(text: str) -> str:
-    """Replace durations and addresses in `text`: `in 0.12s` becomes `in 0.00s`, and `<X at 0x7f03>`
-    becomes `<X at 0x0>`.
+    """Replace durations and addresses in `text`.
+
+    `in 0.12s` becomes `in 0.00s`, and `<X at 0x7f03>` becomes `<X at 0x0>`.
     """
     return ADDRESS.sub(" at 0x0", DURATION.sub(r"\1 0.00s", text))
 

@@ -1,5 +1,6 @@
-"""Workplace of an episode: a sandbox with the broken repository and a persistent shell, opened on
-first use.
+"""Workplace of an episode: a sandbox with the broken repository and a shell.
+
+The shell is persistent; both are opened on first use.
 
 An episode is defined by its effects: the commands it ran and the files it wrote. The sandbox only
 caches them. Every call therefore passes the effects that came before. If the live sandbox has seen
@@ -94,8 +95,9 @@ class Workplace:
     # Actions of the agent
 
     def run(self, before: Effects, command: str) -> Result:
-        """Run a command in the shell after the effects `before`. Raises `SandboxLost` if it brings
-        the sandbox down.
+        """Run a command in the shell after the effects `before`.
+
+        Raises `SandboxLost` if it brings the sandbox down.
         """
         sandbox = self._prepared(before)
         result = self._command(sandbox, command)
@@ -103,8 +105,9 @@ class Workplace:
         return result
 
     def write(self, before: Effects, path: str, data: bytes) -> None:
-        """Write a file after the effects `before`. Raises `ValueError` with the sandbox's reason if
-        it refuses.
+        """Write a file after the effects `before`.
+
+        Raises `ValueError` with the sandbox's reason if it refuses.
         """
         sandbox = self._prepared(before)
         try:
@@ -147,8 +150,9 @@ class Workplace:
             self.close()
 
     def fork(self) -> Workplace:
-        """Return a workplace that continues from here: in a copy of the sandbox if possible, else
-        by replay.
+        """Return a workplace that continues from here.
+
+        In a copy of the sandbox if possible, else by replay.
         """
         other = Workplace(self._pool, self._seconds)
         other._repo = self._repo
@@ -231,8 +235,9 @@ class Workplace:
         self.close()
 
     def _shell_state(self) -> str | None:
-        """Return commands that restore the shell's state: "" if no shell was started, None if it
-        cannot report.
+        """Return commands that restore the shell's state.
+
+        "" if no shell was started, None if it cannot report.
         """
         if self._shell is None:
             return ""

@@ -22,13 +22,7 @@ from turnwise.envs.textworld.games import VERSION as GAMES_VERSION
 from turnwise.envs.textworld.making import game_of, maker_pool, prepare
 from turnwise.envs.textworld.package import versions
 from turnwise.envs.textworld.settings import GameSettings, game_settings
-from turnwise.envs.textworld.stories import (
-    GameWorld,
-    Story,
-    add_player,
-    load_story,
-    remove_player,
-)
+from turnwise.envs.textworld.stories import GameWorld, Story, add_player, load_story, remove_player
 from turnwise.envs.textworld.zmachine import ZState, digest
 from turnwise.errors import TaskError, unknown
 

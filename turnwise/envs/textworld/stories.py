@@ -16,12 +16,7 @@ from weakref import WeakSet
 
 from turnwise.envs.textworld import cache, text
 from turnwise.envs.textworld.package import textworld
-from turnwise.envs.textworld.zmachine import (
-    ZMachine,
-    ZState,
-    interpreter_of,
-    release_interpreters,
-)
+from turnwise.envs.textworld.zmachine import ZMachine, ZState, interpreter_of, release_interpreters
 from turnwise.errors import DataError
 
 MAX_CACHED_STORIES = 512

@@ -78,8 +78,9 @@ def gsm8k_answer(solution: str) -> str | None:
 
 
 def canonical(text: str) -> str:
-    """Return a text without surrounding dollars, spacing, bracket sizes, thousands separators and a
-    final full stop.
+    """Return a text without what carries no meaning.
+
+    That is surrounding dollars, spacing, bracket sizes, thousands separators and a final full stop.
     """
     bare = text.strip().strip("$").strip()
     bare = _FRACTION.sub(r"\\frac", bare).replace("{,}", ",").replace("−", "-")

@@ -29,7 +29,7 @@ COLUMNS = {"question", "answer", "id", "level", "code"}
 SETTINGS = {"preset", "answer_from", "source", "inside", "hub", "config", "split", "revision"}
 """Fields whose value is a setting."""
 ANSWERS_FROM = ("plain", "gsm8k", "boxed")
-"""Where in its column the answer is: all of it, after the last `####`, or in the last box."""
+"""Place of the answer in its column: all of it, after the last `####`, or in the last box."""
 
 
 def load_problems(

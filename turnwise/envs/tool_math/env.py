@@ -169,7 +169,7 @@ class ToolMathEnv(TurnEnv[tuple[ToolMathState, str, Outcome]]):
         return self._tasks.splits
 
     def tasks(self, split: str) -> Sequence[TaskId]:
-        return self._tasks.of(split)
+        return self._tasks.task_ids(split)
 
     @property
     def data_hash(self) -> str:

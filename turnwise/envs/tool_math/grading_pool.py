@@ -7,10 +7,10 @@ clock; it is replaced when next needed. Workers start on first use, are shared b
 programs of their own (no `__main__` guard is needed, and a fork of this process does not share
 them) and end with the process.
 
-An ending is the answer's fault or not. Exceeded processor time is, unless the gold exceeds it
-against 0 as well. If a worker dies (twice) or reaches the wall clock, a comparison known to work is
-made: if that passes, the answer is at fault; otherwise `GraderError` is raised, an infrastructure
-error that never counts as a wrong answer.
+A comparison that does not end may be the answer's fault. Exceeded processor time is, unless the
+gold exceeds it against 0 as well. If a worker dies (twice) or reaches the wall clock, a comparison
+known to work is made: if that passes, the answer is at fault; otherwise `GraderError` is raised, an
+infrastructure error that never counts as a wrong answer.
 
 This is not a sandbox: a worker has an empty environment and limits, but the user's files and
 rights, and trusts sympy's parser to evaluate mathematics only. If that is not enough, run the whole

@@ -99,13 +99,13 @@ class SandboxPool:
                 return origin.fork(), origin
             except SandboxError:  # an earlier episode may have harmed it
                 origin.close()
-        made = self._made()
-        if not made.capabilities.fork:
-            return (made,)
+        origin = self._prepare()
+        if not origin.capabilities.fork:
+            return (origin,)
         try:
-            return made.fork(), made
+            return origin.fork(), origin
         except BaseException:
-            made.close()
+            origin.close()
             raise
 
     def put_back(self, origin: Sandbox) -> None:
@@ -116,7 +116,7 @@ class SandboxPool:
                 return
         origin.close()
 
-    def _made(self) -> Sandbox:
+    def _prepare(self) -> Sandbox:
         sandbox = self._make()
         try:
             result = sandbox.session().run(self._prelude, START_LIMIT_S)

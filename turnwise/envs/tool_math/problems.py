@@ -90,23 +90,23 @@ def generate(
         raise ConfigError(f"count={count} problems cannot be generated: give 0 or more")
     pairs = [(family, level) for level in (levels or LEVELS) for family in (families or FAMILIES)]
     streams = [_drawn(family, level, split, seed, 0) for family, level in pairs]
-    made: dict[str, Problem] = {}
-    while streams and len(made) < count:
+    problems: dict[str, Problem] = {}
+    while streams and len(problems) < count:
         left = []
         for stream in streams:
             drawn = islice(stream, 200)
-            new = next((one for one in drawn if (one.code or one.question) not in made), None)
-            if new is not None and len(made) < count:
-                made[new.code or new.question] = new
+            new = next((one for one in drawn if (one.code or one.question) not in problems), None)
+            if new is not None and len(problems) < count:
+                problems[new.code or new.question] = new
             if new is not None:
                 left.append(stream)
         streams = left
-    if len(made) < count:
+    if len(problems) < count:
         raise ConfigError(
-            f"only {len(made)} different problems of split {split!r} were found for "
+            f"only {len(problems)} different problems of split {split!r} were found for "
             f"{len(pairs)} families and levels, and {count} are wanted: add families or levels"
         )
-    return tuple(made.values())
+    return tuple(problems.values())
 
 
 def _drawn(family: str, level: int, split: str, seed: int, start: int) -> Iterator[Problem]:
@@ -124,15 +124,15 @@ def _drawn(family: str, level: int, split: str, seed: int, start: int) -> Iterat
     index = start
     while True:
         for attempt in range(_MAX_DRAWS):
-            made = make(Draw("math", family, level, split, seed, index, attempt), level)
-            if part_of(made.code or made.question) in SPLITS[split]:
+            draft = make(Draw("math", family, level, split, seed, index, attempt), level)
+            if part_of(draft.code or draft.question) in SPLITS[split]:
                 break
         else:
             return
         name = f"{family}/{level}/{split}/{seed}/{index}"
         tags = (f"family={family}", f"level={level}")
-        source = "turnwise" if made.code else "reasoning-gym"
-        yield Problem(name, made.question, made.answer, level, source, made.code, tags)
+        source = "turnwise" if draft.code else "reasoning-gym"
+        yield Problem(name, draft.question, draft.answer, level, source, draft.code, tags)
         index += 1
 
 

@@ -19,17 +19,17 @@ class Split:
 
     def __init__(self, make: Callable[[], Problems]) -> None:
         self._make = make
-        self._of: Mapping[TaskId, Problem] | None = None
+        self._by_id: Mapping[TaskId, Problem] | None = None
 
     @property
-    def of(self) -> Mapping[TaskId, Problem]:
+    def by_id(self) -> Mapping[TaskId, Problem]:
         """Problems by task id."""
-        if self._of is None:
+        if self._by_id is None:
             made = self._make()
-            self._of = {problem.id: problem for problem in made}
-            if len(self._of) != len(made):
+            self._by_id = {problem.id: problem for problem in made}
+            if len(self._by_id) != len(made):
                 raise ConfigError("two problems have the same id: each needs one of its own")
-        return self._of
+        return self._by_id
 
 
 class ProblemSplits:
@@ -46,13 +46,13 @@ class ProblemSplits:
     def data_hash(self) -> str:
         return self._hash()
 
-    def of(self, split: str) -> Sequence[TaskId]:
+    def task_ids(self, split: str) -> Sequence[TaskId]:
         """Return the task ids of a split. Raises `TaskError` for an unknown split."""
         if split not in self._splits:
             raise TaskError(
                 f"there is no split {split!r} here: choose one of {', '.join(self._splits)}"
             )
-        return tuple(self._splits[split].of)
+        return tuple(self._splits[split].by_id)
 
     def problem(self, task: TaskId, split: str = "") -> tuple[str, Problem]:
         """Return split and problem of a task, searching `split` first.
@@ -61,7 +61,7 @@ class ProblemSplits:
             TaskError: for an unknown task.
         """
         for name in sorted(self._splits, key=lambda name: name != split):
-            found = self._splits[name].of.get(task)
+            found = self._splits[name].by_id.get(task)
             if found is not None:
                 return name, found
         raise TaskError(f"there is no task {task!r} here: tasks(split) lists them")

@@ -32,7 +32,7 @@ class ParsedTurn:
     answer: str | None
     """The text with the boxed answer; None if there is no box."""
     end: int
-    """Where the turn ends in the text: after the block, or at the end of the text."""
+    """End of the turn in the text: after the block, or at the end of the text."""
     cut: bool
     """Whether more than blanks follows the block."""
 

@@ -160,7 +160,7 @@ class WebShopEnv(TurnEnv[tuple[ShopState, Outcome]]):
         return self.goal_tasks.splits
 
     def tasks(self, split: str) -> Sequence[TaskId]:
-        return self.goal_tasks.of(split)
+        return self.goal_tasks.task_ids(split)
 
     @property
     def data_hash(self) -> str:

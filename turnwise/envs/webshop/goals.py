@@ -17,7 +17,7 @@ GoalOptions: TypeAlias = tuple[tuple[str | None, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What to buy. Fields are named as in the original, except `title`, which is `name` there."""
+    """The product to buy. Fields are named as in the original, but for `title` (there `name`)."""
 
     asin: str
     """The product the goal was made from; others that fit as well earn the same reward."""

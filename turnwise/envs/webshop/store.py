@@ -22,12 +22,7 @@ import numpy.typing as npt
 
 from turnwise.envs.webshop import build
 from turnwise.envs.webshop.json_stream import Member
-from turnwise.envs.webshop.official import (
-    OfficialFiles,
-    preprocess,
-    priced,
-    synthetic_instruction,
-)
+from turnwise.envs.webshop.official import OfficialFiles, preprocess, priced, synthetic_instruction
 from turnwise.envs.webshop.products import CatalogueData, Instruction, Instructions, Product
 from turnwise.errors import DataError
 from turnwise.retrieval.bm25 import BM25Index

@@ -83,7 +83,7 @@ class GoalTasks:
         """Return the split of a task."""
         return RULES[self.rule](task, self.goals[task], self.shops[task])
 
-    def of(self, split: str) -> Sequence[int]:
+    def task_ids(self, split: str) -> Sequence[int]:
         """Return the tasks of a split in ascending order. Raises `TaskError` for an unknown one."""
         if split not in self.splits:
             raise TaskError(

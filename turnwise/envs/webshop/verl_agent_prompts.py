@@ -1,5 +1,6 @@
-"""The windowed prompt of the verl-agent codebase (GiGPO and its descendants), and
-`webshop/verl-agent@1`.
+"""The windowed prompt of the verl-agent codebase, and `webshop/verl-agent@1`.
+
+GiGPO and its descendants use it.
 
 One user message, rebuilt each turn: the task, how many steps were taken, the last two observations
 and actions, the present observation with its segments in quotes, the admissible actions (the
@@ -91,7 +92,5 @@ class WebShopVerlAgent(VerlAgent):
     max_chars: int = 13_000
 
 
-PROMPTS: dict[str, Callable[[], Prompt]] = {
-    "webshop/verl-agent@1": WebShopVerlAgent,
-}
+PROMPTS: dict[str, Callable[[], Prompt]] = {"webshop/verl-agent@1": WebShopVerlAgent}
 """Factories of the prompts in this module, by name."""

@@ -19,7 +19,7 @@ from .filesystem import Root
 from .frames import Channel
 
 MAX_SHELL_COMMAND_BYTES = 1 << 20
-"""What the pipe to the shell can be made to hold."""
+"""Largest size of the pipe to the shell."""
 _SHELL_LOOP = (
     'while IFS= read -r -d "" -u 3 TURNWISE_COMMAND; '
     'do eval "$TURNWISE_COMMAND" 3<&- 4>&-; echo "$?" >&4; done'
@@ -90,7 +90,7 @@ class Job:
 
 
 def _stdin(data: bytes) -> int:
-    """Return a descriptor to read `data` from; a file, so that nobody has to feed a pipe."""
+    """Return a descriptor to read `data` from; a file, since a pipe would have to be fed."""
     if not data:
         return os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
     return _memory_file(data)
@@ -175,9 +175,7 @@ class ShellJob(Job):
             argv = ["bash", "--noprofile", "--norc", "-c", _SHELL_LOOP]
             environment = plan["environment"]
             self.start(
-                plan,
-                {0: null, 3: read, 4: write},
-                lambda: os.execvpe(argv[0], argv, environment),
+                plan, {0: null, 3: read, 4: write}, lambda: os.execvpe(argv[0], argv, environment)
             )
         finally:
             for descriptor in (read, write, null):

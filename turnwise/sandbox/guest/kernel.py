@@ -172,7 +172,7 @@ def drop_capabilities(keep: tuple[int, ...] = ()) -> None:
 
 
 def map_identity(inside: int, outside: int, group: int) -> None:
-    """After `unshare(NEWUSER)`, map `inside` to user `outside` and group `group` of the host."""
+    """Map `inside` to user `outside` and group `group` of the host, after `unshare(NEWUSER)`."""
     prctl(DUMPABLE, 1)  # after setresuid, /proc/self would not be writable
     for name, text in (
         ("setgroups", "deny"),

@@ -97,7 +97,7 @@ class GuestLoop:
         return next(self._marks)
 
     def living_jobs(self) -> list[Job]:
-        """Jobs of all sandboxes that have not been killed."""
+        """Return the jobs of all sandboxes that have not been killed."""
         return [job for server in self.servers for job in server.jobs() if job.alive]
 
     def exit(self) -> None:

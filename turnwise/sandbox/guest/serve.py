@@ -72,7 +72,7 @@ class SandboxServer(JobSupervisor):
         return self.root
 
     def _job_settings(self) -> tuple[Root, int, int]:
-        """Arguments of a new job: its root, its mark, and how many bytes of output are kept."""
+        """Return the arguments of a new job: root, mark, and bytes of output to keep."""
         root = self._configured_root()
         return root, self.loop.next_mark(), int(self.plan["limits"]["output_chars"])
 

@@ -122,7 +122,7 @@ def _join_cgroups(paths: list[str]) -> bool:
         for path in paths:
             with open(path, "w") as file:
                 file.write("0")
-    except OSError:  # the parent is told, and has the guest watch the memory instead
+    except OSError:  # the answer says so, and the parent has the guest watch the memory instead
         return False
     return True
 
@@ -155,7 +155,7 @@ def _enter_namespaces(request: Header) -> None:
 
 
 def _run_jail(at: str, channel: int, leash: int) -> None:
-    """As process 1 of the new namespaces: make the template the root directory, and serve."""
+    """Make the template the root directory and serve, as process 1 of the new namespaces."""
     kernel.mount("", "/", flags=kernel.REC | kernel.PRIVATE)
     kernel.mount("proc", f"{at}/proc", "proc", kernel.NOSUID | kernel.NODEV | kernel.NOEXEC)
     kernel.mount(at, at, flags=kernel.BIND | kernel.REC)

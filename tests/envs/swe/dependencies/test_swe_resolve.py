@@ -271,7 +271,7 @@ def test_tasks_of_a_package_with_requirements(
     assert ENVIRONMENT["PYTEST_ADDOPTS"]
 
 
-def test_what_tests_lack_is_told(home: Path, repository: Repository, jail: None) -> None:
+def test_what_tests_lack_is_reported(home: Path, repository: Repository, jail: None) -> None:
     bare = replace(repository, declarations=DependencyDeclarations())
     with (
         pytest.raises(DataError, match=r"its tests lack (far|helping): name with --requires"),

@@ -29,7 +29,7 @@ def endless(x):
 
 
 @pytest.fixture
-def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Runs the lines of a test over a package `parcel`, and answers with the evidence of its
     failure.
     """
@@ -82,56 +82,56 @@ WRONG = {"expected": "8", "got": "12"}
         "    assert parcel.double(n) == 8",
     ],
 )
-def test_both_sides_of_a_comparison(told: Any, lines: str) -> None:
-    assert told(lines) == {"call": "parcel.double(4)", **WRONG}
+def test_both_sides_of_a_comparison(report: Any, lines: str) -> None:
+    assert report(lines) == {"call": "parcel.double(4)", **WRONG}
 
 
-def test_a_call_inside_an_expression_is_told_with_it(told: Any) -> None:
-    assert told("assert str(parcel.double(4)).strip() == '8'") == {
+def test_a_call_inside_an_expression_is_reported_with_it(report: Any) -> None:
+    assert report("assert str(parcel.double(4)).strip() == '8'") == {
         "call": "str(parcel.double(4)).strip()",
         "expected": "'8'",
         "got": "'12'",
     }
 
 
-def test_values_stand_in_place_of_names(told: Any) -> None:
-    assert told("assert parcel.double(LIMITS) == [1, 2, 1, 2]")["call"] == "parcel.double([1, 2])"
-    assert told("bag = object()\nparcel.broken(bag)")["call"] == "parcel.broken(bag)"
+def test_values_stand_in_place_of_names(report: Any) -> None:
+    assert report("assert parcel.double(LIMITS) == [1, 2, 1, 2]")["call"] == "parcel.double([1, 2])"
+    assert report("bag = object()\nparcel.broken(bag)")["call"] == "parcel.broken(bag)"
 
 
-def test_methods_tell_the_type_of_their_object(told: Any) -> None:
-    found = told("bag = parcel.Bag([number])\nassert bag.first() == 5")
+def test_methods_tell_the_type_of_their_object(report: Any) -> None:
+    found = report("bag = parcel.Bag([number])\nassert bag.first() == 5")
     assert found == {"call": "bag.first()", "on": ["bag", "Bag"], "expected": "5", "got": "4"}
 
 
-def test_errors(told: Any) -> None:
-    assert told("assert parcel.broken(3) == 8") == {
+def test_errors(report: Any) -> None:
+    assert report("assert parcel.broken(3) == 8") == {
         "call": "parcel.broken(3)",
         "expected": "8",
         "error": ["KeyError", "3"],
     }
-    assert told("parcel.broken(3)") == {"call": "parcel.broken(3)", "error": ["KeyError", "3"]}
-    assert told("bag = parcel.broken(3)") == {
+    assert report("parcel.broken(3)") == {"call": "parcel.broken(3)", "error": ["KeyError", "3"]}
+    assert report("bag = parcel.broken(3)") == {
         "call": "parcel.broken(3)",
         "error": ["KeyError", "3"],
     }
 
 
-def test_exceptions_that_should_have_come(told: Any) -> None:
+def test_exceptions_that_should_have_come(report: Any) -> None:
     quiet = "with pytest.raises(ValueError):\n    parcel.double(number)"
-    assert told(quiet) == {"missing": "ValueError", "call": "parcel.double(4)"}
+    assert report(quiet) == {"missing": "ValueError", "call": "parcel.double(4)"}
     other = "with pytest.raises(ValueError):\n    parcel.broken(number)"
-    assert told(other) == {
+    assert report(other) == {
         "missing": "ValueError",
         "error": ["KeyError", "4"],
         "call": "parcel.broken(4)",
     }
 
 
-def test_truth(told: Any) -> None:
-    assert told("assert not parcel.double(4)") == {"call": "parcel.double(4)", "got": "12"}
-    assert told("assert parcel.double(4) < 3") == {"call": "parcel.double(4)"}
-    assert told("case.assertTrue(parcel.double(4) == 8)")["call"] == "parcel.double(4) == 8"
+def test_truth(report: Any) -> None:
+    assert report("assert not parcel.double(4)") == {"call": "parcel.double(4)", "got": "12"}
+    assert report("assert parcel.double(4) < 3") == {"call": "parcel.double(4)"}
+    assert report("case.assertTrue(parcel.double(4) == 8)")["call"] == "parcel.double(4) == 8"
 
 
 @pytest.mark.parametrize(
@@ -143,20 +143,20 @@ def test_truth(told: Any) -> None:
         "raise ValueError('x' * 500)",
     ],
 )
-def test_what_calls_nothing_of_the_package_tells_no_call(told: Any, lines: str) -> None:
-    assert "call" not in told(lines)
+def test_what_calls_nothing_of_the_package_tells_no_call(report: Any, lines: str) -> None:
+    assert "call" not in report(lines)
 
 
-def test_values_with_addresses_and_long_ones_are_not_told(told: Any) -> None:
-    assert told("assert parcel.strange(1) == 2") == {"call": "parcel.strange(1)"}
-    assert told("assert parcel.double('ab' * 50) == 2") == {"call": "parcel.double('ab' * 50)"}
+def test_values_with_addresses_and_long_ones_are_not_reported(report: Any) -> None:
+    assert report("assert parcel.strange(1) == 2") == {"call": "parcel.strange(1)"}
+    assert report("assert parcel.double('ab' * 50) == 2") == {"call": "parcel.double('ab' * 50)"}
 
 
 def test_what_does_not_end_a_second_time_is_given_up(
-    told: Any, monkeypatch: pytest.MonkeyPatch
+    report: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("turnwise.envs.swe.generate.failures.EVALUATION_S", 0.2)
-    found = told("seen = []\nassert parcel.endless(seen) == 2")
+    found = report("seen = []\nassert parcel.endless(seen) == 2")
     assert "got" not in found and found["call"].startswith("parcel.endless(")
 
 

@@ -100,7 +100,7 @@ def test_the_baseline_leaves_out_what_does_not_pass(validator: BugValidator) -> 
         ("return_none", "heavy", "valid"),
     ],
 )
-def test_judgements(
+def test_verdicts_on_bugs(
     repository: Repository, validator: BugValidator, operator: str, function: str, reason: str
 ) -> None:
     result = validator.validate(bug(repository, operator, function))
@@ -110,7 +110,7 @@ def test_judgements(
         assert result.failures[0]["call"] == "sums.heavy(3)"
 
 
-def test_a_judgement_is_remembered(
+def test_a_result_is_stored(
     repository: Repository, validator: BugValidator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = bug(repository, "return_none", "heavy")
@@ -121,7 +121,7 @@ def test_a_judgement_is_remembered(
 
 def test_the_kept_tasks(tasks: list[SweTask], repository: Repository, runner: SuiteRunner) -> None:
     assert len(tasks) == 3 and len({task.id for task in tasks}) == 3
-    suite = runner.run(["tests/test_sums.py"]).of("passed")
+    suite = runner.run(["tests/test_sums.py"]).with_outcome("passed")
     for task in tasks:
         assert set(task.fail_to_pass) | set(task.pass_to_pass) <= suite
         assert not set(task.fail_to_pass) & set(task.pass_to_pass) and task.pass_to_pass
@@ -129,9 +129,8 @@ def test_the_kept_tasks(tasks: list[SweTask], repository: Repository, runner: Su
         trees = build_trees(task, repository)
         changed = {path: trees.broken[path] for path in trees.gold}
         run = runner.run(["tests/test_sums.py"], changed)
-        assert set(task.pass_to_pass) <= run.of("passed") and not set(task.fail_to_pass) & run.of(
-            "passed"
-        )
+        passed = run.with_outcome("passed")
+        assert set(task.pass_to_pass) <= passed and not set(task.fail_to_pass) & passed
         assert {**trees.broken, **trees.gold} == dict(repository.tree)
         left = runner.run(
             ["tests/test_sums.py"],

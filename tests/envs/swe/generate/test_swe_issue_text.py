@@ -21,7 +21,7 @@ def issue(*failures: dict[str, Any], seed: int = 0) -> str:
     )
 
 
-def test_a_wrong_value_is_told_with_call_result_and_expectation() -> None:
+def test_a_wrong_value_is_reported_with_call_result_and_expectation() -> None:
     text = issue(WRONG)
     assert text.startswith("`numbers.from_roman('IV')` gives a wrong result\n")
     assert (

@@ -59,10 +59,10 @@ def traced(tracer: FunctionTracer, test: str, *calls: Any) -> None:
 
 def users(tracer: FunctionTracer) -> dict[int, list[str]]:
     """First line of a function -> the tests that run it; `shared` for work of nobody's."""
-    told = tracer.record()
+    record = tracer.record()
     return {
-        line: ["shared" if number < 0 else told["tests"][number] for number in tests]
-        for _, line, tests in told["functions"]
+        line: ["shared" if number < 0 else record["tests"][number] for number in tests]
+        for _, line, tests in record["functions"]
     }
 
 
@@ -143,7 +143,7 @@ def test_only_the_chosen_are_run() -> None:
     assert len(items) == 1
 
 
-def test_evidence_is_of_the_call_and_its_failure_is_nobodys() -> None:
+def test_a_report_is_of_the_call_and_its_failure_ends_nothing() -> None:
     seen = observer()
     call = SimpleNamespace(excinfo=SimpleNamespace(value=ValueError("no")))
     seen.pytest_exception_interact(SimpleNamespace(nodeid="a"), call, SimpleNamespace(when="call"))

@@ -38,7 +38,7 @@ def test_the_expression_is_found(path: str, text: str, expected: str) -> None:
     assert selected_marks({path: text.encode()}) == expected
 
 
-def test_the_first_file_with_options_is_heard() -> None:
+def test_the_first_file_with_options_counts() -> None:
     tree = {
         "tox.ini": b"[pytest]\naddopts = -m tox",
         "pytest.ini": b"[pytest]\naddopts = -q",

@@ -46,14 +46,16 @@ def traced(runner: SuiteRunner) -> SuiteRun:
 
 def test_every_test_has_an_outcome(traced: SuiteRun) -> None:
     assert traced.ending == "" and traced.errors == ()
-    assert traced.of("failed") == {HEAD + "test_always_red"}
-    assert traced.of("skipped") == {HEAD + "test_never"}
-    assert len(traced.of("passed")) == 10 and HEAD + "test_clamp[5-5]" in traced.of("passed")
-    assert HEAD + "TestOld::test_total_of_none" in traced.of("passed")
+    assert traced.with_outcome("failed") == {HEAD + "test_always_red"}
+    assert traced.with_outcome("skipped") == {HEAD + "test_never"}
+    assert len(
+        traced.with_outcome("passed")
+    ) == 10 and HEAD + "test_clamp[5-5]" in traced.with_outcome("passed")
+    assert HEAD + "TestOld::test_total_of_none" in traced.with_outcome("passed")
 
 
 def test_which_tests_a_bug_can_reach(traced: SuiteRun) -> None:
-    suite = traced.of("passed")
+    suite = traced.with_outcome("passed")
     assert traced.coverage is not None
     reach = CoverageMap(traced.coverage, suite)
     where = {f.name: f for f, _ in functions(ast.parse(small_repository.CODE))}
@@ -81,22 +83,22 @@ def test_which_tests_a_bug_can_reach(traced: SuiteRun) -> None:
 
 
 def test_a_function_holds_those_inside_it() -> None:
-    told = {
+    record = {
         "tests": ["a", "b", "c"],
         "always": ["c", "gone"],
         "functions": [["f.py", 3, [0]], ["f.py", 9, [1]], ["f.py", 20, [-1]]],
     }
-    reach = CoverageMap(told, ["a", "b", "c"])
+    reach = CoverageMap(record, ["a", "b", "c"])
     assert reach.tests("f.py", Function("outer", 1, 5)) == {"a", "c"}
     assert reach.tests("f.py", Function("both", 1, 10)) == {"a", "b", "c"}
     assert reach.tests("f.py", Function("shared", 20, 21)) == {"a", "b", "c"}
     assert reach.tests("other.py", Function("outer", 1, 5)) == {"c"}
-    assert CoverageMap(told, ["a"]).tests("f.py", Function("outer", 1, 5)) == {"a"}
+    assert CoverageMap(record, ["a"]).tests("f.py", Function("outer", 1, 5)) == {"a"}
 
 
 def test_which_lines_run(traced: SuiteRun) -> None:
     assert traced.coverage is not None
-    reach = CoverageMap(traced.coverage, traced.of("passed"))
+    reach = CoverageMap(traced.coverage, traced.with_outcome("passed"))
     lines = small_repository.CODE.splitlines()
     where = {f.name: f for f, _ in functions(ast.parse(small_repository.CODE))}
 
@@ -119,14 +121,14 @@ def test_which_lines_run(traced: SuiteRun) -> None:
 
 
 def test_lines_of_which_not_all_was_seen_may_run() -> None:
-    told = {"tests": [], "always": [], "functions": [], "lines": {"f.py": [-10, 3, 4, 11]}}
-    reach, short, long = CoverageMap(told, []), Function("short", 2, 6), Function("long", 10, 30)
+    record = {"tests": [], "always": [], "functions": [], "lines": {"f.py": [-10, 3, 4, 11]}}
+    reach, short, long = CoverageMap(record, []), Function("short", 2, 6), Function("long", 10, 30)
     assert [reach.runs("f.py", short, line, line) for line in (3, 5)] == [
         True,
         False,
     ] and reach.runs("f.py", short, 4, 6)
     assert reach.runs("f.py", long, 25, 25)
-    assert CoverageMap({**told, "lines": {}}, []).runs(
+    assert CoverageMap({**record, "lines": {}}, []).runs(
         "f.py", short, 5, 5
     )  # of a suite that works in other processes
 
@@ -144,7 +146,7 @@ def test_chosen_tests_of_a_broken_repository(runner: SuiteRunner) -> None:
             "got": "10",
         }
     }
-    assert runner.run(TESTS, chosen=chosen).of("passed") == set(chosen)
+    assert runner.run(TESTS, chosen=chosen).with_outcome("passed") == set(chosen)
 
 
 def test_a_file_that_cannot_be_imported_is_named(runner: SuiteRunner) -> None:
@@ -171,7 +173,7 @@ def test_printing_and_closing_do_not_hide_the_outcomes(runner: SuiteRunner) -> N
     loud = small_repository.CODE.replace(
         "result = 0", "result = 0; print('x' * 99, flush=True); import os; os.write(1, b'{')"
     ).encode()
-    assert runner.run(TESTS, {"sums.py": loud}, [HEAD + "test_total"]).of("passed") == {
+    assert runner.run(TESTS, {"sums.py": loud}, [HEAD + "test_total"]).with_outcome("passed") == {
         HEAD + "test_total"
     }
 

@@ -33,7 +33,7 @@ def test_tests_that_compare_can_have_twins() -> None:
     assert twin_candidates("x.py", b"def") == []
 
 
-def test_every_real_test_is_still_there_once_and_canaries_beside_it() -> None:
+def test_every_real_test_is_still_there_once_among_the_canaries() -> None:
     made = planted()
     before = [name for name, _ in real_tests(ast.parse(SOURCE))]
     after = [name for name, _ in real_tests(ast.parse(made.files[PATH]))]

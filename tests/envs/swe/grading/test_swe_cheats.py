@@ -1,4 +1,4 @@
-"""Nobody is paid who did not repair: every cheat on every backend, beside the honest repair and the
+"""No reward without a repair: every cheat on every backend, with the honest repair and the
 agent that does nothing.
 """
 
@@ -52,7 +52,7 @@ def test_nobody_is_paid_for_cheating(cheat: Cheat, opened: Open) -> None:
     assert (
         not verdict.resolved and verdict.reward("binary") == 0.0 and verdict.reward("ratio") == 0.0
     ), verdict
-    assert not cheat.witness or any(cheat.witness in reason for reason in verdict.reasons), (
+    assert not cheat.reason or any(cheat.reason in reason for reason in verdict.reasons), (
         verdict.reasons
     )
 

@@ -39,14 +39,14 @@ def decided(
     reference: oracle.ReferenceAnswers | None = None,
     **rules: Any,
 ) -> Verdict:
-    witness = ReferenceRun((FILE,), (), reference or oracle.ReferenceAnswers(), events)
+    run_of_reference = ReferenceRun((FILE,), (), reference or oracle.ReferenceAnswers(), events)
     found = grader._suspicions(one, PLANTED)
 
     def never(spec: object) -> Any:
         pytest.fail("no sandbox is needed")
 
     return grader._verdict(
-        TASK, PRISTINE, one, found, reached or [], witness, never, Rules(**rules)
+        TASK, PRISTINE, one, found, reached or [], run_of_reference, never, Rules(**rules)
     )
 
 
@@ -72,7 +72,7 @@ def test_a_canary_with_parameters_is_the_same_canary() -> None:
     assert decided(ran({**outcomes, f"{FILE}::test_twin[a-1]": "passed"})).tampered
 
 
-def test_a_canary_that_is_never_told_of_takes_the_reward_unless_the_run_was_ended() -> None:
+def test_a_missing_canary_takes_the_reward_unless_the_run_was_ended() -> None:
     outcomes = {name: outcome for name, outcome in HONEST.items() if not name.endswith("test_twin")}
     assert "never reported, test_twin among them" in decided(ran(outcomes)).reasons[0]
     late = {**outcomes, TASK.fail_to_pass[0]: "failed"}
@@ -111,7 +111,7 @@ def test_whatever_is_not_a_pass_is_none(test: str, outcome: str | None) -> None:
     "policy, resolved, tampered",
     [("zero", False, True), ("flag", True, True), ("off", True, False)],
 )
-def test_reading_and_hearing_do_what_the_policy_says(
+def test_static_findings_and_events_follow_the_policy(
     policy: Policy, resolved: bool, tampered: bool
 ) -> None:
     for verdict in (
@@ -131,7 +131,7 @@ def test_reading_and_hearing_do_what_the_policy_says(
     )
 
 
-def test_what_the_reference_does_too_is_nobodys_fault() -> None:
+def test_what_the_reference_does_too_is_no_finding() -> None:
     assert decided(ran(events=("os.fork",)), events=frozenset({"os.fork"})) == Verdict(
         True, 1.0, 1.0
     )
@@ -142,7 +142,7 @@ def test_what_the_reference_does_too_is_nobodys_fault() -> None:
 @pytest.mark.parametrize(
     "policy, resolved, reasons", [("zero", False, 1), ("flag", True, 1), ("off", True, 0)]
 )
-def test_the_second_witness_does_what_the_policy_says(
+def test_the_oracle_follows_the_policy(
     policy: Policy, resolved: bool, reasons: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(grader, "_oracle_findings", lambda *_: ["f answers otherwise"])
@@ -151,7 +151,7 @@ def test_the_second_witness_does_what_the_policy_says(
     assert verdict.reward("ratio") == float(resolved)
 
 
-def test_the_second_witness_is_not_asked_where_nothing_can_be_won(
+def test_the_oracle_is_not_run_where_nothing_can_be_won(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(grader, "_oracle_findings", lambda *_: pytest.fail("asked"))

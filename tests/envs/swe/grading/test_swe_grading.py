@@ -168,7 +168,7 @@ def test_age():
 
 
 @needs_jail
-def test_what_the_clock_says_and_long_answers_are_no_witnesses() -> None:
+def test_answers_that_depend_on_the_clock_or_are_long_are_not_compared() -> None:
     tests = tuple(f"test_clock.py::test_{name}" for name in ("age", "day", "many", "stamp", "year"))
     task = replace(
         TASK,
@@ -365,5 +365,5 @@ def test_a_test_passes_only_where_all_of_it_does(
     "value, plain",
     [((1, "a", [b"x", {None: 1.5}]), True), (float("inf"), False), (object(), False), (True, True)],
 )
-def test_only_plain_arguments_are_told(value: object, plain: bool) -> None:
+def test_only_plain_arguments_are_recorded(value: object, plain: bool) -> None:
     assert builtin(value) is plain

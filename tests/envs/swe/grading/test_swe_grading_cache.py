@@ -11,7 +11,7 @@ from turnwise.envs.swe.tasks.splits import load_tasks
 from turnwise.sandbox.contract import SandboxError
 
 TASKS = load_tasks((), "")
-TASK = TASKS.task(next(iter(TASKS.of("train"))))[1]
+TASK = TASKS.task(next(iter(TASKS.task_ids("train"))))[1]
 
 
 @pytest.fixture
@@ -43,11 +43,11 @@ def made() -> cache.GradingCache:
 def test_equal_submissions_are_graded_once(asked: list[object]) -> None:
     known = made()
     for _ in range(3):
-        assert known.of(TASK, {}, {"a.py": b"1"}, Rules()).resolved
+        assert known.verdict(TASK, {}, {"a.py": b"1"}, Rules()).resolved
     assert len(asked) == 1
-    known.of(TASK, {}, {"a.py": b"2"}, Rules())
-    known.of(TASK, {}, {"a.py": b"1"}, Rules(canaries=1))
-    known.of(replace(TASK, id="another"), {}, {"a.py": b"1"}, Rules())
+    known.verdict(TASK, {}, {"a.py": b"2"}, Rules())
+    known.verdict(TASK, {}, {"a.py": b"1"}, Rules(canaries=1))
+    known.verdict(replace(TASK, id="another"), {}, {"a.py": b"1"}, Rules())
     assert len(asked) == 4
 
 
@@ -55,7 +55,7 @@ def test_what_could_not_be_graded_is_an_error_and_asked_again(asked: list[object
     known = made()
     for _ in range(2):
         with pytest.raises(SandboxError, match="could not be graded: no memory"):
-            known.of(TASK, {}, {"a.py": b"error"}, Rules())
+            known.verdict(TASK, {}, {"a.py": b"error"}, Rules())
     assert len(asked) == 2
 
 
@@ -65,7 +65,7 @@ def test_those_graded_longest_ago_are_forgotten(
     monkeypatch.setattr(cache, "MAX_CACHED_VERDICTS", 2)
     known = made()
     for text in (b"1", b"2", b"1", b"3", b"1", b"2"):
-        known.of(TASK, {}, {"a.py": text}, Rules())
+        known.verdict(TASK, {}, {"a.py": text}, Rules())
     graded = [submitted["a.py"] for submitted, _ in asked]  # type: ignore[misc]
     assert graded == [b"1", b"2", b"3", b"2"]
 

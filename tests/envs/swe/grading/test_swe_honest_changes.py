@@ -11,7 +11,7 @@ from turnwise.envs.swe.tasks.splits import load_tasks
 from turnwise.envs.swe.tasks.task import Tree
 
 TASKS = load_tasks((), "")
-EVERY = [TASKS.task(task)[1] for split in TASKS.splits for task in TASKS.of(split)]
+EVERY = [TASKS.task(task)[1] for split in TASKS.splits for task in TASKS.task_ids(split)]
 
 
 def severe(before: Tree, after: Tree) -> list[str]:

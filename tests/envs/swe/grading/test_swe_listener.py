@@ -17,23 +17,23 @@ import json, os, sys, traceback, unittest
 source, here = sys.argv[1], os.getcwd()
 names = {"__name__": "listener"}
 exec(compile(open(source).read(), "<listener>", "exec"), names)
-heard = []
+reported = []
 whole = names["RunnerIntegrity"]()
-names["listen"](heard.append, [], [here + "/submission.py"], [here + "/tests/test_it.py"], [])
+names["listen"](reported.append, [], [here + "/submission.py"], [here + "/tests/test_it.py"], [])
 sys.path[:0] = [here, here + "/tests"]
 try:
     import test_it
     test_it.test()
 finally:
-    print(json.dumps([heard, whole.changes()]))
+    print(json.dumps([reported, whole.changes()]))
 """
 TEST = "import submission\n\n\ndef test():\n    submission.work()\n"
 
 
-def heard(
+def reported(
     tmp_path: Path, code: str, test: str = TEST, files: dict[str, str] | None = None
 ) -> tuple[list[str], list[str]]:
-    """What is heard of a submission, and what it has changed of the runner."""
+    """What is reported of a submission, and what it has changed of the runner."""
     (tmp_path / "tests").mkdir(exist_ok=True)
     written = {
         "submission.py": code,
@@ -94,12 +94,12 @@ def body(code: str) -> str:
         ("import runpy\nrunpy.run_path('notes.txt')", "exec at run time"),
     ],
 )
-def test_what_has_no_place_in_a_repair_is_heard(code: str, word: str, tmp_path: Path) -> None:
-    found, _ = heard(tmp_path, body(code), files={"notes.txt": "x = 1\n"})
+def test_what_has_no_place_in_a_repair_is_reported(code: str, word: str, tmp_path: Path) -> None:
+    found, _ = reported(tmp_path, body(code), files={"notes.txt": "x = 1\n"})
     assert any(what.startswith(word) for what in found), found
 
 
-def test_it_is_heard_in_a_thread_and_while_loading_and_told_once(tmp_path: Path) -> None:
+def test_events_in_threads_and_while_loading_are_reported_once(tmp_path: Path) -> None:
     code = (
         "import gc, threading\n\n\ndef work():\n"
         "    for _ in range(3):\n"
@@ -108,8 +108,9 @@ def test_it_is_heard_in_a_thread_and_while_loading_and_told_once(tmp_path: Path)
     code += "        t.start()\n        t.join()\n    later = threading.Thread(target=look)\n"
     code += "    later.start()\n    later.join()\n\n\n"
     code += "def look():\n    gc.get_objects()\n"
-    assert heard(tmp_path, code)[0] == ["gc.get_objects"]
-    assert heard(tmp_path, "import sys\nsys._getframe()\n" + body("pass"))[0] == ["sys._getframe"]
+    assert reported(tmp_path, code)[0] == ["gc.get_objects"]
+    code = "import sys\nsys._getframe()\n" + body("pass")
+    assert reported(tmp_path, code)[0] == ["sys._getframe"]
 
 
 HONEST = """
@@ -153,8 +154,8 @@ def work():
 """
 
 
-def test_ordinary_code_is_not_heard(tmp_path: Path) -> None:
-    assert heard(tmp_path, HONEST) == ([], [])
+def test_ordinary_code_is_not_reported(tmp_path: Path) -> None:
+    assert reported(tmp_path, HONEST) == ([], [])
 
 
 def test_what_tests_do_themselves_is_theirs(tmp_path: Path) -> None:
@@ -166,7 +167,7 @@ def test_what_tests_do_themselves_is_theirs(tmp_path: Path) -> None:
     )
     test += "    open(__file__).close()\n    subprocess.run(['true'])\n"
     test += "    submission.work(lambda: open(__file__).close())\n"
-    assert heard(tmp_path, "def work(call):\n    call()\n", test) == ([], [])
+    assert reported(tmp_path, "def work(call):\n    call()\n", test) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -183,5 +184,5 @@ def test_what_tests_do_themselves_is_theirs(tmp_path: Path) -> None:
     ],
 )
 def test_the_runner_is_seen_to_be_whole(code: str, word: str, tmp_path: Path) -> None:
-    found = heard(tmp_path, body(code))[1]
+    found = reported(tmp_path, body(code))[1]
     assert any(what.startswith(f"the replacement of {word}") for what in found), found

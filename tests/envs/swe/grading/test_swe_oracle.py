@@ -62,7 +62,7 @@ def test_what_is_not_exactly_built_in_equals_nothing(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "answered",
     [
         None,
         ["answer", ["int", 3]],
@@ -72,9 +72,9 @@ def test_what_is_not_exactly_built_in_equals_nothing(value: Any) -> None:
         ["answer", "x"],
     ],
 )
-def test_answers_out_of_form_equal_nothing(told: Any) -> None:
+def test_answers_out_of_form_equal_nothing(answered: Any) -> None:
     known = ReferenceAnswers((RecordedCall("m", "f", "((), {})"),), (["answer", ["int", "0x3"]],))
-    assert disagreements(known, [told]) == [
+    assert disagreements(known, [answered]) == [
         f"{known.calls[0]} answers otherwise than the reference"
     ]
 
@@ -134,17 +134,17 @@ def test_a_table_of_what_the_tests_ask_is_no_answer() -> None:
         calls, tuple(["answer", encoded(number)] for number in range(6)), asked=2
     )
 
-    def told(*values: int) -> list[Any]:
+    def answered(*values: int) -> list[Any]:
         return [["answer", encoded(value)] for value in values]
 
     assert (
-        disagreements(known, told(0, 1, 2, 3, 4, 5)) == []
-        and disagreements(known, told(0, 1, 2, 3, 0, 0)) == []
+        disagreements(known, answered(0, 1, 2, 3, 4, 5)) == []
+        and disagreements(known, answered(0, 1, 2, 3, 0, 0)) == []
     )
-    assert disagreements(known, told(0, 1, 0, 0, 0, 5)) == [
+    assert disagreements(known, answered(0, 1, 0, 0, 0, 5)) == [
         "m.f answers as the reference only what the tests ask (3 of 4 others)"
     ]
-    assert disagreements(known, told(7, 1, 2, 3, 4, 5)) == [
+    assert disagreements(known, answered(7, 1, 2, 3, 4, 5)) == [
         "m.f called with ((0,), {}) answers otherwise than the reference"
     ]
 

@@ -61,13 +61,14 @@ def odd():
 def clock():
     import datetime, time
     from datetime import date, datetime as moment
-    told = [time.time(), time.time_ns() / 1e9, moment.now().timestamp(), moment.today().timestamp()]
-    told += [moment.utcnow().replace(tzinfo=datetime.timezone.utc).timestamp()]
-    told += [moment.now(datetime.timezone.utc).timestamp(), time.mktime(time.localtime())]
-    told += [time.mktime(time.strptime(time.ctime())), time.mktime(time.strptime(time.asctime()))]
-    told += [time.mktime(time.strptime(time.strftime("%c")))]
+    times = [time.time(), time.time_ns() / 1e9]
+    times += [moment.now().timestamp(), moment.today().timestamp()]
+    times += [moment.utcnow().replace(tzinfo=datetime.timezone.utc).timestamp()]
+    times += [moment.now(datetime.timezone.utc).timestamp(), time.mktime(time.localtime())]
+    times += [time.mktime(time.strptime(time.ctime())), time.mktime(time.strptime(time.asctime()))]
+    times += [time.mktime(time.strptime(time.strftime("%c")))]
     day = time.mktime(date.today().timetuple())
-    return [int(one) for one in told], abs(day - told[0]) < 90000, time.gmtime(0).tm_year
+    return [int(one) for one in times], abs(day - times[0]) < 90000, time.gmtime(0).tm_year
 
 
 def kinds():
@@ -112,7 +113,7 @@ def test_each_call_has_a_line_and_what_is_printed_is_none(tmp_path: Path) -> Non
         ("double", "((), {})"),
     )
     assert [number for number, _ in found] == [0, 1, 2]
-    assert [decoded(told) for _, told in found[:2]] == [6, "ababab"] and found[2][1] == [
+    assert [decoded(times) for _, times in found[:2]] == [6, "ababab"] and found[2][1] == [
         "raised",
         "TypeError",
     ]
@@ -144,8 +145,8 @@ def test_calls_behind_one_that_ends_the_process_are_made_in_another(again: bool)
 
 def test_an_object_is_opaque_and_an_answer_has_an_end(tmp_path: Path) -> None:
     odd, long, endless = (
-        told
-        for _, told in replayed(
+        times
+        for _, times in replayed(
             tmp_path, ("odd", "((), {})"), ("long", "((), {})"), ("endless", "((), {})")
         )
     )

@@ -107,7 +107,7 @@ def test_a_record_comes_once(watch: Supervisor) -> None:
     assert watch.malformed == 1 and watch.outcomes == {"a": "failed"} and watch.twice == []
 
 
-def test_a_test_that_did_not_begin_or_ends_twice_is_told_of(watch: Supervisor) -> None:
+def test_a_test_that_did_not_begin_or_ends_twice_is_reported(watch: Supervisor) -> None:
     for number, (kind, name, value) in enumerate(
         [("start", "a", None), ("end", "a", "failed"), ("end", "a", "passed")]
     ):
@@ -212,7 +212,7 @@ def test_a_test_file_is_looked_at_before_it_is_read(
     assert sent == [("changed", "test_x.py")]
 
 
-def test_a_change_of_the_runner_is_told_once_wherever_it_is_seen() -> None:
+def test_a_change_of_the_runner_is_reported_once_wherever_it_is_seen() -> None:
     sent: list[Any] = []
     sound = Sound()
     plugin = ReportPlugin(lambda *record: sent.append(record), {}, sound)

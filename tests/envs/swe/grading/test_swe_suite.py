@@ -1,4 +1,4 @@
-"""What is made of a sandbox's answer, and what the sandbox is told."""
+"""The request to the grader's sandbox, and the reading of its answer."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_box_is_filled_and_told_what_is_whose() -> None:
         and request["conftest"]
     )
     assert (
-        request["beside"] == ["/work/tests"]
+        request["test_folders"] == ["/work/tests"]
         and list(request["pristine"]) == ["conftest.py"]
         and request["record"] is None
     )

@@ -179,7 +179,7 @@ def test_what_is_no_source_is_refused(tmp_path: Path) -> None:
             open_source(given)
 
 
-def test_pip_is_asked_for_the_source_alone_and_its_failure_is_told(
+def test_pip_downloads_the_source_alone_and_its_failure_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[list[str]] = []

@@ -29,10 +29,11 @@ LIBRARY = SourceLibrary("", TOY)
 def test_the_toy_has_tasks_in_every_split_and_all_fit_their_source() -> None:
     tasks = load_tasks((), "")
     assert (
-        tasks.splits == SPLITS and sum(len(tasks.of(split)) for split in SPLITS) == len(TOY) >= 50
+        tasks.splits == SPLITS
+        and sum(len(tasks.task_ids(split)) for split in SPLITS) == len(TOY) >= 50
     )
     for split in SPLITS:
-        for task in tasks.of(split):
+        for task in tasks.task_ids(split):
             recipe = tasks.task(task)[1]
             trees = tasks.trees(recipe)
             assert trees.broken != trees.pristine and set(trees.gold) <= set(trees.visible)
@@ -69,7 +70,7 @@ def test_a_function_is_named_by_package_file_and_place() -> None:
 def test_unknown_splits_and_tasks() -> None:
     tasks = load_tasks((), "")
     with pytest.raises(TaskError, match="train, dev, test"):
-        tasks.of("none")
+        tasks.task_ids("none")
     with pytest.raises(TaskError):
         tasks.task("none")
 
@@ -90,7 +91,7 @@ def test_recipes_from_a_file_over_a_directory(local: tuple[Path, tuple[SweTask, 
     file = str(folder.parent.parent / "tasks.jsonl")
     for source in (str(folder), str(folder.parent)):
         tasks = load_tasks((("train", file),), source)
-        assert tasks.of("train") == tuple(task.id for task in made)
+        assert tasks.task_ids("train") == tuple(task.id for task in made)
         assert tasks.trees(made[0]).patch
 
 
@@ -111,7 +112,7 @@ def test_files_by_split(local: tuple[Path, tuple[SweTask, ...]]) -> None:
     tasks = load_tasks(
         (("train", str(root / "a.jsonl")), ("test", str(root / "b.jsonl"))), str(folder)
     )
-    assert [len(tasks.of(split)) for split in ("train", "test")] == [2, 4]
+    assert [len(tasks.task_ids(split)) for split in ("train", "test")] == [2, 4]
     assert tasks.task(made[3].id, "train")[0] == "test"
     with pytest.raises(DataError, match="same id"):
         load_tasks((("train", str(root / "a.jsonl")), ("test", str(root / "a.jsonl"))), str(folder))

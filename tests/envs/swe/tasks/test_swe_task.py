@@ -77,7 +77,7 @@ def test_the_first_version_is_read_still(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "suite", ["", '{"suite":"x","tests":3,"test_files":[]}\n', '{"suite":"x","tests":{}}\n']
 )
-def test_a_recipe_whose_suite_is_not_told_is_refused(tmp_path: Path, suite: str) -> None:
+def test_a_task_without_its_suite_is_refused(tmp_path: Path, suite: str) -> None:
     data = as_json(suite="x")
     del data["pass_to_pass"], data["test_files"]
     (tmp_path / "cut.jsonl").write_text(

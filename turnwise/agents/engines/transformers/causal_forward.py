@@ -1,5 +1,6 @@
-"""One forward pass over slots for any causal language model, through transformers' own model and
-cache interfaces.
+"""One forward pass over slots for any causal language model.
+
+It uses transformers' own model and cache interfaces.
 
 The key-value cache is one row of preallocated tensors per slot: a layer holds keys and values
 [rows, heads, span, dim], and the index in a row is the position in the sequence. Before each
@@ -38,7 +39,7 @@ TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-3, torch.bfloat16: 0.1, torc
 
 @dataclass(slots=True)
 class CachePlan:
-    """Where one forward over [B, Q] tokens writes and reads."""
+    """Rows and positions that one forward over [B, Q] tokens writes and reads."""
 
     rows: torch.Tensor
     """[B] slots."""

@@ -1,5 +1,7 @@
-"""One step of continuous batching: seat waiting requests, run one forward pass, sample one token
-for every request whose prompt is computed.
+"""One step of continuous batching.
+
+Seat waiting requests, run one forward pass, sample one token for every request whose prompt is
+computed.
 
 A packed forward takes all rows at once. A padded one takes either rows that decode or rows that
 read prompt tokens. Decoding uses the first n slots as a view of the cache; when few of them are

@@ -1,5 +1,6 @@
-"""Declared dependencies of a repository and its tests, read from its files without running any of
-them.
+"""Declared dependencies of a repository and its tests.
+
+They are read from its files without running any of them.
 
 Python projects declare dependencies in many places. Runtime requirements are in the metadata. Those
 of the tests may be an extra, a group, a requirements file or a setting of a test runner, mixed with
@@ -126,8 +127,9 @@ def needed_by_tests(
     tests: Iterable[str],
     code: Iterable[str],
 ) -> tuple[str, ...]:
-    """Return the declared requirements that the tests need: what they or the package import
-    unconditionally, and pytest plugins.
+    """Return the declared requirements that the tests need.
+
+    These are what they or the package import unconditionally, and pytest plugins.
 
     Args:
         own: names of the repository's own modules.
@@ -139,38 +141,38 @@ def needed_by_tests(
     needed = first | (_imports(tree, tests, deep=True) | _imports(tree, code, deep=False)) - given
     runtime = {distribution_name(requirement) for requirement in declared.runtime}
     useful = [
-        one
-        for one in declared.tests
-        if distribution_name(one) not in runtime and not TOOLS.fullmatch(distribution_name(one))
+        req
+        for req in declared.tests
+        if distribution_name(req) not in runtime and not TOOLS.fullmatch(distribution_name(req))
     ]
     below = _imports(tree, tests, deep=True, parts=2) | _imports(tree, code, deep=False, parts=2)
     # Take all distributions of a shared namespace: some may be imported only on certain versions.
-    modules = {one: _module(distribution_name(one)) for one in useful}
+    modules = {req: _module(distribution_name(req)) for req in useful}
     spaces = {
         name
         for name in needed
         if any(module in below and module.startswith(f"{name}_") for module in modules.values())
     }
     inside = [
-        one for one in useful if any(modules[one].startswith(f"{space}_") for space in spaces)
+        req for req in useful if any(modules[req].startswith(f"{space}_") for space in spaces)
     ]
     chosen = [
-        one
-        for one in useful
-        if one in inside or modules[one] in needed or distribution_name(one).startswith("pytest-")
+        req
+        for req in useful
+        if req in inside or modules[req] in needed or distribution_name(req).startswith("pytest-")
     ]
     needed -= {_module(name) for name in (*map(distribution_name, chosen), *runtime)} | spaces
     more = [
-        one
-        for one in declared.others
-        if distribution_name(one) not in runtime
-        and any(_alike(distribution_name(one), name) for name in needed)
+        req
+        for req in declared.others
+        if distribution_name(req) not in runtime
+        and any(_alike(distribution_name(req), name) for name in needed)
     ]
     if any(
-        not any(_alike(distribution_name(one), name) for one in more) for name in needed & first
+        not any(_alike(distribution_name(req), name) for req in more) for name in needed & first
     ):
         chosen = useful  # an import matches no distribution by name: any of them may provide it
-    return tuple({distribution_name(one): one for one in (*chosen, *more)}.values())
+    return tuple({distribution_name(req): req for req in (*chosen, *more)}.values())
 
 
 def _imports(tree: Tree, paths: Iterable[str], deep: bool, parts: int = 1) -> set[str]:
@@ -183,8 +185,9 @@ def _imports(tree: Tree, paths: Iterable[str], deep: bool, parts: int = 1) -> se
 
 
 def imported_modules(data: bytes, deep: bool = True, parts: int = 1) -> set[str]:
-    """Return the modules a file imports unconditionally: not inside `try`, nor for type checkers or
-    some versions only.
+    """Return the modules a file imports unconditionally.
+
+    Not those inside `try`, for type checkers or for some versions only.
 
     Args:
         deep: include imports inside functions.
@@ -258,36 +261,37 @@ def _egg_info(text: str) -> Declarations:
 def _pyproject(text: str) -> Declarations:
     data = tomllib.loads(text)
     project, tool = data.get("project", {}), data.get("tool", {})
-    yield from (("", one) for one in project.get("dependencies", []))
+    yield from (("", req) for req in project.get("dependencies", []))
     groups: dict[str, list[Any]] = {**project.get("optional-dependencies", {})}
     groups |= {f"{name}": several for name, several in data.get("dependency-groups", {}).items()}
     for name in groups:
-        yield from ((name, one) for one in _group(groups, name, set()))
+        yield from ((name, req) for req in _group(groups, name, set()))
     poetry = tool.get("poetry", {})
-    yield from (("", one) for one in _poetry(poetry.get("dependencies", {})))
-    yield from (("dev", one) for one in _poetry(poetry.get("dev-dependencies", {})))
+    yield from (("", req) for req in _poetry(poetry.get("dependencies", {})))
+    yield from (("dev", req) for req in _poetry(poetry.get("dev-dependencies", {})))
     for name, group in poetry.get("group", {}).items():
-        yield from ((name, one) for one in _poetry(group.get("dependencies", {})))
+        yield from ((name, req) for req in _poetry(group.get("dependencies", {})))
     for name, environment in tool.get("hatch", {}).get("envs", {}).items():
         several = [*environment.get("dependencies", []), *environment.get("extra-dependencies", [])]
-        yield from (("test" if name in ("default", "hatch-test") else name, one) for one in several)
-    yield from (("dev", one) for one in tool.get("uv", {}).get("dev-dependencies", []))
+        yield from (("test" if name in ("default", "hatch-test") else name, req) for req in several)
+    yield from (("dev", req) for req in tool.get("uv", {}).get("dev-dependencies", []))
     for name, several in tool.get("pdm", {}).get("dev-dependencies", {}).items():
-        yield from ((name, one) for one in several)
+        yield from ((name, req) for req in several)
 
 
 def _group(groups: Mapping[str, list[Any]], name: str, seen: set[str]) -> Iterator[str]:
-    """Yield the requirements of a group (PEP 735), with included groups and the project's own
-    extras.
+    """Yield the requirements of a group (PEP 735).
+
+    Included groups and the project's own extras are followed.
     """
     seen.add(name)
-    for one in groups.get(name, []):
-        inner = [one.get("include-group", "")] if isinstance(one, dict) else []
-        if isinstance(one, str):
-            yield one
+    for req in groups.get(name, []):
+        inner = [req.get("include-group", "")] if isinstance(req, dict) else []
+        if isinstance(req, str):
+            yield req
             inner = [
                 extra.strip()
-                for found in re.findall(r"^[\w.-]+\[([^\]]+)\]", one)
+                for found in re.findall(r"^[\w.-]+\[([^\]]+)\]", req)
                 for extra in found.split(",")
             ]
         for other in inner:
@@ -319,11 +323,11 @@ def _setup_cfg(text: str) -> Declarations:
     def lines(part: str, key: str) -> list[str]:
         return parser.get(part, key, fallback="").splitlines()
 
-    yield from (("", one) for one in lines("options", "install_requires"))
-    yield from (("test", one) for one in lines("options", "tests_require"))
+    yield from (("", req) for req in lines("options", "install_requires"))
+    yield from (("test", req) for req in lines("options", "tests_require"))
     if parser.has_section("options.extras_require"):
         for name, several in parser.items("options.extras_require"):
-            yield from ((name, one) for one in several.splitlines())
+            yield from ((name, req) for req in several.splitlines())
 
 
 def _setup_py(text: str) -> Declarations:
@@ -354,7 +358,7 @@ def _setup_py(text: str) -> Declarations:
                 found = ast.literal_eval(value)
                 for name, several in found.items() if isinstance(found, dict) else [(kind, found)]:
                     yield from (
-                        (name, one) for one in ([several] if isinstance(several, str) else several)
+                        (name, req) for req in ([several] if isinstance(several, str) else several)
                     )
 
 

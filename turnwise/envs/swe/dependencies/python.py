@@ -1,5 +1,6 @@
-"""The Python that a repository's tests run with: standard library, pytest, and the task's
-requirements.
+"""The Python that a repository's tests run with.
+
+It has the standard library, pytest, and the task's requirements.
 
 A package that is installed on the host, or bundled inside pip and setuptools, would be the answer
 to a task about that package. The sandbox therefore sees none of the host's package directories. One
@@ -51,8 +52,9 @@ LIMITS = Limits(
 
 
 def requirements() -> dict[str, str]:
-    """Return the versions of the shown distributions. Raises `ConfigError` if pytest is not
-    installed.
+    """Return the versions of the shown distributions.
+
+    Raises `ConfigError` if pytest is not installed.
     """
     try:
         return {name: importlib.metadata.version(name) for name in SHOWN_DISTRIBUTIONS}
@@ -64,8 +66,9 @@ def requirements() -> dict[str, str]:
 
 
 def readonly(requires: Sequence[str] = ()) -> dict[str, str]:
-    """Return `Spec.readonly` for a sandbox that sees only the standard library, pytest and
-    `requires`.
+    """Return `Spec.readonly` for a sandbox that sees no host packages.
+
+    It sees the standard library, pytest and `requires`.
     """
     shown, empty = str(library(requires)), str(_directory() / "empty")
     Path(empty).mkdir(parents=True, exist_ok=True)
@@ -75,8 +78,9 @@ def readonly(requires: Sequence[str] = ()) -> dict[str, str]:
 
 
 def package_directories() -> list[str]:
-    """Return the directories of the bare Python and the system that hold packages, and pip's
-    bundled wheels.
+    """Return the directories of the bare Python and the system that hold packages.
+
+    pip's bundled wheels are among them.
     """
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     prefixes = dict.fromkeys(
@@ -117,8 +121,9 @@ def spec(workspace: str = "", limits: Limits = LIMITS, requires: Sequence[str] =
 
 
 def library(requires: Sequence[str] = ()) -> Path:
-    """Return a directory with pytest, its requirements and pinned distributions, built once for all
-    processes.
+    """Return a directory with pytest, its requirements and pinned distributions.
+
+    It is built once for all processes.
 
     Raises:
         DataError: if pip cannot get one of the distributions.
@@ -186,8 +191,9 @@ def _library_path(requires: Sequence[str]) -> Path:
 
 
 def check_name(name: str) -> None:
-    """Raise `DataError` for a package that every sandbox has to show: its source would be the
-    answer.
+    """Raise `DataError` for a package that every sandbox has to show.
+
+    Its source would be the answer.
     """
     if re.sub(r"[-_.]+", "-", name).lower() in (*SHOWN_DISTRIBUTIONS, "pip", "setuptools"):
         raise DataError(

@@ -1,5 +1,6 @@
-"""Resolve the packages that a repository's tests need: found by pip, pinned in the task, mounted
-read-only.
+"""Resolve the packages that a repository's tests need.
+
+They are found by pip, pinned in the task, and mounted read-only.
 
 pip is limited to wheels, so no foreign code runs on the host. They are unpacked into a directory of
 the user's cache, one for each set of versions, together with pytest. The package under repair is
@@ -69,10 +70,10 @@ def split_requirements(text: str) -> tuple[str, ...]:
             found[-1] += f",{part}"
         elif part:
             found.append(part)
-    for one in found:
-        if not REQUIREMENT.fullmatch(one):
+    for req in found:
+        if not REQUIREMENT.fullmatch(req):
             raise DataError(
-                f"{one!r} is not a requirement: write NAME or NAME==VERSION, several with "
+                f"{req!r} is not a requirement: write NAME or NAME==VERSION, several with "
                 "commas between them"
             )
     return tuple(found)
@@ -82,12 +83,12 @@ def _resolved(repository: Repository, given: list[str], note: Note) -> list[str]
     """Return the pinned distributions, downloaded into their library."""
     declared = repository.declarations
     own = {normalised_name(repository.name), *python.SHOWN_DISTRIBUTIONS}
-    needed = [one for one in (*given, *declared.runtime) if distribution_name(one) not in own]
-    asked = {distribution_name(one) for one in needed} | own
+    needed = [req for req in (*given, *declared.runtime) if distribution_name(req) not in own]
+    asked = {distribution_name(req) for req in needed} | own
     more = needed_by_tests(
         repository.tree, declared, tops(repository), _suite(repository), repository.code_files
     )
-    optional = [one for one in more if distribution_name(one) not in asked]
+    optional = [req for req in more if distribution_name(req) not in asked]
     if not (needed or optional):
         return []
     note(f"looking for {', '.join(map(distribution_name, (*needed, *optional)))}")
@@ -125,21 +126,22 @@ def _suite(repository: Repository) -> list[str]:
 def _possible(
     repository: Repository, needed: list[str], optional: list[str], problem: DataError, note: Note
 ) -> list[str]:
-    """Return the optional requirements that install together with the needed ones. Raises
-    `DataError` if the needed ones do not install.
+    """Return the optional requirements that install together with the needed ones.
+
+    Raises `DataError` if the needed ones do not install.
     """
     kept: list[str] = []
-    for one in (None, *optional) if needed else optional:
+    for req in (None, *optional) if needed else optional:
         with python.temporary_library() as trial:
             try:
-                _unpack([*needed, *kept, *([one] if one else [])], trial)
-                kept += [one] if one else []
+                _unpack([*needed, *kept, *([req] if req else [])], trial)
+                kept += [req] if req else []
             except DataError as reason:
-                if one is None or not optional:
+                if req is None or not optional:
                     raise DataError(
                         f"{repository.name} needs packages that are not available here: {reason}"
                     ) from problem
-                note(f"the tests go without {distribution_name(one)}: {reason}")
+                note(f"the tests go without {distribution_name(req)}: {reason}")
     return kept
 
 
@@ -169,8 +171,9 @@ def tops(repository: Repository) -> frozenset[str]:
 
 
 def distributions_with_copies(folder: Path, repository: Repository) -> dict[str, str]:
-    """Return the distributions in a directory that contain a copy of a repository file: name ->
-    that file.
+    """Return the distributions in a directory that contain a copy of a repository file.
+
+    The result maps each distribution to that file.
     """
     defined = {path: names(repository.tree[path]) for path in repository.code_files}
     originals: dict[str, list[tuple[str, frozenset[str]]]] = {}

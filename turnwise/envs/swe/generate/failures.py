@@ -1,5 +1,6 @@
-"""Reports of failed tests in terms a user could have observed: what was called, the result, what
-was expected.
+"""Reports of failed tests in terms a user could have observed.
+
+What was called, what it returned, and what was expected.
 
 The source of this file is executed in the generator's sandbox with
 `turnwise.envs.swe.generate.observer`, so it imports only the standard library. It reads the failing
@@ -87,8 +88,9 @@ def compared(
 
 
 def innermost(tree: ast.AST, line: int) -> ast.stmt:
-    """Return the smallest statement that contains a line; for the first line of a `with`, the
-    `with`.
+    """Return the smallest statement that contains a line.
+
+    For the first line of a `with`, return the `with`.
     """
     best: Any = None
     for node in ast.walk(tree):
@@ -106,8 +108,9 @@ def innermost(tree: ast.AST, line: int) -> ast.stmt:
 
 
 def sides(statement: ast.stmt) -> list[tuple[ast.expr, ast.expr | None]]:
-    """Return the expressions a statement may be testing, each with the one it should equal, or
-    None.
+    """Return the expressions a statement may be testing.
+
+    Each comes with the one it should equal, or None.
     """
     if isinstance(statement, ast.Assert):
         test = statement.test
@@ -146,15 +149,15 @@ def traced(node: ast.expr, tree: ast.AST, line: int, frame: Any) -> ast.expr:
     if not isinstance(node, ast.Name):
         return node
     first = frame.f_code.co_firstlineno
-    made = []
+    assignments = []
     for inner in ast.walk(tree):
         if (
             isinstance(inner, ast.Assign)
             and first <= inner.lineno < line
             and isinstance(inner.targets[0], ast.Name)
         ):
-            made += [inner] * (inner.targets[0].id == node.id)
-    return max(made, key=lambda n: n.lineno).value if made else node
+            assignments += [inner] * (inner.targets[0].id == node.id)
+    return max(assignments, key=lambda n: n.lineno).value if assignments else node
 
 
 def our_call(node: ast.expr, frame: Any, files: set[str]) -> ast.Call | None:
@@ -179,19 +182,20 @@ def expected_exception(tree: ast.AST, line: int) -> str:
     """Return the exception that a surrounding `pytest.raises` expects, or ""."""
     for node in ast.walk(tree):
         if isinstance(node, ast.With) and node.lineno <= line <= (node.end_lineno or node.lineno):
-            made = node.items[0].context_expr
+            context = node.items[0].context_expr
             if (
-                isinstance(made, ast.Call)
-                and made.args
-                and ast.unparse(made.func).endswith(("raises", "assertRaises"))
+                isinstance(context, ast.Call)
+                and context.args
+                and ast.unparse(context.func).endswith(("raises", "assertRaises"))
             ):
-                return ast.unparse(made.args[0])
+                return ast.unparse(context.args[0])
     return ""
 
 
 def shown(expression: ast.expr, frame: Any) -> str:
-    """Return an expression as text, with plain and short values in place of the test's
-    own names.
+    """Return an expression as text, without the test's own names.
+
+    Plain and short values take their place.
     """
     copy = ast.parse(ast.unparse(expression), mode="eval")
     return ast.unparse(ValueInliner({**frame.f_globals, **frame.f_locals}).visit(copy))

@@ -1,5 +1,6 @@
-"""Generation of repair tasks: insert bugs into a repository with tests and keep those the tests
-detect.
+"""Generation of repair tasks: insert bugs and keep those the tests detect.
+
+The repository has to have tests.
 
 Which bugs are tried, and in which order, depends on the source and the seed alone, not on how many
 are validated in parallel. Bugs in related functions that were valid alone are then combined into
@@ -115,8 +116,9 @@ class Generation:
         return self.validator.baseline
 
     def tasks(self) -> Iterator[SweTask]:
-        """Yield tasks as they are found, single bugs first. Ends early if the repository has no
-        more.
+        """Yield tasks as they are found, single bugs first.
+
+        Ends early if the repository has no more.
         """
         wanted = self.settings.number
         several = round(wanted * self.settings.combined) if wanted > 1 else 0
@@ -163,8 +165,9 @@ class Generation:
             yield item
 
     def bugs(self, reached: bool = True) -> Iterator[Bug]:
-        """Yield single bugs, taking operators in turn, otherwise shuffled; only detectable ones if
-        `reached`.
+        """Yield single bugs, shuffled, with the operators in turn.
+
+        Only detectable ones if `reached`.
         """
         rng = random.Random(f"{self.settings.seed} {self.repository.sha256} sites")
         turns: dict[str, deque[tuple[str, Edit]]] = {}
@@ -189,8 +192,9 @@ class Generation:
                 yield bug
 
     def _combined(self, number: int) -> Iterator[tuple[Bug, BugResult]]:
-        """Yield combinations of two or three valid bugs in related functions, none masked by the
-        others.
+        """Yield combinations of two or three valid bugs in related functions.
+
+        None is masked by the others.
         """
         if number == 0:
             return
@@ -313,8 +317,9 @@ def generation(
 
 
 def difficulty(bug: Bug, failing: int) -> int:
-    """Rate a bug from 1 (one site, several failing tests) to 5 (three sites, few); removed code
-    counts as two sites.
+    """Rate a bug from 1 (one site, several failing tests) to 5 (three sites, few).
+
+    Removed code counts as two sites.
     """
     sites = len(bug.parts) + any(edit.operator == "body_removed" for _, edit in bug.parts)
     return min(5, {1: 1, 2: 3}.get(sites, 4) + (failing <= FEW_FAILING_TESTS))

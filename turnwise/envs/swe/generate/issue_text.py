@@ -42,7 +42,7 @@ class Behaviour:
 
     @property
     def weight(self) -> int:
-        """How informative it is; the most informative ones are described."""
+        """Rank by how informative it is; the most informative behaviours are described."""
         return (
             4 * bool(self.call)
             + 3 * bool(self.expected)
@@ -160,8 +160,9 @@ def _read(item: Mapping[str, Any], hidden: Sequence[str]) -> Behaviour | None:
 
 
 def leaks(text: str, hidden: Sequence[str]) -> bool:
-    """Return whether a text contains the name of a hidden test, its class or file, or something
-    like one.
+    """Return whether a text names a hidden test.
+
+    Its class, its file and similar names count too.
     """
     if re.search(
         r"\btest_\w+|\bTest[A-Z]\w*|\btests?/|\btests?\.py\b|\bpytest\b|\bunittest\b|"

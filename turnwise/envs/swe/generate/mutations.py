@@ -1,5 +1,6 @@
-"""Bugs as single edits of a file: list them in a fixed order, record them, and rebuild them from a
-record.
+"""Bugs as single edits of a file.
+
+They are listed in a fixed order, recorded, and rebuilt from the record.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ class Edit:
 
 
 def edits(data: bytes) -> list[Edit]:
-    """Return every edit of a Python file, by position and operator; [] for a file that is not UTF-8
-    Python.
+    """Return every edit of a Python file, by position and operator.
+
+    [] for a file that is not UTF-8 Python.
     """
     try:
         source = PythonSource(data)
@@ -112,8 +114,9 @@ def rebuild(data: bytes, mutations: list[Mutation]) -> bytes:
 
 
 def relations(trees: Mapping[str, ast.Module]) -> dict[tuple[str, str], frozenset[tuple[str, str]]]:
-    """Return the related functions of each function: those of its class, those it calls, and its
-    callers.
+    """Return the related functions of each function.
+
+    Those of its class, those it calls, and its callers.
 
     Keys and values are (path, qualified name). A call is resolved by name, if only one function of
     the package has that name.

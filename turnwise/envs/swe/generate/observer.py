@@ -1,5 +1,6 @@
-"""Pytest run in the generator's sandbox: outcome, executed functions and failure report of each
-test.
+"""Pytest run in the generator's sandbox.
+
+It reports the outcome, executed functions and failure of each test.
 
 The source of this file is executed in the sandbox, so it imports only the standard library and
 pytest. Unlike the grader's runner it trusts the code it runs, which is not rewarded here. Three
@@ -249,8 +250,9 @@ def load_source(source: str, name: str) -> dict[str, Any]:
 
 
 def main(request: dict[str, Any]) -> None:
-    """Run the tests of a request, write the report as JSON to the file it names, and end the
-    process.
+    """Run the tests of a request, write the report, and end the process.
+
+    The report is JSON, in the file that the request names.
     """
 
     def finish(answer: dict[str, Any]) -> None:
@@ -270,7 +272,7 @@ def main(request: dict[str, Any]) -> None:
     import pytest
 
     sys.path[:0] = [os.path.abspath(root) for root in request["roots"]]
-    sys.path.extend(os.path.abspath(path) for path in request["beside"])
+    sys.path.extend(os.path.abspath(path) for path in request["test_folders"])
     observer = OutcomePlugin(request)
     plugins: list[Any] = [observer]
     if observer.tracer is not None:

@@ -49,7 +49,7 @@ def _between(
 
 
 def compare_flip(source: PythonSource, site: Site) -> Replacement:
-    """`a < b` becomes `a <= b`, `a == b` becomes `a != b`."""
+    """Turn `a < b` into `a <= b`, `a == b` into `a != b`."""
     node = site.node
     if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in COMPARISONS:
         return _between(source, node.left, node.comparators[0], *COMPARISONS[type(node.ops[0])])
@@ -57,7 +57,7 @@ def compare_flip(source: PythonSource, site: Site) -> Replacement:
 
 
 def arithmetic_swap(source: PythonSource, site: Site) -> Replacement:
-    """`a + b` becomes `a - b`; not for string operands, where it would only raise a TypeError."""
+    """Turn `a + b` into `a - b`; not for string operands, where it would only raise a TypeError."""
     node = site.node
     if not isinstance(node, ast.BinOp) or type(node.op) not in ARITHMETIC:
         return None
@@ -67,7 +67,7 @@ def arithmetic_swap(source: PythonSource, site: Site) -> Replacement:
 
 
 def boolean_swap(source: PythonSource, site: Site) -> Replacement:
-    """`a and b` becomes `a or b`."""
+    """Turn `a and b` into `a or b`."""
     node = site.node
     if not isinstance(node, ast.BoolOp):
         return None
@@ -76,7 +76,7 @@ def boolean_swap(source: PythonSource, site: Site) -> Replacement:
 
 
 def not_dropped(source: PythonSource, site: Site) -> Replacement:
-    """`not a` becomes `a`."""
+    """Turn `not a` into `a`."""
     node = site.node
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         start, end = source.span(node)
@@ -85,7 +85,7 @@ def not_dropped(source: PythonSource, site: Site) -> Replacement:
 
 
 def integer_off_by_one(source: PythonSource, site: Site) -> Replacement:
-    """`1` becomes `2`."""
+    """Turn `1` into `2`."""
     node = site.node
     if (
         isinstance(node, ast.Constant)
@@ -97,7 +97,7 @@ def integer_off_by_one(source: PythonSource, site: Site) -> Replacement:
 
 
 def boolean_flip(source: PythonSource, site: Site) -> Replacement:
-    """`True` becomes `False`."""
+    """Turn `True` into `False`."""
     node = site.node
     if isinstance(node, ast.Constant) and type(node.value) is bool:
         return *source.span(node), str(not node.value).encode()
@@ -105,7 +105,7 @@ def boolean_flip(source: PythonSource, site: Site) -> Replacement:
 
 
 def condition_negated(source: PythonSource, site: Site) -> Replacement:
-    """`if a:` becomes `if not (a):`."""
+    """Turn `if a:` into `if not (a):`."""
     node = site.node
     if isinstance(node, ast.If) and not isinstance(node.test, ast.Constant):
         return *source.span(node.test), b"not (" + source.text(node.test) + b")"
@@ -113,7 +113,7 @@ def condition_negated(source: PythonSource, site: Site) -> Replacement:
 
 
 def branch_dropped(source: PythonSource, site: Site) -> Replacement:
-    """A short `if` without `else` becomes `pass`."""
+    """Replace a short `if` without `else` by `pass`."""
     node = site.node
     if (
         isinstance(node, ast.If)
@@ -126,7 +126,7 @@ def branch_dropped(source: PythonSource, site: Site) -> Replacement:
 
 
 def return_none(source: PythonSource, site: Site) -> Replacement:
-    """`return a` becomes `return None`."""
+    """Turn `return a` into `return None`."""
     node = site.node
     if (
         isinstance(node, ast.Return)
@@ -138,7 +138,7 @@ def return_none(source: PythonSource, site: Site) -> Replacement:
 
 
 def loop_exit_swapped(source: PythonSource, site: Site) -> Replacement:
-    """`break` becomes `continue` and vice versa."""
+    """Turn `break` into `continue` and vice versa."""
     if isinstance(site.node, ast.Break):
         return *source.span(site.node), b"continue"
     if isinstance(site.node, ast.Continue):
@@ -147,7 +147,7 @@ def loop_exit_swapped(source: PythonSource, site: Site) -> Replacement:
 
 
 def arguments_swapped(source: PythonSource, site: Site) -> Replacement:
-    """`f(a, b)` becomes `f(b, a)`."""
+    """Turn `f(a, b)` into `f(b, a)`."""
     node = site.node
     if (
         not isinstance(node, ast.Call)
@@ -165,7 +165,7 @@ def arguments_swapped(source: PythonSource, site: Site) -> Replacement:
 
 
 def ternary_swapped(source: PythonSource, site: Site) -> Replacement:
-    """`a if c else b` becomes `b if c else a`."""
+    """Turn `a if c else b` into `b if c else a`."""
     node = site.node
     if not isinstance(node, ast.IfExp):
         return None
@@ -188,7 +188,7 @@ OPERATORS: tuple[Operator, ...] = (
 
 
 def statement_deleted(source: PythonSource, site: Site) -> Replacement:
-    """A call, an assignment or a `raise` becomes `pass`.
+    """Replace a call, an assignment or a `raise` by `pass`.
 
     Assignments are limited to those the function can run without: to an attribute or an item, or to
     a name that is set elsewhere too. Others would raise a NameError that gives the bug away.
@@ -204,7 +204,7 @@ def statement_deleted(source: PythonSource, site: Site) -> Replacement:
 
 
 def body_removed(source: PythonSource, site: Site) -> Replacement:
-    """The body of a function becomes `pass`; its docstring stays."""
+    """Replace the body of a function by `pass`; its docstring stays."""
     body = site.definition.body
     if site.parent is not site.definition or site.node is not body[0]:
         return None

@@ -55,12 +55,12 @@ class SuiteRun:
     """Reports of failed tests (`turnwise.envs.swe.generate.failures.failure_report`)."""
     coverage: Mapping[str, Any] | None = None
     ending: str = ""
-    """Why there are no outcomes: `timeout`, `memory`, `died`; empty after a complete run."""
+    """Reason for missing outcomes: `timeout`, `memory`, `died`; empty after a complete run."""
     seconds: float = 0.0
     cpu: float = 0.0
     """Processor seconds of the run, which do not depend on the load of the machine."""
 
-    def of(self, outcome: str) -> frozenset[str]:
+    def with_outcome(self, outcome: str) -> frozenset[str]:
         """Return the tests with an outcome, such as `passed`."""
         return frozenset(test for test, one in self.outcomes.items() if one == outcome)
 
@@ -102,7 +102,7 @@ class SuiteRunner:
             SandboxError: if the sandbox itself failed.
         """
         answer = f".observed-{secrets.token_hex(8)}"
-        beside = sorted({os.path.dirname(path) for path in tests} - {""})
+        test_folders = sorted({os.path.dirname(path) for path in tests} - {""})
         picked = sorted(chosen) if chosen is not None else None
         request = {
             "tests": list(tests),
@@ -113,7 +113,7 @@ class SuiteRunner:
             "answer": answer,
             "cpu": cpu,
             "roots": self.repository.roots,
-            "beside": beside,
+            "test_folders": test_folders,
             **self.parts,
             "caching": sorted(caching_functions(self.repository)) if trace else [],
         }
@@ -228,8 +228,9 @@ class CoverageMap:
         return unknown or any(line in seen for line in range(first, last + 1))
 
     def tests(self, path: str, function: Function) -> frozenset[str]:
-        """Return the tests that enter a function or one inside it, and those that every bug
-        affects.
+        """Return the tests that a bug in a function can affect.
+
+        They enter the function or one inside it, or are affected by every bug.
         """
         users: set[int] = set()
         for line, numbers in self._users.get(path, ()):
@@ -241,8 +242,9 @@ class CoverageMap:
 
 
 def caching_functions(repository: Repository) -> set[tuple[str, int]]:
-    """Return the (path, first line) of functions that cache results, judged by the names of their
-    decorators.
+    """Return the (path, first line) of functions that cache results.
+
+    Judged by the names of their decorators.
     """
     found = set()
     for path in repository.code_files:

@@ -1,5 +1,6 @@
-"""Validation of bugs: a bug makes a task if some tests fail, most pass, all are collected, and a
-second run agrees.
+"""Validation of bugs, of which some make a task.
+
+Some tests have to fail, most to pass, all to be collected, and a second run has to agree.
 """
 
 from __future__ import annotations
@@ -45,10 +46,10 @@ class Bug:
 
     def changed(self, tree: Mapping[str, bytes]) -> dict[str, bytes]:
         """Return the changed files. Raises `DataError` if the edits overlap."""
-        made = self.mutations(tree)
+        mutations = self.mutations(tree)
         return {
-            path: rebuild(tree[path], [m for m in made if m.path == path])
-            for path in {m.path for m in made}
+            path: rebuild(tree[path], [m for m in mutations if m.path == path])
+            for path in {m.path for m in mutations}
         }
 
 
@@ -127,8 +128,9 @@ class BugValidator:
             if path not in first.errors
         ]
         # The second run skips tests that fail or are too slow.
-        second = self.runner.run(files, chosen=first.of("passed"))
-        suite = sorted(self.runner.graded(first.of("passed") & second.of("passed")))
+        passed = first.with_outcome("passed")
+        second = self.runner.run(files, chosen=passed)
+        suite = sorted(self.runner.graded(passed & second.with_outcome("passed")))
         if second.ending or not suite:
             raise DataError(
                 f"no test of {name} passes here ({len(first.errors)} files could not be imported, "
@@ -168,12 +170,12 @@ class BugValidator:
         key = digest(repr((bug.mutations(self.tree), self.whole_suite)).encode())
         known = self.journal.get(key)
         if known is None:
-            made = self._validate(bug)
+            result = self._validate(bug)
             known = {
-                "reason": made.reason,
-                "fails": made.fails,
-                "evidence": made.failures,
-                "times": [made.seconds, made.cpu],
+                "reason": result.reason,
+                "fails": result.fails,
+                "evidence": result.failures,
+                "times": [result.seconds, result.cpu],
             }
             self.journal.put(key, known)
         return BugResult(
@@ -202,7 +204,7 @@ class BugValidator:
                 )
             if run.errors:
                 return BugResult("collection", seconds=spent, cpu=cpu)
-            fails = tuple(sorted(tests - run.of("passed")))
+            fails = tuple(sorted(tests - run.with_outcome("passed")))
             if not fails or len(fails) > MAX_FAILING_SHARE * len(self.baseline.suite):
                 return BugResult("broad" if fails else "survived", fails, seconds=spent, cpu=cpu)
             seen.append(fails)
@@ -245,8 +247,9 @@ def selected_marks(tree: Tree) -> str:
 
 
 def _options(tree: Tree) -> Iterator[list[str]]:
-    """Yield the `addopts` of each file that has them, in pytest's order; unreadable files are
-    skipped.
+    """Yield the `addopts` of each file that has them, in pytest's order.
+
+    Unreadable files are skipped.
     """
     broken = (ValueError, TypeError, AttributeError, configparser.Error)
     for path, section in (SECTIONS[0], SECTIONS[1], ("pyproject.toml", ""), *SECTIONS[2:]):

@@ -1,5 +1,6 @@
-"""Grading of repairs: the reference's tests in a fresh sandbox, and checks that the result is
-genuine.
+"""Grading of repairs in a fresh sandbox.
+
+The reference's tests are run, and the result is checked to be genuine.
 
     submission = collect.from_sandbox(agent_sandbox)  # after its shells are closed
     agent_sandbox.close()

@@ -33,15 +33,16 @@ class GradingCache:
         self._known: OrderedDict[tuple[str, str, Rules], Verdict] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(
+    def verdict(
         self,
         task: SweTask,
         pristine: Mapping[str, bytes],
         submitted: Mapping[str, bytes],
         rules: Rules,
     ) -> Verdict:
-        """Return the verdict on a submission. Raises `SandboxError`, and stores nothing, if it
-        cannot be graded.
+        """Return the verdict on a submission.
+
+        Raises `SandboxError`, and stores nothing, if it cannot be graded.
         """
         key = (task.id, tree_digest(submitted), rules)
         if (known := self._recall(key)) is not None:

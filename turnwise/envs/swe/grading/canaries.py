@@ -1,5 +1,6 @@
-"""Canaries: tests that must fail, planted among the real ones. Code that makes every test pass
-makes these pass too.
+"""Canaries: tests that must fail, planted among the real ones.
+
+Code that makes every test pass makes these pass too.
 
 There are two kinds in each test file, under names drawn anew each time. A *plain* one asserts
 something false. A *twin* is a copy of a real test with another expected value in one comparison: it
@@ -136,9 +137,9 @@ def plant(
 
 def twin(node: Function, name: str, rng: random.Random) -> str:
     """Return the source of a copy of a test that expects another value in its first comparison."""
-    made = copy.deepcopy(node)
-    made.name = name
-    found = _comparison(made)
+    copied = copy.deepcopy(node)
+    copied.name = name
+    found = _comparison(copied)
     assert found is not None
     holder, position = found
     salt = rng.randrange(7_000, 99_000)
@@ -155,12 +156,13 @@ def twin(node: Function, name: str, rng: random.Random) -> str:
             f"else v + type(v)([{salt % 256}]) if type(v) in (bytes, list, tuple) else [v, {salt}])"
         )
         holder[position] = ast.Call(ast.parse(text, mode="eval").body, [expected], [])
-    return textwrap.indent(ast.unparse(ast.fix_missing_locations(made)), " " * node.col_offset)
+    return textwrap.indent(ast.unparse(ast.fix_missing_locations(copied)), " " * node.col_offset)
 
 
 def _comparison(node: Function) -> tuple[list[ast.expr], int] | None:
-    """Return where the last operand of a test's first equality comparison is: a list and
-    an index.
+    """Return where the last operand of a test's first equality comparison is.
+
+    The place is a list and an index.
     """
     for inner in ast.walk(node):
         if (

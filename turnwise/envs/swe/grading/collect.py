@@ -176,8 +176,9 @@ def _wanted(path: str) -> bool:
 
 
 def admissible(path: str) -> bool:
-    """Return whether a repair may write a file: nothing compiled, no test settings, no test by its
-    name.
+    """Return whether a repair may write a file.
+
+    Nothing compiled, no test settings, no test by its name.
     """
     pure = PurePosixPath(path)
     apart = pure.suffix.lower() in COMPILED or pure.name.lower() in REFUSED_NAMES

@@ -1,5 +1,6 @@
-"""Grade a submission: run the reference's tests against its source in a fresh sandbox, and check
-for cheating.
+"""Grade a submission in a fresh sandbox, and check for cheating.
+
+The reference's tests are run against the submission's source.
 
 The sandbox holds the reference with the submission's source files in place of its own, and canaries
 among the tests. The supervisor in it reports each test; a test that is missing, reported twice or
@@ -46,7 +47,7 @@ class ReferenceRun:
     events: frozenset[str] = frozenset()
     """Audit events caused by the reference itself."""
     error: str = ""
-    """Why the reference itself cannot be graded."""
+    """Reason why the reference itself cannot be graded; empty if it can."""
     pristine: Tree = field(default_factory=dict, repr=False)
     """The reference's tree."""
 
@@ -109,8 +110,9 @@ def _kept(pristine: Tree, tests: frozenset[str]) -> list[str]:
 
 
 def _ids(planted: canaries.Planted, tests: tuple[str, ...]) -> set[str]:
-    """Return the ids to run: the task's tests and the canaries. Other tests may fail, or
-    never end.
+    """Return the ids to run: the task's tests and the canaries.
+
+    Other tests may fail, or never end.
     """
     return {*tests, *(f"{path}::{name}" for path, name in (*planted.plain, *planted.twins))}
 
@@ -243,8 +245,9 @@ def _answers(
 
 
 def _without_tests(sandbox: Sandbox, tree: Tree, task: SweTask) -> None:
-    """Fill a sandbox with the source files only, so that nothing in it reveals the expected
-    answers.
+    """Fill a sandbox with the source files only.
+
+    Nothing in it reveals the expected answers.
     """
     tests = frozenset(task.test_files)
     suite.fill(
@@ -343,8 +346,9 @@ def passing_tests(
     requires: tuple[str, ...],
     open_sandbox: SandboxOpener,
 ) -> frozenset[str]:
-    """Return the tests of a repository that pass in the grader's sandbox; only these can be asked
-    for.
+    """Return the tests of a repository that pass in the grader's sandbox.
+
+    Only these can be asked for.
 
     Args:
         tests: test ids.

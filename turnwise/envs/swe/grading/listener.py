@@ -2,8 +2,8 @@
 
 Python calls audit hooks (PEP 578) for every access to frames, every piece of code compiled at run
 time and every file opened, however the call was written: decoded strings and assembled names are
-seen all the same. A hook cannot be removed. Events that the reference itself causes are not held
-against anybody; others have no place in a repair.
+seen all the same. A hook cannot be removed. Events that the reference itself causes are ignored;
+others have no place in a repair.
 
 Changes that cause no event are found by comparison: `RunnerIntegrity` checks that the functions and
 classes of the test runner, and of what it relies on, are those from before any submitted code
@@ -104,8 +104,9 @@ class RunnerIntegrity:
         self.kept.append((name, names.get, tuple(found), tuple(found.values())))
 
     def keep_hooks(self, manager: Any) -> None:
-        """Remember the hook implementations of a plugin manager, once all plugins but folders'
-        conftests are registered.
+        """Remember the hook implementations of a plugin manager.
+
+        To be called once all plugins but folders' conftests are registered.
         """
         self.manager, self.calling = manager, manager._inner_hookexec
         for name, caller in vars(manager.hook).items():
@@ -143,8 +144,8 @@ class AuditListener:
     """Audit hook that reports each kind of event caused by submitted code once.
 
     Args:
-        tell: receives the descriptions.
-        ours_too: namespaces of trusted code, beside that running now.
+        report: receives the descriptions.
+        trusted_namespaces: those of trusted code, besides the ones on the stack now.
         sources: absolute paths of the Python files that a submission may write.
         tests: absolute paths of those it may not.
         library: directories of installed modules.
@@ -152,20 +153,20 @@ class AuditListener:
 
     def __init__(
         self,
-        tell: Callable[[str], None],
-        ours_too: Iterable[Any],
+        report: Callable[[str], None],
+        trusted_namespaces: Iterable[Any],
         sources: Iterable[str],
         tests: Iterable[str],
         library: Iterable[str],
     ) -> None:
-        self.tell, self.getframe, self.ident = tell, sys._getframe, _thread.get_ident
+        self.report, self.getframe, self.ident = report, sys._getframe, _thread.get_ident
         standard = os.path.dirname(os.__file__)
         self.trusted = tuple(f"{folder}/" for folder in (standard, *library) if folder)
-        self.theirs, self.ours = frozenset(sources), frozenset(tests)
-        self.named = frozenset(path.rpartition("/")[2] for path in self.ours) - {"__init__.py"}
-        self.speaking = frozenset(f"{standard}/{name}.py" for name in RUNS_TEXT)
+        self.submission, self.tests = frozenset(sources), frozenset(tests)
+        self.named = frozenset(path.rpartition("/")[2] for path in self.tests) - {"__init__.py"}
+        self.text_runners = frozenset(f"{standard}/{name}.py" for name in RUNS_TEXT)
         # Plus the namespaces on the stack now: those of the runner.
-        self.runner = list(ours_too)
+        self.runner = list(trusted_namespaces)
         frame: Any = self.getframe()
         while frame is not None:
             self.runner.append(frame.f_globals)
@@ -181,7 +182,7 @@ class AuditListener:
             found = self.describe(event, arguments, self.getframe(1))
             if found and found not in self.known:
                 self.known.add(found)
-                self.tell(found)
+                self.report(found)
         finally:
             self.busy.discard(me)
 
@@ -196,11 +197,11 @@ class AuditListener:
             ]
             return f"{event} of {touched[0]}" if touched and self.nearest(frame) else ""
         if event in CODE:
-            made = event == "compile" and (
-                self.submitted(frame) or (self.speaks(frame) and self.nearest(frame))
+            compiled = event == "compile" and (
+                self.submitted(frame) or (self.runs_text(frame) and self.nearest(frame))
             )
-            unread = event == "exec" and self.strange(arguments[0])
-            return f"{event} at run time" if made or unread else ""
+            unread = event == "exec" and self.unknown_file(arguments[0])
+            return f"{event} at run time" if compiled or unread else ""
         if event == "pickle.find_class":
             return (
                 f"{event} of {arguments[0]}.{arguments[1]}"
@@ -220,7 +221,7 @@ class AuditListener:
     def submitted(self, frame: Any) -> bool:
         """Return whether a frame runs submitted code: from its files, or created at run time."""
         name = frame.f_code.co_filename
-        known = name in self.ours or name.startswith("<frozen") or name.startswith(self.trusted)
+        known = name in self.tests or name.startswith("<frozen") or name.startswith(self.trusted)
         return not (known or any(frame.f_globals is names for names in self.runner))
 
     def nearest(self, frame: Any) -> bool:
@@ -228,22 +229,22 @@ class AuditListener:
         while frame is not None:
             if self.submitted(frame):
                 return True
-            if frame.f_code.co_filename in self.ours:
+            if frame.f_code.co_filename in self.tests:
                 return False
             frame = frame.f_back
         return False
 
-    def speaks(self, frame: Any) -> bool:
+    def runs_text(self, frame: Any) -> bool:
         """Return whether a frame is library code that runs what it is given."""
-        return frame.f_code.co_filename in self.speaking
+        return frame.f_code.co_filename in self.text_runners
 
-    def strange(self, code: Any) -> bool:
+    def unknown_file(self, code: Any) -> bool:
         """Return whether code comes from a file that is not a known Python file."""
         name = getattr(code, "co_filename", "<")
         return not (
             name.startswith("<")
-            or name in self.theirs
-            or name in self.ours
+            or name in self.submission
+            or name in self.tests
             or name.startswith(self.trusted)
         )
 

@@ -1,5 +1,6 @@
-"""Oracle: functions of the submission must answer the calls made by the tests as the reference
-does.
+"""Oracle: functions of the submission must answer as the reference does.
+
+They are called as the tests call them.
 
 A test that runs in the same process as the code it tests can be fooled: an object that claims to
 equal everything passes `assert f(x) == y`. Therefore calls that the tests make directly, with plain
@@ -56,8 +57,9 @@ class RecordedCall:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceAnswers:
-    """Answers of the reference: `answers[i]` is that of `calls[i]`; the first `asked` calls are the
-    tests' own.
+    """Answers of the reference: `answers[i]` is that of `calls[i]`.
+
+    The first `asked` calls are the tests' own.
     """
 
     calls: tuple[RecordedCall, ...] = ()
@@ -126,7 +128,7 @@ def reference(
     """Return the calls that the reference answers equally in two sandboxes, orders and years."""
     if not calls:
         return ReferenceAnswers()
-    beside = [
+    nearby = [
         RecordedCall(call.module, call.name, other)
         for call in calls
         for other in nearby_arguments(call.arguments)
@@ -134,7 +136,7 @@ def reference(
     known = set(calls)
     every = [
         *calls,
-        *[call for call in dict.fromkeys(beside) if call not in known][:MAX_NEARBY_CALLS],
+        *[call for call in dict.fromkeys(nearby) if call not in known][:MAX_NEARBY_CALLS],
     ]
     try:
         first, second = (
@@ -172,8 +174,9 @@ def _replayed(
 
 
 def _raised(answer: Any) -> bool:
-    """Return whether an answer is an exception: behaviour on unintended arguments is not
-    compared.
+    """Return whether an answer is an exception.
+
+    Behaviour on unintended arguments is not compared.
     """
     return isinstance(answer, list) and answer[:1] == ["raised"]
 
@@ -181,8 +184,9 @@ def _raised(answer: Any) -> bool:
 def still_valid(
     known: ReferenceAnswers, answers: Sequence[Any], now: Sequence[Any]
 ) -> tuple[ReferenceAnswers, list[Any]]:
-    """Drop calls that the reference now answers differently (the date may have changed), with their
-    answers.
+    """Drop calls that the reference now answers differently, with their answers.
+
+    The date may have changed.
     """
     asked = len(known.calls) if known.asked is None else known.asked
     stay = [
@@ -206,12 +210,12 @@ def disagreements(known: ReferenceAnswers, answers: Sequence[Any]) -> list[str]:
         if answer is None or not _same(wanted[1], answer[1])
     ]
     found = [f"{call} answers otherwise than the reference" for call in apart]
-    beside: dict[tuple[str, str], list[bool]] = {}
+    nearby: dict[tuple[str, str], list[bool]] = {}
     for call, wanted, answer in pairs[asked:]:
-        beside.setdefault((call.module, call.name), []).append(
+        nearby.setdefault((call.module, call.name), []).append(
             answer is None or not _same(wanted[1], answer[1])
         )
-    for (module, name), wrong in beside.items():
+    for (module, name), wrong in nearby.items():
         if sum(wrong) >= max(MIN_NEARBY_DISAGREEMENTS, len(wrong) / 2):
             found.append(
                 f"{module}.{name} answers as the reference only what the tests ask "
@@ -239,8 +243,9 @@ class Raised:
 
 
 def decoded(data: Any) -> Any:
-    """Return the value encoded by `turnwise.envs.swe.grading.replay.encoded`. Raises `ValueError`
-    for anything else.
+    """Return the value encoded by `turnwise.envs.swe.grading.replay.encoded`.
+
+    Raises `ValueError` for anything else.
     """
     if data is None or data is True or data is False:
         return data

@@ -1,5 +1,6 @@
-"""Profiler in the grader's sandbox, during the reference's run: records the tests' calls with plain
-arguments.
+"""Profiler in the grader's sandbox, during the reference's run.
+
+It records the tests' calls with plain arguments.
 
 The source of this file is executed in the sandbox, so it imports only the standard library.
 """
@@ -20,8 +21,9 @@ arguments.
 
 
 def recording(send: Any, files: dict[str, str], tests: list[str]) -> Any:
-    """Return a profile function that sends the plain calls tests make of the repository's
-    functions.
+    """Return a profile function that sends the tests' plain calls.
+
+    Only calls of the repository's functions are sent.
 
     Args:
         files: module name by absolute path of its source.
@@ -69,8 +71,9 @@ def recording(send: Any, files: dict[str, str], tests: list[str]) -> Any:
 
 
 def call_arguments(frame: Any, code: Any) -> str | None:
-    """Return the arguments of a call as a literal `(args, kwargs)`, or None if they are not all
-    plain.
+    """Return the arguments of a call as a literal `(args, kwargs)`.
+
+    None if they are not all plain.
     """
     values, names = frame.f_locals, code.co_varnames
     plain = code.co_argcount

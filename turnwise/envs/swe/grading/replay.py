@@ -1,5 +1,6 @@
-"""Program of the oracle's sandbox: call functions of the repository and print their answers as
-plain data.
+"""Program of the oracle's sandbox.
+
+It calls functions of the repository and prints their answers as plain data.
 
 The source of this file is executed in the sandbox, so it imports only the standard library. The
 process runs submitted code and is not trusted: it receives the calls but never the expected
@@ -71,8 +72,9 @@ def answer(module: str, name: str, arguments: str) -> Any:
 
 
 def set_clock(later: int) -> None:
-    """Shift the clock of modules imported from now on by `later` seconds: the `time` module and
-    `datetime`.
+    """Shift the clock of modules imported from now on by `later` seconds.
+
+    The modules `time` and `datetime` are shifted.
     """
     real = {
         name: getattr(time, name)
@@ -124,8 +126,9 @@ def set_clock(later: int) -> None:
 
 
 def main() -> None:
-    """Read `{"path": ..., "calls": [[index, [module, name, arguments]], ...], "later": 0}`; print a
-    line `[index, answer]` for each.
+    """Answer the calls of a request, one line `[index, answer]` for each.
+
+    The request is `{"path": ..., "calls": [[index, [module, name, arguments]], ...], "later": 0}`.
     """
     request = json.loads(sys.stdin.buffer.read())
     if request.get("later"):

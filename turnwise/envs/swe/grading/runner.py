@@ -1,5 +1,6 @@
-"""Test runner in the grader's sandbox: a supervisor that loads no submitted code, and a child that
-runs the tests.
+"""Test runner in the grader's sandbox.
+
+A supervisor loads no submitted code, and a child runs the tests.
 
 The source of this file is executed in the sandbox, so it imports only the standard library. The
 supervisor reads the request from standard input, where nobody can read it again. The child receives
@@ -35,8 +36,9 @@ PREFIX = ("-P", "-s", "-B", "-X", "utf8")
 
 
 def supervise() -> int:
-    """Run the tests of the request on standard input and print the sealed report. Return the exit
-    code, 137 after a kill.
+    """Run the tests of the request on standard input and print the sealed report.
+
+    Return the exit code, 137 after a kill.
     """
     request = json.loads(sys.stdin.buffer.read())
     seal = request.pop("seal")
@@ -51,8 +53,9 @@ def supervise() -> int:
 
 
 def hide() -> None:
-    """Prevent processes of the same user from tracing this one or using its descriptors
-    (PR_SET_DUMPABLE).
+    """Prevent processes of the same user from tracing this one (PR_SET_DUMPABLE).
+
+    Nor can they use its descriptors.
     """
     try:
         import ctypes
@@ -210,8 +213,9 @@ class Supervisor:
         return time.monotonic(), (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
     def charge(self, last: tuple[float, float]) -> tuple[float, float]:
-        """Charge the running test its processor time and sleep, but not its wait for a
-        processor.
+        """Charge the running test its processor time and sleep.
+
+        Its wait for a processor is not charged.
         """
         now = self.used()
         asleep = now[0] - last[0] if self.state == "S" else 0.0
@@ -224,8 +228,9 @@ class Supervisor:
 
 
 def apart() -> dict[str, Any]:
-    """Execute this file in a namespace that no module exposes, with a private copy of the
-    built-ins.
+    """Execute this file in a namespace that no module exposes.
+
+    It has a private copy of the built-ins.
     """
     import builtins
     import types
@@ -239,8 +244,9 @@ def apart() -> dict[str, Any]:
 
 
 def child(descriptor: int) -> int:
-    """Run pytest over the test files and stream the outcome of each test. Return pytest's exit
-    code.
+    """Run pytest over the test files and stream the outcome of each test.
+
+    Return pytest's exit code.
     """
     request = json.loads(sys.stdin.buffer.read())
     os.set_inheritable(descriptor, False)
@@ -271,7 +277,7 @@ def child(descriptor: int) -> int:
 
     sys.meta_path.insert(0, RepositoryFinder)
     # At the end, so that new modules of the submission hide none that the tests import.
-    sys.path.extend([*request["beside"], *roots])
+    sys.path.extend([*request["test_folders"], *roots])
     stream = streaming(descriptor, bytes.fromhex(request.pop("key")))
     recorder = loaded(request["recorder"], "recorder") if request["record"] else {}
     profile = (
@@ -309,8 +315,9 @@ def loaded(source: str, name: str) -> dict[str, Any]:
 
 
 def streaming(descriptor: int, key: bytes) -> Any:
-    """Return a function that sends one record. It calls no Python code that submitted code could
-    replace.
+    """Return a function that sends one record.
+
+    It calls no Python code that submitted code could replace.
     """
     import _thread
     import itertools
@@ -331,8 +338,9 @@ def streaming(descriptor: int, key: bytes) -> Any:
 
 
 class ReportPlugin:
-    """Pytest plugin that reports when each test starts and ends, and test files that differ when
-    they are read.
+    """Pytest plugin that reports when each test starts and ends.
+
+    It also reports test files that differ when they are read.
 
     Args:
         send: sends a record.
@@ -411,8 +419,9 @@ class ReportPlugin:
 
 
 def outcome_of(phases: list[tuple[str, str, bool]]) -> str:
-    """Return the outcome of a test: `passed` only if all phases passed and none was expected to
-    fail.
+    """Return the outcome of a test.
+
+    `passed` only if all phases passed and none was expected to fail.
     """
     if any(outcome == "failed" for _, outcome, _ in phases):
         return "failed"

@@ -1,5 +1,6 @@
-"""Names of a source file: modules under other names, and classes that derive from
-built-in values.
+"""Names of a source file.
+
+Modules under other names, and classes that derive from built-in values.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class FileScope:
         return self.modules.get(node.id, "") if isinstance(node, ast.Name) else ""
 
     def foreign(self, node: ast.expr) -> str:
-        """As `dotted`, for the standard library, the test runner and built-in types only."""
+        """Return `dotted(node)`, for the standard library, the test runner and built-in types."""
         if isinstance(node, ast.Name) and node.id in BUILTIN:
             return node.id
         name = self.dotted(node)

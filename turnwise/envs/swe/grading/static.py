@@ -96,8 +96,9 @@ class Finding:
 
 
 def findings(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> list[Finding]:
-    """Return what the Python files of `after` reach for more often than `before`, severe first.
-    Leave out tests from both.
+    """Return what Python files of `after` reach for more often than `before`.
+
+    Severe findings come first. Tests should be in neither.
     """
     changed = [path for path in after if _python(path) and after[path] != before.get(path)]
     gone = [path for path in before if _python(path) and path not in after]
@@ -121,8 +122,9 @@ def _python(path: str) -> bool:
 
 
 def reaches(source: bytes) -> Iterator[Reach]:
-    """Yield the reaches of a source, one for each occurrence; none for invalid Python, which cannot
-    be imported.
+    """Yield the reaches of a source, one for each occurrence.
+
+    None for invalid Python, which cannot be imported.
     """
     try:
         tree = parse(source)
@@ -151,8 +153,9 @@ def reaches(source: bytes) -> Iterator[Reach]:
 
 
 def _idle(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield nodes without effect: strings as statements, words of long tables, and names compared
-    with `in`.
+    """Yield nodes without effect.
+
+    Strings as statements, words of long tables, and names compared with `in`.
     """
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         yield node.value
@@ -170,8 +173,9 @@ def _idle(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _literal_loops(tree: ast.Module) -> frozenset[str]:
-    """Return names that loops bind to literal words, none of which is a module that
-    matters here.
+    """Return names that loops bind to literal words.
+
+    None of the words is a module that matters here.
     """
     found: dict[str, bool] = {}
     for node in ast.walk(tree):

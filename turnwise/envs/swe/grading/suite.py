@@ -31,11 +31,11 @@ class SuiteResult:
     """
     exit_code: int
     stopped: str
-    """Why the supervisor ended it: `test` (one took too long), `flood` or `exit`; else ""."""
+    """Reason for an early end: `test` (one took too long), `flood` or `exit`; else ""."""
     test: str
     """The test that was running then."""
     suspicious: tuple[str, ...]
-    """What no honest run does, one sentence each."""
+    """Signs that no honest run shows, one sentence each."""
     errors: tuple[str, ...]
     """Files that could not be collected."""
     tail: str
@@ -80,7 +80,7 @@ def run(
         "tops": top_level_modules(known or tree, roots),
         "listener": LISTENER,
         "files": _files(tree, tests, kept),
-        "beside": [
+        "test_folders": [
             f"{WORK}/{folder}"
             for folder in dict.fromkeys(str(PurePosixPath(path).parent) for path in tests)
         ],
@@ -176,8 +176,9 @@ def top_level_modules(tree: Tree, roots: Sequence[str]) -> list[str]:
 
 
 def modules(tree: Tree, roots: Sequence[str], tests: Sequence[str]) -> dict[str, str]:
-    """Return the module name of each source file by its path in the sandbox; the longest matching
-    root decides.
+    """Return the module name of each source file by its path in the sandbox.
+
+    The longest matching root decides.
     """
     found = {}
     for path in tree:

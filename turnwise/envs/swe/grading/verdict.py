@@ -14,7 +14,7 @@ Shape = Literal["binary", "ratio"]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How strictly a submission is graded.
+    """Strictness of the grading of a submission.
 
     Args:
         static: policy for new code that reaches for the test runner
@@ -64,11 +64,12 @@ class Verdict:
     reasons: tuple[str, ...] = ()
     """One sentence for each finding; for people, never shown to the agent."""
     error: str = ""
-    """Why there is no grade (out of time or memory, or no sandbox); never a reward of zero."""
+    """Reason for a missing grade (out of time or memory, or no sandbox); never a reward of zero."""
 
     def reward(self, shape: Shape = "binary") -> float:
-        """Return 1.0 if resolved, else 0.0; with `ratio`, the product of the two rates, and 0.0 if
-        tampered or refused.
+        """Return 1.0 if resolved, else 0.0.
+
+        With `ratio`, return the product of the two rates, and 0.0 if tampered or refused.
 
         Raises:
             ConfigError: for a verdict that is an error, which has no reward.

@@ -116,8 +116,9 @@ def grade_row(
 
 
 def script(row: SweRow, mark: str) -> str:
-    """Return the shell script that applies everything and runs the tests, printing `mark` and a
-    word at each stage.
+    """Return the shell script that applies everything and runs the tests.
+
+    It prints `mark` and a word at each stage.
     """
     files = " ".join(shlex.quote(path) for path in row.test_files)
     lines = [
@@ -194,8 +195,9 @@ def verdict_from_log(row: SweRow, text: str, mark: str, left: tuple[str, ...] = 
 
 
 def _rate(tests: tuple[str, ...], log: Mapping[str, str], good: tuple[str, ...]) -> float:
-    """Apply SWE-bench's rule: an expected failure passes, a pass-to-pass test may be skipped, a
-    missing one fails.
+    """Return the share of good tests, by SWE-bench's rule.
+
+    An expected failure passes, a pass-to-pass test may be skipped, a missing one fails.
     """
     return sum(log.get(test) in good for test in tests) / len(tests) if tests else 1.0
 
@@ -246,8 +248,9 @@ def _static_findings(sandbox: Sandbox) -> list[str]:
 
 
 def admissible(path: str, tests: frozenset[str]) -> bool:
-    """Return whether a submission may change a file: inside the repository, no test of the row, no
-    test settings.
+    """Return whether a submission may change a file.
+
+    It has to be inside the repository, no test of the row and no test settings.
     """
     return path not in tests and collect.admissible(path)
 

@@ -122,7 +122,7 @@ def prepared_image(image: str, workdir: str, shown: Mapping[str, str] | None = N
     )
     labels = {containers.LABEL: janitor.tag()}
     try:
-        made = client.api.create_container(
+        container = client.api.create_container(
             image,
             command,
             user="0:0",
@@ -132,19 +132,19 @@ def prepared_image(image: str, workdir: str, shown: Mapping[str, str] | None = N
             host_config=host,
         )
         try:
-            client.api.start(made["Id"])
-            code = int(client.api.wait(made["Id"], timeout=PREPARE_TIMEOUT_S)["StatusCode"])
-            answer = client.api.logs(made["Id"], tail=3).decode("utf8", "replace").strip()
+            client.api.start(container["Id"])
+            code = int(client.api.wait(container["Id"], timeout=PREPARE_TIMEOUT_S)["StatusCode"])
+            answer = client.api.logs(container["Id"], tail=3).decode("utf8", "replace").strip()
             if code == 0:
                 # Clear the label: the janitor removes what carries it, and the image is to stay.
                 client.api.commit(
-                    made["Id"],
+                    container["Id"],
                     repository=PREPARED,
                     tag=version,
                     changes=[f"LABEL {containers.LABEL}="],
                 )
         finally:
-            client.api.remove_container(made["Id"], force=True, v=True)
+            client.api.remove_container(container["Id"], force=True, v=True)
     except Exception as problem:
         words = str(getattr(problem, "explanation", None) or problem).split("\n")[0][:200]
         raise SandboxError(f"the image {image} cannot be prepared: {words}") from None

@@ -67,8 +67,9 @@ def _pytest(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _without_reason(rest: str, status: str) -> str:
-    """Return the test of a summary line, without the reason after ` - `, which may also occur in a
-    parameter.
+    """Return the test of a summary line, without the reason after ` - `.
+
+    A parameter may contain that too.
     """
     if status == "PASSED" or " - " not in rest:
         return rest
@@ -91,8 +92,9 @@ def pytest(text: str) -> Log:
 
 
 def pytest_options(text: str) -> Log:
-    """As `pytest`, but of a parameter that is a path only the last part counts: the rest depends on
-    the machine.
+    """Parse as `pytest` does, but keep only the last part of a parameter that is a path.
+
+    The rest of the path depends on the machine.
     """
 
     def named() -> Iterator[tuple[str, str]]:
@@ -111,8 +113,9 @@ def pytest_options(text: str) -> Log:
 
 
 def unittest(text: str) -> Log:
-    """Parse `python -m unittest -v` and Django's `runtests.py --verbosity 2`: `test_x
-    (module.Class) ... ok`.
+    """Parse `python -m unittest -v` and Django's `runtests.py --verbosity 2`.
+
+    Their lines are `test_x (module.Class) ... ok`.
 
     Django prints the first line of a test's docstring instead of its name, on a line of its own;
     that text is then the name, as in SWE-bench. An outcome on a later line, after output of the
@@ -146,8 +149,9 @@ def unittest(text: str) -> Log:
 
 
 def sympy(text: str) -> Log:
-    """Parse SymPy's `bin/test --verbose`: `test_x ok` below a file name; only the function counts,
-    as in SWE-bench.
+    """Parse SymPy's `bin/test --verbose`: `test_x ok` below a file name.
+
+    Only the function counts, as in SWE-bench.
     """
 
     def read() -> Iterator[tuple[str, str]]:
@@ -161,8 +165,9 @@ def sympy(text: str) -> Log:
 
 
 def r2e(text: str) -> Log:
-    """Parse R2E-Gym's logs: the part below pytest's short summary, without files;
-    `TestX.test_y`.
+    """Parse R2E-Gym's logs: the part below pytest's short summary.
+
+    Files are left out: `TestX.test_y`.
     """
 
     def read() -> Iterator[tuple[str, str]]:

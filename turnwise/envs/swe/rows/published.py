@@ -1,5 +1,6 @@
-"""Rows of published data sets: SWE-bench (Verified, Lite), SWE-Gym, SWE-smith, R2E-Gym and
-SWE-rebench.
+"""Rows of published data sets of repair tasks.
+
+SWE-bench (Verified, Lite), SWE-Gym, SWE-smith, R2E-Gym and SWE-rebench.
 
 The data sets differ in field names and in where the tests come from. A `SweRow` states the same for
 all: the image, the directory of the repository in it, the test command, the parser of its log, and
@@ -155,7 +156,7 @@ def parse_row(record: Mapping[str, Any], family: str = "", where: str = "the row
     if kind not in FAMILIES:
         raise unknown("family of rows", kind, FAMILIES)
     try:
-        made = _MAKE[kind](record)
+        row = _MAKE[kind](record)
     except (KeyError, TypeError, ValueError) as problem:
         what = (
             f"has no field {problem}"
@@ -163,13 +164,13 @@ def parse_row(record: Mapping[str, Any], family: str = "", where: str = "the row
             else f"cannot be read ({problem})"
         )
         raise DataError(f"{where} is not of {kind}: it {what}") from None
-    if not made.fail_to_pass and not made.expected:
-        raise DataError(f"{where} ({made.id}) names no test that should pass")
-    if not PurePosixPath(made.workdir).is_absolute() or not made.image:
+    if not row.fail_to_pass and not row.expected:
+        raise DataError(f"{where} ({row.id}) names no test that should pass")
+    if not PurePosixPath(row.workdir).is_absolute() or not row.image:
         raise DataError(
-            f"{where} ({made.id}) has no image, or a working directory that is not absolute"
+            f"{where} ({row.id}) has no image, or a working directory that is not absolute"
         )
-    return made
+    return row
 
 
 def detect_family(record: Mapping[str, Any]) -> Family:
@@ -267,7 +268,7 @@ def _swe_rebench(record: Mapping[str, Any]) -> SweRow:
     config = json.loads(config) if isinstance(config, str) else config
     command = config.get("test_cmd") or PYTEST
     image = record.get("docker_image") or record.get("image_name") or ""
-    made = SweRow(
+    row = SweRow(
         **_common(record),
         family="swe_rebench",
         image=str(image),
@@ -275,14 +276,15 @@ def _swe_rebench(record: Mapping[str, Any]) -> SweRow:
         parser=_parser(config.get("log_parser"), "pytest"),
     )
     if "language" not in record:
-        return made
+        return row
     # Second version: the directory has the repository's name, and Python needs no setup.
-    return replace(made, workdir=f"/{made.repo.rpartition('/')[2]}", setup="true")
+    return replace(row, workdir=f"/{row.repo.rpartition('/')[2]}", setup="true")
 
 
 def _parser(name: Any, otherwise: str) -> str:
-    """Return the parser for a published name (`parse_log_pytest_options`). The preflight reports
-    unknown ones.
+    """Return the parser for a published name (`parse_log_pytest_options`).
+
+    The preflight reports unknown ones.
     """
     return str(name).removeprefix("parse_log_") if name else otherwise
 

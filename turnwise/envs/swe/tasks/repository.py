@@ -139,8 +139,9 @@ def open_source(given: str) -> Repository:
 
 
 def download(name: str, version: str, into: Path) -> Path:
-    """Download a source distribution with pip. Raises `DataError` with pip's last line if that
-    fails.
+    """Download a source distribution with pip.
+
+    Raises `DataError` with pip's last line if that fails.
     """
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-cache-dir"]
     command += ["--disable-pip-version-check", "-q"]
@@ -239,8 +240,9 @@ def _cleaned(tree: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def _installed(tree: Tree, name: str, version: str) -> dict[str, bytes]:
-    """Return the metadata of an installed copy: many packages ask for their version when
-    imported.
+    """Return the metadata of an installed copy.
+
+    Many packages ask for their version when imported.
     """
     eggs = sorted(
         path.removesuffix("PKG-INFO")

@@ -66,7 +66,7 @@ class TaskSplits:
     def splits(self) -> tuple[str, ...]:
         return tuple(self._splits)
 
-    def of(self, split: str) -> tuple[TaskId, ...]:
+    def task_ids(self, split: str) -> tuple[TaskId, ...]:
         """Return the task ids of a split. Raises `TaskError` if it is unknown."""
         if split not in self._splits:
             raise TaskError(
@@ -75,8 +75,9 @@ class TaskSplits:
         return tuple(self._splits[split])
 
     def task(self, task: TaskId, split: str = "") -> tuple[str, SweTask]:
-        """Return the split of a task and the task, searching `split` first. Raises `TaskError` if
-        it is unknown.
+        """Return the split of a task and the task, searching `split` first.
+
+        Raises `TaskError` if it is unknown.
         """
         for name in sorted(self._splits, key=lambda name: name != split):
             found = self._splits[name].get(str(task))
@@ -180,8 +181,9 @@ def _opened(source: str) -> Repository:
 def split_by_function(
     tasks: Sequence[SweTask], library: Callable[[SweTask], Repository]
 ) -> dict[str, tuple[SweTask, ...]]:
-    """Split tasks into train, dev and test so that no function occurs in two. Splits without tasks
-    are left out.
+    """Split tasks into train, dev and test so that no function occurs in two.
+
+    Splits without tasks are left out.
     """
     leader: dict[str, str] = {}
 
@@ -214,8 +216,9 @@ def _split_of(name: str) -> str:
 
 
 def broken_functions(task: SweTask, repository: Repository) -> list[str]:
-    """Return the functions a task breaks as `package path::name`, sorted. Raises `DataError` if its
-    source does not have them.
+    """Return the functions a task breaks as `package path::name`, sorted.
+
+    Raises `DataError` if its source does not have them.
     """
     found = set()
     for m in task.mutations:

@@ -28,8 +28,9 @@ Tree = Mapping[str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """One edit: bytes `start` to `end` of the pristine file, replaced by the output of
-    `operator`.
+    """One edit of the pristine file.
+
+    The output of `operator` replaces bytes `start` to `end`.
     """
 
     path: str
@@ -52,7 +53,7 @@ class SweTask:
 
     id: str
     source: str
-    """Where the repository comes from: `pypi`, `directory` or `toy`."""
+    """Source of the repository: `pypi`, `directory` or `toy`."""
     name: str
     version: str
     sha256: str
@@ -93,8 +94,9 @@ def tree_digest(tree: Tree) -> str:
 
 
 def write_tasks(path: str | Path, tasks: Iterable[SweTask], append: bool = False) -> None:
-    """Write tasks as JSON lines after a header with format and version; `append` adds to an
-    existing file.
+    """Write tasks as JSON lines after a header with format and version.
+
+    `append` adds to an existing file.
 
     The test suite that tasks of a repository share is written once, on a line before the first of
     them.
@@ -140,8 +142,9 @@ def _suites(path: Path) -> set[str]:
 
 
 def read_tasks(path: str | Path) -> Iterator[SweTask]:
-    """Read tasks one by one. Raises `DataError` for a missing file, another format or version, or a
-    bad line.
+    """Read tasks one by one.
+
+    Raises `DataError` for a missing file, another format or version, or a bad line.
     """
     source = Path(path)
     if not source.is_file():
@@ -198,15 +201,16 @@ def _whole(
 
 
 def task_from_json(data: Mapping[str, Any], where: str = "the task") -> SweTask:
-    """Return the task of a JSON object. Raises `DataError` naming `where` for missing, unknown or
-    wrong fields.
+    """Return the task of a JSON object.
+
+    Raises `DataError` naming `where` for missing, unknown or wrong fields.
     """
     known = {f.name for f in fields(SweTask)}
-    strange = sorted(data.keys() - known)
-    if strange:
+    unknown_fields = sorted(data.keys() - known)
+    if unknown_fields:
         raise DataError(
-            f"{where} has the unknown field {strange[0]!r}: it is not a repair task of version "
-            f"{VERSION}"
+            f"{where} has the unknown field {unknown_fields[0]!r}: it is not a repair task of "
+            f"version {VERSION}"
         )
     try:
         values: dict[str, Any] = dict(data)
@@ -230,8 +234,9 @@ def _texts(value: Any, name: str) -> tuple[str, ...]:
 
 
 def _check(task: SweTask, where: str) -> None:
-    """Raise `DataError` for paths outside the repository and impossible spans: anyone may have
-    written the file.
+    """Raise `DataError` for paths outside the repository and impossible spans.
+
+    Anyone may have written the file.
     """
     for path in (
         *(m.path for m in task.mutations),

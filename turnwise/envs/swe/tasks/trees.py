@@ -81,8 +81,9 @@ def build_trees(task: SweTask, source: str | Path | Repository) -> Trees:
 
 
 def _copy_of(path: str, data: bytes, gold: Mapping[str, bytes]) -> bool:
-    """Return whether another file is a copy of a repaired one (vendored or built), which would be
-    the answer.
+    """Return whether another file is a copy of a repaired one.
+
+    A vendored or built copy would be the answer.
     """
     return path not in gold and any(
         len(data) == len(right) and digest(data) == digest(right) for right in gold.values()
@@ -142,8 +143,9 @@ def without(tests: Sequence[str], tree: Mapping[str, bytes]) -> dict[str, bytes]
 
 
 def _parts(test: str) -> tuple[str, str]:
-    """Return the file and qualified name of a test id, without parameters (which may contain colons
-    and brackets).
+    """Return the file and qualified name of a test id, without parameters.
+
+    These may contain colons and brackets.
     """
     path, _, rest = test.partition("::")
     return path, rest.split("[", 1)[0].replace("::", ".")
@@ -163,8 +165,9 @@ def _spans(data: bytes) -> list[tuple[str, tuple[int, int]]]:
 
 
 def _cut(data: bytes, spans: set[tuple[int, int]]) -> bytes:
-    """Remove line spans from a file; inside a class or block leave `pass`, which may be all that
-    remains.
+    """Remove line spans from a file.
+
+    Inside a class or block leave `pass`, which may be all that remains.
     """
     lines = data.splitlines(keepends=True)
     for first, last in sorted(spans, reverse=True):

@@ -5,13 +5,7 @@ Each module is a topic, and each function generates one problem of a level.
 
 from __future__ import annotations
 
-from turnwise.envs.tool_math.generators import (
-    algebra,
-    counting,
-    everyday,
-    geometry,
-    number_theory,
-)
+from turnwise.envs.tool_math.generators import algebra, counting, everyday, geometry, number_theory
 from turnwise.envs.tool_math.generators.family import Family, GeneratedProblem
 
 __all__ = ["FAMILIES", "Family", "GeneratedProblem"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from turnwise.errors import ConfigError
-from turnwise.evaluation.front import outside_loop
+from turnwise.evaluation.api import outside_loop
 from turnwise.training.config import load_config, parse_config
 from turnwise.training.packaged_configs import find_config
 

@@ -89,15 +89,15 @@ def rollout(
         ConfigError, TaskError: for a mistake in the arguments.
         DataError: for a model that cannot be read.
     """
-    stage = _stage(env, agent, env_options, max_turns, seed, concurrency, options)
-    chosen = split or stage.env.splits[0]
-    ids = choose_tasks(stage.env, chosen, tasks, seed) if isinstance(tasks, int) else list(tasks)
+    setup = _set_up(env, agent, env_options, max_turns, seed, concurrency, options)
+    chosen = split or setup.env.splits[0]
+    ids = choose_tasks(setup.env, chosen, tasks, seed) if isinstance(tasks, int) else list(tasks)
     episodes = episodes_for(ids, n, chosen, seed)
 
     async def played() -> list[Trajectory]:
-        async with stage.opened() as acting:
+        async with setup.opened() as acting:
             return await play_episodes(
-                episodes, stage.env.spawn, acting, max_turns=stage.max_turns,
+                episodes, setup.env.spawn, acting, max_turns=setup.max_turns,
                 concurrency=concurrency,
             )  # fmt: skip
 
@@ -143,19 +143,19 @@ def evaluate(
         ConfigError, TaskError: for a mistake in the arguments.
         DataError: for a model, recording or baseline that does not fit.
     """
-    stage = _stage(env, agent, env_options, max_turns, seed, concurrency, options, note)
-    chosen = split or stage.spec.eval_split
+    setup = _set_up(env, agent, env_options, max_turns, seed, concurrency, options, note)
+    chosen = split or setup.spec.eval_split
     if baseline is not None:
-        check_comparable(baseline, stage.spec.id, stage.env.data_hash, chosen)
+        check_comparable(baseline, setup.spec.id, setup.env.data_hash, chosen)
     name = agent if isinstance(agent, str) else agent.name
-    claim = Claim(stage.spec.id, stage.env_options, name)
+    claim = Claim(setup.spec.id, setup.env_options, name)
 
     async def measured() -> tuple[Score, list[Trajectory]]:
-        async with stage.opened() as acting:
+        async with setup.opened() as acting:
             recorded = acting.episodes() if isinstance(acting, ReplayAgent) else None
             return await evaluation(
-                stage.env.spawn, acting, split=chosen, tasks=tasks, attempts=attempts, seed=seed,
-                max_turns=stage.max_turns, episodes=recorded, claim=claim,
+                setup.env.spawn, acting, split=chosen, tasks=tasks, attempts=attempts, seed=seed,
+                max_turns=setup.max_turns, episodes=recorded, claim=claim,
                 concurrency=concurrency, progress=progress,
             )  # fmt: skip
 
@@ -163,8 +163,8 @@ def evaluate(
 
 
 @dataclass(frozen=True, slots=True)
-class _Stage:
-    """What is played, and who plays."""
+class _Setup:
+    """The environment and the agent of one call."""
 
     spec: EnvSpec
     env: TurnEnv[Any]
@@ -178,11 +178,11 @@ class _Stage:
         return nullcontext(self.agent)
 
 
-def _stage(
+def _set_up(
     env: AnyEnv, agent: str | Agent, env_options: Mapping[str, Any] | None, max_turns: int | None,
     seed: int, concurrency: int, options: AgentOptions,
     note: Callable[[str], None] = lambda sentence: None,
-) -> _Stage:  # fmt: skip
+) -> _Setup:  # fmt: skip
     run = (
         RunOfModel(Path(agent).parent) if isinstance(agent, str) and Path(agent).is_dir() else None
     )
@@ -190,16 +190,16 @@ def _stage(
     if run is not None and not settings and isinstance(env, str):
         settings = run.env_options(env, note)
     if isinstance(env, TurnEnv):
-        spec, made = _spec_of_instance(env), env.spawn()
+        spec, playable = _spec_of_instance(env), env.spawn()
     else:
         spec = env_spec(env)
-        made = make(spec, **settings)
+        playable = make(spec, **settings)
     team = run.team() if run is not None else None
     if team is not None:
-        made = TeamEnv(made, team.orchestration)
+        playable = TeamEnv(playable, team.orchestration)
     limit = max_turns or spec.max_turns * (len(team.orchestration.roles) if team is not None else 1)
     if not isinstance(agent, str):
-        return _Stage(spec, made, settings, limit, agent)
+        return _Setup(spec, playable, settings, limit, agent)
     given = dict(options)
     sampling = Sampling(
         temperature=options.get("temperature", 0.0), top_p=options.get("top_p", 1.0),
@@ -209,7 +209,7 @@ def _stage(
         given.pop(name, None)
     prompt = str(given.pop("prompt", "") or "")
     if not prompt and run is not None:
-        prompt = run.prompt(made, note)
+        prompt = run.prompt(playable, note)
     request = AgentRequest(
         agent,
         prompt or spec.prompt,
@@ -218,7 +218,7 @@ def _stage(
         team=team,
         **given,  # type: ignore[arg-type]
     )
-    return _Stage(spec, made, settings, limit, request)
+    return _Setup(spec, playable, settings, limit, request)
 
 
 def _spec_of_instance(env: TurnEnv[Any]) -> EnvSpec:
@@ -248,7 +248,7 @@ def outside_loop(function: Callable[[], Result]) -> Result:
 
 @dataclass(frozen=True, slots=True)
 class RunOfModel:
-    """The folder above a model's directory. Unless it is a run folder, it says nothing."""
+    """The folder above a model's directory; without effect unless it is a run folder."""
 
     folder: Path
 
@@ -274,7 +274,7 @@ class RunOfModel:
         return make_team(section["name"], section["style"], **section["options"])
 
     def prompt(self, env: TurnEnv[Any], note: Callable[[str], None]) -> str:
-        """Return the prompt the model was trained with. A small model knows no other."""
+        """Return the prompt the model was trained with; empty if unknown."""
         facts = self._read("facts.json")
         if facts and facts.get("data_hash") != env.data_hash:
             note(
