@@ -85,11 +85,15 @@ def load_entry_point(point: EntryPoint, kind: str) -> Any:
     try:
         return point.load()
     except (Exception, SystemExit) as problem:  # an installed package may fail in any way
-        owner = point.dist.name if point.dist is not None else "an installed package"
         raise ConfigError(
-            f"{kind} {point.name!r}, announced by {owner} as {point.value!r}, cannot be loaded "
-            f"({describe(problem)}): repair or remove that package"
+            f"{kind} {point.name!r}, announced by {owner_of(point)} as {point.value!r}, cannot "
+            f"be loaded ({describe(problem)}): repair or remove that package"
         ) from problem
+
+
+def owner_of(point: EntryPoint) -> str:
+    """Return the name of the package that announces an entry point."""
+    return point.dist.name if point.dist is not None else "an installed package"
 
 
 def describe(problem: BaseException) -> str:
@@ -139,7 +143,7 @@ def call_factory(factory: Callable[..., Any], name: str, *given: Any, **options:
         passed = ", ".join([*(type(one).__name__ for one in given), *(f"{o}=…" for o in options)])
         raise ConfigError(
             f"{name} cannot be made: calling {getattr(inner, '__qualname__', inner)}({passed}) "
-            f"failed with {describe(problem)}"
+            f"failed with {describe(problem)}: repair it"
         ) from problem
 
 
@@ -180,13 +184,22 @@ class Registry:
             ConfigError: for an unknown name, naming the nearest; or when importing it fails.
         """
         value = self.registered.get(name, self.built_in.get(name))
-        if value is None and name in (announced := self._announced()):
-            return load_entry_point(announced[name], self.kind)
+        if value is None and (points := self._announced().get(name)):
+            if len({point.value for point in points}) > 1:
+                owners = " and by ".join(map(owner_of, points))
+                raise ConfigError(
+                    f"{self.kind} {name!r} is announced by {owners}: remove one of these packages, "
+                    f"or give an import path, such as {points[0].value}"
+                )
+            return load_entry_point(points[0], self.kind)
         if value is None and ":" in name:
             value = name
         if value is None:
             raise unknown(self.kind, name, self.names())
         return import_object(value, self.kind) if isinstance(value, str) else value
 
-    def _announced(self) -> dict[str, EntryPoint]:
-        return {point.name: point for point in entry_points(group=self.group)}
+    def _announced(self) -> dict[str, list[EntryPoint]]:
+        found: dict[str, list[EntryPoint]] = {}
+        for point in entry_points(group=self.group):
+            found.setdefault(point.name, []).append(point)
+        return found

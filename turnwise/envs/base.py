@@ -221,7 +221,9 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
         chosen = dict(options or {})
         for name in chosen.keys() - {"task", "split"}:
             raise unknown("option", str(name), ("task", "split"), "reset(options=...)")
-        self._split = str(chosen.get("split", self.split))
+        # An environment that never names a split of its own may have none called "train".
+        first = self.split == "train" and "train" not in self.splits
+        self._split = str(chosen.get("split", self.splits[0] if first else self.split))
         if "task" in chosen:
             task = cast(TaskId, chosen["task"])
         else:

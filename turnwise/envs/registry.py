@@ -28,6 +28,7 @@ from turnwise.plugins import (
     import_module,
     import_object,
     load_entry_point,
+    owner_of,
     parameters_of,
 )
 
@@ -146,7 +147,8 @@ def env_spec(env: str | EnvSpec | EnvFactory) -> EnvSpec:
     _load_entry_points()
     if (found := _registered(env)) is not None:
         return found
-    problem = unknown("environment", env, [spec.name for spec in env_specs()])
+    known = [spec.id if "/" in env else spec.name for spec in env_specs()]
+    problem = unknown("environment", env, known)
     failures = "".join(f"; {reason}" for reason in _unloadable.values())
     raise ConfigError(f"{problem}{failures}")
 
@@ -334,15 +336,23 @@ def _load_entry_points(name: str | None = None) -> None:
             continue
         _loaded.add(point)
         try:
-            _register_announced(point)
+            _register_announced(point, load_entry_point(point, "environment"))
         except ConfigError as problem:
             _unloadable[point.name] = problem
             if name is not None:
                 raise
 
 
-def _register_announced(point: EntryPoint) -> None:
-    found = load_entry_point(point, "environment")
+def _register_announced(point: EntryPoint, found: Any) -> None:
+    try:
+        _register_found(point, found)
+    except ConfigError as problem:
+        raise ConfigError(
+            f"entry point {point.name!r} of {owner_of(point)}: {problem}"
+        ) from problem
+
+
+def _register_found(point: EntryPoint, found: Any) -> None:
     if inspect.isclass(found):
         spec = _spec_of(point.value, found)
         register(
