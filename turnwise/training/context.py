@@ -109,7 +109,7 @@ def _check_splits(config: Config, spec: EnvSpec, env: TurnEnv[Any]) -> None:
     for key, split in named.items():
         choices = f"choose one of {', '.join(env.splits)}"
         if split not in env.splits:
-            raise TaskError(f"{key} is {split!r}, and {spec.name} has no such split: {choices}")
+            raise TaskError(f"there is no split {split!r} here, which {key} names: {choices}")
         if not len(split_tasks(env, split)):
             raise TaskError(f"split {split!r} of {spec.name} has no tasks: {choices}, or more data")
 
