@@ -8,12 +8,19 @@ imported.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+import inspect
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from turnwise.errors import ConfigError, unknown
+from turnwise.errors import ConfigError, TurnwiseError, unknown
+
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_ANY = inspect.Parameter("options", inspect.Parameter.VAR_KEYWORD)
+named_packages: set[str] = set()
+"""Top-level packages that were named by a user or announced by an entry point."""
 
 
 def import_object(path: str, kind: str = "object") -> Any:
@@ -31,7 +38,7 @@ def import_object(path: str, kind: str = "object") -> Any:
     found = import_module(module, f"{kind} {path!r}")
     for part in name.split("."):
         if not hasattr(found, part):
-            known = [n for n in vars(found) if not n.startswith("_")]
+            known = [n for n in getattr(found, "__dict__", {}) if not n.startswith("_")]
             raise unknown("name", part, known, f"module {module!r} ({kind} {path!r})")
         found = getattr(found, part)
     return found
@@ -46,16 +53,22 @@ def import_module(module: str, wanted_by: str) -> Any:
     Raises:
         ConfigError: when it does not exist, or when importing it fails.
     """
+    if not _MODULE.fullmatch(module) or module.endswith(".py"):
+        raise ConfigError(
+            f"{wanted_by}: {module!r} is not the name of a module: write it as in an import "
+            "statement, such as my_envs for the file my_envs.py"
+        )
+    named_packages.add(module.partition(".")[0])
     try:
         return importlib.import_module(module)
-    except ModuleNotFoundError as problem:
+    except (Exception, SystemExit) as problem:  # a user's module may fail in any way
+        if isinstance(problem, ModuleNotFoundError) and problem.name:
+            raise ConfigError(
+                f"{wanted_by}: there is no module {problem.name!r} to import; check the spelling, "
+                "install its package, or run in the directory of its file"
+            ) from problem
         raise ConfigError(
-            f"{wanted_by}: there is no module {problem.name!r} to import; check the spelling, "
-            "install its package, or run in the directory of its file"
-        ) from problem
-    except Exception as problem:  # a user's module may fail in any way
-        raise ConfigError(
-            f"{wanted_by}: importing {module!r} failed with {type(problem).__name__}: {problem}"
+            f"{wanted_by}: importing {module!r} failed with {describe(problem)}: repair it"
         ) from problem
 
 
@@ -68,13 +81,69 @@ def load_entry_point(point: EntryPoint, kind: str) -> Any:
     Raises:
         ConfigError: when loading it fails, naming the package.
     """
+    named_packages.add(point.value.partition(":")[0].partition(".")[0].strip())
     try:
         return point.load()
-    except Exception as problem:  # an installed package may fail in any way
-        owner = point.dist.name if point.dist is not None else "an installed package"
+    except (Exception, SystemExit) as problem:  # an installed package may fail in any way
         raise ConfigError(
-            f"{kind} {point.name!r}, announced by {owner} as {point.value!r}, cannot be loaded "
-            f"({type(problem).__name__}: {problem}): repair or remove that package"
+            f"{kind} {point.name!r}, announced by {owner_of(point)} as {point.value!r}, cannot "
+            f"be loaded ({describe(problem)}): repair or remove that package"
+        ) from problem
+
+
+def owner_of(point: EntryPoint) -> str:
+    """Return the name of the package that announces an entry point."""
+    return point.dist.name if point.dist is not None else "an installed package"
+
+
+def describe(problem: BaseException) -> str:
+    """Return the type and message of an exception in one line."""
+    message = " ".join(str(problem).split())
+    return f"{type(problem).__name__}: {message}" if message else type(problem).__name__
+
+
+def parameters_of(factory: Any, name: str) -> Mapping[str, inspect.Parameter]:
+    """Return the parameters of a factory; any options where it does not say, as built-in types.
+
+    Args:
+        name: the beginning of the error message, such as `engine 'my_engine:make'`.
+
+    Raises:
+        ConfigError: for something that cannot be called.
+    """
+    if not callable(factory):
+        raise ConfigError(
+            f"{name} is a {type(factory).__name__}, which cannot be called: name a function or a "
+            "class"
+        )
+    try:
+        return inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        return {"options": _ANY}
+
+
+def call_factory(factory: Callable[..., Any], name: str, *given: Any, **options: Any) -> Any:
+    """Call a factory. What turnwise's own raise is not changed.
+
+    Args:
+        name: as in `parameters_of`.
+
+    Raises:
+        ConfigError: when a factory of somebody else's fails, or does not take the arguments.
+    """
+    parameters_of(factory, name)
+    inner = getattr(factory, "func", factory)  # that of a functools.partial
+    if str(getattr(inner, "__module__", "")).partition(".")[0] == "turnwise":
+        return factory(*given, **options)
+    try:
+        return factory(*given, **options)
+    except TurnwiseError:
+        raise
+    except (Exception, SystemExit) as problem:  # a user's code may fail in any way
+        passed = ", ".join([*(type(one).__name__ for one in given), *(f"{o}=…" for o in options)])
+        raise ConfigError(
+            f"{name} cannot be made: calling {getattr(inner, '__qualname__', inner)}({passed}) "
+            f"failed with {describe(problem)}: repair it"
         ) from problem
 
 
@@ -115,13 +184,22 @@ class Registry:
             ConfigError: for an unknown name, naming the nearest; or when importing it fails.
         """
         value = self.registered.get(name, self.built_in.get(name))
-        if value is None and name in (announced := self._announced()):
-            return load_entry_point(announced[name], self.kind)
+        if value is None and (points := self._announced().get(name)):
+            if len({point.value for point in points}) > 1:
+                owners = " and by ".join(map(owner_of, points))
+                raise ConfigError(
+                    f"{self.kind} {name!r} is announced by {owners}: remove one of these packages, "
+                    f"or give an import path, such as {points[0].value}"
+                )
+            return load_entry_point(points[0], self.kind)
         if value is None and ":" in name:
             value = name
         if value is None:
             raise unknown(self.kind, name, self.names())
         return import_object(value, self.kind) if isinstance(value, str) else value
 
-    def _announced(self) -> dict[str, EntryPoint]:
-        return {point.name: point for point in entry_points(group=self.group)}
+    def _announced(self) -> dict[str, list[EntryPoint]]:
+        found: dict[str, list[EntryPoint]] = {}
+        for point in entry_points(group=self.group):
+            found.setdefault(point.name, []).append(point)
+        return found

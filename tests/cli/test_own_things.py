@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,34 +20,7 @@ from turnwise.errors import ConfigError
 
 Run = Callable[..., Any]
 OWN = "tests.cli.own_things"
-
-
-@pytest.fixture(autouse=True)
-def clean_registries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Forget what a test registers."""
-    registry.register_built_in()
-    monkeypatch.setattr(registry, "_specs", dict(registry._specs))
-    monkeypatch.setattr(registry, "_unloadable", {})
-    monkeypatch.setattr(registry, "_loaded", set())
-    known = dict(gymnasium.registry)
-    yield
-    gymnasium.registry.clear()
-    gymnasium.registry.update(known)
-
-
-@pytest.fixture
-def announced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Install a distribution with these entry points."""
-
-    def announce(entry_points: str) -> None:
-        info = tmp_path / "own_things-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-things\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(entry_points)
-        monkeypatch.syspath_prepend(tmp_path)
-        importlib.invalidate_caches()
-
-    return announce
+pytestmark = pytest.mark.usefixtures("clean_registries")
 
 
 # Environments

@@ -9,7 +9,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turnwise.envs.seeding import Draw
+from turnwise.envs.seeding import Draw, sum_in_order
 
 
 def test_the_key_decides_the_sequence_and_nothing_else_does() -> None:
@@ -62,3 +62,12 @@ def test_lognormal_has_the_mean_and_spread_of_its_logarithm() -> None:
     logs = [math.log(draw.lognormal(3.0, 0.9)) for _ in range(10_000)]
     assert abs(statistics.mean(logs) - 3.0) < 0.03
     assert abs(statistics.stdev(logs) - 0.9) < 0.03
+
+
+def test_sums_are_those_of_python_3_11() -> None:
+    """Since 3.12 the built-in `sum` of ten tenths is 1.0."""
+    tenths = [0.1] * 10
+    assert sum_in_order(tenths) == 0.9999999999999999 and sum_in_order([]) == 0
+    draw = Draw("halves")
+    draw.random = lambda: 0.5
+    assert draw.weighted(range(10), tenths) == 4  # with a total of 1.0 it would be 5

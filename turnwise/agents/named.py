@@ -30,7 +30,7 @@ from turnwise.agents.teams.team import Team, TeamAgent
 from turnwise.envs.prompt import Prompt
 from turnwise.envs.registry import make_prompt
 from turnwise.errors import ConfigError, DataError, unknown
-from turnwise.plugins import import_object
+from turnwise.plugins import call_factory, import_object
 from turnwise.records import Trajectory, read_jsonl
 
 SCRIPTED = ("expert", "random")
@@ -123,7 +123,8 @@ def _whole_episodes(path: str) -> list[Trajectory]:
 def _imported(path: str) -> Agent:
     found = import_object(path, "agent")
     ready = hasattr(found, "begin") and not isinstance(found, type)
-    agent = found() if callable(found) and not ready else found
+    made = callable(found) and not ready
+    agent = call_factory(found, f"agent {path!r}") if made else found
     lacking = [member for member in ("name", "begin") if not hasattr(agent, member)]
     if lacking:
         raise ConfigError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, ParamSpec, TypeAlias
@@ -16,6 +15,7 @@ from turnwise.algorithms.parts.regularisers import KL, EntropyBonus, Estimator
 from turnwise.algorithms.parts.shapers import InvalidPenalty, InvalidRule
 from turnwise.algorithms.recipes import LossPart, RatioPart, Recipe, SurrogatePart
 from turnwise.errors import ConfigError
+from turnwise.plugins import parameters_of
 from turnwise.records import SUCCESS
 
 Settings = ParamSpec("Settings")
@@ -167,7 +167,7 @@ def common_defaults(make: Callable[..., Recipe]) -> dict[str, Any]:
 
     {} when it has no parameter `common`.
     """
-    parameter = inspect.signature(make).parameters.get("common")
+    parameter = parameters_of(make, "the recipe").get("common")
     if parameter is None or not isinstance(parameter.default, CommonOptions):
         return {}
     refused = getattr(make, "refused", {})

@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 from turnwise.algorithms.options import CommonOptions, common_defaults, refusal
 from turnwise.algorithms.recipes import Recipe
 from turnwise.errors import ConfigError, unknown
-from turnwise.plugins import Registry
+from turnwise.plugins import Registry, call_factory, parameters_of
 
 Maker: TypeAlias = Callable[..., Recipe]
 
@@ -63,12 +63,14 @@ def recipe(name: str, /, **settings: Any) -> Recipe:
             that cannot work.
     """
     make: Maker = RECIPES.find(name)
+    described = f"recipe {name!r}"
+    parameters = parameters_of(make, described)
     common = common_defaults(make)
     _check(name, make, common, settings)
     given = {key: settings.pop(key) for key in [*settings] if key in common}
     if common:
-        settings["common"] = replace(inspect.signature(make).parameters["common"].default, **given)
-    made = make(**settings)
+        settings["common"] = replace(parameters["common"].default, **given)
+    made = call_factory(make, described, **settings)
     if not isinstance(made, Recipe):
         raise ConfigError(
             f"{name!r} made {type(made).__name__!r}, not a Recipe: "
@@ -80,21 +82,21 @@ def recipe(name: str, /, **settings: Any) -> Recipe:
 def settings(name: str) -> dict[str, Any]:
     """Return the settings of a recipe and their defaults, common options included."""
     make: Maker = RECIPES.find(name)
+    own = parameters_of(make, f"recipe {name!r}").items()
     common = common_defaults(make)
-    own = inspect.signature(make).parameters.items()
     return {key: p.default for key, p in own if not (common and key == "common")} | common
 
 
 def _check(name: str, make: Maker, common: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """Raise a ConfigError for a setting that the recipe lacks or refuses, or of the wrong type."""
-    parameters = inspect.signature(make).parameters
+    parameters = parameters_of(make, f"recipe {name!r}")
     known = ({*parameters} - {"common"}) | {*common} if common else {*parameters}
     for key, reason in getattr(make, "refused", {}).items():
         if key in given and key not in known:
             raise refusal(name, key, reason)
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
         return
-    hints = (typing.get_type_hints(CommonOptions) if common else {}) | typing.get_type_hints(make)
+    hints = (typing.get_type_hints(CommonOptions) if common else {}) | _hints(make)
     for key, value in given.items():
         if key not in known:
             raise unknown("setting", key, known, f"recipe {name!r}")
@@ -102,6 +104,14 @@ def _check(name: str, make: Maker, common: Mapping[str, Any], given: Mapping[str
         if not _fits(value, hint):
             wanted = inspect.formatannotation(hint).replace("typing.", "")
             raise ConfigError(f"setting {key!r} of recipe {name!r} must be {wanted}, not {value!r}")
+
+
+def _hints(make: Maker) -> dict[str, Any]:
+    """Return the types of the settings; none where they cannot be found out."""
+    try:
+        return typing.get_type_hints(getattr(make, "func", make))  # that of a functools.partial
+    except (NameError, TypeError):  # a name imported for type checkers only; a callable object
+        return {}
 
 
 def _fits(value: Any, hint: Any) -> bool:

@@ -1,12 +1,15 @@
 """The commands of `turnwise`, and their exit status.
 
-An expected failure is one sentence on standard error; `--debug` shows its traceback. The status is
-0 when done, 2 for a mistake in what was asked or given, 130 when interrupted. Anything else is a
-bug and keeps its traceback.
+An expected failure is one sentence on standard error; `--debug` shows its traceback. So is an
+exception in code of the user's own, such as an environment that was named by its import path. The
+status is 0 when done, 2 for a mistake in what was asked or given, 130 when interrupted. Anything
+else is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -22,6 +25,7 @@ from turnwise.cli.play import play_command
 from turnwise.cli.swe import swe_commands
 from turnwise.cli.train import train_command
 from turnwise.errors import TurnwiseError
+from turnwise.plugins import describe, named_packages
 
 _HELP = """Environments for language agents over many turns, and algorithms that train agents.
 
@@ -59,6 +63,15 @@ class Commands(TyperGroup):
                 raise
             _print(f"error: {problem}")
             raise typer.Exit(2) from problem
+        except Exception as problem:
+            place = _place_in_user_code(problem)
+            if not place or ctx.params.get("debug"):
+                raise
+            _print(
+                f"error: {place} raised {describe(problem)}: correct it there; turnwise --debug "
+                "shows the traceback"
+            )
+            raise typer.Exit(2) from problem
         except KeyboardInterrupt as stop:
             _print(str(stop) or "interrupted")
             raise typer.Exit(130) from stop
@@ -67,6 +80,20 @@ class Commands(TyperGroup):
 def _print(sentence: str) -> None:
     # Sentences hold brackets (actions, types) and long paths: no markup, no wrapping.
     Console(stderr=True).print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+
+def _place_in_user_code(problem: Exception) -> str:
+    """Return the innermost line of a traceback that belongs to a module of the user's.
+
+    Empty where there is none.
+    """
+    place = ""
+    for frame, line in traceback.walk_tb(problem.__traceback__):
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package in named_packages - {"turnwise", "gymnasium"}:
+            code = frame.f_code
+            place = f"{code.co_qualname} ({Path(code.co_filename).name} line {line})"
+    return place
 
 
 def _version(wanted: bool) -> None:

@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from turnwise.cli.arguments import EnvArgs, Imports, import_modules, settings
-from turnwise.errors import ConfigError
+from turnwise.errors import TurnwiseError
+from turnwise.plugins import describe
 
 
 def envs_command(
@@ -60,7 +61,9 @@ def _show_names(console: Console, title: str, names: list[str]) -> None:
 
 
 def _splits(env: Any) -> str:
-    return ", ".join(f"{split} {len(env.tasks(split)):,}" for split in env.splits)
+    from turnwise.envs.base import split_tasks
+
+    return ", ".join(f"{split} {len(split_tasks(env, split)):,}" for split in env.splits)
 
 
 def _show_all(console: Console) -> None:
@@ -79,8 +82,9 @@ def _show_all(console: Console) -> None:
         grid.add_row("summary", escape(spec.summary))
         try:
             grid.add_row("splits", _splits(make(spec.name)))
-        except ConfigError as missing:  # one that lacks a package hides no other
-            grid.add_row("not here", escape(str(missing)))
+        except Exception as problem:  # one that lacks a package, or is broken, hides no other
+            reason = str(problem) if isinstance(problem, TurnwiseError) else describe(problem)
+            grid.add_row("not here", escape(reason))
         grid.add_row("turn limit", str(spec.max_turns))
         others = [
             name
@@ -89,8 +93,8 @@ def _show_all(console: Console) -> None:
         ]
         grid.add_row("prompts", escape(", ".join([f"{spec.prompt} (the default)", *others])))
         console.print(grid)
-    for reason in unloadable().values():
-        console.print(f"[yellow]not loaded[/] {escape(str(reason))}")
+    for failure in unloadable().values():
+        console.print(f"[yellow]not loaded[/] {escape(str(failure))}")
     console.print(
         "\nMore of one: [bold]turnwise envs NAME[/]; settings go with [bold]-e KEY=VALUE[/]."
     )

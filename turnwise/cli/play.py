@@ -17,7 +17,7 @@ from rich.panel import Panel
 
 from turnwise.cli.arguments import ENV_HELP, EnvArgs, Imports, import_modules, settings
 from turnwise.cli.manual_episode import ManualEpisode, action_of, fill
-from turnwise.envs.base import TurnEnv
+from turnwise.envs.base import TurnEnv, split_tasks
 from turnwise.errors import DataError
 from turnwise.records import TaskId, write_jsonl
 
@@ -207,5 +207,5 @@ def play_command(
 
 def _task(env: TurnEnv[Any], text: str, split: str) -> TaskId:
     """Return the task id that was typed: a number in some environments, a name in others."""
-    tasks = env.tasks(split)
+    tasks = split_tasks(env, split)
     return int(text) if text.isdecimal() and len(tasks) and isinstance(tasks[0], int) else text

@@ -23,7 +23,7 @@ from typing import Any, Generic, Self, TypedDict, TypeVar, cast
 import gymnasium
 from gymnasium.spaces import Space
 
-from turnwise.errors import TaskError, unknown
+from turnwise.errors import ConfigError, TaskError, unknown
 
 TaskId = int | str
 State = TypeVar("State")
@@ -221,11 +221,13 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
         chosen = dict(options or {})
         for name in chosen.keys() - {"task", "split"}:
             raise unknown("option", str(name), ("task", "split"), "reset(options=...)")
-        self._split = str(chosen.get("split", self.split))
+        # An environment that never names a split of its own may have none called "train".
+        first = self.split == "train" and "train" not in self.splits
+        self._split = str(chosen.get("split", self.splits[0] if first else self.split))
         if "task" in chosen:
             task = cast(TaskId, chosen["task"])
         else:
-            tasks = self.tasks(self._split)
+            tasks = split_tasks(self, self._split)
             if not len(tasks):
                 raise TaskError(
                     f"split {self._split!r} of {type(self).__name__} has no tasks: "
@@ -233,7 +235,7 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
                 )
             task = tasks[int(self.np_random.integers(len(tasks)))]
         self._task, self._seed, self._actions = task, seed, []
-        self._last = self._begin(task)
+        self._last = self._checked(self._begin(task), "_begin")
         return self._last.observation, cast(dict[str, Any], self._info(self._last))
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
@@ -247,11 +249,19 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
             raise TypeError(
                 f"{action!r} is not a string: an action is text, such as one of info['admissible']"
             )
-        self._last = self._act(action)
+        self._last = self._checked(self._act(action), "_act")
         self._actions.append(action)
         last = self._last
         info = cast(dict[str, Any], self._info(last))
         return last.observation, last.reward, last.terminated, False, info
+
+    def _checked(self, outcome: Outcome, method: str) -> Outcome:
+        if not isinstance(outcome, Outcome):
+            raise ConfigError(
+                f"{method} of {type(self).__name__} returned a {type(outcome).__name__}: return "
+                "a turnwise.Outcome"
+            )
+        return outcome
 
     def _info(self, last: Outcome) -> Info:
         assert self._task is not None
@@ -313,6 +323,24 @@ class TurnEnv(gymnasium.Env[str, str], Generic[State]):
         other = self.spawn()
         other.restore(self.snapshot())
         return other
+
+
+def split_tasks(env: TurnEnv[Any], split: str) -> Sequence[TaskId]:
+    """Return `env.tasks(split)` after checking that there is such a split.
+
+    Raises:
+        TaskError: for an unknown split.
+        ConfigError: when the environment returns no sequence.
+    """
+    if split not in env.splits:
+        raise TaskError(f"there is no split {split!r} here: choose one of {', '.join(env.splits)}")
+    tasks = env.tasks(split)
+    if not hasattr(tasks, "__len__") or not hasattr(tasks, "__getitem__"):
+        raise ConfigError(
+            f"tasks({split!r}) of {type(env).__name__} returned a {type(tasks).__name__}: return "
+            "a sequence, such as a list or a range"
+        )
+    return tasks
 
 
 def fork(env: gymnasium.Env[str, str]) -> gymnasium.Env[str, str]:

@@ -8,7 +8,6 @@ theirs in the entry-point group `turnwise.envs`. Nothing is imported before it i
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
 import re
 import sys
@@ -23,7 +22,15 @@ from turnwise.envs.prompt import Prompt
 from turnwise.envs.specs import BUILT_IN, EnvFactory, EnvSpec
 from turnwise.envs.template_prompt import load_prompt
 from turnwise.errors import ConfigError, unknown
-from turnwise.plugins import Registry, import_module, import_object, load_entry_point
+from turnwise.plugins import (
+    Registry,
+    call_factory,
+    import_module,
+    import_object,
+    load_entry_point,
+    owner_of,
+    parameters_of,
+)
 
 __all__ = [
     "EnvFactory", "EnvSpec", "env_spec", "env_specs", "make", "make_prompt", "prompt_names",
@@ -36,6 +43,8 @@ WRAPPER = "turnwise.envs.wrappers.wrap"
 _specs: dict[str, EnvSpec] = {}
 _unloadable: dict[str, ConfigError] = {}
 """Entry points that failed to load, by name."""
+_unloadable_prompts: dict[str, ConfigError] = {}
+"""Prompt modules of other packages' environments that failed to load, by module."""
 _loaded: set[EntryPoint] = set()
 
 
@@ -101,9 +110,10 @@ def env_specs() -> tuple[EnvSpec, ...]:
 
 
 def unloadable() -> Mapping[str, ConfigError]:
-    """Return the reasons why announced environments could not be loaded, by entry point."""
+    """Return why announced environments, or their prompts, could not be loaded, by name."""
     _load_entry_points()
-    return dict(_unloadable)
+    _register_module_prompts()
+    return {**_unloadable, **_unloadable_prompts}
 
 
 def env_spec(env: str | EnvSpec | EnvFactory) -> EnvSpec:
@@ -119,7 +129,7 @@ def env_spec(env: str | EnvSpec | EnvFactory) -> EnvSpec:
     if isinstance(env, EnvSpec):
         return env
     if not isinstance(env, str):
-        return _spec_of(f"{env.__module__}:{env.__qualname__}", env)
+        return _spec_of(_path_of(env), env)
     register_built_in()
     if (found := _registered(env)) is not None:
         return found
@@ -137,7 +147,8 @@ def env_spec(env: str | EnvSpec | EnvFactory) -> EnvSpec:
     _load_entry_points()
     if (found := _registered(env)) is not None:
         return found
-    problem = unknown("environment", env, [spec.name for spec in env_specs()])
+    known = [spec.id if "/" in env else spec.name for spec in env_specs()]
+    problem = unknown("environment", env, known)
     failures = "".join(f"; {reason}" for reason in _unloadable.values())
     raise ConfigError(f"{problem}{failures}")
 
@@ -158,9 +169,9 @@ def make(env: str | EnvSpec | EnvFactory, **options: Any) -> TurnEnv[Any]:
         ConfigError: what `env_spec` raises; an unknown option or one of another type.
     """
     spec = env_spec(env)
-    factory = _factory(spec)
-    _check_options(spec, inspect.signature(factory).parameters, options)
-    return _turn_env(factory(**options), spec.name)
+    factory, name = _factory(spec), f"environment {spec.name!r}"
+    _check_options(spec, parameters_of(factory, name), options)
+    return _turn_env(call_factory(factory, name, **options), spec.name)
 
 
 def _registered(name: str) -> EnvSpec | None:
@@ -196,7 +207,38 @@ def _turn_env(env: Any, name: str) -> TurnEnv[Any]:
             f"environment {name!r} made a {type(env).__name__}, which is no TurnEnv: return "
             f"{WRAPPER}(...) of it"
         )
+    kind = type(env)
+    lacking = [
+        member
+        for member in ("splits", "tasks", "data_hash", "_begin", "_act")
+        if getattr(getattr(kind, member), "__isabstractmethod__", False)
+    ]
+    if lacking:
+        raise ConfigError(
+            f"environment {name!r} is a {kind.__name__} without {', '.join(lacking)}: implement "
+            "them as turnwise.TurnEnv describes"
+        )
+    if not hasattr(env, "_actions"):
+        raise ConfigError(
+            f"environment {name!r} is not ready: call super().__init__() in the __init__ of "
+            f"{kind.__name__}"
+        )
+    if not kind.__module__.startswith("turnwise."):
+        _check_data(env, name)
     return env
+
+
+def _check_data(env: TurnEnv[Any], name: str) -> None:
+    splits, data_hash = env.splits, env.data_hash
+    if isinstance(splits, str) or not splits or not all(isinstance(one, str) for one in splits):
+        raise ConfigError(
+            f"the splits of environment {name!r} are {splits!r}: give a tuple of one or more names"
+        )
+    if not isinstance(data_hash, str):
+        raise ConfigError(
+            f"the data_hash of environment {name!r} is {data_hash!r}: give a string that changes "
+            "with its data"
+        )
 
 
 def _spec_of(path: str, factory: Any) -> EnvSpec:
@@ -206,16 +248,28 @@ def _spec_of(path: str, factory: Any) -> EnvSpec:
     _check_factory(factory, path)
     stated: Any = factory
     if not inspect.isclass(factory):
-        parameters = inspect.signature(factory).parameters.values()
-        named = (p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD))
+        name = f"environment {path!r}"
         # A factory without required options is called once, for what its environment states.
-        stated = TurnEnv if any(p.default is p.empty for p in named) else factory()
-        if stated is not TurnEnv:
-            _turn_env(stated, path)
+        stated = TurnEnv
+        if not _required(parameters_of(factory, name)):
+            stated = _turn_env(call_factory(factory, name), path)
     return EnvSpec(
         path, factory, stated.max_turns, stated.default_prompt, stated.eval_split,
         summary=(inspect.getdoc(factory) or "").partition("\n")[0], name=path,
     )  # fmt: skip
+
+
+def _path_of(factory: Any) -> str:
+    """Return the import path of a class or function, or of what a partial calls."""
+    inner = getattr(factory, "func", factory)
+    name = getattr(inner, "__qualname__", type(inner).__qualname__)
+    return f"{getattr(inner, '__module__', type(inner).__module__)}:{name}"
+
+
+def _required(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    named = (p for p in parameters.values() if p.kind not in variadic)
+    return [p.name for p in named if p.default is p.empty]
 
 
 def _spec_from_gymnasium(name: str) -> EnvSpec:
@@ -223,7 +277,8 @@ def _spec_from_gymnasium(name: str) -> EnvSpec:
     entry = found.entry_point
     if entry is None:
         raise ConfigError(f"environment {name!r} of Gymnasium has no entry point to make it from")
-    factory: Any = import_object(entry, "environment") if isinstance(entry, str) else entry
+    kind = f"environment {name!r}, registered with Gymnasium as"
+    factory: Any = import_object(entry, kind) if isinstance(entry, str) else entry
     if found.kwargs:
         _check_factory(factory, name)
         stated: Any = factory if inspect.isclass(factory) else TurnEnv
@@ -240,7 +295,13 @@ def _spec_from_gymnasium(name: str) -> EnvSpec:
 def _check_options(
     spec: EnvSpec, known: Mapping[str, inspect.Parameter], options: Mapping[str, Any]
 ) -> None:
-    """Refuse options of another name, or of another type than their default's."""
+    """Refuse options that are missing, of another name, or of another type than their default."""
+    for name in _required(known):
+        if name not in options:
+            raise ConfigError(
+                f"environment {spec.name!r} needs the setting {name!r}: give it, as in "
+                f"-e {name}=VALUE or the options of [env]"
+            )
     takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values())
     for name, value in options.items():
         if name not in known and not takes_any:
@@ -275,15 +336,23 @@ def _load_entry_points(name: str | None = None) -> None:
             continue
         _loaded.add(point)
         try:
-            _register_announced(point)
+            _register_announced(point, load_entry_point(point, "environment"))
         except ConfigError as problem:
             _unloadable[point.name] = problem
             if name is not None:
                 raise
 
 
-def _register_announced(point: EntryPoint) -> None:
-    found = load_entry_point(point, "environment")
+def _register_announced(point: EntryPoint, found: Any) -> None:
+    try:
+        _register_found(point, found)
+    except ConfigError as problem:
+        raise ConfigError(
+            f"entry point {point.name!r} of {owner_of(point)}: {problem}"
+        ) from problem
+
+
+def _register_found(point: EntryPoint, found: Any) -> None:
     if inspect.isclass(found):
         spec = _spec_of(point.value, found)
         register(
@@ -292,15 +361,20 @@ def _register_announced(point: EntryPoint) -> None:
             )
         )
         return
-    made = found() if callable(found) else found
+    name = f"environment {point.name!r}, announced as {point.value!r},"
+    made = call_factory(found, name) if callable(found) else found
     for spec in made if isinstance(made, Iterable) else [made]:
         if isinstance(spec, EnvSpec):
             register(spec)
+        elif isinstance(spec, TurnEnv) and callable(found):
+            summary = (inspect.getdoc(found) or "").partition("\n")[0]
+            stated = (spec.max_turns, spec.default_prompt, spec.eval_split)
+            register(EnvSpec(point.name, point.value, *stated, summary))
         elif spec is not None:
             raise ConfigError(
                 f"environment {point.name!r}, announced as {point.value!r}, is a "
                 f"{type(spec).__name__}: announce an EnvSpec, a TurnEnv class, or a function that "
-                "registers"
+                "registers or makes one"
             )
 
 
@@ -330,8 +404,14 @@ def make_prompt(name: str) -> Prompt:
     if name.startswith("file:"):
         return load_prompt(name.removeprefix("file:"), make_prompt)
     _register_module_prompts()
-    found = PROMPTS.find(name)
-    prompt = found() if callable(found) else found
+    try:
+        found = PROMPTS.find(name)
+    except ConfigError as problem:
+        if not _unloadable_prompts:
+            raise
+        failures = "; ".join(map(str, _unloadable_prompts.values()))
+        raise ConfigError(f"{problem}; {failures}") from problem
+    prompt = call_factory(found, f"prompt {name!r}") if callable(found) else found
     if not isinstance(prompt, Prompt):
         lacking = [m for m in ("name", "messages", "parse", "reply") if not hasattr(prompt, m)]
         raise ConfigError(
@@ -350,8 +430,18 @@ def prompt_names() -> list[str]:
 def _register_module_prompts() -> None:
     """Register the `PROMPTS` of the modules that environments name."""
     register_built_in()
-    modules = [GENERIC_PROMPTS, *(m for spec in _specs.values() for m in spec.prompt_modules)]
-    for module in dict.fromkeys(modules):
-        known = sys.modules.get(module) or importlib.import_module(module)
+    modules = [(GENERIC_PROMPTS, "turnwise")]
+    modules += [(module, spec.id) for spec in _specs.values() for module in spec.prompt_modules]
+    for module, owner in modules:
+        wanted_by = f"prompt module {module!r} of {owner!r}"
+        try:
+            known = sys.modules.get(module) or import_module(module, wanted_by)
+            if not isinstance(getattr(known, "PROMPTS", None), Mapping):
+                raise ConfigError(f"{wanted_by} has no dictionary PROMPTS: add it")
+        except ConfigError as problem:
+            if owner.startswith("turnwise"):
+                raise
+            _unloadable_prompts[module] = problem  # it hides nobody else's
+            continue
         for name, factory in known.PROMPTS.items():
             PROMPTS.registered.setdefault(name, factory)

@@ -7,14 +7,25 @@ seed is a string, which Python hashes with SHA-512 and not with the per-process 
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 import random
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+def sum_in_order(values: Iterable[float]) -> float:
+    """Return the sum of the values, rounded after each addition.
+
+    The built-in `sum` has compensated for rounding since Python 3.12, so the last bit of its result
+    depends on the version of Python.
+    """
+    return functools.reduce(operator.add, values, 0.0)
 
 
 class Draw:
@@ -47,8 +58,9 @@ class Draw:
 
     def weighted(self, items: Sequence[T], weights: Sequence[float]) -> T:
         """Return one item, with probability proportional to its weight."""
-        point = self.random() * sum(weights)
-        for item, edge in zip(items, accumulate(weights), strict=True):
+        edges = list(accumulate(weights))
+        point = self.random() * edges[-1]
+        for item, edge in zip(items, edges, strict=True):
             if point < edge:
                 return item
         return items[-1]

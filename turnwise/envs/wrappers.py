@@ -157,9 +157,16 @@ class TextEnv(TurnEnv[None]):
         with self._own_random():
             env = self._env = self._inner(task)
             if hasattr(env, "reset"):
-                observation, info = env.reset(seed=task)
+                answer = env.reset(seed=task)
             else:
-                observation, info = env.init(_prompt_of(self.records[task]))
+                answer = env.init(_prompt_of(self.records[task]))
+        if not isinstance(answer, tuple) or len(answer) != 2:
+            raise ConfigError(
+                f"{'reset' if hasattr(env, 'reset') else 'init'} of {type(env).__name__} returned "
+                "something else than (observation, info): wrap takes the interface of Gymnasium, "
+                "gem or skyrl-gym"
+            )
+        observation, info = answer
         shown = self._text(observation)
         self._instruction = self.asked or shown or "Act."
         return self._outcome(shown, info)
@@ -179,6 +186,12 @@ class TextEnv(TurnEnv[None]):
         if isinstance(answer, Mapping):
             observation, reward = answer["observations"], answer["reward"]
             over, info = bool(answer["done"]), answer.get("metadata")
+        elif not isinstance(answer, tuple) or len(answer) != 5:
+            raise ConfigError(
+                f"step of {type(self._env).__name__} returned something else than (observation, "
+                "reward, terminated, truncated, info): wrap takes the interface of Gymnasium, gem "
+                "or skyrl-gym"
+            )
         else:
             observation, reward, terminated, truncated, info = answer
             over = bool(terminated or truncated)
@@ -193,6 +206,8 @@ class TextEnv(TurnEnv[None]):
     ) -> Outcome:
         known = info or {}
         listed = known.get(self.admissible_key)
+        if isinstance(listed, str):
+            listed = [listed]
         score = min(1.0, max(0.0, self._return / self.success_return))
         valid = known.get("valid")
         return Outcome(
@@ -296,7 +311,12 @@ class _GymnasiumEnv:
         self.name = name
 
     def __call__(self) -> Any:
-        return gymnasium.make(self.name, disable_env_checker=True)
+        try:
+            return gymnasium.make(self.name, disable_env_checker=True)
+        except gymnasium.error.Error as problem:
+            raise ConfigError(
+                f"wrap cannot make {self.name!r} with Gymnasium: {problem}"
+            ) from problem
 
 
 class _Copies:
@@ -380,9 +400,22 @@ def _check_interface(env: Any) -> None:
             f"wrap was given a {type(env).__name__} without {' and '.join(lacking)}: it takes "
             "environments with the interface of Gymnasium, gem or skyrl-gym"
         )
+    if hasattr(env, "reset") and not _takes_seed(env.reset):
+        raise ConfigError(
+            f"reset of {type(env).__name__} takes no seed, so its episodes could not be played "
+            "again: give it the keyword seed"
+        )
     space = getattr(env, "action_space", None)
     if isinstance(space, NO_TEXT):
         raise ConfigError(
             f"the actions of {type(env).__name__} are {space}: wrap takes environments whose "
             "actions are text"
         )
+
+
+def _takes_seed(reset: Callable[..., Any]) -> bool:
+    try:
+        parameters = inspect.signature(reset).parameters
+    except (TypeError, ValueError):  # it does not say
+        return True
+    return "seed" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())

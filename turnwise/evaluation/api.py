@@ -25,6 +25,7 @@ from turnwise.agents.teams import make_team
 from turnwise.agents.teams.team import Team, TeamEnv
 from turnwise.envs.base import TurnEnv
 from turnwise.envs.registry import EnvFactory, EnvSpec, env_spec, make
+from turnwise.errors import ConfigError
 from turnwise.evaluation.runner import Claim, choose_tasks, evaluation
 from turnwise.evaluation.score import Score, check_comparable
 from turnwise.records import TaskId, Trajectory
@@ -145,6 +146,11 @@ def evaluate(
     """
     setup = _set_up(env, agent, env_options, max_turns, seed, concurrency, options, note)
     chosen = split or setup.spec.eval_split
+    if chosen not in setup.env.splits and not split:
+        raise ConfigError(
+            f"the evaluation split of {setup.spec.name} is {chosen!r}, and it has no such split: "
+            f"set its eval_split, or choose one of {', '.join(setup.env.splits)}"
+        )
     if baseline is not None:
         check_comparable(baseline, setup.spec.id, setup.env.data_hash, chosen)
     name = agent if isinstance(agent, str) else agent.name

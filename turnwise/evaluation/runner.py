@@ -17,7 +17,7 @@ import numpy as np
 
 from turnwise.agents.agent import Agent, Episode
 from turnwise.agents.driver import MakeEnv, episodes_for, rollout
-from turnwise.envs.base import TurnEnv
+from turnwise.envs.base import TurnEnv, split_tasks
 from turnwise.errors import ConfigError, TaskError
 from turnwise.evaluation.metrics import Metrics, by_task, measure, score_of, success_of, task_means
 from turnwise.evaluation.score import Score, software_versions
@@ -46,7 +46,7 @@ def choose_tasks(env: TurnEnv[Any], split: str, n: int | None, seed: int) -> lis
     Raises:
         TaskError: for an unknown or empty split, or when it has fewer than `n` tasks.
     """
-    tasks = env.tasks(split)
+    tasks = split_tasks(env, split)
     if not len(tasks):
         raise TaskError(
             f"split {split!r} has no tasks here, so there is nothing to evaluate: "

@@ -22,7 +22,7 @@ from torch import nn
 from turnwise.agents.engines.registry import ENGINES
 from turnwise.agents.teams.team import Team, TeamEnv
 from turnwise.algorithms import Recipe
-from turnwise.envs.base import TurnEnv
+from turnwise.envs.base import TurnEnv, split_tasks
 from turnwise.envs.prompt import Prompt
 from turnwise.envs.registry import EnvSpec, env_spec, make, make_prompt
 from turnwise.errors import ConfigError, DataError, TaskError
@@ -98,17 +98,25 @@ def prepare(
     spec = env_spec(config.env.name)
     env, prompt, max_turns = _env_and_prompt(config, spec)
     device_of(config.model.device)
-    for split in dict.fromkeys((config.rollout.split, config.eval.split)):
-        if not len(env.tasks(split)):  # now, and not after an hour of SFT
-            raise TaskError(
-                f"split {split!r} of {spec.name} has no tasks: "
-                f"choose one of {', '.join(env.splits)}, or more data"
-            )
+    _check_splits(config, spec, env)  # now, and not after an hour of SFT
     _write_facts(folder, spec, env, prompt)
 
     rollout = _StartingModel(config, folder, env, prompt, max_turns, recipe, console).prepare()
     torch.manual_seed(config.run.seed)
     return RunContext(config, env, rollout)
+
+
+def _check_splits(config: Config, spec: EnvSpec, env: TurnEnv[Any]) -> None:
+    """Raise `TaskError` for a split of the config that is unknown or empty."""
+    named = {"rollout.split": config.rollout.split, "eval.split": config.eval.split}
+    if config.train.eval_every:
+        named["eval.dev_split"] = config.eval.dev_split
+    for key, split in named.items():
+        choices = f"choose one of {', '.join(env.splits)}"
+        if split not in env.splits:
+            raise TaskError(f"there is no split {split!r} here, which {key} names: {choices}")
+        if not len(split_tasks(env, split)):
+            raise TaskError(f"split {split!r} of {spec.name} has no tasks: {choices}, or more data")
 
 
 def _env_and_prompt(config: Config, spec: EnvSpec) -> tuple[TurnEnv[Any], Prompt | Team, int]:
@@ -291,7 +299,7 @@ def evaluate_split(
         attempts: episodes per task; None for `eval.attempts`.
     """
     config, rollout = context.config, context.rollout
-    present = len(context.env.tasks(split))
+    present = len(split_tasks(context.env, split))
     number = min(tasks, present) if tasks is not None and present else None
     claim = Claim(
         environment=env_spec(config.env.name).id,

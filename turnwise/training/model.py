@@ -166,6 +166,11 @@ def texts_of(
         raise DataError(f"no episode could be played to train a tokenizer on: {why}")
     step = Step(first.observation, {"admissible": [], "instruction": first.observation})
     messages = [message for own in prompts.values() for message in own.messages([step])]
+    if not all(isinstance(message, Mapping) for message in messages):
+        raise ConfigError(
+            f"messages() of prompt {only.name!r} returned {messages[0]!r} for a message: return a "
+            "list of dictionaries with role and content"
+        )
     rules = [message["content"] for message in messages if message["role"] == "system"]
     cues = [f"\n{role}:" for role in prompts if role]
     return [*texts, *(["system\n", *rules, *cues] * len(at_random))]

@@ -100,9 +100,10 @@ class RunFolder:
         """Write the config, or check that it is the one the folder was begun with."""
         # A run that failed before it made anything may start again with a corrected config.
         self.fresh = not any(
-            (path / name).exists() for name in ("tiny", "start", "before.json", "metrics.jsonl")
+            (path / name).exists() for name in ("start", "before.json", "metrics.jsonl")
         )
         if self.fresh:
+            shutil.rmtree(path / "tiny", ignore_errors=True)
             write_atomically(
                 path / "config.json", json.dumps(config.model_dump(mode="json"), indent=1) + "\n"
             )

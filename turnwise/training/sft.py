@@ -24,7 +24,7 @@ from turnwise.agents.progress import ProgressBar
 from turnwise.agents.scripted import Demonstrator
 from turnwise.agents.teams.team import Team
 from turnwise.algorithms import recipe
-from turnwise.envs.base import TurnEnv
+from turnwise.envs.base import TurnEnv, split_tasks
 from turnwise.envs.prompt import Prompt
 from turnwise.errors import ConfigError, TaskError
 from turnwise.records import Row, TaskId, Trajectory, rows
@@ -73,7 +73,7 @@ def train_on_demonstrations(
 
     def play_expert(split: str, number: int, noise: float) -> list[Trajectory]:
         expert = _demonstrator(rollout.tokenizer, rollout.prompt, noise, seed)
-        tasks = env.tasks(split)
+        tasks = split_tasks(env, split)
         return demonstrations(env.spawn, expert, tasks, number, split, rollout.max_turns, seed)
 
     began = time.perf_counter()

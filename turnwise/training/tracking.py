@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, cast
 
 from turnwise.errors import ConfigError, unknown
-from turnwise.plugins import Registry
+from turnwise.plugins import Registry, call_factory, parameters_of
 
 _MODULE = "turnwise.training.tracking"
 TRACKERS = Registry(
@@ -135,8 +136,12 @@ def check_trackers(names: Sequence[str]) -> None:
     """Raise `ConfigError` for a tracker that is unknown or whose package is not installed."""
     check_tracker_names(names)
     for name in names:
-        package = getattr(TRACKERS.find(name), "package", None)
-        if package is not None and importlib.util.find_spec(package) is None:
+        factory = TRACKERS.find(name)
+        parameters_of(factory, f"tracker {name!r}")
+        if inspect.isclass(factory):
+            _check_members(name, factory)
+        package = getattr(factory, "package", None)
+        if package is not None and not _installed(package):
             raise ConfigError(
                 f"run.trackers names {name!r}, which is not installed: pip install {package}"
             )
@@ -157,4 +162,25 @@ def open_trackers(
     opened = list(names)
     if importlib.util.find_spec("tensorboard") is not None and "tensorboard" not in opened:
         opened = ["tensorboard", *opened]
-    return [cast(TrackerFactory, TRACKERS.find(name))(folder, config, start) for name in opened]
+    trackers = []
+    for name in opened:
+        made = call_factory(TRACKERS.find(name), f"tracker {name!r}", folder, config, start)
+        _check_members(name, made)
+        trackers.append(cast(Tracker, made))
+    return trackers
+
+
+def _check_members(name: str, tracker: Any) -> None:
+    lacking = [member for member in ("log", "close") if not hasattr(tracker, member)]
+    if lacking:
+        raise ConfigError(
+            f"tracker {name!r} lacks {' and '.join(lacking)}: see "
+            "turnwise.training.tracking.Tracker"
+        )
+
+
+def _installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # the package around it
+        return False

@@ -6,9 +6,9 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from turnwise.agents.engines.base import Engine, EngineContext
+from turnwise.agents.engines.base import Capabilities, Engine, EngineContext
 from turnwise.errors import ConfigError, unknown
-from turnwise.plugins import Registry
+from turnwise.plugins import Registry, call_factory, parameters_of
 
 ENGINES = Registry(
     "engine",
@@ -34,15 +34,20 @@ def make_engine(name: str, context: EngineContext, **options: Any) -> Engine:
             no engine.
         EngineError: where the engine cannot serve the model.
     """
-    factory = ENGINES.find(name)
-    _check_options(name, inspect.signature(factory).parameters, options)
-    engine = factory(context, **options)
+    factory, described = ENGINES.find(name), f"engine {name!r}"
+    _check_options(name, parameters_of(factory, described), options)
+    engine = call_factory(factory, described, context, **options)
     if not isinstance(engine, Engine):
         members = sorted(name for name in vars(Engine) if not name.startswith("_"))
         lacking = [member for member in members if not hasattr(engine, member)]
         raise ConfigError(
             f"engine {name!r} made a {type(engine).__name__} without {', '.join(lacking)}: "
             "see turnwise.agents.engines.base.Engine"
+        )
+    if not isinstance(engine.capabilities, Capabilities):
+        raise ConfigError(
+            f"the capabilities of engine {name!r} are a {type(engine.capabilities).__name__}: give "
+            "a turnwise.agents.engines.base.Capabilities"
         )
     return engine
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from turnwise.errors import ConfigError, unknown
-from turnwise.plugins import Registry
+from turnwise.plugins import Registry, call_factory, parameters_of
 
 if TYPE_CHECKING:
     from turnwise.agents.teams.team import Team
@@ -47,9 +47,9 @@ def make_team(name: str, style: str = "full", **options: Any) -> Team:
     Raises:
         ConfigError: for an unknown team, style or option, or a factory that returns no team.
     """
-    factory = TEAMS.find(name)
-    _check_options(name, inspect.signature(factory).parameters, options)
-    team = factory(style, **options)
+    factory, described = TEAMS.find(name), f"team {name!r}"
+    _check_options(name, parameters_of(factory, described), options)
+    team = call_factory(factory, described, style, **options)
     from turnwise.agents.teams.team import Team
 
     if not isinstance(team, Team):

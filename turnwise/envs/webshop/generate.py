@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from turnwise.envs.seeding import Draw
+from turnwise.envs.seeding import Draw, sum_in_order
 from turnwise.envs.webshop.compact import CompactStyle, compact_products
 from turnwise.envs.webshop.full import FullStyle, full_products
 from turnwise.envs.webshop.goals import NO_PRICE_LIMIT, Goal
@@ -111,7 +111,7 @@ def goals_of(listings: Sequence[Listing], style: Style, draw: Draw) -> list[Goal
     counts = Counter(attribute for goal in goals for attribute in goal.attributes)
     weighted = []
     for goal in goals:
-        inverse = sum(1 / counts[attribute] for attribute in goal.attributes)
+        inverse = sum_in_order(1 / counts[attribute] for attribute in goal.attributes)
         weighted.append(replace(goal, weight=inverse / len(goal.attributes)))
     return draw.shuffled(weighted)
 

@@ -19,6 +19,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+from turnwise.envs.seeding import sum_in_order
 from turnwise.envs.webshop.catalogue import Catalogue
 from turnwise.envs.webshop.goals import (
     NO_PRICE_LIMIT,
@@ -160,7 +161,7 @@ def _synthetic(catalogue: Catalogue, rng: random.Random) -> Iterator[Goal]:
             goals.append(_goal(product, text, attributes, options, limit))
     counts = Counter(attribute for goal in goals for attribute in goal.attributes)
     for goal in goals:
-        inverse = sum(1.0 / counts[attribute] for attribute in goal.attributes)
+        inverse = sum_in_order(1.0 / counts[attribute] for attribute in goal.attributes)
         yield replace(goal, weight=inverse / len(goal.attributes))
 
 
