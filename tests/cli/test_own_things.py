@@ -138,7 +138,7 @@ def test_a_script_plays(turnwise: Run, tmp_path: Path) -> None:
     (tmp_path / "moves.txt").write_text("hint\n1\n:quit\n")
     done = turnwise("play", f"{OWN}:Guess", "--task", 3, "--script", tmp_path / "moves.txt")
     assert done.exit_code == 0
-    assert "the expert would do: 3" in done.stdout and "> 1" in done.stdout
+    assert "expert: 3" in done.stdout and "> 1" in done.stdout
     done = turnwise("play", f"{OWN}:Guess", "--script", tmp_path / "none.txt")
     refused(done, "cannot read the script", "none.txt")
 

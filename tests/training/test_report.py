@@ -153,7 +153,7 @@ def test_a_finished_run(tmp_path: Path) -> None:
         "Entropy",
         "Clip share",
         "KL",
-        "tokens a second",
+        "tokens per second",
         "+50.0",
     ):
         assert part in page, part

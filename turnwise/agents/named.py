@@ -34,6 +34,10 @@ from turnwise.plugins import import_object
 from turnwise.records import Trajectory, read_jsonl
 
 SCRIPTED = ("expert", "random")
+AGENT_FORMS = (
+    "always:ACTION", "replay:FILE", "openai:MODEL@URL", "module:attribute",
+    "a model's directory or hub id",
+)  # fmt: skip
 IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
@@ -91,7 +95,7 @@ def _model_agent(request: AgentRequest, kind: str, rest: str) -> ModelAgent | Ch
         return _team_agent(request, request.team)
     near = difflib.get_close_matches(request.spec, SCRIPTED, n=1, cutoff=0.7)
     if near and not Path(request.spec).exists():
-        raise unknown("agent", request.spec, SCRIPTED)
+        raise unknown("agent", request.spec, (*SCRIPTED, *AGENT_FORMS))
     prompt = make_prompt(request.prompt)  # before anything heavy is loaded
     return _endpoint(rest, request, prompt) if kind == "openai" else _local(request, prompt)
 

@@ -1,12 +1,13 @@
 """The commands of `turnwise`, and their exit status.
 
 An expected failure is one sentence on standard error; `--debug` shows its traceback. The status is
-0 when done, 2 for a mistake in what was asked or given, 130 when interrupted. Anything else is a
-bug and keeps its traceback.
+0 for success, 2 for a mistake in the arguments, config or files, 130 when interrupted. Anything
+else is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -30,14 +31,15 @@ _HELP = """Environments for language agents over many turns, and algorithms that
 [bold]turnwise eval webshop --agent expert[/]     measure an agent
 [bold]turnwise configs[/]                         list the packaged experiments
 [bold]turnwise train quickstart[/]                train an agent
-[bold]turnwise swe generate inflection==0.5.1[/]  make repair tasks from a package with tests
-[bold]turnwise doctor[/]                          list what is installed, and how to add the rest
+[bold]turnwise swe generate inflection==0.5.1[/]  make repair tasks from a package
+[bold]turnwise doctor[/]                          show what is installed or missing
 
-Your own environment, prompt, agent or recipe is named by its import path: [bold]turnwise eval
-my_envs:Guess --prompt my_prompts:Short[/]; modules in the current directory are found. --import
+Name an environment, prompt, agent or recipe of your own by its import path: [bold]turnwise eval
+my_envs:Guess --prompt my_prompts:Short[/]. Modules in the current directory are found; --import
 loads a module that registers names.
 
-Status: 0 done, 2 a mistake in what was asked or given (one sentence says which), 130 interrupted.
+Exit status: 0 for success, 2 for a mistake in the arguments, config or files (one sentence names
+it), 130 when interrupted.
 """
 
 
@@ -48,7 +50,7 @@ class Commands(TyperGroup):
         try:
             return super().make_context(*given, **more)
         except KeyboardInterrupt as stop:  # typer would end with 130 and say nothing
-            _print("interrupted")
+            _print_interrupted("interrupted")
             raise typer.Exit(130) from stop
 
     def invoke(self, ctx: Any) -> Any:
@@ -60,13 +62,17 @@ class Commands(TyperGroup):
             _print(f"error: {problem}")
             raise typer.Exit(2) from problem
         except KeyboardInterrupt as stop:
-            _print(str(stop) or "interrupted")
+            _print_interrupted(str(stop) or "interrupted")
             raise typer.Exit(130) from stop
 
 
 def _print(sentence: str) -> None:
     # Sentences hold brackets (actions, types) and long paths: no markup, no wrapping.
     Console(stderr=True).print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_interrupted(sentence: str) -> None:
+    _print(f"\n{sentence}" if sys.stderr.isatty() else sentence)  # not on the line of the ^C
 
 
 def _version(wanted: bool) -> None:

@@ -18,7 +18,7 @@ def envs_command(
     environment: Annotated[
         str | None,
         typer.Argument(
-            help="Show one environment, by name, id or import path: splits, data, a first page."
+            help="Show one environment, by name, id or import path: splits, settings, first page."
         ),
     ] = None,
     prompts: Annotated[
@@ -80,7 +80,7 @@ def _show_all(console: Console) -> None:
         try:
             grid.add_row("splits", _splits(make(spec.name)))
         except ConfigError as missing:  # one that lacks a package hides no other
-            grid.add_row("not here", escape(str(missing)))
+            grid.add_row("unavailable", escape(str(missing)))
         grid.add_row("turn limit", str(spec.max_turns))
         others = [
             name
@@ -92,12 +92,12 @@ def _show_all(console: Console) -> None:
     for reason in unloadable().values():
         console.print(f"[yellow]not loaded[/] {escape(str(reason))}")
     console.print(
-        "\nMore of one: [bold]turnwise envs NAME[/]; settings go with [bold]-e KEY=VALUE[/]."
+        "\n[bold]turnwise envs NAME[/] shows one of them and its settings ([bold]-e KEY=VALUE[/])."
     )
 
 
 def _show_one(console: Console, environment: str, given: dict[str, Any]) -> None:
-    from turnwise.envs.registry import env_spec, make
+    from turnwise.envs.registry import env_settings, env_spec, make
 
     spec = env_spec(environment)
     env = make(spec, **given)
@@ -117,6 +117,8 @@ def _show_one(console: Console, environment: str, given: dict[str, Any]) -> None
     grid.add_row("data", env.data_hash)
     grid.add_row("turn limit", str(spec.max_turns))
     grid.add_row("prompt", escape(spec.prompt))
+    defaults = ", ".join(f"{name}={value}" for name, value in env_settings(spec).items())
+    grid.add_row("settings", escape(defaults or "none"))
     observation, info = env.reset(seed=0)
     grid.add_row("first task", escape(str(info["instruction"])))
     grid.add_row("first page", escape(observation))

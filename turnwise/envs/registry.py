@@ -163,6 +163,15 @@ def make(env: str | EnvSpec | EnvFactory, **options: Any) -> TurnEnv[Any]:
     return _turn_env(factory(**options), spec.name)
 
 
+def env_settings(env: str | EnvSpec | EnvFactory) -> dict[str, Any]:
+    """Return the settings that `make` takes for an environment, with their defaults."""
+    return {
+        parameter.name: parameter.default
+        for parameter in inspect.signature(_factory(env_spec(env))).parameters.values()
+        if parameter.default is not parameter.empty and parameter.name != "render_mode"
+    }
+
+
 def _registered(name: str) -> EnvSpec | None:
     if name in _specs:
         return _specs[name]

@@ -24,7 +24,7 @@ from turnwise.agents.scripted import ReplayAgent
 from turnwise.agents.teams import make_team
 from turnwise.agents.teams.team import Team, TeamEnv
 from turnwise.envs.base import TurnEnv
-from turnwise.envs.registry import EnvFactory, EnvSpec, env_spec, make
+from turnwise.envs.registry import EnvFactory, EnvSpec, env_spec, make, make_prompt
 from turnwise.evaluation.runner import Claim, choose_tasks, evaluation
 from turnwise.evaluation.score import Score, check_comparable
 from turnwise.records import TaskId, Trajectory
@@ -164,7 +164,7 @@ def evaluate(
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """What is played, and who plays."""
+    """The environment and the agent of one call."""
 
     spec: EnvSpec
     env: TurnEnv[Any]
@@ -208,6 +208,8 @@ def _stage(
     for name in ("temperature", "top_p", "max_tokens"):
         given.pop(name, None)
     prompt = str(given.pop("prompt", "") or "")
+    if prompt:
+        make_prompt(prompt)  # a misspelt name is an error for agents without a prompt, too
     if not prompt and run is not None:
         prompt = run.prompt(made, note)
     request = AgentRequest(
@@ -248,7 +250,7 @@ def outside_loop(function: Callable[[], Result]) -> Result:
 
 @dataclass(frozen=True, slots=True)
 class RunOfModel:
-    """The folder above a model's directory. Unless it is a run folder, it says nothing."""
+    """The folder above a model's directory; without effect unless it is a run folder."""
 
     folder: Path
 
@@ -261,8 +263,8 @@ class RunOfModel:
         if found:
             listed = " ".join(f"{name}={value}" for name, value in found.items())
             note(
-                f"playing with the settings this model was trained with ({listed}); settings of "
-                "your own replace them"
+                f"using the environment settings this model was trained with ({listed}); pass "
+                "settings to replace them"
             )
         return found
 
@@ -274,12 +276,12 @@ class RunOfModel:
         return make_team(section["name"], section["style"], **section["options"])
 
     def prompt(self, env: TurnEnv[Any], note: Callable[[str], None]) -> str:
-        """Return the prompt the model was trained with. A small model knows no other."""
+        """Return the prompt the model was trained with; empty if unknown."""
         facts = self._read("facts.json")
         if facts and facts.get("data_hash") != env.data_hash:
             note(
-                "this model was trained on other data or settings than these; give those of its "
-                "run as settings of the environment"
+                "this model was trained on other data or with other settings than these; pass "
+                "those of its run to the environment"
             )
         return str(facts.get("prompt", ""))
 
