@@ -126,7 +126,7 @@ def test_leaving_saves_an_episode_that_broke_off(turnwise: Run, tmp_path: Path) 
     (trajectory,) = read_jsonl(saved)
     assert trajectory.error == "the player left before the end" and len(trajectory.turns) == 1
     done = turnwise("eval", "webshop", "-e", "style=compact", "--agent", f"replay:{saved}")
-    assert done.exit_code == 2 and "no episode that was played to its end" in done.stderr
+    assert done.exit_code == 2 and "no complete episode" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_what_is_absent_is_said_in_words() -> None:
 
 
 def test_tokens_are_shown_for_agents_that_make_some() -> None:
-    assert "generated an episode" not in printed(claim())
+    assert "generated per episode" not in printed(claim())
     model = measure(
         [episode(0, True, turns=(turn(prompt=10, completion=4), turn(prompt=30, completion=6)))]
     )

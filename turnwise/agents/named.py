@@ -118,7 +118,8 @@ def _whole_episodes(path: str) -> list[Trajectory]:
     recorded = [trajectory for trajectory in read_jsonl(path) if trajectory.error is None]
     if not recorded:
         raise DataError(
-            f"{path} holds no episode that was played to its end, so there is nothing to replay"
+            f"{path} has no complete episode to replay: give a recording in which at least one did "
+            "not error"
         )
     return recorded
 

@@ -64,8 +64,8 @@ def register(spec: EnvSpec) -> None:
             )
         if other.name == spec.name:
             raise ConfigError(
-                f"the short name {spec.name!r} of environment {spec.id!r} is that of {other.id!r} "
-                "already: give the EnvSpec a name of its own"
+                f"the short name {spec.name!r} of environment {spec.id!r} belongs to {other.id!r} "
+                "already: give the EnvSpec another name"
             )
     known = gymnasium.registry.get(spec.id)
     if known is None:
@@ -188,7 +188,7 @@ def _factory(spec: EnvSpec) -> EnvFactory:
 def _check_factory(factory: Any, path: str) -> Any:
     if inspect.isclass(factory) and not issubclass(factory, TurnEnv):
         raise ConfigError(
-            f"environment {path!r} is a class {factory.__name__} that is no TurnEnv: derive it "
+            f"environment {path!r} is a class {factory.__name__} that is not a TurnEnv: derive it "
             f"from turnwise.TurnEnv, or name a function that returns {WRAPPER}({factory.__name__})"
         )
     if not callable(factory):
@@ -202,8 +202,8 @@ def _check_factory(factory: Any, path: str) -> Any:
 def _turn_env(env: Any, name: str) -> TurnEnv[Any]:
     if not isinstance(env, TurnEnv):
         raise ConfigError(
-            f"environment {name!r} made a {type(env).__name__}, which is no TurnEnv: return "
-            f"{WRAPPER}(...) of it"
+            f"environment {name!r} made a {type(env).__name__}, which is not a TurnEnv: return "
+            f"{WRAPPER}(...) in its place"
         )
     return env
 

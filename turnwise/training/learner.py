@@ -248,7 +248,7 @@ class Learner:
             ConfigError: for the reference of a learner that keeps none.
         """
         if reference and self.reference is None:
-            raise ConfigError("this learner keeps no reference: make it with reference=True")
+            raise ConfigError("this learner has no reference model: make it with reference=True")
         logp = [np.zeros(len(row.ids)) for row in rows]
         entropy = [np.zeros(len(row.ids)) for row in rows] if entropies else []
         self.model.eval()

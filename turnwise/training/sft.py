@@ -191,8 +191,8 @@ def warm_start(
     data = supervised_rows(trajectories, settings.observation_weight)
     if not data:
         raise ConfigError(
-            "every action of the demonstrations was random and there is nothing to imitate: "
-            "lower warm_start.noise"
+            "every action of the demonstrations was random, so there is nothing to imitate: lower "
+            "warm_start.noise"
         )
     each = math.ceil(len(data) / settings.batch)
     steps = max(1, round(each * settings.epochs))
