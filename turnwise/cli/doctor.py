@@ -43,7 +43,18 @@ PACKAGES = (
         "tensorboard", "tensorboard", "curves while training", "pip install 'turnwise[train]'"
     ),
     KnownPackage("peft", "peft", "low-rank adapters", "pip install 'turnwise[train]'"),
-    KnownPackage("pytest", "pytest", "repairing repositories", "pip install 'turnwise[swe]'"),
+    KnownPackage("pytest", "pytest", "SWE", "pip install 'turnwise[swe]'"),
+    KnownPackage("math_verify", "math-verify", "ToolMath: LaTeX", "pip install 'turnwise[math]'"),
+    KnownPackage(
+        "reasoning_gym",
+        "reasoning-gym",
+        "ToolMath: more problems",
+        "pip install 'turnwise[reasoning-gym]'",
+    ),
+    KnownPackage("textworld", "textworld", "TextWorld", "pip install textworld"),
+    KnownPackage(
+        "alfworld", "alfworld", "ALFWorld: the original engine", "pip install 'turnwise[alfworld]'"
+    ),
     KnownPackage("docker", "docker", "the docker sandbox", "pip install 'turnwise[docker]'"),
     KnownPackage("wandb", "wandb", "curves on Weights & Biases", "pip install wandb"),
     KnownPackage("trackio", "trackio", "curves on trackio", "pip install trackio"),
