@@ -24,7 +24,7 @@ from turnwise.cli.swe import swe_commands
 from turnwise.cli.train import train_command
 from turnwise.errors import TurnwiseError
 
-_HELP = """Environments for language agents over many turns, and algorithms that train agents.
+_HELP = """Environments for language agents over many turns, and algorithms to train them.
 
 [bold]turnwise envs[/]                            list the environments
 [bold]turnwise play webshop[/]                    act in one yourself
@@ -34,12 +34,12 @@ _HELP = """Environments for language agents over many turns, and algorithms that
 [bold]turnwise swe generate inflection==0.5.1[/]  make repair tasks from a package
 [bold]turnwise doctor[/]                          show what is installed or missing
 
-Name an environment, prompt, agent or recipe of your own by its import path: [bold]turnwise eval
-my_envs:Guess --prompt my_prompts:Short[/]. Modules in the current directory are found; --import
-loads a module that registers names.
+Name an environment, prompt, agent or recipe of your own by its import path:
+[bold]turnwise eval my_envs:Guess --prompt my_prompts:Short[/]. Modules in the
+current directory are found; --import loads one that registers names.
 
-Exit status: 0 for success, 2 for a mistake in the arguments, config or files (one sentence names
-it), 130 when interrupted.
+Exit status: 0 for success, 2 for a mistake in the arguments, config or files
+(one sentence says which), 130 when interrupted.
 """
 
 

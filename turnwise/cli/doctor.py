@@ -70,7 +70,8 @@ PACKAGES = (
 def doctor_command() -> None:
     """Show what is installed, what is missing and the command that installs it.
 
-    Also shows devices, threads, and what each sandbox isolates. The exit status is always 0.
+    Also shows devices, threads, and what each sandbox isolates. The exit status
+    is always 0.
     """
     console = Console()
     console.print(_table("this machine", ("", ""), _machine()))

@@ -69,9 +69,9 @@ def evaluate_command(
     """Measure an agent on a split.
 
     [bold]turnwise eval webshop --agent expert[/]
-    [bold]turnwise eval webshop --agent runs/quickstart/model --json score.json --save eps.jsonl[/]
+    [bold]turnwise eval webshop --agent runs/quickstart/model --json score.json[/]
     [bold]turnwise eval webshop --agent Qwen/Qwen3-0.6B --attempts 4 --temperature 0.7[/]
-    [bold]turnwise eval webshop --agent openai:my-model@http://localhost:8000/v1 --tasks 50[/]
+    [bold]turnwise eval webshop --agent openai:qwen@http://localhost:8000/v1[/]
     [bold]turnwise eval webshop -e catalogue=data/webshop -e reward=fixed[/]
     [bold]turnwise eval my_envs:Guess --agent random[/]
 

@@ -68,11 +68,12 @@ def generate_command(
     """Put bugs into a package with tests, and keep those that its tests detect.
 
     [bold]turnwise swe generate inflection==0.5.1[/]
-    [bold]turnwise swe generate ./my-repository --number 100 --out tasks.jsonl --jobs 8[/]
+    [bold]turnwise swe generate ./my-repository --number 100 --out tasks.jsonl[/]
 
-    pip downloads the source distribution of a published package. The tests run in a sandbox
-    without network. A task records name, version and SHA-256 of the source and the position and
-    kind of each change, not the code. After an interruption the same command continues.
+    pip downloads the source distribution of a published package. The tests run
+    in a sandbox without network. A task records name, version and SHA-256 of the
+    source and the position and kind of each change, not the code. After an
+    interruption the same command continues.
     """
     from turnwise.envs.swe.dependencies.resolve import split_requirements
     from turnwise.envs.swe.generate.generator import GenerationSettings, generation
@@ -133,11 +134,12 @@ def check_command(
     jobs: Annotated[int, option("Tasks to grade in parallel.", "--jobs", "-j", min=1)] = HALF_CORES,
     json_file: Annotated[Path | None, option("Write the results here.", "--json")] = None,
 ) -> None:
-    """Grade the repair of every task, and an unchanged repository, as an agent's work is graded.
+    """Grade the repair of every task, and an unchanged repository.
 
     [bold]turnwise swe check tasks.jsonl --runs 2[/]
 
-    The exit status is 1 unless every repair scores 1 and every unchanged repository 0.
+    Both are graded as an agent's work is. The exit status is 1 unless every
+    repair scores 1 and every unchanged repository 0.
     """
     from rich.progress import track
 

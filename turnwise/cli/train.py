@@ -49,9 +49,9 @@ def train_command(
     [bold]turnwise train quickstart --seeds 0,1,2[/]
     [bold]turnwise train my.toml --import my_envs[/]
 
-    Ctrl-C is safe at any time: the same command continues from the last checkpoint and ends with
-    the same weights as an uninterrupted run. The run folder holds the curves (report.html), the
-    scores before and after, and the model.
+    Ctrl-C is safe at any time: the same command continues from the last
+    checkpoint and ends with the same weights as an uninterrupted run. The run
+    folder holds the curves (report.html), both scores, and the model.
     """
     from turnwise.training.config import load_config
     from turnwise.training.packaged_configs import find_config
