@@ -1,6 +1,6 @@
 """The learner: trains a language model on the rows of a batch with a recipe's loss.
 
-It knows no algorithm; what a recipe needs beyond the policy's log-probabilities is in
+It does not depend on an algorithm: what a recipe needs beyond the policy's log-probabilities is in
 `Recipe.requirements`. Only this module and `gradient` use accelerate.
 """
 
