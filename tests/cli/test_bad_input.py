@@ -203,7 +203,7 @@ def test_recordings_that_cannot_be_replayed(turnwise: Run, tmp_path: Path) -> No
     )
     refused(
         turnwise(*SHOP, "-a", f"replay:{tmp_path / 't.jsonl'}"),
-        "t.jsonl line 2 is not whole JSON",
+        "t.jsonl line 2 is not valid JSON",
         "cut off",
     )
 

@@ -180,7 +180,7 @@ def test_an_engine_of_ones_own(turnwise: Run, tiny: Path) -> None:
         (("eval", f"{OWN}:Gues"), "unknown name 'Gues' in module"),
         (("play", f"{OWN}:NoEnvironment"), "NoEnvironment that is no TurnEnv"),
         (("envs", f"{OWN}:SPLITS"), "is a dict: name a TurnEnv class"),
-        (("envs", f"{OWN}:stubborn"), "made a AlwaysAgent, which is no TurnEnv"),
+        (("envs", f"{OWN}:stubborn"), "made a AlwaysAgent, which is not a TurnEnv"),
         (("envs", "CartPole-v1"), "CartPoleEnv that is no TurnEnv"),
         (("eval", "webshop", "-I", "no_such_module"), "--import no_such_module: there is no"),
         (("eval", f"{OWN}:Guess", "-a", f"{OWN}:SPLITS"), "agent"),
