@@ -178,10 +178,10 @@ def test_an_engine_of_ones_own(turnwise: Run, tiny: Path) -> None:
     [
         (("eval", "no_such_module:Guess"), "there is no module 'no_such_module' to import"),
         (("eval", f"{OWN}:Gues"), "unknown name 'Gues' in module"),
-        (("play", f"{OWN}:NoEnvironment"), "NoEnvironment that is no TurnEnv"),
+        (("play", f"{OWN}:NoEnvironment"), "NoEnvironment that is not a TurnEnv"),
         (("envs", f"{OWN}:SPLITS"), "is a dict: name a TurnEnv class"),
         (("envs", f"{OWN}:stubborn"), "made a AlwaysAgent, which is not a TurnEnv"),
-        (("envs", "CartPole-v1"), "CartPoleEnv that is no TurnEnv"),
+        (("envs", "CartPole-v1"), "CartPoleEnv that is not a TurnEnv"),
         (("eval", "webshop", "-I", "no_such_module"), "--import no_such_module: there is no"),
         (("eval", f"{OWN}:Guess", "-a", f"{OWN}:SPLITS"), "agent"),
         (("eval", f"{OWN}:Guess", "-a", f"{OWN}:NoEnvironment"), "without name and begin"),
