@@ -33,7 +33,7 @@ def write_report(folder: Path) -> Path:
     """Write `report.html` into a run folder; return its path.
 
     Raises:
-        DataError: for a folder that is not a whole run folder.
+        DataError: for a folder that is not a complete run folder.
     """
     config, facts = read_json(folder / "config.json"), read_json(folder / "facts.json")
     metrics = list(read_metrics(folder))
