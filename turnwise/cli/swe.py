@@ -70,10 +70,8 @@ def generate_command(
     [bold]turnwise swe generate inflection==0.5.1[/]
     [bold]turnwise swe generate ./my-repository --number 100 --out tasks.jsonl[/]
 
-    pip downloads the source distribution of a published package. The tests run
-    in a sandbox without network. A task records name, version and SHA-256 of the
-    source and the position and kind of each change, not the code. After an
-    interruption the same command continues.
+    pip downloads a published package; its tests run in a sandbox without network.
+    After an interruption the same command continues.
     """
     from turnwise.envs.swe.dependencies.resolve import split_requirements
     from turnwise.envs.swe.generate.generator import GenerationSettings, generation
