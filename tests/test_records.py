@@ -221,7 +221,7 @@ def test_bad_files_are_clear_errors(tmp_path: Path) -> None:
         list(read_jsonl(written(tmp_path, json.dumps({"format": FORMAT, "version": 99}))))
     with pytest.raises(DataError, match="not a file of trajectories"):
         list(read_jsonl(written(tmp_path, '{"some": "thing"}')))
-    with pytest.raises(DataError, match="line 1 is not whole JSON"):
+    with pytest.raises(DataError, match="line 1 is not valid JSON"):
         list(read_jsonl(written(tmp_path, "")))
     with pytest.raises(DataError, match="line 2 is not a JSON object"):
         list(read_jsonl(written(tmp_path, HEAD, "[1]")))
@@ -232,7 +232,7 @@ def test_a_torn_line_is_an_error_after_the_whole_ones(tmp_path: Path) -> None:
     line = json.dumps(to_json(whole))
     reader = read_jsonl(written(tmp_path, HEAD, line, line[: len(line) // 2]))
     assert next(reader) == whole
-    with pytest.raises(DataError, match=r"line 3 is not whole JSON .*cut off"):
+    with pytest.raises(DataError, match=r"line 3 is not valid JSON .*cut off"):
         next(reader)
 
 

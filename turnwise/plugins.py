@@ -34,7 +34,7 @@ def import_object(path: str, kind: str = "object") -> Any:
     """
     module, _, name = path.partition(":")
     if not module or not name:
-        raise ConfigError(f"{kind} {path!r} is no import path: write package.module:name")
+        raise ConfigError(f"{kind} {path!r} is not an import path: write package.module:name")
     found = import_module(module, f"{kind} {path!r}")
     for part in name.split("."):
         if not hasattr(found, part):

@@ -290,7 +290,7 @@ def _parse(source: Path, number: int, line: str) -> dict[str, Any]:
         data = json.loads(line)
     except json.JSONDecodeError as problem:
         raise DataError(
-            f"{source} line {number} is not whole JSON ({problem.msg}): the file was cut off or "
+            f"{source} line {number} is not valid JSON ({problem.msg}): the file was cut off or "
             "edited"
         ) from problem
     if not isinstance(data, dict):

@@ -152,7 +152,7 @@ def test_template_options_reach_the_template() -> None:
 
 
 def test_unfit_templates_and_tokenizers_are_clear_errors() -> None:
-    with pytest.raises(ConfigError, match="'sometimes' is not a choice"):
+    with pytest.raises(ConfigError, match="unknown thinking='sometimes'"):
         Renderer(made("byte-bpe/chatml"), "sometimes")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"refuses these messages .*no users here"):
         Renderer(byte_bpe("{{ raise_exception('no users here') }}"))
@@ -164,7 +164,7 @@ def test_unfit_templates_and_tokenizers_are_clear_errors() -> None:
     forgetful = Renderer(
         byte_bpe("{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}<|im_end|>")
     )
-    with pytest.raises(ConfigError, match="does not show a reply exactly once"):
+    with pytest.raises(ConfigError, match="does not contain a reply exactly once"):
         forgetful.after_reply([user("a"), said("b"), user("c")], 1)
 
 

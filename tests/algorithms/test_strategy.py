@@ -21,5 +21,5 @@ def test_independent_starts_n_and_never_branches() -> None:
 
 
 def test_an_empty_group_is_refused() -> None:
-    with pytest.raises(ConfigError, match="n = 0 rollouts make no group"):
+    with pytest.raises(ConfigError, match="n = 0 rollouts do not make a group"):
         Independent(0)

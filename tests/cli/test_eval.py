@@ -142,7 +142,7 @@ def test_a_trained_model_is_measured_where_it_was_trained(
     done = turnwise("eval", "webshop", *some)
     assert (
         done.exit_code == 0
-        and "playing with the settings this model was trained with" in done.stderr
+        and "using the environment settings this model was trained with" in done.stderr
     )
     assert scores.read(tmp_path / "s.json").environment_args == {
         name: str(value) for name, value in options.items()
@@ -158,7 +158,7 @@ def test_greedy_attempts_are_pointed_out(turnwise: Run, tiny: Path) -> None:
     done = turnwise(
         *SHOP, "-a", tiny, "--tasks", 1, "--max-turns", 1, "--max-tokens", 2, "--attempts", 2
     )
-    assert done.exit_code == 0 and "greedy attempts at one task are all alike" in done.stderr
+    assert done.exit_code == 0 and "greedy attempts at a task are all the same" in done.stderr
 
 
 def test_the_prompt_can_be_chosen(turnwise: Run, tiny: Path, tmp_path: Path) -> None:

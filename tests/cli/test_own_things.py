@@ -110,7 +110,7 @@ def test_a_script_plays(turnwise: Run, tmp_path: Path) -> None:
     (tmp_path / "moves.txt").write_text("hint\n1\n:quit\n")
     done = turnwise("play", f"{OWN}:Guess", "--task", 3, "--script", tmp_path / "moves.txt")
     assert done.exit_code == 0
-    assert "the expert would do: 3" in done.stdout and "> 1" in done.stdout
+    assert "expert: 3" in done.stdout and "> 1" in done.stdout
     done = turnwise("play", f"{OWN}:Guess", "--script", tmp_path / "none.txt")
     refused(done, "cannot read the script", "none.txt")
 
@@ -150,10 +150,10 @@ def test_an_engine_of_ones_own(turnwise: Run, tiny: Path) -> None:
     [
         (("eval", "no_such_module:Guess"), "there is no module 'no_such_module' to import"),
         (("eval", f"{OWN}:Gues"), "unknown name 'Gues' in module"),
-        (("play", f"{OWN}:NoEnvironment"), "NoEnvironment that is no TurnEnv"),
+        (("play", f"{OWN}:NoEnvironment"), "NoEnvironment that is not a TurnEnv"),
         (("envs", f"{OWN}:SPLITS"), "is a dict: name a TurnEnv class"),
-        (("envs", f"{OWN}:stubborn"), "made a AlwaysAgent, which is no TurnEnv"),
-        (("envs", "CartPole-v1"), "CartPoleEnv that is no TurnEnv"),
+        (("envs", f"{OWN}:stubborn"), "made a AlwaysAgent, which is not a TurnEnv"),
+        (("envs", "CartPole-v1"), "CartPoleEnv that is not a TurnEnv"),
         (("eval", "webshop", "-I", "no_such_module"), "--import no_such_module: there is no"),
         (("eval", f"{OWN}:Guess", "-a", f"{OWN}:SPLITS"), "agent"),
         (("eval", f"{OWN}:Guess", "-a", f"{OWN}:NoEnvironment"), "without name and begin"),

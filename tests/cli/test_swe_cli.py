@@ -97,8 +97,8 @@ def test_tasks_are_written_told_and_gone_on_with(
     stopped = turnwise(*given)
     assert (
         stopped.exit_code == 130
-        and "1 tasks are in" in stopped.output
-        and "goes on from there" in stopped.output
+        and "has 1 tasks" in stopped.output
+        and "continues from there" in stopped.output
     )
     assert list(read_tasks(out)) == taken == first[:1]
     monkeypatch.undo()
@@ -151,11 +151,12 @@ def test_check_tells_what_cannot_be_trusted(
     done = turnwise("swe", "check", tmp_path / "few.jsonl", "--json", report, "--backend", "jail")
     assert (
         done.exit_code == 1
-        and "1 of 3 tasks: the repair is worth 1 and doing nothing 0, 2 times each" in done.output
+        and "1 of 3 tasks: the repair scores 1 and no change scores 0, in 2 runs each"
+        in done.output
     )
     said = " ".join(done.output.split())
     assert (
-        f"{few[1].id}: the repair is not worth 1" in said
+        f"{few[1].id}: the repair does not score 1" in said
         and f"{few[2].id}: the repair could not be graded: no memory" in said
     )
     facts = json.loads(report.read_text())

@@ -127,7 +127,7 @@ def test_resume_wants_a_run(turnwise: Run, config: Path) -> None:
     refused(
         turnwise("train", config, "--resume"),
         "there is no run in",
-        "leave --resume out to begin it",
+        "leave out --resume to start one",
     )
 
 

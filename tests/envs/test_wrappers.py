@@ -149,7 +149,7 @@ def test_by_import_path() -> None:
     assert (spec.max_turns, spec.prompt, spec.eval_split) == (6, "text/react@1", "test")
     assert isinstance(make("tests.envs.test_wrappers:gem"), TextEnv)
     with pytest.raises(
-        ConfigError, match=r"EchoGame that is no TurnEnv.*turnwise.envs.wrappers.wrap"
+        ConfigError, match=r"EchoGame that is not a TurnEnv.*turnwise.envs.wrappers.wrap"
     ):
         make("tests.envs.text_games:EchoGame")
 

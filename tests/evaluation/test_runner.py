@@ -168,7 +168,7 @@ def test_an_environment_made_by_gymnasium_names_itself() -> None:
 
 @pytest.mark.parametrize("n", [0, -1, 21])
 def test_a_number_of_tasks_that_the_split_has_not(n: int) -> None:
-    with pytest.raises(TaskError, match=f"{n} tasks were asked for and split 'test' has 20"):
+    with pytest.raises(TaskError, match=f"tasks={n}: split 'test' has 20 tasks"):
         evaluate(Guess, Half(), split="test", tasks=n)
 
 

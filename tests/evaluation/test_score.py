@@ -62,7 +62,7 @@ def test_a_score_survives_its_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("{", "not whole JSON"),
+        ("{", "not valid JSON"),
         ("[1]", "not a turnwise score"),
         ('{"format": "other"}', "not a turnwise score"),
         (

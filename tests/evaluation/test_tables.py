@@ -36,12 +36,12 @@ def test_what_is_absent_is_said_in_words() -> None:
 
 
 def test_tokens_are_shown_for_agents_that_make_some() -> None:
-    assert "generated an episode" not in printed(claim())
+    assert "generated per episode" not in printed(claim())
     model = measure(
         [episode(0, True, turns=(turn(prompt=10, completion=4), turn(prompt=30, completion=6)))]
     )
     text = printed(claim(metrics=model))
-    assert "10 generated an episode, context up to 36" in text
+    assert "10 generated per episode, context up to 36" in text
 
 
 def test_attempts_that_were_lost_show_over_how_many_tasks_pass_at_k_is() -> None:

@@ -137,7 +137,7 @@ def test_nothing_to_index() -> None:
 
 
 def test_a_torn_or_foreign_index_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="does not hold a whole search index"):
+    with pytest.raises(DataError, match="is an incomplete search index"):
         BM25Index.load(tmp_path)
     BM25Index.build(["A", "B"], ["tea", "red tea"]).save(tmp_path)
     head = json.loads((tmp_path / "index.json").read_text())
@@ -146,5 +146,5 @@ def test_a_torn_or_foreign_index_is_named(tmp_path: Path) -> None:
         BM25Index.load(tmp_path)
     (tmp_path / "index.json").write_text(json.dumps(head))
     (tmp_path / "docs.npy").write_bytes((tmp_path / "docs.npy").read_bytes()[:130])
-    with pytest.raises(DataError, match="does not hold a whole search index"):
+    with pytest.raises(DataError, match="is an incomplete search index"):
         BM25Index.load(tmp_path)

@@ -221,7 +221,7 @@ def test_the_reference_stays_where_it_was() -> None:
     kept, _ = learner.logprobs(rows, reference=True)
     assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(before, kept, strict=True))
     assert not np.allclose(now[0], before[0], atol=1e-3)
-    with pytest.raises(ConfigError, match="keeps no reference"):
+    with pytest.raises(ConfigError, match="has no reference model"):
         Learner(qwen()).logprobs(rows, reference=True)
 
 

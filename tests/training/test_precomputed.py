@@ -151,5 +151,5 @@ def test_the_reference_and_the_old_policy_differ() -> None:
 
 def test_a_reference_that_was_not_kept_is_an_error() -> None:
     batch = rows(episode("a"))
-    with pytest.raises(ConfigError, match="keeps no reference"):
+    with pytest.raises(ConfigError, match="has no reference model"):
         with_reference(recipe("grpo", kl=0.1), Learner(qwen()), batch)

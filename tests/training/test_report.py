@@ -153,7 +153,7 @@ def test_a_finished_run(tmp_path: Path) -> None:
         "Entropy",
         "Clip share",
         "KL",
-        "tokens a second",
+        "tokens per second",
         "+50.0",
     ):
         assert part in page, part
@@ -174,7 +174,7 @@ def test_a_run_that_has_only_begun(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_run(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="not a whole run folder"):
+    with pytest.raises(DataError, match="the run folder is incomplete"):
         write_report(tmp_path)
 
 

@@ -101,7 +101,7 @@ def test_ctrl_c_in_the_middle_of_a_step(
     for owner, name, number in ((loop, "collect", 2), (Gradient, "_loss", 2)):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, interrupting(getattr(owner, name), number))
-            with pytest.raises(Interrupted, match="Run the same command again") as found:
+            with pytest.raises(Interrupted, match="the same command resumes") as found:
                 train(config)
             assert isinstance(found.value, TurnwiseError) and "\n" not in str(found.value)
     check(train(config), whole)

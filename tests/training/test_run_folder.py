@@ -126,7 +126,7 @@ def test_nothing_logged_is_nothing_to_forget(tmp_path: Path) -> None:
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.tex").write_text("", encoding="utf8")
-    with pytest.raises(ConfigError, match="is no run folder"):
+    with pytest.raises(ConfigError, match="is not a run folder"):
         opened(tmp_path)
     (tmp_path / "file").write_text("", encoding="utf8")
     with pytest.raises(ConfigError, match="cannot make the run folder"):

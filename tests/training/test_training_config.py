@@ -108,14 +108,17 @@ def test_a_former_key_or_value_is_answered_with_the_new_one(
 ) -> None:
     monkeypatch.setitem(RENAMED_KEYS, "rollout.length", "rollout.max_tokens")
     for override, says in (
-        ("rollout.length=3", r"rollout\.length in .* is called rollout\.max_tokens now"),
-        ("algorithm.options={streams=['given:value']}", "'given:value'.*'precomputed:value' now"),
+        ("rollout.length=3", r"rollout\.length in .* was renamed to rollout\.max_tokens"),
+        (
+            "algorithm.options={streams=['given:value']}",
+            "'given:value'.*was renamed to 'precomputed:value'",
+        ),
         ("algorithm.options={baseline='given:ref_logp'}", r"algorithm\.options\.baseline"),
-        ("algorithm.options={'given:value'=1}", "'precomputed:value' now"),
+        ("algorithm.options={'given:value'=1}", "renamed to 'precomputed:value'"),
     ):
         with pytest.raises(ConfigError, match=says) as found:
             load_config(good, [override])
-        assert "\n" not in str(found.value) and "rename it" in str(found.value)
+        assert "\n" not in str(found.value) and "change it" in str(found.value)
 
 
 def test_modules_are_imported_before_any_name_is_looked_up(

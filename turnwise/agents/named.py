@@ -34,6 +34,10 @@ from turnwise.plugins import call_factory, import_object
 from turnwise.records import Trajectory, read_jsonl
 
 SCRIPTED = ("expert", "random")
+AGENT_FORMS = (
+    "always:ACTION", "replay:FILE", "openai:MODEL@URL", "module:attribute",
+    "a model's directory or hub id",
+)  # fmt: skip
 IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
@@ -91,7 +95,7 @@ def _model_agent(request: AgentRequest, kind: str, rest: str) -> ModelAgent | Ch
         return _team_agent(request, request.team)
     near = difflib.get_close_matches(request.spec, SCRIPTED, n=1, cutoff=0.7)
     if near and not Path(request.spec).exists():
-        raise unknown("agent", request.spec, SCRIPTED)
+        raise unknown("agent", request.spec, (*SCRIPTED, *AGENT_FORMS))
     prompt = make_prompt(request.prompt)  # before anything heavy is loaded
     return _endpoint(rest, request, prompt) if kind == "openai" else _local(request, prompt)
 
@@ -115,7 +119,8 @@ def _whole_episodes(path: str) -> list[Trajectory]:
     recorded = [trajectory for trajectory in read_jsonl(path) if trajectory.error is None]
     if not recorded:
         raise DataError(
-            f"{path} holds no episode that was played to its end, so there is nothing to replay"
+            f"{path} has no complete episode to replay: give a recording in which at least one did "
+            "not error"
         )
     return recorded
 

@@ -58,7 +58,7 @@ class Renderer:
     ) -> None:
         if thinking not in get_args(Thinking):
             choices = ", ".join(get_args(Thinking))
-            raise ConfigError(f"thinking={thinking!r} is not a choice: use one of {choices}")
+            raise ConfigError(f"unknown thinking={thinking!r}: choose one of {choices}")
         self.tokenizer = tokenizer
         self.thinking: Thinking = thinking
         self._name = str(getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__)
@@ -88,8 +88,8 @@ class Renderer:
             return cls(tokenizer, thinking, template)
         if template is not None:
             raise ConfigError(
-                f"the prompt {prompt.name} is written for a template of its own: "
-                "leave chat_template out"
+                f"the prompt {prompt.name} has a format of its own and uses no chat template: "
+                "leave out chat_template"
             )
         return cls(tokenizer, thinking, prompt.template)
 
@@ -182,8 +182,8 @@ class Renderer:
         _, found, after = text.partition(mark)
         if not found or mark in after:
             raise ConfigError(
-                f"the chat template of {self._name} does not show a reply exactly once: "
-                "give a file with another template as `chat_template`"
+                f"the chat template of {self._name} does not contain a reply exactly once: give a "
+                "file with another template as `chat_template`"
             )
         return after
 

@@ -76,7 +76,7 @@ class CommonOptions:
         if self.truncate_mismatch is not None and self.mismatch is not None:
             raise ConfigError(
                 f"truncate_mismatch = {self.truncate_mismatch} and mismatch = {self.mismatch!r} "
-                "are two corrections of one ratio: give one of them"
+                "correct the same ratio: set only one of them"
             )
 
     @property

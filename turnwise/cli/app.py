@@ -2,12 +2,13 @@
 
 An expected failure is one sentence on standard error; `--debug` shows its traceback. So is an
 exception in code of the user's own, such as an environment that was named by its import path. The
-status is 0 when done, 2 for a mistake in what was asked or given, 130 when interrupted. Anything
-else is a bug and keeps its traceback.
+status is 0 for success, 2 for a mistake in the arguments, config or files, 130 when interrupted.
+Anything else is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
 
+import sys
 import traceback
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,21 +28,22 @@ from turnwise.cli.train import train_command
 from turnwise.errors import TurnwiseError
 from turnwise.plugins import describe, named_packages
 
-_HELP = """Environments for language agents over many turns, and algorithms that train agents.
+_HELP = """Environments for language agents over many turns, and algorithms to train them.
 
 [bold]turnwise envs[/]                            list the environments
 [bold]turnwise play webshop[/]                    act in one yourself
 [bold]turnwise eval webshop --agent expert[/]     measure an agent
 [bold]turnwise configs[/]                         list the packaged experiments
 [bold]turnwise train quickstart[/]                train an agent
-[bold]turnwise swe generate inflection==0.5.1[/]  make repair tasks from a package with tests
-[bold]turnwise doctor[/]                          list what is installed, and how to add the rest
+[bold]turnwise swe generate inflection==0.5.1[/]  make repair tasks from a package
+[bold]turnwise doctor[/]                          show what is installed or missing
 
-Your own environment, prompt, agent or recipe is named by its import path: [bold]turnwise eval
-my_envs:Guess --prompt my_prompts:Short[/]; modules in the current directory are found. --import
-loads a module that registers names.
+Name an environment, prompt, agent or recipe of your own by its import path:
+[bold]turnwise eval my_envs:Guess --prompt my_prompts:Short[/]. Modules in the
+current directory are found; --import loads one that registers names.
 
-Status: 0 done, 2 a mistake in what was asked or given (one sentence says which), 130 interrupted.
+Exit status: 0 for success, 2 for a mistake in the arguments, config or files
+(one sentence says which), 130 when interrupted.
 """
 
 
@@ -52,7 +54,7 @@ class Commands(TyperGroup):
         try:
             return super().make_context(*given, **more)
         except KeyboardInterrupt as stop:  # typer would end with 130 and say nothing
-            _print("interrupted")
+            _print_interrupted("interrupted")
             raise typer.Exit(130) from stop
 
     def invoke(self, ctx: Any) -> Any:
@@ -73,7 +75,7 @@ class Commands(TyperGroup):
             )
             raise typer.Exit(2) from problem
         except KeyboardInterrupt as stop:
-            _print(str(stop) or "interrupted")
+            _print_interrupted(str(stop) or "interrupted")
             raise typer.Exit(130) from stop
 
 
@@ -94,6 +96,10 @@ def _place_in_user_code(problem: Exception) -> str:
             code = frame.f_code
             place = f"{code.co_qualname} ({Path(code.co_filename).name} line {line})"
     return place
+
+
+def _print_interrupted(sentence: str) -> None:
+    _print(f"\n{sentence}" if sys.stderr.isatty() else sentence)  # not on the line of the ^C
 
 
 def _version(wanted: bool) -> None:

@@ -32,7 +32,7 @@ EnvArgs = Annotated[
         "--env-arg",
         "-e",
         metavar="KEY=VALUE",
-        help="A setting of the environment; may be given several times.",
+        help="A setting of the environment; repeatable.",
     ),
 ]
 Imports = Annotated[
@@ -41,7 +41,7 @@ Imports = Annotated[
         "--import",
         "-I",
         metavar="MODULE",
-        help="Import a module first, for what it registers; may be given several times.",
+        help="Import a module first, for the names it registers; repeatable.",
     ),
 ]
 
@@ -69,7 +69,7 @@ def settings(given: Sequence[str], option: str = "--env-arg") -> dict[str, Value
     Tables and lists are written as in TOML.
 
     Raises:
-        ConfigError: for text without `=`, or a table that is not TOML.
+        ConfigError: for text without `=`, or a table or list that is not TOML.
     """
     found: dict[str, Value] = {}
     for text in given:

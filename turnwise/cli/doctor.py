@@ -20,7 +20,7 @@ from turnwise.cli.runtime import DEFAULTS
 
 @dataclass(frozen=True, slots=True)
 class KnownPackage:
-    """A package that turnwise uses, everywhere or in one package."""
+    """A package that turnwise uses, always or for one purpose."""
 
     module: str
     distribution: str
@@ -43,7 +43,18 @@ PACKAGES = (
         "tensorboard", "tensorboard", "curves while training", "pip install 'turnwise[train]'"
     ),
     KnownPackage("peft", "peft", "low-rank adapters", "pip install 'turnwise[train]'"),
-    KnownPackage("pytest", "pytest", "repairing repositories", "pip install 'turnwise[swe]'"),
+    KnownPackage("pytest", "pytest", "SWE", "pip install 'turnwise[swe]'"),
+    KnownPackage("math_verify", "math-verify", "ToolMath: LaTeX", "pip install 'turnwise[math]'"),
+    KnownPackage(
+        "reasoning_gym",
+        "reasoning-gym",
+        "ToolMath: more problems",
+        "pip install 'turnwise[reasoning-gym]'",
+    ),
+    KnownPackage("textworld", "textworld", "TextWorld", "pip install textworld"),
+    KnownPackage(
+        "alfworld", "alfworld", "ALFWorld: the original engine", "pip install 'turnwise[alfworld]'"
+    ),
     KnownPackage("docker", "docker", "the docker sandbox", "pip install 'turnwise[docker]'"),
     KnownPackage("wandb", "wandb", "curves on Weights & Biases", "pip install wandb"),
     KnownPackage("trackio", "trackio", "curves on trackio", "pip install trackio"),
@@ -57,10 +68,10 @@ PACKAGES = (
 
 
 def doctor_command() -> None:
-    """List what is installed, what is missing and the command that installs it.
+    """Show what is installed, what is missing and the command that installs it.
 
-    Also shows devices, threads, and what each sandbox isolates. A missing package is no failure:
-    the exit status is always 0.
+    Also shows devices, threads, and what each sandbox isolates. The exit status
+    is always 0.
     """
     console = Console()
     console.print(_table("this machine", ("", ""), _machine()))
@@ -68,11 +79,11 @@ def doctor_command() -> None:
     console.print(_table("packages", ("package", "version", "for"), lines))
     missing = dict.fromkeys(p.install for p in PACKAGES if not _installed(p))
     if missing:
-        console.print("[bold]to install what is missing[/]")
+        console.print("[bold]to install what is missing (all of it optional)[/]")
         for command in missing:  # unwrapped, to be copied
             console.print(f"  {command}", markup=False, highlight=False, soft_wrap=True)
     console.print(
-        _table("sandboxes, in the order in which they are tried", ("backend", "here"), _sandboxes())
+        _table("sandboxes, in the order they are tried", ("backend", "here"), _sandboxes())
     )
     console.print(_table("runtime settings", ("variable", "value"), _settings()))
 
@@ -147,7 +158,7 @@ def _torch() -> Iterator[tuple[str, ...]]:
     try:
         import torch
     except (ImportError, OSError) as problem:
-        yield "devices", f"[red]torch is installed and cannot be loaded[/]: {problem}"
+        yield "devices", f"[red]torch is installed but cannot be loaded[/]: {problem}"
         return
     threads = torch.get_num_threads()
     yield (
@@ -157,23 +168,22 @@ def _torch() -> Iterator[tuple[str, ...]]:
     found = [f"cuda:{i} {torch.cuda.get_device_name(i)}" for i in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         found.append("mps")
-    yield "devices", ", ".join(found) or "cpu alone"
+    yield "devices", ", ".join(found) or "CPU only"
     if not found:
         yield "CPU arithmetic", torch.backends.cpu.get_cpu_capability()
 
 
 def _sandboxes() -> list[tuple[str, ...]]:
-    """Try each backend; return what it does not isolate, or why it does not run."""
+    """Try each backend; return what it does not protect, or why it does not run."""
     from turnwise.sandbox import probe
 
     lines: list[tuple[str, ...]] = []
     for name in probe.BACKENDS:
         if why := probe.reason(name):
-            lines.append((name, f"[yellow]no[/]: {escape(why)}"))
+            lines.append((name, f"[yellow]unavailable[/]: {escape(why)}"))
         else:
             gaps = "; ".join(probe.missing(name))
-            held = f"runs; what it does not hold: {gaps}" if gaps else ""
-            lines.append((name, held or "runs, and holds all that is asked"))
+            lines.append((name, f"works; not protected: {gaps}" if gaps else "works"))
     return lines
 
 

@@ -19,7 +19,7 @@ def envs_command(
     environment: Annotated[
         str | None,
         typer.Argument(
-            help="Show one environment, by name, id or import path: splits, data, a first page."
+            help="Show one environment, by name, id or import path: splits, settings, first page."
         ),
     ] = None,
     prompts: Annotated[
@@ -84,7 +84,7 @@ def _show_all(console: Console) -> None:
             grid.add_row("splits", _splits(make(spec.name)))
         except Exception as problem:  # one that lacks a package, or is broken, hides no other
             reason = str(problem) if isinstance(problem, TurnwiseError) else describe(problem)
-            grid.add_row("not here", escape(reason))
+            grid.add_row("unavailable", escape(reason))
         grid.add_row("turn limit", str(spec.max_turns))
         others = [
             name
@@ -96,12 +96,12 @@ def _show_all(console: Console) -> None:
     for failure in unloadable().values():
         console.print(f"[yellow]not loaded[/] {escape(str(failure))}")
     console.print(
-        "\nMore of one: [bold]turnwise envs NAME[/]; settings go with [bold]-e KEY=VALUE[/]."
+        "\n[bold]turnwise envs NAME[/] shows one of them and its settings ([bold]-e KEY=VALUE[/])."
     )
 
 
 def _show_one(console: Console, environment: str, given: dict[str, Any]) -> None:
-    from turnwise.envs.registry import env_spec, make
+    from turnwise.envs.registry import env_settings, env_spec, make
 
     spec = env_spec(environment)
     env = make(spec, **given)
@@ -121,6 +121,8 @@ def _show_one(console: Console, environment: str, given: dict[str, Any]) -> None
     grid.add_row("data", env.data_hash)
     grid.add_row("turn limit", str(spec.max_turns))
     grid.add_row("prompt", escape(spec.prompt))
+    defaults = ", ".join(f"{name}={value}" for name, value in env_settings(spec).items())
+    grid.add_row("settings", escape(defaults or "none"))
     observation, info = env.reset(seed=0)
     grid.add_row("first task", escape(str(info["instruction"])))
     grid.add_row("first page", escape(observation))

@@ -29,29 +29,38 @@ PROMPT_HELP = (
 def evaluate_command(
     environment: Annotated[str, typer.Argument(help=ENV_HELP)],
     agent: Annotated[str, option(AGENT_HELP, "--agent", "-a")] = "expert",
-    split: Annotated[str, option("The split; the environment's evaluation split by default.")] = "",
-    tasks: Annotated[int | None, option("How many tasks, drawn by --seed; all by default.")] = None,
+    split: Annotated[str, option("The environment's evaluation split by default.")] = "",
+    tasks: Annotated[
+        int | None, option("Number of tasks, drawn by --seed; all by default.")
+    ] = None,
     attempts: Annotated[int, option("Episodes of each task; more than one gives pass@k.")] = 1,
     seed: Annotated[int, option("Seeds the tasks drawn, the episodes and the intervals.")] = 0,
     prompt: Annotated[str, option(PROMPT_HELP)] = "",
     temperature: Annotated[float, option("0 is greedy.", min=0.0)] = 0.0,
     top_p: Annotated[float, option("Nucleus sampling.", min=0.0, max=1.0)] = 1.0,
-    max_tokens: Annotated[int, option("Most tokens of one reply.", min=1)] = 256,
-    max_turns: Annotated[int | None, option("Turn limit; the environment's own.", min=1)] = None,
+    max_tokens: Annotated[int, option("Maximum number of tokens in a reply.", min=1)] = 256,
+    max_turns: Annotated[
+        int | None, option("Turn limit; by default the environment's.", min=1)
+    ] = None,
     env_arg: EnvArgs = [],  # noqa: B006  (typer copies it)
     imports: Imports = [],  # noqa: B006
     json_file: Annotated[Path | None, option("Write the score here.", "--json")] = None,
     save: Annotated[Path | None, option("Write the trajectories here (JSON lines).")] = None,
-    baseline: Annotated[Path | None, option("A score (JSON) to compare with, by task.")] = None,
-    engine: Annotated[str, option("Runs the model: a name or module:factory.")] = "transformers",
+    baseline: Annotated[
+        Path | None, option("An earlier score (JSON) to compare with task by task.")
+    ] = None,
+    engine: Annotated[
+        str, option("What runs a local model: a name or module:factory.")
+    ] = "transformers",
     engine_arg: Annotated[
-        list[str], option("An option of the engine, several times.", metavar="KEY=VALUE")
+        list[str], option("An option of the engine; repeatable.", metavar="KEY=VALUE")
     ] = [],  # noqa: B006
     chat_template: Annotated[
         Path | None, option("A Jinja file in place of the tokenizer's template.")
     ] = None,
     tokenizer: Annotated[
-        str, option("Its directory or hub id: an endpoint is then sent token ids.")
+        str,
+        option("Tokenizer (directory or hub id) for an endpoint, which is then sent token ids."),
     ] = "",
     device: Annotated[str, option("auto, cpu, cuda, cuda:1, mps.")] = "auto",
     dtype: Annotated[str, option("auto (as saved), float32, bfloat16, float16.")] = "auto",
@@ -60,9 +69,9 @@ def evaluate_command(
     """Measure an agent on a split.
 
     [bold]turnwise eval webshop --agent expert[/]
-    [bold]turnwise eval webshop --agent runs/quickstart/model --json score.json --save eps.jsonl[/]
+    [bold]turnwise eval webshop --agent runs/quickstart/model --json score.json[/]
     [bold]turnwise eval webshop --agent Qwen/Qwen3-0.6B --attempts 4 --temperature 0.7[/]
-    [bold]turnwise eval webshop --agent openai:my-model@http://localhost:8000/v1 --tasks 50[/]
+    [bold]turnwise eval webshop --agent openai:qwen@http://localhost:8000/v1[/]
     [bold]turnwise eval webshop -e catalogue=data/webshop -e reward=fixed[/]
     [bold]turnwise eval my_envs:Guess --agent random[/]
 
@@ -93,7 +102,7 @@ def _measure(
     from turnwise.evaluation.api import evaluate
 
     if attempts > 1 and temperature == 0.0 and agent not in SCRIPTED:
-        _note("greedy attempts at one task are all alike; set --temperature to learn from them")
+        _note("greedy attempts at a task are all the same; set --temperature above 0")
     try:
         return evaluate(
             environment, agent, attempts=attempts, temperature=temperature, progress=True,
@@ -101,7 +110,7 @@ def _measure(
         )  # fmt: skip
     except KeyboardInterrupt as stop:
         raise KeyboardInterrupt(
-            "interrupted: no score was written, since part of the tasks would be another claim"
+            "interrupted: no score was written, since not all tasks were played"
         ) from stop
 
 
@@ -128,7 +137,7 @@ def _show(console: Console, score: Score, replayed: str, before: Score | None) -
         return
     for what in ("success", "score"):
         gain, earlier = compare(before, score, what), getattr(before.metrics, what)
-        verdict = "excludes zero" if gain.excludes_zero else "holds zero"
+        verdict = "excludes zero" if gain.excludes_zero else "includes zero"
         line = (
             f"{what} was {percent(earlier)}; paired difference {signed(gain)} over {gain.n} shared "
             f"tasks, the interval {verdict}"

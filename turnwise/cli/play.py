@@ -24,10 +24,9 @@ from turnwise.records import TaskId, write_jsonl
 _SEPARATOR = re.compile(r"\s*\[SEP\]\s*")
 """Published text environments join the lines of a page with this; people read lines."""
 _HELP = (
-    "Type the [bold]number[/] of an action, or a whole action. A number may bring the text for its "
-    "<blank> along: [bold]1 red shoes[/].\n[bold]hint[/] what the expert would do, [bold]undo[/] "
-    "one turn back, [bold]help[/] this, [bold]quit[/]. Put [bold]:[/] before these words where the "
-    "environment has actions of the same name."
+    "Type the [bold]number[/] of an action, or an action in full. If it has a <blank>, add its "
+    "text: [bold]1 red shoes[/].\nCommands: [bold]hint[/] (the expert's action), [bold]undo[/], "
+    "[bold]help[/], [bold]quit[/]; with a colon ([bold]:help[/]) where an action has that name."
 )
 
 
@@ -49,6 +48,7 @@ class Input:
             try:
                 return self._console.input(ask).strip()
             except EOFError:
+                self._console.print()  # the prompt is still on the line
                 return None
         line = next(self._lines, None)
         if line is not None:
@@ -108,9 +108,7 @@ def _command(console: Console, episode: ManualEpisode, word: str) -> bool:
     elif word == "hint":
         hint = episode.env.expert_action()
         console.print(
-            f"the expert would do: [bold]{escape(hint)}[/]"
-            if hint
-            else "there is no expert here, or nothing left to do"
+            f"expert: [bold]{escape(hint)}[/]" if hint else "the expert has no action here"
         )
     elif word == "undo":
         if episode.undo():
@@ -140,20 +138,20 @@ def converse(console: Console, episode: ManualEpisode, typed: Input) -> None:
             continue
         if line.isdecimal() and not 1 <= int(line) <= len(episode.info["admissible"]) and plain:
             console.print(
-                f"there is no action {line} here: the last one is {len(episode.info['admissible'])}"
+                f"there is no action {line}: choose 1 to {len(episode.info['admissible'])}"
             )
             continue
         action, blank = action_of(line, episode.info["admissible"])
         if blank is not None:
             text = typed.line(f"{blank}: ")
             if not text:
-                console.print("nothing was typed, so nothing was done")
+                console.print("no text was typed; no turn was used")
                 continue
             action = fill(action, text)
         episode.act(action, time.monotonic() - began)
         if not episode.info["valid"]:
             console.print(
-                f"[yellow]{escape(action)} did nothing but cost a turn: it is no action here "
+                f"[yellow]{escape(action)} is not a valid action here and used up a turn "
                 "(undo takes it back)[/]"
             )
         if not episode.ended:
@@ -163,18 +161,18 @@ def converse(console: Console, episode: ManualEpisode, typed: Input) -> None:
 
 def play_command(
     environment: Annotated[str, typer.Argument(help=ENV_HELP)],
-    task: Annotated[str | None, typer.Option(help="Task id; drawn by default.")] = None,
+    task: Annotated[str | None, typer.Option(help="Task id; by default drawn at random.")] = None,
     split: Annotated[
-        str | None, typer.Option(help="The split to draw the task from; the first by default.")
+        str | None, typer.Option(help="Split of the task; by default the first one.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Seeds the draw of the task and the episode.")
+        int | None, typer.Option(help="Seed for the draw of the task and for the episode.")
     ] = None,
     save: Annotated[
-        Path | None, typer.Option(help="Add the trajectory to this file (JSON lines).")
+        Path | None, typer.Option(help="Append the trajectory to this file (JSON lines).")
     ] = None,
     script: Annotated[
-        Path | None, typer.Option(help="Read what is typed from this file, a line each.")
+        Path | None, typer.Option(help="Read input from this file, one line per turn.")
     ] = None,
     env_arg: EnvArgs = [],  # noqa: B006  (typer copies it)
     imports: Imports = [],  # noqa: B006

@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from turnwise.envs.swe.tasks.repository import Repository
     from turnwise.envs.swe.tasks.task import SweTask
 
-OUT_HELP = "The file of tasks; by default NAME-VERSION.swe.jsonl."
+OUT_HELP = "Output file; by default NAME-VERSION.swe.jsonl."
 BACKEND_HELP = "The sandbox: auto, jail, bubblewrap, docker."
 COMBINED_HELP = "Share of tasks with bugs in several related functions."
 WHOLE_SUITE_HELP = "Run every test for every bug, for comparison."
-REQUIRES_HELP = "Further requirements of its tests: 'hypothesis, attrs==25.1.0'."
+REQUIRES_HELP = "Additional requirements of the tests: 'hypothesis, attrs==25.1.0'."
 SOURCE_HELP = "The directory or archive the tasks were made from, or a directory of several."
 HALF_CORES = max(1, (os.cpu_count() or 2) // 2)
 
 swe_commands = typer.Typer(
-    help="Repair tasks: generate them from a package with tests, and check them.",
+    help="Generate repair tasks from a package with tests, and check them.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
@@ -41,7 +41,7 @@ swe_commands = typer.Typer(
 
 @swe_commands.callback()
 def _group() -> None:
-    """Repair tasks: generate them from a package with tests, and check them."""
+    """Generate repair tasks from a package with tests, and check them."""
 
 
 @swe_commands.command("generate")
@@ -53,25 +53,25 @@ def generate_command(
             help="A package, a source archive, or a directory.",
         ),
     ],
-    number: Annotated[int, option("Tasks wanted.", "--number", "-n", min=1)] = 20,
-    seed: Annotated[int, option("Chooses the bugs, their order and the issues' words.")] = 0,
+    number: Annotated[int, option("Number of tasks.", "--number", "-n", min=1)] = 20,
+    seed: Annotated[int, option("Seed for the bugs, their order and the issues' wording.")] = 0,
     out: Annotated[Path | None, option(OUT_HELP, "--out", "-o")] = None,
     backend: Annotated[str, option(BACKEND_HELP)] = "auto",
-    jobs: Annotated[int, option("Bugs validated at once.", "--jobs", "-j", min=1)] = HALF_CORES,
+    jobs: Annotated[
+        int, option("Bugs to validate in parallel.", "--jobs", "-j", min=1)
+    ] = HALF_CORES,
     combined: Annotated[float, option(COMBINED_HELP, min=0.0, max=1.0)] = 0.2,
     whole_suite: Annotated[bool, option(WHOLE_SUITE_HELP, "--whole-suite")] = False,
     requires: Annotated[str, option(REQUIRES_HELP, "--requires")] = "",
     json_file: Annotated[Path | None, option("Write the statistics here.", "--json")] = None,
 ) -> None:
-    """Put bugs into a package that has tests, and keep those that its tests detect.
+    """Put bugs into a package with tests, and keep those that its tests detect.
 
     [bold]turnwise swe generate inflection==0.5.1[/]
-    [bold]turnwise swe generate ./my-repository --number 100 --out tasks.jsonl --jobs 8[/]
+    [bold]turnwise swe generate ./my-repository --number 100 --out tasks.jsonl[/]
 
-    A package's source distribution is downloaded by pip; its tests run in a sandbox, without a
-    network. What is written are recipes: the package's name, version and SHA-256, and where it was
-    changed and how. Interrupted, it keeps what was found; the same command again goes on from
-    there.
+    pip downloads a published package; its tests run in a sandbox without network.
+    After an interruption the same command continues.
     """
     from turnwise.envs.swe.dependencies.resolve import split_requirements
     from turnwise.envs.swe.generate.generator import GenerationSettings, generation
@@ -96,7 +96,7 @@ def generate_command(
                     advance(len(found), made)
         except KeyboardInterrupt as stop:
             raise KeyboardInterrupt(
-                f"interrupted: {len(found)} tasks are in {target}; the same command goes on from "
+                f"interrupted: {target} has {len(found)} tasks; the same command continues from "
                 "there"
             ) from stop
         finally:
@@ -111,7 +111,8 @@ def generate_command(
     typer.echo(f"{len(found)} tasks written to {target}")
     if len(found) < number:
         console.print(
-            f"{repository.name} has no more: {len(found)} of the {number} tasks asked for",
+            f"only {len(found)} of {number} tasks: there are no further bugs to try in "
+            f"{repository.name}",
             markup=False,
         )
 
@@ -121,20 +122,22 @@ def check_command(
     tasks: Annotated[
         str,
         typer.Argument(
-            metavar="[TASKS.jsonl]", help="A file of tasks; the shipped ones by default."
+            metavar="[TASKS.jsonl]",
+            help="A file of tasks; by default those that come with turnwise.",
         ),
     ] = "",
     source: Annotated[str, option(SOURCE_HELP)] = "",
-    runs: Annotated[int, option("How often each is graded.", "--runs", min=1)] = 2,
+    runs: Annotated[int, option("Times each task is graded.", "--runs", min=1)] = 2,
     backend: Annotated[str, option(BACKEND_HELP)] = "auto",
-    jobs: Annotated[int, option("Tasks graded at once.", "--jobs", "-j", min=1)] = HALF_CORES,
+    jobs: Annotated[int, option("Tasks to grade in parallel.", "--jobs", "-j", min=1)] = HALF_CORES,
     json_file: Annotated[Path | None, option("Write the results here.", "--json")] = None,
 ) -> None:
-    """Grade the repair of every task, and doing nothing, by the grader that rewards agents.
+    """Grade the repair of every task, and an unchanged repository.
 
     [bold]turnwise swe check tasks.jsonl --runs 2[/]
 
-    Ends with 1 where a repair is not worth 1, or doing nothing is worth anything.
+    Both are graded as an agent's work is. The exit status is 1 unless every
+    repair scores 1 and every unchanged repository 0.
     """
     from rich.progress import track
 
@@ -144,10 +147,10 @@ def check_command(
     from turnwise.envs.swe.tasks.task import read_tasks
 
     console = Console(stderr=True, highlight=False)
-    recipes = list(read_tasks(tasks or toy_tasks()))
+    listed = list(read_tasks(tasks or toy_tasks()))
     began, rows, right = time.monotonic(), list[dict[str, Any]](), 0
-    found = check(recipes, SourceLibrary(source, recipes), opener(backend), runs, jobs)
-    for done in track(found, "tasks", total=len(recipes), console=console, transient=True):
+    found = check(listed, SourceLibrary(source, listed), opener(backend), runs, jobs)
+    for done in track(found, "tasks", total=len(listed), console=console, transient=True):
         rows.append(
             {
                 "id": done.task.id, "gold": [_worth(v) for v in done.gold],
@@ -165,8 +168,8 @@ def check_command(
                 json.dumps(report | {"rows": rows}, indent=1) + "\n", encoding="utf8"
             )
     typer.echo(
-        f"{right} of {len(rows)} tasks: the repair is worth 1 and doing nothing 0, {runs} times "
-        "each"
+        f"{right} of {len(rows)} tasks: the repair scores 1 and no change scores 0, in "
+        f"{runs} {'run' if runs == 1 else 'runs'} each"
     )
     if right < len(rows):
         raise typer.Exit(1)
@@ -179,7 +182,7 @@ def _worth(verdict: Verdict) -> float | None:
 def _print_baseline(console: Console, made: Generation) -> None:
     line = f"{len(made.baseline.suite)} tests pass twice in {made.baseline.seconds:.1f} s"
     if made.baseline.unstable:
-        line += f"; {made.baseline.unstable} others count nowhere"
+        line += f"; {made.baseline.unstable} others are left out"
     if made.baseline.lost:
         line += f"; {made.baseline.lost} test files could not be imported"
     console.print(line, markup=False)

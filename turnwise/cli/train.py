@@ -29,16 +29,16 @@ def train_command(
             "--set",
             "-s",
             metavar="SECTION.KEY=VALUE",
-            help="Change a key; may be given several times.",
+            help="Change a key of the config; repeatable.",
         ),
     ] = [],  # noqa: B006  (typer copies it)
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Refuse to begin a run that has no folder yet."),
+        typer.Option("--resume", help="Only continue a run; an error if there is none."),
     ] = False,
     seeds: Annotated[
         str,
-        typer.Option(metavar="0,1,2", help="One run for each of these seeds, and a table of all."),
+        typer.Option(metavar="0,1,2", help="One run per seed, and a table of all."),
     ] = "",
     imports: Imports = [],  # noqa: B006
 ) -> None:
@@ -49,9 +49,9 @@ def train_command(
     [bold]turnwise train quickstart --seeds 0,1,2[/]
     [bold]turnwise train my.toml --import my_envs[/]
 
-    Ctrl-C is safe at any moment: the same command again continues after the last checkpoint and
-    ends with the same weights as an uninterrupted run. The run folder holds the curves
-    (report.html), the scores before and after, and the model.
+    Ctrl-C is safe at any time: the same command continues from the last
+    checkpoint and ends with the same weights as an uninterrupted run. The run
+    folder holds the curves (report.html), both scores, and the model.
     """
     from turnwise.training.config import load_config
     from turnwise.training.packaged_configs import find_config
@@ -88,7 +88,7 @@ def _run(config: Any, resume: bool) -> Path:
     folder = Path(config.run.directory) / config.run.name
     if resume and not (folder / "config.json").is_file():
         raise ConfigError(
-            f"there is no run in {folder} to go on with: leave --resume out to begin it"
+            f"there is no run in {folder} to continue: leave out --resume to start one"
         )
     from turnwise.training.api import check_libraries
 

@@ -73,8 +73,8 @@ def register(spec: EnvSpec) -> None:
             )
         if other.name == spec.name:
             raise ConfigError(
-                f"the short name {spec.name!r} of environment {spec.id!r} is that of {other.id!r} "
-                "already: give the EnvSpec a name of its own"
+                f"the short name {spec.name!r} of environment {spec.id!r} belongs to {other.id!r} "
+                "already: give the EnvSpec another name"
             )
     known = gymnasium.registry.get(spec.id)
     if known is None:
@@ -174,6 +174,15 @@ def make(env: str | EnvSpec | EnvFactory, **options: Any) -> TurnEnv[Any]:
     return _turn_env(call_factory(factory, name, **options), spec.name)
 
 
+def env_settings(env: str | EnvSpec | EnvFactory) -> dict[str, Any]:
+    """Return the settings that `make` takes for an environment, with their defaults."""
+    return {
+        parameter.name: parameter.default
+        for parameter in inspect.signature(_factory(env_spec(env))).parameters.values()
+        if parameter.default is not parameter.empty and parameter.name != "render_mode"
+    }
+
+
 def _registered(name: str) -> EnvSpec | None:
     if name in _specs:
         return _specs[name]
@@ -190,7 +199,7 @@ def _factory(spec: EnvSpec) -> EnvFactory:
 def _check_factory(factory: Any, path: str) -> Any:
     if inspect.isclass(factory) and not issubclass(factory, TurnEnv):
         raise ConfigError(
-            f"environment {path!r} is a class {factory.__name__} that is no TurnEnv: derive it "
+            f"environment {path!r} is a class {factory.__name__} that is not a TurnEnv: derive it "
             f"from turnwise.TurnEnv, or name a function that returns {WRAPPER}({factory.__name__})"
         )
     if not callable(factory):
@@ -204,8 +213,8 @@ def _check_factory(factory: Any, path: str) -> Any:
 def _turn_env(env: Any, name: str) -> TurnEnv[Any]:
     if not isinstance(env, TurnEnv):
         raise ConfigError(
-            f"environment {name!r} made a {type(env).__name__}, which is no TurnEnv: return "
-            f"{WRAPPER}(...) of it"
+            f"environment {name!r} made a {type(env).__name__}, which is not a TurnEnv: return "
+            f"{WRAPPER}(...) in its place"
         )
     kind = type(env)
     lacking = [

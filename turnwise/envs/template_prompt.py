@@ -192,7 +192,7 @@ def _check_fields(template: str, where: str) -> None:
         ]
     except ValueError as problem:
         raise ConfigError(
-            f"the template {where} has a stray brace ({problem}): write a literal one twice"
+            f"the template {where} has a stray brace ({problem}): double a literal brace"
         ) from problem
     for name, form, conversion in found:
         if name not in FIELDS or form or conversion:

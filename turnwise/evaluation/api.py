@@ -24,7 +24,7 @@ from turnwise.agents.scripted import ReplayAgent
 from turnwise.agents.teams import make_team
 from turnwise.agents.teams.team import Team, TeamEnv
 from turnwise.envs.base import TurnEnv
-from turnwise.envs.registry import EnvFactory, EnvSpec, env_spec, make
+from turnwise.envs.registry import EnvFactory, EnvSpec, env_spec, make, make_prompt
 from turnwise.errors import ConfigError
 from turnwise.evaluation.runner import Claim, choose_tasks, evaluation
 from turnwise.evaluation.score import Score, check_comparable
@@ -214,6 +214,8 @@ def _set_up(
     for name in ("temperature", "top_p", "max_tokens"):
         given.pop(name, None)
     prompt = str(given.pop("prompt", "") or "")
+    if prompt:
+        make_prompt(prompt)  # a misspelt name is an error for agents without a prompt, too
     if not prompt and run is not None:
         prompt = run.prompt(playable, note)
     request = AgentRequest(
@@ -267,8 +269,8 @@ class RunOfModel:
         if found:
             listed = " ".join(f"{name}={value}" for name, value in found.items())
             note(
-                f"playing with the settings this model was trained with ({listed}); settings of "
-                "your own replace them"
+                f"using the environment settings this model was trained with ({listed}); pass "
+                "settings to replace them"
             )
         return found
 
@@ -284,8 +286,8 @@ class RunOfModel:
         facts = self._read("facts.json")
         if facts and facts.get("data_hash") != env.data_hash:
             note(
-                "this model was trained on other data or settings than these; give those of its "
-                "run as settings of the environment"
+                "this model was trained on other data or with other settings than these; pass "
+                "those of its run to the environment"
             )
         return str(facts.get("prompt", ""))
 

@@ -107,7 +107,8 @@ def pooled(
     ]
     if not gains or not all(gains):
         raise TaskError(
-            "there is nothing to compare: no task was played to its end both before and after"
+            "there is nothing to compare: no task has an episode without error both before and "
+            "after"
         )
     if len(gains) == 1:
         return interval(list(gains[0].values()), seed)

@@ -54,8 +54,8 @@ def choose_tasks(env: TurnEnv[Any], split: str, n: int | None, seed: int) -> lis
         )
     if n is not None and not 1 <= n <= len(tasks):
         raise TaskError(
-            f"{n} tasks were asked for and split {split!r} has {len(tasks)}: "
-            f"ask for 1 to {len(tasks)}, or for all"
+            f"tasks={n}: split {split!r} has {len(tasks)} tasks, so choose 1 to {len(tasks)}, or "
+            "none to play all"
         )
     order = np.random.default_rng(seed).permutation(len(tasks))
     return [tasks[int(i)] for i in order[: len(tasks) if n is None else n]]

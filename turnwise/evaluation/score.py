@@ -166,5 +166,5 @@ def read(path: str | Path) -> Score:
     except OSError as problem:
         raise DataError(f"cannot read the score {source}: {problem.strerror}") from problem
     except ValueError as problem:
-        raise DataError(f"{source} is not whole JSON: the file was cut off or edited") from problem
+        raise DataError(f"{source} is not valid JSON: the file was cut off or edited") from problem
     return from_json(data if isinstance(data, dict) else {}, str(source))

@@ -57,10 +57,10 @@ def _results(score: Score) -> Table:
             tasks = "" if value.n == m.tasks else f"  ({value.n} tasks)"
             grid.add_row(f"pass@{k}", percent(value) + tasks)
     grid.add_row(
-        "turns", f"{m.turns:.1f} an episode, {100 * m.invalid_actions:.1f} % of them invalid"
+        "turns", f"{m.turns:.1f} per episode, {100 * m.invalid_actions:.1f} % of them invalid"
     )
     if m.generated_tokens:
-        generated = f"{m.generated_tokens:.0f} generated an episode"
+        generated = f"{m.generated_tokens:.0f} generated per episode"
         grid.add_row("tokens", f"{generated}, context up to {m.context_tokens:.0f}")
     grid.add_row("episodes", _episodes(score))
     for message, count in m.error_messages.items():
@@ -71,12 +71,12 @@ def _results(score: Score) -> Table:
 def _episodes(score: Score) -> str:
     m = score.metrics
     ends = ", ".join(f"{count} {reason}" for reason, count in m.stop_reasons.items())
-    errored = f"; [red]{m.errors} errored and are in no mean above[/]" if m.errors else ""
-    return f"{m.episodes} over {m.tasks} tasks ({ends}){errored}"
+    errored = f"; [red]{m.errors} errored and are in none of the means[/]" if m.errors else ""
+    return f"{m.episodes} over {m.tasks} {'task' if m.tasks == 1 else 'tasks'} ({ends}){errored}"
 
 
 def _conditions(score: Score) -> Table:
-    grid = _two_columns("under these conditions")
+    grid = _two_columns("conditions")
     attempts = f", {score.attempts} attempts each" if score.attempts > 1 else ""
     grid.add_row(
         "tasks", f"{len(score.task_ids)} of the {score.split_tasks} in the split{attempts}"
@@ -90,7 +90,7 @@ def _conditions(score: Score) -> Table:
     grid.add_row("turn limit", "none" if score.max_turns is None else str(score.max_turns))
     grid.add_row("seed", str(score.seed))
     grid.add_row("versions", _listed(score.versions, " "))
-    grid.add_row("took", f"{score.wall_seconds:.1f} s")
+    grid.add_row("time", f"{score.wall_seconds:.1f} s")
     grid.add_row("intervals", "95 %, bootstrap over tasks")
     return grid
 

@@ -251,12 +251,12 @@ class BM25Index:
             index = cls(Strings.load(path, "ids"), Strings.load(path, "terms"), *arrays)
         except (OSError, ValueError) as problem:
             raise DataError(
-                f"{path} does not hold a whole search index ({problem}): "
-                "delete it to have it built again"
+                f"{path} is an incomplete search index ({problem}): delete it to have it built "
+                "again"
             ) from problem
         if head.get("version") != VERSION or len(index.rank) != head.get("documents"):
             raise DataError(
-                f"{path} holds a search index of another version: delete it to have it built again"
+                f"{path} is a search index of another version: delete it to have it built again"
             )
         return index
 

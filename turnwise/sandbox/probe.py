@@ -22,9 +22,9 @@ UNSAFE = "unsafe"
 MISSING = {
     "filesystem": "files of this machine can be read",
     "network": "the network can be reached",
-    "processes": "processes of this machine share its numbers, and may be seen",
-    "total_memory": "memory is limited for each process alone, not for all together",
-    "disk_quota": "the size or the number of files on disk has no limit",
+    "processes": "processes of this machine can be seen",
+    "total_memory": "memory is limited per process only, not in total",
+    "disk_quota": "the size or number of files is not limited",
     "fork": "a running sandbox cannot be copied",
 }
 """Field of `SandboxCapabilities` -> the consequence of its absence."""
@@ -108,6 +108,6 @@ def choose(spec: Spec, allow_unsafe: bool = False) -> str:
         return UNSAFE
     reasons = " | ".join(f"{name}: {reason(name)}" for name in candidates)
     raise SandboxError(
-        f"no sandbox runs here ({reasons}); make one of them run, or say allow_unsafe=True to go "
-        "without protection"
+        f"no sandbox runs here ({reasons}): enable one of them, or pass allow_unsafe=True to run "
+        "code without protection"
     )

@@ -37,7 +37,7 @@ def train(config: str | Path | Mapping[str, Any], overrides: Sequence[str] = ())
     """
     if isinstance(config, Mapping):
         if overrides:
-            raise ConfigError("overrides are for a file: change the dictionary of the config")
+            raise ConfigError("overrides apply to a config file: change the dictionary instead")
         parsed = parse_config(dict(config))
     else:
         parsed = load_config(find_config(config), overrides)

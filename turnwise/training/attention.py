@@ -67,7 +67,8 @@ def attend(
     """
     if softcap is not None or dropout:
         raise ConfigError(
-            "rows cannot be packed for a model with soft-capped scores or attention dropout"
+            "rows cannot be packed for a model with soft-capped scores or attention dropout: load "
+            "another model, or set its attention_dropout to 0"
         )
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     window = (

@@ -59,20 +59,20 @@ CHARTS = (
         "Score", "the benchmark's own score",
         ("score", "rollouts"), ("dev_score", "dev split"), trend=True,
     ),
-    _positive("Entropy", "nats a token, of the policy that sampled", ("entropy", "entropy")),
+    _positive("Entropy", "nats per token, sampling policy", ("entropy", "entropy")),
     _positive(
         "Clip share", "share of tokens whose gradient the clip removed",
         ("clip_share", "clipped"), percent=True,
     ),
     _positive(
-        "KL", "nats a token", ("kl_old", "to the old policy"), ("kl_ref", "to the reference")
+        "KL", "nats per token", ("kl_old", "to the old policy"), ("kl_ref", "to the reference")
     ),
-    _positive("Length of a reply", "tokens", ("turn_tokens", "tokens a turn")),
+    _positive("Length of a reply", "tokens", ("turn_tokens", "tokens per turn")),
     _positive("Length of an episode", "turns", ("turns", "turns")),
     _positive("Context", "tokens at the end of an episode", ("context_tokens", "tokens")),
     _positive(
-        "Invalid and cut off", "shares of turns and of episodes",
-        ("invalid", "invalid turns"), ("truncated", "cut off"), percent=True,
+        "Invalid and truncated", "shares of turns and of episodes",
+        ("invalid", "invalid turns"), ("truncated", "truncated"), percent=True,
     ),
     _share(
         "Mixed groups", "groups with both success and failure", ("mixed_groups", "mixed groups")
@@ -83,11 +83,11 @@ CHARTS = (
     _positive("Gradient", "norm before clipping", ("grad_norm", "norm")),
     _positive("Learning rate", "of AdamW", ("learning_rate", "rate")),
     _positive(
-        "Speed", "tokens a second",
+        "Speed", "tokens per second",
         ("generated_per_second", "generated"), ("trained_per_second", "trained"),
     ),
     _positive(
-        "Time", "seconds of a step", ("rollout_seconds", "rollouts"), ("update_seconds", "update")
+        "Time", "seconds per step", ("rollout_seconds", "rollouts"), ("update_seconds", "update")
     ),
 )  # fmt: skip
 

@@ -87,7 +87,7 @@ def load(path: Path, learner: AnyLearner) -> TrainState:
     ) as problem:  # fmt: skip
         why = str(problem).partition("\n")[0][:120]  # torch adds paragraphs of advice
         raise DataError(
-            f"{path} is damaged ({why}): delete it, and the run goes on from the one before"
+            f"{path} is damaged ({why}): delete it to resume from the checkpoint before"
         ) from problem
     with torch.no_grad():
         for name, weight in weights(learner.model, shared=True).items():
@@ -105,8 +105,8 @@ def _check(path: Path, facts: Any, model: nn.Module) -> None:
     """Raise `DataError` where `progress.json` is damaged, or of another version or model."""
     if not isinstance(facts, dict):
         raise DataError(
-            f"{path} is damaged (its progress is no table): "
-            "delete it, and the run goes on from the one before"
+            f"{path} is damaged (its progress is no table): delete it to resume from the "
+            "checkpoint before"
         )
     if facts.get("version") != VERSION:
         raise DataError(
@@ -115,8 +115,8 @@ def _check(path: Path, facts: Any, model: nn.Module) -> None:
     if facts["model"] != shape(model):
         raise DataError(
             f"{path} is a checkpoint of another model ({_describe(facts['model'])}, and this one "
-            f"has {_describe(shape(model))}): go on with the config it was made with, "
-            "or choose another run.name"
+            f"has {_describe(shape(model))}): use the config it was made with, or choose another "
+            "run.name"
         )
 
 

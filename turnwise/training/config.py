@@ -348,13 +348,13 @@ def _check_renamed(data: Mapping[str, Any], where: str) -> None:
     """Raise `ConfigError` for a former key or value, naming what replaces it."""
     for key, values in _leaves_and_tables(data):
         if key in RENAMED_KEYS:
-            raise ConfigError(f"{key} in {where} is called {RENAMED_KEYS[key]} now: rename it")
+            raise ConfigError(f"{key} in {where} was renamed to {RENAMED_KEYS[key]}: change it")
         for old, new in RENAMED_KEYS.items():
             for text in (key.rpartition(".")[2], *values):
                 if old.endswith(":") and text.startswith(old):
                     now = new + text.removeprefix(old)
                     raise ConfigError(
-                        f"{text!r} at {key} in {where} is called {now!r} now: rename it"
+                        f"{text!r} at {key} in {where} was renamed to {now!r}: change it"
                     )
 
 

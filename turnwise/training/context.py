@@ -130,8 +130,8 @@ def _env_and_prompt(config: Config, spec: EnvSpec) -> tuple[TurnEnv[Any], Prompt
         return env, prompt, config.rollout.max_turns or spec.max_turns
     if config.prompt.name:
         raise ConfigError(
-            "prompt.name and team.name are both given, and a team has prompts of its own: "
-            "leave the former out"
+            "prompt.name and team.name are both given, but a team has its own prompts: leave out "
+            "prompt.name"
         )
     max_turns = config.rollout.max_turns or spec.max_turns * len(team.orchestration.roles)
     return TeamEnv(env, team.orchestration), team, max_turns

@@ -1,6 +1,6 @@
 """The learner: trains a language model on the rows of a batch with a recipe's loss.
 
-It knows no algorithm; what a recipe needs beyond the policy's log-probabilities is in
+It does not depend on an algorithm: what a recipe needs beyond the policy's log-probabilities is in
 `Recipe.requirements`. Only this module and `gradient` use accelerate.
 """
 
@@ -249,7 +249,7 @@ class Learner:
             ConfigError: for the reference of a learner that keeps none.
         """
         if reference and self.reference is None:
-            raise ConfigError("this learner keeps no reference: make it with reference=True")
+            raise ConfigError("this learner has no reference model: make it with reference=True")
         logp = [np.zeros(len(row.ids)) for row in rows]
         entropy = [np.zeros(len(row.ids)) for row in rows] if entropies else []
         self.model.eval()

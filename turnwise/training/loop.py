@@ -50,10 +50,8 @@ def train(config: Config, console: RunConsole | None = None) -> Path:
         return _Training(config, folder, console or RunConsole()).run()
     except KeyboardInterrupt:
         last = checkpoint.complete(folder.checkpoints)
-        where = f"after step {int(last[-1].name.split('-')[1])}" if last else "from its beginning"
-        raise Interrupted(
-            f"stopped; {folder.path} is whole. Run the same command again and it goes on {where}"
-        ) from None
+        where = f"after step {int(last[-1].name.split('-')[1])}" if last else "at the first step"
+        raise Interrupted(f"{folder.path} is intact; the same command resumes {where}") from None
     finally:
         folder.close()
 

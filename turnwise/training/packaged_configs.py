@@ -45,6 +45,6 @@ def find_config(config: str | Path) -> Path:
     near = difflib.get_close_matches(path.stem, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ConfigError(
-        f"there is no config {str(config)!r}: {hint}packaged: {', '.join(known)}; or give the path "
-        "of a TOML file"
+        f"there is no config {str(config)!r}: {hint}give the path of a TOML file, or one of "
+        f"{', '.join(known)}"
     )

@@ -33,7 +33,7 @@ def write_report(folder: Path) -> Path:
     """Write `report.html` into a run folder; return its path.
 
     Raises:
-        DataError: for a folder that is not a whole run folder.
+        DataError: for a folder that is not a complete run folder.
     """
     config, facts = read_json(folder / "config.json"), read_json(folder / "facts.json")
     metrics = list(read_metrics(folder))
@@ -121,8 +121,8 @@ def _table(before: Score | None, after: Score | None) -> str:
             bar = interval_bar(value.mean, value.low, value.high, k)
             lines.append(_table_row(what, name, bar, f"{mean} %", f"{low} to {high}"))
     for label, key, form in (
-        ("turns an episode", "turns", ".1f"),
-        ("tokens an episode", "generated_tokens", ".0f"),
+        ("turns per episode", "turns", ".1f"),
+        ("tokens per episode", "generated_tokens", ".0f"),
     ):
         for name, score in measured:
             lines.append(_table_row(label, name, "", f"{getattr(score.metrics, key):{form}}"))

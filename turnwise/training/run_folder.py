@@ -172,7 +172,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf8"))
     except (OSError, json.JSONDecodeError) as problem:
         raise DataError(
-            f"{path} cannot be read ({problem}): this is not a whole run folder"
+            f"{path} cannot be read ({problem}): the run folder is incomplete"
         ) from problem
 
 
@@ -183,7 +183,7 @@ def _create(path: Path) -> None:
         and any(not p.name.startswith(".") for p in path.iterdir())
     ):
         raise ConfigError(
-            f"{path} is there and is no run folder: choose another run.name or run.directory"
+            f"{path} exists and is not a run folder: choose another run.name or run.directory"
         )
     try:
         for name in ("trajectories", "checkpoints"):
@@ -202,8 +202,8 @@ def _lock(path: Path) -> Any:
         except OSError as problem:
             handle.close()
             raise ConfigError(
-                f"another process is working in {path}: "
-                "wait for it, or choose another run.name for this run"
+                f"another process is running in {path}: wait for it, or choose another run.name "
+                "for this run"
             ) from problem
     return handle
 
@@ -218,8 +218,8 @@ def _check_same(path: Path, was: Any, now: dict[str, Any]) -> None:
     if different:
         differ = "differs" if len(different) == 1 else "differ"
         raise ConfigError(
-            f"{path} holds a run with another config ({', '.join(different[:3])} {differ}): "
-            "choose another run.name, or delete that folder to begin anew"
+            f"{path} holds a run with another config ({', '.join(different[:3])} {differ}): choose "
+            "another run.name, or delete that folder to start over"
         )
 
 

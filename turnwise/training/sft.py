@@ -191,8 +191,8 @@ def warm_start(
     data = supervised_rows(trajectories, settings.observation_weight)
     if not data:
         raise ConfigError(
-            "every action of the demonstrations was random and there is nothing to imitate: "
-            "lower warm_start.noise"
+            "every action of the demonstrations was random, so there is nothing to imitate: lower "
+            "warm_start.noise"
         )
     each = math.ceil(len(data) / settings.batch)
     steps = max(1, round(each * settings.epochs))
@@ -209,7 +209,7 @@ def warm_start(
             losses.append(metrics["policy_loss"])
             tokens += int(metrics["tokens"])
             done = SftProgress(step + 1, steps, losses[-1], tokens, time.perf_counter() - began)
-            bar.advance(f"loss {np.mean(losses[-20:]):.3f}, {tokens / done.seconds:,.0f} tokens/s")
+            bar.advance(f"loss {losses[-1]:.3f}, {tokens / done.seconds:,.0f} tokens/s")
             if report is not None:
                 report(done)
     tail = losses[-max(1, steps // 10) :]

@@ -140,7 +140,7 @@ def test_other_forms_of_token_ids_and_ends(server: Server) -> None:
 )
 def test_a_server_that_returns_no_tokens_is_refused(server: Server, choice: dict[str, Any]) -> None:
     server.in_turn((200, {"choices": [choice]}, {}))
-    with pytest.raises(EngineError, match="does not return the token ids it sampled"):
+    with pytest.raises(EngineError, match="does not return the sampled token ids"):
         ask(server)
 
 

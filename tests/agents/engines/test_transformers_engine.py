@@ -511,9 +511,9 @@ def test_a_wrong_attention_mask_is_noticed_when_the_engine_is_made(
 
 @pytest.mark.parametrize("asked", [1, 257])
 def test_a_context_the_model_does_not_have_is_refused(qwen: Any, asked: int) -> None:
-    with pytest.raises(EngineError, match=r"2\.\.256"):
+    with pytest.raises(EngineError, match="choose 2 to 256"):
         TransformersEngine(qwen, max_context=asked)
-    with pytest.raises(EngineError, match="at least one slot"):
+    with pytest.raises(EngineError, match="needs at least one"):
         TransformersEngine(qwen, slots=0)
 
 

@@ -233,7 +233,7 @@ def test_the_environment_answers_messages_after_the_end() -> None:
 
 
 def test_an_agent_for_teams_needs_a_team() -> None:
-    with pytest.raises(ConfigError, match="who should act"):
+    with pytest.raises(ConfigError, match="should act"):
         play(episodes_for([2], 1, "train"), Walk, TeamAgent({"solver": RandomAgent()}))
 
 
@@ -314,7 +314,7 @@ def make_nothing(style: str = "full") -> str:
 
 
 def test_a_factory_that_makes_no_team_is_refused() -> None:
-    with pytest.raises(ConfigError, match="made a str: its factory has to return"):
+    with pytest.raises(ConfigError, match="made a str: its factory must return"):
         make_team(f"{__name__}:make_nothing")
 
 

@@ -239,8 +239,8 @@ def test_a_generated_task_is_the_generated_game() -> None:
     ("settings", "words"),
     [
         ({"difficulty": "hardest"}, "did you mean 'hard'"),
-        ({"train_games": 5}, "at least six"),
-        ({"valid_games": 0}, "at least six"),
+        ({"train_games": 5}, "at least 6"),
+        ({"valid_games": 0}, "at least 6"),
         ({"expert": "omniscient"}, "known: full, partial"),
         ({"backend": "jericho"}, "known: native, textworld"),
         ({"wordin": "0.4"}, "did you mean 'wording'"),

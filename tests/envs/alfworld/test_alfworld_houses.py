@@ -80,7 +80,7 @@ def test_a_custom_difficulty() -> None:
         generate(6, 0, difficulty=DIFFICULTIES["hard"])[5].digest
         == generate(6, 0, difficulty="hard")[5].digest
     )
-    with pytest.raises(ConfigError, match="too little choice"):
+    with pytest.raises(ConfigError, match="too few layouts"):
         generate(60, 0, difficulty=HouseDifficulty((1, 1), (0.0, 0.0), (0, 0), 0.0), split=UNSEEN)
 
 
@@ -143,7 +143,7 @@ def test_invalid_arguments_of_generate() -> None:
         generate(1, 0, difficulty="deadly")
     with pytest.raises(ConfigError, match="did you mean 'train'"):
         generate(1, 0, split="trai")
-    with pytest.raises(ConfigError, match="at least one"):
+    with pytest.raises(ConfigError, match="at least 1"):
         generate(0, 0)
 
 

@@ -293,7 +293,7 @@ WRONG = {
     "empty": "has no game.tw-pddl",
     "pddl only": "initial_state.pddl and no game.tw-pddl",
     "unsolvable": "flagged as unsolvable",
-    "cut off": "cut off",
+    "cut off": "incomplete",
 }
 
 

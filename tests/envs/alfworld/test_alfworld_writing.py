@@ -153,7 +153,7 @@ def test_a_game_without_a_plan_is_not_marked_solvable() -> None:
 
 @pytest.mark.parametrize("character", RESERVED)
 def test_a_task_with_reserved_characters(character: str) -> None:
-    with pytest.raises(DataError, match=r"which the original's grammar cannot say"):
+    with pytest.raises(DataError, match=r"which the original's grammar cannot express"):
         write_grammar(f"put an apple{character} away.", WORDINGS["0.4"])
 
 

@@ -277,14 +277,14 @@ def test_questions_without_splits_are_one() -> None:
         ((), {"k": 0}, "at least 1"),
         ((), {"passage_chars": -1}, "at least 0"),
         ((), {"worlds": 2}, "at least 3"),
-        ((), {"hops": 2}, "are lists"),
-        ((), {"kinds": "chain"}, "are lists"),
-        ((PASSAGES,), {}, "no questions about it"),
+        ((), {"hops": 2}, "must be lists"),
+        ((), {"kinds": "chain"}, "must be lists"),
+        ((PASSAGES,), {}, "without questions"),
         ((None, QUESTIONS), {}, "give passages"),
         ((PASSAGES, "questions.jsonl"), {}, "both as files"),
         ((PASSAGES, {"train": []}), {}, "has no questions"),
         ((PASSAGES, QUESTIONS["test"] * 2), {}, "two with one id"),
-        (("passages.jsonl", "questions.jsonl"), {"fields": "nq"}, "are a table"),
+        (("passages.jsonl", "questions.jsonl"), {"fields": "nq"}, "is not a table"),
     ],
 )
 def test_wrong_settings_are_named(

@@ -125,7 +125,7 @@ def test_an_environment_over_files(tmp_path: Path) -> None:
         ("{", "line 1 is not JSON"),
         ("[1]", "line 1 is not a JSON object"),
         ('{"title": "t"}', "line 1: there is no field 'text' .for text.; the fields are title"),
-        ('{"text": "ok"}\n{"text": 3}', "line 2: field 'text' .for text. is not a text, or empty"),
+        ('{"text": "ok"}\n{"text": 3}', "line 2: field 'text' .for text. is empty or not a text"),
         ('{"contents": ""}', "line 1: field 'contents'"),
     ],
 )
@@ -157,8 +157,8 @@ def test_a_wrong_question_is_named(tmp_path: Path, rows: Any, words: str) -> Non
     [
         ({"question": "q"}, "there is no field 'context'"),
         ({"context": "text"}, "a list of pairs"),
-        ({"context": [["t"]]}, "is no passage"),
-        ({"context": [["t", 3]]}, "is no passage"),
+        ({"context": [["t"]]}, "is not a passage"),
+        ({"context": [["t", 3]]}, "is not a passage"),
     ],
 )
 def test_wrong_passages_of_a_question_are_named(tmp_path: Path, row: Any, words: str) -> None:

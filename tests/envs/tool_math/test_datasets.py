@@ -106,8 +106,8 @@ def test_presets_name_an_address_and_fields(name: str) -> None:
         ),
         ({"problem": "?", "answer": "1"}, {}, "line 2: there is no field 'question'"),
         ({"question": "?", "answer": ""}, {}, "line 2: field 'answer' (for answer) is empty"),
-        ({"question": "?", "answer": None}, {}, "field 'answer' (for answer) is NoneType"),
-        ({"question": "?", "answer": True}, {}, "is bool"),
+        ({"question": "?", "answer": None}, {}, "field 'answer' (for answer) is a NoneType"),
+        ({"question": "?", "answer": True}, {}, "is a bool"),
         (
             {"question": "?", "answer": "18"},
             {"answer_from": "gsm8k"},

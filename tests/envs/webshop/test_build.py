@@ -115,7 +115,7 @@ def test_broken_files_leave_an_older_directory_alone(tmp_path: Path) -> None:
     items.write_text(whole)
     assert titles(directory, cache) == ["Blue Kettle A1"]
     write(directory, [])
-    with pytest.raises(DataError, match="holds no products"):
+    with pytest.raises(DataError, match="has no products"):
         titles(directory, cache)
 
 

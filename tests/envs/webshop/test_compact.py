@@ -220,5 +220,5 @@ def test_an_episode_is_short(shop: Catalogue) -> None:
     ],
 )
 def test_settings_that_make_no_shop(wrong: dict[str, object]) -> None:
-    with pytest.raises(ConfigError, match="is not a compact shop"):
+    with pytest.raises(ConfigError, match="is out of range"):
         Catalogue.generate(10, 0, "compact", **wrong)

@@ -146,7 +146,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
 
 def test_broken_files_are_named(tmp_path: Path) -> None:
     write(tmp_path, [])
-    assert "items_shuffle_1000.json holds no products" in complaint(tmp_path)
+    assert "items_shuffle_1000.json has no products" in complaint(tmp_path)
     items = write(tmp_path, [raw("A1"), raw("A2")]) / "items_shuffle_1000.json"
     items.write_text(items.read_text()[:-40])
     assert (

@@ -109,8 +109,8 @@ class OpenAIEngine:
             ids = [int(token.partition(":")[2]) for token in tokens]
         if ids is None or logprobs is None or len(ids) != len(logprobs) or None in logprobs:
             raise EngineError(
-                f"{self.endpoint.base_url} does not return the token ids it sampled with a "
-                "log-probability each: use a server that takes return_token_ids (vLLM 0.10.2 or "
+                f"{self.endpoint.base_url} does not return the sampled token ids with their "
+                "log-probabilities: use a server that supports return_token_ids (vLLM 0.10.2 or "
                 "later), or evaluate over chat completions"
             )
         reason = str(choice.get("finish_reason"))

@@ -64,4 +64,7 @@ def _check_options(
     for parameter in known:
         variadic = parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
         if parameter.default is parameter.empty and not variadic and parameter.name not in options:
-            raise ConfigError(f"engine {name!r} needs the option {parameter.name!r}: give it one")
+            raise ConfigError(
+                f"engine {name!r} needs the option {parameter.name!r}: set it in engine.options, "
+                "or with --engine-arg"
+            )

@@ -54,7 +54,7 @@ def make_team(name: str, style: str = "full", **options: Any) -> Team:
 
     if not isinstance(team, Team):
         raise ConfigError(
-            f"team {name!r} made a {type(team).__name__}: its factory has to return a "
+            f"team {name!r} made a {type(team).__name__}: its factory must return a "
             "turnwise.agents.teams.team.Team"
         )
     return team

@@ -246,8 +246,8 @@ class _TeamActor:
         role = history[-1].info.get("agent")
         if role not in self.agent.members:
             raise ConfigError(
-                f"it is {role!r} who should act and the team has {', '.join(self.agent.members)}: "
-                "play it in a TeamEnv"
+                f"role {role!r} should act, and the team has only {', '.join(self.agent.members)}: "
+                "play the team in a TeamEnv"
             )
         if role not in self.actors:
             self.actors[role] = self._begin(role)

@@ -71,8 +71,8 @@ class BalancedBudget:
     def __post_init__(self) -> None:
         if self.total < 1 or self.copies < 1:
             raise ConfigError(
-                f"total = {self.total} and copies = {self.copies} must be at least 1: "
-                "they are the rollouts of a task and the new ones at a branching point"
+                f"total = {self.total} and copies = {self.copies} must be at least 1 (rollouts of "
+                "a task; new ones at a branching point)"
             )
 
     def start(self, task: TaskId) -> int:

@@ -60,7 +60,8 @@ class BalancedClip:
     def __post_init__(self) -> None:
         if not (0 <= self.low <= self.low_max <= 1 <= self.high <= self.high_max and self.step > 0):
             raise ConfigError(
-                "bounds must be 0 <= low <= low_max <= 1 <= high <= high_max, and the step above 0"
+                "bounds must satisfy 0 <= low <= low_max <= 1 <= high <= high_max, and the step "
+                "must be above 0"
             )
 
     def measure(self, batch: Batch) -> dict[str, torch.Tensor]:

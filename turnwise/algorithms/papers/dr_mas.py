@@ -92,8 +92,8 @@ def recipe(
     over = common.aggregate
     if per_agent and over == "trajectory":
         raise ConfigError(
-            "recipe 'dr_mas' has no mean over trajectories within an agent: "
-            "set aggregate to 'token' or 'turn', or per_agent to false"
+            "recipe 'dr_mas' cannot average over the trajectories of one agent: set aggregate to "
+            "'token' or 'turn', or per_agent to false"
         )
     return common.build(
         "dr_mas",

@@ -95,8 +95,8 @@ def baselines(
             table = json.loads(Path(table).read_text(encoding="utf8"))
         except (OSError, json.JSONDecodeError) as problem:
             raise ConfigError(
-                f"table = {table!r} cannot be read ({problem}): "
-                "give a JSON object of task and mean return"
+                f"table = {table!r} cannot be read ({problem}): give a JSON object from task to "
+                "mean return"
             ) from problem
     if isinstance(table, str):
         returns: dict[str, list[float]] = {}
@@ -107,7 +107,7 @@ def baselines(
     if not isinstance(table, Mapping) or not all(
         isinstance(v, (int, float)) for v in table.values()
     ):
-        raise ConfigError("a table of baselines is an object of task and mean return")
+        raise ConfigError("a table of baselines is a JSON object from task to mean return")
     return tuple(sorted((str(task), float(value)) for task, value in table.items()))
 
 

@@ -53,8 +53,8 @@ class SharedEdges:
     def __post_init__(self) -> None:
         if self.history < -1:
             raise ConfigError(
-                f"history = {self.history} is no number of turns: "
-                "give 0 or more, or -1 for the whole past"
+                f"history = {self.history} is not a number of turns: give 0 or more, or -1 for the "
+                "whole past"
             )
 
     def __call__(self, batch: CreditBatch, reducer: Reducer) -> CreditBatch:

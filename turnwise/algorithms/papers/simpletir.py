@@ -100,7 +100,8 @@ def recipe(
     """
     if accuracy is not None and (len(accuracy) != 2 or not 0 <= accuracy[0] < accuracy[1] <= 1):
         raise ConfigError(
-            f"accuracy = {accuracy} is no interval of shares: give [low, high], such as [0.1, 0.9]"
+            f"accuracy = {accuracy} is not an interval of shares: give [low, high], such as [0.1, "
+            "0.9]"
         )
     low, high = accuracy if accuracy is not None else (0.0, 1.0)
     drop = common.drop_equal_groups

@@ -86,8 +86,8 @@ class CorrectedClip:
             )
         if self.norm == "gradient" and self.scope == "trajectory":
             raise ConfigError(
-                "a clipping bias for each trajectory cannot be measured as 'gradient': "
-                "set bias to 'score' or 'coefficient'"
+                "the clipping bias of a trajectory cannot be measured as 'gradient': set bias to "
+                "'score' or 'coefficient'"
             )
 
     @property

@@ -90,8 +90,8 @@ def recipe(
         re.compile(counted)
     except re.error as problem:
         raise ConfigError(
-            f"counted = {counted!r} is no regular expression ({problem}): "
-            "give one, such as '^search'"
+            f"counted = {counted!r} is not a regular expression ({problem}): give one such as "
+            "'^search'"
         ) from problem
     whole = PeerAdvantage(scale=scale, ddof=ddof, lone=lone)
     return common.build(

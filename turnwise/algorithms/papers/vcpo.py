@@ -54,7 +54,7 @@ class EffectiveSample:
 
     def __post_init__(self) -> None:
         if not (self.cap > 0 and 0 < self.base <= 1):
-            raise ConfigError(f"cap {self.cap} must be above 0 and base {self.base} in (0, 1]")
+            raise ConfigError(f"cap = {self.cap} must be above 0, and base = {self.base} in (0, 1]")
 
     def measure(self, batch: Batch) -> dict[str, torch.Tensor]:
         """Sum over trajectories the weights, their squares and their number."""

@@ -43,12 +43,10 @@ class Mismatch:
 
     def __post_init__(self) -> None:
         if self.veto is not None and not 0 < self.veto < 1:
-            raise ConfigError(
-                f"veto = {self.veto} excludes nothing or everything: give a number between 0 and 1"
-            )
+            raise ConfigError(f"veto = {self.veto} must be between 0 and 1")
         if not 0 <= self.low < self.high:
             raise ConfigError(
-                f"mismatch bounds [{self.low}, {self.high}] are empty: give 0 <= low < high"
+                f"mismatch bounds [{self.low}, {self.high}] must satisfy 0 <= low < high"
             )
 
     @property

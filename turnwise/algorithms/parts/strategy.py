@@ -76,7 +76,7 @@ class Independent:
 
     def __post_init__(self) -> None:
         if self.n < 1:
-            raise ConfigError(f"n = {self.n} rollouts make no group: set n to 1 or more")
+            raise ConfigError(f"n = {self.n} rollouts do not make a group: set n to 1 or more")
 
     def start(self, task: TaskId) -> int:
         return self.n

@@ -75,8 +75,7 @@ class Clip:
             )
         if self.dual is not None and self.dual <= 1:
             raise ConfigError(
-                f"dual clip must be above 1, not {self.dual}: "
-                "it bounds the loss of ratios far above 1"
+                f"dual_clip = {self.dual} must be above 1: it bounds the loss of large ratios"
             )
 
     def __call__(self, batch: Batch, log_ratio: torch.Tensor) -> Term:

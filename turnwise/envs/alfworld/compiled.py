@@ -197,8 +197,8 @@ def _entities(problem: PDDLProblem) -> tuple[list[str], list[str], list[str]]:
     spots = {at[0][1], *(spot for pairs in (placed, lying) for _, spot in pairs)}
     if max(len(things), len(places)) > MAX_ENTITIES:
         raise DataError(
-            f"it has {len(things)} objects and {len(places)} receptacles, "
-            f"and {MAX_ENTITIES} of each are the limit"
+            f"it has {len(things)} objects and {len(places)} receptacles, and the limit is "
+            f"{MAX_ENTITIES} of each"
         )
     return sorted(things), sorted(places), sorted(spots)
 

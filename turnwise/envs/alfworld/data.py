@@ -94,7 +94,7 @@ class ListedGames(Games):
     def tasks(self, split: str) -> Sequence[TaskId]:
         if split not in self.splits:
             raise TaskError(
-                f"there is no split {split!r} here: games given one by one are the split 'all'"
+                f"there is no split {split!r} here: games given as a list are the split 'all'"
             )
         return range(len(self.games))
 
@@ -112,7 +112,8 @@ class ListedGames(Games):
         index = _integer(task)
         if index is None:
             raise TaskError(
-                f"a task over given games is the index of a game, and {task!r} is not an integer"
+                f"task {task!r} is not an integer: with games given as a list, a task is the index "
+                "of a game"
             )
         if not 0 <= index < len(self.games):
             raise TaskError(

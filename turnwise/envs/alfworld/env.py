@@ -199,8 +199,8 @@ def listed_games(
     """Collect games, or the paths of their files. Raises `ConfigError` if there are none."""
     if isinstance(games, str | PathLike) or not len(games):
         raise ConfigError(
-            "games of ALFWorld are a list of at least one Game or path of a game.tw-pddl, "
-            "such as games=[Game.load(path)]"
+            "games= is not a list of at least one Game, or path of a game.tw-pddl: write it like "
+            "games=[Game.load(path)]"
         )
     loaded = (game if isinstance(game, Game) else Game.load(game) for game in games)
     paths = (None if isinstance(game, Game) else Path(game) for game in games)

@@ -45,8 +45,8 @@ class GeneratedGames(NamedGames):
             find_wording(settings.wording)
         if settings.train < len(TASK_TYPES) or settings.valid < 1:
             raise ConfigError(
-                f"train_games={settings.train} and valid_games={settings.valid} were asked for: "
-                "give at least six, one of each type of task, and at least one"
+                f"train_games={settings.train} and valid_games={settings.valid} are too few: give "
+                "at least 6 (one of each type of task), and at least 1"
             )
         self.settings = settings
         sizes = {split: settings.train if split == TRAIN else settings.valid for split in SPLITS}

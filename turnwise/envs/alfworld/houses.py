@@ -86,7 +86,7 @@ def generate(
     if split not in SPLITS:
         raise unknown("split", split, SPLITS, "generated ALFWorld games")
     if n < 1:
-        raise ConfigError(f"{n} ALFWorld games were asked for: generate at least one")
+        raise ConfigError(f"n={n} ALFWorld games cannot be generated: give at least 1")
     chosen = difficulty_of(difficulty)
     if task_type is None:
         numbers = range(n)

@@ -101,8 +101,8 @@ def layout(
         if held_back(counts) == unseen:
             return Layout(_placed(counts, draw))
     raise ConfigError(
-        f"{difficulty} leaves too little choice to keep rooms for valid_unseen: "
-        "give furniture a wider range, such as (0.0, 0.5)"
+        f"{difficulty} leaves too few layouts to hold some out for valid_unseen: give furniture a "
+        "wider range, such as (0.0, 0.5)"
     )
 
 

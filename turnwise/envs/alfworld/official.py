@@ -100,7 +100,8 @@ def _root(directory: Path) -> Path:
     directory = directory.resolve()
     if not directory.is_dir():
         raise DataError(
-            f"there is no directory {directory}: give that of the official ALFWorld games ({_GET})"
+            f"there is no directory {directory}: give the directory of the official ALFWorld games "
+            f"({_GET})"
         )
     if _has_splits(directory):
         return directory
@@ -227,9 +228,7 @@ def _read_games(root: Path, names: list[str], listing: str) -> GameIndex:
                 f"cannot read the ALFWorld game {path}: {problem.strerror}; check its permissions"
             ) from None
         if not found.endswith(b"}"):
-            raise DataError(
-                f"{path} is not a whole ALFWorld game, it was cut off: download the data again"
-            )
+            raise DataError(f"{path} is an incomplete ALFWorld game: download the data again")
         # From the last occurrence of the key on, because the files are large.
         if _SOLVABLE.search(found, max(0, found.rfind(b'"solvable"'))):
             playable.append(name)

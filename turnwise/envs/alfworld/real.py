@@ -86,7 +86,8 @@ class RealEngine:
                 return getattr(self._env, name)(*arguments)
             except (KeyError, AssertionError, SystemExit) as problem:
                 raise EngineError(
-                    f"the original engine cannot {name} this game: {problem!r}; try the native one"
+                    f"the original engine cannot {name} this game: {problem!r}; try "
+                    "backend='native'"
                 ) from problem
             finally:
                 sys.argv = before

@@ -60,7 +60,8 @@ class Corpus:
         if len(set(ids)) < len(ids):
             twice = Counter(ids).most_common(1)[0][0]
             raise DataError(
-                f"two passages have the id {twice!r}: give each one of its own, or none at all"
+                f"two passages have the id {twice!r}: give every passage a different id, or leave "
+                "all ids out"
             )
         texts = (
             "\n".join([*[passage.title] * title_weight, passage.text]) for passage in self.passages

@@ -138,14 +138,14 @@ class SearchEnv(TurnEnv[tuple[SearchState, Outcome]]):
         if corpus is None and questions is None:
             if isinstance(kinds, str) or isinstance(hops, int):
                 raise ConfigError(
-                    f"hops={hops!r} and kinds={kinds!r} are lists, such as [1, 2] and ['chain']"
+                    f"hops={hops!r} and kinds={kinds!r} must be lists, such as [1, 2] and ['chain']"
                 )
             difficulty = SearchDifficulty(
                 style, entities, per_world, tuple(hops), tuple(kinds), distractors, overlap
             )
             self._source_call = sources.generated, difficulty, worlds, world_seed
         elif questions is None:
-            raise ConfigError("a corpus was given and no questions about it: give questions too")
+            raise ConfigError("a corpus was given without questions: give questions too")
         elif (files := sources.file_arguments(corpus, questions, fields or {})) is not None:
             self._source_call = sources.loaded, *files
         self.source: sources.TaskSource = (

@@ -86,8 +86,8 @@ def passages_of(paths: Sequence[str | Path], fields: Fields | None = None) -> tu
         for row in _rows(Path(path)):
             if names["context"] not in row.cells:
                 raise DataError(
-                    f"{row.where}: there is no field {names['context']!r} with passages: "
-                    "give a corpus, or say which field has them"
+                    f"{row.where}: there is no field {names['context']!r} with passages: give a "
+                    "corpus, or name the field in fields="
                 )
             for title, text in _context(row, row.cells[names["context"]]):
                 texts[title, text] = None
@@ -118,8 +118,8 @@ def _context(row: JsonRow, cell: Any) -> Iterator[tuple[str, str]]:
             and isinstance(pair[1], list | str)
         ):
             raise DataError(
-                f"{row.where}: {json.dumps(part)[:60]} is no passage: "
-                "give a title and a text, or a list of sentences"
+                f"{row.where}: {json.dumps(part)[:60]} is not a passage: give a title and a text, "
+                "or a list of sentences"
             )
         title, text = pair
         if isinstance(text, list):
@@ -192,8 +192,8 @@ def _cell(row: JsonRow, name: str, meaning: str) -> Any:
     if name not in row.cells:
         has = ", ".join(map(str, row.cells)) or "none"
         raise DataError(
-            f"{row.where}: there is no field {name!r} (for {meaning}); the fields are {has}: "
-            "say which one it is"
+            f"{row.where}: there is no field {name!r} (for {meaning}); the fields are {has}: name "
+            "the right one in fields="
         )
     return row.cells[name]
 
@@ -202,8 +202,8 @@ def _text(row: JsonRow, name: str, meaning: str, lines: bool = False) -> str:
     found = _cell(row, name, meaning)
     if not isinstance(found, str) or not found.strip():
         raise DataError(
-            f"{row.where}: field {name!r} (for {meaning}) is not a text, or empty: "
-            "correct or drop the row"
+            f"{row.where}: field {name!r} (for {meaning}) is empty or not a text: correct or "
+            "remove the row"
         )
     return found if lines else _line(found)
 

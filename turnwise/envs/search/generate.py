@@ -64,23 +64,23 @@ class SearchDifficulty:
                 raise unknown("kind of question", kind, QUESTION_KINDS, "Search")
             if kind not in WORDINGS[self.style]().kinds:
                 raise ConfigError(
-                    f"no passage of style {self.style!r} has what a question of kind {kind!r} "
-                    "needs: leave it out of kinds"
+                    f"passages of style {self.style!r} cannot answer questions of kind {kind!r}: "
+                    "leave it out of kinds"
                 )
         if not MIN_ENTITIES <= self.entities <= MAX_ENTITIES or self.per_world < 1:
             raise ConfigError(
-                f"entities={self.entities} and per_world={self.per_world}: a Search world has "
-                f"{MIN_ENTITIES} to {MAX_ENTITIES} entities and at least one question"
+                f"entities={self.entities} must be {MIN_ENTITIES} to {MAX_ENTITIES}, and "
+                f"per_world={self.per_world} at least 1"
             )
         if not all(hops in range(1, MAX_HOPS + 1) for hops in self.hops) or not self.combinations:
             raise ConfigError(
-                f"hops={self.hops} of kinds={self.kinds} are no questions: give 1 to {MAX_HOPS} "
-                "hops, at least 2 for comparisons"
+                f"hops={self.hops} do not fit kinds={self.kinds}: give 1 to {MAX_HOPS} hops, with "
+                "at least 2 for comparisons"
             )
         if self.distractors < 0 or not 0 <= self.overlap <= 1:
             raise ConfigError(
-                f"distractors={self.distractors} is at least 0, and overlap={self.overlap} "
-                "a share from 0 to 1"
+                f"distractors={self.distractors} must be at least 0, and overlap={self.overlap} "
+                "from 0 to 1"
             )
 
     def __repr__(self) -> str:

@@ -200,7 +200,7 @@ def provided(corpus: Any, questions: Any) -> ProvidedQuestions:
     """
     if corpus is None or isinstance(corpus, str | Path):
         raise ConfigError(
-            "the questions are objects, so the corpus must be one: give passages, or a Corpus"
+            "the questions are objects and the corpus is not: give passages, or a Corpus"
         )
     splits = questions if isinstance(questions, Mapping) else {"all": questions}
     return ProvidedQuestions(
@@ -224,8 +224,7 @@ def file_arguments(corpus: object, questions: Any, fields: Any) -> tuple[Any, ..
         )
     if not isinstance(fields, Mapping):
         raise ConfigError(
-            "fields of a Search are a table such as {'answer': 'golden_answers'}, "
-            f"and {fields!r} is not"
+            f"fields={fields!r} is not a table: write one such as {{'answer': 'golden_answers'}}"
         )
     splits = tuple((str(split), Path(path)) for split, path in files.items())
     return None if corpus is None else Path(corpus), splits, tuple(fields.items())

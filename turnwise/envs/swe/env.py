@@ -151,8 +151,8 @@ class SweEnv(TurnEnv[tuple[EpisodeState, ActionResult, Outcome]]):
             raise unknown("kind of reward", reward, SHAPES)
         if expert not in EXPERTS or (expert == "search" and actions != "closed"):
             raise ConfigError(
-                f"expert={expert!r} with actions={actions!r}: give gold, or search with closed "
-                "actions"
+                f"expert={expert!r} with actions={actions!r}: choose gold, or search with "
+                "actions='closed'"
             )
         if output_chars < 2 or seconds <= 0 or episode_seconds <= 0 or not 1 <= choices <= 99:
             raise ConfigError(

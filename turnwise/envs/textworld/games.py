@@ -89,7 +89,7 @@ def index_of(task: object, counts: Mapping[str, int]) -> tuple[str, int]:
     split, index = found.group(1), int(found.group(2))
     if index >= counts[split]:
         raise TaskError(
-            f"there is no task {task!r}: split {split!r} has {counts[split]} games "
-            f"(raise games={{ {split} = … }} for more)"
+            f"there is no task {task!r}: split {split!r} has {counts[split]} games (set games={{ "
+            f"{split} = … }} for more)"
         )
     return split, index

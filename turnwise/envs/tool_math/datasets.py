@@ -190,7 +190,7 @@ def _problem(row: DataRow, chosen: Fields, where: str, number: int) -> Problem:
         }.get(chosen["answer_from"], "is empty")
         raise DataError(
             f"{where}: field {chosen['answer']!r} {wanted}, so there is no reference answer: "
-            "correct or drop the row"
+            "correct or remove the row"
         )
     source = chosen.get("source", "")
     if "id" in chosen:
@@ -216,20 +216,20 @@ def _text(row: DataRow, field: str, chosen: Fields, where: str) -> str:
         else:
             has = ", ".join(map(str, row)) or "none"
             raise DataError(
-                f"{where}: there is no field {column!r} (for {field}); the fields are {has}: "
-                "say which one it is"
+                f"{where}: there is no field {column!r} (for {field}); the fields are {has}: name "
+                "the right one in fields="
             )
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
     if isinstance(found, bool) or not isinstance(found, str | int | float):
         raise DataError(
-            f"{where}: field {column!r} (for {field}) is {type(found).__name__}, "
-            "and text or a number is wanted"
+            f"{where}: field {column!r} (for {field}) is a {type(found).__name__}: give text or a "
+            "number"
         )
     text = str(found).strip()
     if not text and field != "code":
         raise DataError(
-            f"{where}: field {column!r} (for {field}) is empty: correct or drop the row"
+            f"{where}: field {column!r} (for {field}) is empty: correct or remove the row"
         )
     return text
 

@@ -131,8 +131,7 @@ class ToolMathEnv(TurnEnv[tuple[ToolMathState, str, Outcome]]):
             )
         if problems is not None and data:
             raise ConfigError(
-                "problems and data were both given, and each says which tasks there are: "
-                "give one of them"
+                "problems and data were both given to ToolMath: give only one of them"
             )
         self._source: tuple[Any, ...]
         """A function of `tasks` and its arguments, which a pickle carries instead of problems."""

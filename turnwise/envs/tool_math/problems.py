@@ -57,8 +57,8 @@ def problem(family: str, level: int, index: int, split: str = "train", seed: int
     found = next(_drawn(family, level, split, seed, index), None)
     if found is None:
         raise ConfigError(
-            f"family {family!r} has no problems of level {level} in split {split!r}: "
-            "take another level"
+            f"family {family!r} has no problems of level {level} in split {split!r}: choose "
+            "another level"
         )
     return found
 
@@ -104,7 +104,7 @@ def generate(
     if len(problems) < count:
         raise ConfigError(
             f"only {len(problems)} different problems of split {split!r} were found for "
-            f"{len(pairs)} families and levels, and {count} are wanted: add families or levels"
+            f"{len(pairs)} families and levels, but {count} are needed: add families or levels"
         )
     return tuple(problems.values())
 

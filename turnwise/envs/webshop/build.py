@@ -206,7 +206,7 @@ def _write_products(
         high.append(float("nan") if highest is None else highest)
         inverter.add(product.text)
     if not asins:
-        raise DataError(f"{files.products} holds no products: fetch it again")
+        raise DataError(f"{files.products} has no products: download it again")
     order = np.array(sorted(range(len(asins)), key=asins.__getitem__), dtype=np.int32)
     arrays: tuple[npt.NDArray[Any], ...] = (
         np.array(spans, dtype=np.int64).reshape(-1, 2),

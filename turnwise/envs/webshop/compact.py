@@ -61,8 +61,8 @@ class CompactStyle:
             and self.distractors >= 0
         ):
             raise ConfigError(
-                f"{self} is not a compact shop: options is 0 to 2, attributes 1 or 2, "
-                "values (fewest, most) with 1 <= fewest, distractors at least 0"
+                f"{self} is out of range: options must be 0 to 2, attributes 1 or 2, values "
+                "(fewest, most) with 1 <= fewest, and distractors at least 0"
             )
         if (
             self.goals_per_product < 1
@@ -70,7 +70,7 @@ class CompactStyle:
             or (self.types is not None and not 1 <= self.types <= 40)
         ):
             raise ConfigError(
-                f"{self} is not a compact shop: goals_per_product and page_size are at least 1, "
+                f"{self} is out of range: goals_per_product and page_size must be at least 1, and "
                 "types 1 to 40"
             )
 

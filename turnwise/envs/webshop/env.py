@@ -96,11 +96,10 @@ class WebShopEnv(TurnEnv[tuple[ShopState, Outcome]]):
             raise unknown("observation", observation, OBSERVATIONS, "WebShop")
         if not isinstance(settings, Mapping | None):
             raise ConfigError(
-                "settings of a WebShop catalogue are a table such as {'distractors': 5}, "
-                f"and {settings!r} is not"
+                f"settings={settings!r} is not a table: write one such as {{'distractors': 5}}"
             )
         if shops < 1:
-            raise ConfigError(f"a WebShop has at least one shop, and shops={shops} was asked for")
+            raise ConfigError(f"shops={shops}: a WebShop needs at least one")
         if split_rule is None and split in RULES and split != "all":
             split, split_rule = "train", split
         self._shops_call: tuple[Any, ...] | None = None

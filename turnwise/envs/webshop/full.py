@@ -62,12 +62,12 @@ class FullStyle:
     def __post_init__(self) -> None:
         if not (self.distractors >= 0 and 0 <= self.noise <= 1 and 0 <= self.paraphrases <= 1):
             raise ConfigError(
-                f"{self} is not a shop: distractors is at least 0, noise and paraphrases are "
-                "shares from 0 to 1"
+                f"{self} is out of range: distractors must be at least 0, noise and paraphrases "
+                "from 0 to 1"
             )
         if self.goals_per_product < 1 or self.page_size < 1:
             raise ConfigError(
-                f"{self} is not a shop: goals_per_product and page_size are at least 1"
+                f"{self} is out of range: goals_per_product and page_size must be at least 1"
             )
 
 

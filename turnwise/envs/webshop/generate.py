@@ -47,7 +47,7 @@ def generate_shop(
     if style not in STYLES:
         raise unknown("catalogue style", style, STYLES)
     if n < 1:
-        raise ConfigError(f"a catalogue of {n} products cannot be generated: n is at least 1")
+        raise ConfigError(f"a catalogue of {n} products cannot be generated: give at least 1")
     kind, make_products = STYLES[style]
     chosen = _style_with(kind, dict(frozen(settings)))
     listings = make_products(n, seed, chosen)
@@ -77,8 +77,8 @@ def _style_with(kind: type[Style], settings: dict[str, Any]) -> Style:
             raise unknown("setting", name, known, f"a catalogue of {kind.__name__}")
         if not _same_type(value, known[name]):
             raise ConfigError(
-                f"{name}={value!r} is not a setting of {kind.__name__}: "
-                f"give a value like its default, {known[name]!r}"
+                f"{name}={value!r} has the wrong type for {kind.__name__}: give a value like its "
+                f"default, {known[name]!r}"
             )
     return kind(**settings)
 

@@ -69,8 +69,8 @@ def _members(window: _Window, opening: str) -> Iterator[Member]:
         begin, end, value = window.decode(count)
         if not isinstance(value, dict):
             raise DataError(
-                f"{window.path} holds something other than an object at byte {begin}: "
-                "it is not the official file"
+                f"{window.path} holds something other than an object at byte {begin}: this is not "
+                "the official file"
             )
         yield Member(key, begin, end, value)
         count += 1
@@ -80,8 +80,8 @@ def _members(window: _Window, opening: str) -> Iterator[Member]:
     window.at += 1
     if window.next():
         raise DataError(
-            f"{window.path} goes on after its end at byte {window.base + window.at}: "
-            "it is not the official file"
+            f"{window.path} goes on after its end at byte {window.base + window.at}: this is not "
+            "the official file"
         )
 
 

@@ -89,7 +89,7 @@ def load(files: OfficialFiles, prices: Mapping[str, float] | None, seed: int) ->
         if instruction is not None:
             synthetic[asin] = instruction
     if not products:
-        raise DataError(f"{files.products} holds no products: fetch it again")
+        raise DataError(f"{files.products} has no products: download it again")
     numbers = {product.asin: number for number, product in enumerate(products)}
     human = human_instructions(files.human, numbers)
     return CatalogueData(products, instructions=Instructions(synthetic, human))
@@ -108,8 +108,8 @@ def distinct(path: Path, on_read: Callable[[bytes], object] = len) -> Iterator[M
         asin = member.value.get("asin")
         if not isinstance(asin, str):
             raise DataError(
-                f"the product at byte {member.begin} of {path} has no ASIN: "
-                "it is not the official file"
+                f"the product at byte {member.begin} of {path} has no ASIN: this is not the "
+                "official file"
             )
         if asin == "nan" or len(asin) > MAX_ASIN_CHARS or asin in known:
             continue

@@ -156,4 +156,4 @@ def _mapped(path: Path) -> mmap.mmap:
         with path.open("rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as problem:
-        raise DataError(f"{path} cannot be read ({problem}): fetch it again") from problem
+        raise DataError(f"{path} cannot be read ({problem}): download it again") from problem

@@ -71,7 +71,7 @@ class GoalTasks:
             index = operator.index(task)
         except TypeError:
             raise TaskError(
-                f"a WebShop task is the index of a goal, and {task!r} is not an integer"
+                f"task {task!r} is not an integer: a WebShop task is the index of a goal"
             ) from None
         if not 0 <= index < len(self.goals):
             raise TaskError(

@@ -138,7 +138,7 @@ def test_pinned_ones_are_had_again_elsewhere(
 ) -> None:
     monkeypatch.setenv("TURNWISE_CACHE", str(tmp_path / "other"))
     assert (python.library(("further==1.5",)) / "further.py").is_file()
-    with pytest.raises(DataError, match=r"pip cannot get wheels of further==9\.0"):
+    with pytest.raises(DataError, match=r"pip cannot download wheels of further==9\.0"):
         python.library(("further==9.0",))
 
 
@@ -154,7 +154,7 @@ def test_pip_unpacks_wheels_with_all_they_need_in_versions_that_fit(
     assert wheels.versions(tmp_path / "one") == {"far": "2.0"}
     with pytest.raises(
         DataError,
-        match="pip cannot get wheels of absent; it says: No matching distribution found for absent",
+        match="pip cannot download wheels of absent: No matching distribution found for absent",
     ):
         UNPACK(["absent"], tmp_path / "none", {})
 
@@ -167,7 +167,9 @@ def test_a_bare_repository_needs_nothing(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_what_must_be_had_and_cannot_is_one_sentence(home: Path, repository: Repository) -> None:
-    sentence = "^sums needs packages that are not available here: pip cannot get wheels of .*absent"
+    sentence = (
+        "^sums needs packages that are not available here: pip cannot download wheels of .*absent"
+    )
     with pytest.raises(DataError, match=sentence):
         found(repository, "absent>=1")
     lacking = replace(
@@ -184,7 +186,7 @@ def test_tests_go_without_what_cannot_be_had(home: Path, repository: Repository)
     pins, said = found(repository)
     assert pins == ("far==2.0", "further==1.5", "pytest-doubled==3.0")
     assert any(
-        line.startswith("the tests go without helping: pip cannot get wheels") for line in said
+        line.startswith("the tests go without helping: pip cannot download wheels") for line in said
     )
 
 

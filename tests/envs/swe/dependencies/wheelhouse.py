@@ -76,7 +76,7 @@ class Unpacker:
             found = [path for path in found if not version or path.name.split("-")[1] == version]
             if not found:
                 raise DataError(
-                    f"pip cannot get wheels of {', '.join(requirements)}; it says: No matching "
+                    f"pip cannot download wheels of {', '.join(requirements)}: No matching "
                     f"distribution for {one}"
                 )
             with zipfile.ZipFile(found[-1]) as archive:

@@ -193,7 +193,7 @@ def test_functions_that_keep_answers_are_known_by_their_decorators(tmp_path: Pat
 
 def test_a_sandbox_that_shows_what_is_installed_is_refused(tmp_path: Path) -> None:
     with (
-        pytest.raises(DataError, match="shows the packages installed here"),
+        pytest.raises(DataError, match="cannot hide the packages installed here"),
         open_suite_runner(small_repository.make(tmp_path), "landlock"),
     ):
         pass

@@ -35,20 +35,20 @@ RIGHT, NOTHING = Verdict(True, 1.0, 1.0), Verdict(False, 0.0, 1.0)
             [NOTHING],
             "one answers otherwise",
         ),
-        ([Verdict(True, 1.0, 1.0, tampered=True)], [NOTHING], "taken for a cheat"),
+        ([Verdict(True, 1.0, 1.0, tampered=True)], [NOTHING], "counts as tampering"),
         (
             [Verdict(False, error="no memory")],
             [NOTHING],
             "the repair could not be graded: no memory",
         ),
-        ([RIGHT], [NOTHING, RIGHT], "doing nothing is worth something"),
+        ([RIGHT], [NOTHING, RIGHT], "no change scores above 0"),
         (
             [RIGHT],
             [Verdict(False, 0.5, 1.0)],
-            "otherwise of the broken repository: 0.500 of the failing tests",
+            "the broken repository has other test results: 0.500 of the failing tests",
         ),
-        ([RIGHT], [Verdict(False, 0.0, 0.9)], "otherwise of the broken repository"),
-        ([RIGHT], [Verdict(False, error="no time")], "doing nothing could not be graded: no time"),
+        ([RIGHT], [Verdict(False, 0.0, 0.9)], "the broken repository has other test results"),
+        ([RIGHT], [Verdict(False, error="no time")], "no change could not be graded: no time"),
     ],
 )
 def test_what_is_not_as_it_must_be(gold: list[Verdict], nothing: list[Verdict], says: str) -> None:
@@ -96,6 +96,6 @@ def test_tasks_of_ours_and_one_that_is_none() -> None:
         second.wrong
     )
     assert any(
-        problem.startswith("the tests say otherwise of the broken repository")
+        problem.startswith("the broken repository has other test results")
         for problem in third.wrong
     )

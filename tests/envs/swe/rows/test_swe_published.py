@@ -140,7 +140,7 @@ def test_wrong_files_and_families_say_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         list(read_rows(tmp_path / "none.jsonl"))
     (tmp_path / "torn.jsonl").write_text('{"instance_id": ')
-    with pytest.raises(DataError, match="not whole JSON"):
+    with pytest.raises(DataError, match="not valid JSON"):
         list(read_rows(tmp_path / "torn.jsonl"))
     (tmp_path / "other.json").write_text("[1]")
     with pytest.raises(DataError, match="row 1 is not an object"):

@@ -96,11 +96,11 @@ def test_appending_to_nothing_writes_the_head_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "line 1 is not whole JSON"),
+        ("", "line 1 is not valid JSON"),
         ("[]\n", "not a JSON object"),
         ('{"format": "other"}\n', "not a file of repair tasks"),
         ('{"format": "turnwise-swe-tasks", "version": 99}\n', "version 99"),
-        ('{"format": "turnwise-swe-tasks", "version": 1}\n{"id": \n', "line 2 is not whole JSON"),
+        ('{"format": "turnwise-swe-tasks", "version": 1}\n{"id": \n', "line 2 is not valid JSON"),
         (
             '{"format": "turnwise-swe-tasks", "version": 1}\n{"id": "x"}\n',
             "line 2 is not a repair task",

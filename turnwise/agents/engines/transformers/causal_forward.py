@@ -199,9 +199,9 @@ class CausalForward:
         odd = sorted(set(kinds) - {"full_attention", "sliding_attention"})
         if odd:
             raise EngineError(
-                f"{type(model).__name__} has layers of kind {', '.join(odd)}, and a slot keeps "
-                "only keys and values of full or sliding attention: serve this model with a server "
-                "and the `openai` engine"
+                f"{type(model).__name__} has layers of kind {', '.join(odd)}, and the transformers "
+                "engine caches full and sliding attention only: serve this model from a server, "
+                "with the openai engine"
             )
         self.windows: dict[str, int | None] = {
             kind: option.get("sliding_window") for kind, option in zip(kinds, options, strict=True)
@@ -307,7 +307,6 @@ class CausalForward:
         tolerance = TOLERANCE.get(self.dtype, DEFAULT_TOLERANCE)
         if not worst <= tolerance * max(1.0, float(whole.abs().max())):
             raise EngineError(
-                f"{name} gives other logits on the slot cache than without a cache (by "
-                f"{worst:.2g}): its attention needs more than a mask and positions; serve it with "
-                "a server and the `openai` engine"
+                f"{name} gives other logits with the slot cache than without a cache (by "
+                f"{worst:.2g}): serve this model from a server, with the openai engine"
             )

@@ -68,7 +68,7 @@ class TransformersEngine:
         fast: bool = True,
     ) -> None:
         if slots < 1:
-            raise EngineError(f"an engine needs at least one slot and was given {slots}")
+            raise EngineError(f"slots={slots}: an engine needs at least one")
         own = next(model.parameters())
         target = torch.device(device) if device is not None else own.device
         dtype = dtype or own.dtype
@@ -277,7 +277,6 @@ def _max_context(model: nn.Module, asked: int | None) -> int:
     most = getattr(config, "max_position_embeddings", None)
     if asked is not None and (asked < 2 or (most is not None and asked > most)):
         raise EngineError(
-            f"max_context={asked} does not fit {type(model).__name__}, "
-            f"whose positions allow 2..{most}"
+            f"max_context={asked} does not fit {type(model).__name__}: choose 2 to {most}"
         )
     return int(asked or most or DEFAULT_MAX_CONTEXT)

@@ -132,7 +132,7 @@ def write_grammar(task: str, wording: GameWording) -> str:
     """
     if found := sorted(set(task) & set(RESERVED)):
         raise DataError(
-            f"the task {task!r} has {found[0]!r}, which the original's grammar cannot say: "
+            f"the task {task!r} has {found[0]!r}, which the original's grammar cannot express: "
             "reword it"
         )
     symbols = json.dumps(_symbols(task, wording), indent=1, ensure_ascii=False)

@@ -60,8 +60,7 @@ def requirements() -> dict[str, str]:
         return {name: importlib.metadata.version(name) for name in SHOWN_DISTRIBUTIONS}
     except importlib.metadata.PackageNotFoundError as problem:
         raise ConfigError(
-            f"repairing repositories needs pytest, and {problem.name} is absent: pip install "
-            "'turnwise[swe]'"
+            f"the SWE environment needs {problem.name}: install it with pip install 'turnwise[swe]'"
         ) from problem
 
 
@@ -197,8 +196,8 @@ def check_name(name: str) -> None:
     """
     if re.sub(r"[-_.]+", "-", name).lower() in (*SHOWN_DISTRIBUTIONS, "pip", "setuptools"):
         raise DataError(
-            f"{name} cannot be made into tasks: the sandbox's own pytest needs it, so the "
-            "answer would lie beside it"
+            f"{name} cannot be made into tasks: the sandbox's own pytest needs it, so the agent "
+            "could read a correct copy"
         )
 
 

@@ -80,7 +80,7 @@ def unpack(
             or lines
             or ["nothing"]
         )
-        raise DataError(f"pip cannot get wheels of {asked}; it says: {reasons[-1].strip()[:300]}")
+        raise DataError(f"pip cannot download wheels of {asked}: {reasons[-1].strip()[:300]}")
 
 
 def versions(folder: Path) -> dict[str, str]:

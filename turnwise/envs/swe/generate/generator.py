@@ -69,8 +69,8 @@ class GenerationSettings:
     def __post_init__(self) -> None:
         if self.number < 1 or self.jobs < 1 or self.per_function < 1 or not 0 <= self.combined <= 1:
             raise ConfigError(
-                f"{self} cannot be generated: number, jobs and per_function are at least 1, "
-                "combined is from 0 to 1"
+                f"{self} is out of range: number, jobs and per_function must be at least 1, and "
+                "combined from 0 to 1"
             )
 
 

@@ -45,8 +45,8 @@ class Journal:
         try:
             if json.loads(lines[0]) != head:
                 raise DataError(
-                    f"{path} is about another source, Python or version of turnwise: remove it "
-                    "to begin anew"
+                    f"{path} was written for another source, Python or version of turnwise: delete "
+                    "it to start over"
                 )
             entries = [json.loads(line) for line in lines[1:-1]]
             try:
@@ -57,7 +57,8 @@ class Journal:
             self._answers = {str(key): answer for key, answer in entries}
         except (ValueError, TypeError, IndexError) as problem:
             raise DataError(
-                f"{path} is not a journal of a generation: remove it or choose another --out"
+                f"{path} is not a journal of `turnwise swe generate`: delete it, or choose another "
+                "--out"
             ) from problem
 
     def get(self, key: str) -> Any:

@@ -99,9 +99,9 @@ def rebuild(data: bytes, mutations: list[Mutation]) -> bytes:
             or digest(edit.after) != m.after_sha
         ):
             raise DataError(
-                f"the bug {m.operator} at bytes {m.start} to {m.end} of {m.path} cannot be "
-                "made again: the source or this turnwise "
-                "is another than the task was generated with; generate it again"
+                f"the bug {m.operator} at bytes {m.start} to {m.end} of {m.path} cannot be made "
+                "again: the source or turnwise has changed since the task was generated; generate "
+                "it again"
             )
         if m.start < reach:
             raise DataError(

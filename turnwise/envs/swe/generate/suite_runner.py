@@ -174,7 +174,7 @@ def open_suite_runner(repository: Repository, backend: str) -> Iterator[SuiteRun
         backend = choose(python.spec(), False)
     if backend not in python.BACKENDS:
         raise DataError(
-            f"the sandbox {backend!r} shows the packages installed here: generate tasks with "
+            f"the sandbox {backend!r} cannot hide the packages installed here: generate tasks with "
             f"one of {python.BACKENDS}"
         )
     with tempfile.TemporaryDirectory(prefix="turnwise-swe-") as folder:

@@ -1,4 +1,4 @@
-"""Checks that tasks can be trusted: the repair scores 1 and doing nothing scores 0, every time.
+"""Checks that tasks can be trusted: the repair scores 1 and no change scores 0, every time.
 
 Both are graded by the real grader in fresh sandboxes. A task that fails must not be used: its tests
 are flaky, or its bug is not one.
@@ -32,22 +32,20 @@ class TaskCheck:
     def wrong(self) -> tuple[str, ...]:
         """One sentence for each problem; empty for a task that can be trusted."""
         found = [f"the repair could not be graded: {v.error}" for v in self.gold if v.error]
-        found += [f"doing nothing could not be graded: {v.error}" for v in self.nothing if v.error]
+        found += [f"no change could not be graded: {v.error}" for v in self.nothing if v.error]
         known = [v for v in self.gold if not v.error]
         found += [
-            f"the repair is not worth 1: {_summary(v)}"
+            f"the repair does not score 1: {_summary(v)}"
             for v in known
             if v.reward("binary") != 1.0 or v.reward("ratio") != 1.0
         ]
-        found += [f"the repair is taken for a cheat: {_summary(v)}" for v in known if v.tampered]
+        found += [f"the repair counts as tampering: {_summary(v)}" for v in known if v.tampered]
         idle = [v for v in self.nothing if not v.error]
         found += [
-            f"doing nothing is worth something: {_summary(v)}"
-            for v in idle
-            if v.reward("binary") != 0.0
+            f"no change scores above 0: {_summary(v)}" for v in idle if v.reward("binary") != 0.0
         ]
         other = [v for v in idle if (v.f2p_rate, v.p2p_rate) != (0.0, 1.0)]
-        found += [f"the tests say otherwise of the broken repository: {_summary(v)}" for v in other]
+        found += [f"the broken repository has other test results: {_summary(v)}" for v in other]
         return tuple(dict.fromkeys(found))
 
 

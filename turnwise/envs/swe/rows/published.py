@@ -145,8 +145,8 @@ def _records(source: Path) -> Iterator[Any]:
             yield from (json.loads(line) for line in text.splitlines() if line.strip())
     except json.JSONDecodeError as problem:
         raise DataError(
-            f"{source} is not whole JSON ({problem.msg}, line {problem.lineno}): the file was "
-            "cut off or edited"
+            f"{source} is not valid JSON ({problem.msg}, line {problem.lineno}): the file was cut "
+            "off or edited"
         ) from None
 
 

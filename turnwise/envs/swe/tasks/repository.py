@@ -214,7 +214,7 @@ def _members(data: bytes, name: str) -> Iterator[tuple[str, bytes]]:
                 _limit(kept, name)
     except (tarfile.TarError, EOFError, OSError, ValueError) as problem:
         raise DataError(
-            f"{name} is not a whole archive ({problem}): download it again"
+            f"{name} is an incomplete archive ({problem}): download it again"
         ) from problem
     yield from kept.items()
 

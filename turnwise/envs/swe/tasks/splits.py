@@ -54,8 +54,8 @@ class TaskSplits:
         for name, tasks in splits.items():
             if len(self._splits[name]) != len(tasks) or seen & self._splits[name].keys():
                 raise DataError(
-                    f"two tasks of split {name!r} or of two splits have the same id: generate "
-                    "them in one file"
+                    f"two tasks (within split {name!r}, or in two splits) have the same id: "
+                    "generate them in one file"
                 )
             seen |= self._splits[name].keys()
         if not seen:
@@ -109,8 +109,7 @@ def load_tasks(files: tuple[tuple[str, str], ...], source: str) -> TaskSplits:
         return TaskSplits(split_by_function(given[""], library), library)
     if "" in given:
         raise ConfigError(
-            "tasks names a file without a split beside others: give every file a split, or one "
-            "file alone"
+            "tasks= mixes files with and without a split: give every file a split, or a single file"
         )
     return TaskSplits(given, library)
 
@@ -148,12 +147,14 @@ class SourceLibrary:
         has = (
             f"{found.name} {found.version} has {found.sha256[:12]}"
             if found is not None
-            else f"{self._source!r} does not hold it"
+            else f"{self._source} does not have it"
+            if self._source
+            else "no source= was given"
         )
         raise DataError(
-            f"the task {task.id} needs {task.name} {task.version} with SHA-256 "
-            f"{task.sha256[:12]}, and {has}: give as source= the "
-            "directory or the archive that the tasks were generated from"
+            f"the task {task.id} needs {task.name} {task.version} with SHA-256 {task.sha256[:12]}, "
+            f"but {has}: give the directory or archive that the tasks were generated from as "
+            "source="
         )
 
     def _candidates(self, task: SweTask) -> list[str]:
