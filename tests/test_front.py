@@ -58,6 +58,12 @@ def test_evaluate_with_an_agent_of_ones_own() -> None:
     assert (score.metrics.success.mean, score.agent, score.max_turns) == (0.5, "always", 1)
 
 
+def test_what_is_no_agent() -> None:
+    for agent in (5, AlwaysAgent):
+        with pytest.raises(ConfigError, match="give an instance of an Agent"):
+            turnwise.evaluate(Guess, agent)  # type: ignore[arg-type]
+
+
 def test_rollout() -> None:
     played = turnwise.rollout(Guess, "random", tasks=[3, 4], n=2)
     assert [trajectory.task for trajectory in played] == [3, 3, 4, 4]

@@ -205,6 +205,10 @@ def _stage(
         made = TeamEnv(made, team.orchestration)
     limit = max_turns or spec.max_turns * (len(team.orchestration.roles) if team is not None else 1)
     if not isinstance(agent, str):
+        if isinstance(agent, type) or not hasattr(agent, "begin"):
+            raise ConfigError(
+                f"the agent is {agent!r}: give an instance of an Agent, or the name of one"
+            )
         return _Stage(spec, made, settings, limit, agent)
     given = dict(options)
     sampling = Sampling(
