@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from importlib.metadata import version
@@ -14,6 +15,7 @@ import turnwise
 from tests.cli.own_things import Guess
 from turnwise.agents.scripted import AlwaysAgent
 from turnwise.errors import ConfigError
+from turnwise.evaluation.front import RunOfModel
 from turnwise.records import Trajectory
 
 TINY = {"vocab": 300, "hidden": 32, "layers": 1, "heads": 2, "kv_heads": 1, "head_dim": 16}
@@ -98,6 +100,19 @@ def test_train_a_dictionary(tmp_path: Path) -> None:
         turnwise.train(config, ["train.steps=2"])
     with pytest.raises(ConfigError, match="did you mean 'quickstart'"):
         turnwise.train("quikstart")
+
+
+def test_a_model_is_evaluated_with_the_prompt_of_its_run(tmp_path: Path) -> None:
+    own, notes = "tests.cli.own_things", list[str]()
+    (tmp_path / "model").mkdir()
+    (tmp_path / "facts.json").write_text('{"data_hash": "guess-0", "prompt": "own/short@1"}')
+    run = RunOfModel(tmp_path)
+    for name, found in ((f"{own}:short", f"{own}:short"), ("", "")):
+        (tmp_path / "config.json").write_text(json.dumps({"prompt": {"name": name}}))
+        assert run.prompt(Guess(), notes.append) == found
+    (tmp_path / "facts.json").write_text('{"data_hash": "guess-0", "prompt": "text/act@1"}')
+    assert run.prompt(Guess(), notes.append) == "text/act@1"
+    assert not notes
 
 
 def test_recipe() -> None:

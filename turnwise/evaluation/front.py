@@ -24,7 +24,7 @@ from turnwise.agents.scripted import ReplayAgent
 from turnwise.agents.teams import make_team
 from turnwise.agents.teams.team import Team, TeamEnv
 from turnwise.envs.base import TurnEnv
-from turnwise.envs.registry import EnvFactory, EnvSpec, env_spec, make
+from turnwise.envs.registry import EnvFactory, EnvSpec, env_spec, make, prompt_names
 from turnwise.errors import ConfigError
 from turnwise.evaluation.runner import Claim, choose_tasks, evaluation
 from turnwise.evaluation.score import Score, check_comparable
@@ -291,7 +291,10 @@ class RunOfModel:
                 "this model was trained on other data or settings than these; give those of its "
                 "run as settings of the environment"
             )
-        return str(facts.get("prompt", ""))
+        # A prompt of a user's own was named by its import path, and its own name is not known.
+        named = str(self._read("config.json").get("prompt", {}).get("name", ""))
+        recorded = str(facts.get("prompt", ""))
+        return named or (recorded if recorded in prompt_names() else "")
 
     def _read(self, name: str) -> dict[str, Any]:
         file = self.folder / name
