@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from turnwise.evaluation.api import RunOfModel
 
 import turnwise
 from tests.cli.own_things import Guess
@@ -58,6 +60,12 @@ def test_evaluate_with_an_agent_of_ones_own() -> None:
     assert (score.metrics.success.mean, score.agent, score.max_turns) == (0.5, "always", 1)
 
 
+def test_what_is_no_agent() -> None:
+    for agent in (5, AlwaysAgent):
+        with pytest.raises(ConfigError, match="give an instance of an Agent"):
+            turnwise.evaluate(Guess, agent)  # type: ignore[arg-type]
+
+
 def test_rollout() -> None:
     played = turnwise.rollout(Guess, "random", tasks=[3, 4], n=2)
     assert [trajectory.task for trajectory in played] == [3, 3, 4, 4]
@@ -92,6 +100,19 @@ def test_train_a_dictionary(tmp_path: Path) -> None:
         turnwise.train(config, ["train.steps=2"])
     with pytest.raises(ConfigError, match="did you mean 'quickstart'"):
         turnwise.train("quikstart")
+
+
+def test_a_model_is_evaluated_with_the_prompt_of_its_run(tmp_path: Path) -> None:
+    own, notes = "tests.cli.own_things", list[str]()
+    (tmp_path / "model").mkdir()
+    (tmp_path / "facts.json").write_text('{"data_hash": "guess-0", "prompt": "own/short@1"}')
+    run = RunOfModel(tmp_path)
+    for name, found in ((f"{own}:short", f"{own}:short"), ("", "")):
+        (tmp_path / "config.json").write_text(json.dumps({"prompt": {"name": name}}))
+        assert run.prompt(Guess(), notes.append) == found
+    (tmp_path / "facts.json").write_text('{"data_hash": "guess-0", "prompt": "text/act@1"}')
+    assert run.prompt(Guess(), notes.append) == "text/act@1"
+    assert not notes
 
 
 def test_recipe() -> None:

@@ -180,3 +180,4 @@ def test_training_and_an_engine(
         "--engine", engine, "--engine-arg", "text=8",
     )  # fmt: skip
     assert "50.0" in shown and "own/short@1" in shown
+    assert "own/short@1" in run(home, "eval", env, "--agent", folder / "model", "--max-tokens", 4)

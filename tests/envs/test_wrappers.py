@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 from collections.abc import Callable
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.spaces import Text
 
 from tests.envs.text_games import SUMS, EchoGame, GemGuess, Numbers, SkyRLSum
 from turnwise.envs.base import TurnEnv
 from turnwise.envs.checks import check_turn_env
 from turnwise.envs.registry import env_spec, make
 from turnwise.envs.wrappers import MAX_OBSERVATION_CHARS, TextEnv, wrap
-from turnwise.errors import ConfigError, TaskError
+from turnwise.errors import ConfigError, DataError, TaskError
 
 
 def echo() -> TurnEnv[Any]:
@@ -180,3 +182,33 @@ def test_the_real_skyrl_gym() -> None:
     env = wrap(real_skyrl, tasks, instruction="Solve it.")
     assert env.reset(seed=0)[0] == "2 + 3?"
     assert env.step("#### 5")[1] == 1.0
+
+
+class Unseeded(gymnasium.Env[str, str]):
+    """An environment that the seed of `reset` does not decide."""
+
+    observation_space = Text(40)
+    action_space = Text(40)
+
+    def reset(self, **given: Any) -> tuple[str, dict[str, Any]]:
+        return f"{random.SystemRandom().random()}", {}
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        return "Go on.", 0.0, False, False, {}
+
+
+def test_what_the_seed_does_not_decide_cannot_be_forked() -> None:
+    env = wrap(Unseeded, 10)
+    env.reset(seed=0)
+    env.step("x")
+    for copy_of in (env.fork, lambda: pickle.loads(pickle.dumps(env)).step("x")):
+        with pytest.raises(DataError, match="Unseeded cannot be forked or restored: playing"):
+            copy_of()
+
+
+def test_one_admissible_action_may_be_text() -> None:
+    class OneAction(Unseeded):
+        def reset(self, **given: Any) -> tuple[str, dict[str, Any]]:
+            return "Go.", {"admissible": "go on"}
+
+    assert wrap(OneAction, 10).reset(seed=0)[1]["admissible"] == ["go on"]

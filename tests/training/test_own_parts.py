@@ -17,9 +17,9 @@ from turnwise.agents.engines.base import Capabilities, Completion, EngineContext
 from turnwise.agents.engines.transformers.engine import TransformersEngine
 from turnwise.algorithms import Recipe, recipe
 from turnwise.envs.base import Outcome, TurnEnv
-from turnwise.envs.prompt import Prompt
+from turnwise.envs.prompt import Action, Prompt
 from turnwise.envs.registry import make_prompt
-from turnwise.errors import ConfigError
+from turnwise.errors import ConfigError, TaskError
 from turnwise.training.config import Config, load_config
 from turnwise.training.console import RunConsole
 from turnwise.training.loop import train
@@ -105,6 +105,21 @@ def my_prompt() -> Prompt:
     return make_prompt("webshop/act@1")
 
 
+class TextPrompt:
+    """A prompt with text in place of messages."""
+
+    name = "own/text@1"
+
+    def messages(self, history: Any) -> Any:
+        return "Just text"
+
+    def parse(self, text: str) -> Action:
+        return Action(text, True)
+
+    def reply(self, action: str, thought: str = "") -> str:
+        return action
+
+
 def run(config: Config) -> Path:
     return train(config, RunConsole(Console(quiet=True)))
 
@@ -160,6 +175,33 @@ def test_a_missing_capability_is_an_error_before_the_first_episode(
     text = str(found.value)
     assert f"recipe {name!r} requires {requirement!r}" in text and f"{HERE}:make_engine" in text
     assert not (tmp_path / "small" / "start").exists() and "\n" not in text
+
+
+def test_a_corrected_config_may_begin_where_a_mistake_left_a_tiny_model(tmp_path: Path) -> None:
+    wrong = {"options": {"slot": 3}}
+    with pytest.raises(ConfigError, match="did you mean 'slots'"):
+        run(config_of(tmp_path, engine=wrong, train={"steps": 0}))
+    tiny = tmp_path / "small" / "tiny"
+    assert tiny.is_dir()
+    (tiny / "old").touch()
+    run(config_of(tmp_path, engine={"options": {"slots": 3}}, train={"steps": 0}))
+    assert not (tiny / "old").exists()
+
+
+def test_splits_that_the_environment_lacks_are_named_by_their_keys(tmp_path: Path) -> None:
+    for section, key in (
+        ({"rollout": {"split": "fit"}}, "rollout.split"),
+        ({"eval": {"split": "fit"}}, "eval.split"),
+        ({"eval": {"dev_split": "fit"}, "train": {"eval_every": 1}}, "eval.dev_split"),
+    ):
+        with pytest.raises(TaskError, match=f"no split 'fit' here, which {key} names: choose one"):
+            run(config_of(tmp_path, **section))
+    assert not (tmp_path / "small" / "tiny").exists()
+
+
+def test_messages_that_are_no_messages(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"messages\(\) of prompt 'own/text@1' returned 'J'"):
+        run(config_of(tmp_path, prompt={"name": f"{HERE}:TextPrompt"}))
 
 
 def test_a_recipe_and_a_prompt_by_import_path(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import gymnasium
 
 from turnwise.envs.base import TurnEnv
 from turnwise.envs.prompt import Prompt
-from turnwise.envs.specs import BUILT_IN, EnvFactory, EnvSpec
+from turnwise.envs.specs import BUILT_IN, WRAPPER, EnvFactory, EnvSpec, require_turn_env
 from turnwise.envs.template_prompt import load_prompt
 from turnwise.errors import ConfigError, unknown
 from turnwise.plugins import (
@@ -38,7 +38,6 @@ __all__ = [
 ]  # fmt: skip
 
 ENV_GROUP = "turnwise.envs"
-WRAPPER = "turnwise.envs.wrappers.wrap"
 
 _specs: dict[str, EnvSpec] = {}
 _unloadable: dict[str, ConfigError] = {}
@@ -171,7 +170,7 @@ def make(env: str | EnvSpec | EnvFactory, **options: Any) -> TurnEnv[Any]:
     spec = env_spec(env)
     factory, name = _factory(spec), f"environment {spec.name!r}"
     _check_options(spec, parameters_of(factory, name), options)
-    return _turn_env(call_factory(factory, name, **options), spec.name)
+    return require_turn_env(call_factory(factory, name, **options), spec.name)
 
 
 def env_settings(env: str | EnvSpec | EnvFactory) -> dict[str, Any]:
@@ -210,46 +209,6 @@ def _check_factory(factory: Any, path: str) -> Any:
     return factory
 
 
-def _turn_env(env: Any, name: str) -> TurnEnv[Any]:
-    if not isinstance(env, TurnEnv):
-        raise ConfigError(
-            f"environment {name!r} made a {type(env).__name__}, which is not a TurnEnv: return "
-            f"{WRAPPER}(...) in its place"
-        )
-    kind = type(env)
-    lacking = [
-        member
-        for member in ("splits", "tasks", "data_hash", "_begin", "_act")
-        if getattr(getattr(kind, member), "__isabstractmethod__", False)
-    ]
-    if lacking:
-        raise ConfigError(
-            f"environment {name!r} is a {kind.__name__} without {', '.join(lacking)}: implement "
-            "them as turnwise.TurnEnv describes"
-        )
-    if not hasattr(env, "_actions"):
-        raise ConfigError(
-            f"environment {name!r} is not ready: call super().__init__() in the __init__ of "
-            f"{kind.__name__}"
-        )
-    if not kind.__module__.startswith("turnwise."):
-        _check_data(env, name)
-    return env
-
-
-def _check_data(env: TurnEnv[Any], name: str) -> None:
-    splits, data_hash = env.splits, env.data_hash
-    if isinstance(splits, str) or not splits or not all(isinstance(one, str) for one in splits):
-        raise ConfigError(
-            f"the splits of environment {name!r} are {splits!r}: give a tuple of one or more names"
-        )
-    if not isinstance(data_hash, str):
-        raise ConfigError(
-            f"the data_hash of environment {name!r} is {data_hash!r}: give a string that changes "
-            "with its data"
-        )
-
-
 def _spec_of(path: str, factory: Any) -> EnvSpec:
     """Return the spec of a class, or of what a factory makes, with the defaults it states."""
     if isinstance(factory, EnvSpec):
@@ -261,7 +220,7 @@ def _spec_of(path: str, factory: Any) -> EnvSpec:
         # A factory without required options is called once, for what its environment states.
         stated = TurnEnv
         if not _required(parameters_of(factory, name)):
-            stated = _turn_env(call_factory(factory, name), path)
+            stated = require_turn_env(call_factory(factory, name), path)
     return EnvSpec(
         path, factory, stated.max_turns, stated.default_prompt, stated.eval_split,
         summary=(inspect.getdoc(factory) or "").partition("\n")[0], name=path,

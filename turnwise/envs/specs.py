@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from turnwise.envs.base import TurnEnv
+from turnwise.errors import ConfigError
 
 _ID = re.compile(r"(?:[\w:.-]+/)?([\w:.-]+?)(?:-v\d+)?")
+WRAPPER = "turnwise.envs.wrappers.wrap"
 EnvFactory: TypeAlias = Callable[..., TurnEnv[Any]]
 
 
@@ -90,3 +92,49 @@ BUILT_IN = (
                         "turnwise.envs.webshop.verl_agent_prompts"),
     ),
 )  # fmt: skip
+
+
+def require_turn_env(env: Any, name: str) -> TurnEnv[Any]:
+    """Return `env`, checked to be a complete `TurnEnv`.
+
+    Raises:
+        ConfigError: for another object, a class with members left out, or one whose `__init__` does
+            not call the base class's; for splits or a data hash of a wrong type.
+    """
+    if not isinstance(env, TurnEnv):
+        raise ConfigError(
+            f"environment {name!r} made a {type(env).__name__}, which is not a TurnEnv: return "
+            f"{WRAPPER}(...) in its place"
+        )
+    kind = type(env)
+    lacking = [
+        member
+        for member in ("splits", "tasks", "data_hash", "_begin", "_act")
+        if getattr(getattr(kind, member), "__isabstractmethod__", False)
+    ]
+    if lacking:
+        raise ConfigError(
+            f"environment {name!r} is a {kind.__name__} without {', '.join(lacking)}: implement "
+            "them as turnwise.TurnEnv describes"
+        )
+    if not hasattr(env, "_actions"):
+        raise ConfigError(
+            f"environment {name!r} is not ready: call super().__init__() in the __init__ of "
+            f"{kind.__name__}"
+        )
+    if not kind.__module__.startswith("turnwise."):
+        _check_data(env, name)
+    return env
+
+
+def _check_data(env: TurnEnv[Any], name: str) -> None:
+    splits, data_hash = env.splits, env.data_hash
+    if isinstance(splits, str) or not splits or not all(isinstance(one, str) for one in splits):
+        raise ConfigError(
+            f"the splits of environment {name!r} are {splits!r}: give a tuple of one or more names"
+        )
+    if not isinstance(data_hash, str):
+        raise ConfigError(
+            f"the data_hash of environment {name!r} is {data_hash!r}: give a string that changes "
+            "with its data"
+        )

@@ -34,7 +34,7 @@ import gymnasium
 import numpy as np
 
 from turnwise.envs.base import Outcome, TaskId, TurnEnv
-from turnwise.errors import ConfigError, TaskError
+from turnwise.errors import ConfigError, DataError, TaskError
 
 MAX_OBSERVATION_CHARS = 20_000
 NO_TEXT = (
@@ -95,7 +95,7 @@ def wrap(
     )  # fmt: skip
 
 
-class TextEnv(TurnEnv[None]):
+class TextEnv(TurnEnv[str]):
     """A text environment of another library; see `wrap`.
 
     Snapshots and forks replay the actions in an environment of their own. The state hash is that
@@ -168,6 +168,7 @@ class TextEnv(TurnEnv[None]):
             )
         observation, info = answer
         shown = self._text(observation)
+        self._transcript.update(json.dumps([shown]).encode())
         self._instruction = self.asked or shown or "Act."
         return self._outcome(shown, info)
 
@@ -271,6 +272,30 @@ class TextEnv(TurnEnv[None]):
         other._env = None
         return other
 
+    def _save(self) -> str:
+        """Return the hash of the transcript, which a replay has to reach."""
+        assert self._last is not None
+        return self._last.state
+
+    def _load(self, state: str) -> None:
+        """Replay the actions.
+
+        Raises:
+            DataError: when the transcript is another one.
+        """
+        assert self._task is not None
+        actions = list(self._actions)
+        self.reset(seed=self._seed, options={"task": self._task, "split": self._split})
+        for action in actions:
+            self.step(action)
+        assert self._last is not None
+        if self._last.state != state:
+            raise DataError(
+                f"{type(self._env).__name__} cannot be forked or restored: playing the actions of "
+                f"task {self._task} again gave another transcript; let the seed of reset decide "
+                "everything"
+            )
+
     def __getstate__(self) -> dict[str, Any]:
         kept = {k: v for k, v in self.__dict__.items() if k not in ("_env", "_transcript")}
         return {**kept, "_behind": self._task is not None}
@@ -281,11 +306,8 @@ class TextEnv(TurnEnv[None]):
 
     def _catch_up(self) -> None:
         """Replay the episode after unpickling."""
-        assert self._task is not None
-        actions = list(self._actions)
-        self.reset(seed=self._seed, options={"task": self._task, "split": self._split})
-        for action in actions:
-            self.step(action)
+        assert self._last is not None
+        self._load(self._last.state)
 
     def close(self) -> None:
         if hasattr(self._env, "close"):

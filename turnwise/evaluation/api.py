@@ -24,7 +24,14 @@ from turnwise.agents.scripted import ReplayAgent
 from turnwise.agents.teams import make_team
 from turnwise.agents.teams.team import Team, TeamEnv
 from turnwise.envs.base import TurnEnv
-from turnwise.envs.registry import EnvFactory, EnvSpec, env_spec, make, make_prompt
+from turnwise.envs.registry import (
+    EnvFactory,
+    EnvSpec,
+    env_spec,
+    make,
+    make_prompt,
+    prompt_names,
+)
 from turnwise.errors import ConfigError
 from turnwise.evaluation.runner import Claim, choose_tasks, evaluation
 from turnwise.evaluation.score import Score, check_comparable
@@ -205,6 +212,10 @@ def _set_up(
         playable = TeamEnv(playable, team.orchestration)
     limit = max_turns or spec.max_turns * (len(team.orchestration.roles) if team is not None else 1)
     if not isinstance(agent, str):
+        if isinstance(agent, type) or not hasattr(agent, "begin"):
+            raise ConfigError(
+                f"the agent is {agent!r}: give an instance of an Agent, or the name of one"
+            )
         return _Setup(spec, playable, settings, limit, agent)
     given = dict(options)
     sampling = Sampling(
@@ -289,7 +300,10 @@ class RunOfModel:
                 "this model was trained on other data or with other settings than these; pass "
                 "those of its run to the environment"
             )
-        return str(facts.get("prompt", ""))
+        # A prompt of a user's own was named by its import path, and its own name is not known.
+        named = str(self._read("config.json").get("prompt", {}).get("name", ""))
+        recorded = str(facts.get("prompt", ""))
+        return named or (recorded if recorded in prompt_names() else "")
 
     def _read(self, name: str) -> dict[str, Any]:
         file = self.folder / name

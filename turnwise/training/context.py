@@ -299,7 +299,7 @@ def evaluate_split(
         attempts: episodes per task; None for `eval.attempts`.
     """
     config, rollout = context.config, context.rollout
-    present = len(split_tasks(context.env, split))
+    present = len(context.env.tasks(split))
     number = min(tasks, present) if tasks is not None and present else None
     claim = Claim(
         environment=env_spec(config.env.name).id,
