@@ -96,7 +96,7 @@ def test_corrections_have_names():
     assert set(MISMATCHES) == set(MismatchName.__args__)
     for name in ("trajectory_mask", "geometric_veto"):
         check_recipe(recipe("grpo", mismatch=name))
-    with pytest.raises(ConfigError, match="two corrections"):
+    with pytest.raises(ConfigError, match="correct the same ratio"):
         recipe("grpo", mismatch="token_mask", truncate_mismatch=2.0)
     with pytest.raises(ConfigError, match="'mismatch'"):
         recipe("grpo", mismatch="all")

@@ -102,7 +102,7 @@ def test_each_trajectory_has_its_own_scale():
     _, metrics = made.loss(b)
     assert float(metrics["clip_bias_norm"]) == pytest.approx(2 / 3 * np.e)
     assert float(metrics["clip_bias_scale"]) == pytest.approx((2 / np.e + 1) / 3)
-    with pytest.raises(ConfigError, match="each trajectory"):
+    with pytest.raises(ConfigError, match="of a trajectory cannot be measured"):
         recipe("s_ppo", scope="trajectory")
 
 
