@@ -10,12 +10,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from turnwise.evaluation.api import RunOfModel
 
 import turnwise
 from tests.cli.own_things import Guess
 from turnwise.agents.scripted import AlwaysAgent
 from turnwise.errors import ConfigError
+from turnwise.evaluation.api import RunOfModel
 from turnwise.records import Trajectory
 
 TINY = {"vocab": 300, "hidden": 32, "layers": 1, "heads": 2, "kv_heads": 1, "head_dim": 16}

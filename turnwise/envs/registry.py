@@ -12,25 +12,27 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import gymnasium
 
 from turnwise.envs.base import TurnEnv
 from turnwise.envs.prompt import Prompt
 from turnwise.envs.specs import BUILT_IN, WRAPPER, EnvFactory, EnvSpec, require_turn_env
-from turnwise.envs.template_prompt import load_prompt
 from turnwise.errors import ConfigError, unknown
 from turnwise.plugins import (
     Registry,
     call_factory,
+    entry_points,
     import_module,
     import_object,
     load_entry_point,
     owner_of,
     parameters_of,
 )
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = [
     "EnvFactory", "EnvSpec", "env_spec", "env_specs", "make", "make_prompt", "prompt_names",
@@ -370,6 +372,8 @@ def make_prompt(name: str) -> Prompt:
             an object that is no prompt; a file that does not describe one.
     """
     if name.startswith("file:"):
+        from turnwise.envs.template_prompt import load_prompt
+
         return load_prompt(name.removeprefix("file:"), make_prompt)
     _register_module_prompts()
     try:
