@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -98,15 +99,20 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
         "broken": BROKEN,
         "whole": {**BROKEN, "tally/words.py": FIXED, "tests/test_words.py": TESTS},
     }.items():
-        data = archive(files, tmp_path_factory.mktemp(name))
-        names[name] = f"turnwise-test-{name}:1"
+        # Two workers may run this file at once: each has images of its own, by name and content,
+        # since equal contents would share an id and the first to end would remove both.
+        own = {**files, "worker.txt": f"{os.getpid()}\n"}
+        data = archive(own, tmp_path_factory.mktemp(name))
+        names[name] = f"turnwise-test-{name}-{os.getpid()}:1"
         repository, version = names[name].split(":")
         client().api.import_image_from_data(
             data, repository=repository, tag=version, changes=[f"LABEL {LABEL}={tag()}"]
         )
     yield names
     for name in names.values():
-        client().images.remove(prepared_image(name, "/testbed"), force=True)
+        # Already made by most tests; a worker that ran none of these makes it, to remove it.
+        prepared = prepared_image(name, "/testbed", {"/usr": "/usr"})
+        client().images.remove(prepared, force=True)
         client().images.remove(name, force=True)
 
 
