@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -27,6 +28,11 @@ def test_tensorboard_writes_what_can_be_read_back(tmp_path: Path) -> None:
     for step in (1, 2, 3):
         first.log(step, {"success": step / 10})
     first.close()
+    # TensorBoard reads its files in the order of their names: the second they were opened in, then
+    # a counter of the process as text, in which 10 stands before 9. A resumed run opens its later.
+    opened = int(time.time())
+    while int(time.time()) == opened:
+        time.sleep(0.05)
     second = TensorBoardTracker(tmp_path, {}, 2)  # went on after step 2: step 3 is made again
     second.log(3, {"success": 0.9})
     second.close()
